@@ -1,0 +1,82 @@
+/**
+ * The arrows between layers: an import points down the list only (ARCHITECTURE.md).
+ * `scripts/arrows.ts` runs this and fails too when no module was read.
+ */
+const layers = [
+  ['base'],
+  ['crypto'],
+  ['protocol'],
+  ['machines'],
+  ['actors'],
+  ['transport', 'storage', 'application', 'rpc', 'observe'],
+  ['node'],
+  ['simulation', 'replay', 'cli'],
+];
+
+const above = (index) => layers.slice(index + 1).flat();
+const beside = (index, name) => layers[index].filter((other) => other !== name);
+
+const arrows = layers.flatMap((names, index) =>
+  names.map((name) => ({
+    name: `${name}-imports-down-only`,
+    severity: 'error',
+    from: { path: `^src/${name}/` },
+    to: {
+      path: `^src/(${[...above(index), ...(index === 5 ? [] : beside(index, name))].join('|') || '-'})/`,
+    },
+  })),
+);
+
+export default {
+  forbidden: [
+    ...arrows,
+    {
+      name: 'pure-layers-touch-no-world',
+      comment: 'base, protocol and machines read no clock, disk, socket or process',
+      severity: 'error',
+      from: { path: '^src/(base|protocol|machines)/' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?buffer$' },
+    },
+    {
+      name: 'runtime-knows-no-consensus',
+      comment: 'althing/runtime is a library of its own',
+      severity: 'error',
+      from: { path: '^src/(actors/runtime|protocol/supervision|machines/(vocabulary|supervisor))/' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(base|actors/runtime|protocol/supervision|machines/(vocabulary|supervisor))/',
+      },
+    },
+    {
+      name: 'xstate-internals-in-one-room',
+      severity: 'error',
+      from: { path: '^src/(base|crypto|protocol|transport|storage|application|rpc|observe|node|cli)/' },
+      to: { path: 'node_modules/xstate' },
+    },
+    {
+      name: 'examples-use-the-public-api',
+      severity: 'error',
+      from: { path: '^examples/' },
+      to: { path: '^src/', pathNot: '^src/(actors/runtime|application|node)/index\\.ts$' },
+    },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'no-orphans-unresolved', severity: 'error', from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.mjs', '.js', '.json'],
+    },
+    exclude: { path: '^(coverage|\\.althing)' },
+  },
+};

@@ -1,0 +1,36 @@
+/**
+ * Where each component of a node lives, and which component a peer's message is for. Pure data.
+ * The tree is built in src/node/tree.ts; the picture is in ARCHITECTURE.md.
+ */
+import type { PeerMessageKind } from '../protocol/consensus/types.ts';
+import type { CellAddress } from '../protocol/supervision/effect.ts';
+
+export const ADDRESSES = {
+  storage: 'node/storage',
+  router: 'node/network/router',
+  executor: 'node/application/executor',
+  safety: 'node/consensus/safety',
+  viewChange: 'node/consensus/view-change',
+  roundManager: 'node/consensus/round-manager',
+  mempool: 'node/consensus/mempool',
+  blockSync: 'node/sync/block-sync',
+  alarm: 'node/surface/alarm',
+  rpc: 'node/surface/rpc',
+} as const satisfies Readonly<Record<string, CellAddress>>;
+
+const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {
+  Proposal: ADDRESSES.roundManager,
+  Vote: ADDRESSES.roundManager,
+  QC: ADDRESSES.viewChange,
+  ViewChange: ADDRESSES.viewChange,
+  NewView: ADDRESSES.viewChange,
+  Batch: ADDRESSES.mempool,
+  BatchAck: ADDRESSES.mempool,
+  GetBatch: ADDRESSES.mempool,
+  GetBlocks: ADDRESSES.blockSync,
+  GetBlock: ADDRESSES.blockSync,
+  Blocks: ADDRESSES.blockSync,
+};
+
+/** The cell that is responsible for a kind of message. */
+export const routeOf = (kind: PeerMessageKind): CellAddress => ROUTES[kind];

@@ -1,0 +1,161 @@
+/**
+ * Feeds a journal to the same cells, without the boundary actors that wrote it: same snapshots, effects, dead letters.
+ * Deterministic. Dead letters of boundary actors' own mailboxes are not repeated. Rule RT-15, docs/runtime.md.
+ */
+import type { Random } from '../../base/random.ts';
+import { SHUTDOWN } from '../../protocol/supervision/effect.ts';
+import { closeAsk } from './asks.ts';
+import { virtualClock } from './clock.ts';
+import type { Core } from './core.ts';
+import type { DeadLetter } from './dead-letters.ts';
+import { tellFromOutside } from './deliver.ts';
+import type { Inspector } from './inspector.ts';
+import type { Journal, JournalEntry } from './journal.ts';
+import { type Keyframe, restoreKeyframe } from './keyframe.ts';
+import { endCell, killCell, markStarted, openCell, stopWithDeadline } from './lifecycle.ts';
+import type { CellSpec } from './spec.ts';
+import { createCore, openSystem, runTurns, type System } from './system.ts';
+import { fireTimer, KILL_KEY } from './timers.ts';
+
+export interface ReplayOptions {
+  readonly name: string;
+  /** Of the seed of the recorded run. */
+  readonly random: Random;
+  /** What the recorded run started, by `system.start`. */
+  readonly roots: readonly CellSpec[];
+  /** As the recorded journal's, so that digests can be compared. */
+  readonly digestEvery: number;
+  /** Where to begin, in place of the beginning; feed it the entries that came after. */
+  readonly from?: Keyframe;
+  readonly inspector?: Inspector;
+  readonly onDeadLetter?: (letter: DeadLetter) => void;
+}
+
+/** The first place where the replay is not the recorded run. */
+export interface Divergence {
+  readonly turn: number;
+  readonly expected: JournalEntry | 'more turns';
+  readonly got: JournalEntry | 'nothing';
+}
+
+export interface Replay {
+  readonly system: System;
+  /** Takes the next entry. Entries must come in the order of the journal. */
+  feed(entry: JournalEntry): void;
+  /** Runs pure turns until so many have ended, or none is left. */
+  runTo(turn: number): void;
+  /** Turns of pure cells that have ended. */
+  turn(): number;
+  divergence(): Divergence | undefined;
+}
+
+/** A system that repeats a recorded run. */
+export function replay(options: ReplayOptions): Replay {
+  const checks: JournalEntry[] = [];
+  const { digestEvery, inspector, onDeadLetter } = options;
+  const journal: Journal = {
+    digestEvery,
+    record(entry) {
+      if (entry.kind === 'digest' || entry.kind === 'draw') checks.push(entry);
+    },
+  };
+  const systemOptions = {
+    name: options.name,
+    clock: virtualClock(),
+    random: options.random,
+    journal,
+    ...(inspector === undefined ? {} : { inspector }),
+    ...(onDeadLetter === undefined ? {} : { onDeadLetter }),
+  };
+  const { from } = options;
+  if (from !== undefined) options.random.restore('cells', from.draws);
+  const core = createCore(systemOptions, 'silent');
+  const system = openSystem(core, systemOptions);
+  const roots = new Map(options.roots.map((spec) => [spec.id, spec]));
+  if (from !== undefined) restoreKeyframe(core, from, roots);
+  let divergence: Divergence | undefined;
+
+  function runTo(turn: number): void {
+    while (core.turns < turn) {
+      const before = core.turns;
+      const isLeft = runTurns(core, 1);
+      if (core.turns === before && !isLeft) return;
+    }
+  }
+
+  function check(expected: JournalEntry & { readonly kind: 'digest' | 'draw' }): void {
+    // A digest or a draw is written within its turn, which has to have run.
+    runTo(expected.turn + 1);
+    const got = checks.shift();
+    if (divergence !== undefined || (got !== undefined && isSameCheck(expected, got))) return;
+    divergence = { turn: expected.turn, expected, got: got ?? 'nothing' };
+  }
+
+  return {
+    system,
+    runTo,
+    turn: () => core.turns,
+    divergence: () => divergence,
+    feed(entry) {
+      if (entry.kind === 'digest' || entry.kind === 'draw') {
+        check(entry);
+        return;
+      }
+      runTo(entry.turn);
+      if (core.turns !== entry.turn) {
+        divergence ??= { turn: core.turns, expected: 'more turns', got: entry };
+        return;
+      }
+      core.replayed = entry;
+      applyEntry(core, entry, roots);
+    },
+  };
+}
+
+type InputEntry = Exclude<JournalEntry, { readonly kind: 'digest' | 'draw' }>;
+
+function applyEntry(core: Core, entry: InputEntry, roots: ReadonlyMap<string, CellSpec>): void {
+  if (entry.kind === 'message') {
+    const { from, to, message, lane } = entry;
+    if (from.startsWith('@ask/')) {
+      const quiet = (): void => undefined;
+      core.asks.set(from, { to, resolve: quiet, reject: quiet, timer: undefined, handledBy: undefined });
+    }
+    tellFromOutside(core, to, message, lane, from, core.cells.get(from)?.incarnation ?? 0);
+    return;
+  }
+  const cell = core.cells.get(entry.address);
+  if (entry.kind === 'timer' && entry.key !== KILL_KEY) {
+    const timer = cell?.timers?.get(entry.key);
+    if (timer !== undefined) fireTimer(core, timer);
+    return;
+  }
+  core.takeInput();
+  if (entry.kind === 'stale') {
+    core.deadLetters.add({ reason: 'stale', to: entry.address, from: entry.from, message: entry.message });
+    return;
+  }
+  if (entry.kind === 'lapsed') {
+    closeAsk(core, entry.address);
+    return;
+  }
+  if (entry.kind === 'open') {
+    const spec = roots.get(entry.address);
+    if (spec === undefined)
+      throw new Error(`the journal starts '${entry.address}', which is not among the roots given`);
+    openCell(core, undefined, spec);
+    return;
+  }
+  if (cell === undefined) return;
+  if (entry.kind === 'timer') killCell(core, cell);
+  else if (entry.kind === 'started') markStarted(core, cell);
+  else if (entry.kind === 'ended') endCell(core, cell, entry.reason);
+  else stopWithDeadline(core, cell, SHUTDOWN);
+}
+
+function isSameCheck(expected: JournalEntry, got: JournalEntry): boolean {
+  if (expected.kind === 'digest') {
+    return got.kind === 'digest' && got.turn === expected.turn && got.digest === expected.digest;
+  }
+  return expected.kind === 'draw' && got.kind === 'draw' && got.value === expected.value;
+}

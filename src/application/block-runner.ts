@@ -1,0 +1,328 @@
+/**
+ * One life of an opened application: its committed blocks, in order, each given to it once and told only when durable.
+ * Ends by `fail`, after which the executor starts over. Rules EX-1 to EX-5, docs/applications.md.
+ */
+import type { BoundaryContext } from '../actors/runtime/index.ts';
+import { transactionHashOf } from '../protocol/chain/batch.ts';
+import { parseDigest, parseHeight } from '../protocol/chain/parse.ts';
+import type { BatchDigest, Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import { DeduplicationTable } from '../protocol/execution/deduplication.ts';
+import { firstAppearances, type OrderedTransactions, outcomes } from '../protocol/execution/outcome.ts';
+import { differs } from '../protocol/execution/plan.ts';
+import type { Application, BlockResult } from '../protocol/ports/application.ts';
+import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
+import type { MempoolReply, MempoolRequest } from '../protocol/ports/mempool.ts';
+import type { StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
+import { BlockFeed, type ReadyBlock } from './block-feed.ts';
+import type { Calls } from './calls.ts';
+import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
+
+/** Blocks read in one piece. @unit bytes */
+const BLOCKS_BYTES_MAX = 4 * 1_048_576;
+/** Batches asked of the mempool at a time. @unit batches @source well below MempoolConfig.fetchesMax */
+const WANTED_MAX = 128;
+
+export type FailureCode = Extract<ExecutionReply, { readonly type: 'execution.failed' }>['code'];
+
+type FromStorage = Extract<
+  StorageReply,
+  { readonly type: 'blocks.found' | 'batches.found' | 'execution.persisted' | 'storage.failed' }
+>;
+type FromMempool = Extract<MempoolReply, { readonly type: 'batches.held' | 'batches.refused' }>;
+
+export type RunnerMessage =
+  | Extract<ExecutionRequest, { readonly type: 'blocks.committed' }>
+  | FromStorage
+  | FromMempool
+  | { readonly type: 'work.due'; readonly life: number }
+  | { readonly type: 'want.due'; readonly life: number };
+
+/** What a life is made of. */
+export interface Life {
+  readonly number: number;
+  readonly options: ExecutorOptions;
+  readonly times: ExecutorTimes;
+  readonly context: BoundaryContext<undefined>;
+  readonly calls: Calls;
+  readonly application: Application;
+  nextTag(): number;
+  fail(code: FailureCode, detail: string): void;
+  /** The deduplication window is known, and the application stands where its blocks left it. */
+  ready(): void;
+  /** A block was executed and is durable. */
+  progressed(): void;
+}
+
+export interface Place {
+  /** The newest block whose results are stored. */
+  readonly stored: ExecutedState;
+  /** Where the application stood at its opening. */
+  readonly opened: ExecutedState;
+  /** The state below the first block to execute. */
+  readonly below: ExecutedState;
+  readonly committedHeight: Height;
+}
+
+export class BlockRunner {
+  readonly #life: Life;
+  readonly #place: Place;
+  readonly #feed: BlockFeed;
+  readonly #table: DeduplicationTable;
+  /** What this life asked has greater tags. */
+  readonly #firstTag: number;
+  #executed: ExecutedState;
+  #told: { readonly tag: number; readonly block: BlockExecuted } | undefined;
+  #blocksTag: number | undefined;
+  /** Batches that are not here, oldest block first; the mempool is asked for some of them at a time. */
+  #missing: BatchDigest[] = [];
+  #want: { readonly tag: number; readonly digests: readonly BatchDigest[] } | undefined;
+  #calling = false;
+  #workDue = false;
+  #ready = false;
+
+  constructor(life: Life, place: Place) {
+    const { deduplicationHeights, limits } = life.options;
+    this.#life = life;
+    this.#place = place;
+    this.#executed = place.below;
+    this.#firstTag = life.nextTag();
+    const first = parseHeight(Math.max(1, place.below.height + 1 - deduplicationHeights));
+    this.#feed = new BlockFeed(
+      limits,
+      first === 'malformed' ? place.below.height : first,
+      place.committedHeight,
+    );
+    this.#table = new DeduplicationTable(deduplicationHeights);
+  }
+
+  begin(): void {
+    this.#work();
+  }
+
+  /** After the newest block that the application has executed. */
+  get executed(): ExecutedState {
+    return this.#executed;
+  }
+
+  /** True when a transaction of the next block with this hash would be a duplicate (EX-2). */
+  knows(hash: Digest): boolean {
+    return this.#table.knows(hash, this.#executed.height + 1);
+  }
+
+  receive(message: RunnerMessage): void {
+    switch (message.type) {
+      case 'blocks.committed':
+        this.#feed.offer(message.blocks, message.blocks.at(-1)?.block.header.height ?? this.#executed.height);
+        break;
+      case 'blocks.found':
+        if (message.tag !== this.#blocksTag) return;
+        this.#blocksTag = undefined;
+        this.#feed.offer(message.blocks, message.height);
+        break;
+      case 'batches.found':
+        if (message.tag < this.#firstTag) return;
+        this.#feed.fill(message.batches);
+        this.#fetch(message.missing);
+        break;
+      case 'batches.held':
+        this.#fetched(message.tag);
+        return;
+      case 'batches.refused':
+        if (message.tag === this.#want?.tag) this.#wantLater(`${message.code}: ${message.detail}`);
+        return;
+      case 'want.due':
+        if (message.life === this.#life.number) this.#wantNext();
+        return;
+      case 'execution.persisted':
+        if (message.tag === this.#told?.tag) this.#persisted(this.#told.block);
+        break;
+      case 'storage.failed':
+        if (message.tag < this.#firstTag) return;
+        this.#life.fail('STORAGE_FAILED', `${message.request}: ${message.code}: ${message.detail}`);
+        return;
+      case 'work.due':
+        if (message.life !== this.#life.number) return;
+        this.#workDue = false;
+        break;
+    }
+    this.#work();
+  }
+
+  /** Executes the next block if it is here and nothing else is under way; asks for what is missing. */
+  #work(): void {
+    this.#askStorage();
+    if (this.#calling || this.#told !== undefined || this.#workDue) return;
+    this.#reportReady();
+    const block = this.#feed.take();
+    if (block === 'waiting') return;
+    if (block === 'malformed') {
+      const detail = `a batch of the block at height ${this.#feed.next} cannot be read: CORRUPT`;
+      this.#life.fail('STORAGE_FAILED', detail);
+      return;
+    }
+    const ordered = this.#ordered(block);
+    // Already below the application: only the deduplication had to see it.
+    if (block.header.height <= this.#place.below.height) {
+      this.#continue();
+      return;
+    }
+    this.#finalize(block, ordered);
+  }
+
+  #reportReady(): void {
+    if (this.#ready || this.#feed.next <= this.#place.below.height) return;
+    this.#ready = true;
+    this.#life.ready();
+  }
+
+  /** The next block has its own turn: what else waits in the mailbox comes in between. */
+  #continue(): void {
+    this.#workDue = true;
+    const { context, number } = this.#life;
+    context.tell(context.self, { type: 'work.due', life: number });
+  }
+
+  #ordered({ header, transactions }: ReadyBlock): OrderedTransactions {
+    const hashes = transactions.map((transaction) => transactionHashOf(transaction));
+    // EX-2: the first wins, and so does whatever appeared in the D blocks before.
+    const duplicate = hashes.map((hash) => this.#table.appears(hash, header.height));
+    return { transactions, hashes, duplicate };
+  }
+
+  #finalize(block: ReadyBlock, ordered: OrderedTransactions): void {
+    const { application, calls, times } = this.#life;
+    const { height, time, proposer } = block.header;
+    this.#calling = true;
+    const name = `finalizeBlock of height ${height}`;
+    calls.make(
+      name,
+      times.finalizeMax,
+      () =>
+        application.finalizeBlock({
+          height,
+          blockId: block.id,
+          time,
+          proposer,
+          transactions: firstAppearances(ordered),
+        }),
+      (result) => {
+        this.#calling = false;
+        this.#finalized(block, ordered, result);
+      },
+      (detail) => this.#life.fail('APPLICATION_FAILED', detail),
+    );
+  }
+
+  #finalized(block: ReadyBlock, ordered: OrderedTransactions, result: BlockResult): void {
+    const { height, time } = block.header;
+    const { stored } = this.#place;
+    const executed: ExecutedState = { height, appHash: result.appHash };
+    const transactions = outcomes(ordered, result.results);
+    const problem = this.#problemOf(executed, transactions === undefined ? result.results.length : undefined);
+    if (transactions === undefined || problem !== undefined) {
+      this.#life.fail('APPLICATION_FAILED', problem ?? `no results for height ${height}`);
+      return;
+    }
+    this.#executed = executed;
+    // A replay of what is stored: nobody is told twice.
+    if (height <= stored.height) {
+      this.#continue();
+      return;
+    }
+    const { events, validatorUpdates } = result;
+    const told = { blockId: block.id, time, executed, transactions, events, validatorUpdates };
+    const tag = this.#life.nextTag();
+    this.#told = { tag, block: { type: 'block.executed', ...told } };
+    const replyTo = this.#life.context.self;
+    this.#toStorage({
+      type: 'execution.persistRequested',
+      replyTo,
+      tag,
+      blockId: block.id,
+      executed,
+      transactions,
+      events,
+    });
+  }
+
+  /** What is wrong with the application's answer; `resultsGiven` when there are not as many as transactions. */
+  #problemOf(executed: ExecutedState, resultsGiven: number | undefined): string | undefined {
+    const { stored, opened } = this.#place;
+    const { height, appHash } = executed;
+    if (resultsGiven !== undefined) {
+      return `finalizeBlock of height ${height} gave ${resultsGiven} results: give one for each transaction, in order`;
+    }
+    if (parseDigest(appHash) === 'malformed') {
+      return `finalizeBlock of height ${height} gave the hash '${appHash}': give 64 lower-case hex letters`;
+    }
+    if (height === stored.height && appHash !== stored.appHash) return differs(executed, stored);
+    if (height === opened.height && appHash !== opened.appHash) {
+      return (
+        `asked again for height ${height}, which it had executed before a crash, the application answered with ` +
+        `hash ${appHash}, not ${opened.appHash}: it must repeat its last answer (docs/applications.md)`
+      );
+    }
+    return undefined;
+  }
+
+  #persisted(block: BlockExecuted): void {
+    const { context, options } = this.#life;
+    this.#told = undefined;
+    for (const listener of options.listeners) context.tell(listener, block);
+    this.#life.progressed();
+  }
+
+  #askStorage(): void {
+    const replyTo = this.#life.context.self;
+    const missing = this.#blocksTag === undefined ? this.#feed.missingBlocks() : undefined;
+    if (missing !== undefined) {
+      const tag = this.#life.nextTag();
+      this.#blocksTag = tag;
+      this.#toStorage({ type: 'blocks.requested', replyTo, tag, ...missing, bytesMax: BLOCKS_BYTES_MAX });
+    }
+    const digests = this.#feed.batchesToAsk();
+    if (digests.length > 0) {
+      this.#toStorage({ type: 'batches.requested', replyTo, tag: this.#life.nextTag(), digests });
+    }
+  }
+
+  /** Batches of committed blocks that came by sync: the mempool fetches them. */
+  #fetch(digests: readonly BatchDigest[]): void {
+    this.#missing.push(...digests);
+    if (this.#want === undefined) this.#wantNext();
+  }
+
+  #wantNext(): void {
+    const digests = this.#missing.splice(0, WANTED_MAX);
+    this.#want = undefined;
+    if (digests.length === 0) return;
+    const tag = this.#life.nextTag();
+    this.#want = { tag, digests };
+    const { context, options } = this.#life;
+    const named = this.#feed.referencesOf(digests);
+    const request: MempoolRequest = { type: 'batches.wanted', replyTo: context.self, tag, ...named };
+    context.tell(options.mempool, request);
+  }
+
+  /** The mempool has too much to do: everybody hears what is waited for, and it is asked again. */
+  #wantLater(detail: string): void {
+    const { context, options, number, times } = this.#life;
+    if (this.#want !== undefined) this.#missing.unshift(...this.#want.digests);
+    this.#want = undefined;
+    const failed: ExecutionReply = { type: 'execution.failed', tag: 0, code: 'BATCH_MISSING', detail };
+    for (const listener of options.listeners) context.tell(listener, failed);
+    context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
+  }
+
+  #fetched(tag: number): void {
+    if (this.#want?.tag !== tag) return;
+    const { digests } = this.#want;
+    this.#wantNext();
+    const replyTo = this.#life.context.self;
+    this.#toStorage({ type: 'batches.requested', replyTo, tag: this.#life.nextTag(), digests });
+  }
+
+  #toStorage(request: StorageRequest): void {
+    this.#life.context.tell(this.#life.options.storage, request);
+  }
+}

@@ -1,0 +1,15 @@
+/** `althing/application`: what one writes an application with. docs/applications.md. */
+
+export type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+export type {
+  Application,
+  ApplicationInfo,
+  BlockResult,
+  CheckResult,
+  FinalizeRequest,
+  InitChainRequest,
+  QueryResult,
+  ValidatorUpdate,
+} from '../protocol/ports/application.ts';
+export type { ApplicationEvent, TransactionResult } from '../protocol/ports/storage.ts';
+export { type KvOptions, kv } from './kv/kv.ts';

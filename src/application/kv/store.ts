@@ -1,0 +1,184 @@
+/**
+ * Where the kv application keeps its state over restarts: one SQLite file of its own. A row of changes for each
+ * flush, and a snapshot in pieces; a flush is one transaction, so height, hash and state always belong together.
+ * A crash loses the blocks since the last flush, and the node replays those. Touches the disk. docs/applications.md.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { concatBytes } from '../../base/bytes.ts';
+import { u64 } from '../../protocol/chain/canonical.ts';
+import { type Malformed, parseDigest, parseHeight } from '../../protocol/chain/parse.ts';
+import type { ExecutedState } from '../../protocol/chain/types.ts';
+
+export type Pairs = Iterable<readonly [key: string, value: string]>;
+
+export interface SavedState {
+  readonly executed: ExecutedState;
+  readonly size: number;
+  readonly pairs: Map<string, string>;
+  readonly validators: readonly Uint8Array[];
+}
+
+/** What a flush writes: the pairs that changed, and all of the rest. Keys and values are latin1 texts, one letter a byte. */
+export interface Flush {
+  readonly executed: ExecutedState;
+  readonly size: number;
+  readonly changed: ReadonlyMap<string, string>;
+  readonly all: ReadonlyMap<string, string>;
+  readonly validators: readonly Uint8Array[];
+}
+
+/** The changes are folded into a new snapshot once they are so many times larger than the last one. */
+const CHANGES_PER_SNAPSHOT = 4;
+/** … and larger than this. @unit bytes */
+const CHANGES_BYTES_MIN = 64 * 1_048_576;
+/** One row of a snapshot. @unit bytes */
+const PIECE_BYTES = 4 * 1_048_576;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL,
+    app_hash TEXT NOT NULL, size INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS snapshot (piece INTEGER PRIMARY KEY, pairs BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS changes (height INTEGER PRIMARY KEY, pairs BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS validators (position INTEGER PRIMARY KEY, validator BLOB NOT NULL) STRICT;
+`;
+
+export class KvStore {
+  readonly #database: DatabaseSync;
+  #snapshotBytes = 0;
+  #changesBytes = 0;
+
+  /** Opens or makes `<dir>/kv.db`. Throws when the folder cannot be written. */
+  constructor(dir: string) {
+    mkdirSync(dir, { recursive: true });
+    this.#database = new DatabaseSync(join(dir, 'kv.db'));
+    this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    this.#database.exec(SCHEMA);
+  }
+
+  /** What the last flush wrote; undefined when there was none. Throws when it is not what a flush writes. */
+  load(): SavedState | undefined {
+    const standing = this.#database.prepare('SELECT height, app_hash, size FROM standing').get();
+    if (standing === undefined) return undefined;
+    const height = parseHeight(standing['height']);
+    const appHash = parseDigest(standing['app_hash']);
+    const size = Number(standing['size']);
+    if (height === 'malformed' || appHash === 'malformed') return corrupt('standing');
+    const pairs = new Map<string, string>();
+    this.#snapshotBytes = this.#read('SELECT pairs AS bytes FROM snapshot ORDER BY piece', pairs);
+    this.#changesBytes = this.#read('SELECT pairs AS bytes FROM changes ORDER BY height', pairs);
+    const validators = this.#blobs('SELECT validator AS bytes FROM validators ORDER BY position');
+    return { executed: { height, appHash }, size, pairs, validators };
+  }
+
+  /** One transaction: all of it is there after a crash, or nothing. */
+  flush(flush: Flush): void {
+    const { height, appHash } = flush.executed;
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      const bytes = packed(flush.changed);
+      const limit = Math.max(CHANGES_BYTES_MIN, CHANGES_PER_SNAPSHOT * this.#snapshotBytes);
+      if (this.#changesBytes + bytes.byteLength > limit) this.#writeSnapshot(flush.all);
+      else if (flush.changed.size > 0) {
+        this.#database.prepare('INSERT INTO changes (height, pairs) VALUES (?, ?)').run(height, bytes);
+        this.#changesBytes += bytes.byteLength;
+      }
+      this.#database.exec('DELETE FROM validators');
+      const insert = this.#database.prepare('INSERT INTO validators (position, validator) VALUES (?, ?)');
+      for (const [position, validator] of flush.validators.entries()) insert.run(position, validator);
+      this.#database
+        .prepare('INSERT OR REPLACE INTO standing (id, height, app_hash, size) VALUES (1, ?, ?, ?)')
+        .run(height, appHash, flush.size);
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #writeSnapshot(all: ReadonlyMap<string, string>): void {
+    this.#database.exec('DELETE FROM snapshot; DELETE FROM changes');
+    const insert = this.#database.prepare('INSERT INTO snapshot (pairs) VALUES (?)');
+    this.#changesBytes = 0;
+    this.#snapshotBytes = 0;
+    for (const piece of pieces(all)) {
+      const bytes = packed(piece);
+      insert.run(bytes);
+      this.#snapshotBytes += bytes.byteLength;
+    }
+  }
+
+  #read(query: string, into: Map<string, string>): number {
+    let bytes = 0;
+    for (const blob of this.#blobs(query)) {
+      if (unpack(blob, into) === 'malformed') corrupt('pairs');
+      bytes += blob.byteLength;
+    }
+    return bytes;
+  }
+
+  #blobs(query: string): readonly Uint8Array[] {
+    return this.#database
+      .prepare(query)
+      .all()
+      .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : corrupt(query)));
+  }
+}
+
+function corrupt(what: string): never {
+  throw new Error(`kv.db: ${what} cannot be read: remove the file, and the node replays its blocks`);
+}
+
+function* pieces(all: ReadonlyMap<string, string>): Generator<ReadonlyMap<string, string>> {
+  let piece = new Map<string, string>();
+  let bytes = 0;
+  for (const [key, value] of all) {
+    piece.set(key, value);
+    bytes += key.length + value.length;
+    if (bytes < PIECE_BYTES) continue;
+    yield piece;
+    piece = new Map();
+    bytes = 0;
+  }
+  if (piece.size > 0) yield piece;
+}
+
+/** Length of key u32, length of value u32, key, value; one pair after the other. */
+export function packed(pairs: ReadonlyMap<string, string>): Uint8Array {
+  let length = 0;
+  for (const [key, value] of pairs) length += 8 + key.length + value.length;
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const [key, value] of pairs) {
+    bytes.writeUInt32BE(key.length, at);
+    bytes.writeUInt32BE(value.length, at + 4);
+    at += 8;
+    at += bytes.write(key, at, 'latin1');
+    at += bytes.write(value, at, 'latin1');
+  }
+  return bytes;
+}
+
+/** Adds the pairs that `packed` wrote. */
+export function unpack(blob: Uint8Array, into: Map<string, string>): Malformed | undefined {
+  const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
+  let at = 0;
+  while (at < bytes.byteLength) {
+    if (at + 8 > bytes.byteLength) return 'malformed';
+    const valueAt = at + 8 + bytes.readUInt32BE(at);
+    const end = valueAt + bytes.readUInt32BE(at + 4);
+    if (end > bytes.byteLength) return 'malformed';
+    into.set(bytes.toString('latin1', at + 8, valueAt), bytes.toString('latin1', valueAt, end));
+    at = end;
+  }
+  return undefined;
+}
+
+/** A validator as the store keeps it: power u64, node key 32 bytes, BLS key. */
+export const packedValidator = (nodeKey: Uint8Array, consensusKey: Uint8Array, power: bigint): Uint8Array =>
+  concatBytes(u64(power), nodeKey, consensusKey);

@@ -1,0 +1,101 @@
+/** Checks and queries: asked of the application beside its blocks, answered one by one. Rules EX-2, EX-6, docs/applications.md. */
+import type { BoundaryContext } from '../actors/runtime/index.ts';
+import { transactionHashOf } from '../protocol/chain/batch.ts';
+import type { Digest } from '../protocol/chain/types.ts';
+import type { Application, CheckResult } from '../protocol/ports/application.ts';
+import {
+  DUPLICATE_CODE,
+  type ExecutionReply,
+  type ExecutionRequest,
+  NODE_CODESPACE,
+} from '../protocol/ports/execution.ts';
+import type { FailureCode } from './block-runner.ts';
+import { type Calls, messageOf } from './calls.ts';
+import type { ExecutorTimes } from './executor-options.ts';
+
+export type Question = Extract<ExecutionRequest, { readonly type: 'check.requested' | 'query.requested' }>;
+
+/** Code of a check that threw: the transaction is not admitted, the others are not concerned. */
+const CHECK_THREW_CODE = 1;
+
+const DUPLICATE_CHECK: CheckResult = {
+  code: DUPLICATE_CODE,
+  log: 'was committed before',
+  codespace: NODE_CODESPACE,
+  priority: 0n,
+};
+
+export interface Asked {
+  readonly application: Application;
+  readonly calls: Calls;
+  readonly times: ExecutorTimes;
+  readonly context: BoundaryContext<undefined>;
+  knows(hash: Digest): boolean;
+}
+
+export function answerQuestion(asked: Asked, question: Question): void {
+  const { application, calls, times, context } = asked;
+  const { replyTo, tag } = question;
+  const tell = (reply: ExecutionReply) => context.tell(replyTo, reply);
+  const failed = (detail: string) => refuseQuestion(context, question, 'APPLICATION_FAILED', detail);
+  if (question.type === 'query.requested') {
+    const { path, data, height } = question;
+    calls.make(
+      `query of '${path}'`,
+      times.queryMax,
+      () => application.query(path, data, height),
+      (result) => tell({ type: 'query.answered', tag, result }),
+      failed,
+    );
+    return;
+  }
+  calls.make(
+    'checkTx',
+    times.checkMax,
+    () => checked(asked, question.transactions, question.hashes),
+    (results) => tell({ type: 'check.answered', tag, results }),
+    failed,
+  );
+}
+
+export function refuseQuestion(
+  context: BoundaryContext<undefined>,
+  question: Question,
+  code: FailureCode,
+  detail: string,
+): void {
+  const refusal: ExecutionReply = { type: 'execution.failed', tag: question.tag, code, detail };
+  context.tell(question.replyTo, refusal);
+}
+
+function checked(
+  asked: Asked,
+  transactions: readonly Uint8Array[],
+  hashes: readonly Digest[] | undefined,
+): readonly CheckResult[] | Promise<readonly CheckResult[]> {
+  const settled: CheckResult[] = [];
+  const results = transactions.map((transaction, index) => {
+    const known = asked.knows(hashes?.[index] ?? transactionHashOf(transaction));
+    const result = known ? DUPLICATE_CHECK : checkOne(asked.application, transaction);
+    if (!(result instanceof Promise)) settled.push(result);
+    return result;
+  });
+  // Without a promise among them nothing waits for a turn of the event loop.
+  return settled.length === results.length ? settled : Promise.all(results);
+}
+
+function checkOne(application: Application, transaction: Uint8Array): CheckResult | Promise<CheckResult> {
+  try {
+    const result = application.checkTx(transaction);
+    return result instanceof Promise ? result.catch(threw) : result;
+  } catch (error) {
+    return threw(error);
+  }
+}
+
+const threw = (error: unknown): CheckResult => ({
+  code: CHECK_THREW_CODE,
+  log: `checkTx threw: ${messageOf(error)}`,
+  codespace: NODE_CODESPACE,
+  priority: 0n,
+});

@@ -1,0 +1,59 @@
+/** `config print`: the configuration file's defaults, or what a node would use and where each value comes from. */
+import type { Command } from 'commander';
+import { type ConfigOverride, describeOrigin, loadConfig } from '../../node/config/load.ts';
+import { renderToml, tomlValue } from '../../node/config/render.ts';
+import { SETTINGS } from '../../node/config/schema.ts';
+import { type CommonOptions, collectSetting, withJson } from '../command.ts';
+import { configFailure, usageFailure } from '../failure.ts';
+import { createOutput, table } from '../output.ts';
+
+interface PrintOptions extends CommonOptions {
+  readonly effective?: boolean;
+  readonly home?: string;
+  readonly set?: readonly ConfigOverride[];
+}
+
+export function addConfigCommand(program: Command): void {
+  const config = program.command('config').description('the configuration');
+  withJson(
+    config.command('print').description('every key with its default; --effective: with its value and origin'),
+  )
+    .option('--effective', 'the values that a node of --home would use now')
+    .option('--home <dir>', "the node's home")
+    .option('--set <section.key=value>', 'a value that a flag would give; repeatable', collectSetting)
+    .action(print);
+}
+
+function print(options: PrintOptions): void {
+  const output = createOutput(options.json === true);
+  if (options.effective !== true) {
+    if (options.home !== undefined || options.set !== undefined) {
+      throw usageFailure('--home and --set belong to `config print --effective`');
+    }
+    const defaults = SETTINGS.map(({ path, setting }) => ({
+      key: path,
+      default: setting.default,
+      unit: setting.unit,
+      note: setting.note,
+      source: setting.source,
+    }));
+    output.data(defaults, [renderToml().trimEnd()]);
+    return;
+  }
+  const result = loadConfig(options.home ?? '.', process.env, options.set ?? []);
+  if (result.status === 'refused') throw configFailure(result.problems);
+  const rows = result.loaded.settings.map(({ section, key, value, origin }) => ({
+    key: `${section}.${key}`,
+    value,
+    origin: describeOrigin(origin),
+  }));
+  output.data(
+    rows,
+    table([
+      ['key', 'value', 'from'],
+      ...rows.map(({ key, value, origin }) => [key, inline(tomlValue(value)), origin]),
+    ]),
+  );
+}
+
+const inline = (text: string): string => text.replaceAll(/\s*\n\s*/g, ' ');

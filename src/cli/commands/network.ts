@@ -1,0 +1,57 @@
+/** No command, or `network`: a local network of validators, each a process, on this machine. */
+import type { Command } from 'commander';
+import { nearest } from '../../node/config/suggest.ts';
+import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
+import { usageFailure } from '../failure.ts';
+import { runLocalNetwork } from '../local-network/network.ts';
+import { BASE_PORT_DEFAULT } from '../local-network/ports.ts';
+import type { ExitStatus } from '../program.ts';
+import { stopSignal } from '../signals.ts';
+
+interface NetworkOptions extends CommonOptions {
+  readonly validators?: number;
+  readonly basePort?: number;
+  readonly data: string;
+}
+
+/** @unit validators @source ports from 26656 up, ten apart, and one machine's memory */
+const VALIDATORS_MAX = 64;
+
+export function addNetworkCommand(program: Command, status: ExitStatus): void {
+  withJson(
+    program
+      .command('network', { isDefault: true })
+      .description('(no command) a local network; Ctrl-C stops it, the next start goes on from there'),
+  )
+    .option(
+      '--validators <n>',
+      'validators to start (default: 4, or as many as the data has)',
+      wholeNumber(1, VALIDATORS_MAX),
+    )
+    .option(
+      '--base-port <port>',
+      `first peer port; validator i has base + 10·i, its RPC one above (default: ${BASE_PORT_DEFAULT})`,
+      wholeNumber(1_024, 65_000),
+    )
+    .option('--data <dir>', 'where the homes of the validators are', '.althing')
+    .argument('[words...]')
+    .usage('[options]')
+    .action(async (words: readonly string[], options: NetworkOptions) => {
+      // Every word that is no command ends up at the default one.
+      if (words[0] !== undefined) throw unknownCommand(program, words[0]);
+      status.code = await runNetwork(options);
+    });
+}
+
+async function runNetwork({ data, validators, basePort, json }: NetworkOptions): Promise<number> {
+  const { openLocalHomes } = await import('../local-network/homes.ts');
+  const network = await openLocalHomes({ directory: data, validators, basePort });
+  return runLocalNetwork({ ...network, data, json: json === true, signal: stopSignal() });
+}
+
+function unknownCommand(program: Command, word: string): Error {
+  const names = program.commands.map((command) => command.name());
+  const near = nearest(word, names);
+  const advice = near === undefined ? 'see `althing --help`' : `did you mean ${near}?`;
+  return usageFailure(`unknown command '${word}'; ${advice}`);
+}

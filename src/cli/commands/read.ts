@@ -1,0 +1,136 @@
+/** Commands that read a running node: status, rounds, peers, net-info, health. */
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import type { z } from 'zod';
+import { type TargetOptions, withTarget } from '../command.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { CommandFailure } from '../failure.ts';
+import { createOutput, fields, table } from '../output.ts';
+import { callRpc, getPlain, targetOf } from '../rpc-client.ts';
+import { NET_INFO, READINESS, ROUNDS, STATUS } from '../shapes.ts';
+
+export function addReadCommands(program: Command): void {
+  withTarget(program.command('status').description('what the node is doing')).action(showStatus);
+  withTarget(program.command('rounds').description('the last rounds and view changes, and why')).action(
+    showRounds,
+  );
+  withTarget(program.command('peers').description('the connected peers')).action(showPeers);
+  withTarget(program.command('net-info').description('where the node listens, and its peers')).action(
+    showNetInfo,
+  );
+  withTarget(program.command('health').description('whether the node is ready, and why not')).action(
+    showHealth,
+  );
+}
+
+async function showStatus(options: TargetOptions): Promise<void> {
+  const status = await callRpc(targetOf(options), 'status', {}, STATUS);
+  const { node_info: node, sync_info: sync, validator_info: validator } = status;
+  createOutput(options.json === true).data(
+    status,
+    fields([
+      ['chain', node.network],
+      ['node', `${node.moniker} ${node.id}`],
+      ['version', node.version],
+      ['height', `${sync.latest_block_height} (${sync.latest_block_time})`],
+      ['block', sync.latest_block_hash],
+      ['state', sync.latest_app_hash],
+      ['in sync', sync.catching_up ? pc.yellow('catching up') : pc.green('yes')],
+      ['power', validator.voting_power === '0' ? '0 (not a validator)' : validator.voting_power],
+    ]),
+  );
+}
+
+async function showRounds(options: TargetOptions): Promise<void> {
+  const report = await callRpc(targetOf(options), 'althing_rounds', {}, ROUNDS);
+  const head = fields([
+    ['round', report.current_round],
+    ['high QC', `round ${report.high_qc_round}`],
+    ['locked', `round ${report.locked_round}`],
+    ['last vote', `round ${report.last_voted_round}`],
+  ]);
+  createOutput(options.json === true).data(report, [
+    ...head,
+    '',
+    ...roundLines(report),
+    '',
+    ...viewChangeLines(report),
+  ]);
+}
+
+type Rounds = z.infer<typeof ROUNDS>;
+
+const roundLines = (report: Rounds): readonly string[] =>
+  table([
+    ['round', 'height', 'leader', 'step', 'votes', 'timeouts', 'why no vote'],
+    ...report.rounds.map((round) => [
+      round.round,
+      round.height,
+      shortened(round.leader),
+      round.step,
+      `${round.vote_power}/${report.quorum_power}`,
+      `${round.timeout_power}/${report.quorum_power}`,
+      round.refusal,
+    ]),
+  ]);
+
+const viewChangeLines = (report: Rounds): readonly string[] =>
+  report.view_changes.length === 0
+    ? ['no view changes']
+    : table([
+        ['failed round', 'leader', 'reason', 'lasted', 'at'],
+        ...report.view_changes.map((change) => [
+          change.round,
+          shortened(change.leader),
+          change.reason,
+          `${change.duration_ms} ms`,
+          change.at,
+        ]),
+      ]);
+
+async function showPeers(options: TargetOptions): Promise<void> {
+  const info = await callRpc(targetOf(options), 'net_info', {}, NET_INFO);
+  createOutput(options.json === true).data(info.peers, peerLines(info));
+}
+
+async function showNetInfo(options: TargetOptions): Promise<void> {
+  const info = await callRpc(targetOf(options), 'net_info', {}, NET_INFO);
+  const head = fields([
+    ['listening', info.listening ? info.listeners.join(', ') : pc.yellow('no')],
+    ['peers', info.n_peers],
+  ]);
+  createOutput(options.json === true).data(info, [...head, '', ...peerLines(info)]);
+}
+
+const peerLines = (info: z.infer<typeof NET_INFO>): readonly string[] =>
+  info.peers.length === 0
+    ? ['no peers are connected']
+    : table([
+        ['peer', 'name', 'address', 'direction', 'connected', 'sent', 'received'],
+        ...info.peers.map(({ node_info: node, is_outbound: outbound, connection_status: connection }) => [
+          node.id,
+          node.moniker,
+          node.listen_addr.replace('tcp://', ''),
+          outbound ? 'outbound' : 'inbound',
+          `${Math.round(Number(connection.Duration) / 1e9)} s`,
+          bytesText(Number(connection.SendMonitor.Bytes)),
+          bytesText(Number(connection.RecvMonitor.Bytes)),
+        ]),
+      ]);
+
+async function showHealth(options: TargetOptions): Promise<void> {
+  const { body } = await getPlain(targetOf(options), '/readyz');
+  const { status, reasons } = READINESS.parse(body);
+  createOutput(options.json === true).data({ status, reasons }, [
+    status === 'ready' ? pc.green('ready') : pc.yellow(status),
+    ...reasons.map((reason) => `- ${reason}`),
+  ]);
+  if (status !== 'ready') throw new CommandFailure('the node is not ready', EXIT_CODES.runtime);
+}
+
+const shortened = (address: string): string => address.slice(0, 8);
+
+function bytesText(bytes: number): string {
+  if (bytes < 1_024) return `${bytes} B`;
+  return bytes < 1_048_576 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`;
+}

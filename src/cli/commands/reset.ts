@@ -1,0 +1,47 @@
+/** `reset`: deletes a home's chain and application state, so that the node gets them again; keeps what it has signed. */
+import { existsSync, rmSync } from 'node:fs';
+import type { Command } from 'commander';
+import { homePaths } from '../../node/config/home.ts';
+import { type CommonOptions, withJson } from '../command.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { CommandFailure, messageOf, runtimeFailure, usageFailure } from '../failure.ts';
+import { createOutput } from '../output.ts';
+
+interface ResetOptions extends CommonOptions {
+  readonly home: string;
+  readonly force?: boolean;
+}
+
+export function addResetCommand(program: Command): void {
+  withJson(
+    program
+      .command('reset')
+      .description('delete the chain of a stopped node; keeps keys and what it has signed'),
+  )
+    .requiredOption('--home <dir>', "the node's home")
+    .option('--force', 'forget what it has signed too: only for keys that never sign again on this chain')
+    .action(reset);
+}
+
+async function reset({ home, force, json }: ResetOptions): Promise<void> {
+  const { data, applicationData } = homePaths(home);
+  if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
+  const { resetChainData } = await import('../../storage/reset.ts');
+  const outcome = resetChainData(data, { keepSafetyRecord: force !== true });
+  if (outcome.status === 'problem') {
+    const words = `${outcome.path}: ${outcome.detail}`;
+    throw outcome.code === 'LOCKED'
+      ? runtimeFailure(words)
+      : new CommandFailure(words, EXIT_CODES.corruptStore);
+  }
+  try {
+    rmSync(applicationData, { recursive: true, force: true });
+  } catch (cause) {
+    throw runtimeFailure(`${applicationData}: ${messageOf(cause)}`);
+  }
+  const { recordVersion } = outcome;
+  createOutput(json === true).data({ home, record_version: recordVersion }, [
+    `the chain of ${home} is deleted; the node gets it again from its peers`,
+    recordVersion === 0 ? 'there is no safety record' : `the safety record is kept (number ${recordVersion})`,
+  ]);
+}

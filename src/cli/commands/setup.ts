@@ -1,0 +1,95 @@
+/** Commands that make homes: init, testnet. What needs cryptography is loaded when they run. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
+import { messageOf, usageFailure } from '../failure.ts';
+import type { CreatedNetwork } from '../homes.ts';
+import { BASE_PORT_DEFAULT, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
+import { createOutput, fields, table } from '../output.ts';
+
+interface InitOptions extends CommonOptions {
+  readonly home: string;
+  readonly moniker: string;
+  readonly chainId?: string;
+  readonly genesis?: string;
+}
+
+interface TestnetOptions extends CommonOptions {
+  readonly validators: number;
+  readonly output: string;
+  readonly basePort: number;
+  readonly chainId?: string;
+}
+
+/** @unit validators @source the largest set whose certificates fit their frames */
+const TESTNET_VALIDATORS_MAX = 512;
+
+export function addSetupCommands(program: Command): void {
+  withJson(program.command('init').description('make the home of one node: keys, genesis, configuration'))
+    .requiredOption('--home <dir>', 'the home to make')
+    .option('--moniker <name>', "the node's name", 'althing')
+    .option('--chain-id <id>', 'id of the new chain, of which this node is the only validator')
+    .option('--genesis <file>', 'join the chain of this genesis file instead of making one')
+    .action(init);
+  withJson(
+    program.command('testnet').description('make the homes of a network of N validators on this machine'),
+  )
+    .option('--validators <n>', 'how many', wholeNumber(1, TESTNET_VALIDATORS_MAX), 4)
+    .requiredOption('--output <dir>', 'where node0, node1, … go')
+    .option('--base-port <port>', 'first peer port', wholeNumber(1_024, 65_000), BASE_PORT_DEFAULT)
+    .option('--chain-id <id>', 'id of the new chain')
+    .action(testnet);
+}
+
+async function init(options: InitOptions): Promise<void> {
+  const home = {
+    path: options.home,
+    moniker: options.moniker,
+    peerAddress: peerAddressOf(BASE_PORT_DEFAULT, 0),
+    rpcAddress: rpcAddressOf(BASE_PORT_DEFAULT, 0),
+  };
+  if (options.genesis !== undefined && options.chainId !== undefined) {
+    throw usageFailure('--chain-id and --genesis exclude each other: the genesis file names the chain');
+  }
+  const { createHome, createNetwork } = await import('../homes.ts');
+  const network =
+    options.genesis === undefined
+      ? await createNetwork([home], options.chainId)
+      : await createHome(home, readGenesis(options.genesis), options.genesis);
+  createOutput(options.json === true).data(network, [
+    ...fields([
+      ['chain', network.chainId],
+      ['home', options.home],
+      ['node id', network.homes[0]?.id ?? ''],
+    ]),
+    `start it with: althing start --home ${options.home}`,
+  ]);
+}
+
+async function testnet(options: TestnetOptions): Promise<void> {
+  const homes = Array.from({ length: options.validators }, (_, index) => ({
+    path: join(options.output, `node${index}`),
+    moniker: `node${index}`,
+    peerAddress: peerAddressOf(options.basePort, index),
+    rpcAddress: rpcAddressOf(options.basePort, index),
+  }));
+  const { createNetwork } = await import('../homes.ts');
+  const network = await createNetwork(homes, options.chainId);
+  createOutput(options.json === true).data(network, testnetLines(network, options.output));
+}
+
+const testnetLines = (network: CreatedNetwork, output: string): readonly string[] => [
+  `chain ${network.chainId}`,
+  ...table([['home', 'node id'], ...network.homes.map(({ path, id }) => [path, id])]),
+  `start one with: althing start --home ${join(output, 'node0')}`,
+  `or all of them: althing --data ${output}`,
+];
+
+function readGenesis(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw usageFailure(`--genesis ${path}: ${messageOf(cause)}`);
+  }
+}

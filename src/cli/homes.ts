@@ -1,0 +1,199 @@
+/**
+ * Makes homes: keys, configuration, genesis, operator token. All of a network's homes appear together or not at
+ * all, and nothing that exists is written over. Boundary: disk, randomness, the wall clock.
+ */
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { wallTime } from '../base/units.ts';
+import type { BlsEngine } from '../crypto/bls/engine.ts';
+import { loadBlsEngine } from '../crypto/bls/select.ts';
+import { ensureAdminToken } from '../node/config/admin-token.ts';
+import { genesisText } from '../node/config/genesis-file.ts';
+import { homePaths } from '../node/config/home.ts';
+import { readPassphrase } from '../node/config/passphrase.ts';
+import { renderToml } from '../node/config/render.ts';
+import type { RawValue } from '../node/config/setting.ts';
+import {
+  DEFAULT_CHAIN_PARAMETERS,
+  type GenesisDocument,
+  type GenesisValidator,
+  parseGenesis,
+} from '../protocol/chain/genesis.ts';
+import { addressOf } from '../protocol/chain/validator-set.ts';
+import { createKeys, describeKeyProblem, type NodeIdentity } from '../storage/key-store.ts';
+import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
+
+export interface NewHome {
+  readonly path: string;
+  readonly moniker: string;
+  readonly peerAddress: string;
+  readonly rpcAddress: string;
+}
+
+export interface CreatedNetwork {
+  readonly chainId: string;
+  readonly homes: readonly { readonly path: string; readonly moniker: string; readonly id: string }[];
+}
+
+/** Homes of the validators of a new chain; each gets all others as peers. */
+export async function createNetwork(
+  homes: readonly NewHome[],
+  chainId = randomChainId(),
+): Promise<CreatedNetwork> {
+  return stage(homes, async (staged, engine) => {
+    const members = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
+    const genesis = genesisOf(
+      chainId,
+      members.map(({ home, identity }) => validatorOf(home.moniker, identity)),
+    );
+    const ruling = parseGenesis(JSON.parse(genesisText(genesis)), engine);
+    if (ruling.status === 'invalid') {
+      throw usageFailure(
+        ruling.problems.map(({ path, value, message }) => `${path} = ${value}: ${message}`).join('\n'),
+      );
+    }
+    for (const { home, identity } of members) {
+      const peers = members
+        .filter((other) => other.identity !== identity)
+        .map((other) => `${other.identity.nodeId}@${other.home.peerAddress}`);
+      writeHome(home, peers, genesisText(genesis));
+    }
+    return {
+      chainId,
+      homes: members.map(({ home, identity }) => ({
+        path: home.path,
+        moniker: home.moniker,
+        id: identity.nodeId,
+      })),
+    };
+  });
+}
+
+/** A home with keys of its own for the chain of an existing genesis document. */
+export async function createHome(
+  home: NewHome,
+  existingGenesis: string,
+  source: string,
+): Promise<CreatedNetwork> {
+  return stage([home], async ([staged], engine) => {
+    const ruling = parseGenesis(parseJson(existingGenesis, source), engine);
+    if (ruling.status === 'invalid') {
+      throw configFailure(
+        ruling.problems.map(({ path, value, message }) => ({
+          where: source,
+          message: `${path} = ${value}: ${message}`,
+        })),
+      );
+    }
+    if (staged === undefined) return { chainId: ruling.genesis.chainId, homes: [] };
+    const { nodeId } = newKeys(staged.stagedPath, engine);
+    writeHome(staged, [], existingGenesis);
+    return {
+      chainId: ruling.genesis.chainId,
+      homes: [{ path: home.path, moniker: home.moniker, id: nodeId }],
+    };
+  });
+}
+
+interface StagedHome extends NewHome {
+  readonly stagedPath: string;
+}
+
+async function stage(
+  homes: readonly NewHome[],
+  fill: (staged: readonly StagedHome[], engine: BlsEngine) => Promise<CreatedNetwork>,
+): Promise<CreatedNetwork> {
+  const taken = homes.find(({ path }) => existsSync(path) && readdirSync(path).length > 0);
+  if (taken !== undefined) {
+    throw usageFailure(
+      `${taken.path} exists already and is not written over: choose another directory, or remove it`,
+    );
+  }
+  const suffix = `.new-${randomBytes(4).toString('hex')}`;
+  // An empty directory that is there may be a mount point: nothing can be renamed onto it, only into it.
+  const staged = homes.map((home) => ({
+    ...home,
+    stagedPath: existsSync(home.path) ? join(home.path, suffix) : `${home.path}${suffix}`,
+  }));
+  try {
+    const { engine } = await loadBlsEngine();
+    for (const { path } of homes) mkdirSync(dirname(path), { recursive: true });
+    const created = await fill(staged, engine);
+    for (const { path, stagedPath } of staged) settle(stagedPath, path);
+    return created;
+  } catch (cause) {
+    for (const { stagedPath } of staged) rmSync(stagedPath, { recursive: true, force: true });
+    if (cause instanceof Error && 'code' in cause && 'syscall' in cause)
+      throw runtimeFailure(messageOf(cause));
+    throw cause;
+  }
+}
+
+function settle(stagedPath: string, path: string): void {
+  if (dirname(stagedPath) !== path) {
+    renameSync(stagedPath, path);
+    return;
+  }
+  for (const entry of readdirSync(stagedPath)) renameSync(join(stagedPath, entry), join(path, entry));
+  rmdirSync(stagedPath);
+}
+
+function newKeys(path: string, engine: BlsEngine): NodeIdentity {
+  const passphrase = readPassphrase(process.env);
+  const result = createKeys(homePaths(path).keys, {
+    engine,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
+  if (result.status === 'refused') throw runtimeFailure(describeKeyProblem(result.problem));
+  return result.keys.identity;
+}
+
+function writeHome(
+  { stagedPath, moniker, peerAddress, rpcAddress }: StagedHome,
+  peers: readonly string[],
+  genesis: string,
+): void {
+  const paths = homePaths(stagedPath);
+  const values = new Map<string, RawValue>([
+    ['node.moniker', moniker],
+    ['p2p.listen', peerAddress],
+    ['p2p.peers', peers],
+    ['rpc.listen', rpcAddress],
+  ]);
+  mkdirSync(join(stagedPath, 'config'), { recursive: true });
+  mkdirSync(paths.data, { recursive: true, mode: 0o700 });
+  writeFileSync(paths.configFile, renderToml(values));
+  writeFileSync(paths.genesisFile, genesis);
+  ensureAdminToken(paths.adminTokenFile);
+}
+
+const genesisOf = (chainId: string, validators: readonly GenesisValidator[]): GenesisDocument => ({
+  chainId,
+  genesisTime: wallTime(Date.now()),
+  validators,
+  parameters: DEFAULT_CHAIN_PARAMETERS,
+  application: { name: 'kv', state: {} },
+});
+
+const validatorOf = (
+  name: string,
+  { nodeKey, consensusKey, possession }: NodeIdentity,
+): GenesisValidator => ({
+  address: addressOf(nodeKey),
+  nodeKey,
+  consensusKey,
+  possessionProof: possession,
+  power: 1n,
+  name,
+});
+
+const randomChainId = (): string => `althing-${randomBytes(3).toString('hex')}`;
+
+function parseJson(text: string, source: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw configFailure([{ where: source, message: `is not JSON: ${messageOf(cause)}` }]);
+  }
+}

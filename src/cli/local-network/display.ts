@@ -1,0 +1,205 @@
+/**
+ * What a local network shows: a live table on a terminal, plain lines elsewhere, JSON lines with --json.
+ * Boundary: stdout. All that is shown is a copy of what the validators told.
+ */
+import { stripVTControlCharacters } from 'node:util';
+import pc from 'picocolors';
+import type { RunnerEvent } from '../node-events.ts';
+import { table } from '../output.ts';
+import type { ProcessEnd } from './validator-process.ts';
+
+export interface NetworkDisplay {
+  readonly event: (index: number, event: RunnerEvent) => void;
+  readonly ended: (index: number, end: ProcessEnd, logFile: string, expected: boolean) => void;
+  /** A sentence for the reader; not with --json. */
+  readonly say: (line: string) => void;
+  readonly close: () => void;
+}
+
+export interface NetworkFacts {
+  readonly chainId: string;
+  readonly data: string;
+  readonly homes: readonly string[];
+}
+
+/**
+ * JSON lines, each with its node: first `ready` of every validator, once all are up (or have ended), then each
+ * `block`, `view-change` and `stopped`. What happens before that is held back, so that a reader of the first
+ * `ready` finds the whole network.
+ */
+export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
+  const ready = new Map<number, object>();
+  const settled = new Set<number>();
+  let held: object[] | undefined = [];
+  const write = (value: object): void => {
+    if (held === undefined) process.stdout.write(`${JSON.stringify(value)}\n`);
+    else if (held.length < HELD_LINES_MAX) held.push(value);
+  };
+  const settle = (index: number): void => {
+    settled.add(index);
+    if (held === undefined || settled.size < facts.homes.length) return;
+    const lines = [...facts.homes.keys()].flatMap((node) => ready.get(node) ?? []);
+    lines.push(...held);
+    held = undefined;
+    for (const line of lines) write(line);
+  };
+  return {
+    event: (index, event) => {
+      if (event.type === 'ready') {
+        const { type, ...node } = event;
+        const line = { type, node: index, home: facts.homes[index], chain_id: facts.chainId, ...node };
+        if (held === undefined) write(line);
+        else ready.set(index, line);
+        settle(index);
+      } else if (event.type === 'block' || event.type === 'view-change') {
+        const { type, ...rest } = event;
+        write({ type, node: index, ...rest });
+      }
+    },
+    ended: (index, { code, signal }) => {
+      write({ type: 'stopped', node: index, code, signal });
+      settle(index);
+    },
+    say: () => undefined,
+    close: () => undefined,
+  };
+}
+
+/** One line for each height at most once a second, and one for everything unusual. */
+export function plainDisplay(facts: NetworkFacts): NetworkDisplay {
+  const write = (line: string): void => void process.stdout.write(`${line}\n`);
+  const peers = facts.homes.map(() => 0);
+  let ready = 0;
+  let shownHeight = 0;
+  let shownAt = Number.NEGATIVE_INFINITY;
+  return {
+    event: (index, event) => {
+      if (event.type === 'ready') {
+        ready += 1;
+        write(
+          `validator ${index} ${event.id} listens at ${event.peer_address}, RPC http://${event.rpc_address}`,
+        );
+        if (ready === facts.homes.length) write(`all ${ready} validators of ${facts.chainId} are up`);
+      } else if (event.type === 'progress') {
+        peers[index] = event.peers;
+      } else if (event.type === 'block') {
+        const now = performance.now();
+        if (event.height <= shownHeight || now - shownAt < SUMMARY_INTERVAL) return;
+        shownHeight = event.height;
+        shownAt = now;
+        write(
+          `height ${event.height}, round ${event.round}, block ${event.id.slice(0, 12)}, peers ${peers.join(' ')}`,
+        );
+      } else if (event.type === 'view-change') {
+        write(viewChangeLine(index, event));
+      }
+    },
+    ended: (index, end, logFile, expected) => write(endedLine(index, end, logFile, expected)),
+    say: write,
+    close: () => undefined,
+  };
+}
+
+/** A table that is redrawn in place, with the last notices above it. */
+export function liveDisplay(facts: NetworkFacts): NetworkDisplay {
+  const rows = facts.homes.map(
+    (_, index): Row => ({ index, state: 'starting', height: 0, round: 0, peers: 0, block: '', rpc: '' }),
+  );
+  const pending: string[] = [];
+  let drawn = 0;
+  const draw = (): void => {
+    const up = drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`;
+    // A line that wraps would be two lines for the terminal, and one for the count of lines to go up.
+    const lines = [...liveTable(rows), '', pc.dim(HINT)].map((line) => clipped(line, process.stdout.columns));
+    const notices = pending
+      .splice(0)
+      .map((line) => `${line}\n`)
+      .join('');
+    process.stdout.write(`${up}${notices}${lines.join('\n')}\n`);
+    drawn = lines.length;
+  };
+  const timer = setInterval(draw, DRAW_INTERVAL);
+  const notice = (line: string): void => {
+    pending.push(line);
+    if (pending.length > NOTICES_MAX) pending.shift();
+  };
+  const update = (index: number, change: Partial<Row>): void => {
+    const row = rows[index];
+    if (row !== undefined) rows[index] = { ...row, ...change };
+  };
+  return {
+    event: (index, event) => {
+      if (event.type === 'ready') update(index, { state: 'running', rpc: `http://${event.rpc_address}` });
+      else if (event.type === 'block')
+        update(index, { height: event.height, round: event.round, block: event.id.slice(0, 12) });
+      else if (event.type === 'progress') {
+        const { height, round, peers, syncing } = event;
+        update(index, { height, round, peers, state: syncing ? 'syncing' : 'running' });
+      } else if (event.type === 'view-change') notice(viewChangeLine(index, event));
+    },
+    ended: (index, end, logFile, expected) => {
+      update(index, { state: 'stopped', peers: 0 });
+      notice(endedLine(index, end, logFile, expected));
+    },
+    say: notice,
+    close: () => {
+      clearInterval(timer);
+      draw();
+    },
+  };
+}
+
+/** Lines held back until all validators are up; further ones are not shown. @unit lines */
+const HELD_LINES_MAX = 10_000;
+/** @unit ms @source ten frames a second read as live */
+const DRAW_INTERVAL = 100;
+/** @unit ms */
+const SUMMARY_INTERVAL = 1_000;
+/** Notices between two frames; the oldest go first. */
+const NOTICES_MAX = 100;
+const HINT = "try: althing tx 'name=ada' · althing query name · althing rounds · Ctrl-C stops all";
+
+interface Row {
+  readonly index: number;
+  readonly state: 'starting' | 'running' | 'syncing' | 'stopped';
+  readonly height: number;
+  readonly round: number;
+  readonly peers: number;
+  readonly block: string;
+  readonly rpc: string;
+}
+
+const liveTable = (rows: readonly Row[]): readonly string[] =>
+  table([
+    ['validator', 'state', 'height', 'round', 'peers', 'block', 'RPC'],
+    ...rows.map(({ index, state, height, round, peers, block, rpc }) => [
+      String(index),
+      state,
+      String(height),
+      String(round),
+      String(peers),
+      block,
+      rpc,
+    ]),
+  ]);
+
+function clipped(line: string, columns: number): string {
+  const visible = stripVTControlCharacters(line);
+  return visible.length < columns ? line : visible.slice(0, Math.max(0, columns - 1));
+}
+
+const viewChangeLine = (index: number, event: Extract<RunnerEvent, { type: 'view-change' }>): string =>
+  `validator ${index}: view change, round ${event.round} of leader ${event.leader.slice(0, 8)} failed: ${event.reason} after ${event.duration_ms} ms`;
+
+function endedLine(
+  index: number,
+  { code, signal, lastWords }: ProcessEnd,
+  logFile: string,
+  expected: boolean,
+): string {
+  if (expected && code === 0) return `validator ${index} stopped`;
+  const how = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
+  const words = lastWords === undefined ? '' : `: ${lastWords.replace(/^althing: /, '')}`;
+  const advice = expected ? '' : '; the others go on';
+  return `validator ${index} ${how}${words}${advice} (its log: ${logFile})`;
+}

@@ -1,0 +1,96 @@
+/** The homes of a local network: made at the first start, found again at the next. Boundary: the disk. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadBlsEngine } from '../../crypto/bls/select.ts';
+import { loadGenesis } from '../../node/config/genesis-file.ts';
+import { homePaths } from '../../node/config/home.ts';
+import { resolveConfig } from '../../node/config/load.ts';
+import { renderToml } from '../../node/config/render.ts';
+import { configFailure, usageFailure } from '../failure.ts';
+import { createNetwork } from '../homes.ts';
+import { BASE_PORT_DEFAULT, basePortOf, peerAddressOf, rpcAddressOf } from './ports.ts';
+
+export interface LocalHomes {
+  readonly chainId: string;
+  readonly homes: readonly string[];
+  readonly basePort: number;
+}
+
+export interface LocalHomesRequest {
+  readonly directory: string;
+  /** As asked on the command line. */
+  readonly validators: number | undefined;
+  readonly basePort: number | undefined;
+}
+
+const VALIDATORS_DEFAULT = 4;
+
+/** Home of validator `index`. */
+export const localHome = (directory: string, index: number): string => join(directory, `node${index}`);
+
+/** The network in `directory`, made anew where there is none. Moves its ports when asked to. */
+export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalHomes> {
+  const { directory, validators = VALIDATORS_DEFAULT, basePort = BASE_PORT_DEFAULT } = request;
+  if (existsSync(localHome(directory, 0))) return reopen(request);
+  const homes = Array.from({ length: validators }, (_, index) => ({
+    path: localHome(directory, index),
+    moniker: `node${index}`,
+    peerAddress: peerAddressOf(basePort, index),
+    rpcAddress: rpcAddressOf(basePort, index),
+  }));
+  const { chainId } = await createNetwork(homes);
+  return { chainId, homes: homes.map(({ path }) => path), basePort };
+}
+
+async function reopen({ directory, validators, basePort }: LocalHomesRequest): Promise<LocalHomes> {
+  const { engine } = await loadBlsEngine();
+  const genesis = loadGenesis(homePaths(localHome(directory, 0)).genesisFile, engine);
+  if (genesis.status === 'refused') throw configFailure(genesis.problems);
+  const count = genesis.genesis.validators.length;
+  if (validators !== undefined && validators !== count) {
+    throw usageFailure(
+      `--validators ${validators}: the network in ${directory} has ${count}; leave the flag away, or choose another --data`,
+    );
+  }
+  const homes = Array.from({ length: count }, (_, index) => localHome(directory, index));
+  const missing = homes.find((home) => !existsSync(home));
+  if (missing !== undefined)
+    throw usageFailure(`${missing} is missing: the network in ${directory} is incomplete`);
+  const held = heldBasePort(homes[0] ?? '');
+  if (basePort !== undefined && basePort !== held) for (const home of homes) moveHome(home, held, basePort);
+  return { chainId: genesis.genesis.chainId, homes, basePort: basePort ?? held };
+}
+
+function heldBasePort(home: string): number {
+  const path = homePaths(home).configFile;
+  const result = resolveConfig({
+    file: { path, text: readFileSync(path, 'utf8') },
+    environment: {},
+    overrides: [],
+  });
+  if (result.status === 'refused') throw configFailure(result.problems);
+  return basePortOf(result.loaded.config.p2p.listen);
+}
+
+/** Rewrites the addresses of a home's configuration; every other value stays. */
+function moveHome(home: string, from: number, to: number): void {
+  const path = homePaths(home).configFile;
+  const result = resolveConfig({
+    file: { path, text: readFileSync(path, 'utf8') },
+    environment: {},
+    overrides: [],
+  });
+  if (result.status === 'refused') throw configFailure(result.problems);
+  const move = (address: string): string => {
+    const colon = address.lastIndexOf(':') + 1;
+    return address.slice(0, colon) + String(Number(address.slice(colon)) + to - from);
+  };
+  const moved = result.loaded.settings.map(({ section, key, value }) => {
+    const name = `${section}.${key}`;
+    if (name === 'p2p.peers' && typeof value === 'object') return [name, value.map(move)] as const;
+    const isAddress =
+      (name === 'p2p.listen' || name === 'rpc.listen') && typeof value === 'string' && value !== '';
+    return [name, isAddress ? move(value) : value] as const;
+  });
+  writeFileSync(path, renderToml(new Map(moved)));
+}

@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+/** The command line: runs the program and ends the process with its exit code. */
+import { enableCompileCache } from 'node:module';
+
+// Before anything else is loaded: a second run then starts in half the time.
+enableCompileCache();
+const { runProgram } = await import('./program.ts');
+
+process.exitCode = await runProgram(process.argv.slice(2));
+// What is still open (kept-alive connections, timers) belongs to nobody any more.
+process.exit();

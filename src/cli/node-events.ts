@@ -1,0 +1,82 @@
+/**
+ * What a running node tells whoever started it, one object each: JSON lines of `start --json`, and the messages
+ * of a local network's validators to their parent. Gateway: the parent checks them by these schemas. Pure.
+ */
+import { z } from 'zod';
+import type { NodeEvent } from '../rpc/node-port.ts';
+import { rfc3339 } from '../rpc/shapes.ts';
+
+const READY = z.object({
+  type: z.literal('ready'),
+  id: z.string(),
+  moniker: z.string(),
+  peer_address: z.string(),
+  rpc_address: z.string(),
+  pid: z.number(),
+});
+
+const BLOCK = z.object({
+  type: z.literal('block'),
+  height: z.number(),
+  round: z.number(),
+  id: z.string(),
+  time: z.string(),
+  proposer: z.string(),
+  transactions: z.number(),
+});
+
+const VIEW_CHANGE = z.object({
+  type: z.literal('view-change'),
+  round: z.number(),
+  leader: z.string(),
+  reason: z.string(),
+  duration_ms: z.number(),
+});
+
+/** Between parent and child only: what the display shows beside blocks. */
+const PROGRESS = z.object({
+  type: z.literal('progress'),
+  height: z.number(),
+  round: z.number(),
+  peers: z.number(),
+  syncing: z.boolean(),
+});
+
+const STOPPED = z.object({ type: z.literal('stopped'), reason: z.string() });
+
+export const RUNNER_EVENT = z.discriminatedUnion('type', [READY, BLOCK, VIEW_CHANGE, PROGRESS, STOPPED]);
+export type RunnerEvent = z.infer<typeof RUNNER_EVENT>;
+
+/** A node's event as it is told. */
+export function runnerEvent(event: NodeEvent): RunnerEvent {
+  if (event.type === 'view-change.completed') {
+    const { round, leader, reason, duration } = event.viewChange;
+    return { type: 'view-change', round, leader, reason, duration_ms: Math.round(duration) };
+  }
+  return {
+    type: 'block',
+    height: event.block.height,
+    round: event.round,
+    id: event.block.id,
+    time: rfc3339(event.block.time),
+    proposer: event.proposer,
+    transactions: event.transactionCount,
+  };
+}
+
+/** The node's identity and addresses, once it listens. */
+export function readyEvent(status: {
+  readonly nodeId: string;
+  readonly moniker: string;
+  readonly peerAddress: string;
+  readonly rpcAddress: string;
+}): RunnerEvent {
+  return {
+    type: 'ready',
+    id: status.nodeId,
+    moniker: status.moniker,
+    peer_address: status.peerAddress,
+    rpc_address: status.rpcAddress,
+    pid: process.pid,
+  };
+}

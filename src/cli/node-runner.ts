@@ -1,0 +1,86 @@
+/**
+ * Runs one validator in this process until it is told to stop, and turns its end into an exit code. Boundary.
+ * The node itself is composed in `src/node/`; this is the seam between the two.
+ */
+import { type ConfigOverride, loadConfig } from '../node/config/load.ts';
+import type { Config } from '../node/config/schema.ts';
+import { StartRefused } from '../node/config/start-refused.ts';
+import type { RunningNode } from '../node/start.ts';
+import type { NodePort } from '../rpc/node-port.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import { CommandFailure, configFailure, usageFailure } from './failure.ts';
+import { type RunnerEvent, readyEvent, runnerEvent } from './node-events.ts';
+
+/** Throws `StartRefused` for what the user can mend; a port in use is the system's own error. */
+export type StartNode = (home: string, config: Config) => Promise<RunningNode>;
+
+export interface RunOptions {
+  readonly home: string;
+  readonly overrides: readonly ConfigOverride[];
+  /** Aborted to stop the node. */
+  readonly signal: AbortSignal;
+  /** Told of every event; must not throw. */
+  readonly emit: (event: RunnerEvent) => void;
+}
+
+/** @unit ms @source what a reader of a terminal notices */
+const PROGRESS_INTERVAL = 500;
+
+/** Loads the home's configuration, runs the node, and answers the process's exit code. */
+export async function runNode(
+  { home, overrides, signal, emit }: RunOptions,
+  startNode: StartNode,
+): Promise<number> {
+  const result = loadConfig(home, process.env, overrides);
+  if (result.status === 'refused') throw configFailure(result.problems);
+  const node = await startNode(home, result.loaded.config).catch((cause: unknown) => {
+    throw explained(cause);
+  });
+  const stop = (): void => void node.stop();
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  emit(readyEvent(node.port.status()));
+  const unsubscribe = node.port.subscribe((event) => emit(runnerEvent(event)));
+  const timer = setInterval(() => emit(progressOf(node.port)), PROGRESS_INTERVAL);
+  const end = await node.ended;
+  clearInterval(timer);
+  unsubscribe();
+  emit({ type: 'stopped', reason: end.kind === 'stopped' ? 'stopped' : `${end.kind}: ${end.detail}` });
+  if (end.kind === 'stopped') return EXIT_CODES.ok;
+  throw new CommandFailure(FAILURES[end.kind].words + end.detail, FAILURES[end.kind].exitCode);
+}
+
+const FAILURES = {
+  failed: { words: 'the node failed: ', exitCode: EXIT_CODES.runtime },
+  'store-corrupt': { words: 'the store is corrupt: ', exitCode: EXIT_CODES.corruptStore },
+  'safety-violation': {
+    words: 'SAFETY VIOLATION, this validator has stopped voting for good: ',
+    exitCode: EXIT_CODES.safetyViolation,
+  },
+} as const;
+
+const REFUSED_EXIT_CODES = {
+  config: EXIT_CODES.badConfig,
+  store: EXIT_CODES.corruptStore,
+  safety: EXIT_CODES.safetyViolation,
+} as const;
+
+/** A start that the user can mend, in words; anything else unchanged. */
+function explained(cause: unknown): unknown {
+  if (cause instanceof StartRefused) return new CommandFailure(cause.message, REFUSED_EXIT_CODES[cause.kind]);
+  if (!(cause instanceof Error && 'code' in cause && 'port' in cause)) return cause;
+  const at = `${'address' in cause ? cause.address : ''}:${cause.port}`;
+  if (cause.code === 'EADDRINUSE') {
+    return usageFailure(
+      `${at} is in use: stop what holds it, or choose another address (p2p.listen, rpc.listen)`,
+    );
+  }
+  return usageFailure(
+    `cannot listen on ${at} (${cause.code}): choose an address of this machine (p2p.listen, rpc.listen)`,
+  );
+}
+
+function progressOf(port: NodePort): RunnerEvent {
+  const { committed, round, syncing } = port.status();
+  return { type: 'progress', height: committed.height, round, peers: port.peers().length, syncing };
+}

@@ -1,0 +1,43 @@
+/** What commands print: data on stdout, as readable lines or (`--json`) one JSON value; notes on stderr. Boundary. */
+import pc from 'picocolors';
+
+export interface Output {
+  readonly json: boolean;
+  /** The command's answer: `value` with --json, else `lines`. */
+  readonly data: (value: unknown, lines: readonly string[]) => void;
+  /** Said beside the data, never part of it. */
+  readonly note: (line: string) => void;
+}
+
+export function createOutput(json: boolean): Output {
+  return {
+    json,
+    data: (value, lines) => {
+      const text = json ? JSON.stringify(value) : lines.join('\n');
+      process.stdout.write(`${text}\n`);
+    },
+    note: (line) => {
+      if (!json) process.stderr.write(`${line}\n`);
+    },
+  };
+}
+
+/** `label: value` lines with the values in one column. */
+export function fields(entries: readonly (readonly [label: string, value: string])[]): readonly string[] {
+  const width = Math.max(...entries.map(([label]) => label.length));
+  return entries.map(([label, value]) => `${pc.dim(label.padEnd(width))}  ${value}`);
+}
+
+/** Columns as wide as their widest cell; the first row is the head. */
+export function table(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? '').length)),
+  );
+  return rows.map((row, index) => {
+    const line = row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+    return index === 0 ? pc.dim(line) : line;
+  });
+}

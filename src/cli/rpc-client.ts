@@ -1,0 +1,96 @@
+/** Calls a running node's RPC for the command line. Every failure is a sentence. Boundary: HTTP. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { homePaths } from '../node/config/home.ts';
+import { loadConfig } from '../node/config/load.ts';
+import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
+
+export interface RpcTarget {
+  /** `http://127.0.0.1:26657` */
+  readonly url: string;
+  /** The operator's token, where the home is known and readable. */
+  readonly token: string | undefined;
+}
+
+const DEFAULT_ADDRESS = '127.0.0.1:26657';
+/** @unit ms @source longer than a node's own limit on a request */
+const CALL_TIMEOUT = 60_000;
+
+/** The node that a command talks to: `--rpc`, else the home's configuration, else the first of a local network. */
+export function targetOf(given: { readonly rpc?: string; readonly home?: string }): RpcTarget {
+  if (given.rpc !== undefined) return { url: urlOf(given.rpc), token: tokenOf(given.home) };
+  if (given.home === undefined) return { url: urlOf(DEFAULT_ADDRESS), token: undefined };
+  const result = loadConfig(given.home, process.env, []);
+  if (result.status === 'refused') throw configFailure(result.problems);
+  const { listen } = result.loaded.config.rpc;
+  if (listen === '') throw usageFailure(`the node of ${given.home} has no RPC (rpc.listen = "")`);
+  return { url: urlOf(listen.replace(/^0\.0\.0\.0:/, '127.0.0.1:')), token: tokenOf(given.home) };
+}
+
+/** One call; `schema` checks the answer. */
+export async function callRpc<Result>(
+  target: RpcTarget,
+  method: string,
+  params: Readonly<Record<string, unknown>>,
+  schema: z.ZodType<Result>,
+): Promise<Result> {
+  const body = await post(target, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
+  const answer = ANSWER.safeParse(body);
+  if (!answer.success) throw runtimeFailure(`${target.url} is no Althing RPC: its answer is not JSON-RPC`);
+  const { error, result } = answer.data;
+  if (error !== undefined) throw runtimeFailure(`${method}: ${error.data ?? error.message}`);
+  const checked = schema.safeParse(result);
+  if (checked.success) return checked.data;
+  const [issue] = checked.error.issues;
+  throw runtimeFailure(
+    `${target.url} answers ${method} in another shape (${issue?.path.join('.')}: ${issue?.message}); is it an Althing node?`,
+  );
+}
+
+/** GET of a plain endpoint such as `/readyz`: its status and body. */
+export async function getPlain(
+  target: RpcTarget,
+  path: string,
+): Promise<{ readonly status: number; readonly body: unknown }> {
+  const response = await reach(target, path, {});
+  return { status: response.status, body: await response.json().catch(() => ({})) };
+}
+
+const ANSWER = z.object({
+  result: z.unknown().optional(),
+  error: z.object({ code: z.number(), message: z.string(), data: z.string().optional() }).optional(),
+});
+
+async function post(target: RpcTarget, body: string): Promise<unknown> {
+  const headers: Record<string, string> = { 'Content-Type': 'application/json' };
+  if (target.token !== undefined) headers['Authorization'] = `Bearer ${target.token}`;
+  const response = await reach(target, '/', { method: 'POST', headers, body });
+  return response.json().catch(() => undefined);
+}
+
+async function reach(target: RpcTarget, path: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(`${target.url}${path}`, { ...init, signal: AbortSignal.timeout(CALL_TIMEOUT) });
+  } catch (cause) {
+    const reason =
+      cause instanceof Error && cause.cause !== undefined ? messageOf(cause.cause) : messageOf(cause);
+    throw runtimeFailure(
+      `no node answers at ${target.url} (${reason}); start one with \`althing\` or \`althing start --home DIR\`, or name it with --rpc`,
+    );
+  }
+}
+
+function urlOf(address: string): string {
+  const url = URL.parse(/^https?:\/\//.test(address) ? address : `http://${address}`);
+  if (url === null || url.hostname === '') throw usageFailure(`--rpc ${address}: give host:port or a URL`);
+  return url.origin;
+}
+
+function tokenOf(home: string | undefined): string | undefined {
+  if (home === undefined) return undefined;
+  try {
+    return readFileSync(homePaths(home).adminTokenFile, 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,103 @@
+/** The parts of RPC answers that the command line shows. Gateways: zod schemas of CometBFT's shapes. Pure. */
+import { z } from 'zod';
+
+export const STATUS = z.object({
+  node_info: z.object({
+    id: z.string(),
+    network: z.string(),
+    version: z.string(),
+    moniker: z.string(),
+    listen_addr: z.string(),
+  }),
+  sync_info: z.object({
+    latest_block_hash: z.string(),
+    latest_app_hash: z.string(),
+    latest_block_height: z.string(),
+    latest_block_time: z.string(),
+    earliest_block_height: z.string(),
+    catching_up: z.boolean(),
+  }),
+  validator_info: z.object({ address: z.string(), voting_power: z.string() }),
+});
+
+export const NET_INFO = z.object({
+  listening: z.boolean(),
+  listeners: z.array(z.string()),
+  n_peers: z.string(),
+  peers: z.array(
+    z.object({
+      node_info: z.object({ id: z.string(), moniker: z.string(), listen_addr: z.string() }),
+      is_outbound: z.boolean(),
+      connection_status: z.object({
+        Duration: z.string(),
+        SendMonitor: z.object({ Bytes: z.string() }),
+        RecvMonitor: z.object({ Bytes: z.string() }),
+      }),
+      remote_ip: z.string(),
+    }),
+  ),
+});
+
+export const ROUNDS = z.object({
+  current_round: z.string(),
+  high_qc_round: z.string(),
+  locked_round: z.string(),
+  last_voted_round: z.string(),
+  quorum_power: z.string(),
+  rounds: z.array(
+    z.object({
+      round: z.string(),
+      height: z.string(),
+      leader: z.string(),
+      step: z.string(),
+      vote_power: z.string(),
+      timeout_power: z.string(),
+      refusal: z.string(),
+      entered_at: z.string(),
+    }),
+  ),
+  view_changes: z.array(
+    z.object({
+      round: z.string(),
+      leader: z.string(),
+      reason: z.string(),
+      duration_ms: z.number(),
+      at: z.string(),
+    }),
+  ),
+});
+
+export const COMMITTED = z.object({
+  check_tx: z.object({ code: z.number(), log: z.string() }),
+  tx_result: z.object({ code: z.number(), log: z.string(), codespace: z.string() }),
+  hash: z.string(),
+  height: z.string(),
+});
+
+export const QUERY = z.object({
+  response: z.object({
+    code: z.number(),
+    log: z.string(),
+    key: z.string().nullable(),
+    value: z.string().nullable(),
+    height: z.string(),
+  }),
+});
+
+export const BLOCK = z.object({
+  block_id: z.object({ hash: z.string() }),
+  block: z.object({
+    header: z.object({
+      height: z.string(),
+      time: z.string(),
+      proposer_address: z.string(),
+      app_hash: z.string(),
+      last_block_id: z.object({ hash: z.string() }),
+    }),
+    data: z.object({ txs: z.array(z.string()) }),
+    last_commit: z.object({ round: z.number() }),
+  }),
+});
+
+export const READINESS = z.object({ status: z.string(), reasons: z.array(z.string()).default([]) });
+export const VIEW_CHANGE = z.object({ round: z.string() });

@@ -1,0 +1,30 @@
+/**
+ * SHA-256 and SHA-512 over node:crypto. Pure. FIPS 180-4.
+ * `hash-noble.ts` has the same functions in plain JavaScript: the portable engine, and the oracle of the tests.
+ */
+import { createHash, hash } from 'node:crypto';
+import { concatBytes } from '../base/bytes.ts';
+
+/** @unit bytes @source FIPS 180-4 */
+export const SHA256_BYTES = 32;
+/** @unit bytes @source FIPS 180-4 */
+export const SHA512_BYTES = 64;
+
+/** Up to here parts are joined and hashed in one call. @unit bytes @source measured: bench/crypto.bench.ts */
+const ONE_SHOT_BYTES_MAX = 4096;
+
+/** SHA-256 of the parts joined, 32 bytes. Joining loses where a part ends: callers fix or write its length. */
+export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array => digestOf('sha256', parts);
+
+/** SHA-512 of the parts joined, 64 bytes. */
+export const sha512 = (...parts: readonly Uint8Array[]): Uint8Array => digestOf('sha512', parts);
+
+function digestOf(algorithm: 'sha256' | 'sha512', parts: readonly Uint8Array[]): Uint8Array {
+  const [first, ...others] = parts;
+  if (first !== undefined && others.length === 0) return new Uint8Array(hash(algorithm, first, 'buffer'));
+  const length = parts.reduce((sum, part) => sum + part.byteLength, 0);
+  if (length <= ONE_SHOT_BYTES_MAX) return new Uint8Array(hash(algorithm, concatBytes(...parts), 'buffer'));
+  const state = createHash(algorithm);
+  for (const part of parts) state.update(part);
+  return new Uint8Array(state.digest());
+}

@@ -1,0 +1,48 @@
+/** The RoundManager chart: recovering → running. The decisions are in its setup; rounds are its children. Pure. */
+import { postpone } from '../vocabulary/index.ts';
+import { roundManagerSetup } from './round-manager.setup.ts';
+
+export const roundManagerMachine = roundManagerSetup.createMachine({
+  id: 'round-manager',
+  context: ({ input }) => ({ ...input, tag: 0 }),
+  initial: 'recovering',
+  states: {
+    recovering: {
+      entry: 'requestRecovery',
+      on: {
+        'recovery.found': { guard: 'isForThisRequest', target: 'running', actions: 'beginWithRecovered' },
+        'storage.failed': { guard: 'isForThisRequest', target: 'waiting' },
+        'round.entered': { actions: postpone() },
+        'highQc.adopted': { actions: postpone() },
+        'work.changed': { actions: postpone() },
+        'block.executed': { actions: postpone() },
+      },
+    },
+    waiting: {
+      after: { storageRetry: 'recovering' },
+      on: {
+        'round.entered': { actions: postpone() },
+        'highQc.adopted': { actions: postpone() },
+        'work.changed': { actions: postpone() },
+        'block.executed': { actions: postpone() },
+      },
+    },
+    running: {
+      on: {
+        'message.received': { actions: 'receiveMessage' },
+        'vote.found': { actions: 'countFoundVote' },
+        'round.entered': { actions: 'enterRound' },
+        'highQc.adopted': { actions: 'adoptHighQc' },
+        'round.timedOut': { actions: 'recordTimedOut' },
+        'work.changed': { actions: 'recordBatchesWait' },
+        'proposal.authenticated': { actions: 'recordCandidate' },
+        'blocks.fetched': { actions: 'takeFetched' },
+        'block.executed': { actions: 'recordExecuted' },
+        'blocks.committed': { actions: 'recordDurableCommit' },
+        'storage.failed': { guard: 'isAboutACommit', actions: 'retryCommitLater' },
+        'commit.retryDue': { actions: 'retryCommits' },
+        'cell.down': [{ guard: 'endedInOrder' }, { actions: 'crashWithRound' }],
+      },
+    },
+  },
+});

@@ -1,0 +1,58 @@
+/** The RoundState chart: newRound → propose → prevote → precommit → commit | timedOut | abandoned. Pure. */
+import { wallNow } from '../vocabulary/index.ts';
+import { initialRound, roundSetup } from './round.setup.ts';
+
+/** The state follows the step of RoundState, whichever way a certificate or a commit moved it. */
+const followStep = [
+  { guard: { type: 'stepIs', params: { step: 'Prevote' } }, target: 'prevote' },
+  { guard: { type: 'stepIs', params: { step: 'Precommit' } }, target: 'precommit' },
+  { guard: { type: 'stepIs', params: { step: 'Commit' } }, target: 'commit' },
+  { guard: { type: 'stepIs', params: { step: 'TimedOut' } }, target: 'timedOut' },
+  { guard: { type: 'stepIs', params: { step: 'Abandoned' } }, target: 'abandoned' },
+] as const;
+
+export const roundMachine = roundSetup.createMachine({
+  id: 'round',
+  context: ({ input, self }) => initialRound(input, wallNow({ self })),
+  initial: 'newRound',
+  on: {
+    'vote.seen': { actions: 'recordVoteSeen' },
+    'vote.cast': { actions: 'recordVote' },
+    'vote.refused': { actions: 'recordRefusal' },
+    'proposal.sent': { actions: 'recordProposalSent' },
+    'proposal.refused': { actions: 'recordRefusal' },
+    'round.certified': { actions: 'recordCertified' },
+    'round.gaveUp': { actions: 'recordGivenUp' },
+    'round.committed': { actions: 'recordCommitted' },
+    'round.abandoned': { actions: 'recordAbandoned' },
+  },
+  states: {
+    newRound: {
+      entry: 'openRound',
+      always: { guard: { type: 'stepIs', params: { step: 'Propose' } }, target: 'propose' },
+    },
+    /** Waits for the leader's block, or makes it; then for what a vote on it needs. */
+    propose: {
+      always: followStep,
+      on: {
+        'proposal.received': { actions: 'examineProposal' },
+        'facts.changed': { actions: 'recordFacts' },
+        'batches.held': { actions: 'recordBatchesHeld' },
+        'batches.refused': { actions: 'recordBatchesRefused' },
+        'candidate.lookAgain': { actions: 'judgeAgain' },
+        'proposal.dueNow': { actions: 'composeNow' },
+        'proposal.missed': { actions: 'tellQcOfSilentLeader' },
+        'payload.selected': { actions: 'proposeBlock' },
+      },
+    },
+    /** This validator voted; seed 000's prevote. */
+    prevote: { always: followStep.slice(1) },
+    /** The block's QC was seen. */
+    precommit: { always: followStep.slice(2) },
+    /** Its child's QC committed it. */
+    commit: {},
+    timedOut: { always: [...followStep.slice(1, 3), ...followStep.slice(4)] },
+    /** Another chain was committed past it. */
+    abandoned: {},
+  },
+});

@@ -1,0 +1,55 @@
+/** The safety chart: recovering → ready ⇄ persisting; halted when what is stored is not what was written. Pure. */
+import { postpone } from '../vocabulary/index.ts';
+import { safetySetup } from './safety.setup.ts';
+
+export const safetyMachine = safetySetup.createMachine({
+  id: 'safety',
+  context: ({ input }) => ({ ...input, version: 0, tag: 0, pending: undefined }),
+  initial: 'recovering',
+  on: { 'safety.violated': '.halted' },
+  states: {
+    recovering: {
+      entry: 'requestRecovery',
+      on: {
+        'recovery.found': { guard: 'isForThisRequest', target: 'ready', actions: 'recordRecovery' },
+        'storage.failed': [
+          { guard: 'recordIsDamaged', target: 'halted' },
+          { guard: 'isForThisRequest', target: 'waiting' },
+        ],
+        'vote.requested': { actions: postpone() },
+        'proposal.requested': { actions: postpone() },
+        'timeout.requested': { actions: postpone() },
+      },
+    },
+    waiting: {
+      after: { recoveryRetry: 'recovering' },
+      on: {
+        'vote.requested': { actions: postpone() },
+        'proposal.requested': { actions: postpone() },
+        'timeout.requested': { actions: postpone() },
+      },
+    },
+    ready: {
+      always: { guard: 'aSignatureWaits', target: 'persisting' },
+      on: {
+        'vote.requested': { actions: 'ruleOnVote' },
+        'proposal.requested': { actions: 'ruleOnProposal' },
+        'timeout.requested': { actions: 'ruleOnTimeout' },
+      },
+    },
+    persisting: {
+      on: {
+        'record.persisted': { guard: 'isForThisRequest', target: 'ready', actions: 'recordDurable' },
+        'storage.failed': [
+          { guard: 'recordIsDamaged', target: 'halted', actions: 'giveUpSignature' },
+          { guard: 'isForThisRequest', target: 'waiting', actions: 'giveUpSignature' },
+        ],
+        'vote.requested': { actions: postpone() },
+        'proposal.requested': { actions: postpone() },
+        'timeout.requested': { actions: postpone() },
+      },
+    },
+    /** A validator that cannot trust its record, or saw safety broken, never signs again in this life. */
+    halted: {},
+  },
+});

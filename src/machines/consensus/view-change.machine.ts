@@ -1,0 +1,55 @@
+/** The ViewChangeManager chart: Active, ViewChanging, Completing, as in seed 000's ViewStatus. Pure. */
+import { VIEW_CHANGE_EVENTS, viewChangeSetup } from './view-change.setup.ts';
+
+export { VIEW_CHANGE_EVENTS };
+
+export const viewChangeMachine = viewChangeSetup.createMachine({
+  id: 'view-change',
+  context: ({ input }) => ({ ...input, tag: 0 }),
+  initial: 'recovering',
+  states: {
+    recovering: {
+      entry: 'requestRecovery',
+      on: {
+        'recovery.found': { guard: 'isForThisRequest', target: 'running', actions: 'beginWithRecovered' },
+        'storage.failed': { guard: 'isForThisRequest', target: 'waiting' },
+      },
+    },
+    waiting: { after: { recoveryRetry: 'recovering' } },
+    running: {
+      initial: 'active',
+      on: {
+        'message.received': { actions: 'receiveMessage' },
+        'certificates.received': { actions: 'receiveCertificates' },
+        'qc.formed': { actions: 'adoptOwnQc' },
+        'proposal.condemned': { guard: 'isAboutThisRound', actions: 'giveUpCondemnedRound' },
+        'viewChange.ordered': { actions: 'giveUpOrderedRound' },
+        'round.deadlinePassed': { guard: 'isAboutThisRound', actions: 'giveUpSilentRound' },
+        'timeout.resendDue': { guard: 'isAboutThisRound', actions: 'resendTimeout' },
+        'timeout.sent': { actions: 'recordTimeoutSent' },
+        'commit.advanced': { actions: 'recordCommit' },
+        'work.changed': { actions: 'recordWork' },
+      },
+      states: {
+        /** The round was entered by a QC and waits for its own. */
+        active: {
+          always: [
+            { guard: 'ownTimeoutIsOut', target: 'viewChanging' },
+            { guard: 'roundWasOpenedByTc', target: 'completing' },
+          ],
+        },
+        /** This validator asked for the next round and collects timeouts. */
+        viewChanging: {
+          always: { guard: 'ownTimeoutIsNotOut', target: 'active' },
+        },
+        /** A TC opened the round; its first QC completes the view change. */
+        completing: {
+          always: [
+            { guard: 'ownTimeoutIsOut', target: 'viewChanging' },
+            { guard: 'roundWasOpenedByQc', target: 'active' },
+          ],
+        },
+      },
+    },
+  },
+});

@@ -1,0 +1,51 @@
+/** The mempool chart: recovering → running (accepting ⇄ full). The rules are protocol/mempool/. Pure. MP-1 to MP-12. */
+import { addressOf, now } from '../vocabulary/index.ts';
+import { freshContext, mempoolSetup } from './mempool.setup.ts';
+
+const later = { actions: 'postponeMessage' } as const;
+const byTheRules = { actions: 'applyRules' } as const;
+
+export const mempoolMachine = mempoolSetup.createMachine({
+  id: 'mempool',
+  context: ({ input, self }) => freshContext(input, addressOf({ self }), now({ self })),
+  initial: 'recovering',
+  states: {
+    /** What was durable when this node stopped comes back before anything else is judged. */
+    recovering: {
+      entry: 'requestRecovery',
+      on: {
+        'batches.uncommittedFound': [
+          { guard: 'nothingMoreToRecover', target: 'running', actions: 'applyRules' },
+          byTheRules,
+        ],
+        'storage.failed': byTheRules,
+        'recovery.due': byTheRules,
+        'check.answered': byTheRules,
+        'execution.failed': byTheRules,
+        'acks.due': byTheRules,
+        'tick.due': later,
+        'seal.due': later,
+        'transactions.submitted': later,
+        'payload.requested': later,
+        'batches.wanted': later,
+        'batches.unwanted': later,
+        'blocks.committed': later,
+        'block.executed': later,
+        'validators.changed': later,
+        'message.received': later,
+        'peer.connected': later,
+        'peer.disconnected': later,
+        'batches.persisted': later,
+        'batches.found': later,
+      },
+    },
+    running: {
+      initial: 'accepting',
+      on: { '*': byTheRules },
+      states: {
+        accepting: { always: { guard: 'isFull', target: 'full' } },
+        full: { always: { guard: 'hasRoom', target: 'accepting' } },
+      },
+    },
+  },
+});

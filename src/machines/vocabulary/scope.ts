@@ -1,0 +1,293 @@
+/**
+ * The one file that touches XState's internals: the scope in which `logic.transition` runs as a step function.
+ * Pure towards the world: effects are gathered as data and handed to the caller. XState is pinned at 5.33.3;
+ * test/machines/vocabulary/contract.test.ts holds this against XState's own actors. Rules RT-11, RT-12, ADR 0001.
+ */
+import type {
+  AnyActorLogic,
+  AnyActorScope,
+  AnyEventObject,
+  AnyMachineSnapshot,
+  AnyStateMachine,
+  EventFrom,
+  Snapshot,
+  SnapshotFrom,
+} from 'xstate';
+import type { SupervisionEffect } from '../../protocol/supervision/child.ts';
+import type { CellAddress, Effect, Message } from '../../protocol/supervision/effect.ts';
+import { TURN, type Turn } from './turn.ts';
+
+/** A state timeout of `after` or of a delayed `raise`; it ends with its state (RT-12). */
+export type StateTimerEffect =
+  | {
+      readonly kind: 'startStateTimer';
+      readonly id: string;
+      readonly delayMs: number;
+      readonly event: Message;
+      /** True for `after`, which XState itself cancels at exit; false for `raise`, which the runtime ends. */
+      readonly cancelledByChart: boolean;
+    }
+  | { readonly kind: 'cancelStateTimer'; readonly id: string };
+
+/** Everything that a step can ask for. */
+export type CellEffect =
+  | Effect
+  | StateTimerEffect
+  | SupervisionEffect
+  | { readonly kind: 'emit'; readonly event: Message };
+
+/** One microstep, for the inspector. */
+export interface Microstep {
+  readonly event: Message;
+  readonly value: unknown;
+  readonly transitions: readonly { readonly source: string; readonly target: readonly string[] }[];
+}
+
+/** `self` in a chart's arguments: it has an address, and cannot be sent to. */
+class CellSelf {
+  readonly system: CellSystem;
+  constructor(system: CellSystem) {
+    this.system = system;
+  }
+  get id(): CellAddress {
+    return this.system[TURN].address;
+  }
+  get sessionId(): CellAddress {
+    return this.system[TURN].address;
+  }
+  get _parent(): never {
+    throw new Error('sendParent is not for cells: tell the address of the parent');
+  }
+  send(): never {
+    throw new Error('self.send is not for cells: use raise, or tell(address, message)');
+  }
+}
+
+/** `system` in a chart's arguments: it carries the turn. */
+class CellSystem {
+  [TURN]: Turn;
+  microsteps: Microstep[] | undefined;
+  constructor(turn: Turn) {
+    this[TURN] = turn;
+  }
+  _bookId(): never {
+    throw new Error(
+      "invoke, spawnChild and assign's spawn are not for cells: use spawn(kind, { id }) of the vocabulary, whose child is supervised",
+    );
+  }
+  _sendInspectionEvent(event: {
+    readonly type: string;
+    readonly event: Message;
+    readonly snapshot: AnyMachineSnapshot;
+    readonly _transitions: readonly RawTransition[];
+  }): void {
+    if (this.microsteps === undefined) return;
+    this.microsteps.push({
+      event: event.event,
+      value: event.snapshot.value,
+      transitions: event._transitions.map(({ source, target }) => ({
+        source: source.id,
+        target: (target ?? []).map(({ id }) => id),
+      })),
+    });
+  }
+}
+
+interface RawTransition {
+  readonly source: { readonly id: string };
+  readonly target?: readonly { readonly id: string }[];
+}
+
+interface RawAction {
+  readonly type: string;
+  readonly info: unknown;
+  readonly params: unknown;
+  readonly exec: ((info: unknown, params: unknown) => void) | undefined;
+}
+
+/** Gathers the effects of one step at a time. One scope serves all cells of a system, since steps never nest. */
+export class CellScope {
+  readonly system: CellSystem;
+  readonly self: CellSelf;
+  readonly id = '';
+  readonly sessionId = '';
+  effects: CellEffect[] = [];
+  #custom: RawAction[] | undefined;
+  /** Delayed raises without an id so far: their names. */
+  raises = 0;
+
+  constructor(turn: Turn) {
+    this.system = new CellSystem(turn);
+    this.self = new CellSelf(this.system);
+  }
+
+  // XState replaces this field during a microstep and restores it, so it is a field and not a method.
+  actionExecutor: (action: RawAction) => void = (raw) => this.#gather(raw);
+  readonly logger = (): void => undefined;
+  readonly defer = (): void => undefined;
+  readonly emit = (): void => undefined;
+  readonly stopChild = (): void => undefined;
+
+  /** Gathers microsteps of the following steps, or stops doing so. */
+  inspectMicrosteps(on: boolean): void {
+    this.system.microsteps = on ? [] : undefined;
+  }
+
+  /** The microsteps of the last step, if they are gathered. */
+  takeMicrosteps(): readonly Microstep[] {
+    const { microsteps } = this.system;
+    if (microsteps === undefined) return [];
+    this.system.microsteps = [];
+    return microsteps;
+  }
+
+  /** The first snapshot, and its effects in `this.effects`. Throws what the chart throws (RT-11). */
+  start(machine: AnyStateMachine, input: unknown): AnyMachineSnapshot {
+    this.#clear();
+    try {
+      const first: AnyMachineSnapshot = machine.getInitialSnapshot(asActorScope(this), input);
+      if (first.status === 'error') throw first.error;
+      if (this.#custom !== undefined) this.#runCustom();
+      return first;
+    } catch (error) {
+      this.#clear();
+      throw error;
+    }
+  }
+
+  /** The next snapshot, and its effects in `this.effects`. Throws what the chart throws (RT-11). */
+  step(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, event: Message): AnyMachineSnapshot {
+    if (this.effects.length > 0) this.effects = [];
+    try {
+      const next: AnyMachineSnapshot = machine.transition(snapshot, asEvent(event), asActorScope(this));
+      if (this.#custom !== undefined) this.#runCustom();
+      return next;
+    } catch (error) {
+      this.#clear();
+      throw error;
+    }
+  }
+
+  /** The first state of a reducer. */
+  startReducer(logic: AnyActorLogic, input: unknown): Snapshot<unknown> {
+    this.#clear();
+    const first: Snapshot<unknown> = logic.getInitialSnapshot(asActorScope(this), input);
+    return first;
+  }
+
+  /** The next state of a reducer. */
+  reduce(logic: AnyActorLogic, state: Snapshot<unknown>, event: Message): Snapshot<unknown> {
+    this.#clear();
+    const next: Snapshot<unknown> = logic.transition(state, asEvent(event), asActorScope(this));
+    return next;
+  }
+
+  /** A snapshot as data, and back. */
+  persist(machine: AnyStateMachine, snapshot: AnyMachineSnapshot): Snapshot<unknown> {
+    return machine.getPersistedSnapshot(snapshot);
+  }
+
+  restore(machine: AnyStateMachine, persisted: Snapshot<unknown>): AnyMachineSnapshot {
+    return machine.restoreSnapshot(persisted, asActorScope(this));
+  }
+
+  #clear(): void {
+    this.effects = [];
+    this.#custom = undefined;
+  }
+
+  // Plain functions among a chart's actions run last, so that a throw in the chart has run none of them.
+  #runCustom(): void {
+    const custom = this.#custom ?? [];
+    this.#custom = undefined;
+    for (const { exec, info, params } of custom) exec?.(info, params);
+  }
+
+  #gather(raw: RawAction): void {
+    const { params } = raw;
+    switch (raw.type) {
+      case 'xstate.raise': {
+        if (!isDelayed(params)) return;
+        const { id, event, delay } = params;
+        this.raises += id === undefined ? 1 : 0;
+        this.effects.push({
+          kind: 'startStateTimer',
+          id: id ?? `raise.${this.raises}`,
+          delayMs: delay,
+          event,
+          cancelledByChart: event.type.startsWith('xstate.after.'),
+        });
+        return;
+      }
+      case 'xstate.cancel':
+        this.effects.push({ kind: 'cancelStateTimer', id: readSendId(params) });
+        return;
+      case 'xstate.emit':
+        if (hasEvent(params)) this.effects.push({ kind: 'emit', event: params.event });
+        return;
+      case 'xstate.stopChild':
+        return;
+      case 'xstate.sendTo':
+        throw new Error('sendTo, sendParent and forwardTo are not for cells: use tell(address, message)');
+      default:
+        this.#custom ??= [];
+        this.#custom.push(raw);
+    }
+  }
+}
+
+interface DelayedRaise {
+  readonly event: Message;
+  readonly id: string | undefined;
+  readonly delay: number;
+}
+
+function isDelayed(params: unknown): params is DelayedRaise {
+  return hasEvent(params) && 'delay' in params && typeof params.delay === 'number';
+}
+
+function hasEvent(params: unknown): params is { readonly event: Message } {
+  return typeof params === 'object' && params !== null && 'event' in params;
+}
+
+function readSendId(params: unknown): string {
+  return typeof params === 'object' && params !== null && 'sendId' in params ? String(params.sendId) : '';
+}
+
+// XState types its scope by its own Actor; at run time it uses only the fields above.
+const asActorScope = (scope: CellScope): AnyActorScope => scope as unknown as AnyActorScope;
+const asEvent = (event: Message): AnyEventObject => event;
+
+/** A machine's own snapshot type, for a snapshot that the machine has made. */
+export const asSnapshotOf = <Machine extends AnyStateMachine>(
+  snapshot: AnyMachineSnapshot,
+): SnapshotFrom<Machine> => snapshot as SnapshotFrom<Machine>;
+
+/** A machine's own event type, for an event that the machine has made. */
+export const asEventOf = <Machine extends AnyStateMachine>(event: Message): EventFrom<Machine> =>
+  event as EventFrom<Machine>;
+
+/** Throws when a chart uses what a cell cannot give: `invoke`. */
+export function assertRunnable(machine: AnyStateMachine): void {
+  const pending = [machine.root];
+  for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
+    if (node.invoke.length > 0) {
+      throw new Error(
+        `chart '${machine.id}' invokes '${String(node.invoke[0]?.src)}' in state '${node.id}': use an entry action spawn(kind, { id }) and an exit action stop(id)`,
+      );
+    }
+    pending.push(...Object.values(node.states));
+  }
+}
+
+/** True when both snapshots are in the same states, whatever their contexts. */
+export function isSameState(left: AnyMachineSnapshot, right: AnyMachineSnapshot): boolean {
+  const before = left._nodes;
+  const after = right._nodes;
+  return before === after || (before.length === after.length && after.every((node) => before.includes(node)));
+}
+
+/** Ids of the atomic states that a snapshot is in. */
+export function atomicStates(snapshot: AnyMachineSnapshot): readonly string[] {
+  return snapshot._nodes.filter(({ type }) => type === 'atomic' || type === 'final').map(({ id }) => id);
+}

@@ -1,0 +1,27 @@
+/** Where things are in a node's home. Pure. */
+import { join } from 'node:path';
+
+export interface HomePaths {
+  readonly home: string;
+  readonly configFile: string;
+  readonly genesisFile: string;
+  /** The chain's store: `src/storage/`. */
+  readonly data: string;
+  /** The application's own; rebuilt from the chain when it is gone. */
+  readonly applicationData: string;
+  readonly keys: string;
+  /** Bearer token of operator commands, mode 0600; written at the first start. */
+  readonly adminTokenFile: string;
+}
+
+export function homePaths(home: string): HomePaths {
+  return {
+    home,
+    configFile: join(home, 'config', 'althing.toml'),
+    genesisFile: join(home, 'config', 'genesis.json'),
+    data: join(home, 'data'),
+    applicationData: join(home, 'data', 'application'),
+    keys: join(home, 'keys'),
+    adminTokenFile: join(home, 'keys', 'admin.token'),
+  };
+}

@@ -1,0 +1,336 @@
+/**
+ * Every configuration key of a node. The file `config/default.toml` is this table in writing; a test holds
+ * the two together. Pure. Rules TP-1 to TP-7, CS-10, CS-11, docs/operator-guide.md.
+ */
+import type { z } from 'zod';
+import { address, choice, duration, flag, integer, list, ratio, type Setting, text } from './setting.ts';
+
+const MEBIBYTE = 1_048_576;
+
+const node = {
+  moniker: text({
+    default: 'althing',
+    pattern: /^[\x21-\x7e]{1,64}$/,
+    shape: '1 to 64 visible ASCII letters',
+    note: 'Name of this node for readers; peers and `status` show it.',
+    source: 'docs/operator-guide.md',
+  }),
+};
+
+const p2p = {
+  listen: address({
+    default: '127.0.0.1:26656',
+    optional: false,
+    note: 'Where peers connect to this node. 0.0.0.0 for every interface.',
+    source: "port of CometBFT's peers",
+  }),
+  external_address: address({
+    default: '',
+    optional: true,
+    note: 'What peers are told to dial; "" means the address of `listen`.',
+    source: 'TP-7',
+  }),
+  peers: list({
+    pattern: /^[0-9a-f]{40}@(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$/,
+    shape: '"id@host:port" with an id of 40 hexadecimal digits (`althing show-node-id`)',
+    lengthMax: 1_000,
+    note: 'Peers to dial and keep. Each entry is "id@host:port".',
+    source: 'TP-7',
+  }),
+  dial_backoff_ms_min: duration({
+    default: 200,
+    min: 10,
+    max: 60_000,
+    note: 'Wait before the second attempt to reach a peer; doubles from there.',
+    source: 'TP-2; a restarted neighbour listens again within a second',
+  }),
+  dial_backoff_ms_max: duration({
+    default: 30_000,
+    min: 100,
+    max: 600_000,
+    note: 'Longest wait between two attempts to reach a peer.',
+    source: 'TP-2; one that is gone is asked twice a minute',
+  }),
+  plaintext_on_loopback: flag({
+    default: false,
+    note: 'Development only: no TLS between nodes on 127.0.0.1.',
+    source: 'TP-1',
+  }),
+};
+
+const rpc = {
+  listen: address({
+    default: '127.0.0.1:26657',
+    optional: true,
+    note: 'Where clients connect; "" for no RPC. Behind a reverse proxy on any other than a loopback address.',
+    source: "port of CometBFT's RPC",
+  }),
+  allowed_hosts: list({
+    pattern: /^[A-Za-z0-9.:[\]-]+$/,
+    shape: 'a host name without port',
+    lengthMax: 100,
+    note: 'Values of the Host header beside localhost and the listening address (stops DNS rebinding).',
+    source: 'docs/operator-guide.md',
+  }),
+  allowed_origins: list({
+    pattern: /^(\*|https?:\/\/[A-Za-z0-9.:[\]-]+)$/,
+    shape: 'an origin "https://host", or "*"',
+    lengthMax: 100,
+    note: 'Web pages that may call from a browser, by their origin.',
+    source: "CometBFT's cors_allowed_origins",
+  }),
+  connections_max: integer({
+    default: 900,
+    min: 1,
+    max: 65_000,
+    unit: 'connections',
+    note: 'Open connections of clients; further ones are closed.',
+    source: "CometBFT's max_open_connections",
+  }),
+  body_bytes_max: integer({
+    default: 4 * MEBIBYTE,
+    min: 1_024,
+    max: 64 * MEBIBYTE,
+    unit: 'bytes',
+    note: 'Body of one request.',
+    source: 'a hundred transactions of 16 KB in hexadecimal',
+  }),
+  batch_requests_max: integer({
+    default: 100,
+    min: 1,
+    max: 10_000,
+    unit: 'requests',
+    note: 'Calls in one JSON-RPC batch.',
+    source: "CometBFT's max_request_batch_size is 10",
+  }),
+  request_timeout_ms: duration({
+    default: 30_000,
+    min: 100,
+    max: 600_000,
+    note: 'From the first byte of a request to its answer.',
+    source: "three times CometBFT's timeout_broadcast_tx_commit",
+  }),
+  commit_timeout_ms: duration({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    note: 'How long broadcast_tx_commit waits for the block; less than request_timeout_ms.',
+    source: "CometBFT's timeout_broadcast_tx_commit",
+  }),
+  requests_per_second: integer({
+    default: 5_000,
+    min: 1,
+    max: 10_000_000,
+    unit: 'requests/s',
+    note: 'Steady rate of one client address; a batch counts as its calls.',
+    source: 'docs/operator-guide.md',
+  }),
+  requests_burst: integer({
+    default: 10_000,
+    min: 1,
+    max: 10_000_000,
+    unit: 'requests',
+    note: 'What one client address may send at once.',
+    source: 'two seconds of requests_per_second',
+  }),
+};
+
+const consensus = {
+  round_timeout_ms_min: duration({
+    default: 200,
+    min: 10,
+    max: 60_000,
+    note: "Shortest wait for a round's certificate.",
+    source: 'CS-11; 4 x p99 round trip on a loopback network',
+  }),
+  round_timeout_ms_max: duration({
+    default: 30_000,
+    min: 50,
+    max: 600_000,
+    note: "Longest wait for a round's certificate, however many rounds failed.",
+    source: 'CS-11',
+  }),
+  round_timeout_ms_initial: duration({
+    default: 1_000,
+    min: 10,
+    max: 600_000,
+    note: 'Wait before any round was measured.',
+    source: 'CS-11; a wide-area round trip with room',
+  }),
+  round_timeout_growth: ratio({
+    default: 1.5,
+    min: 1,
+    max: 4,
+    note: 'Growth of the wait with each failed round.',
+    source: 'CS-11',
+  }),
+  round_timeout_grace: integer({
+    default: 3,
+    min: 0,
+    max: 100,
+    unit: 'rounds',
+    note: 'Failed rounds before the wait begins to grow.',
+    source: 'CS-11; covers one dead leader of four between commits',
+  }),
+  propose_share: ratio({
+    default: 0.5,
+    min: 0.05,
+    max: 0.95,
+    note: 'Share of the wait within which the proposal should be here; the rest is for votes.',
+    source: 'CS-11',
+  }),
+  view_change_share: ratio({
+    default: 0.5,
+    min: 0.05,
+    max: 1,
+    note: 'Share of the wait between two sendings of a ViewChange.',
+    source: 'CS-6',
+  }),
+  empty_block_interval_ms: duration({
+    default: 1_000,
+    min: 10,
+    max: 3_600_000,
+    note: 'Pace of blocks while there is nothing to agree on.',
+    source: 'CS-10',
+  }),
+};
+
+const mempool = {
+  pending_bytes_max: integer({
+    default: 64 * MEBIBYTE,
+    min: MEBIBYTE,
+    max: 128 * MEBIBYTE,
+    unit: 'bytes',
+    note: 'Own transactions that wait for a block; beyond it clients are told MEMPOOL_FULL.',
+    source: '256 MB a node at full load',
+  }),
+  pending_count_max: integer({
+    default: 250_000,
+    min: 100,
+    max: 10_000_000,
+    unit: 'transactions',
+    note: 'Own transactions that wait for a block; beyond it clients are told MEMPOOL_FULL.',
+    source: 'pending_bytes_max in transactions of 256 bytes',
+  }),
+  seal_bytes: integer({
+    default: 262_144,
+    min: 1_024,
+    max: 2 * MEBIBYTE - 64,
+    unit: 'bytes',
+    note: 'A batch is sealed when it holds so much; at most the batch_bytes_max of the genesis.',
+    source: 'batches from 64 KB to 1 MB measured alike',
+  }),
+  seal_interval_ms: duration({
+    default: 10,
+    min: 0,
+    max: 10_000,
+    note: 'Batches that are not full are sealed at least so far apart; the first at once.',
+    source: 'finality at light load within 25 ms',
+  }),
+  client_transactions_per_second: integer({
+    default: 100_000,
+    min: 1,
+    max: 100_000_000,
+    unit: 'transactions/s',
+    note: 'Steady rate of one client address; beyond it the client is told RATE_LIMITED.',
+    source: 'docs/operator-guide.md',
+  }),
+  client_transactions_burst: integer({
+    default: 200_000,
+    min: 1,
+    max: 100_000_000,
+    unit: 'transactions',
+    note: 'What one client address may submit at once.',
+    source: 'two seconds of client_transactions_per_second',
+  }),
+};
+
+const storage = {
+  segment_bytes: integer({
+    default: 64 * MEBIBYTE,
+    min: MEBIBYTE,
+    max: 4_096 * MEBIBYTE,
+    unit: 'bytes',
+    note: 'Size of one file of batches; allocated at once.',
+    source: 'docs/operator-guide.md',
+  }),
+};
+
+const log = {
+  level: choice({
+    default: 'info',
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
+    note: 'Least level that is written.',
+    source: 'levels of pino',
+  }),
+  format: choice({
+    default: 'auto',
+    choices: ['auto', 'json', 'pretty'],
+    note: '`auto`: pretty on a terminal, JSON lines elsewhere. Always on stderr.',
+    source: 'docs/operator-guide.md',
+  }),
+  components: list({
+    pattern: /^[a-z0-9-]+:(trace|debug|info|warn|error|fatal|silent)$/,
+    shape: '"component:level"',
+    lengthMax: 100,
+    note: 'Levels of single components, as "consensus:debug".',
+    source: 'docs/operator-guide.md',
+  }),
+};
+
+const runtime = {
+  shutdown_timeout_ms: duration({
+    default: 4_000,
+    min: 100,
+    max: 600_000,
+    note: 'Time to stop proposing, drain, sync and close before the node is ended.',
+    source: 'RT-17; a local network ends within 5 s',
+  }),
+  loop_lag_ms_max: duration({
+    default: 2_000,
+    min: 10,
+    max: 600_000,
+    note: '`/livez` fails while the event loop has been blocked longer.',
+    source: 'docs/operator-guide.md',
+  }),
+};
+
+export const SCHEMA = { node, p2p, rpc, consensus, mempool, storage, log, runtime };
+
+type Schema = typeof SCHEMA;
+type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
+  ? `${Head}${Capitalize<CamelCase<Tail>>}`
+  : Key;
+type ValueOf<Entry> = Entry extends { readonly type: z.ZodType<infer Value> } ? Value : never;
+
+/** The configuration that a node runs with: sections and keys of `config/default.toml`, keys in camel case. */
+export type Config = {
+  readonly [Section in keyof Schema]: {
+    readonly [Key in keyof Schema[Section] & string as CamelCase<Key>]: ValueOf<Schema[Section][Key]>;
+  };
+};
+
+/** One key with its place: `p2p.listen`. */
+export interface SettingEntry {
+  readonly section: string;
+  readonly key: string;
+  readonly path: string;
+  readonly setting: Setting<unknown>;
+}
+
+export const SETTINGS: readonly SettingEntry[] = Object.entries(SCHEMA).flatMap(([section, settings]) =>
+  Object.entries<Setting<unknown>>(settings).map(([key, setting]) => ({
+    section,
+    key,
+    path: `${section}.${key}`,
+    setting,
+  })),
+);
+
+/** Pairs of keys whose values must not exceed each other: `lesser` <= `greater`. */
+export const ORDERED_SETTINGS: readonly { readonly lesser: string; readonly greater: string }[] = [
+  { lesser: 'p2p.dial_backoff_ms_min', greater: 'p2p.dial_backoff_ms_max' },
+  { lesser: 'rpc.commit_timeout_ms', greater: 'rpc.request_timeout_ms' },
+  { lesser: 'consensus.round_timeout_ms_min', greater: 'consensus.round_timeout_ms_max' },
+  { lesser: 'consensus.round_timeout_ms_initial', greater: 'consensus.round_timeout_ms_max' },
+];

@@ -1,0 +1,181 @@
+/**
+ * The cell `surface/rpc`: where calls from outside become messages, and answers become promises. Boundary.
+ * All that it waits for is bounded in number and time, and ends exactly once.
+ */
+import { ADDRESSES } from '../actors/addresses.ts';
+import { type BoundaryContext, type BoundaryLogic, handler, type Message } from '../actors/runtime/index.ts';
+import type { Millis } from '../base/units.ts';
+import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
+import type { Digest, Height } from '../protocol/chain/types.ts';
+import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
+import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
+import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
+
+type GatewayMessage =
+  | BlockExecuted
+  | FailedRound
+  | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>
+  | Extract<ExecutionReply, { type: 'query.answered' | 'execution.failed' }>;
+
+/** Event types that other cells may send (RT-16). */
+export const GATEWAY_EVENTS = [
+  'block.executed',
+  'round.failed',
+  'transactions.admitted',
+  'transactions.expired',
+  'query.answered',
+  'execution.failed',
+] as const satisfies readonly GatewayMessage['type'][];
+
+/** Calls that wait for a cell's answer; further ones fail at once. @unit calls @source the RPC's connection limit × 4 */
+const CALLS_MAX = 4_096;
+/** Calls that wait for a commit; further ones fail at once. @unit calls */
+const WAITERS_MAX = 65_536;
+/** A cell answers within this, or the call fails. @unit ms @source chosen: two mempool check timeouts */
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/** The node cannot take the call now. */
+export class CallFailed extends Error {
+  override readonly name = 'CallFailed';
+}
+
+interface Call {
+  readonly resolve: (message: GatewayMessage) => void;
+  readonly reject: (failure: CallFailed) => void;
+  readonly timeout: NodeJS.Timeout;
+}
+
+type Waiter = (fate: TransactionFate) => void;
+
+/** One node's calls from outside. Lives as long as the node; the cell behind it may be restarted. */
+export class Gateway {
+  readonly #calls = new Map<number, Call>();
+  readonly #waiters = new Map<Digest, Set<Waiter>>();
+  readonly #listeners = new Set<(event: BlockExecuted | FailedRound) => void>();
+  #waiting = 0;
+  #tag = 0;
+  #cell: BoundaryContext<undefined> | undefined;
+
+  /** The logic of the cell. */
+  logic(): BoundaryLogic<undefined> {
+    return handler<undefined, GatewayMessage>({
+      init: (context) => {
+        this.#cell = context;
+        return undefined;
+      },
+      receive: (message) => this.#receive(message),
+      terminate: () => this.#close('the node is stopping'),
+    });
+  }
+
+  /** Resolves with one admission for each transaction; rejects with CallFailed. */
+  async submit(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]> {
+    const answer = await this.#call(ADDRESSES.mempool, {
+      type: 'transactions.submitted',
+      client,
+      transactions,
+    });
+    if (answer.type === 'transactions.admitted') return answer.admissions;
+    throw new CallFailed('the mempool did not answer the submission');
+  }
+
+  async query(path: string, data: Uint8Array, height?: Height): Promise<QueryAnswer> {
+    const at = height === undefined ? {} : { height };
+    const answer = await this.#call(ADDRESSES.executor, { type: 'query.requested', path, data, ...at });
+    if (answer.type === 'query.answered') return { status: 'answered', result: answer.result };
+    const detail = answer.type === 'execution.failed' ? answer.detail : 'the application did not answer';
+    return { status: 'failed', detail };
+  }
+
+  /** The fate of a transaction from now on; the past is in the store. */
+  waitFor(hash: Digest, timeout: Millis): Promise<TransactionFate> {
+    if (this.#waiting >= WAITERS_MAX) return Promise.resolve({ status: 'timeout' });
+    this.#waiting += 1;
+    return new Promise((resolve) => {
+      const waiters = this.#waiters.get(hash) ?? new Set();
+      this.#waiters.set(hash, waiters);
+      const end: Waiter = (fate) => {
+        if (!waiters.delete(end)) return;
+        clearTimeout(timer);
+        this.#waiting -= 1;
+        if (waiters.size === 0 && this.#waiters.get(hash) === waiters) this.#waiters.delete(hash);
+        resolve(fate);
+      };
+      waiters.add(end);
+      const timer = setTimeout(() => end({ status: 'timeout' }), timeout);
+    });
+  }
+
+  /** The returned function ends it. */
+  listen(listener: (event: BlockExecuted | FailedRound) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Tells a cell something that has no answer. */
+  tell(to: string, message: Message): void {
+    this.#cell?.tell(to, message);
+  }
+
+  #call(to: string, request: Message): Promise<GatewayMessage> {
+    const cell = this.#cell;
+    if (cell === undefined) return Promise.reject(new CallFailed('the node is not running'));
+    if (this.#calls.size >= CALLS_MAX) return Promise.reject(new CallFailed('too many calls are waiting'));
+    this.#tag += 1;
+    const tag = this.#tag;
+    return new Promise((resolve, reject) => {
+      const expire = (): void => {
+        this.#calls.delete(tag);
+        reject(new CallFailed(`no answer from ${to} within ${ANSWER_TIMEOUT_MS} ms`));
+      };
+      this.#calls.set(tag, { resolve, reject, timeout: setTimeout(expire, ANSWER_TIMEOUT_MS) });
+      const outcome = cell.tell(to, { ...request, replyTo: cell.self, tag });
+      if (outcome !== 'accepted') this.#fail(tag, `${to} does not take it: ${outcome}`);
+    });
+  }
+
+  #fail(tag: number, detail: string): void {
+    const call = this.#take(tag);
+    call?.reject(new CallFailed(detail));
+  }
+
+  #take(tag: number): Call | undefined {
+    const call = this.#calls.get(tag);
+    this.#calls.delete(tag);
+    clearTimeout(call?.timeout);
+    return call;
+  }
+
+  #receive(message: GatewayMessage): void {
+    switch (message.type) {
+      case 'block.executed':
+        this.#settleExecuted(message);
+        for (const listener of this.#listeners) listener(message);
+        return;
+      case 'round.failed':
+        for (const listener of this.#listeners) listener(message);
+        return;
+      case 'transactions.expired':
+        for (const hash of message.hashes) this.#settle(hash, { status: 'expired', height: message.height });
+        return;
+      default:
+        this.#take(message.tag)?.resolve(message);
+    }
+  }
+
+  #settleExecuted({ transactions, executed: { height } }: BlockExecuted): void {
+    if (this.#waiters.size === 0) return;
+    for (const { hash, index, result } of transactions)
+      this.#settle(hash, { status: 'committed', height, index, result });
+  }
+
+  #settle(hash: Digest, fate: TransactionFate): void {
+    for (const waiter of [...(this.#waiters.get(hash) ?? [])]) waiter(fate);
+  }
+
+  #close(detail: string): void {
+    this.#cell = undefined;
+    for (const tag of [...this.#calls.keys()]) this.#fail(tag, detail);
+    for (const hash of [...this.#waiters.keys()]) this.#settle(hash, { status: 'timeout' });
+  }
+}

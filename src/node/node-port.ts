@@ -1,0 +1,266 @@
+/**
+ * The running node as its RPC sees it: facts are read off their owners' snapshots and off the store, calls go through
+ * the gateway cell. Boundary; everything given out is a copy.
+ */
+import { ADDRESSES } from '../actors/addresses.ts';
+import type { System } from '../actors/runtime/index.ts';
+import type { WallTime } from '../base/units.ts';
+import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
+import { parseBatch, transactionsOf } from '../protocol/chain/batch.ts';
+import type { GenesisDocument } from '../protocol/chain/genesis.ts';
+import { GENESIS_HEIGHT, nextHeight, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
+import type { Address, Power, Round } from '../protocol/chain/types.ts';
+import { powerOf } from '../protocol/chain/validator-set.ts';
+import { type EpochContext, leaderAt } from '../protocol/consensus/epoch.ts';
+import type { MempoolConfig } from '../protocol/mempool/config.ts';
+import type { ApplicationInfo } from '../protocol/ports/application.ts';
+import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { CommittedBlock } from '../protocol/ports/storage.ts';
+import type {
+  BlockLabel,
+  NodeEvent,
+  NodeHealth,
+  NodePort,
+  NodeStatus,
+  PeerStatus,
+  RoundReport,
+  RoundsReport,
+  StoredBlock,
+  ViewChangeReport,
+} from '../rpc/node-port.ts';
+import type { Read, StoreReader } from '../storage/store.ts';
+import type { Gateway } from './gateway.ts';
+import { blockSyncOf, mempoolOf, roundOf, safetyOf, treeOf, viewOf } from './views.ts';
+
+/** What of a node does not change while it runs. */
+export interface NodeIdentityCard {
+  readonly self: Address;
+  readonly nodeKey: Uint8Array;
+  readonly moniker: string;
+  readonly version: string;
+  readonly genesisTime: WallTime;
+
+  readonly genesis: GenesisDocument;
+  readonly epoch: EpochContext;
+  readonly mempool: MempoolConfig;
+}
+
+/** What of a node is known once it listens, and what moves outside the cells. */
+export interface NodeSurroundings {
+  readonly peerAddress: () => string;
+  readonly rpcAddress: () => string;
+  readonly startedAt: WallTime;
+  readonly peers: () => readonly PeerStatus[];
+  /** Longest recent stall of the event loop. @unit ms */
+  readonly loopLagMs: () => number;
+  readonly loopLagMsMax: number;
+}
+
+/** Rounds that `rounds()` gives at the most. @unit rounds */
+const ROUNDS_SHOWN_MAX = 16;
+
+export function createNodePort(
+  system: System,
+  store: StoreReader,
+  applicationInfo: () => ApplicationInfo | Promise<ApplicationInfo> | undefined,
+  gateway: Gateway,
+  card: NodeIdentityCard,
+  surroundings: NodeSurroundings,
+): NodePort {
+  const { epoch, self } = card;
+
+  const genesisLabel: BlockLabel = {
+    height: GENESIS_HEIGHT,
+    id: epoch.rootQC.blockId,
+    time: card.genesisTime,
+  };
+  const labelOf = (block: CommittedBlock | undefined): BlockLabel =>
+    block === undefined
+      ? genesisLabel
+      : { height: block.block.header.height, id: block.id, time: block.block.header.time };
+
+  const reachablePower = (): Power =>
+    [self, ...surroundings.peers().map(({ id }) => id)].reduce(
+      (sum, address) => sum + powerOf(epoch.set, address),
+      0n,
+    );
+
+  function status(): NodeStatus {
+    const view = viewOf(system);
+    const heights = found(store.latest());
+    const round = view?.pacemaker.round ?? ROOT_ROUND;
+    const execution = found(store.execution(heights.executed));
+    const tree = treeOf(system)?.tree;
+    return {
+      nodeId: self,
+      nodeKey: card.nodeKey,
+      moniker: card.moniker,
+      version: card.version,
+      chainId: epoch.domain.chainId,
+      genesisHash: epoch.domain.genesisHash,
+      peerAddress: surroundings.peerAddress(),
+      rpcAddress: surroundings.rpcAddress(),
+      startedAt: surroundings.startedAt,
+      epoch: epoch.epoch,
+      round,
+      leader: leaderAt(epoch, round),
+      earliest: labelOf(heights.earliest === undefined ? undefined : found(store.blockAt(heights.earliest))),
+      committed: labelOf(found(store.blockAt(heights.committed))),
+      executed: execution?.executed ?? tree?.root.executed ?? found(store.recover()).executed,
+      syncing: blockSyncOf(system)?.fetch !== undefined,
+      power: powerOf(epoch.set, self),
+      reachablePower: reachablePower(),
+      quorumPower: epoch.set.quorumPower,
+    };
+  }
+
+  function health(): NodeHealth {
+    const reasons: string[] = [];
+    const power = reachablePower();
+    const { quorumPower } = epoch.set;
+    if (power < quorumPower)
+      reasons.push(`reachable validators have power ${power}, a quorum needs ${quorumPower}`);
+    if (blockSyncOf(system)?.fetch !== undefined) reasons.push('blocks are being fetched from peers');
+    if (viewOf(system) === undefined) reasons.push('consensus has not recovered from the store');
+    const lag = surroundings.loopLagMs();
+    if (lag > surroundings.loopLagMsMax) reasons.push(`the event loop stalled for ${Math.round(lag)} ms`);
+    return { reasons };
+  }
+
+  function storedBlock(committed: CommittedBlock | undefined): StoredBlock | undefined {
+    if (committed === undefined) return undefined;
+    const digests = committed.block.header.batches.map(({ digest }) => digest);
+    const { batches } = found(store.batches(digests));
+    const byDigest = new Map(batches.map(({ digest, bytes }) => [digest, bytes]));
+    const transactions = digests.flatMap((digest) => {
+      const bytes = byDigest.get(digest);
+      const view = bytes === undefined ? 'malformed' : parseBatch(bytes, card.mempool);
+      return view === 'malformed' ? [] : transactionsOf(view);
+    });
+    return { committed, transactions };
+  }
+
+  function rounds(): RoundsReport {
+    const view = viewOf(system);
+    const manager = treeOf(system);
+    const record = safetyOf(system)?.record;
+    return {
+      current: view?.pacemaker.round ?? ROOT_ROUND,
+      highQcRound: view?.pacemaker.highQC.round ?? ROOT_ROUND,
+      lockedRound: record?.lockedRound ?? ROOT_ROUND,
+      lastVotedRound: record?.lastVotedRound ?? ROOT_ROUND,
+      quorumPower: epoch.set.quorumPower,
+      rounds: (manager?.rounds ?? [])
+        .slice(-ROUNDS_SHOWN_MAX)
+        .flatMap((round) => roundReport(system, epoch, round)),
+      viewChanges: (view?.failures ?? []).map((failed) => viewChangeReport(epoch, failed)),
+    };
+  }
+
+  return {
+    status,
+    health,
+    genesis: () => card.genesis,
+    submit: (transactions, client) => gateway.submit(transactions, client),
+    async waitCommitted(hash, timeout) {
+      const later = gateway.waitFor(hash, timeout);
+      const known = found(store.transaction(hash));
+      if (known === undefined) return later;
+      const { index, result } = known.executed;
+      return { status: 'committed', height: known.height, index, result };
+    },
+    query: (path, data, height) => gateway.query(path, data, height),
+    async applicationInfo() {
+      const info = await applicationInfo();
+      if (info === undefined) throw new Error('the application is not open yet');
+      return info;
+    },
+    block: async (selector) =>
+      storedBlock(
+        found('id' in selector ? store.committedBlock(selector.id) : store.blockAt(selector.height)),
+      ),
+    async blockResults(height) {
+      const execution = found(store.execution(height));
+      return execution === undefined ? undefined : { height, ...execution };
+    },
+    transaction: async (hash) => found(store.transaction(hash)),
+    validators: async (height) => {
+      const newest = found(store.latest()).committed;
+      return height === undefined || height <= newest + 1 ? epoch.set : undefined;
+    },
+    peers: surroundings.peers,
+    rounds,
+    pending(limit) {
+      const mempool = mempoolOf(system)?.mempool;
+      return {
+        total: mempool?.pending.size ?? 0,
+        totalBytes: mempool?.pendingBytes ?? 0,
+        transactions: (mempool?.open ?? []).slice(0, limit).map(({ bytes }) => bytes),
+      };
+    },
+    async requestViewChange() {
+      gateway.tell(ADDRESSES.viewChange, { type: 'viewChange.ordered' });
+      return { round: viewOf(system)?.pacemaker.round ?? ROOT_ROUND };
+    },
+    subscribe: (listener) =>
+      gateway.listen((event) =>
+        listener(event.type === 'block.executed' ? blockEvent(store, event) : viewChangeEvent(epoch, event)),
+      ),
+  };
+}
+
+/** A store that cannot be read is the caller's error: the RPC answers it as an internal one. */
+function found<Value>(read: Read<Value>): Value {
+  if (read.status === 'found') return read.value;
+  throw new Error(`the store failed (${read.code}): ${read.detail}`);
+}
+
+function roundReport(system: System, epoch: EpochContext, round: Round): readonly RoundReport[] {
+  const context = roundOf(system, epoch.epoch, round);
+  if (context === undefined) return [];
+  const { state, refusal } = context;
+  const { proposal, proposalId, height } = state;
+  const sumOf = (voters: Iterable<Address>): Power =>
+    [...voters].reduce((sum, address) => sum + powerOf(epoch.set, address), 0n);
+  return [
+    {
+      epoch: epoch.epoch,
+      round,
+      height: height ?? nextHeight(context.entered.highQC.height),
+      leader: state.proposer,
+      step: state.step,
+      ...(proposal === undefined || proposalId === undefined ? {} : { proposal: proposalId }),
+      votePower: sumOf(state.votes.proposal.keys()),
+      timeoutPower: sumOf(state.votes.timeout.keys()),
+      ...(refusal === undefined ? {} : { refusal: `${refusal.code} (${refusal.detail})` }),
+      enteredAt: context.openedAt,
+    },
+  ];
+}
+
+const viewChangeReport = (epoch: EpochContext, failed: FailedRound): ViewChangeReport => ({
+  epoch: epoch.epoch,
+  round: failed.round,
+  leader: failed.leader,
+  reason: failed.reason,
+  duration: failed.duration,
+  at: failed.at,
+});
+
+const viewChangeEvent = (epoch: EpochContext, failed: FailedRound): NodeEvent => ({
+  type: 'view-change.completed',
+  viewChange: viewChangeReport(epoch, failed),
+});
+
+function blockEvent(store: StoreReader, event: BlockExecuted): NodeEvent {
+  const { blockId, time, executed, transactions } = event;
+  const header = found(store.blockAt(executed.height))?.block.header;
+  if (header === undefined) throw new Error(`block ${executed.height} was executed and is not stored`);
+  return {
+    type: 'block.committed',
+    block: { height: executed.height, id: blockId, time },
+    round: header.round,
+    proposer: header.proposer,
+    transactionCount: transactions.length,
+  };
+}

@@ -1,0 +1,356 @@
+/**
+ * Starts one node out of its home: reads what is there, opens the store, builds the tree, and says when and why it ended.
+ * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
+ */
+import { existsSync } from 'node:fs';
+import { ADDRESSES, routeOf } from '../actors/addresses.ts';
+import { child, createSystem, handler, realClock, seededRandom } from '../actors/runtime/index.ts';
+import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
+import { kv } from '../application/kv/kv.ts';
+import { wallTime } from '../base/units.ts';
+import type { BlsEngine } from '../crypto/bls/engine.ts';
+import { loadBlsEngine } from '../crypto/bls/select.ts';
+import { openLog } from '../observe/log.ts';
+import { measureLoopLag } from '../observe/loop-lag.ts';
+import { createMetrics } from '../observe/metrics.ts';
+import type { GenesisDocument } from '../protocol/chain/genesis.ts';
+import { parseAddress } from '../protocol/chain/parse.ts';
+import type { Address, Digest, ValidatorSet } from '../protocol/chain/types.ts';
+import { powerOf, validatorSet } from '../protocol/chain/validator-set.ts';
+import { firstEpoch } from '../protocol/consensus/epoch.ts';
+import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
+import { DEFAULT_MEMPOOL_CONFIG, type MempoolConfig } from '../protocol/mempool/config.ts';
+import type { Application } from '../protocol/ports/application.ts';
+import type { SafetyViolated } from '../protocol/ports/consensus.ts';
+import type { Endpoint } from '../protocol/transport/messages.ts';
+import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
+import type { NodePort, PeerStatus } from '../rpc/node-port.ts';
+import { describeKeyProblem, loadKeys, type NodeKeys } from '../storage/key-store.ts';
+import { openStore } from '../storage/open.ts';
+import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
+import { createNetwork, type Network } from '../transport/network.ts';
+import { ensureAdminToken } from './config/admin-token.ts';
+import { loadGenesis } from './config/genesis-file.ts';
+import { homePaths } from './config/home.ts';
+import { readPassphrase } from './config/passphrase.ts';
+import type { Config } from './config/schema.ts';
+import { StartRefused } from './config/start-refused.ts';
+import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
+import { createNodePort } from './node-port.ts';
+import { nodeTree } from './tree.ts';
+import { VERSION } from './version.ts';
+
+/** Why a node ended. */
+export type NodeEnd =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'failed'; readonly detail: string }
+  | { readonly kind: 'store-corrupt'; readonly detail: string }
+  | { readonly kind: 'safety-violation'; readonly detail: string };
+
+/** A node that is listening, its RPC too. */
+export interface RunningNode {
+  readonly port: NodePort;
+  /** Settles once, after everything is closed; never rejects. */
+  readonly ended: Promise<NodeEnd>;
+  /** Stops proposing, drains, syncs, closes. Idempotent. */
+  stop(): Promise<void>;
+}
+
+interface Home {
+  readonly genesis: GenesisDocument;
+  readonly genesisHash: Digest;
+  readonly keys: NodeKeys;
+  readonly adminToken: string;
+}
+
+/** Starts the node of `home`; resolves when it listens. Throws StartRefused, or the system's own error. */
+export async function startNode(home: string, config: Config): Promise<RunningNode> {
+  const { engine: bls } = await loadBlsEngine();
+  const paths = homePaths(home);
+  const { genesis, genesisHash, keys, adminToken } = readHome(home, bls);
+  const domain = { genesisHash, chainId: genesis.chainId };
+  const ruling = validatorSet(genesis.validators);
+  if ('code' in ruling) throw refusal(paths.genesisFile, JSON.stringify(ruling.code));
+  const epoch = firstEpoch(domain, ruling);
+  const self = parseAddress(keys.identity.nodeId);
+  if (self === 'malformed' || powerOf(epoch.set, self) === 0n) {
+    throw refusal(
+      paths.keys,
+      `validator ${keys.identity.nodeId} is not in the genesis of ${genesis.chainId}`,
+    );
+  }
+  const log = openLog({ ...config.log, moniker: config.node.moniker });
+  const opened = openStore(paths.data, domain, { segmentBytes: config.storage.segmentBytes });
+  if ('status' in opened) throw new StartRefused('store', [{ where: opened.path, message: opened.detail }]);
+  let application: Application | undefined;
+  const openApplication = (): Application => {
+    application = builtInApplication(genesis, paths.data, bls.verifyPossession);
+    return application;
+  };
+  const gateway = new Gateway();
+  const clock = realClock();
+  const peers = endpointsOf(config.p2p.peers);
+  const network = createNetwork({
+    address: 'node/network',
+    secret: keys.nodeSecret,
+    chain: domain,
+    validators: epoch.set.validators.map(({ address }) => address),
+    endpoints: peers,
+    listen: endpointOf(config.p2p.listen),
+    advertise: endpointOf(config.p2p.externalAddress || config.p2p.listen),
+    moniker: config.node.moniker,
+    epoch: () => epoch.epoch,
+    route: routeOf,
+    connectivity: [ADDRESSES.mempool],
+    clock,
+    insecure: config.p2p.plaintextOnLoopback,
+  });
+  const system = createSystem({
+    name: config.node.moniker,
+    clock,
+    random: seededRandom(`${self}/${Date.now()}`),
+  });
+  const end = Promise.withResolvers<NodeEnd>();
+  const logger = log.of('runtime');
+  system.deadLetters.listen(({ reason, to, message }) =>
+    logger.debug({ reason, to, type: message.type }, 'dead letter'),
+  );
+
+  const mempool = mempoolConfig(config, genesis);
+  const root = system.start(
+    nodeTree({
+      epoch,
+      signer: { address: self, sign: (message) => bls.sign(keys.consensusSecret, message) },
+      bls,
+      genesisTime: genesis.genesisTime,
+      limits: { batchesMax: genesis.parameters.blockBatchesMax, bytesMax: genesis.parameters.blockBytesMax },
+      timeliness: {
+        precisionMs: genesis.parameters.timePrecision,
+        messageDelayMs: genesis.parameters.messageDelay,
+      },
+      timeouts: timeoutConfig(config),
+      mempool,
+      storage: child('storage', storageLogic({ store: opened, routerAddress: ADDRESSES.router }), {
+        publicEvents: STORAGE_EVENTS,
+        mailbox: { capacity: 65_536 },
+      }),
+      network: network.cells,
+      executor: child(
+        'executor',
+        executorLogic({
+          openApplication,
+          genesis: {
+            chainId: genesis.chainId,
+            genesisTime: genesis.genesisTime,
+            validators: genesis.validators,
+            appState: genesis.application.state,
+          },
+          limits: mempool,
+          deduplicationHeights: genesis.parameters.deduplicationHeights,
+          storage: ADDRESSES.storage,
+          mempool: ADDRESSES.mempool,
+          listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
+        }),
+        { publicEvents: EXECUTOR_EVENTS, mailbox: { capacity: 16_384 } },
+      ),
+      surface: [
+        child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
+        child(
+          'alarm',
+          alarmLogic((detail) => end.resolve({ kind: 'safety-violation', detail })),
+          {
+            publicEvents: ['safety.violated'],
+          },
+        ),
+      ],
+    }),
+  );
+  void root.ended().then((reason) => end.resolve({ kind: 'failed', detail: JSON.stringify(reason) }));
+
+  const lag = measureLoopLag();
+  const startedAt = wallTime(Date.now());
+  let rpc: RunningRpcServer | undefined;
+  const port = createNodePort(
+    system,
+    opened,
+    () => application?.info(),
+    gateway,
+    {
+      self,
+      nodeKey: keys.identity.nodeKey,
+      moniker: config.node.moniker,
+      version: VERSION,
+      genesisTime: genesis.genesisTime,
+      genesis,
+      epoch,
+      mempool,
+    },
+    {
+      peerAddress: () => peerAddress(config, network),
+      rpcAddress: () => rpc?.address ?? config.rpc.listen,
+      startedAt,
+      peers: () => peersOf(network, epoch.set),
+      loopLagMs: lag.read,
+      loopLagMsMax: config.runtime.loopLagMsMax,
+    },
+  );
+  const metrics = createMetrics(port);
+  const close = async (): Promise<void> => {
+    await rpc?.close();
+    metrics.stop();
+    lag.stop();
+    await withinTime(system.stop(), config.runtime.shutdownTimeoutMs);
+    opened.close();
+    log.flush();
+  };
+  const ended = end.promise.then(async (reason) => {
+    await close();
+    return reason;
+  });
+  try {
+    await Promise.race([root.started(), ended.then((reason) => Promise.reject(new Error(detailOf(reason))))]);
+    if (config.rpc.listen !== '') {
+      rpc = await startRpcServer({
+        ...config.rpc,
+        port,
+        requestTimeout: config.rpc.requestTimeoutMs,
+        commitTimeout: config.rpc.commitTimeoutMs,
+        adminToken,
+        loopLag: lag.read,
+        loopLagMax: config.runtime.loopLagMsMax,
+        metrics: metrics.text,
+        onCall: metrics.observeCall,
+      });
+    }
+  } catch (failure) {
+    end.resolve({ kind: 'stopped' });
+    await ended;
+    throw failure;
+  }
+  return {
+    port,
+    ended,
+    async stop() {
+      end.resolve({ kind: 'stopped' });
+      await ended;
+    },
+  };
+}
+
+function readHome(home: string, bls: BlsEngine): Home {
+  const paths = homePaths(home);
+  if (!existsSync(paths.genesisFile))
+    throw refusal(paths.genesisFile, 'there is no genesis; run `althing init` first');
+  const genesis = loadGenesis(paths.genesisFile, bls);
+  if (genesis.status === 'refused') throw new StartRefused('config', genesis.problems);
+  const passphrase = readPassphrase(process.env);
+  const keys = loadKeys(paths.keys, { engine: bls, ...(passphrase === undefined ? {} : { passphrase }) });
+  if (keys.status === 'refused') throw refusal(paths.keys, describeKeyProblem(keys.problem));
+  return {
+    genesis: genesis.genesis,
+    genesisHash: genesis.hash,
+    keys: keys.keys,
+    adminToken: ensureAdminToken(paths.adminTokenFile),
+  };
+}
+
+const refusal = (where: string, message: string): StartRefused =>
+  new StartRefused('config', [{ where, message }]);
+
+function builtInApplication(
+  genesis: GenesisDocument,
+  dir: string,
+  provesPossession: BlsEngine['verifyPossession'],
+): Application {
+  const { name } = genesis.application;
+  if (name !== 'kv') throw refusal('genesis app.name', `no application "${name}" is built in; there is "kv"`);
+  return kv({ dir, provesPossession });
+}
+
+/** Stops the node when safety is broken: nothing else may decide that. */
+function alarmLogic(ring: (detail: string) => void) {
+  return handler<undefined, SafetyViolated>({
+    init: () => undefined,
+    receive: ({ detail }) => ring(detail),
+  });
+}
+
+function mempoolConfig({ mempool }: Config, { parameters }: GenesisDocument): MempoolConfig {
+  return {
+    ...DEFAULT_MEMPOOL_CONFIG,
+    batchBytesMax: parameters.batchBytesMax,
+    transactionBytesMax: parameters.transactionBytesMax,
+    batchTtlHeights: parameters.batchTtlHeights,
+    sealBytes: Math.min(mempool.sealBytes, parameters.batchBytesMax),
+    sealInterval: mempool.sealIntervalMs,
+    pendingBytesMax: mempool.pendingBytesMax,
+    pendingCountMax: mempool.pendingCountMax,
+    authorBytesMax: Math.max(DEFAULT_MEMPOOL_CONFIG.authorBytesMax, mempool.pendingBytesMax),
+    clientRate: {
+      ratePerSecond: mempool.clientTransactionsPerSecond,
+      burst: mempool.clientTransactionsBurst,
+    },
+  };
+}
+
+function timeoutConfig({ consensus }: Config): TimeoutConfig {
+  return {
+    roundTimeoutMsMin: consensus.roundTimeoutMsMin,
+    roundTimeoutMsMax: consensus.roundTimeoutMsMax,
+    roundTimeoutMsInitial: consensus.roundTimeoutMsInitial,
+    growth: consensus.roundTimeoutGrowth,
+    grace: consensus.roundTimeoutGrace,
+    proposeShare: consensus.proposeShare,
+    viewChangeShare: consensus.viewChangeShare,
+    emptyBlockIntervalMs: consensus.emptyBlockIntervalMs,
+  };
+}
+
+/** `id@host:port` entries, as the configuration has checked them. */
+function endpointsOf(entries: readonly string[]): ReadonlyMap<Address, Endpoint> {
+  const endpoints = new Map<Address, Endpoint>();
+  for (const entry of entries) {
+    const [id = '', place = ''] = entry.split('@');
+    const address = parseAddress(id);
+    if (address === 'malformed')
+      throw refusal('p2p.peers', `"${entry}" has no node id of 40 hexadecimal digits`);
+    endpoints.set(address, endpointOf(place));
+  }
+  return endpoints;
+}
+
+/** `host:port` or `[::1]:port`. */
+function endpointOf(place: string): Endpoint {
+  const colon = place.lastIndexOf(':');
+  return { host: place.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(place.slice(colon + 1)) };
+}
+
+function peerAddress({ p2p }: Config, network: Network): string {
+  if (p2p.externalAddress !== '') return p2p.externalAddress;
+  const { host, port } = endpointOf(p2p.listen);
+  return `${host}:${network.listening()?.port ?? port}`;
+}
+
+function peersOf(network: Network, set: ValidatorSet): readonly PeerStatus[] {
+  return network.connections().map((connection) => ({
+    id: connection.id,
+    moniker: connection.moniker,
+    address: connection.remote,
+    outbound: connection.outbound,
+    connectedAt: connection.connectedAt,
+    bytesSent: connection.bytesSent,
+    bytesReceived: connection.received.bytes,
+    power: powerOf(set, connection.id),
+  }));
+}
+
+/** Resolves when `work` does, or after `ms`: a shutdown ends (RT-17). */
+async function withinTime(work: Promise<void>, ms: number): Promise<void> {
+  const limit = Promise.withResolvers<void>();
+  const timer = setTimeout(limit.resolve, ms);
+  await Promise.race([work, limit.promise]);
+  clearTimeout(timer);
+}
+
+const detailOf = (end: NodeEnd): string =>
+  end.kind === 'stopped' ? 'the node was stopped while it started' : end.detail;

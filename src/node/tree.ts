@@ -1,0 +1,155 @@
+/**
+ * The supervision tree of a node (ARCHITECTURE.md): which cells there are, under whom, in which order. Pure data: the
+ * boundary actors are given, so production and the simulated cluster run the same tree.
+ */
+
+import { ADDRESSES } from '../actors/addresses.ts';
+import { type CellSpec, child, supervisor } from '../actors/runtime/index.ts';
+import type { Millis, WallTime } from '../base/units.ts';
+import { millis } from '../base/units.ts';
+import type { BlsEngine } from '../crypto/index.ts';
+import type { RoundSetting } from '../machines/consensus/round.setup.ts';
+import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
+import { ROUND_MANAGER_EVENTS } from '../machines/consensus/round-manager.setup.ts';
+import { safetyMachine } from '../machines/consensus/safety.machine.ts';
+import { SAFETY_EVENTS } from '../machines/consensus/safety.setup.ts';
+import { viewChangeMachine } from '../machines/consensus/view-change.machine.ts';
+import { VIEW_CHANGE_EVENTS } from '../machines/consensus/view-change.setup.ts';
+import { mempoolMachine } from '../machines/mempool/mempool.machine.ts';
+import { MEMPOOL_EVENTS } from '../machines/mempool/mempool.setup.ts';
+import { blockSyncMachine } from '../machines/sync/block-sync.machine.ts';
+import { BLOCK_SYNC_EVENTS } from '../machines/sync/block-sync.setup.ts';
+import type { EpochContext } from '../protocol/consensus/epoch.ts';
+import type { BlockLimits } from '../protocol/consensus/proposal.ts';
+import type { Signer } from '../protocol/consensus/safety.ts';
+import type { TimelinessConfig } from '../protocol/consensus/timeliness.ts';
+import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
+import type { MempoolConfig } from '../protocol/mempool/config.ts';
+
+export interface NodeParts {
+  readonly epoch: EpochContext;
+  readonly signer: Signer;
+  readonly bls: BlsEngine;
+  readonly genesisTime: WallTime;
+  readonly limits: BlockLimits;
+  readonly timeliness: TimelinessConfig;
+  readonly timeouts: TimeoutConfig;
+  readonly mempool: MempoolConfig;
+  /** Boundary actors, by their places in the tree. */
+  readonly storage: CellSpec;
+  readonly network: readonly CellSpec[];
+  readonly executor: CellSpec;
+  readonly surface: readonly CellSpec[];
+}
+
+/** Restarts of one subtree within a minute before its parent is asked. @unit restarts @source chosen */
+const RESTARTS_MAX = 5;
+const RESTART_PERIOD_MS: Millis = millis(60_000);
+
+/** Messages that one consensus cell may have waiting. @unit messages @source 100 validators, a few rounds each */
+const CONSENSUS_MAILBOX = { capacity: 16_384 } as const;
+
+const bounded = { intensity: RESTARTS_MAX, period: RESTART_PERIOD_MS } as const;
+
+/** The root of a node; start it with `system.start(nodeTree(…))`. */
+export function nodeTree(parts: NodeParts): CellSpec {
+  return child(
+    'node',
+    supervisor({
+      strategy: 'rest_for_one',
+      ...bounded,
+      children: [
+        parts.storage,
+        child('network', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.network })),
+        child('application', supervisor({ strategy: 'one_for_one', ...bounded, children: [parts.executor] })),
+        child('consensus', consensus(parts)),
+        child('sync', sync(parts)),
+        child('surface', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.surface })),
+      ],
+    }),
+  );
+}
+
+function consensus(parts: NodeParts) {
+  const { epoch, signer, bls, genesisTime, limits, timeliness, timeouts } = parts;
+  const { storage, router, safety, viewChange, roundManager, mempool, executor } = ADDRESSES;
+  const setting: RoundSetting = {
+    epoch,
+    self: signer.address,
+    bls,
+    limits,
+    timeliness,
+    router,
+    safety,
+    viewChange,
+    mempool,
+  };
+  return supervisor({
+    strategy: 'rest_for_one',
+    ...bounded,
+    children: [
+      child('safety', safetyMachine, {
+        input: { domain: epoch.domain, signer, storage, router },
+        publicEvents: SAFETY_EVENTS,
+        mailbox: CONSENSUS_MAILBOX,
+      }),
+      child('view-change', viewChangeMachine, {
+        input: {
+          epoch,
+          self: signer.address,
+          bls,
+          timeouts,
+          storage,
+          router,
+          safety,
+          roundManager,
+          observer: ADDRESSES.rpc,
+        },
+        publicEvents: VIEW_CHANGE_EVENTS,
+        mailbox: CONSENSUS_MAILBOX,
+      }),
+      child('round-manager', roundManagerMachine, {
+        input: {
+          setting,
+          genesisTime,
+          storage,
+          blockSync: ADDRESSES.blockSync,
+          commitListeners: [executor, mempool],
+          alarm: ADDRESSES.alarm,
+        },
+        publicEvents: ROUND_MANAGER_EVENTS,
+        mailbox: CONSENSUS_MAILBOX,
+      }),
+      child('mempool', mempoolMachine, {
+        input: {
+          validators: epoch.set,
+          author: signer.address,
+          config: parts.mempool,
+          addresses: {
+            storage,
+            network: router,
+            executor,
+            pacemakers: [roundManager],
+            listeners: [ADDRESSES.rpc],
+          },
+        },
+        publicEvents: MEMPOOL_EVENTS,
+        mailbox: CONSENSUS_MAILBOX,
+      }),
+    ],
+  });
+}
+
+function sync({ epoch, signer, bls }: NodeParts) {
+  const { storage, router, roundManager } = ADDRESSES;
+  return supervisor({
+    strategy: 'one_for_one',
+    ...bounded,
+    children: [
+      child('block-sync', blockSyncMachine, {
+        input: { epoch, self: signer.address, bls, storage, router, roundManager },
+        publicEvents: BLOCK_SYNC_EVENTS,
+      }),
+    ],
+  });
+}

@@ -1,0 +1,41 @@
+/**
+ * What readers see of the cells: each fact is read off its owner's snapshot. The gateway from the runtime's untyped
+ * snapshots to the charts' own types; a cell that is down gives nothing.
+ */
+import { ADDRESSES } from '../actors/addresses.ts';
+import type { CellAddress, System } from '../actors/runtime/index.ts';
+import type { RoundContext } from '../machines/consensus/round.setup.ts';
+import {
+  type LiveTree,
+  type RoundManagerContext,
+  roundCellId,
+} from '../machines/consensus/round-manager.setup.ts';
+import type { SafetyContext } from '../machines/consensus/safety.setup.ts';
+import type { LiveView, ViewChangeContext } from '../machines/consensus/view-change.setup.ts';
+import type { MempoolContext } from '../machines/mempool/mempool.setup.ts';
+import type { BlockSyncContext } from '../machines/sync/block-sync.setup.ts';
+import type { Epoch, Round } from '../protocol/chain/types.ts';
+
+/** The chart at an address is known by the tree; its context's type with it. */
+function contextOf<Context>(system: System, address: CellAddress): Context | undefined {
+  const snapshot = system.ref(address).info()?.snapshot as { readonly context?: Context } | undefined;
+  return snapshot?.context;
+}
+
+export const viewOf = (system: System): LiveView | undefined =>
+  contextOf<ViewChangeContext>(system, ADDRESSES.viewChange)?.live;
+
+export const treeOf = (system: System): LiveTree | undefined =>
+  contextOf<RoundManagerContext>(system, ADDRESSES.roundManager)?.live;
+
+export const safetyOf = (system: System): SafetyContext | undefined =>
+  contextOf<SafetyContext>(system, ADDRESSES.safety);
+
+export const mempoolOf = (system: System): MempoolContext | undefined =>
+  contextOf<MempoolContext>(system, ADDRESSES.mempool);
+
+export const blockSyncOf = (system: System): BlockSyncContext | undefined =>
+  contextOf<BlockSyncContext>(system, ADDRESSES.blockSync);
+
+export const roundOf = (system: System, epoch: Epoch, round: Round): RoundContext | undefined =>
+  contextOf<RoundContext>(system, `${ADDRESSES.roundManager}/${roundCellId(epoch, round)}`);

@@ -1,0 +1,302 @@
+/**
+ * The blocks above the newest committed one, what commits them, and what a block on each of them must state as
+ * executed. Every block in it descends from the root. Pure; immutable. Rules CS-5, CS-10, CS-12, "Blocks".
+ */
+import type { WallTime } from '../../base/units.ts';
+import { NO_PARENT } from '../chain/canonical.ts';
+import { GENESIS_HEIGHT, previousHeight } from '../chain/ordinals.ts';
+import type {
+  BatchDigest,
+  Block,
+  BlockId,
+  Digest,
+  Epoch,
+  ExecutedState,
+  Height,
+  QuorumCertificate,
+  Round,
+} from '../chain/types.ts';
+import type { CommittedBlock } from '../ports/storage.ts';
+import type { EpochContext } from './epoch.ts';
+import type { StorageRefusal } from './refusals.ts';
+
+/** Blocks without a QC that the tree holds of one round: an equivocating leader's first two. @unit blocks */
+export const UNCERTIFIED_PER_ROUND_MAX = 2;
+/** Uncommitted blocks, certified or not; above it nothing is inserted (TREE_FULL). @unit blocks */
+export const BLOCKS_MAX = 4096;
+/** Newest execution outcomes kept. @unit entries @source a block states the outcome of its grandparent at the latest */
+export const EXECUTED_MAX = 16;
+/** Certificates of blocks that are not held, the newest rounds'. @unit entries */
+export const UNKNOWN_CERTIFIED_MAX = 16;
+
+/** The newest committed block, or genesis. */
+export interface TreeRoot {
+  readonly id: BlockId;
+  readonly parentId: BlockId;
+  readonly epoch: Epoch;
+  readonly round: Round;
+  readonly height: Height;
+  readonly time: WallTime;
+  /** What its header states. */
+  readonly executed: ExecutedState;
+}
+
+export interface TreeBlock {
+  readonly id: BlockId;
+  readonly block: Block;
+}
+
+export interface BlockTree {
+  readonly root: TreeRoot;
+  readonly blocks: ReadonlyMap<BlockId, TreeBlock>;
+  /** Verified QCs by the block that they certify. */
+  readonly certificates: ReadonlyMap<BlockId, QuorumCertificate>;
+  /** This node's own outcomes, by block. */
+  readonly executed: ReadonlyMap<BlockId, ExecutedState>;
+}
+
+/** Genesis as a root: `appHash` is what `initChain` answered. */
+export function genesisRoot(epoch: EpochContext, genesis: { time: WallTime; appHash: Digest }): TreeRoot {
+  return {
+    id: epoch.rootQC.blockId,
+    parentId: NO_PARENT,
+    epoch: epoch.epoch,
+    round: epoch.rootQC.round,
+    height: GENESIS_HEIGHT,
+    time: genesis.time,
+    executed: { height: GENESIS_HEIGHT, appHash: genesis.appHash },
+  };
+}
+
+/** A committed block as a root. */
+export function rootOf({ id, block }: TreeBlock): TreeRoot {
+  const { epoch, round, height, parentId, time, executed } = block.header;
+  return { id, parentId, epoch, round, height, time, executed };
+}
+
+/** A tree of the root alone. `rootQC` certifies it; `executed` are outcomes that this node knows, by block. */
+export function plantTree(
+  root: TreeRoot,
+  rootQC: QuorumCertificate,
+  executed: ReadonlyMap<BlockId, ExecutedState> = new Map<BlockId, ExecutedState>(),
+): BlockTree {
+  const outcomes = new Map(executed);
+  if (root.height === GENESIS_HEIGHT) outcomes.set(root.id, root.executed);
+  return {
+    root,
+    blocks: new Map<BlockId, TreeBlock>(),
+    certificates: new Map([[root.id, rootQC]]),
+    executed: outcomes,
+  };
+}
+
+export type Insertion =
+  | { readonly status: 'inserted'; readonly tree: BlockTree }
+  | { readonly status: 'known'; readonly tree: BlockTree }
+  /** Fetch the parent first (CS-12). */
+  | { readonly status: 'parentMissing'; readonly tree: BlockTree; readonly parentId: BlockId }
+  | { readonly status: 'refused'; readonly tree: BlockTree; readonly refusal: StorageRefusal };
+
+/** Puts a verified block under its parent. A certified one (QC held or `certified`) is not bound by the round's limit. */
+export function insertBlock(tree: BlockTree, { id, block }: TreeBlock, certified = false): Insertion {
+  const { root, blocks } = tree;
+  if (id === root.id || blocks.has(id)) return { status: 'known', tree };
+  const { height, parentId, round } = block.header;
+  const onRoot = parentId === root.id;
+  if (height <= root.height || (height === root.height + 1 && !onRoot)) {
+    const committed = { committedHeight: root.height, committedId: root.id };
+    return {
+      status: 'refused',
+      tree,
+      refusal: { code: 'NOT_ABOVE_COMMITTED', height, parentId, ...committed },
+    };
+  }
+  if (!onRoot && !blocks.has(parentId)) return { status: 'parentMissing', tree, parentId };
+  const refusal = checkRoom(tree, round, certified || tree.certificates.has(id));
+  if (refusal !== undefined) return { status: 'refused', tree, refusal };
+  const grown: BlockTree = { ...tree, blocks: new Map(blocks).set(id, { id, block }) };
+  return { status: 'inserted', tree: certifyBlock(grown, block.qc) };
+}
+
+/** Remembers a verified QC. Of blocks that are not held only the newest few are kept. */
+export function certifyBlock(tree: BlockTree, qc: QuorumCertificate): BlockTree {
+  if (tree.certificates.has(qc.blockId) || qc.epoch !== tree.root.epoch || qc.round <= tree.root.round) {
+    return tree;
+  }
+  const certificates = new Map(tree.certificates).set(qc.blockId, qc);
+  const strangers = [...certificates.values()]
+    .filter(({ blockId }) => blockId !== tree.root.id && !tree.blocks.has(blockId))
+    .sort((left, right) => right.round - left.round);
+  for (const { blockId } of strangers.slice(UNKNOWN_CERTIFIED_MAX)) certificates.delete(blockId);
+  return { ...tree, certificates };
+}
+
+export type CommitStep =
+  /** Oldest first; `tree` has the newest of them as its root, `dropped` lost to them. */
+  | {
+      readonly status: 'committed';
+      readonly tree: BlockTree;
+      readonly blocks: readonly [CommittedBlock, ...CommittedBlock[]];
+      readonly dropped: readonly BlockId[];
+    }
+  | { readonly status: 'nothing' }
+  /** The QC commits a block whose chain is not held here: fetch it (CS-12). */
+  | { readonly status: 'missing'; readonly id: BlockId }
+  /** The proof commits another block at the committed height: safety is broken, stop voting (SY-5). */
+  | { readonly status: 'conflict'; readonly committed: TreeRoot; readonly proof: QuorumCertificate };
+
+/**
+ * CS-5: a QC for b1 with parent b0, b1.round = b0.round + 1 and one epoch commits b0 and its uncommitted ancestors.
+ * A parent link without consecutive rounds never commits.
+ */
+export function commitBy(tree: BlockTree, qc: QuorumCertificate): CommitStep {
+  const { root } = tree;
+  if (qc.round !== qc.parentRound + 1 || qc.epoch !== root.epoch) return { status: 'nothing' };
+  const height = qc.height - 1;
+  if (height === root.height && qc.parentId !== root.id) {
+    return { status: 'conflict', committed: root, proof: qc };
+  }
+  if (height <= root.height) return { status: 'nothing' };
+  const path = pathTo(tree, qc.parentId);
+  if (path.status === 'missing') return path;
+  const blocks: CommittedBlock[] = [];
+  for (const { id, block } of path.blocks) {
+    const own = tree.certificates.get(id);
+    if (own === undefined) return { status: 'missing', id: qc.blockId };
+    blocks.push({ id, block, qc: own, commitProof: qc });
+  }
+  const [first, ...others] = blocks;
+  const newest = path.blocks.at(-1);
+  if (first === undefined || newest === undefined) return { status: 'nothing' };
+  const pruned = prune(tree, rootOf(newest));
+  return { status: 'committed', blocks: [first, ...others], ...pruned };
+}
+
+/** The best that any QC in the tree commits: asked after a block or a certificate came, in whatever order they came. */
+export function commitReady(tree: BlockTree): CommitStep {
+  const newestFirst = [...tree.certificates.values()].sort((left, right) => right.round - left.round);
+  for (const qc of newestFirst) {
+    const step = commitBy(tree, qc);
+    if (step.status === 'committed' || step.status === 'conflict') return step;
+  }
+  return { status: 'nothing' };
+}
+
+/** The block that `qc` certifies, or its nearest ancestor, that must be fetched; undefined when it is held. */
+export function missingFor(tree: BlockTree, qc: QuorumCertificate): BlockId | undefined {
+  if (qc.round <= tree.root.round || qc.blockId === tree.root.id) return undefined;
+  return tree.blocks.has(qc.blockId) ? undefined : qc.blockId;
+}
+
+export type ExecutedExpectation =
+  | { readonly status: 'known'; readonly executed: ExecutedState }
+  /** Wait for this node's execution of `id`. */
+  | { readonly status: 'awaited'; readonly id: BlockId; readonly height: Height }
+  | { readonly status: 'parentMissing'; readonly parentId: BlockId };
+
+/**
+ * What a block that extends `qc` must state: the parent's value, or the outcome of the parent's parent when the parent's
+ * QC is consecutive, which is what the block's own chain commits.
+ */
+export function expectedExecuted(tree: BlockTree, qc: QuorumCertificate): ExecutedExpectation {
+  if (qc.round > 0 && qc.round === qc.parentRound + 1) {
+    const executed = tree.executed.get(qc.parentId);
+    if (executed !== undefined) return { status: 'known', executed };
+    const height = tree.root.id === qc.parentId ? tree.root.height : previousHeight(qc.height);
+    return { status: 'awaited', id: qc.parentId, height };
+  }
+  if (qc.blockId === tree.root.id) return { status: 'known', executed: tree.root.executed };
+  const parent = tree.blocks.get(qc.blockId);
+  return parent === undefined
+    ? { status: 'parentMissing', parentId: qc.blockId }
+    : { status: 'known', executed: parent.block.header.executed };
+}
+
+/** Notes this node's outcome of a committed block. */
+export function noteExecuted(tree: BlockTree, id: BlockId, executed: ExecutedState): BlockTree {
+  const newest = [...new Map(tree.executed).set(id, executed)]
+    .sort(([, left], [, right]) => right.height - left.height)
+    .slice(0, EXECUTED_MAX);
+  return { ...tree, executed: new Map(newest) };
+}
+
+/** Time and height of the block that a proposal on `qc` extends; undefined while it is unknown. */
+export function parentFacts(
+  tree: BlockTree,
+  qc: QuorumCertificate,
+): { readonly time: WallTime; readonly height: Height } | undefined {
+  if (qc.blockId === tree.root.id) return tree.root;
+  return tree.blocks.get(qc.blockId)?.block.header;
+}
+
+/** Batches that `tip` and its uncommitted ancestors name: a block on `tip` names none of them again. */
+export function namedBatches(tree: BlockTree, tip: BlockId): readonly BatchDigest[] {
+  const path = pathTo(tree, tip);
+  if (path.status === 'missing') return [];
+  return path.blocks.flatMap(({ block }) => block.header.batches.map(({ digest }) => digest));
+}
+
+/** CS-10: `tip` or an uncommitted ancestor of it is not empty, so another block is wanted to commit it. */
+export const hasUncommittedPayload = (tree: BlockTree, tip: BlockId): boolean =>
+  namedBatches(tree, tip).length > 0;
+
+/** Blocks that were proposed in `round`, in no particular order. */
+export const blocksIn = (tree: BlockTree, round: Round): readonly TreeBlock[] =>
+  [...tree.blocks.values()].filter(({ block }) => block.header.round === round);
+
+type Path =
+  | { readonly status: 'found'; readonly blocks: readonly TreeBlock[] }
+  | { readonly status: 'missing'; readonly id: BlockId };
+
+/** From the root's child down to `tip`, oldest first; empty for the root itself. Iterative: chains can be long. */
+function pathTo(tree: BlockTree, tip: BlockId): Path {
+  const newestFirst: TreeBlock[] = [];
+  let id = tip;
+  while (id !== tree.root.id) {
+    const node = tree.blocks.get(id);
+    if (node === undefined) return { status: 'missing', id };
+    newestFirst.push(node);
+    id = node.block.header.parentId;
+  }
+  return { status: 'found', blocks: newestFirst.reverse() };
+}
+
+/** Keeps what descends from the new root. */
+function prune(
+  tree: BlockTree,
+  root: TreeRoot,
+): { readonly tree: BlockTree; readonly dropped: readonly BlockId[] } {
+  const blocks = new Map<BlockId, TreeBlock>();
+  const dropped: BlockId[] = [];
+  const ascending = [...tree.blocks.values()].sort(
+    (left, right) => left.block.header.height - right.block.header.height,
+  );
+  const onPath = new Set(ancestorsIn(tree, root.id));
+  for (const node of ascending) {
+    const { parentId } = node.block.header;
+    if (parentId === root.id || blocks.has(parentId)) blocks.set(node.id, node);
+    else if (!onPath.has(node.id)) dropped.push(node.id);
+  }
+  const certificates = new Map(
+    [...tree.certificates].filter(
+      ([id, { round }]) => id === root.id || blocks.has(id) || round > root.round,
+    ),
+  );
+  for (const id of dropped) certificates.delete(id);
+  return { tree: { ...tree, root, blocks, certificates }, dropped };
+}
+
+function ancestorsIn(tree: BlockTree, tip: BlockId): readonly BlockId[] {
+  const path = pathTo(tree, tip);
+  return path.status === 'found' ? path.blocks.map(({ id }) => id) : [];
+}
+
+function checkRoom(tree: BlockTree, round: Round, certified: boolean): StorageRefusal | undefined {
+  if (tree.blocks.size >= BLOCKS_MAX) {
+    return { code: 'TREE_FULL', blocks: tree.blocks.size, limit: BLOCKS_MAX };
+  }
+  if (certified) return undefined;
+  const rivals = blocksIn(tree, round).filter(({ id }) => !tree.certificates.has(id)).length;
+  if (rivals < UNCERTIFIED_PER_ROUND_MAX) return undefined;
+  return { code: 'ROUND_FULL', round, blocks: rivals, limit: UNCERTIFIED_PER_ROUND_MAX };
+}

@@ -1,0 +1,282 @@
+/**
+ * Whether a proposal is to be voted for: first its form, signatures and certificates, once (`checkProposal`); then,
+ * as often as something it waits for arrives, what depends on this node's state (`judgeProposal`). Waiting parks, it
+ * never refuses. Also what a leader puts in its block. Pure. Rules CS-2, CS-3, CS-9, "Blocks".
+ */
+import type { WallTime } from '../../base/units.ts';
+import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { blockIdOf, merkleRootOf, NO_EVIDENCE, sameStatement, statementOf } from '../chain/canonical.ts';
+import { nextHeight, ORDINAL_MAX } from '../chain/ordinals.ts';
+import type {
+  Address,
+  BatchDigest,
+  BatchReference,
+  Block,
+  BlockId,
+  ExecutedState,
+  Header,
+  QuorumCertificate,
+  Round,
+} from '../chain/types.ts';
+import { verifyVote } from './certificates.ts';
+import { checkEntry } from './entry.ts';
+import { type EpochContext, leaderAt } from './epoch.ts';
+import type { CertificateRefusal, HeaderRefusal, ProposalRefusal } from './refusals.ts';
+import { judgeTime, type TimelinessConfig } from './timeliness.ts';
+import type { ProposalMessage } from './types.ts';
+import { type VerifiedCertificates, verifyCertificates } from './verified.ts';
+
+/** Bounds of one block's payload. */
+export interface BlockLimits {
+  /** @unit batches */
+  readonly batchesMax: number;
+  /** Encodings of all named batches together. @unit bytes */
+  readonly bytesMax: number;
+}
+
+export type ProposalCheck =
+  /** The author signed it and its certificates hold. */
+  | {
+      readonly status: 'authentic';
+      readonly blockId: BlockId;
+      readonly verified: VerifiedCertificates;
+    }
+  /** `condemns`: the author signed what cannot be valid; its round fails at once, without waiting (InvalidProposal). */
+  | {
+      readonly status: 'refused';
+      readonly refusal: ProposalRefusal | CertificateRefusal;
+      readonly condemns: boolean;
+      readonly verified: VerifiedCertificates;
+    };
+
+/**
+ * The part of CS-3 that no later event changes: right epoch; author is the leader; author's vote, QC and TC verify;
+ * CS-2; parentId = qc.block, height = parent + 1; payload, validator and evidence hashes. `from` is the peer it came
+ * from: only its author is condemned for what the author did not sign (certificates, which a relay could swap).
+ */
+export function checkProposal(
+  epoch: EpochContext,
+  bls: BlsEngine,
+  verified: VerifiedCertificates,
+  limits: BlockLimits,
+  received: { readonly message: ProposalMessage; readonly from: Address },
+): ProposalCheck {
+  const { block, vote, tc } = received.message;
+  const { header, qc } = block;
+  const refuse = (
+    refusal: ProposalRefusal | CertificateRefusal,
+    condemns: boolean,
+    memory = verified,
+  ): ProposalCheck => ({ status: 'refused', refusal, condemns, verified: memory });
+
+  const leader = leaderAt(epoch, header.round);
+  if (header.epoch !== epoch.epoch) {
+    return refuse({ code: 'WRONG_EPOCH', epoch: header.epoch, expected: epoch.epoch }, false);
+  }
+  if (header.proposer !== leader || vote.validator !== leader) {
+    const author = header.proposer === leader ? vote.validator : header.proposer;
+    return refuse({ code: 'NOT_THE_LEADER', round: header.round, author, leader }, false);
+  }
+  const blockId = blockIdOf(epoch.domain, block);
+  if (!sameStatement(vote, statementOf(block, blockId))) {
+    return refuse({ code: 'VOTE_NOT_FOR_BLOCK', voted: vote.blockId, blockId }, false);
+  }
+  const signed = verifyVote(epoch, bls, vote);
+  if (signed !== 'valid') return refuse(signed, false);
+
+  // From here on the author has signed the header and the parent's round.
+  const condemned = checkHeader(epoch, limits, header);
+  if (condemned !== 'valid') return refuse(condemned, true);
+  const fromAuthor = received.from === header.proposer;
+  const outcome = verifyCertificates(epoch, bls, verified, { qc, tc });
+  const [refusal] = outcome.refusals;
+  if (refusal !== undefined) return refuse(refusal, fromAuthor, outcome.verified);
+  const entry = checkEntry(header.round, qc, tc);
+  if (entry !== 'valid') return refuse(entry, fromAuthor, outcome.verified);
+  if (header.parentId !== qc.blockId) {
+    const mismatch = { code: 'PARENT_MISMATCH', parentId: header.parentId, certified: qc.blockId } as const;
+    return refuse(mismatch, fromAuthor, outcome.verified);
+  }
+  if (header.height !== nextHeight(qc.height)) {
+    const wrong = { code: 'HEIGHT_WRONG', height: header.height, expected: nextHeight(qc.height) } as const;
+    return refuse(wrong, true, outcome.verified);
+  }
+  return { status: 'authentic', blockId, verified: outcome.verified };
+}
+
+/** The part of a header that needs nothing but the epoch. */
+export function checkHeader(
+  epoch: EpochContext,
+  limits: BlockLimits,
+  header: Header,
+): HeaderRefusal | 'valid' {
+  const { batches, batchesRoot, validatorsHash, nextValidatorsHash, evidenceHash, vrfProof, time } = header;
+  if (!Number.isSafeInteger(time) || time < 0 || time > ORDINAL_MAX) return { code: 'TIME_MALFORMED', time };
+  if (validatorsHash !== epoch.set.hash) {
+    return { code: 'VALIDATORS_HASH_WRONG', hash: validatorsHash, expected: epoch.set.hash };
+  }
+  if (nextValidatorsHash !== epoch.set.hash) {
+    return { code: 'NEXT_VALIDATORS_HASH_WRONG', hash: nextValidatorsHash, expected: epoch.set.hash };
+  }
+  if (evidenceHash !== NO_EVIDENCE) {
+    return { code: 'EVIDENCE_HASH_WRONG', hash: evidenceHash, expected: NO_EVIDENCE };
+  }
+  if (vrfProof.byteLength > 0) return { code: 'VRF_PROOF_UNEXPECTED', bytes: vrfProof.byteLength };
+  const payload = checkPayload(limits, batches);
+  if (payload !== 'valid') return payload;
+  const expected = merkleRootOf(batches.map(({ digest }) => digest));
+  return batchesRoot === expected ? 'valid' : { code: 'BATCHES_ROOT_WRONG', root: batchesRoot, expected };
+}
+
+/** What the proposal still waits for. 'round': its round is not entered yet. */
+export type ProposalWait = 'round' | 'parent' | 'execution' | 'batches' | 'time';
+
+export type ProposalVerdict =
+  | { readonly status: 'valid' }
+  /** `until`: look again then, adjusted time; present when it waits for time. */
+  | {
+      readonly status: 'parked';
+      readonly waits: readonly [ProposalWait, ...ProposalWait[]];
+      readonly until?: WallTime;
+    }
+  | { readonly status: 'refused'; readonly refusal: ProposalRefusal; readonly condemns: boolean };
+
+/** What the node knows at this moment about an authentic proposal. */
+export interface ProposalFacts {
+  readonly block: Block;
+  readonly currentRound: Round;
+  /** Absent while the parent is unknown. */
+  readonly parent?: { readonly time: WallTime } | undefined;
+  /** What a block on this parent must state; absent while this node has not executed that far. */
+  readonly executed?: ExecutedState | undefined;
+  readonly batches:
+    | { readonly status: 'held' }
+    | { readonly status: 'missing' }
+    | { readonly status: 'expired'; readonly digest: BatchDigest };
+  /** Adjusted time when the proposal arrived, and now. */
+  readonly receivedAt: WallTime;
+  readonly now: WallTime;
+  readonly roundsSinceCommit: number;
+  readonly timeliness: TimelinessConfig;
+}
+
+/** The part of CS-3 that depends on this node: cheap, asked again whenever one of its facts changes. */
+export function judgeProposal(facts: ProposalFacts): ProposalVerdict {
+  const { block, currentRound, parent, executed, batches } = facts;
+  const { header } = block;
+  const refuse = (refusal: ProposalRefusal, condemns: boolean): ProposalVerdict => ({
+    status: 'refused',
+    refusal,
+    condemns,
+  });
+  if (header.round < currentRound) {
+    return refuse({ code: 'ROUND_PASSED', round: header.round, currentRound }, false);
+  }
+  if (parent !== undefined && header.time <= parent.time) {
+    return refuse({ code: 'TIME_NOT_AFTER_PARENT', time: header.time, parentTime: parent.time }, true);
+  }
+  if (executed !== undefined && !sameExecuted(executed, header.executed)) {
+    return refuse({ code: 'EXECUTED_WRONG', executed: header.executed, expected: executed }, true);
+  }
+  if (batches.status === 'expired') {
+    return refuse({ code: 'BATCH_EXPIRED', digest: batches.digest, height: header.height }, true);
+  }
+  const timely = judgeTime(facts.timeliness, { ...facts, time: header.time });
+  if (timely.status === 'refused') return refuse(timely.refusal, false);
+  const [first, ...others] = waitsOf(facts, timely.status === 'early');
+  if (first === undefined) return { status: 'valid' };
+  return {
+    status: 'parked',
+    waits: [first, ...others],
+    ...(timely.status === 'early' ? { until: timely.until } : {}),
+  };
+}
+
+/** A leader's block on `qc` (CS-9). `time` is from `blockTime`; `executed` from the block tree. */
+export function buildBlock(
+  epoch: EpochContext,
+  content: {
+    readonly round: Round;
+    readonly proposer: Address;
+    readonly qc: QuorumCertificate;
+    readonly time: WallTime;
+    readonly executed: ExecutedState;
+    readonly batches: readonly BatchReference[];
+  },
+): Block {
+  const { round, proposer, qc, time, executed, batches } = content;
+  return {
+    header: {
+      epoch: epoch.epoch,
+      round,
+      height: nextHeight(qc.height),
+      parentId: qc.blockId,
+      time,
+      proposer,
+      batches,
+      batchesRoot: merkleRootOf(batches.map(({ digest }) => digest)),
+      executed,
+      validatorsHash: epoch.set.hash,
+      nextValidatorsHash: epoch.set.hash,
+      evidenceHash: NO_EVIDENCE,
+      vrfProof: NO_PROOF,
+    },
+    qc,
+  };
+}
+
+const NO_PROOF = new Uint8Array(0);
+
+/** The longest beginning of `references` that a block may name, in order, none of them twice or named before. */
+export function fitPayload(
+  limits: BlockLimits,
+  references: readonly BatchReference[],
+  alreadyNamed: readonly BatchDigest[],
+): readonly BatchReference[] {
+  const named = new Set<BatchDigest>(alreadyNamed);
+  const chosen: BatchReference[] = [];
+  let bytes = 0;
+  for (const reference of references) {
+    if (named.has(reference.digest)) continue;
+    bytes += reference.bytes;
+    if (chosen.length >= limits.batchesMax || bytes > limits.bytesMax) break;
+    named.add(reference.digest);
+    chosen.push(reference);
+  }
+  return chosen;
+}
+
+function checkPayload(limits: BlockLimits, batches: readonly BatchReference[]): HeaderRefusal | 'valid' {
+  if (batches.length > limits.batchesMax) {
+    return { code: 'TOO_MANY_BATCHES', batches: batches.length, limit: limits.batchesMax };
+  }
+  const named = new Set<BatchDigest>();
+  let total = 0;
+  for (const { digest, count, bytes } of batches) {
+    if (named.has(digest)) return { code: 'BATCH_NAMED_TWICE', digest };
+    if (!isPositive(count) || !isPositive(bytes)) return { code: 'BATCH_REFERENCE_MALFORMED', digest };
+    named.add(digest);
+    total += bytes;
+  }
+  return total <= limits.bytesMax
+    ? 'valid'
+    : { code: 'TOO_MANY_BYTES', bytes: total, limit: limits.bytesMax };
+}
+
+function waitsOf(
+  { block, currentRound, parent, executed, batches }: ProposalFacts,
+  early: boolean,
+): readonly ProposalWait[] {
+  const waits: ProposalWait[] = [];
+  if (block.header.round > currentRound) waits.push('round');
+  if (parent === undefined) waits.push('parent');
+  if (executed === undefined) waits.push('execution');
+  if (batches.status === 'missing') waits.push('batches');
+  if (early) waits.push('time');
+  return waits;
+}
+
+const isPositive = (value: number): boolean => Number.isSafeInteger(value) && value > 0;
+
+const sameExecuted = (left: ExecutedState, right: ExecutedState): boolean =>
+  left.height === right.height && left.appHash === right.appHash;

@@ -1,0 +1,76 @@
+/** How long a round may take: configuration, and what recent rounds took. Pure. Rule CS-11. */
+import { type Millis, millis } from '../../base/units.ts';
+
+/** Its propose, vote and view-change parts are shares of one round timeout, shown in RoundState.timeouts. */
+export interface TimeoutConfig {
+  /** Least and greatest timeout of a round, whatever is measured or failed. */
+  readonly roundTimeoutMsMin: Millis;
+  readonly roundTimeoutMsMax: Millis;
+  /** Timeout while no round has been measured. */
+  readonly roundTimeoutMsInitial: Millis;
+  /** b: a failed round multiplies the timeout by this. @unit ratio, >= 1 */
+  readonly growth: number;
+  /** Failures since the last commit that do not lengthen it. @unit rounds */
+  readonly grace: number;
+  /** Propose part: when the proposal should be here. @unit share of the timeout, 0..1; the rest is the vote part */
+  readonly proposeShare: number;
+  /** View-change part: from one sending of a timeout message to the next. @unit share of the timeout */
+  readonly viewChangeShare: number;
+  /** How long a leader without work waits before an empty block. */
+  readonly emptyBlockIntervalMs: Millis;
+}
+
+/** @source 4 × p99 of a loopback round is below the minimum; grace 3 covers one dead leader of n = 4 between commits */
+export const TIMEOUT_DEFAULTS: TimeoutConfig = {
+  roundTimeoutMsMin: millis(200),
+  roundTimeoutMsMax: millis(30_000),
+  roundTimeoutMsInitial: millis(1_000),
+  growth: 1.5,
+  grace: 3,
+  proposeShare: 0.5,
+  viewChangeShare: 0.5,
+  emptyBlockIntervalMs: millis(1_000),
+};
+
+/** The base is so many times the smoothed p99. @unit ratio @source rule CS-11 */
+export const P99_FACTOR = 4;
+/** Rounds over which the p99 is taken; the oldest goes. @unit rounds */
+export const DURATION_WINDOW = 100;
+/** Weight of the newest p99 in its smoothed value. @unit ratio @source RFC 6298 section 2 (alpha) */
+const SMOOTHING = 1 / 8;
+
+/** Newest last. `smoothedP99` is absent before the first sample. */
+export interface RoundDurations {
+  readonly recent: readonly Millis[];
+  readonly smoothedP99?: Millis;
+}
+
+export const NO_DURATIONS: RoundDurations = { recent: [] };
+
+/** Adds a measured round; one sample counts for no more than the greatest timeout. */
+export function recordDuration(
+  durations: RoundDurations,
+  duration: Millis,
+  config: TimeoutConfig,
+): RoundDurations {
+  const sample = millis(Math.min(Math.max(0, duration), config.roundTimeoutMsMax));
+  const recent = [...durations.recent.slice(1 - DURATION_WINDOW), sample];
+  const ascending = Float64Array.from(recent).sort();
+  const p99 = ascending[Math.ceil(0.99 * ascending.length) - 1] ?? sample;
+  // The first samples move the configured start step by step: one lucky round says little.
+  const before = durations.smoothedP99 ?? config.roundTimeoutMsInitial / P99_FACTOR;
+  return { recent, smoothedP99: millis(before + (p99 - before) * SMOOTHING) };
+}
+
+/** 4 × smoothed p99 within [min, max], and never below two round trips. */
+export function roundTimeoutBase(
+  config: TimeoutConfig,
+  durations: RoundDurations,
+  roundTripMs: Millis,
+): Millis {
+  const { roundTimeoutMsMin, roundTimeoutMsMax, roundTimeoutMsInitial } = config;
+  const wanted =
+    durations.smoothedP99 === undefined ? roundTimeoutMsInitial : P99_FACTOR * durations.smoothedP99;
+  const within = Math.min(Math.max(wanted, roundTimeoutMsMin), roundTimeoutMsMax);
+  return millis(Math.max(within, 2 * roundTripMs));
+}

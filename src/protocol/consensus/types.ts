@@ -1,0 +1,149 @@
+/**
+ * What validators say to each other about rounds, and what a validator must remember before it speaks.
+ * Types only. Rules CS-3 to CS-9, TP-9, docs/protocol/consensus.md.
+ */
+import type {
+  Address,
+  BatchDigest,
+  Block,
+  BlockId,
+  CertifiedBlock,
+  Epoch,
+  Height,
+  QuorumCertificate,
+  Round,
+  TimeoutCertificate,
+  Vote,
+} from '../chain/types.ts';
+
+/** Why a validator asked for the next round. Travels beside the signed part. */
+export type ViewChangeReason =
+  | 'LeaderTimeout'
+  | 'InvalidProposal'
+  | 'NoProgressInView'
+  | 'ConflictingProposals'
+  | 'ExplicitRequest';
+
+/** A leader's block; `vote` is its author's own and authenticates it. `tc` when qc.round + 1 ≠ round (CS-9). */
+export interface ProposalMessage {
+  readonly kind: 'Proposal';
+  readonly block: Block;
+  readonly vote: Vote;
+  readonly tc?: TimeoutCertificate;
+}
+
+export interface VoteMessage {
+  readonly kind: 'Vote';
+  readonly vote: Vote;
+}
+
+export interface QcMessage {
+  readonly kind: 'QC';
+  readonly qc: QuorumCertificate;
+}
+
+/** "Round `round` failed here" (CS-6). Signed: epoch, round, highQC.round; the rest authenticates itself. */
+export interface ViewChangeMessage {
+  readonly kind: 'ViewChange';
+  readonly epoch: Epoch;
+  readonly round: Round;
+  readonly highQC: QuorumCertificate;
+  /** Present when highQC.round + 1 ≠ round. */
+  readonly lastTC?: TimeoutCertificate;
+  /** The sender's vote of this round, if it voted. */
+  readonly lastVote?: Vote;
+  readonly reason: ViewChangeReason;
+  /** A label for readers: the height being decided. */
+  readonly height: Height;
+  /** Grows with every re-send, so that no deduplication swallows it. */
+  readonly tick: number;
+  readonly validator: Address;
+  readonly signature: Uint8Array;
+}
+
+/** The new leader's announcement of the round that `tc` opens. Has no safety weight. */
+export interface NewViewMessage {
+  readonly kind: 'NewView';
+  readonly epoch: Epoch;
+  readonly height: Height;
+  readonly round: Round;
+  readonly leader: Address;
+  readonly tc: TimeoutCertificate;
+}
+
+/** A batch's encoding, as its author made it. */
+export interface BatchMessage {
+  readonly kind: 'Batch';
+  readonly bytes: Uint8Array;
+}
+
+/** "I hold these durably." The sender is the connection's validator. */
+export interface BatchAckMessage {
+  readonly kind: 'BatchAck';
+  readonly digests: readonly BatchDigest[];
+}
+
+export interface GetBatchMessage {
+  readonly kind: 'GetBatch';
+  readonly digests: readonly BatchDigest[];
+}
+
+/** Asks for certified committed blocks from a height, oldest first. */
+export interface GetBlocksMessage {
+  readonly kind: 'GetBlocks';
+  readonly requestId: number;
+  readonly from: Height;
+  /** 1 to 256 */
+  readonly limit: number;
+}
+
+/** Asks for an uncommitted block and up to `ancestors` of its ancestors. */
+export interface GetBlockMessage {
+  readonly kind: 'GetBlock';
+  readonly requestId: number;
+  readonly id: BlockId;
+  /** 0 to 64 */
+  readonly ancestors: number;
+}
+
+/** Answer to GetBlocks and GetBlock: oldest first, each block's parent before it, capped in bytes. */
+export interface BlocksMessage {
+  readonly kind: 'Blocks';
+  readonly requestId: number;
+  readonly blocks: readonly CertifiedBlock[];
+  /** The sender's committed height. */
+  readonly height: Height;
+}
+
+/** Every message between validators that belongs to consensus, the mempool, or catching up. */
+export type PeerMessage =
+  | ProposalMessage
+  | VoteMessage
+  | QcMessage
+  | ViewChangeMessage
+  | NewViewMessage
+  | BatchMessage
+  | BatchAckMessage
+  | GetBatchMessage
+  | GetBlocksMessage
+  | GetBlockMessage
+  | BlocksMessage;
+
+export type PeerMessageKind = PeerMessage['kind'];
+
+/** To whom a message goes. `all` is every validator of the set, this one too (CS-18: by its own mailbox). */
+export interface Outgoing {
+  readonly to: 'all' | readonly Address[];
+  readonly message: PeerMessage;
+}
+
+/** The safety record: durable before any signature that depends on it leaves. One home: the `safety` cell's store. */
+export interface SafetyRecord {
+  readonly epoch: Epoch;
+  readonly lastVotedRound: Round;
+  readonly lastVote?: Vote;
+  readonly lastTimeout?: ViewChangeMessage;
+  readonly lockedRound: Round;
+  readonly highQC: QuorumCertificate;
+  readonly lastTC?: TimeoutCertificate;
+}

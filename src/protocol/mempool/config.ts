@@ -1,0 +1,118 @@
+/** What a mempool may hold, and how long it waits. Every number with its unit and source. docs/protocol/mempool.md. */
+import { type Millis, millis } from '../../base/units.ts';
+import { BATCH_HEADER_BYTES, type BatchLimits, TRANSACTION_OVERHEAD_BYTES } from '../chain/batch.ts';
+import type { BucketRate } from '../transport/bucket.ts';
+
+export interface MempoolConfig extends BatchLimits {
+  /** The genesis's `batchTtlHeights`: a batch may be named at heights in [expiry - this, expiry]. @unit heights */
+  readonly batchTtlHeights: number;
+  /** A batch is sealed as soon as its encoding would pass this. <= batchBytesMax. @unit bytes */
+  readonly sealBytes: number;
+  /** Two batches that are not full are sealed at least so far apart; the first at once. */
+  readonly sealInterval: Millis;
+  /** Own transactions that are neither committed nor expired. Beyond: MEMPOOL_FULL. @unit bytes */
+  readonly pendingBytesMax: number;
+  /** @unit transactions */
+  readonly pendingCountMax: number;
+  /** Transactions of one client. Beyond: RATE_LIMITED. @unit transactions/s, transactions */
+  readonly clientRate: BucketRate;
+  /** Clients remembered at once; the one that asked longest ago is forgotten. */
+  readonly clientsMax: number;
+  /** Submissions under way at once. Beyond: MEMPOOL_FULL. */
+  readonly submissionsMax: number;
+  /** A check that the application has not answered so long refuses its transactions. */
+  readonly checkTimeout: Millis;
+  /** Uncommitted batches of one author. Beyond: not stored, its author sends again. */
+  readonly authorBatchesMax: number;
+  /** @unit bytes */
+  readonly authorBytesMax: number;
+  /** Two acknowledgement messages are at least so far apart; the first goes at once. */
+  readonly ackInterval: Millis;
+  /** Digests in one BatchAck or GetBatch message. Beyond: the peer misbehaved. */
+  readonly digestsPerMessageMax: number;
+  /** Acknowledgements of one validator for batches not yet held; the oldest is forgotten. */
+  readonly earlyAcksMax: number;
+  /** First wait before an own batch goes again to whoever has not acknowledged it; doubles to the max. */
+  readonly resendMin: Millis;
+  readonly resendMax: Millis;
+  /** Batches sent again in one tick. */
+  readonly resendsPerTickMax: number;
+  /** A missing batch is asked for after this: it may be on its way. */
+  readonly fetchDelay: Millis;
+  /** Then each next holder after so long, doubling to the max. */
+  readonly fetchRetryMin: Millis;
+  readonly fetchRetryMax: Millis;
+  /** Batches being fetched at once. Beyond: TOO_MANY_WANTED. */
+  readonly fetchesMax: number;
+  /** Askers that wait for batches at once. Beyond: TOO_MANY_WANTED. */
+  readonly wantsMax: number;
+  /** GetBatch answers being read from storage at once, and of one peer. Beyond: dropped, the peer asks again. */
+  readonly servingMax: number;
+  readonly servingPerPeerMax: number;
+  /** Batch bytes sent for one GetBatch. @unit bytes */
+  readonly serveBytesMax: number;
+  /** Read from storage in one piece at a start. @unit bytes */
+  readonly recoveryBytes: number;
+  /** Grain of re-sends, fetches and check timeouts. */
+  readonly tick: Millis;
+}
+
+const KIBIBYTE = 1_024;
+const MEBIBYTE = 1_048_576;
+
+export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
+  batchBytesMax: MEBIBYTE,
+  transactionBytesMax: 64 * KIBIBYTE,
+  batchTtlHeights: 1_000,
+  /** @source 11: batches of 64 KB to 1 MB differ by less than 10 % */
+  sealBytes: 256 * KIBIBYTE,
+  /** @source 11: finality at light load p50 <= 25 ms */
+  sealInterval: millis(10),
+  /** @source 11: 256 MB a node at full load; 64 MiB are 2.6 s of 100,000 transactions/s of 256 bytes */
+  pendingBytesMax: 64 * MEBIBYTE,
+  pendingCountMax: 250_000,
+  clientRate: { ratePerSecond: 100_000, burst: 200_000 },
+  clientsMax: 1_024,
+  submissionsMax: 4_096,
+  checkTimeout: millis(5_000),
+  authorBatchesMax: 2_048,
+  /** Over pendingBytesMax, so that an honest author is never refused for being a block ahead. */
+  authorBytesMax: 128 * MEBIBYTE,
+  /** @source a durable write takes 0.15 to 2.5 ms (11) */
+  ackInterval: millis(3),
+  digestsPerMessageMax: 1_024,
+  earlyAcksMax: 1_024,
+  resendMin: millis(500),
+  resendMax: millis(8_000),
+  resendsPerTickMax: 32,
+  fetchDelay: millis(10),
+  fetchRetryMin: millis(150),
+  fetchRetryMax: millis(2_000),
+  fetchesMax: 1_024,
+  wantsMax: 256,
+  servingMax: 64,
+  servingPerPeerMax: 4,
+  serveBytesMax: 4 * MEBIBYTE,
+  recoveryBytes: 8 * MEBIBYTE,
+  tick: millis(25),
+};
+
+/** What is wrong with a configuration, in sentences; empty when nothing is. */
+export function mempoolConfigProblems(config: MempoolConfig): readonly string[] {
+  const problems: string[] = [];
+  const claim = (holds: boolean, sentence: string) => {
+    if (!holds) problems.push(sentence);
+  };
+  const alone = BATCH_HEADER_BYTES + TRANSACTION_OVERHEAD_BYTES + config.transactionBytesMax;
+  claim(
+    alone <= config.batchBytesMax,
+    `transactionBytesMax ${config.transactionBytesMax} does not fit into batchBytesMax ${config.batchBytesMax}`,
+  );
+  claim(config.sealBytes <= config.batchBytesMax, `sealBytes ${config.sealBytes} is above batchBytesMax`);
+  claim(
+    config.pendingBytesMax <= config.authorBytesMax,
+    `pendingBytesMax ${config.pendingBytesMax} is above authorBytesMax ${config.authorBytesMax}: peers would refuse own batches`,
+  );
+  claim(config.batchTtlHeights > 0, 'batchTtlHeights must be above 0');
+  return problems;
+}

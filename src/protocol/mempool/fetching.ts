@@ -1,0 +1,207 @@
+/** Batches that somebody waits for: looked for in storage, then asked of holders in turn. Pure. MP-9, MP-10. */
+import { type Monotonic, monotonic } from '../../base/units.ts';
+import { parseBatch } from '../chain/batch.ts';
+import type { Address, BatchDigest, BatchReference } from '../chain/types.ts';
+import type { MempoolReply, MempoolRequest } from '../ports/mempool.ts';
+import type { Effect } from '../supervision/effect.ts';
+import { type BatchFacts, referenceProblem } from './payload.ts';
+import { holds, lookup, valuesOf, withEntry, withoutEntry } from './sharded-map.ts';
+import {
+  type Fetch,
+  type FoundBatch,
+  type MempoolState,
+  others,
+  type Step,
+  sending,
+  tell,
+  unchanged,
+  type Want,
+  withErrand,
+} from './state.ts';
+
+type Wanted = Extract<MempoolRequest, { readonly type: 'batches.wanted' }>;
+type Refused = Omit<Extract<MempoolReply, { readonly type: 'batches.refused' }>, 'type' | 'tag'>;
+
+/** Answers at once when all are durable here; else waits, and fetches what is not on its way (MP-9). */
+export function want(state: MempoolState, request: Wanted): Step {
+  const cleared = withoutWant(state, request.replyTo, request.tag);
+  const missing = new Map<BatchDigest, BatchReference>();
+  const unknown: BatchDigest[] = [];
+  for (const reference of request.references) {
+    const entry = lookup(cleared.batches, reference.digest);
+    const problem = entry === undefined ? undefined : problemOf(cleared, request.height, reference, entry);
+    if (problem !== undefined) return { state: cleared, effects: [refusal(request, problem)] };
+    if (entry?.storage.status === 'durable') continue;
+    missing.set(reference.digest, reference);
+    if (entry === undefined && !holds(cleared.fetches, reference.digest)) unknown.push(reference.digest);
+  }
+  if (missing.size === 0) return { state: cleared, effects: [held(request)] };
+  const tooMany = overload(cleared, [...missing.keys()], unknown.length);
+  if (tooMany !== undefined) return { state: cleared, effects: [refusal(request, tooMany)] };
+  const { replyTo, tag, height, holders } = request;
+  const added: Want = { replyTo, tag, missing, ...(height === undefined ? {} : { height }) };
+  const waiting: MempoolState = { ...cleared, wants: [...cleared.wants, added] };
+  if (unknown.length === 0) return unchanged(waiting);
+  const fetches = unknown.reduce(
+    (map, digest) => withEntry(map, digest, { digest, holders, stage: { status: 'looking' } }),
+    waiting.fetches,
+  );
+  const asked = withErrand({ ...waiting, fetches }, { kind: 'look', digests: unknown });
+  const { storage, self } = state.addresses;
+  const look = tell(storage, { type: 'batches.requested', replyTo: self, tag: asked.tag, digests: unknown });
+  return { state: asked.state, effects: [look] };
+}
+
+/** The asker does not wait any more; what only it wanted is fetched no longer. */
+export function unwant(state: MempoolState, replyTo: string, tag: number): MempoolState {
+  return prunedFetches(withoutWant(state, replyTo, tag));
+}
+
+/** What storage had, and what must be asked of others: a committed block's batches at once, others a little later. */
+export function looked(
+  state: MempoolState,
+  found: readonly FoundBatch[],
+  missing: readonly BatchDigest[],
+  now: Monotonic,
+): Step {
+  const effects: Effect[] = [];
+  let next = state;
+  for (const { digest, bytes } of found) {
+    const view = parseBatch(bytes, state.config);
+    if (view === 'malformed') {
+      next = asking(next, digest, now);
+      continue;
+    }
+    const { count, expiresAtHeight } = view;
+    const step = arrived(next, digest, { count, expiresAtHeight, bytes: bytes.byteLength });
+    const done = satisfied(step.state, digest);
+    next = done.state;
+    effects.push(...step.effects, ...done.effects);
+  }
+  for (const digest of missing) next = asking(next, digest, now);
+  return { state: next, effects };
+}
+
+/** A batch's facts are known: those whose block names it wrongly are told (MP-7). */
+export function arrived(state: MempoolState, digest: BatchDigest, facts: BatchFacts): Step {
+  const effects: Effect[] = [];
+  const wants = state.wants.filter((waiting) => {
+    const reference = waiting.missing.get(digest);
+    const problem = reference && problemOf(state, waiting.height, reference, facts);
+    if (problem === undefined) return true;
+    effects.push(refusal(waiting, problem));
+    return false;
+  });
+  return effects.length === 0 ? unchanged(state) : { state: prunedFetches({ ...state, wants }), effects };
+}
+
+/** A batch is durable here: whoever waited for nothing else is told. */
+export function satisfied(state: MempoolState, digest: BatchDigest): Step {
+  const effects: Effect[] = [];
+  const wants = state.wants.flatMap((waiting) => {
+    if (!waiting.missing.has(digest)) return [waiting];
+    const missing = new Map(waiting.missing);
+    missing.delete(digest);
+    if (missing.size > 0) return [{ ...waiting, missing }];
+    effects.push(held(waiting));
+    return [];
+  });
+  return { state: { ...state, wants, fetches: withoutEntry(state.fetches, digest) }, effects };
+}
+
+/** Asks the next holder of each batch that is due, one message a holder (MP-10). */
+export function askHolders(state: MempoolState, now: Monotonic): Step {
+  const due = [...valuesOf(state.fetches)]
+    .filter(({ stage }) => stage.status === 'asking' && stage.dueAt <= now)
+    .sort((left, right) => (left.digest < right.digest ? -1 : 1));
+  if (due.length === 0) return unchanged(state);
+  const byHolder = new Map<Address, BatchDigest[]>();
+  const fetches = due.reduce((map, fetch) => {
+    if (fetch.stage.status !== 'asking') return map;
+    const { attempts } = fetch.stage;
+    const candidates = candidatesOf(state, fetch);
+    const holder = candidates[attempts % Math.max(1, candidates.length)];
+    if (holder !== undefined) byHolder.set(holder, [...(byHolder.get(holder) ?? []), fetch.digest]);
+    const turn = Math.floor(attempts / Math.max(1, candidates.length));
+    const pause = Math.min(state.config.fetchRetryMax, state.config.fetchRetryMin * 2 ** turn);
+    const dueAt = monotonic(now + pause);
+    return withEntry(map, fetch.digest, {
+      ...fetch,
+      stage: { status: 'asking', attempts: attempts + 1, dueAt },
+    });
+  }, state.fetches);
+  const size = state.config.digestsPerMessageMax;
+  const outgoing = [...byHolder].map(([holder, digests]) => ({
+    to: [holder],
+    message: { kind: 'GetBatch' as const, digests: digests.slice(0, size) },
+  }));
+  return { state: { ...state, fetches }, effects: sending(state, outgoing) };
+}
+
+/** Storage could not keep what was fetched: it is asked for again later. */
+export function refetch(state: MempoolState, digest: BatchDigest, now: Monotonic): MempoolState {
+  if (!state.wants.some(({ missing }) => missing.has(digest))) return state;
+  const dueAt = monotonic(now + state.config.fetchRetryMax);
+  const fetch: Fetch = {
+    digest,
+    holders: lookup(state.fetches, digest)?.holders ?? [],
+    stage: { status: 'asking', attempts: 0, dueAt },
+  };
+  return { ...state, fetches: withEntry(state.fetches, digest, fetch) };
+}
+
+function asking(state: MempoolState, digest: BatchDigest, now: Monotonic): MempoolState {
+  const fetch = lookup(state.fetches, digest);
+  if (fetch?.stage.status !== 'looking') return state;
+  const committed = state.wants.some(({ height, missing }) => height === undefined && missing.has(digest));
+  const dueAt = committed ? now : monotonic(now + state.config.fetchDelay);
+  const next: Fetch = { ...fetch, stage: { status: 'asking', attempts: 0, dueAt } };
+  return { ...state, fetches: withEntry(state.fetches, digest, next) };
+}
+
+function candidatesOf(state: MempoolState, fetch: Fetch): readonly Address[] {
+  const rest = others(state);
+  const first = fetch.holders.filter((address) => address !== state.author);
+  return [...new Set([...first, ...rest])];
+}
+
+function problemOf(
+  state: MempoolState,
+  height: Want['height'],
+  reference: BatchReference,
+  facts: BatchFacts,
+): Refused | undefined {
+  if (height === undefined) return undefined;
+  return referenceProblem(reference, facts, height, state.config.batchTtlHeights);
+}
+
+function overload(
+  state: MempoolState,
+  [digest]: readonly BatchDigest[],
+  unknown: number,
+): Refused | undefined {
+  const { wantsMax, fetchesMax } = state.config;
+  const fetches = state.fetches.size + unknown;
+  if (digest === undefined || (state.wants.length < wantsMax && fetches <= fetchesMax)) return undefined;
+  const detail = `${state.wants.length} askers of at most ${wantsMax} wait, ${fetches} fetches of at most ${fetchesMax}`;
+  return { code: 'TOO_MANY_WANTED', digest, detail };
+}
+
+function withoutWant(state: MempoolState, replyTo: string, tag: number): MempoolState {
+  const wants = state.wants.filter((waiting) => waiting.replyTo !== replyTo || waiting.tag !== tag);
+  return wants.length === state.wants.length ? state : { ...state, wants };
+}
+
+function prunedFetches(state: MempoolState): MempoolState {
+  let { fetches } = state;
+  for (const { digest } of valuesOf(state.fetches)) {
+    if (!state.wants.some(({ missing }) => missing.has(digest))) fetches = withoutEntry(fetches, digest);
+  }
+  return { ...state, fetches };
+}
+
+const held = (asker: Pick<Want, 'replyTo' | 'tag'>) =>
+  tell(asker.replyTo, { type: 'batches.held', tag: asker.tag });
+
+const refusal = (asker: Pick<Want, 'replyTo' | 'tag'>, problem: Refused) =>
+  tell(asker.replyTo, { type: 'batches.refused', tag: asker.tag, ...problem });

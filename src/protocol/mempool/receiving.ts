@@ -1,0 +1,145 @@
+/** Batches from other validators, and batches for them: what is kept, what is refused, what is served. Pure. MP-5, MP-10, MP-11. */
+import { type Monotonic, monotonic } from '../../base/units.ts';
+import { type BatchView, batchDigestOf, parseBatch } from '../chain/batch.ts';
+import type { Address, BatchDigest } from '../chain/types.ts';
+import type { BatchMessage, GetBatchMessage } from '../consensus/types.ts';
+import { weighed } from './acks.ts';
+import { arrived } from './fetching.ts';
+import { persisting } from './sealing.ts';
+import { holds, lookup, withEntry, withoutEntry } from './sharded-map.ts';
+import {
+  accusing,
+  type FoundBatch,
+  type MempoolState,
+  type Step,
+  sending,
+  tell,
+  unchanged,
+  withBatch,
+  withErrand,
+} from './state.ts';
+
+/**
+ * Keeps a batch that its author sends within its quota, or that is being fetched. What was not asked for and comes
+ * from another than its author is passed over: it may be a late answer.
+ */
+export function receiveBatch(state: MempoolState, from: Address, message: BatchMessage): Step {
+  if (!state.validators.indexByAddress.has(from)) return accusing(state, from, 'NOT_A_VALIDATOR');
+  const view = parseBatch(message.bytes, state.config);
+  if (view === 'malformed') return accusing(state, from, 'BATCH_MALFORMED');
+  const digest = batchDigestOf(message.bytes);
+  const entry = lookup(state.batches, digest);
+  if (entry !== undefined) {
+    // MP-6: its author sends it again because our acknowledgement was lost.
+    if (entry.storage.status !== 'durable' || from !== view.author) return unchanged(state);
+    return {
+      state,
+      effects: sending(state, [{ to: [from], message: { kind: 'BatchAck', digests: [digest] } }]),
+    };
+  }
+  const fetch = lookup(state.fetches, digest);
+  if (fetch !== undefined) {
+    return fetch.stage.status === 'persisting' ? unchanged(state) : takeFetched(state, digest, view);
+  }
+  if (from !== view.author || holds(state.named, digest)) return unchanged(state);
+  if (!isAlive(state, view) || isOverQuota(state, view)) return unchanged(state);
+  return keep(state, digest, view);
+}
+
+/** Reads what a peer asks for; beyond `servingMax` the request is dropped and the peer asks again (MP-10). */
+export function serve(state: MempoolState, from: Address, message: GetBatchMessage): Step {
+  const { digests } = message;
+  const { config } = state;
+  if (digests.length > config.digestsPerMessageMax) return accusing(state, from, 'TOO_MANY_DIGESTS');
+  const serving = [...state.errands.values()].flatMap((errand) =>
+    errand.kind === 'serve' ? [errand.to] : [],
+  );
+  const ofPeer = serving.filter((to) => to === from).length;
+  if (digests.length === 0 || serving.length >= config.servingMax || ofPeer >= config.servingPerPeerMax) {
+    return unchanged(state);
+  }
+  // No batch is smaller than this many bytes of header; the bytes found are bounded again when they are sent.
+  const asked = withErrand(state, { kind: 'serve', to: from });
+  const { storage, self } = state.addresses;
+  const wanted = digests.slice(0, Math.max(1, Math.floor(config.serveBytesMax / config.sealBytes)));
+  return {
+    state: asked.state,
+    effects: [tell(storage, { type: 'batches.requested', replyTo: self, tag: asked.tag, digests: wanted })],
+  };
+}
+
+/** Sends what storage found, up to `serveBytesMax`, each batch to whom it is for. */
+export function deliver(
+  state: MempoolState,
+  found: readonly FoundBatch[],
+  to: (digest: BatchDigest) => readonly Address[],
+): Step {
+  let bytesLeft = state.config.serveBytesMax;
+  const outgoing = found.flatMap(({ digest, bytes }) => {
+    const receivers = to(digest);
+    if (receivers.length === 0 || bytes.byteLength > bytesLeft) return [];
+    bytesLeft -= bytes.byteLength;
+    return [{ to: receivers, message: { kind: 'Batch' as const, bytes } }];
+  });
+  return { state, effects: sending(state, outgoing) };
+}
+
+/** A batch of a block that is committed already is stored and nothing else; one that may still be named joins the rest. */
+function takeFetched(state: MempoolState, digest: BatchDigest, view: BatchView): Step {
+  const { count, expiresAtHeight, bytes } = view;
+  const known = arrived(state, digest, { count, expiresAtHeight, bytes: bytes.byteLength });
+  const fetch = lookup(known.state.fetches, digest);
+  const step =
+    isAlive(state, view) && !holds(state.named, digest)
+      ? keep({ ...known.state, fetches: withoutEntry(known.state.fetches, digest) }, digest, view)
+      : fetch === undefined
+        ? unchanged(known.state)
+        : persisting(
+            {
+              ...known.state,
+              fetches: withEntry(known.state.fetches, digest, { ...fetch, stage: { status: 'persisting' } }),
+            },
+            [{ digest, bytes }],
+          );
+  return { state: step.state, effects: [...known.effects, ...step.effects] };
+}
+
+function keep(state: MempoolState, digest: BatchDigest, view: BatchView): Step {
+  const entry = entryOf(state, digest, view, { status: 'persisting', encoding: view.bytes });
+  return persisting(withBatch(state, entry), [{ digest, bytes: view.bytes }]);
+}
+
+/** Another author's batch, as this node found it durable at a start. */
+export const recoveredEntry = (state: MempoolState, digest: BatchDigest, view: BatchView, now: Monotonic) =>
+  entryOf(state, digest, view, { status: 'durable', retryAt: monotonic(now), retries: 0 });
+
+function entryOf(
+  state: MempoolState,
+  digest: BatchDigest,
+  view: BatchView,
+  storage: Parameters<typeof weighed>[1]['storage'],
+) {
+  const { author, sequence, expiresAtHeight, count, bytes } = view;
+  return weighed(state, {
+    digest,
+    author,
+    sequence,
+    expiresAtHeight,
+    count,
+    bytes: bytes.byteLength,
+    storage,
+  });
+}
+
+/** Neither expired nor so far ahead that only a liar, or a chain far ahead of this node, can have made it. */
+function isAlive(state: MempoolState, { expiresAtHeight }: BatchView): boolean {
+  const { committedHeight, config } = state;
+  return expiresAtHeight > committedHeight && expiresAtHeight <= committedHeight + 2 * config.batchTtlHeights;
+}
+
+/** MP-11: one author cannot fill this node. */
+function isOverQuota(state: MempoolState, view: BatchView): boolean {
+  const { authorBatchesMax, authorBytesMax } = state.config;
+  const counts = state.held.get(view.author) ?? { batches: 0, bytes: 0 };
+  return counts.batches >= authorBatchesMax || counts.bytes + view.bytes.byteLength > authorBytesMax;
+}

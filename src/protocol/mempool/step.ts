@@ -1,0 +1,210 @@
+/** One message to a mempool: the rule that answers it, and what follows from every change. Total, pure. MP-1 to MP-12. */
+import type { Monotonic } from '../../base/units.ts';
+import type { BatchAckMessage, BatchMessage, GetBatchMessage } from '../consensus/types.ts';
+import type { ExecutionReply } from '../ports/execution.ts';
+import type { MempoolRequest } from '../ports/mempool.ts';
+import type { ConnectivityEvent, PeerMessageReceived } from '../ports/network.ts';
+import type { StorageReply } from '../ports/storage.ts';
+import { flushAcks, greet, receiveAcks, retryBatches, reweigh } from './acks.ts';
+import { acceptChecked, overdueChecks, refuseChecked, submit } from './admission.ts';
+import { committed, executed } from './chain.ts';
+import { askHolders, looked, refetch, satisfied, unwant, want } from './fetching.ts';
+import { selectPayload } from './payload.ts';
+import { deliver, receiveBatch, serve } from './receiving.ts';
+import { rechecked, recover, recovered } from './recovery.ts';
+import { saved, seal, unsaved } from './sealing.ts';
+import { chained, type MempoolState, type Step, takeErrand, tell, unchanged } from './state.ts';
+
+export type MempoolPeerMessage = BatchMessage | BatchAckMessage | GetBatchMessage;
+
+/** The mempool's own timers. */
+export type MempoolTimer =
+  | { readonly type: 'seal.due' }
+  | { readonly type: 'acks.due' }
+  | { readonly type: 'tick.due' }
+  | { readonly type: 'recovery.due' };
+
+type FromStorage = Extract<
+  StorageReply,
+  { readonly type: 'batches.persisted' | 'batches.found' | 'batches.uncommittedFound' | 'storage.failed' }
+>;
+type FromExecutor = Extract<
+  ExecutionReply,
+  { readonly type: 'check.answered' | 'execution.failed' | 'block.executed' }
+>;
+
+/** Everything that a mempool hears from other cells. */
+export type MempoolMessage =
+  | MempoolRequest
+  | PeerMessageReceived<MempoolPeerMessage>
+  | ConnectivityEvent
+  | FromStorage
+  | FromExecutor;
+
+export type MempoolEvent = MempoolMessage | MempoolTimer;
+
+/** Asks storage for what was durable: the first step of a mempool. */
+export const start = (state: MempoolState): Step => recover(state);
+
+/** The next state and the effects of one message at `now`. */
+export function handle(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
+  return chained(
+    state,
+    (at) => rule(at, event, now),
+    (at) =>
+      at.acksDue.length > state.acksDue.length || event.type === 'acks.due'
+        ? flushAcks(at, now)
+        : unchanged(at),
+    (at) => tellWork(state, at),
+    armTick,
+  );
+}
+
+function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
+  switch (event.type) {
+    case 'transactions.submitted':
+      return submit(state, event, now);
+    case 'payload.requested':
+      return selectPayload(state, event);
+    case 'batches.wanted':
+      return want(state, event);
+    case 'batches.unwanted':
+      return unchanged(unwant(state, event.replyTo, event.tag));
+    case 'blocks.committed':
+      return committed(state, event.blocks);
+    case 'validators.changed':
+      return unchanged(reweigh(state, event.validators));
+    case 'message.received':
+      return fromPeer(state, event);
+    case 'peer.connected':
+      return greet(state, event.peer, now);
+    case 'peer.disconnected':
+      return unchanged(state);
+    case 'block.executed':
+      return executed(state, event);
+    case 'check.answered':
+      return chained(
+        rechecked(state, event.tag, event.results),
+        (at) => acceptChecked(at, event.tag, event.results),
+        (at) => seal(at, now),
+      );
+    case 'execution.failed':
+      return refuseChecked(state, event.tag, `${event.code}: ${event.detail}`);
+    case 'batches.persisted':
+    case 'batches.found':
+    case 'batches.uncommittedFound':
+    case 'storage.failed':
+      return fromStorage(state, event, now);
+    case 'seal.due':
+      return seal(state, now);
+    case 'recovery.due':
+      return recover(state);
+    case 'tick.due':
+      return tick({ ...state, ticking: false }, now);
+    default:
+      return unchanged(state);
+  }
+}
+
+function fromPeer(state: MempoolState, event: PeerMessageReceived<MempoolPeerMessage>): Step {
+  const { from, message } = event;
+  switch (message.kind) {
+    case 'Batch':
+      return receiveBatch(state, from, message);
+    case 'BatchAck':
+      return receiveAcks(state, from, message);
+    case 'GetBatch':
+      return serve(state, from, message);
+  }
+}
+
+function fromStorage(state: MempoolState, reply: FromStorage, now: Monotonic): Step {
+  const { state: next, errand } = takeErrand(state, reply.tag);
+  switch (reply.type) {
+    case 'batches.persisted':
+      return chained(
+        next,
+        ...reply.digests.flatMap((digest) => [
+          (at: MempoolState) => saved(at, digest, now),
+          (at: MempoolState) => satisfied(at, digest),
+        ]),
+      );
+    case 'batches.uncommittedFound':
+      return errand?.kind === 'recover' ? recovered(next, reply, now) : unchanged(next);
+    case 'batches.found':
+      switch (errand?.kind) {
+        case 'look':
+          return chained(
+            next,
+            (at) => looked(at, reply.batches, reply.missing, now),
+            (at) => askHolders(at, now),
+          );
+        case 'serve':
+          return deliver(next, reply.batches, () => [errand.to]);
+        case 'resend':
+          return deliver(next, reply.batches, (digest) => errand.to.get(digest) ?? []);
+        default:
+          return unchanged(next);
+      }
+    case 'storage.failed':
+      return storageFailed(next, errand, `${reply.code}: ${reply.detail}`, now);
+  }
+}
+
+function storageFailed(
+  state: MempoolState,
+  errand: ReturnType<typeof takeErrand>['errand'],
+  detail: string,
+  now: Monotonic,
+): Step {
+  switch (errand?.kind) {
+    case 'persist':
+      return chained(
+        state,
+        ...errand.digests.flatMap((digest) => [
+          (at: MempoolState) => unsaved(at, digest, detail),
+          (at: MempoolState) => unchanged(refetch(at, digest, now)),
+        ]),
+      );
+    case 'look':
+      return looked(state, [], errand.digests, now);
+    case 'recover': {
+      const message = { type: 'recovery.due' };
+      return {
+        state,
+        effects: [{ kind: 'startTimer', key: 'recovery', delayMs: state.config.resendMin, message }],
+      };
+    }
+    default:
+      return unchanged(state);
+  }
+}
+
+function tick(state: MempoolState, now: Monotonic): Step {
+  const log = `the application did not answer within ${state.config.checkTimeout} ms`;
+  return chained(
+    state,
+    ...overdueChecks(state, now).map((id) => (at: MempoolState) => refuseChecked(at, id, log)),
+    (at) => retryBatches(at, now),
+    (at) => askHolders(at, now),
+  );
+}
+
+/** CS-10: the pacemaker hears each change of "a block could name something". */
+function tellWork(before: MempoolState, state: MempoolState): Step {
+  const hasWork = state.proposable > 0;
+  if (hasWork === before.proposable > 0) return unchanged(state);
+  const told = { type: 'work.changed', hasWork };
+  return { state, effects: state.addresses.pacemakers.map((pacemaker) => tell(pacemaker, told)) };
+}
+
+/** The tick runs while something waits, and rests otherwise. */
+function armTick(state: MempoolState): Step {
+  const waits = state.batches.size > 0 || state.submissions.size > 0 || state.fetches.size > 0;
+  if (state.ticking || !waits) return unchanged(state);
+  const message = { type: 'tick.due' };
+  return {
+    state: { ...state, ticking: true },
+    effects: [{ kind: 'startTimer', key: 'tick', delayMs: state.config.tick, message }],
+  };
+}

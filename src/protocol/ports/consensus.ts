@@ -1,0 +1,211 @@
+/**
+ * What the cells of consensus say to each other. Messages only.
+ * Owners: safety (the record), view-change (round, high QC, last TC), round-manager (block tree, votes), round (its steps).
+ * Rules CS-1 to CS-13, docs/protocol/consensus.md.
+ */
+import type { Monotonic, WallTime } from '../../base/units.ts';
+import type {
+  Address,
+  BatchDigest,
+  Block,
+  BlockId,
+  CertifiedBlock,
+  ExecutedState,
+  Height,
+  QuorumCertificate,
+  Round,
+  TimeoutCertificate,
+  Vote,
+} from '../chain/types.ts';
+import type { RoundDeadlines } from '../consensus/pacemaker.ts';
+import type { ProposalMessage, ViewChangeMessage, ViewChangeReason } from '../consensus/types.ts';
+
+/** How a round was entered (CS-2). */
+export type RoundEntry =
+  | { readonly by: 'qc'; readonly qc: QuorumCertificate }
+  | { readonly by: 'tc'; readonly tc: TimeoutCertificate };
+
+/** view-change → round-manager, each time the round grows, and once after a start. */
+export interface RoundEntered {
+  readonly type: 'round.entered';
+  readonly round: Round;
+  readonly leader: Address;
+  readonly entry: RoundEntry;
+  readonly highQC: QuorumCertificate;
+  /** When its leader proposes although there is no work, on the monotonic clock (CS-10). */
+  readonly idleUntil: Monotonic;
+  /** When the waits for a proposal and for a QC end. */
+  readonly deadlines: RoundDeadlines;
+}
+
+/** view-change → round-manager: a verified QC that is higher than all before. */
+export interface HighQcAdopted {
+  readonly type: 'highQc.adopted';
+  readonly qc: QuorumCertificate;
+}
+
+/** view-change → round-manager: this validator signed its timeout of the round. */
+export interface RoundTimedOut {
+  readonly type: 'round.timedOut';
+  readonly round: Round;
+  readonly reason: ViewChangeReason;
+}
+
+/** round, round-manager → view-change: certificates found inside other messages, not yet verified (CS-13). */
+export interface CertificatesReceived {
+  readonly type: 'certificates.received';
+  readonly from: Address;
+  readonly qc?: QuorumCertificate;
+  readonly tc?: TimeoutCertificate;
+}
+
+/** round → view-change: a QC that this node assembled and verified. */
+export interface QcFormed {
+  readonly type: 'qc.formed';
+  readonly qc: QuorumCertificate;
+}
+
+/** round → view-change: the leader's signed block cannot be valid, or it signed two (at once, no waiting). */
+export interface ProposalCondemned {
+  readonly type: 'proposal.condemned';
+  readonly round: Round;
+  readonly reason: Extract<ViewChangeReason, 'InvalidProposal' | 'ConflictingProposals'>;
+}
+
+/** round-manager → view-change, mempool: the chain grew. */
+export interface CommitAdvanced {
+  readonly type: 'commit.advanced';
+  readonly height: Height;
+  readonly round: Round;
+}
+
+/** round-manager → round and view-change: whether there is something to agree on (CS-10). */
+export interface WorkChanged {
+  readonly type: 'work.changed';
+  readonly hasWork: boolean;
+}
+
+/** round → safety: may I vote for this block? Everything but the record was checked by the round. */
+export interface VoteRequested {
+  readonly type: 'vote.requested';
+  readonly replyTo: string;
+  readonly block: Block;
+  readonly blockId: BlockId;
+  readonly entry: RoundEntry;
+  /** leader(r+1) and leader(r). */
+  readonly sendTo: readonly Address[];
+}
+
+/** round → safety: sign my own block and send it to all (CS-9). */
+export interface ProposalRequested {
+  readonly type: 'proposal.requested';
+  readonly replyTo: string;
+  readonly block: Block;
+  readonly blockId: BlockId;
+  readonly entry: RoundEntry;
+  /** leader(block.round) */
+  readonly leader: Address;
+}
+
+/** view-change → safety: sign the timeout of this round and send it to all (CS-6). */
+export interface TimeoutRequested {
+  readonly type: 'timeout.requested';
+  readonly replyTo: string;
+  readonly round: Round;
+  readonly highQC: QuorumCertificate;
+  readonly lastTC?: TimeoutCertificate;
+  readonly reason: ViewChangeReason;
+  readonly height: Height;
+  readonly tick: number;
+}
+
+/** safety → the asker. A refusal is a value with a code and every operand. */
+export type SafetyAnswer =
+  | { readonly type: 'vote.cast'; readonly vote: Vote }
+  | { readonly type: 'vote.refused'; readonly round: Round; readonly code: string; readonly detail: string }
+  | { readonly type: 'proposal.sent'; readonly proposal: ProposalMessage }
+  | {
+      readonly type: 'proposal.refused';
+      readonly round: Round;
+      readonly code: string;
+      readonly detail: string;
+    }
+  | { readonly type: 'timeout.sent'; readonly message: ViewChangeMessage }
+  | {
+      readonly type: 'timeout.refused';
+      readonly round: Round;
+      readonly code: string;
+      readonly detail: string;
+    };
+
+/** round-manager → block-sync: a certificate names a block that this node does not hold (CS-12). */
+export interface BlocksWanted {
+  readonly type: 'blocks.wanted';
+  readonly target: QuorumCertificate;
+  readonly committedHeight: Height;
+  readonly holders: readonly Address[];
+}
+
+/** block-sync → round-manager: verified certified blocks, parents first. */
+export interface BlocksFetched {
+  readonly type: 'blocks.fetched';
+  readonly blocks: readonly CertifiedBlock[];
+}
+
+/** What the block tree knows about a proposal on `qc`, and what its leader needs to make one. */
+export interface ChainFacts {
+  /** Absent while the parent is unknown. */
+  readonly parent?: { readonly time: WallTime; readonly height: Height };
+  /** What a block on this parent must state; absent while this node has not executed that far. */
+  readonly executed?: ExecutedState;
+  /** Batches that the parent's uncommitted chain already names. */
+  readonly namedBatches: readonly BatchDigest[];
+  /** CS-10 */
+  readonly hasWork: boolean;
+  /** Round of the newest committed block. */
+  readonly committedRound: Round;
+}
+
+/** round-manager → round */
+export type RoundRequest =
+  /** A proposal of this round, from its leader; at most two reach a round. */
+  | {
+      readonly type: 'proposal.received';
+      readonly proposal: ProposalMessage;
+      readonly from: Address;
+      readonly receivedAt: WallTime;
+    }
+  /** About the parent of the proposal, or of what the leader would propose. */
+  | { readonly type: 'facts.changed'; readonly facts: ChainFacts }
+  | { readonly type: 'vote.seen'; readonly vote: Vote }
+  | { readonly type: 'round.certified'; readonly qc: QuorumCertificate }
+  | { readonly type: 'round.gaveUp' }
+  | { readonly type: 'round.committed' }
+  | { readonly type: 'round.abandoned' };
+
+/** round → round-manager */
+export type RoundReport =
+  /** The author signed it and its certificates hold: it may stand in the block tree. */
+  {
+    readonly type: 'proposal.authenticated';
+    readonly round: Round;
+    readonly blockId: BlockId;
+    readonly block: Block;
+  };
+
+/** view-change → round-manager: a vote found inside a timeout; it counts like any other (CS-6, CS-7). */
+export interface VoteFound {
+  readonly type: 'vote.found';
+  readonly vote: Vote;
+}
+
+/** RPC → view-change: an operator asks this node to give up its round. */
+export interface ViewChangeOrdered {
+  readonly type: 'viewChange.ordered';
+}
+
+/** round-manager → safety and the node's alarm: two commits differ at a height. Voting stops for good (SY-5). */
+export interface SafetyViolated {
+  readonly type: 'safety.violated';
+  readonly detail: string;
+}

@@ -1,0 +1,65 @@
+/**
+ * What cells ask of the executor (the boundary actor before the application), and what it tells them.
+ * Messages only. It executes committed blocks in order, each once, also across restarts.
+ */
+import type { WallTime } from '../../base/units.ts';
+import type { BlockId, Digest, ExecutedState, Height } from '../chain/types.ts';
+import type { CheckResult, QueryResult, ValidatorUpdate } from './application.ts';
+import type { ApplicationEvent, CommittedBlock, ExecutedTransaction } from './storage.ts';
+
+interface Request {
+  readonly replyTo: string;
+  readonly tag: number;
+}
+
+export type ExecutionRequest =
+  /** Durable committed blocks, oldest first; those already executed are passed over. */
+  | { readonly type: 'blocks.committed'; readonly blocks: readonly CommittedBlock[] }
+  | ({
+      readonly type: 'check.requested';
+      readonly transactions: readonly Uint8Array[];
+      /** Hashes of `transactions`, where the asker has them: spares hashing twice. */
+      readonly hashes?: readonly Digest[];
+    } & Request)
+  | ({
+      readonly type: 'query.requested';
+      readonly path: string;
+      readonly data: Uint8Array;
+      readonly height?: Height;
+    } & Request);
+
+/** A block's outcome, told to every listener of the executor after it is durable, in order of height. */
+export interface BlockExecuted {
+  readonly type: 'block.executed';
+  readonly blockId: BlockId;
+  readonly time: WallTime;
+  /** State after this block. */
+  readonly executed: ExecutedState;
+  readonly transactions: readonly ExecutedTransaction[];
+  readonly events: readonly ApplicationEvent[];
+  /** CS-16: take effect at the first block whose `executed.height` has reached this one. */
+  readonly validatorUpdates: readonly ValidatorUpdate[];
+}
+
+export type ExecutionReply =
+  | { readonly type: 'check.answered'; readonly tag: number; readonly results: readonly CheckResult[] }
+  | { readonly type: 'query.answered'; readonly tag: number; readonly result: QueryResult }
+  | {
+      readonly type: 'execution.failed';
+      readonly tag: number;
+      readonly code: 'APPLICATION_FAILED' | 'BATCH_MISSING' | 'STORAGE_FAILED';
+      readonly detail: string;
+    }
+  | BlockExecuted;
+
+/** The result code of a transaction that was executed before, within the deduplication window. */
+export const DUPLICATE_CODE = 30;
+/** Codespace of the results that the node itself gives. */
+export const NODE_CODESPACE = 'althing';
+
+/** What the executor hands to a reader who asks for one transaction. */
+export interface TransactionLocation {
+  readonly hash: Digest;
+  readonly height: Height;
+  readonly index: number;
+}

@@ -1,0 +1,73 @@
+/**
+ * What cells and clients ask of the mempool, and what it answers. Messages only; the chart is
+ * `src/machines/mempool/`, the rules `src/protocol/mempool/`.
+ */
+import type { Address, BatchDigest, BatchReference, Digest, Height, ValidatorSet } from '../chain/types.ts';
+import type { CommittedBlock } from './storage.ts';
+
+interface Request {
+  readonly replyTo: string;
+  readonly tag: number;
+}
+
+export type MempoolRequest =
+  /** From clients, by the RPC or the bridge. Answered once by `transactions.admitted`. */
+  | ({
+      readonly type: 'transactions.submitted';
+      readonly client: string;
+      readonly transactions: readonly Uint8Array[];
+    } & Request)
+  /** From the leader: what may go into a block of `height`. `exclude`: named by its uncommitted ancestors. */
+  | ({
+      readonly type: 'payload.requested';
+      readonly height: Height;
+      readonly exclude: readonly BatchDigest[];
+      readonly bytesMax: number;
+      readonly countMax: number;
+    } & Request)
+  /** From a round: answered by `batches.held` once all are held and durable; fetched from `holders` meanwhile. */
+  | ({
+      readonly type: 'batches.wanted';
+      readonly references: readonly BatchReference[];
+      readonly holders: readonly Address[];
+      /** Of the uncommitted block that names them: count, bytes and expiry are then checked against it. */
+      readonly height?: Height;
+    } & Request)
+  | { readonly type: 'batches.unwanted'; readonly replyTo: string; readonly tag: number }
+  | { readonly type: 'blocks.committed'; readonly blocks: readonly CommittedBlock[] }
+  /** A new epoch's set: acknowledgements are weighed anew. */
+  | { readonly type: 'validators.changed'; readonly validators: ValidatorSet };
+
+/** Outcome of one submitted transaction. Admitted ones end later as committed or expired. */
+export type Admission =
+  | { readonly status: 'admitted'; readonly hash: Digest }
+  | {
+      readonly status: 'refused';
+      readonly hash: Digest;
+      /** `MEMPOOL_FULL`, `TOO_LARGE`, `EMPTY`, `ALREADY_KNOWN`, `RATE_LIMITED`, `CHECK_FAILED` */
+      readonly code: string;
+      readonly log: string;
+      /** The application's code when `code` is CHECK_FAILED. */
+      readonly applicationCode: number;
+    };
+
+export type MempoolReply =
+  | {
+      readonly type: 'transactions.admitted';
+      readonly tag: number;
+      readonly admissions: readonly Admission[];
+    }
+  | { readonly type: 'payload.selected'; readonly tag: number; readonly batches: readonly BatchReference[] }
+  | { readonly type: 'batches.held'; readonly tag: number }
+  /** Instead of `batches.held`: a block of the asked height that names this batch so is invalid, or the asker was too many. */
+  | {
+      readonly type: 'batches.refused';
+      readonly tag: number;
+      readonly code: 'REFERENCE_MISMATCH' | 'BATCH_EXPIRED' | 'BATCH_TOO_FAR_AHEAD' | 'TOO_MANY_WANTED';
+      readonly digest: BatchDigest;
+      readonly detail: string;
+    }
+  /** To the pacemaker: whether batches wait that a block could name (CS-10). */
+  | { readonly type: 'work.changed'; readonly hasWork: boolean }
+  /** To the listeners: these can never commit any more. */
+  | { readonly type: 'transactions.expired'; readonly hashes: readonly Digest[]; readonly height: Height };

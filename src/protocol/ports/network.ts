@@ -1,0 +1,25 @@
+/**
+ * What cells ask of the network, and what it tells them. Messages only; carriers are `src/transport/`.
+ * A cell cannot tell which carrier it has: TLS WebSockets, the in-memory hub, or a simulator's faulty links.
+ */
+import type { Address } from '../chain/types.ts';
+import type { Outgoing, PeerMessage } from '../consensus/types.ts';
+
+/** To the network's router. Sending to oneself arrives in one's own mailbox, like any other message (CS-18). */
+export type NetworkRequest =
+  | { readonly type: 'network.sendRequested'; readonly outgoing: readonly Outgoing[] }
+  /** A cell refused what this peer sent: the peer's score falls by the code's weight (TP-6). */
+  | { readonly type: 'peer.misbehaved'; readonly peer: Address; readonly code: string };
+
+/** From the network to the cell that is responsible for the message's kind. */
+export interface PeerMessageReceived<Message extends PeerMessage = PeerMessage> {
+  readonly type: 'message.received';
+  /** The authenticated validator at the other end (or this node itself). */
+  readonly from: Address;
+  readonly message: Message;
+}
+
+/** To the cells that care which validators can be reached. */
+export type ConnectivityEvent =
+  | { readonly type: 'peer.connected'; readonly peer: Address }
+  | { readonly type: 'peer.disconnected'; readonly peer: Address };

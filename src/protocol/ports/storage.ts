@@ -1,0 +1,144 @@
+/**
+ * What cells ask of storage, and what it answers. Messages only; the boundary actor is `src/storage/`.
+ * A safety record and the messages that depend on it are one request: the unsafe order cannot be written.
+ */
+import type {
+  BatchDigest,
+  Block,
+  BlockId,
+  CertifiedBlock,
+  CommitProof,
+  Digest,
+  ExecutedState,
+  Height,
+  QuorumCertificate,
+} from '../chain/types.ts';
+import type { Outgoing, SafetyRecord } from '../consensus/types.ts';
+
+/** A committed block with the certificate of itself and the proof of its commit. */
+export interface CommittedBlock extends CertifiedBlock {
+  readonly id: BlockId;
+  readonly commitProof: CommitProof;
+}
+
+/** Result of one transaction in a committed block. `code` 0 is success. */
+export interface TransactionResult {
+  readonly code: number;
+  readonly data: Uint8Array;
+  readonly log: string;
+  readonly codespace: string;
+  readonly gasWanted: bigint;
+  readonly gasUsed: bigint;
+  readonly events: readonly ApplicationEvent[];
+}
+
+export interface ApplicationEvent {
+  readonly type: string;
+  readonly attributes: readonly { readonly key: string; readonly value: string; readonly index: boolean }[];
+}
+
+/** One transaction of an executed block, as indexed. `hash` is SHA-256 of the transaction. */
+export interface ExecutedTransaction {
+  readonly hash: Digest;
+  readonly index: number;
+  readonly bytes: Uint8Array;
+  readonly result: TransactionResult;
+}
+
+/** What a node finds at start: everything that is durable, and nothing else. */
+export interface Recovered {
+  readonly record: SafetyRecord;
+  readonly recordVersion: number;
+  /** The newest committed block; undefined at genesis. */
+  readonly committed?: CommittedBlock;
+  /** Uncommitted blocks with height above the committed one, parents first. */
+  readonly blocks: readonly Block[];
+  /** State after the newest executed block (genesis state at height 0). */
+  readonly executed: ExecutedState;
+}
+
+/** `replyTo` is the address of the cell that gets the answer; `tag` comes back in it. */
+interface Request {
+  readonly replyTo: string;
+  readonly tag: number;
+}
+
+export type StorageRequest =
+  | ({ readonly type: 'recovery.requested' } & Request)
+  /** One transaction: compare-and-set of the record by version, the block voted for, then the messages leave. */
+  | ({
+      readonly type: 'record.persistRequested';
+      readonly record: SafetyRecord;
+      readonly expectedVersion: number;
+      readonly block?: Block;
+      readonly thenSend: readonly Outgoing[];
+    } & Request)
+  /** Certified but not committed blocks, kept so that a restart finds its tree. */
+  | { readonly type: 'blocks.certified'; readonly blocks: readonly CertifiedBlock[] }
+  /** Oldest first, gapless after the newest committed. */
+  | ({ readonly type: 'blocks.commitRequested'; readonly blocks: readonly CommittedBlock[] } & Request)
+  | ({
+      readonly type: 'batches.persistRequested';
+      readonly batches: readonly { readonly digest: BatchDigest; readonly bytes: Uint8Array }[];
+    } & Request)
+  | ({ readonly type: 'batches.requested'; readonly digests: readonly BatchDigest[] } & Request)
+  /** Durable batches that no committed block names, by rising digest, from above `after`; at least one, then up to `bytesMax`. */
+  | ({
+      readonly type: 'batches.uncommittedRequested';
+      readonly after?: BatchDigest;
+      readonly bytesMax: number;
+    } & Request)
+  /** These can never be committed any more: storage may forget them. Not answered. */
+  | { readonly type: 'batches.released'; readonly digests: readonly BatchDigest[] }
+  | ({
+      readonly type: 'blocks.requested';
+      readonly from: Height;
+      readonly limit: number;
+      readonly bytesMax: number;
+    } & Request)
+  | ({ readonly type: 'block.requested'; readonly id: BlockId; readonly ancestors: number } & Request)
+  | ({
+      readonly type: 'execution.persistRequested';
+      readonly blockId: BlockId;
+      readonly executed: ExecutedState;
+      readonly transactions: readonly ExecutedTransaction[];
+      readonly events: readonly ApplicationEvent[];
+    } & Request);
+
+export type StorageReply =
+  | { readonly type: 'recovery.found'; readonly tag: number; readonly recovered: Recovered }
+  | { readonly type: 'record.persisted'; readonly tag: number; readonly version: number }
+  | { readonly type: 'blocks.committed'; readonly tag: number; readonly height: Height }
+  | { readonly type: 'batches.persisted'; readonly tag: number; readonly digests: readonly BatchDigest[] }
+  | {
+      readonly type: 'batches.found';
+      readonly tag: number;
+      readonly batches: readonly { readonly digest: BatchDigest; readonly bytes: Uint8Array }[];
+      readonly missing: readonly BatchDigest[];
+    }
+  | {
+      readonly type: 'batches.uncommittedFound';
+      readonly tag: number;
+      readonly batches: readonly { readonly digest: BatchDigest; readonly bytes: Uint8Array }[];
+      /** More follow after the last of `batches`. */
+      readonly more: boolean;
+      /** The newest committed height at the time of reading. */
+      readonly height: Height;
+    }
+  | {
+      readonly type: 'blocks.found';
+      readonly tag: number;
+      readonly blocks: readonly CertifiedBlock[];
+      readonly height: Height;
+      /** QC that proves the commit of the newest block in `blocks`, when it is committed. */
+      readonly commitProof?: QuorumCertificate;
+    }
+  | { readonly type: 'execution.persisted'; readonly tag: number; readonly executed: ExecutedState }
+  | {
+      readonly type: 'storage.failed';
+      readonly tag: number;
+      readonly request: StorageRequest['type'];
+      /** `VERSION_CONFLICT`: the record moved; `IO`: the device refused; `CORRUPT`: what was read is not what was written. */
+      readonly code: 'VERSION_CONFLICT' | 'IO' | 'FULL' | 'CORRUPT';
+      readonly detail: string;
+    };

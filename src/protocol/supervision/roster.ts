@@ -1,0 +1,337 @@
+/**
+ * What a supervisor knows of its children, and every decision it takes: each function gives the next roster and effects.
+ * Pure and total. The chart (machines/supervisor) only sequences the plan. Rules RT-1 to RT-5; source: OTP's supervisor.erl.
+ */
+import type { Millis, Monotonic } from '../../base/units.ts';
+import type { AutoShutdown, ChildSpec, Strategy, SupervisionEffect } from './child.ts';
+import { type Effect, type ExitReason, SHUTDOWN } from './effect.ts';
+import { countIncident } from './intensity.ts';
+import { backoffDelay, concernedBy, deservesRestart, nextAttempt } from './restart.ts';
+
+/** `waiting` children start again when their restart is due; `idle` ones only when their group does, or on request. */
+export type ChildStatus = 'idle' | 'starting' | 'running' | 'stopping' | 'waiting';
+
+export interface ChildRecord {
+  readonly spec: ChildSpec;
+  readonly status: ChildStatus;
+  /** When it last started, until that start is answered by a failed one. */
+  readonly startedAt: Monotonic | undefined;
+  /** Restarts in a row without health in between. */
+  readonly attempt: number;
+  /** Set for a child that was started on request, from a template. */
+  readonly template?: string;
+  readonly input?: unknown;
+}
+
+/** One thing to do, awaited before the next (RT-3); `after` says what becomes of a child that is stopped. */
+export type Task =
+  | { readonly do: 'start'; readonly id: string }
+  | { readonly do: 'stop'; readonly id: string; readonly after: 'wait' | 'rest' | 'forget' };
+
+/** What came while the plan was being worked off, and is decided when it is done. */
+export type Deferred =
+  | { readonly kind: 'exited'; readonly id: string; readonly reason: ExitReason }
+  | { readonly kind: 'due'; readonly id: string };
+
+export interface Roster {
+  readonly strategy: Strategy;
+  readonly intensity: number;
+  readonly period: Millis;
+  readonly autoShutdown: AutoShutdown;
+  readonly templates: readonly ChildSpec[];
+  /** In start order. */
+  readonly children: readonly ChildRecord[];
+  readonly restarts: readonly Monotonic[];
+  readonly plan: readonly Task[];
+  /** Bounded by two for each child: one end, one due restart. */
+  readonly deferred: readonly Deferred[];
+  /** Why this supervisor is ending, once it is. */
+  readonly ending: ExitReason | undefined;
+  /** False until all children of the specification have started once. */
+  readonly booted: boolean;
+}
+
+export interface RosterDecision {
+  readonly roster: Roster;
+  readonly effects: readonly (Effect | SupervisionEffect)[];
+}
+
+/** The moment and the luck of a decision. */
+export interface Chance {
+  readonly now: Monotonic;
+  /** In [0, 1). */
+  readonly draw: number;
+}
+
+/** A supervisor's specification, without the logic of its children. */
+export interface RosterInput {
+  readonly strategy: Strategy;
+  readonly intensity: number;
+  readonly period: Millis;
+  readonly autoShutdown: AutoShutdown;
+  readonly children: readonly ChildSpec[];
+  readonly templates: readonly ChildSpec[];
+}
+
+/** A roster that plans to start every child in order. */
+export function openRoster({ children, ...flags }: RosterInput): Roster {
+  return {
+    ...flags,
+    children: children.map((spec) => ({ spec, status: 'idle', attempt: 0, startedAt: undefined })),
+    restarts: [],
+    plan: children.map(({ id }) => ({ do: 'start', id })),
+    deferred: [],
+    ending: undefined,
+    booted: false,
+  };
+}
+
+/** The child with that id. */
+export const findChild = (roster: Roster, id: string): ChildRecord | undefined =>
+  roster.children.find(({ spec }) => spec.id === id);
+
+/** The task being worked on. */
+export const currentTask = (roster: Roster): Task | undefined => roster.plan[0];
+
+/** Begins the task at the head of the plan: marks the child and asks the runtime. */
+export function beginTask(roster: Roster): RosterDecision {
+  const task = currentTask(roster);
+  const child = task === undefined ? undefined : findChild(roster, task.id);
+  if (task === undefined || child === undefined) return quiet(finishTask(roster));
+  const { id, shutdown } = child.spec;
+  if (task.do === 'start') {
+    const start: SupervisionEffect =
+      child.template === undefined
+        ? { kind: 'startChild', id }
+        : { kind: 'startChild', id, template: child.template, input: child.input };
+    return { roster: mark(roster, id, { status: 'starting' }), effects: [start] };
+  }
+  const stop: SupervisionEffect =
+    shutdown === 'brutal_kill' ? { kind: 'killChild', id } : { kind: 'stopChild', id, reason: SHUTDOWN };
+  return { roster: mark(roster, id, { status: 'stopping' }), effects: [stop] };
+}
+
+/** The child of the current start task has started. */
+export function noteStarted(roster: Roster, id: string, now: Monotonic): Roster {
+  return finishTask(mark(roster, id, { status: 'running', startedAt: now }));
+}
+
+/** The child of the current stop task has ended. */
+export function noteStopped(roster: Roster): RosterDecision {
+  const task = currentTask(roster);
+  return task === undefined || task.do === 'start' ? quiet(roster) : settle(finishTask(roster), task);
+}
+
+/** A child that was being started has ended instead. */
+export function noteStartFailed(
+  roster: Roster,
+  id: string,
+  reason: ExitReason,
+  chance: Chance,
+): RosterDecision {
+  const child = findChild(roster, id);
+  if (child === undefined) return quiet(finishTask(roster));
+  const isFirstStart = child.template !== undefined && child.startedAt === undefined && child.attempt === 0;
+  const failed = finishTask(mark(roster, id, { status: 'idle', startedAt: undefined }));
+  // OTP: a supervisor whose children do not all start does not start; it stops those that did.
+  if (!failed.booted) {
+    const error = describeExit(reason);
+    return endAll(failed, { kind: 'escalated', child: id, error }, [{ kind: 'removeChild', id }]);
+  }
+  if (isFirstStart) return { roster: without(failed, id), effects: [{ kind: 'removeChild', id }] };
+  // RT-1: a failed restart counts again; what the plan still held waits with it.
+  const held = failed.plan.map((task) => task.id);
+  const rest = held.reduce<Roster>((next, other) => mark(next, other, { status: 'waiting' }), {
+    ...failed,
+    plan: [],
+  });
+  return scheduleRestart(rest, id, reason, chance);
+}
+
+/** A child ended by itself while no plan was being worked off. */
+export function noteExited(roster: Roster, id: string, reason: ExitReason, chance: Chance): RosterDecision {
+  const child = findChild(roster, id);
+  if (child === undefined || child.status === 'idle' || child.status === 'waiting') return quiet(roster);
+  const ended = mark(roster, id, { status: 'idle' });
+  if (deservesRestart(child.spec.restart, reason)) return scheduleRestart(ended, id, reason, chance);
+  const left = isForgotten(child) || child.template !== undefined ? without(ended, id) : ended;
+  const effects: SupervisionEffect[] = [{ kind: 'removeChild', id }];
+  return endsWithSignificant(left, child) ? endAll(left, SHUTDOWN, effects) : { roster: left, effects };
+}
+
+/** A child ended while a plan is being worked off, and it is not the one that the current task awaits. */
+export function deferExit(roster: Roster, id: string, reason: ExitReason): RosterDecision {
+  const task = roster.plan.find((planned) => planned.do === 'stop' && planned.id === id);
+  if (task?.do === 'stop')
+    return settle({ ...roster, plan: roster.plan.filter((other) => other !== task) }, task);
+  return quiet({ ...roster, deferred: [...roster.deferred, { kind: 'exited', id, reason }] });
+}
+
+/** A restart that came due while a plan is being worked off. */
+export const deferDue = (roster: Roster, id: string): Roster => ({
+  ...roster,
+  deferred: [...roster.deferred, { kind: 'due', id }],
+});
+
+/** A restart is due: its group starts, in order. */
+export function noteRestartDue(roster: Roster, id: string): Roster {
+  if (findChild(roster, id)?.status !== 'waiting') return roster;
+  const ids = idsOf(roster);
+  const group = concernedBy(roster.strategy, ids, id);
+  const before = roster.strategy === 'one_for_one' ? [] : ids.slice(0, ids.indexOf(id));
+  // A later child depends on an earlier one, whose own restart will start this one too.
+  if (roster.strategy === 'rest_for_one' && before.some((other) => statusOf(roster, other) === 'waiting')) {
+    return roster;
+  }
+  const starts = group.filter((other) => {
+    const status = statusOf(roster, other);
+    return status === 'waiting' || status === 'idle';
+  });
+  return { ...roster, plan: starts.map((other) => ({ do: 'start', id: other })) };
+}
+
+/** Decides the oldest thing that was deferred. */
+export function decideDeferred(roster: Roster, chance: Chance): RosterDecision {
+  const [first, ...deferred] = roster.deferred;
+  if (first === undefined) return quiet(roster);
+  const rest = { ...roster, deferred };
+  return first.kind === 'exited'
+    ? noteExited(rest, first.id, first.reason, chance)
+    : quiet(noteRestartDue(rest, first.id));
+}
+
+/** Stops every child in reverse order and then ends for `reason` (RT-3, RT-4). A stop under way is finished first. */
+export function endAll(
+  roster: Roster,
+  reason: ExitReason,
+  before: readonly SupervisionEffect[] = [],
+): RosterDecision {
+  const head = currentTask(roster);
+  const underWay = head?.do === 'stop' && statusOf(roster, head.id) === 'stopping' ? head.id : undefined;
+  const isOver = (id: string): boolean =>
+    roster.deferred.some((past) => past.kind === 'exited' && past.id === id);
+  const live = roster.children.filter(
+    ({ spec, status }) => (status === 'running' || status === 'starting') && !isOver(spec.id),
+  );
+  const stops = [...live].reverse().map(({ spec }): Task => ({ do: 'stop', id: spec.id, after: 'rest' }));
+  const waiting = roster.children.filter(({ spec, status }) => status === 'waiting' || isOver(spec.id));
+  return {
+    roster: {
+      ...waiting.reduce((next, { spec }) => mark(next, spec.id, { status: 'idle' }), roster),
+      plan: underWay === undefined ? stops : [{ do: 'stop', id: underWay, after: 'rest' }, ...stops],
+      deferred: [],
+      ending: roster.ending ?? reason,
+    },
+    effects: [
+      ...before,
+      ...waiting.map(({ spec }): Effect => ({ kind: 'cancelTimer', key: restartTimer(spec.id) })),
+      ...waiting.map(({ spec }): SupervisionEffect => ({ kind: 'removeChild', id: spec.id })),
+    ],
+  };
+}
+
+/** The name of the timer of a delayed restart. */
+export const restartTimer = (id: string): string => `restart/${id}`;
+
+/** An exit as text for a reader. */
+export function describeExit(reason: ExitReason): string {
+  switch (reason.kind) {
+    case 'crash':
+      return reason.error;
+    case 'escalated':
+      return `${reason.child}: ${reason.error}`;
+    case 'shutdown':
+      return reason.detail === undefined ? 'shutdown' : `shutdown: ${reason.detail}`;
+    default:
+      return reason.kind;
+  }
+}
+
+function scheduleRestart(
+  roster: Roster,
+  id: string,
+  reason: ExitReason,
+  { now, draw }: Chance,
+): RosterDecision {
+  const child = findChild(roster, id);
+  if (child === undefined) return quiet(roster);
+  const { restarts, exceeded } = countIncident(roster.restarts, now, roster.intensity, roster.period);
+  const counted = { ...roster, restarts };
+  if (exceeded) {
+    const detail = `${restarts.length} incidents in ${roster.period} ms, the last of '${id}': ${describeExit(reason)}`;
+    return endAll(counted, { kind: 'shutdown', detail }, [{ kind: 'removeChild', id }]);
+  }
+  const { backoff } = child.spec;
+  const attempt = nextAttempt(backoff, child.attempt, child.startedAt, now);
+  const delayMs = backoffDelay(backoff, attempt, draw);
+  const waiting = mark(counted, id, { status: 'waiting', attempt: attempt + 1 });
+  const grouped = stopGroup(waiting, id);
+  if (delayMs === 0) return { ...grouped, roster: deferDue(grouped.roster, id) };
+  const message = { type: 'restart.due', id } as const;
+  return {
+    roster: grouped.roster,
+    effects: [...grouped.effects, { kind: 'startTimer', key: restartTimer(id), delayMs, message }],
+  };
+}
+
+// Plans to stop those whom the failure of `id` concerns; those whose end is known already need no stop.
+function stopGroup(roster: Roster, id: string): RosterDecision {
+  const others = concernedBy(roster.strategy, idsOf(roster), id)
+    .filter((other) => other !== id && statusOf(roster, other) === 'running')
+    .reverse();
+  const isOver = (other: string): boolean =>
+    roster.deferred.some((past) => past.kind === 'exited' && past.id === other);
+  const tasks = others.map((other) => {
+    const child = findChild(roster, other);
+    return {
+      do: 'stop',
+      id: other,
+      after: child !== undefined && isForgotten(child) ? 'forget' : 'wait',
+    } as const;
+  });
+  const plan = tasks.filter((task) => !isOver(task.id));
+  let decision = quiet({ ...roster, plan });
+  for (const task of tasks.filter((over) => isOver(over.id))) {
+    const settled = settle(decision.roster, task);
+    decision = { roster: settled.roster, effects: [...decision.effects, ...settled.effects] };
+  }
+  return decision;
+}
+
+function settle(roster: Roster, task: Extract<Task, { readonly do: 'stop' }>): RosterDecision {
+  const { id } = task;
+  const past = roster.deferred.filter((other) => other.id !== id || other.kind !== 'exited');
+  const settled = { ...roster, deferred: past };
+  switch (task.after) {
+    case 'wait':
+      return quiet(mark(settled, id, { status: 'waiting' }));
+    case 'rest':
+      return { roster: mark(settled, id, { status: 'idle' }), effects: [{ kind: 'removeChild', id }] };
+    case 'forget':
+      return { roster: without(settled, id), effects: [{ kind: 'removeChild', id }] };
+  }
+}
+
+const isForgotten = ({ spec }: ChildRecord): boolean => spec.restart === 'temporary';
+
+function endsWithSignificant(roster: Roster, ended: ChildRecord): boolean {
+  if (!ended.spec.significant || roster.autoShutdown === 'never') return false;
+  if (roster.autoShutdown === 'any_significant') return true;
+  return roster.children.every(({ spec, status }) => !spec.significant || status === 'idle');
+}
+
+const quiet = (roster: Roster): RosterDecision => ({ roster, effects: [] });
+const idsOf = (roster: Roster): readonly string[] => roster.children.map(({ spec }) => spec.id);
+const statusOf = (roster: Roster, id: string): ChildStatus | undefined => findChild(roster, id)?.status;
+const finishTask = (roster: Roster): Roster => ({ ...roster, plan: roster.plan.slice(1) });
+const without = (roster: Roster, id: string): Roster => ({
+  ...roster,
+  children: roster.children.filter(({ spec }) => spec.id !== id),
+});
+
+function mark(roster: Roster, id: string, change: Partial<ChildRecord>): Roster {
+  return {
+    ...roster,
+    children: roster.children.map((child) => (child.spec.id === id ? { ...child, ...change } : child)),
+  };
+}

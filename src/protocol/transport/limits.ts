@@ -1,0 +1,54 @@
+/** Deadlines, numbers of connections, and what messages hold at most. Pure data. Rules TP-2, TP-3, TP-9, docs/protocol/transport.md. */
+import { millis } from '../../base/units.ts';
+import type { BucketRate } from './bucket.ts';
+
+/** From accept or connect until the upgrade is asked for: TCP and TLS. @unit ms */
+export const UPGRADE_DEADLINE_MS = millis(5_000);
+/** From accept or connect until both Hellos stand. @unit ms */
+export const HANDSHAKE_DEADLINE_MS = millis(20_000);
+/** All headers of the upgrade, the Hello among them: what an unproven peer may send at all. @unit bytes */
+export const HANDSHAKE_BYTES_MAX = 4_096;
+/** Silence after which a Ping is sent. @unit ms */
+export const KEEPALIVE_INTERVAL_MS = millis(5_000);
+/** Silence after which the peer is gone. @unit ms */
+export const KEEPALIVE_TIMEOUT_MS = millis(15_000);
+/** Silence of a connection whose peer dials again: it is asked, and given this long. @unit ms */
+export const PROBE_TIMEOUT_MS = millis(2_000);
+/** Frames wait and the socket takes nothing for so long: the peer reads no more. @unit ms */
+export const STALL_TIMEOUT_MS = millis(30_000);
+/** A connection that held so long clears the count of failures. @unit ms */
+export const STABLE_AFTER_MS = millis(10_000);
+/** Wait for the peer's close frame. @unit ms */
+export const CLOSE_TIMEOUT_MS = millis(1_000);
+/** Pieces of one WebSocket message: ours have one. */
+export const FRAGMENTS_MAX = 4;
+/** Chunks that one unfinished message may be buffered in. @source a 2 MiB frame in Ethernet's 1,460-byte segments */
+export const BUFFERED_CHUNKS_MAX = 4_096;
+/** What one peer may send, all kinds together; above it the socket rests. @unit tokens: bytes */
+export const PEER_QUOTA: BucketRate = { ratePerSecond: 128 * 1024 * 1024, burst: 64 * 1024 * 1024 };
+/** Connections that have not proven themselves; one more ends the oldest. */
+export const PENDING_MAX = 128;
+/** Of those, from one IP address. */
+export const PENDING_PER_HOST_MAX = 48;
+/** Connections of nodes that are not validators. Validators have slots of their own. */
+export const GUESTS_MAX = 32;
+/** Most records in one message and in the book. */
+export const ADDRESS_RECORDS_MAX = 256;
+/** @unit bytes @source RFC 1035: a name has at most 255 octets */
+export const HOST_BYTES_MAX = 253;
+/** Largest set whose bitmaps and timeout certificates fit their frames. @unit validators */
+export const VALIDATORS_MAX = 512;
+/** Digests in one BatchAck or GetBatch. */
+export const DIGESTS_MAX = 512;
+/** Batches that one block may name, or its proposal does not fit a frame. */
+export const BATCH_REFERENCES_MAX = 1_000;
+/** Blocks in one answer; `blocksThatFit` says how many of a given list. */
+export const BLOCKS_MAX = 256;
+/** Largest batch that fits a frame. @unit bytes */
+export const BATCH_BYTES_MAX = 2 * 1024 * 1024 - 64;
+/** How long learned addresses are gathered before they are told on. @unit ms */
+export const ADDRESS_GOSSIP_MS = millis(1_000);
+/** Banned guests that are remembered; the oldest is forgotten first. */
+export const BANS_KEPT_MAX = 256;
+/** What tells one process of a node from the next. @unit bytes */
+export const INSTANCE_BYTES = 8;

@@ -1,0 +1,339 @@
+/**
+ * The RPC over HTTP: JSON-RPC by POST, methods by GET, and `/livez`, `/readyz`, `/metrics`. Boundary.
+ * Bounded in connections, body, batch, time and rate; a client's mistake is an answer, never a throw.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type Millis, millis, monotonic, wallTime } from '../base/units.ts';
+import { type AccessRules, ClientRates, isOperator, ruleOnAccess } from './guard.ts';
+import {
+  type Answer,
+  envelope,
+  internalError,
+  invalidParams,
+  invalidRequest,
+  methodNotFound,
+  type RpcError,
+  type RpcRequest,
+  readBody,
+  serverError,
+} from './json-rpc.ts';
+import type { RpcMethod } from './method.ts';
+import { METHODS } from './methods.ts';
+import type { NodePort } from './node-port.ts';
+import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from './parameters.ts';
+import { hostOf } from './shapes.ts';
+
+export interface RpcServerOptions extends AccessRules {
+  readonly port: NodePort;
+  /** `host:port`; port 0 for a free one. */
+  readonly listen: string;
+  readonly connectionsMax: number;
+  /** @unit bytes */
+  readonly bodyBytesMax: number;
+  readonly batchRequestsMax: number;
+  readonly requestTimeout: Millis;
+  readonly commitTimeout: Millis;
+  readonly requestsPerSecond: number;
+  readonly requestsBurst: number;
+  /** Operator commands are refused without one. */
+  readonly adminToken?: string;
+  /** How long the event loop was blocked lately, and what is too long for `/livez`. */
+  readonly loopLag: () => Millis;
+  readonly loopLagMax: Millis;
+  /** The text of `/metrics`. */
+  readonly metrics: () => Promise<string>;
+  /** Told of each finished call, for metrics and logs. */
+  readonly onCall: (call: FinishedCall) => void;
+}
+
+export interface FinishedCall {
+  /** `unknown` for methods that do not exist, so that labels stay few. */
+  readonly method: string;
+  /** 0, or the JSON-RPC error's code. */
+  readonly code: number;
+  readonly duration: Millis;
+  /** Present when the method itself failed unexpectedly. */
+  readonly failure?: unknown;
+}
+
+export interface RunningRpcServer {
+  /** `host:port`, as bound. */
+  readonly address: string;
+  /** Stops accepting, lets calls end for up to a second, then closes what is left. */
+  close(): Promise<void>;
+}
+
+/** URL and headers of one request; a transaction by GET must fit. @unit bytes @source 4 × Node's default */
+const HEADER_BYTES_MAX = 65_536;
+/** @unit ms @source the shutdown of a local network takes at most 5 s */
+const CLOSE_GRACE = millis(1_000);
+/** The id that CometBFT gives answers to GET. */
+const URI_REQUEST_ID = -1;
+
+/** Listens; rejects when the address is taken or not this machine's. */
+export async function startRpcServer(options: RpcServerOptions): Promise<RunningRpcServer> {
+  const rates = new ClientRates({ ratePerSecond: options.requestsPerSecond, burst: options.requestsBurst });
+  const server = createServer(
+    {
+      maxHeaderSize: HEADER_BYTES_MAX,
+      requestTimeout: options.requestTimeout,
+      headersTimeout: options.requestTimeout,
+      connectionsCheckingInterval: Math.min(options.requestTimeout, 5_000),
+    },
+    (request, response) => {
+      serve(options, rates, request, response).catch((failure: unknown) => {
+        const error = internalError(failure instanceof Error ? failure.message : String(failure));
+        options.onCall({ method: 'unknown', code: error.code, duration: millis(0), failure });
+        if (response.headersSent) response.destroy();
+        else sendJson(response, 500, envelope(null, { error }));
+      });
+    },
+  );
+  server.maxConnections = options.connectionsMax;
+  // A client that stops reading its answer.
+  server.setTimeout(2 * options.requestTimeout);
+  const { host, port } = splitAddress(options.listen);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  return { address: boundAddress(server), close: () => close(server) };
+}
+
+async function serve(
+  options: RpcServerOptions,
+  rates: ClientRates,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const access = ruleOnAccess(request.headers.host, request.headers.origin, options);
+  if (!access.allowed) return sendJson(response, 403, envelope(null, { error: serverError(access.reason) }));
+  if (access.origin !== undefined) {
+    response.setHeader('Access-Control-Allow-Origin', access.origin);
+    response.setHeader('Vary', 'Origin');
+  }
+  const url = URL.parse(request.url ?? '/', 'http://node');
+  if (url === null)
+    return sendJson(response, 400, envelope(null, { error: invalidRequest('the URL is malformed') }));
+  if (request.method === 'OPTIONS') return sendPreflight(response);
+  if (request.method === 'POST') return servePost(options, rates, request, response, url);
+  if (request.method === 'GET' || request.method === 'HEAD')
+    return serveGet(options, rates, request, response, url);
+  response.setHeader('Allow', 'GET, HEAD, POST, OPTIONS');
+  return sendJson(
+    response,
+    405,
+    envelope(null, { error: invalidRequest(`${request.method} is not served`) }),
+  );
+}
+
+async function servePost(
+  options: RpcServerOptions,
+  rates: ClientRates,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+): Promise<void> {
+  if (url.pathname !== '/') {
+    const error = methodNotFound(`POST goes to "/", not to "${url.pathname}"`);
+    return sendJson(response, 404, envelope(null, { error }));
+  }
+  const text = await readText(request, options.bodyBytesMax);
+  if (text === 'aborted') return;
+  if (text === 'too-large') {
+    response.setHeader('Connection', 'close');
+    const error = invalidRequest(`error reading request body: larger than ${options.bodyBytesMax} bytes`);
+    return sendJson(response, 413, envelope(null, { error }));
+  }
+  const body = readBody(text, options.batchRequestsMax);
+  if (body.kind === 'unreadable') return sendJson(response, 400, envelope(null, { error: body.error }));
+  const entries = body.kind === 'batch' ? body.entries : [body.entry];
+  const client = clientOf(request);
+  if (!rates.take(client, entries.length, monotonic(performance.now()))) return sendTooMany(response);
+  const operator = isOperator(request.headers.authorization, options.adminToken);
+  const answers = await Promise.all(
+    entries.map(async (entry) => {
+      if (entry.kind === 'notification') return [];
+      if (entry.kind === 'invalid') return [envelope(entry.id, { error: entry.error })];
+      return [envelope(entry.request.id, await answerRequest(options, entry.request, client, operator))];
+    }),
+  );
+  const sent = answers.flat();
+  if (sent.length === 0) {
+    response.writeHead(204).end();
+    return;
+  }
+  return sendJson(response, 200, body.kind === 'batch' ? sent : sent[0]);
+}
+
+async function serveGet(
+  options: RpcServerOptions,
+  rates: ClientRates,
+  request: IncomingMessage,
+  response: ServerResponse,
+  url: URL,
+): Promise<void> {
+  if (url.pathname === '/livez') return serveLiveness(options, response);
+  if (url.pathname === '/readyz') return serveReadiness(options, response);
+  const client = clientOf(request);
+  if (!rates.take(client, 1, monotonic(performance.now()))) return sendTooMany(response);
+  if (url.pathname === '/metrics') {
+    response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
+    response.end(await options.metrics());
+    return;
+  }
+  if (url.pathname === '/') return sendMethodList(response);
+  const name = url.pathname.slice(1);
+  const method = METHODS.get(name);
+  if (method === undefined || method.admin) {
+    const why =
+      method === undefined
+        ? `there is no method "${name}"`
+        : `"${name}" is an operator's: POST with the token`;
+    return sendJson(response, 404, envelope(URI_REQUEST_ID, { error: methodNotFound(why) }));
+  }
+  const converted = fromQuery(method.parameters, url.searchParams);
+  const answer = await run(options, name, method, converted, client);
+  sendJson(response, statusOf(answer), envelope(URI_REQUEST_ID, answer));
+}
+
+async function answerRequest(
+  options: RpcServerOptions,
+  { method: name, params }: RpcRequest,
+  client: string,
+  operator: boolean,
+): Promise<Answer> {
+  const method = METHODS.get(name);
+  if (method === undefined) return { error: methodNotFound(`there is no method "${name.slice(0, 80)}"`) };
+  if (method.admin && !operator) {
+    const data = `"${name}" is an operator's: send the header "Authorization: Bearer <token of keys/admin.token>"`;
+    return { error: serverError(data) };
+  }
+  return run(options, name, method, fromJsonParams(method.parameters, params), client);
+}
+
+async function run(
+  options: RpcServerOptions,
+  name: string,
+  method: RpcMethod,
+  converted: Conversion<ParameterList>,
+  client: string,
+): Promise<Answer> {
+  if (!converted.ok) return { error: invalidParams(converted.problem) };
+  const startedAt = performance.now();
+  const finish = (answer: Answer, failure?: unknown): Answer => {
+    const duration = millis(performance.now() - startedAt);
+    const code = 'error' in answer ? answer.error.code : 0;
+    options.onCall({ method: name, code, duration, ...(failure === undefined ? {} : { failure }) });
+    return answer;
+  };
+  const { port, commitTimeout, requestTimeout } = options;
+  const context = { port, client, commitTimeout, now: wallTime(Date.now()) };
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<Answer>((resolve) => {
+    const error = internalError(`"${name}" took longer than ${requestTimeout} ms`);
+    timer = setTimeout(() => resolve({ error }), requestTimeout);
+  });
+  try {
+    return finish(await Promise.race([method.call(converted.values, context), late]));
+  } catch (failure) {
+    return finish(
+      { error: internalError(failure instanceof Error ? failure.message : String(failure)) },
+      failure,
+    );
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function serveLiveness({ loopLag, loopLagMax }: RpcServerOptions, response: ServerResponse): void {
+  const lag = loopLag();
+  const live = lag <= loopLagMax;
+  sendJson(response, live ? 200 : 503, { status: live ? 'ok' : 'blocked', loop_lag_ms: Math.round(lag) });
+}
+
+function serveReadiness({ port }: RpcServerOptions, response: ServerResponse): void {
+  const { reasons } = port.health();
+  const ready = reasons.length === 0;
+  sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', reasons });
+}
+
+/** The body as text. What is beyond `bytesMax` is read and thrown away, so that the refusal can be sent. */
+function readText(request: IncomingMessage, bytesMax: number): Promise<string | 'too-large' | 'aborted'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = Number(request.headers['content-length'] ?? 0);
+    if (length > bytesMax) resolve('too-large');
+    length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= bytesMax) chunks.push(chunk);
+      else resolve('too-large');
+    });
+    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.once('error', () => resolve('aborted'));
+    request.once('close', () => resolve('aborted'));
+  });
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const text = JSON.stringify(value);
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+function sendTooMany(response: ServerResponse): void {
+  response.setHeader('Retry-After', '1');
+  sendJson(response, 429, envelope(null, { error: serverError('too many requests: slow down') }));
+}
+
+function sendPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'Access-Control-Allow-Methods': 'GET, HEAD, POST',
+    'Access-Control-Allow-Headers': 'Content-Type, Authorization',
+    'Access-Control-Max-Age': '600',
+  });
+  response.end();
+}
+
+function sendMethodList(response: ServerResponse): void {
+  const lines = [...METHODS].map(([name, { parameters, admin }]) => {
+    const query = parameters.map((parameter) => `${parameter.name}=_`).join('&');
+    return `${admin ? 'POST' : 'GET '} /${name}${query === '' ? '' : `?${query}`}`;
+  });
+  response.setHeader('Content-Type', 'text/plain; charset=utf-8');
+  response.end(`${[...lines, 'GET  /livez', 'GET  /readyz', 'GET  /metrics'].join('\n')}\n`);
+}
+
+function statusOf(answer: Answer): number {
+  if (!('error' in answer)) return 200;
+  return HTTP_STATUS[answer.error.code] ?? 500;
+}
+
+const HTTP_STATUS: Readonly<Record<RpcError['code'], number>> = { [-32601]: 404, [-32602]: 400 };
+
+/** IPv4 addresses inside IPv6 ones are the same client. */
+const clientOf = (request: IncomingMessage): string =>
+  (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '');
+
+function splitAddress(address: string): { readonly host: string; readonly port: number } {
+  return { host: hostOf(address), port: Number(address.slice(address.lastIndexOf(':') + 1)) };
+}
+
+function boundAddress(server: Server): string {
+  const bound: AddressInfo | string | null = server.address();
+  if (bound === null || typeof bound === 'string') return String(bound);
+  return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
+}
+
+async function close(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE);
+  await closed;
+  clearTimeout(timer);
+}

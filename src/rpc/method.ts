@@ -1,0 +1,41 @@
+/** What one RPC method is: its parameters, whether it is an operator's, and a function of the node's port. Types and their makers. */
+import type { Millis, WallTime } from '../base/units.ts';
+import type { Answer } from './json-rpc.ts';
+import type { NodePort } from './node-port.ts';
+import type { Arguments, ParameterList } from './parameters.ts';
+
+/** What a call knows beside its arguments. */
+export interface CallContext {
+  readonly port: NodePort;
+  /** Address of the client, which keys its rate limits. */
+  readonly client: string;
+  readonly commitTimeout: Millis;
+  readonly now: WallTime;
+}
+
+export interface RpcMethod {
+  readonly parameters: ParameterList;
+  /** Operator commands: POST only, with the token. */
+  readonly admin: boolean;
+  readonly call: (values: Readonly<Record<string, unknown>>, context: CallContext) => Promise<Answer>;
+}
+
+/** Ties a parameter list to the function that gets its values. */
+export function method<const List extends ParameterList>(
+  name: string,
+  parameters: List,
+  call: (values: Arguments<List>, context: CallContext) => Promise<Answer>,
+): readonly [string, RpcMethod] {
+  // The gateway: `parameters.ts` built the values from this very list.
+  return [
+    name,
+    { parameters, admin: false, call: (values, context) => call(values as Arguments<List>, context) },
+  ];
+}
+
+export function adminMethod(
+  name: string,
+  call: (context: CallContext) => Promise<Answer>,
+): readonly [string, RpcMethod] {
+  return [name, { parameters: [], admin: true, call: (_, context) => call(context) }];
+}

@@ -1,0 +1,156 @@
+/**
+ * The methods of the RPC: CometBFT 0.38's by their names, parameters and answers, and Althing's own.
+ * `http-server.ts` carries them; docs/operator-guide.md lists them.
+ */
+import { digestFromBytes } from '../protocol/chain/parse.ts';
+import { broadcastAsync, broadcastCommit, broadcastSync } from './broadcast.ts';
+import { fail, succeed } from './json-rpc.ts';
+import {
+  abciQuery,
+  blockByHash,
+  blockchain,
+  blockResults,
+  chooseHeight,
+  perPageOf,
+  validators,
+  withBlockAt,
+} from './lookups.ts';
+import { adminMethod, method, type RpcMethod } from './method.ts';
+import { roundsJson } from './rounds-shape.ts';
+import {
+  base64,
+  blockJson,
+  consensusParametersJson,
+  genesisJson,
+  headerJson,
+  peerJson,
+  statusJson,
+  transactionJson,
+  upperHex,
+} from './shapes.ts';
+
+const HEIGHT = [{ name: 'height', type: 'integer' }] as const;
+const TX = [{ name: 'tx', type: 'bytes' }] as const;
+
+export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
+  method('health', [], async () => succeed({})),
+  method('status', [], async (_, { port }) => succeed(statusJson(port.status()))),
+  method('net_info', [], async (_, { port, now }) => {
+    const status = port.status();
+    const peers = port.peers().map((peer) => peerJson(status, peer, now));
+    return succeed({
+      listening: true,
+      listeners: [`Listener(@${status.peerAddress})`],
+      n_peers: String(peers.length),
+      peers,
+    });
+  }),
+  method('genesis', [], async (_, { port }) => succeed({ genesis: genesisJson(port.genesis()) })),
+  method('consensus_params', HEIGHT, async ({ height }, { port }) => {
+    const chosen = chooseHeight(port, height);
+    if ('error' in chosen) return chosen;
+    return succeed({
+      block_height: String(chosen.height),
+      consensus_params: consensusParametersJson(port.genesis()),
+    });
+  }),
+  method(
+    'blockchain',
+    [
+      { name: 'minHeight', type: 'integer' },
+      { name: 'maxHeight', type: 'integer' },
+    ],
+    blockchain,
+  ),
+  method('block', HEIGHT, async ({ height }, { port }) =>
+    withBlockAt(port, height, (stored, chainId) => blockJson(chainId, stored)),
+  ),
+  method('header', HEIGHT, async ({ height }, { port }) =>
+    withBlockAt(port, height, ({ committed }, chainId) => ({
+      header: headerJson(chainId, committed.block.header),
+    })),
+  ),
+  method('block_by_hash', [{ name: 'hash', type: 'bytes' }], async ({ hash }, { port }) => {
+    const stored = await blockByHash(port, hash);
+    if (stored === undefined)
+      return succeed({ block_id: { hash: '', parts: { total: 0, hash: '' } }, block: null });
+    return succeed(blockJson(port.status().chainId, stored));
+  }),
+  method('header_by_hash', [{ name: 'hash', type: 'hex' }], async ({ hash }, { port }) => {
+    const stored = await blockByHash(port, hash);
+    if (stored === undefined) return succeed({ header: null });
+    return succeed({ header: headerJson(port.status().chainId, stored.committed.block.header) });
+  }),
+  method('block_results', HEIGHT, blockResults),
+  method(
+    'validators',
+    [
+      { name: 'height', type: 'integer' },
+      { name: 'page', type: 'integer' },
+      { name: 'per_page', type: 'integer' },
+    ],
+    validators,
+  ),
+  method(
+    'tx',
+    [
+      { name: 'hash', type: 'bytes' },
+      { name: 'prove', type: 'bool' },
+    ],
+    async ({ hash, prove }, { port }) => {
+      if (prove === true) return fail('proofs are not offered yet: call without prove');
+      const digest = digestFromBytes(hash ?? new Uint8Array());
+      const found = digest === 'malformed' ? undefined : await port.transaction(digest);
+      return found === undefined
+        ? fail(`tx (${upperHex(hash ?? new Uint8Array())}) not found`)
+        : succeed(transactionJson(found));
+    },
+  ),
+  method('num_unconfirmed_txs', [], async (_, { port }) => {
+    const { total, totalBytes } = port.pending(0);
+    return succeed({
+      n_txs: String(total),
+      total: String(total),
+      total_bytes: String(totalBytes),
+      txs: null,
+    });
+  }),
+  method('unconfirmed_txs', [{ name: 'limit', type: 'integer' }], async ({ limit }, { port }) => {
+    const { total, totalBytes, transactions } = port.pending(perPageOf(limit));
+    return succeed({
+      n_txs: String(transactions.length),
+      total: String(total),
+      total_bytes: String(totalBytes),
+      txs: transactions.map(base64),
+    });
+  }),
+  method('broadcast_tx_async', TX, broadcastAsync),
+  method('broadcast_tx_sync', TX, broadcastSync),
+  method('broadcast_tx_commit', TX, broadcastCommit),
+  method('abci_info', [], async (_, { port }) => {
+    const { name, version, executed } = await port.applicationInfo();
+    return succeed({
+      response: {
+        data: name,
+        version,
+        last_block_height: String(executed.height),
+        last_block_app_hash: Buffer.from(executed.appHash, 'hex').toString('base64'),
+      },
+    });
+  }),
+  method(
+    'abci_query',
+    [
+      { name: 'path', type: 'text' },
+      { name: 'data', type: 'hex' },
+      { name: 'height', type: 'integer' },
+      { name: 'prove', type: 'bool' },
+    ],
+    abciQuery,
+  ),
+  method('althing_rounds', [], async (_, { port }) => succeed(roundsJson(port.rounds()))),
+  adminMethod('althing_view_change', async ({ port }) => {
+    const { round } = await port.requestViewChange();
+    return succeed({ round: String(round) });
+  }),
+]);

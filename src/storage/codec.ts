@@ -1,0 +1,381 @@
+/**
+ * Rows to bytes and back: msgpack of positional fields, digests as 32 and addresses as 20 bytes. Pure.
+ * Decoding checks every field's shape and raises DamagedData; it is the store's gateway of brands.
+ * The layout is part of the schema: a change is a migration (docs/storage.md).
+ */
+import { Packr } from 'msgpackr';
+import { toHex } from '../base/bytes.ts';
+import {
+  addressBytes,
+  digestBytes,
+  type Malformed,
+  parseAddress,
+  parseBatchDigest,
+  parseBlockId,
+  parseBlockTime,
+  parseCount,
+  parseDigest,
+  parseEpoch,
+  parseHeight,
+  parseRound,
+} from '../protocol/chain/parse.ts';
+import type {
+  BatchReference,
+  Block,
+  Header,
+  QuorumCertificate,
+  TimeoutCertificate,
+  TimeoutGroup,
+  Vote,
+} from '../protocol/chain/types.ts';
+import type { SafetyRecord, ViewChangeMessage, ViewChangeReason } from '../protocol/consensus/types.ts';
+import type { ApplicationEvent, CommittedBlock, TransactionResult } from '../protocol/ports/storage.ts';
+import { DamagedData } from './checksum.ts';
+
+const packr = new Packr({ useRecords: false, copyBuffers: true });
+
+/** msgpack of a value made of arrays, numbers, bigints, texts and bytes. */
+export function pack(value: Packable): Uint8Array {
+  return packr.pack(value);
+}
+
+export type Packable = number | bigint | string | boolean | null | Uint8Array | readonly Packable[];
+
+/** The fields of a packed array. @throws DamagedData naming `what` */
+export function unpack(bytes: Uint8Array, what: string): Fields {
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch (error) {
+    throw new DamagedData(`${what}: not msgpack (${error instanceof Error ? error.message : String(error)})`);
+  }
+  return new Fields(value, what);
+}
+
+/** Reads an array field by field; each reader checks shape and raises DamagedData. */
+export class Fields {
+  readonly #values: readonly unknown[];
+  readonly #what: string;
+  #next = 0;
+
+  constructor(value: unknown, what: string) {
+    if (!Array.isArray(value)) throw new DamagedData(`${what}: an array is expected, found ${typeof value}`);
+    this.#values = value;
+    this.#what = what;
+  }
+
+  take<Value>(parse: (raw: unknown) => Value | Malformed): Value {
+    const position = this.#next;
+    this.#next += 1;
+    const value = parse(this.#values[position]);
+    if (value === 'malformed') throw new DamagedData(`${this.#what}: field ${position} is malformed`);
+    return value;
+  }
+
+  /** A nested array by its own reader; undefined where null was written. */
+  optional<Value>(read: (fields: Fields) => Value): Value | undefined {
+    const raw = this.#values[this.#next];
+    if (raw === null) {
+      this.#next += 1;
+      return undefined;
+    }
+    return this.nested(read);
+  }
+
+  nested<Value>(read: (fields: Fields) => Value): Value {
+    const position = this.#next;
+    this.#next += 1;
+    return read(new Fields(this.#values[position], `${this.#what}[${position}]`));
+  }
+
+  list<Value>(read: (fields: Fields) => Value): readonly Value[] {
+    const position = this.#next;
+    this.#next += 1;
+    const raw = this.#values[position];
+    if (!Array.isArray(raw)) throw new DamagedData(`${this.#what}: field ${position} is not a list`);
+    return raw.map((entry, index) => read(new Fields(entry, `${this.#what}[${position}][${index}]`)));
+  }
+
+  /** Every field that is left, each an array. */
+  all<Value>(read: (fields: Fields) => Value): readonly Value[] {
+    const left: Value[] = [];
+    while (this.#next < this.#values.length) left.push(this.nested(read));
+    return left;
+  }
+
+  bytes(): Uint8Array {
+    return this.take((raw) => (raw instanceof Uint8Array ? new Uint8Array(raw) : 'malformed'));
+  }
+
+  text(): string {
+    // A text may be the very word 'malformed': it is wrapped on its way through `take`.
+    return this.take((raw) => (typeof raw === 'string' ? { text: raw } : 'malformed')).text;
+  }
+
+  flag(): boolean {
+    return this.take((raw) => (typeof raw === 'boolean' ? raw : 'malformed'));
+  }
+
+  bigint(): bigint {
+    return this.take((raw) => (typeof raw === 'bigint' ? raw : 'malformed'));
+  }
+
+  count(): number {
+    return this.take(parseCount);
+  }
+
+  integer(): number {
+    return this.take((raw) => (Number.isSafeInteger(raw) && typeof raw === 'number' ? raw : 'malformed'));
+  }
+}
+
+/** A brand of hex text from the bytes that are stored for it. */
+export const fromBytes =
+  <Value>(parse: (raw: unknown) => Value | Malformed) =>
+  (raw: unknown): Value | Malformed =>
+    raw instanceof Uint8Array ? parse(toHex(raw)) : 'malformed';
+
+const digest = fromBytes(parseDigest);
+const blockId = fromBytes(parseBlockId);
+const batchDigest = fromBytes(parseBatchDigest);
+const address = fromBytes(parseAddress);
+
+const packHeader = (header: Header): Packable => [
+  header.epoch,
+  header.round,
+  header.height,
+  digestBytes(header.parentId),
+  header.time,
+  addressBytes(header.proposer),
+  header.batches.map((batch) => [digestBytes(batch.digest), batch.count, batch.bytes]),
+  digestBytes(header.batchesRoot),
+  header.executed.height,
+  digestBytes(header.executed.appHash),
+  digestBytes(header.validatorsHash),
+  digestBytes(header.nextValidatorsHash),
+  digestBytes(header.evidenceHash),
+  header.vrfProof,
+];
+
+const readHeader = (fields: Fields): Header => ({
+  epoch: fields.take(parseEpoch),
+  round: fields.take(parseRound),
+  height: fields.take(parseHeight),
+  parentId: fields.take(blockId),
+  time: fields.take(parseBlockTime),
+  proposer: fields.take(address),
+  batches: fields.list(readReference),
+  batchesRoot: fields.take(digest),
+  executed: { height: fields.take(parseHeight), appHash: fields.take(digest) },
+  validatorsHash: fields.take(digest),
+  nextValidatorsHash: fields.take(digest),
+  evidenceHash: fields.take(digest),
+  vrfProof: fields.bytes(),
+});
+
+const readReference = (fields: Fields): BatchReference => ({
+  digest: fields.take(batchDigest),
+  count: fields.count(),
+  bytes: fields.count(),
+});
+
+const packQc = (qc: QuorumCertificate): Packable => [
+  qc.epoch,
+  qc.round,
+  qc.height,
+  digestBytes(qc.blockId),
+  digestBytes(qc.parentId),
+  qc.parentRound,
+  qc.signers,
+  qc.signature,
+];
+
+const readQc = (fields: Fields): QuorumCertificate => ({
+  epoch: fields.take(parseEpoch),
+  round: fields.take(parseRound),
+  height: fields.take(parseHeight),
+  blockId: fields.take(blockId),
+  parentId: fields.take(blockId),
+  parentRound: fields.take(parseRound),
+  signers: fields.bytes(),
+  signature: fields.bytes(),
+});
+
+const packBlock = (block: Block): Packable => [packHeader(block.header), packQc(block.qc)];
+const readBlock = (fields: Fields): Block => ({
+  header: fields.nested(readHeader),
+  qc: fields.nested(readQc),
+});
+
+export const encodeBlock = (block: Block): Uint8Array => pack(packBlock(block));
+export const decodeBlock = (bytes: Uint8Array, what: string): Block => readBlock(unpack(bytes, what));
+export const encodeQc = (qc: QuorumCertificate): Uint8Array => pack(packQc(qc));
+export const decodeQc = (bytes: Uint8Array, what: string): QuorumCertificate => readQc(unpack(bytes, what));
+
+export const encodeCommitted = ({ id, block, qc, commitProof }: CommittedBlock): Uint8Array =>
+  pack([digestBytes(id), packBlock(block), packQc(qc), packQc(commitProof)]);
+
+export function decodeCommitted(bytes: Uint8Array, what: string): CommittedBlock {
+  const fields = unpack(bytes, what);
+  return {
+    id: fields.take(blockId),
+    block: fields.nested(readBlock),
+    qc: fields.nested(readQc),
+    commitProof: fields.nested(readQc),
+  };
+}
+
+const packVote = (vote: Vote): Packable => [
+  vote.epoch,
+  vote.round,
+  vote.height,
+  digestBytes(vote.blockId),
+  digestBytes(vote.parentId),
+  vote.parentRound,
+  addressBytes(vote.validator),
+  vote.signature,
+];
+
+const readVote = (fields: Fields): Vote => ({
+  epoch: fields.take(parseEpoch),
+  round: fields.take(parseRound),
+  height: fields.take(parseHeight),
+  blockId: fields.take(blockId),
+  parentId: fields.take(blockId),
+  parentRound: fields.take(parseRound),
+  validator: fields.take(address),
+  signature: fields.bytes(),
+});
+
+const packTc = (tc: TimeoutCertificate): Packable => [
+  tc.epoch,
+  tc.round,
+  packQc(tc.highQC),
+  tc.groups.map((group) => [group.highQcRound, group.signers]),
+  tc.signature,
+];
+
+function readTc(fields: Fields): TimeoutCertificate {
+  const epoch = fields.take(parseEpoch);
+  const round = fields.take(parseRound);
+  const highQC = fields.nested(readQc);
+  const [first, ...rest] = fields.list(readGroup);
+  if (first === undefined) throw new DamagedData(`timeout certificate of round ${round}: no group`);
+  return { epoch, round, highQC, groups: [first, ...rest], signature: fields.bytes() };
+}
+
+const readGroup = (fields: Fields): TimeoutGroup => ({
+  highQcRound: fields.take(parseRound),
+  signers: fields.bytes(),
+});
+
+const REASONS: readonly ViewChangeReason[] = [
+  'LeaderTimeout',
+  'InvalidProposal',
+  'NoProgressInView',
+  'ConflictingProposals',
+  'ExplicitRequest',
+];
+
+const parseReason = (raw: unknown): ViewChangeReason | Malformed =>
+  REASONS.find((reason) => reason === raw) ?? 'malformed';
+
+const packTimeout = (message: ViewChangeMessage): Packable => [
+  message.epoch,
+  message.round,
+  packQc(message.highQC),
+  message.lastTC === undefined ? null : packTc(message.lastTC),
+  message.lastVote === undefined ? null : packVote(message.lastVote),
+  message.reason,
+  message.height,
+  message.tick,
+  addressBytes(message.validator),
+  message.signature,
+];
+
+function readTimeout(fields: Fields): ViewChangeMessage {
+  const epoch = fields.take(parseEpoch);
+  const round = fields.take(parseRound);
+  const highQC = fields.nested(readQc);
+  const lastTC = fields.optional(readTc);
+  const lastVote = fields.optional(readVote);
+  return {
+    kind: 'ViewChange',
+    epoch,
+    round,
+    highQC,
+    ...(lastTC === undefined ? {} : { lastTC }),
+    ...(lastVote === undefined ? {} : { lastVote }),
+    reason: fields.take(parseReason),
+    height: fields.take(parseHeight),
+    tick: fields.count(),
+    validator: fields.take(address),
+    signature: fields.bytes(),
+  };
+}
+
+export const encodeRecord = (record: SafetyRecord): Uint8Array =>
+  pack([
+    record.epoch,
+    record.lastVotedRound,
+    record.lastVote === undefined ? null : packVote(record.lastVote),
+    record.lastTimeout === undefined ? null : packTimeout(record.lastTimeout),
+    record.lockedRound,
+    packQc(record.highQC),
+    record.lastTC === undefined ? null : packTc(record.lastTC),
+  ]);
+
+export function decodeRecord(bytes: Uint8Array, what: string): SafetyRecord {
+  const fields = unpack(bytes, what);
+  const epoch = fields.take(parseEpoch);
+  const lastVotedRound = fields.take(parseRound);
+  const lastVote = fields.optional(readVote);
+  const lastTimeout = fields.optional(readTimeout);
+  const lockedRound = fields.take(parseRound);
+  const highQC = fields.nested(readQc);
+  const lastTC = fields.optional(readTc);
+  return {
+    epoch,
+    lastVotedRound,
+    ...(lastVote === undefined ? {} : { lastVote }),
+    ...(lastTimeout === undefined ? {} : { lastTimeout }),
+    lockedRound,
+    highQC,
+    ...(lastTC === undefined ? {} : { lastTC }),
+  };
+}
+
+export const packEvents = (events: readonly ApplicationEvent[]): Packable =>
+  events.map(({ type, attributes }) => [
+    type,
+    attributes.map(({ key, value, index }) => [key, value, index]),
+  ]);
+
+export const readEvent = (fields: Fields): ApplicationEvent => ({
+  type: fields.text(),
+  attributes: fields.list((attribute) => ({
+    key: attribute.text(),
+    value: attribute.text(),
+    index: attribute.flag(),
+  })),
+});
+
+export const packResult = (result: TransactionResult): Packable => [
+  result.code,
+  result.data,
+  result.log,
+  result.codespace,
+  result.gasWanted,
+  result.gasUsed,
+  packEvents(result.events),
+];
+
+export const readResult = (fields: Fields): TransactionResult => ({
+  code: fields.integer(),
+  data: fields.bytes(),
+  log: fields.text(),
+  codespace: fields.text(),
+  gasWanted: fields.bigint(),
+  gasUsed: fields.bigint(),
+  events: fields.list(readEvent),
+});

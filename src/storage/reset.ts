@@ -1,0 +1,119 @@
+/**
+ * Deletes a home's chain so that the node syncs it again, and keeps what it has signed. Boundary: disk.
+ * A crash at any point leaves the record in the database or in the kept file. Rule ST-9, docs/storage.md.
+ */
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { parseDigest } from '../protocol/chain/parse.ts';
+import { DamagedData, verifyRow } from './checksum.ts';
+import { decodeRecord } from './codec.ts';
+import { SQLITE, sqliteCode } from './device-errors.ts';
+import { forgetKeptRecord, type KeptRecord, keepRecord, readKeptRecord } from './kept-record.ts';
+import { DATABASE_FILE, explain, isOurs, type OpenProblem, problem, SEGMENTS_DIR } from './open.ts';
+import { blobOf, integerOf, textOf } from './rows.ts';
+import { syncDirectory } from './segments.ts';
+import { recordKey } from './sqlite-reader.ts';
+import { readWitness, removeWitness } from './witness.ts';
+
+export interface ResetOptions {
+  /** False forgets what was signed: the validator may sign twice in a round. For keys that never sign again only. */
+  readonly keepSafetyRecord: boolean;
+}
+
+export type ResetOutcome =
+  /** `recordVersion` of the kept record; 0 when there is none. */
+  { readonly status: 'reset'; readonly recordVersion: number } | OpenProblem;
+
+/** `dir` is a home's `data` folder; no node may have it open. */
+export function resetChainData(dir: string, { keepSafetyRecord }: ResetOptions): ResetOutcome {
+  const path = join(dir, DATABASE_FILE);
+  if (!existsSync(dir)) return { status: 'reset', recordVersion: 0 };
+  let db: DatabaseSync | undefined;
+  try {
+    const found = existsSync(path) ? lockDatabase(path) : undefined;
+    if (found !== undefined && 'status' in found) return found;
+    db = found;
+    if (!keepSafetyRecord) {
+      db?.close();
+      deleteChain(dir);
+      forgetKeptRecord(dir);
+      removeWitness(dir);
+      return { status: 'reset', recordVersion: 0 };
+    }
+    const kept = newer(readKeptRecord(dir), db === undefined ? undefined : storedRecord(db));
+    const witnessed = readWitness(dir) ?? 0;
+    const version = kept?.version ?? 0;
+    if (witnessed > version) {
+      db?.close();
+      return problem(
+        'RECORD_LOST',
+        path,
+        `the safety record found is number ${version}, but number ${witnessed} was acknowledged; nothing was deleted; ${FORCE_ADVICE}`,
+      );
+    }
+    if (kept !== undefined) keepRecord(dir, kept);
+    db?.close();
+    deleteChain(dir);
+    return { status: 'reset', recordVersion: version };
+  } catch (error) {
+    if (db?.isOpen === true) db.close();
+    const unreadable = error instanceof DamagedData || sqliteCode(error) === SQLITE.corrupt;
+    if (!unreadable) return explain(error, dir, path);
+    const text = error instanceof Error ? error.message : String(error);
+    return problem('CORRUPT', path, `${text}; nothing was deleted; ${FORCE_ADVICE}`);
+  }
+}
+
+const FORCE_ADVICE =
+  'a reset that forgets it (`althing reset --force`) is safe only for a validator whose keys never sign again on this chain';
+
+// An unreadable file is no obstacle to a reset that keeps nothing; a running node or a foreign database is.
+function lockDatabase(path: string): DatabaseSync | OpenProblem {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
+    if (isOurs(db)) return db;
+  } catch (error) {
+    const code = sqliteCode(error);
+    if (code === SQLITE.notadb || code === SQLITE.corrupt) return db;
+    db.close();
+    throw error;
+  }
+  db.close();
+  return problem('FOREIGN_DATABASE', path, 'a SQLite database of another program; nothing was deleted');
+}
+
+function storedRecord(db: DatabaseSync): KeptRecord | undefined {
+  const tables = db.prepare("SELECT name FROM sqlite_schema WHERE name = 'safety_record'").get();
+  if (tables === undefined) return undefined;
+  const row = db.prepare('SELECT version, body, crc FROM safety_record WHERE id = 1').get();
+  if (row === undefined) return undefined;
+  const version = integerOf(row, 'version');
+  const body = blobOf(row, 'body');
+  verifyRow('safety_record', recordKey(version), body, integerOf(row, 'crc'));
+  decodeRecord(body, 'safety_record');
+  const meta = db.prepare('SELECT value FROM meta WHERE key = ?');
+  const genesisHash = parseDigest(textOf(meta.get('genesis_hash') ?? {}, 'value'));
+  if (genesisHash === 'malformed') throw new DamagedData('meta.genesis_hash is malformed');
+  return { genesisHash, chainId: textOf(meta.get('chain_id') ?? {}, 'value'), version, body };
+}
+
+function newer(left: KeptRecord | undefined, right: KeptRecord | undefined): KeptRecord | undefined {
+  if (left === undefined || right === undefined) return left ?? right;
+  return left.version >= right.version ? left : right;
+}
+
+// The log goes first: without its database it would be applied to the next one.
+function deleteChain(dir: string): void {
+  for (const suffix of ['-wal', '-shm', '-journal', '']) {
+    rmSync(join(dir, `${DATABASE_FILE}${suffix}`), { force: true });
+    syncDirectory(dir);
+  }
+  const segments = join(dir, SEGMENTS_DIR);
+  if (!existsSync(segments)) return;
+  for (const name of readdirSync(segments)) {
+    if (/^\d{8}\.seg$/.test(name)) rmSync(join(segments, name), { force: true });
+  }
+  syncDirectory(segments);
+}

@@ -1,0 +1,161 @@
+/**
+ * What a store refuses, whoever asks: the last line of defence below the cells' own rules. Pure and total.
+ * Rules ST-2 (the record never falls), ST-4 (commits join), ST-5 (executions join), docs/storage.md; CS-3, CS-6, CS-16.
+ */
+
+import { sameStatement } from '../protocol/chain/canonical.ts';
+import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
+import type { BlockId, Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import type { SafetyRecord } from '../protocol/consensus/types.ts';
+import type { CommittedBlock } from '../protocol/ports/storage.ts';
+import type { StoreWrite, WriteRefused } from './store.ts';
+
+/** The newest committed block; the genesis block at height 0 before any. */
+export interface Tip {
+  readonly height: Height;
+  readonly id: BlockId;
+}
+
+/** What a group of writes has come to, before it is durable. */
+export interface StoreFacts {
+  readonly recordVersion: number;
+  readonly record: SafetyRecord;
+  readonly tip: Tip;
+  readonly executed: ExecutedState;
+  readonly genesisId: BlockId;
+}
+
+/** Undefined where the height is not stored. */
+export interface StoredChain {
+  committedIdAt(height: Height): BlockId | undefined;
+  executionAt(height: Height): { readonly blockId: BlockId; readonly appHash: Digest } | undefined;
+}
+
+type RecordWrite = Extract<StoreWrite, { kind: 'record' }>;
+type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
+
+/** Undefined: it may be written, and its version is `recordVersion + 1`. */
+export function ruleOnRecord(facts: StoreFacts, write: RecordWrite): WriteRefused | undefined {
+  const { recordVersion } = facts;
+  if (write.expectedVersion !== recordVersion) {
+    return conflict(`the record is at version ${recordVersion}, expected was ${write.expectedVersion}`);
+  }
+  const fall = whatFalls(facts.record, write.record);
+  return fall === undefined ? undefined : conflict(`the record would fall: ${fall}`);
+}
+
+/** The blocks of a commit that are new, or why it is refused as a whole. */
+export function ruleOnCommit(
+  facts: StoreFacts,
+  chain: StoredChain,
+  blocks: readonly CommittedBlock[],
+): readonly CommittedBlock[] | WriteRefused {
+  const fresh: CommittedBlock[] = [];
+  let tip = facts.tip;
+  for (const committed of blocks) {
+    const { height, parentId } = committed.block.header;
+    const { id } = committed;
+    if (committed.qc.blockId !== id) {
+      return fork(`block ${id} at height ${height} has a certificate of ${committed.qc.blockId}`);
+    }
+    if (height <= tip.height) {
+      const known = fresh.find((block) => block.block.header.height === height)?.id;
+      const stored = known ?? (height === GENESIS_HEIGHT ? facts.genesisId : chain.committedIdAt(height));
+      if (stored !== undefined && stored !== id) {
+        return fork(`height ${height} is committed as ${stored}, asked to commit ${id}`);
+      }
+      continue;
+    }
+    if (height !== nextHeight(tip.height)) {
+      return conflict(`committed is height ${tip.height}; a block at ${height} would leave a gap`);
+    }
+    if (parentId !== tip.id) {
+      return fork(`block ${id} at height ${height} has parent ${parentId}; committed there is ${tip.id}`);
+    }
+    fresh.push(committed);
+    tip = { height, id };
+  }
+  return fresh;
+}
+
+/** `known`: the same outcome is stored already, as after a replay by the application (ST-5). */
+export function ruleOnExecution(
+  facts: StoreFacts,
+  chain: StoredChain,
+  { blockId, executed }: ExecutionWrite,
+): 'fresh' | 'known' | WriteRefused {
+  const { height, appHash } = executed;
+  const stored = chain.executionAt(height);
+  if (stored !== undefined) {
+    if (stored.blockId === blockId && stored.appHash === appHash) return 'known';
+    return conflict(
+      `height ${height} was executed before with app hash ${stored.appHash} of block ${stored.blockId}; ` +
+        `now the application gives ${appHash} of block ${blockId}: it is not deterministic, or another one`,
+    );
+  }
+  const expected = height === GENESIS_HEIGHT ? facts.genesisId : chain.committedIdAt(height);
+  if (expected !== blockId) {
+    return conflict(
+      `execution of block ${blockId} at height ${height}; committed there is ${expected ?? 'nothing'}`,
+    );
+  }
+  const atGenesis = height === GENESIS_HEIGHT && facts.executed.height === GENESIS_HEIGHT;
+  if (!atGenesis && height !== nextHeight(facts.executed.height)) {
+    return conflict(`executed is height ${facts.executed.height}; height ${height} would leave a gap`);
+  }
+  return 'fresh';
+}
+
+// Within an epoch nothing that was signed may be forgotten; a later epoch starts anew (CS-16).
+function whatFalls(old: SafetyRecord, next: SafetyRecord): string | undefined {
+  if (next.epoch > old.epoch) return undefined;
+  if (next.epoch < old.epoch) return `epoch ${old.epoch} → ${next.epoch}`;
+  const rounds = [
+    ['lastVotedRound', old.lastVotedRound, next.lastVotedRound],
+    ['lockedRound', old.lockedRound, next.lockedRound],
+    ['highQC.round', old.highQC.round, next.highQC.round],
+  ] as const;
+  for (const [name, before, after] of rounds) if (after < before) return `${name} ${before} → ${after}`;
+  return voteContradiction(old, next) ?? timeoutContradiction(old, next);
+}
+
+// CS-3: a vote other than the stored one is in a round above all that was signed.
+function voteContradiction(
+  old: SafetyRecord,
+  { lastVote, lastVotedRound }: SafetyRecord,
+): string | undefined {
+  if (lastVote === undefined) {
+    return old.lastVote === undefined ? undefined : `lastVote of round ${old.lastVote.round} → none`;
+  }
+  if (lastVote.round > lastVotedRound) {
+    return `lastVote is of round ${lastVote.round}, above lastVotedRound ${lastVotedRound}`;
+  }
+  if (old.lastVote !== undefined && sameStatement(old.lastVote, lastVote)) return undefined;
+  return lastVote.round > old.lastVotedRound
+    ? undefined
+    : `a vote for ${lastVote.blockId} in round ${lastVote.round}, where lastVotedRound is ${old.lastVotedRound}`;
+}
+
+// CS-6: a timeout is signed over its round and the round of its high QC; a second one of a round must say the same.
+function timeoutContradiction(
+  old: SafetyRecord,
+  { lastTimeout, lastVotedRound }: SafetyRecord,
+): string | undefined {
+  if (lastTimeout === undefined) {
+    return old.lastTimeout === undefined ? undefined : `lastTimeout of round ${old.lastTimeout.round} → none`;
+  }
+  if (lastTimeout.round > lastVotedRound) {
+    return `lastTimeout is of round ${lastTimeout.round}, above lastVotedRound ${lastVotedRound}`;
+  }
+  if (old.lastTimeout === undefined) return undefined;
+  if (lastTimeout.round < old.lastTimeout.round) {
+    return `lastTimeout of round ${old.lastTimeout.round} → ${lastTimeout.round}`;
+  }
+  const [before, after] = [old.lastTimeout.highQC.round, lastTimeout.highQC.round];
+  return lastTimeout.round === old.lastTimeout.round && before !== after
+    ? `lastTimeout of round ${lastTimeout.round} with high QC ${before} → ${after}`
+    : undefined;
+}
+
+const conflict = (detail: string): WriteRefused => ({ status: 'refused', code: 'VERSION_CONFLICT', detail });
+const fork = (detail: string): WriteRefused => ({ status: 'refused', code: 'FORK', detail });

@@ -1,0 +1,378 @@
+/**
+ * Reads of the store on disk. Every row is checked against its CRC-32 before it is believed (ST-6). Boundary: disk.
+ * Rules ST-6, ST-8, docs/storage.md.
+ */
+import { equalBytes, toHex } from '../base/bytes.ts';
+import { invariant } from '../base/invariant.ts';
+import { genesisBlockId, genesisCertificate } from '../protocol/chain/canonical.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
+import {
+  digestBytes,
+  parseBatchDigest,
+  parseBlockId,
+  parseDigest,
+  parseHeight,
+} from '../protocol/chain/parse.ts';
+import type {
+  BatchDigest,
+  Block,
+  BlockId,
+  CertifiedBlock,
+  Digest,
+  ExecutedState,
+  Height,
+  QuorumCertificate,
+} from '../protocol/chain/types.ts';
+import type { SafetyRecord } from '../protocol/consensus/types.ts';
+import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
+import { ancestry, type HeldBlock } from './ancestry.ts';
+import { DamagedData, verifyRow } from './checksum.ts';
+import { decodeBlock, decodeCommitted, decodeQc, decodeRecord } from './codec.ts';
+import { deviceFailure } from './device-errors.ts';
+import { decodeEntry, decodeResults, entrySpan, prefixOf, readEntries, tableBytes } from './results.ts';
+import { blobOf, integerOf, locationOf, type Row } from './rows.ts';
+import type { Tip } from './rulings.ts';
+import type { Location, Segments } from './segments.ts';
+import type { Statements } from './statements.ts';
+import {
+  type BatchBytes,
+  type BatchesFound,
+  type BlockRange,
+  type LatestHeights,
+  NO_APP_HASH,
+  type Read,
+  type StoredExecution,
+  type StoreIdentity,
+  type StoreReader,
+  type TransactionFound,
+  type UncommittedBatches,
+} from './store.ts';
+import { findInRun, type Place, type Run, type TransactionTail } from './transaction-index.ts';
+
+/** What the reader works on. `path` is the database's, for errors. */
+export interface ReaderParts {
+  readonly path: string;
+  readonly identity: StoreIdentity;
+  readonly statements: Statements;
+  readonly segments: Segments;
+  readonly tail: TransactionTail;
+}
+
+export class SqliteReader implements StoreReader {
+  readonly identity: StoreIdentity;
+  protected readonly genesisId: BlockId;
+  protected readonly path: string;
+  protected readonly sql: Statements;
+  protected readonly segments: Segments;
+  protected readonly transactionTail: TransactionTail;
+  /** A group is staged and not synced: nothing may be read. */
+  protected staged = false;
+
+  constructor(parts: ReaderParts) {
+    this.identity = parts.identity;
+    this.genesisId = genesisBlockId(parts.identity, FIRST_EPOCH);
+    this.path = parts.path;
+    this.sql = parts.statements;
+    this.segments = parts.segments;
+    this.transactionTail = parts.tail;
+  }
+
+  recover(): Read<Recovered> {
+    return this.#read('recovery', () => {
+      const { record, version } = this.readRecord();
+      const tip = this.readTip();
+      const committed = tip.height === GENESIS_HEIGHT ? undefined : this.#committedAt(tip.height);
+      return {
+        record,
+        recordVersion: version,
+        ...(committed === undefined ? {} : { committed }),
+        blocks: this.#uncommittedAbove(tip),
+        executed: this.readExecuted(),
+      };
+    });
+  }
+
+  latest(): Read<LatestHeights> {
+    return this.#read('latest heights', () => {
+      const row = this.sql.earliest.get();
+      return {
+        ...(row === undefined ? {} : { earliest: heightOf(row) }),
+        committed: this.readTip().height,
+        executed: this.readExecuted().height,
+      };
+    });
+  }
+
+  blockAt(height: Height): Read<CommittedBlock | undefined> {
+    return this.#read(`block at height ${height}`, () => this.#committedAt(height));
+  }
+
+  committedBlock(id: BlockId): Read<CommittedBlock | undefined> {
+    return this.#read(`block ${id}`, () => this.#committedById(id));
+  }
+
+  blocksFrom(from: Height, limit: number, bytesMax: number): Read<BlockRange> {
+    return this.#read(`blocks from height ${from}`, () => {
+      const blocks: CommittedBlock[] = [];
+      let bytes = 0;
+      for (const row of this.sql.committedFrom.iterate(from, limit)) {
+        bytes += blobOf(row, 'body').byteLength;
+        if (blocks.length > 0 && bytes > bytesMax) break;
+        const committed = committedOf(row);
+        const expected = from + blocks.length;
+        if (committed.block.header.height !== expected && blocks.length > 0) {
+          throw new DamagedData(`committed_blocks: height ${expected} is missing`);
+        }
+        blocks.push(committed);
+      }
+      return { blocks, height: this.readTip().height };
+    });
+  }
+
+  blockWithAncestors(id: BlockId, ancestors: number): Read<readonly CertifiedBlock[]> {
+    return this.#read(`block ${id}`, () =>
+      ancestry(id, ancestors, (wanted) => this.#held(wanted), this.readRecord().record.highQC),
+    );
+  }
+
+  batches(digests: readonly BatchDigest[]): Read<BatchesFound> {
+    return this.#read('batches', () => {
+      const batches: BatchBytes[] = [];
+      const missing: BatchDigest[] = [];
+      for (const digest of digests) {
+        const location = this.batchLocation(digest);
+        if (location === undefined) missing.push(digest);
+        else batches.push({ digest, bytes: this.segments.read(location) });
+      }
+      return { batches, missing };
+    });
+  }
+
+  uncommittedBatches(bytesMax: number, after?: BatchDigest): Read<UncommittedBatches> {
+    return this.#read('uncommitted batches', () => {
+      const batches: BatchBytes[] = [];
+      let bytes = 0;
+      const start = after === undefined ? new Uint8Array(0) : digestBytes(after);
+      for (const row of this.sql.uncommittedBatches.iterate(start)) {
+        const location = locationOf(row);
+        if (location === undefined) continue;
+        bytes += location.length;
+        if (batches.length > 0 && bytes > bytesMax) return { batches, more: true };
+        const digest = parsed(parseBatchDigest(toHex(blobOf(row, 'digest'))), 'batches.digest');
+        batches.push({ digest, bytes: this.segments.read(location) });
+      }
+      return { batches, more: false };
+    });
+  }
+
+  execution(height: Height): Read<StoredExecution | undefined> {
+    return this.#read(`execution of height ${height}`, () => {
+      const row = this.executionRow(height);
+      if (row === undefined) return undefined;
+      const executed = { height, appHash: row.appHash };
+      if (row.location === undefined) return { executed, transactions: [], events: [] };
+      const what = `results of height ${height}`;
+      return { executed, ...decodeResults(this.segments.read(row.location), what) };
+    });
+  }
+
+  transaction(hash: Digest): Read<TransactionFound | undefined> {
+    return this.#read(`transaction ${hash}`, () => {
+      for (const place of this.#places(hash)) {
+        const executed = this.#executedAt(place);
+        if (executed.hash === hash) return { height: place.height, executed };
+      }
+      return undefined;
+    });
+  }
+
+  protected readRecord(): { readonly record: SafetyRecord; readonly version: number } {
+    const row = this.sql.record.get();
+    if (row === undefined) return { record: genesisRecord(this.identity), version: 0 };
+    const version = integerOf(row, 'version');
+    const body = blobOf(row, 'body');
+    verifyRow('safety_record', recordKey(version), body, integerOf(row, 'crc'));
+    return { record: decodeRecord(body, 'safety_record'), version };
+  }
+
+  protected readTip(): Tip {
+    const row = this.sql.tip.get();
+    if (row === undefined) return { height: GENESIS_HEIGHT, id: this.genesisId };
+    return { height: heightOf(row), id: blockIdIn(row, 'id', 'committed_blocks.id') };
+  }
+
+  protected readExecuted(): ExecutedState {
+    const newest = this.sql.executed.get();
+    if (newest === undefined) {
+      return { height: GENESIS_HEIGHT, appHash: this.identity.genesisAppHash ?? NO_APP_HASH };
+    }
+    const height = heightOf(newest);
+    const row = this.executionRow(height);
+    if (row === undefined) throw new DamagedData(`executions: height ${height} is missing`);
+    return { height, appHash: row.appHash };
+  }
+
+  protected executionRow(height: Height): ExecutionRow | undefined {
+    const row = this.sql.execution.get(height);
+    if (row === undefined) return undefined;
+    const [blockId, appHash] = [blobOf(row, 'block_id'), blobOf(row, 'app_hash')];
+    verifyRow('executions', executionKey(height, toHex(blockId)), appHash, integerOf(row, 'key_crc'));
+    return {
+      blockId: parsed(parseBlockId(toHex(blockId)), 'executions.block_id'),
+      appHash: parsed(parseDigest(toHex(appHash)), 'executions.app_hash'),
+      location: locationOf(row),
+    };
+  }
+
+  protected committedIdAt(height: Height): BlockId | undefined {
+    const row = this.sql.committedId.get(height);
+    return row === undefined ? undefined : blockIdIn(row, 'id', 'committed_blocks.id');
+  }
+
+  /** Undefined when the batch is not held; a committed block may still name it. */
+  protected batchLocation(digest: BatchDigest): Location | undefined {
+    const row = this.sql.batch.get(digestBytes(digest));
+    return row === undefined ? undefined : locationOf(row);
+  }
+
+  /** Fills the memory part of the transaction index from what is stored. */
+  protected loadTransactionTail(): void {
+    this.transactionTail.truncate(0);
+    const newest = this.sql.newestRun.get();
+    const indexed = newest === undefined ? GENESIS_HEIGHT : heightOf(newest, 'last_height');
+    for (const row of this.sql.unindexedExecutions.iterate(indexed)) {
+      const location = locationOf(row);
+      const height = heightOf(row);
+      if (location === undefined) throw new DamagedData(`executions: height ${height} has no results`);
+      const table = this.segments.readPart(location, 0, tableBytes(integerOf(row, 'transactions')));
+      readEntries(table).forEach(({ prefix, duplicate }, entry) => {
+        if (!duplicate) this.transactionTail.add(prefix, entry, height);
+      });
+    }
+  }
+
+  #read<Value>(what: string, read: () => Value): Read<Value> {
+    invariant(!this.staged, 'a store is read between groups only', { what });
+    try {
+      return { status: 'found', value: read() };
+    } catch (error) {
+      const failure = deviceFailure(error, `${what} in ${this.path}`);
+      if (failure === undefined) throw error;
+      return failure;
+    }
+  }
+
+  #committedAt(height: Height): CommittedBlock | undefined {
+    const row = this.sql.committedAt.get(height);
+    return row === undefined ? undefined : committedOf(row);
+  }
+
+  #committedById(id: BlockId): CommittedBlock | undefined {
+    const row = this.sql.committedById.get(digestBytes(id));
+    return row === undefined ? undefined : committedOf(row);
+  }
+
+  #held(id: BlockId): HeldBlock | undefined {
+    const row = this.sql.uncommittedById.get(digestBytes(id));
+    return row === undefined ? this.#committedById(id) : uncommittedOf(row);
+  }
+
+  // Only what joins the committed chain: parents first, each one's parent before it.
+  #uncommittedAbove(tip: Tip): readonly Block[] {
+    const joined = new Set<BlockId>([tip.id]);
+    const blocks: Block[] = [];
+    for (const row of this.sql.uncommitted.iterate(tip.height)) {
+      const { id, block } = uncommittedOf(row);
+      if (!joined.has(block.header.parentId)) continue;
+      joined.add(id);
+      blocks.push(block);
+    }
+    return blocks;
+  }
+
+  *#places(hash: Digest): Generator<Place> {
+    const prefix = prefixOf(hash);
+    yield* this.transactionTail.find(prefix);
+    for (const row of this.sql.runs.iterate()) {
+      const location = locationOf(row);
+      if (location === undefined) continue;
+      const run: Run = {
+        count: integerOf(row, 'entries'),
+        readPart: (start, length) => this.segments.readPart(location, start, length),
+      };
+      yield* findInRun(run, prefix);
+    }
+  }
+
+  #executedAt({ height, entry }: Place): ReturnType<typeof decodeEntry> {
+    const location = this.executionRow(height)?.location;
+    if (location === undefined) throw new DamagedData(`executions: height ${height} has no results`);
+    const counted = this.segments.readPart(location, 0, 4);
+    const count = new DataView(counted.buffer).getUint32(0);
+    const table = this.segments.readPart(location, 0, tableBytes(count));
+    const { start, length } = entrySpan(table, entry, location.length);
+    return decodeEntry(
+      this.segments.readPart(location, start, length),
+      `results of height ${height}, transaction ${entry}`,
+    );
+  }
+}
+
+interface ExecutionRow {
+  readonly blockId: BlockId;
+  readonly appHash: Digest;
+  readonly location: Location | undefined;
+}
+
+/** What a validator has signed before it ever signed: nothing. */
+export const genesisRecord = (identity: StoreIdentity): SafetyRecord => ({
+  epoch: FIRST_EPOCH,
+  lastVotedRound: ROOT_ROUND,
+  lockedRound: ROOT_ROUND,
+  highQC: genesisCertificate(identity, FIRST_EPOCH),
+});
+
+export const recordKey = (version: number): string => `record/${version}`;
+export const committedKey = (height: number, idHex: string): string => `committed/${height}/${idHex}`;
+export const uncommittedKey = (idHex: string): string => `uncommitted/${idHex}`;
+export const certificateKey = (idHex: string): string => `certificate/${idHex}`;
+export const executionKey = (height: number, idHex: string): string => `execution/${height}/${idHex}`;
+
+function committedOf(row: Row): CommittedBlock {
+  const height = integerOf(row, 'height');
+  const id = blobOf(row, 'id');
+  const body = blobOf(row, 'body');
+  const where = `committed_blocks, height ${height}`;
+  verifyRow(where, committedKey(height, toHex(id)), body, integerOf(row, 'crc'));
+  const committed = decodeCommitted(body, where);
+  if (committed.block.header.height !== height || !equalBytes(digestBytes(committed.id), id)) {
+    throw new DamagedData(`${where}: the row holds block ${committed.id}`);
+  }
+  return committed;
+}
+
+function uncommittedOf(row: Row): HeldBlock {
+  const id = blockIdIn(row, 'id', 'uncommitted_blocks.id');
+  const body = blobOf(row, 'body');
+  const where = `uncommitted_blocks, ${id}`;
+  verifyRow(where, uncommittedKey(id), body, integerOf(row, 'crc'));
+  const block = decodeBlock(body, where);
+  const qc = certificateOf(row, id, where);
+  return { id, block, ...(qc === undefined ? {} : { qc }) };
+}
+
+function certificateOf(row: Row, id: BlockId, where: string): QuorumCertificate | undefined {
+  if (row['qc'] === null) return undefined;
+  const body = blobOf(row, 'qc');
+  verifyRow(`${where}, certificate`, certificateKey(id), body, integerOf(row, 'qc_crc'));
+  return decodeQc(body, where);
+}
+
+const heightOf = (row: Row, column = 'height'): Height => parsed(parseHeight(row[column]), column);
+const blockIdIn = (row: Row, column: string, where: string): BlockId =>
+  parsed(parseBlockId(toHex(blobOf(row, column))), where);
+
+function parsed<Value>(value: Value | 'malformed', where: string): Value {
+  if (value === 'malformed') throw new DamagedData(`${where} is malformed`);
+  return value;
+}

@@ -1,0 +1,288 @@
+/**
+ * The store on disk: SQLite (WAL, synchronous=FULL) for what is small and looked up, segment files for what is large.
+ * A group of writes is one transaction; segment files are synced before it commits. Boundary: disk.
+ * Rules ST-1 to ST-9, docs/storage.md; numbers in docs/adr/0003-storage.md. Made by `openStore` (open.ts).
+ */
+import type { DatabaseSync } from 'node:sqlite';
+import { toHex } from '../base/bytes.ts';
+import { invariant } from '../base/invariant.ts';
+import { blockIdOf } from '../protocol/chain/canonical.ts';
+import { digestBytes } from '../protocol/chain/parse.ts';
+import type { Block, BlockId, Height, QuorumCertificate } from '../protocol/chain/types.ts';
+import { rowChecksum } from './checksum.ts';
+import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
+import { deviceFailure } from './device-errors.ts';
+import { encodeResults, isDuplicate, prefixOf } from './results.ts';
+import { ruleOnCommit, ruleOnExecution, ruleOnRecord, type StoredChain, type StoreFacts } from './rulings.ts';
+import type { SegmentTail } from './segments.ts';
+import {
+  certificateKey,
+  committedKey,
+  executionKey,
+  type ReaderParts,
+  recordKey,
+  SqliteReader,
+  uncommittedKey,
+} from './sqlite-reader.ts';
+import type { DeviceFailure, StageResult, Store, StoreWrite, SyncResult, WriteOutcome } from './store.ts';
+import { RUN_ENTRIES } from './transaction-index.ts';
+import type { Witness } from './witness.ts';
+
+export interface SqliteParts extends ReaderParts {
+  readonly db: DatabaseSync;
+  readonly witness: Witness;
+  /** Called once, after everything is closed. */
+  readonly released: () => void;
+}
+
+/** What a failed group is undone to. */
+interface Mark {
+  readonly facts: StoreFacts;
+  readonly segmentTail: SegmentTail;
+  readonly transactions: number;
+}
+
+/** Entries of the tail that are written as a run in the middle of a block. @unit entries @source encodeRun sorts 2^21 at most */
+const TAIL_ENTRIES_MAX = 2 ** 20;
+
+export class SqliteStore extends SqliteReader implements Store {
+  readonly #db: DatabaseSync;
+  readonly #witness: Witness;
+  readonly #released: () => void;
+  readonly #chain: StoredChain;
+  #facts: StoreFacts;
+  #mark: Mark | undefined;
+  /** A rollback failed: what this connection would read or write is not known. */
+  #lost: DeviceFailure | undefined;
+  #closed = false;
+  /** A run was emptied from memory by this group; after a failure it is read again. */
+  #tailTaken = false;
+
+  constructor(parts: SqliteParts) {
+    super(parts);
+    this.#db = parts.db;
+    this.#witness = parts.witness;
+    this.#released = parts.released;
+    this.#chain = {
+      committedIdAt: (height) => this.committedIdAt(height),
+      executionAt: (height) => this.executionRow(height),
+    };
+    const { record, version } = this.readRecord();
+    this.#facts = {
+      record,
+      recordVersion: version,
+      tip: this.readTip(),
+      executed: this.readExecuted(),
+      genesisId: this.genesisId,
+    };
+    this.loadTransactionTail();
+  }
+
+  stage(writes: readonly StoreWrite[]): StageResult {
+    invariant(!this.#closed, 'a closed store is not written', { path: this.path });
+    invariant(this.#mark === undefined, 'a group is synced before the next is staged', { path: this.path });
+    if (this.#lost !== undefined) return this.#lost;
+    const mark: Mark = {
+      facts: this.#facts,
+      segmentTail: this.segments.tail,
+      transactions: this.transactionTail.count,
+    };
+    this.#mark = mark;
+    this.staged = true;
+    try {
+      this.sql.begin.run();
+      const outcomes = writes.map((write) => this.#write(write));
+      return { status: 'staged', outcomes };
+    } catch (error) {
+      return this.#undo(mark, error);
+    }
+  }
+
+  sync(): SyncResult {
+    const mark = this.#mark;
+    invariant(mark !== undefined, 'a group is staged before it is synced', { path: this.path });
+    try {
+      const { segment, offset } = this.segments.tail;
+      const moved = segment !== mark.segmentTail.segment || offset !== mark.segmentTail.offset;
+      if (moved) {
+        this.sql.moveTail.run(segment, offset);
+        this.segments.sync();
+      }
+      this.sql.commit.run();
+    } catch (error) {
+      return this.#undo(mark, error);
+    }
+    const { recordVersion } = this.#facts;
+    this.#settle();
+    if (recordVersion !== mark.facts.recordVersion) this.#witnessRecord(recordVersion);
+    return { status: 'durable' };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      if (this.#db.isTransaction) this.sql.rollback.run();
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch (error) {
+      // What was acknowledged is in the WAL, synced; the next open moves it.
+      if (deviceFailure(error, this.path) === undefined) throw error;
+    } finally {
+      this.segments.close();
+      this.#witness.close();
+      this.#db.close();
+      this.#released();
+    }
+  }
+
+  #write(write: StoreWrite): WriteOutcome {
+    const refused = this.#tryWrite(write);
+    if (refused !== undefined) return refused;
+    return { status: 'staged', version: this.#facts.recordVersion, height: this.#facts.tip.height };
+  }
+
+  #tryWrite(write: StoreWrite): WriteOutcome | undefined {
+    switch (write.kind) {
+      case 'record':
+        return this.#writeRecord(write);
+      case 'certified':
+        for (const { block, qc } of write.blocks) this.#putUncommitted(qc.blockId, block, qc);
+        return undefined;
+      case 'commit':
+        return this.#writeCommit(write);
+      case 'batches':
+        for (const { digest, bytes } of write.batches) {
+          if (this.batchLocation(digest) !== undefined) continue;
+          const { segment, offset, length, crc } = this.segments.append(bytes);
+          this.sql.putBatch.run(digestBytes(digest), segment, offset, length, crc);
+        }
+        return undefined;
+      case 'pruneBatches':
+        for (const digest of write.digests) this.sql.forgetBatch.run(digestBytes(digest));
+        return undefined;
+      case 'execution':
+        return this.#writeExecution(write);
+    }
+  }
+
+  #writeRecord(write: Extract<StoreWrite, { kind: 'record' }>): WriteOutcome | undefined {
+    const refused = ruleOnRecord(this.#facts, write);
+    if (refused !== undefined) return refused;
+    const version = this.#facts.recordVersion + 1;
+    const body = encodeRecord(write.record);
+    this.sql.putRecord.run(version, body, rowChecksum(recordKey(version), body));
+    if (write.block !== undefined) this.#putUncommitted(blockIdOf(this.identity, write.block), write.block);
+    this.#facts = { ...this.#facts, record: write.record, recordVersion: version };
+    return undefined;
+  }
+
+  #putUncommitted(id: BlockId, block: Block, qc?: QuorumCertificate): void {
+    const { height, round } = block.header;
+    if (height <= this.#facts.tip.height) return;
+    const body = encodeBlock(block);
+    const certificate = qc === undefined ? null : encodeQc(qc);
+    this.sql.putUncommitted.run(
+      digestBytes(id),
+      height,
+      round,
+      body,
+      rowChecksum(uncommittedKey(id), body),
+      certificate,
+      certificate === null ? null : rowChecksum(certificateKey(id), certificate),
+    );
+  }
+
+  #writeCommit({ blocks }: Extract<StoreWrite, { kind: 'commit' }>): WriteOutcome | undefined {
+    const fresh = ruleOnCommit(this.#facts, this.#chain, blocks);
+    if ('status' in fresh) return fresh;
+    for (const committed of fresh) {
+      const { height, batches } = committed.block.header;
+      const body = encodeCommitted(committed);
+      const id = digestBytes(committed.id);
+      this.sql.putCommitted.run(height, id, body, rowChecksum(committedKey(height, toHex(id)), body));
+      for (const { digest } of batches) this.sql.markCommitted.run(digestBytes(digest), height);
+      this.#facts = { ...this.#facts, tip: { height, id: committed.id } };
+    }
+    if (fresh.length > 0) this.sql.pruneUncommitted.run(this.#facts.tip.height);
+    return undefined;
+  }
+
+  #writeExecution(write: Extract<StoreWrite, { kind: 'execution' }>): WriteOutcome | undefined {
+    const ruling = ruleOnExecution(this.#facts, this.#chain, write);
+    if (ruling === 'known') return undefined;
+    if (ruling !== 'fresh') return ruling;
+    const { blockId, executed, transactions, events } = write;
+    const { height, appHash } = executed;
+    const empty = transactions.length === 0 && events.length === 0;
+    const location = empty ? undefined : this.segments.append(encodeResults(transactions, events));
+    const hash = digestBytes(appHash);
+    this.sql.putExecution.run(
+      height,
+      digestBytes(blockId),
+      hash,
+      rowChecksum(executionKey(height, blockId), hash),
+      transactions.length,
+      location?.segment ?? null,
+      location?.offset ?? null,
+      location?.length ?? null,
+      location?.crc ?? null,
+    );
+    let split = false;
+    transactions.forEach((transaction, entry) => {
+      if (isDuplicate(transaction)) return;
+      this.transactionTail.add(prefixOf(transaction.hash), entry, height);
+      if (this.transactionTail.count < TAIL_ENTRIES_MAX) return;
+      split = true;
+      this.#writeRun(height);
+    });
+    if (split || this.transactionTail.count >= RUN_ENTRIES) this.#writeRun(height);
+    this.#facts = { ...this.#facts, executed };
+    return undefined;
+  }
+
+  #writeRun(lastHeight: Height): void {
+    const entries = this.transactionTail.count;
+    if (entries === 0) return;
+    const { segment, offset, length, crc } = this.segments.append(this.transactionTail.encodeRun());
+    this.sql.putRun.run(lastHeight, entries, segment, offset, length, crc);
+    this.transactionTail.truncate(0);
+    this.#tailTaken = true;
+  }
+
+  #undo(mark: Mark, cause: unknown): DeviceFailure {
+    const failure = deviceFailure(cause, this.path);
+    try {
+      if (this.#db.isTransaction) this.sql.rollback.run();
+    } catch (error) {
+      const rollback = deviceFailure(error, this.path);
+      if (rollback === undefined) throw error;
+      this.#lost = {
+        ...rollback,
+        detail: `${rollback.detail}; the store is closed to writing: restart the node`,
+      };
+    }
+    this.segments.rollback(mark.segmentTail);
+    this.#facts = mark.facts;
+    this.transactionTail.truncate(mark.transactions);
+    const taken = this.#tailTaken;
+    this.#settle();
+    if (taken && this.#lost === undefined) this.loadTransactionTail();
+    if (failure === undefined) throw cause;
+    return this.#lost ?? failure;
+  }
+
+  #settle(): void {
+    this.#mark = undefined;
+    this.staged = false;
+    this.#tailTaken = false;
+  }
+
+  // The record is durable already: a witness that cannot be written is only a weaker alarm.
+  #witnessRecord(version: number): void {
+    try {
+      this.#witness.write(version);
+    } catch (error) {
+      if (deviceFailure(error, this.path) === undefined) throw error;
+    }
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * What a store is, whatever it writes to: groups of writes become durable together, reads see durable things only.
+ * Synchronous. `sqlite-store.ts` is the disk, `memory-store.ts` the simulator's. Rules: docs/storage.md, ST-1 to ST-9.
+ */
+import type {
+  BatchDigest,
+  Block,
+  BlockId,
+  CertifiedBlock,
+  ChainDomain,
+  Digest,
+  ExecutedState,
+  Height,
+} from '../protocol/chain/types.ts';
+import type { SafetyRecord } from '../protocol/consensus/types.ts';
+import type {
+  ApplicationEvent,
+  CommittedBlock,
+  ExecutedTransaction,
+  Recovered,
+} from '../protocol/ports/storage.ts';
+
+/** The chain that a store belongs to; it never serves another (ST-1). */
+export interface StoreIdentity extends ChainDomain {
+  /** State before the first block, where it is known; else the executor writes it once, at height 0. */
+  readonly genesisAppHash?: Digest;
+}
+
+/** The application's state before the first block, as long as nobody has told it. */
+export const NO_APP_HASH = '0'.repeat(64) as Digest;
+
+export interface BatchBytes {
+  readonly digest: BatchDigest;
+  readonly bytes: Uint8Array;
+}
+
+/** One request's worth of writing: all of it or nothing. */
+export type StoreWrite =
+  /** Compare-and-set (ST-2), with the block voted for; its QC and the TC are in record and block. */
+  | {
+      readonly kind: 'record';
+      readonly record: SafetyRecord;
+      readonly expectedVersion: number;
+      readonly block?: Block;
+    }
+  | { readonly kind: 'certified'; readonly blocks: readonly CertifiedBlock[] }
+  /** Oldest first, gapless; those already committed are passed over (ST-4). */
+  | { readonly kind: 'commit'; readonly blocks: readonly CommittedBlock[] }
+  | { readonly kind: 'batches'; readonly batches: readonly BatchBytes[] }
+  /** Forgets batches that no committed block names; the others stay. */
+  | { readonly kind: 'pruneBatches'; readonly digests: readonly BatchDigest[] }
+  | {
+      readonly kind: 'execution';
+      readonly blockId: BlockId;
+      readonly executed: ExecutedState;
+      readonly transactions: readonly ExecutedTransaction[];
+      readonly events: readonly ApplicationEvent[];
+    };
+
+/** A write that was turned down; nothing of it was written, the rest of its group stands. */
+export interface WriteRefused {
+  readonly status: 'refused';
+  /** `FORK`: it contradicts what is committed, a broken invariant of this program; `CORRUPT`: it must be compared with a damaged row. */
+  readonly code: 'VERSION_CONFLICT' | 'FORK' | 'CORRUPT';
+  readonly detail: string;
+}
+
+/** Accepted into the group; it holds once `sync` said so. `version` is the record's, `height` the committed one. */
+export type WriteOutcome =
+  | { readonly status: 'staged'; readonly version: number; readonly height: Height }
+  | WriteRefused;
+
+/** The device's refusal. The whole group is undone. */
+export interface DeviceFailure {
+  readonly status: 'failed';
+  readonly code: 'IO' | 'FULL' | 'CORRUPT';
+  readonly detail: string;
+}
+
+export type StageResult =
+  | { readonly status: 'staged'; readonly outcomes: readonly WriteOutcome[] }
+  | DeviceFailure;
+export type SyncResult = { readonly status: 'durable' } | DeviceFailure;
+export type Read<Value> = { readonly status: 'found'; readonly value: Value } | DeviceFailure;
+
+export interface BatchesFound {
+  readonly batches: readonly BatchBytes[];
+  readonly missing: readonly BatchDigest[];
+}
+
+export interface BlockRange {
+  /** Committed, oldest first, gapless; with the proof of each one's commit. */
+  readonly blocks: readonly CommittedBlock[];
+  /** The newest committed height. */
+  readonly height: Height;
+}
+
+/** A block's outcome as the executor wrote it. */
+export interface StoredExecution {
+  readonly executed: ExecutedState;
+  readonly transactions: readonly ExecutedTransaction[];
+  readonly events: readonly ApplicationEvent[];
+}
+
+export interface TransactionFound {
+  readonly height: Height;
+  readonly executed: ExecutedTransaction;
+}
+
+/** `earliest` is undefined before the first commit. */
+export interface LatestHeights {
+  readonly earliest?: Height;
+  readonly committed: Height;
+  readonly executed: Height;
+}
+
+/** Batches that no committed block names, by rising digest. */
+export interface UncommittedBatches {
+  readonly batches: readonly BatchBytes[];
+  /** More follow after the last of `batches`. */
+  readonly more: boolean;
+}
+
+/** Reads for consensus, sync and the RPC. Absent things are `found` with `undefined`. */
+export interface StoreReader {
+  readonly identity: StoreIdentity;
+  recover(): Read<Recovered>;
+  latest(): Read<LatestHeights>;
+  blockAt(height: Height): Read<CommittedBlock | undefined>;
+  committedBlock(id: BlockId): Read<CommittedBlock | undefined>;
+  /** Committed blocks from a height; stops before `bytesMax` is passed, but gives one at least. */
+  blocksFrom(from: Height, limit: number, bytesMax: number): Read<BlockRange>;
+  /** Parents first, the block itself last; blocks whose own certificate is not held are left out. */
+  blockWithAncestors(id: BlockId, ancestors: number): Read<readonly CertifiedBlock[]>;
+  batches(digests: readonly BatchDigest[]): Read<BatchesFound>;
+  /** From above `after`; stops before `bytesMax` is passed, but gives one at least. */
+  uncommittedBatches(bytesMax: number, after?: BatchDigest): Read<UncommittedBatches>;
+  execution(height: Height): Read<StoredExecution | undefined>;
+  /** By hash; the newest execution that was not a duplicate. */
+  transaction(hash: Digest): Read<TransactionFound | undefined>;
+}
+
+export interface Store extends StoreReader {
+  /** Judges and writes in order, each seeing those before it; not durable yet. `sync` must follow before any read. */
+  stage(writes: readonly StoreWrite[]): StageResult;
+  /** Makes the staged group durable; after a failure none of it is there. */
+  sync(): SyncResult;
+  /** Releases the lock. Idempotent. What is staged is dropped. */
+  close(): void;
+}

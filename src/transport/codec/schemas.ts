@@ -1,0 +1,187 @@
+/**
+ * The strict shape of each kind of message: every field, its bounds, nothing else. Brands are made here.
+ * Output has its keys in the order written here, which is the one order on the wire. Pure. Rules TP-8, TP-9.
+ */
+import { z } from 'zod';
+import type { WallTime } from '../../base/units.ts';
+import { ORDINAL_MAX } from '../../protocol/chain/ordinals.ts';
+import type {
+  Address,
+  BatchDigest,
+  BatchReference,
+  Block,
+  BlockId,
+  CertifiedBlock,
+  Digest,
+  Epoch,
+  Header,
+  Height,
+  QuorumCertificate,
+  Round,
+  TimeoutCertificate,
+  TimeoutGroup,
+  Vote,
+} from '../../protocol/chain/types.ts';
+import type { WireKind } from '../../protocol/transport/kinds.ts';
+import {
+  ADDRESS_RECORDS_MAX,
+  BATCH_REFERENCES_MAX,
+  BLOCKS_MAX,
+  DIGESTS_MAX,
+  HOST_BYTES_MAX,
+  VALIDATORS_MAX,
+} from '../../protocol/transport/limits.ts';
+import type { AddressRecord, WireMessage } from '../../protocol/transport/messages.ts';
+
+/** The body of a kind: the message without its name, which is in the envelope. */
+export type Body<Kind extends WireKind> = Omit<Extract<WireMessage, { kind: Kind }>, 'kind'>;
+
+/** Tells a brand's schema by its name: the checks are the schema's, the brand is this gateway's. */
+const branded = <Branded>(schema: z.ZodType): z.ZodType<Branded> => schema as z.ZodType<Branded>;
+
+const whole = z.int().min(0).max(ORDINAL_MAX);
+const hex64 = z.string().regex(/^[0-9a-f]{64}$/);
+const height = branded<Height>(whole);
+const round = branded<Round>(whole);
+const epoch = branded<Epoch>(whole);
+const digest = branded<Digest>(hex64);
+const blockId = branded<BlockId>(hex64);
+const batchDigest = branded<BatchDigest>(hex64);
+const address = branded<Address>(z.string().regex(/^[0-9a-f]{40}$/));
+const wallTime = branded<WallTime>(whole);
+
+const bytesWithin = (lengthMin: number, lengthMax: number): z.ZodType<Uint8Array> =>
+  z.custom<Uint8Array>(
+    (value) => value instanceof Uint8Array && value.byteLength >= lengthMin && value.byteLength <= lengthMax,
+    `expected ${lengthMin} to ${lengthMax} bytes`,
+  );
+const bytesOf = (length: number): z.ZodType<Uint8Array> => bytesWithin(length, length);
+
+/** A list that stops at its first bad item: what a bad frame costs does not grow with its length (TP-11). */
+function listOf<Item>(item: z.ZodType<Item>, countMin: number, countMax: number): z.ZodType<readonly Item[]> {
+  return z.unknown().transform((value, context): readonly Item[] => {
+    if (!Array.isArray(value) || value.length < countMin || value.length > countMax) {
+      context.addIssue({ code: 'custom', message: `expected a list of ${countMin} to ${countMax}` });
+      return z.NEVER;
+    }
+    const items: Item[] = [];
+    for (const [index, raw] of value.entries()) {
+      const parsed = item.safeParse(raw);
+      if (!parsed.success) {
+        const issue = parsed.error.issues[0];
+        context.addIssue({
+          code: 'custom',
+          message: issue?.message ?? 'malformed',
+          path: [index, ...(issue?.path ?? [])],
+        });
+        return z.NEVER;
+      }
+      items.push(parsed.data);
+    }
+    return items;
+  });
+}
+
+const bitmap = bytesWithin(0, VALIDATORS_MAX / 8);
+/** A BLS signature, or none in the QC of round 0. */
+const blsOrNone = z.custom<Uint8Array>(
+  (value) => value instanceof Uint8Array && (value.byteLength === 96 || value.byteLength === 0),
+  'expected 96 bytes or none',
+);
+
+const statement = { epoch, round, height, blockId, parentId: blockId, parentRound: round };
+const vote: z.ZodType<Vote> = z.strictObject({ ...statement, validator: address, signature: bytesOf(96) });
+const qc: z.ZodType<QuorumCertificate> = z.strictObject({
+  ...statement,
+  signers: bitmap,
+  signature: blsOrNone,
+});
+const timeoutGroup: z.ZodType<TimeoutGroup> = z.strictObject({ highQcRound: round, signers: bitmap });
+const tc: z.ZodType<TimeoutCertificate> = z.strictObject({
+  epoch,
+  round,
+  highQC: qc,
+  groups: listOf(timeoutGroup, 1, VALIDATORS_MAX) as unknown as z.ZodType<TimeoutCertificate['groups']>,
+  signature: bytesOf(96),
+});
+const batchReference: z.ZodType<BatchReference> = z.strictObject({
+  digest: batchDigest,
+  count: whole,
+  bytes: whole,
+});
+const header: z.ZodType<Header> = z.strictObject({
+  epoch,
+  round,
+  height,
+  parentId: blockId,
+  time: wallTime,
+  proposer: address,
+  batches: listOf(batchReference, 0, BATCH_REFERENCES_MAX),
+  batchesRoot: digest,
+  executed: z.strictObject({ height, appHash: digest }),
+  validatorsHash: digest,
+  nextValidatorsHash: digest,
+  evidenceHash: digest,
+  vrfProof: bytesWithin(0, 96),
+});
+const block: z.ZodType<Block> = z.strictObject({ header, qc });
+const certifiedBlock: z.ZodType<CertifiedBlock> = z.strictObject({ block, qc });
+const addressRecord: z.ZodType<AddressRecord> = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .max(HOST_BYTES_MAX)
+    .regex(/^[0-9A-Za-z.:_-]+$/),
+  port: z.int().min(1).max(65_535),
+  nodeKey: bytesOf(32),
+  sequence: whole,
+  signature: bytesOf(64),
+});
+const nonce = z.int().min(0).max(0xffffffff);
+const requestId = whole;
+
+/** Bodies by kind. A kind without a schema does not compile. */
+export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
+  Hello: z.strictObject({
+    version: z.strictObject({ major: z.int().min(0).max(127), minor: z.int().min(0).max(127) }),
+    chainId: z.string().min(1).max(64),
+    genesisHash: digest,
+    epoch,
+    role: z.enum(['validator', 'full']),
+    nodeKey: bytesOf(32),
+    instance: bytesOf(8),
+    moniker: z.string().max(64),
+    signature: bytesOf(64),
+  }),
+  Ping: z.strictObject({ nonce }),
+  Pong: z.strictObject({ nonce }),
+  Addresses: z.strictObject({ records: listOf(addressRecord, 0, ADDRESS_RECORDS_MAX) }),
+  Proposal: z.strictObject({ block, vote, tc: tc.exactOptional() }),
+  Vote: z.strictObject({ vote }),
+  QC: z.strictObject({ qc }),
+  ViewChange: z.strictObject({
+    epoch,
+    round,
+    highQC: qc,
+    lastTC: tc.exactOptional(),
+    lastVote: vote.exactOptional(),
+    reason: z.enum([
+      'LeaderTimeout',
+      'InvalidProposal',
+      'NoProgressInView',
+      'ConflictingProposals',
+      'ExplicitRequest',
+    ]),
+    height,
+    tick: whole,
+    validator: address,
+    signature: bytesOf(96),
+  }),
+  NewView: z.strictObject({ epoch, height, round, leader: address, tc }),
+  Batch: z.strictObject({ bytes: z.instanceof(Uint8Array) }),
+  BatchAck: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),
+  GetBatch: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),
+  GetBlocks: z.strictObject({ requestId, from: height, limit: z.int().min(1).max(BLOCKS_MAX) }),
+  GetBlock: z.strictObject({ requestId, id: blockId, ancestors: z.int().min(0).max(64) }),
+  Blocks: z.strictObject({ requestId, blocks: listOf(certifiedBlock, 0, BLOCKS_MAX), height }),
+};

@@ -1,0 +1,159 @@
+/**
+ * What comes from one peer: kind and size, role, ban, rate, then decoding, then the cell that is responsible.
+ * A full mailbox pauses the socket. Mutable; touches no socket but through its port. Rules TP-5, TP-6, TP-8, TP-11.
+ */
+import { RingBuffer } from '../base/ring-buffer.ts';
+import type { Millis, Monotonic } from '../base/units.ts';
+import { type Bucket, fullBucket, oweTokens, takeTokens } from '../protocol/transport/bucket.ts';
+import { KINDS, type WireKind } from '../protocol/transport/kinds.ts';
+import { PEER_QUOTA } from '../protocol/transport/limits.ts';
+import type { Role, WireMessage } from '../protocol/transport/messages.ts';
+import type { FrameRefusal } from '../protocol/transport/refusal.ts';
+import { decodeBody, readEnvelope } from './codec/codec.ts';
+
+/** What the inbox needs of its connection. */
+export interface InboxPort {
+  now(): Monotonic;
+  pause(): void;
+  resume(): void;
+  /** Resolves after `delay`. */
+  rest(delay: Millis): Promise<void>;
+  /** Hands a message on. A promise means that there was no room: it resolves when there is, the message being in. */
+  deliver(message: WireMessage): Promise<void> | undefined;
+  refuse(refusal: FrameRefusal): void;
+}
+
+export interface InboxCounts {
+  readonly frames: number;
+  readonly bytes: number;
+  /** Unknown kinds of newer minor versions (TP-10). */
+  readonly ignored: number;
+  readonly refused: number;
+  /** Frames lost to the bound of the paused queue. */
+  readonly overflowed: number;
+  readonly pauses: number;
+}
+
+/** A paused socket may still hold one chunk of the smallest frames. @unit frames @source 64 KiB / 8 bytes */
+const PAUSED_FRAMES_MAX = 8_192;
+
+export class Inbox {
+  readonly #port: InboxPort;
+  #role: Role;
+  readonly #buckets = new Map<WireKind, Bucket>();
+  #quota: Bucket;
+  readonly #held = new RingBuffer<Uint8Array>();
+  #reasonsToPause = 0;
+  #closed = false;
+  #syncLaneOpen = true;
+  #counts = { frames: 0, bytes: 0, ignored: 0, refused: 0, overflowed: 0, pauses: 0 };
+
+  constructor(port: InboxPort, role: Role) {
+    this.#port = port;
+    this.#role = role;
+    this.#quota = fullBucket(PEER_QUOTA, port.now());
+  }
+
+  /** Takes one frame off the socket. */
+  take(bytes: Uint8Array): void {
+    if (this.#closed) return;
+    this.#counts.frames += 1;
+    this.#counts.bytes += bytes.byteLength;
+    if (!this.paused) this.#handle(bytes);
+    else if (this.#held.length < PAUSED_FRAMES_MAX) this.#held.push(bytes);
+    else this.#counts.overflowed += 1;
+  }
+
+  /** A text message: nothing that this protocol has. */
+  takeText(): void {
+    this.#refuse({ code: 'FRAME_NOT_BINARY' });
+  }
+
+  /** What the peer may speak of changes with the validator set (TP-9). */
+  setRole(role: Role): void {
+    this.#role = role;
+  }
+
+  /** Opens or closes the lanes `sync` and `gossip` (TP-6). */
+  setSyncLane(open: boolean): void {
+    this.#syncLaneOpen = open;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#held.retain(() => false);
+  }
+
+  get counts(): InboxCounts {
+    return { ...this.#counts };
+  }
+
+  get paused(): boolean {
+    return this.#reasonsToPause > 0;
+  }
+
+  #refuse(refusal: FrameRefusal): void {
+    this.#counts.refused += 1;
+    this.#port.refuse(refusal);
+  }
+
+  #handle(bytes: Uint8Array): void {
+    const { bucket, rest } = oweTokens(this.#quota, PEER_QUOTA, this.#port.now(), bytes.byteLength);
+    this.#quota = bucket;
+    if (rest > 0) this.#pauseUntil(this.#port.rest(rest));
+    const envelope = readEnvelope(bytes);
+    if (envelope.outcome === 'ignored') this.#counts.ignored += 1;
+    else if (envelope.outcome === 'refused') this.#refuse(envelope.refusal);
+    else this.#handleKind(envelope.kind, bytes);
+  }
+
+  #handleKind(kind: WireKind, bytes: Uint8Array): void {
+    const refusal = this.#refusalOf(kind);
+    const decoding =
+      refusal === undefined ? decodeBody(kind, bytes) : ({ outcome: 'refused', refusal } as const);
+    if (decoding.outcome === 'refused') this.#refuse(decoding.refusal);
+    if (decoding.outcome !== 'decoded') return;
+    const room = this.#port.deliver(decoding.message);
+    if (room !== undefined) this.#pauseUntil(room);
+  }
+
+  /** What speaks against a frame of this kind before its body is looked at. Takes a token (TP-5). */
+  #refusalOf(kind: WireKind): FrameRefusal | undefined {
+    const rule = KINDS[kind];
+    if (kind === 'Hello') return { code: 'KIND_OUT_OF_PHASE', kind };
+    if (rule.from === 'validator' && this.#role !== 'validator') {
+      return { code: 'KIND_NOT_FOR_ROLE', kind, role: this.#role };
+    }
+    const isSync = rule.lane === 'sync' || rule.lane === 'gossip';
+    if (isSync && !this.#syncLaneOpen) return { code: 'SYNC_LANE_BANNED', kind };
+    const now = this.#port.now();
+    const { bucket, taken } = takeTokens(this.#buckets.get(kind) ?? fullBucket(rule, now), rule, now);
+    this.#buckets.set(kind, bucket);
+    return taken ? undefined : { code: 'RATE_EXCEEDED', kind };
+  }
+
+  /** Several reasons to pause may stand at once: reading goes on when the last is gone. */
+  #pauseUntil(gone: Promise<void>): void {
+    this.#reasonsToPause += 1;
+    if (this.#reasonsToPause === 1) {
+      this.#counts.pauses += 1;
+      this.#port.pause();
+    }
+    const goOn = (): void => {
+      this.#reasonsToPause -= 1;
+      if (this.#reasonsToPause === 0) this.#resume();
+    };
+    void gone.then(goOn, goOn);
+  }
+
+  #resume(): void {
+    while (!this.paused && !this.#closed) {
+      const bytes = this.#held.shift();
+      if (bytes === undefined) {
+        this.#port.resume();
+        return;
+      }
+      this.#handle(bytes);
+    }
+  }
+}

@@ -1,0 +1,383 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { raise, setup } from 'xstate';
+import {
+  child,
+  clockFrom,
+  createSystem,
+  type Effect,
+  handler,
+  type Keyframe,
+  millis,
+  realClock,
+  restoreSystem,
+  seededRandom,
+  step,
+  supervisor,
+  types,
+  virtualClock,
+} from '../../../src/actors/runtime/index.ts';
+import { contextAt, puppet, rig } from './harness.ts';
+
+/** Each note starts the next timer: chains of timers whose times can be summed. */
+const ticker = setup({
+  types: types<{ readonly times: readonly number[] }, { readonly type: 'tick'; readonly every: number }>(),
+  actions: {
+    tick: step(({ context, event, now }) => ({
+      context: { times: [...context.times, now] },
+      effects: [{ kind: 'startTimer', key: `every ${event.every}`, delayMs: event.every, message: event }],
+    })),
+  },
+}).createMachine({ id: 'ticker', context: { times: [] }, on: { tick: { actions: 'tick' } } });
+
+describe('virtual time', () => {
+  it('advance(a + b) equals advance(a) then advance(b), and timers fire at exact deadlines (RT-14)', () => {
+    const periods = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(periods, fc.array(fc.nat({ max: 20 }), { maxLength: 8 }), (every, parts) => {
+        const run = (steps: readonly number[]): unknown => {
+          const { clock, system } = rig(child('t', ticker));
+          for (const period of every) system.ref('t').tell({ type: 'tick', every: period });
+          for (const ms of steps) clock.advance(ms);
+          clock.settle();
+          return system.ref('t').info()?.snapshot;
+        };
+        const total = parts.reduce((sum, part) => sum + part, 0);
+        const whole = run([total]);
+        expect(JSON.stringify(run(parts))).toBe(JSON.stringify(whole));
+        const due = every
+          .flatMap((period) => Array.from({ length: Math.floor(total / period) + 1 }, (_, n) => n * period))
+          .toSorted((left, right) => left - right);
+        // Equal periods share a key, so one replaces the other.
+        if (new Set(every).size === every.length) expect(whole).toMatchObject({ context: { times: due } });
+      }),
+    );
+  });
+
+  it('fires equal deadlines in the order of arming, over all systems on one clock (RT-14)', () => {
+    const clock = virtualClock();
+    const order: string[] = [];
+    const systems = ['x', 'y'].map((name) => {
+      const system = createSystem({ name, clock, random: seededRandom(name) });
+      system.inspect({ transition: ({ event }) => void (event.type === 'note' && order.push(name)) });
+      system.start(child('w', puppet));
+      return system;
+    });
+    clock.settle();
+    const [x, y] = systems;
+    const arm = (key: string, delayMs: number): Effect => ({
+      kind: 'startTimer',
+      key,
+      delayMs,
+      message: { type: 'note', value: 0 },
+    });
+    y?.ref('w').tell({ type: 'do', effects: [arm('a', 5), arm('b', 7)] });
+    clock.advance(1);
+    x?.ref('w').tell({ type: 'do', effects: [arm('a', 4), arm('b', 5)] });
+    clock.schedule(4, () => order.push('clock'));
+    clock.advance(100);
+    // Due at 5: y's first, the clock's, x's first, in the order of arming; then x's at 6 and y's at 7.
+    expect(order).toEqual(['y', 'clock', 'x', 'x', 'y']);
+  });
+
+  it('moves a chart time only with an input (RT-14, RT-15)', () => {
+    const { clock, system } = rig(child('w', puppet));
+    clock.advance(500);
+    system.ref('w').tell({ type: 'note', value: 1 });
+    clock.settle();
+    expect(contextAt(system, 'w').at).toBe(500);
+  });
+});
+
+describe('a named timer', () => {
+  it('is replaced by starting its key again, and sends its message once (RT-12)', () => {
+    const action = fc.oneof(
+      fc.record({ start: fc.constantFrom('a', 'b'), delayMs: fc.nat({ max: 10 }) }),
+      fc.record({ cancel: fc.constantFrom('a', 'b') }),
+      fc.record({ advance: fc.nat({ max: 6 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
+        const { clock, system } = rig(child('w', puppet));
+        const ref = system.ref('w');
+        const armed = new Map<string, { due: number; value: number }>();
+        let fired: { due: number; value: number }[] = [];
+        const say = (effect: Effect): void => {
+          ref.tell({ type: 'do', effects: [effect] });
+          clock.settle();
+        };
+        let now = 0;
+        actions.forEach((one, value) => {
+          if ('start' in one) {
+            say({
+              kind: 'startTimer',
+              key: one.start,
+              delayMs: one.delayMs,
+              message: { type: 'note', value },
+            });
+            armed.set(one.start, { due: now + one.delayMs, value });
+          } else if ('cancel' in one) {
+            say({ kind: 'cancelTimer', key: one.cancel });
+            armed.delete(one.cancel);
+          } else {
+            now += one.advance;
+            clock.advance(one.advance);
+            const due = [...armed].filter(([, timer]) => timer.due <= now);
+            const order = due
+              .map(([, timer]) => timer)
+              .toSorted((left, right) => left.due - right.due || left.value - right.value);
+            fired = [...fired, ...order];
+            for (const [key] of due) armed.delete(key);
+          }
+        });
+        expect(contextAt(system, 'w').notes).toEqual(fired.map(({ value }) => value));
+        expect(ref.info()?.timers).toHaveLength(armed.size);
+      }),
+    );
+  });
+});
+
+describe('a state timeout', () => {
+  const chart = setup({
+    types: types<{ readonly heard: readonly string[] }, { readonly type: 'move' | 'raised' | 'back' }>(),
+    actions: {
+      hear: step(({ context, event }) => ({ context: { heard: [...context.heard, event.type] } })),
+      raiseLater: raise({ type: 'raised' }, { delay: 50 }),
+    },
+  }).createMachine({
+    context: { heard: [] },
+    initial: 'first',
+    on: { raised: { actions: 'hear' } },
+    states: {
+      first: { entry: 'raiseLater', after: { 100: 'late' }, on: { move: 'second' } },
+      second: { on: { back: 'first' } },
+      late: {},
+    },
+  });
+
+  it('of after ends with its state, and starts anew with it (RT-12)', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 99 }), fc.nat({ max: 200 }), (stay, away) => {
+        const { clock, system } = rig(child('w', chart));
+        const state = (): unknown => system.ref('w').info()?.snapshot;
+        clock.advance(stay);
+        system.ref('w').tell({ type: 'move' });
+        clock.advance(away);
+        expect(state()).toMatchObject({ value: 'second' });
+        system.ref('w').tell({ type: 'back' });
+        clock.advance(99);
+        expect(state()).toMatchObject({ value: 'first' });
+        clock.advance(1);
+        expect(state()).toMatchObject({ value: 'late' });
+      }),
+    );
+  });
+
+  it('keeps its deadline over a restore in another process (RT-12)', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 99 }), (stay) => {
+        const { clock, system } = rig(child('w', chart));
+        clock.advance(stay);
+        // A deadline counts from the last input, so the keyframe's time is that of the last input.
+        system.ref('w').tell({ type: 'raised' });
+        clock.settle();
+        const keyframe: Keyframe = JSON.parse(JSON.stringify(system.keyframe()));
+        const next = virtualClock();
+        const restored = restoreSystem(
+          { name: 'next', clock: clockFrom(next, keyframe.now), random: seededRandom('rig') },
+          [child('w', chart)],
+          keyframe,
+        );
+        const state = (): unknown => restored.ref('w').info()?.snapshot;
+        next.advance(99 - stay);
+        expect(state()).toMatchObject({ value: 'first', context: { heard: ['raised', 'raised'] } });
+        next.advance(1);
+        expect(state()).toMatchObject({ value: 'late' });
+      }),
+    );
+  });
+
+  it('of a delayed raise ends with its state too (RT-12)', () => {
+    fc.assert(
+      fc.property(fc.nat({ max: 99 }), (stay) => {
+        const { clock, system } = rig(child('w', chart));
+        clock.advance(stay);
+        system.ref('w').tell({ type: 'move' });
+        clock.advance(200);
+        expect(system.ref('w').info()?.snapshot).toMatchObject({
+          context: { heard: stay >= 50 ? ['raised'] : [] },
+        });
+        expect(system.ref('w').info()?.timers).toEqual([]);
+      }),
+    );
+  });
+});
+
+describe('postpone', () => {
+  it('brings messages back at the next change of state, oldest first, before newer ones (RT-13)', () => {
+    const action = fc.constantFrom('later', 'later', 'note', 'left', 'right');
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 60 }), fc.boolean(), (actions, isBatch) => {
+        const { clock, system } = rig(child('w', puppet));
+        let state = 'left';
+        let queue = actions.map((name, value) => ({ name, value }));
+        let postponed: typeof queue = [];
+        const notes: number[] = [];
+        for (const { name, value } of queue) {
+          if (name === 'later') system.ref('w').tell({ type: 'later', value });
+          else if (name === 'note') system.ref('w').tell({ type: 'note', value });
+          else system.ref('w').tell({ type: 'go', to: name });
+          if (!isBatch) clock.settle();
+        }
+        clock.settle();
+        for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+          if (next.name === 'note' || (next.name === 'later' && state === 'right')) notes.push(next.value);
+          else if (next.name === 'later') postponed.push(next);
+          else if (next.name !== state) {
+            state = next.name;
+            queue = [...postponed, ...queue];
+            postponed = [];
+          }
+        }
+        expect(contextAt(system, 'w').notes).toEqual(notes);
+        expect(system.ref('w').info()?.counters.postponed).toBe(postponed.length);
+      }),
+    );
+  });
+
+  it('is bounded: what is too much is a dead letter (RT-13)', () => {
+    const { clock, system, dead } = rig(child('w', puppet, { mailbox: { postponed: 3 } }));
+    for (let value = 0; value < 5; value += 1) system.ref('w').tell({ type: 'later', value });
+    clock.settle();
+    expect(dead.map(({ reason }) => reason)).toEqual(['postpone_full', 'postpone_full']);
+    system.ref('w').tell({ type: 'go', to: 'right' });
+    clock.settle();
+    expect(contextAt(system, 'w').notes).toEqual([0, 1, 2]);
+  });
+});
+
+describe('a shutdown', () => {
+  const stubborn = (stopMs: number) =>
+    handler<null, { type: 'none' }>({
+      init: () => null,
+      receive: () => undefined,
+      terminate: (context) =>
+        new Promise((resolve) => {
+          clockOf.get(context.self)?.(stopMs, resolve);
+        }),
+    });
+  const clockOf = new Map<string, (ms: number, done: () => void) => void>();
+
+  it('ends within the sum of the shutdown times, also in the middle of a restart (RT-17, RT-3)', async () => {
+    const times = fc.array(
+      fc.record({
+        needs: fc.nat({ max: 60 }),
+        grace: fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant('brutal_kill' as const)),
+      }),
+      { minLength: 1, maxLength: 4 },
+    );
+    await fc.assert(
+      fc.asyncProperty(times, fc.nat({ max: 3 }), fc.nat({ max: 80 }), async (list, failing, wait) => {
+        const children = list.map(({ needs, grace }, index) =>
+          child(`c${index}`, stubborn(needs), { shutdown: grace === 'brutal_kill' ? grace : millis(grace) }),
+        );
+        const puppets = [child('p', puppet)];
+        const strategy = 'one_for_all';
+        const { clock, system, log } = rig(
+          child('top', supervisor({ strategy, intensity: 9, children: [...puppets, ...children] })),
+        );
+        for (const { id } of children) clockOf.set(`top/${id}`, (ms, done) => void clock.schedule(ms, done));
+        if (failing > 0) system.ref('top/p').tell({ type: 'throw' });
+        await clock.advanceAsync(wait);
+        const from = clock.now();
+        let ended = -1;
+        const stopped = system.stop().then(() => {
+          ended = clock.now();
+        });
+        const most = list.reduce(
+          (sum, { needs, grace }) => sum + (grace === 'brutal_kill' ? 0 : Math.min(needs, grace)),
+          0,
+        );
+        for (let step = 0; step <= most && ended < 0; step += 1) await clock.advanceAsync(1);
+        await stopped;
+        // The end is seen at most one step late.
+        expect(ended - from).toBeLessThanOrEqual(most + 1);
+        expect(system.cells()).toEqual([]);
+        expect(log.at(-1)).toBe('-top shutdown');
+        if (failing === 0) {
+          const ends = log.filter((line) => line.startsWith('-top/c')).map((line) => line.split(' ')[0]);
+          expect(ends).toEqual(children.map(({ id }) => `-top/${id}`).reverse());
+          list.forEach(({ needs, grace }, index) => {
+            const killed = grace === 'brutal_kill' || needs > grace;
+            if (needs !== grace) expect(log).toContain(`-top/c${index} ${killed ? 'killed' : 'shutdown'}`);
+          });
+        }
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('kills by detaching: signal aborted, timers gone, late completions ignored (RT-3)', async () => {
+    const seen: string[] = [];
+    const hanging = handler<null, { type: 'none' }>({
+      init({ signal, startTimer }) {
+        signal.addEventListener('abort', () => seen.push('aborted'));
+        startTimer('t', 10, { type: 'none' });
+        return null;
+      },
+      receive: () => void seen.push('received'),
+      terminate: () => new Promise(() => undefined),
+    });
+    const tree = supervisor({ children: [child('h', hanging, { shutdown: millis(5) })] });
+    const { clock, system, log } = rig(child('top', tree));
+    const stopped = system.stop();
+    await clock.advanceAsync(100);
+    await stopped;
+    expect(log.slice(-2)).toEqual(['-top/h killed', '-top shutdown']);
+    expect(seen).toEqual(['aborted']);
+    expect(clock.nextDue()).toBeUndefined();
+  });
+});
+
+describe('the real clock', () => {
+  it('runs turns in macrotasks and fires timers no earlier than due', async () => {
+    const clock = realClock();
+    const system = createSystem({ name: 'real', clock, random: seededRandom(1) });
+    const ref = system.start(child('t', ticker));
+    await ref.started();
+    const from = clock.now();
+    ref.tell({ type: 'tick', every: 20 });
+    await new Promise((resolve) => clock.schedule(70, () => resolve(undefined)));
+    const snapshot = ref.info()?.snapshot;
+    await system.stop();
+    const times =
+      typeof snapshot === 'object' && snapshot !== null && 'context' in snapshot ? snapshot.context : {};
+    const list =
+      typeof times === 'object' && times !== null && 'times' in times && Array.isArray(times.times)
+        ? times.times
+        : [];
+    expect(list.length).toBeGreaterThanOrEqual(2);
+    for (let index = 1; index < list.length; index += 1) {
+      expect(list[index] - list[index - 1]).toBeGreaterThanOrEqual(20);
+    }
+    expect(list[0]).toBeGreaterThanOrEqual(from);
+  });
+
+  it('lets the event loop run while there are turns without end', async () => {
+    const system = createSystem({ name: 'busy', clock: realClock(), random: seededRandom(1) });
+    const loop = setup({
+      types: types<object, { readonly type: 'again' }>(),
+      actions: {
+        again: step(({ address }) => ({
+          effects: [{ kind: 'tell', to: address, message: { type: 'again' } }],
+        })),
+      },
+    }).createMachine({ context: {}, on: { again: { actions: 'again' } } });
+    const ref = system.start(child('loop', loop));
+    ref.tell({ type: 'again' });
+    // Timers of the host fire in between, however slow the machine is.
+    while (system.counters().turns < 5_000) await new Promise((resolve) => setTimeout(resolve, 1));
+    await system.stop();
+    expect(system.cells()).toEqual([]);
+  });
+});

@@ -1,0 +1,93 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestServer, type TestServer } from '../rpc/server.ts';
+import { althing, type Run } from './run.ts';
+
+let rpc: TestServer;
+let home = '';
+beforeAll(async () => {
+  rpc = await startTestServer();
+  home = mkdtempSync(join(tmpdir(), 'althing-commands-'));
+  for (const folder of ['config', 'keys']) mkdirSync(join(home, folder));
+  writeFileSync(join(home, 'config', 'althing.toml'), `[rpc]\nlisten = "${new URL(rpc.url).host}"\n`);
+  writeFileSync(join(home, 'keys', 'admin.token'), 'secret-token\n');
+});
+afterAll(async () => {
+  await rpc.server.close();
+  rmSync(home, { recursive: true });
+});
+
+const ask = (...args: readonly string[]): Promise<Run> => althing([...args, '--rpc', rpc.url]);
+
+describe('commands that ask a node', () => {
+  it('tx commits, block shows it, query finds it', async () => {
+    const sent = await ask('tx', 'name=ada');
+    expect([sent.code, sent.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^committed {2}height 1, after \d+ ms\n/),
+    ]);
+    const block = await ask('block', '1');
+    expect(block.stdout).toMatch(/parent\s+genesis\n/);
+    expect(block.stdout).toContain('\n  name=ada\n');
+    expect(await ask('query', 'name')).toEqual({ code: 0, stdout: 'ada\n', stderr: '' });
+    const json = await ask('tx', 'name=bob', '--json');
+    expect(JSON.parse(json.stdout)).toMatchObject({ height: '2', tx_result: { code: 0 } });
+    expect(JSON.parse((await ask('query', 'name', '--json')).stdout)).toEqual({
+      key: 'name',
+      value: 'bob',
+      height: '2',
+    });
+  });
+
+  it('a transaction that is refused is exit 1, with the reason', async () => {
+    const { code, stdout, stderr } = await ask('tx', 'nonsense');
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toBe('althing: refused by the application: expected key=value (code 7)\n');
+  });
+
+  it('what is not there is exit 1', async () => {
+    expect((await ask('query', 'nobody')).stderr).toMatch(/^althing: "nobody" has no value at height \d+\n$/);
+    const { code, stderr } = await ask('block', '999');
+    expect([code, stderr]).toEqual([1, expect.stringContaining('height 999 must be less than or equal to')]);
+  });
+
+  it("control characters in a stored value do not reach the reader's terminal", async () => {
+    await ask('tx', 'bell=\u001b[31m');
+    expect((await ask('query', 'bell')).stdout).toBe(`0x${Buffer.from('\u001b[31m').toString('hex')}\n`);
+  });
+
+  it('status, peers, net-info and rounds show what the node says', async () => {
+    const status = await ask('status');
+    expect(status.stdout).toContain('memory-chain');
+    expect(status.stdout).toMatch(/in sync\s+yes\n/);
+    expect((await ask('peers')).stdout.trim().split('\n')).toHaveLength(4);
+    expect((await ask('net-info')).stdout).toContain('Listener(@127.0.0.1:26656)');
+    const rounds = await ask('rounds');
+    expect(rounds.stdout).toContain('ROUND_ALREADY_VOTED');
+    expect(rounds.stdout).toContain('LeaderTimeout  412 ms');
+    expect(JSON.parse((await ask('rounds', '--json')).stdout).view_changes[0].reason).toBe('LeaderTimeout');
+  });
+
+  it('health is exit 0 when ready, 1 with the reasons when not', async () => {
+    expect(await ask('health')).toMatchObject({ code: 0, stdout: 'ready\n' });
+    rpc.node.reasons = ['no quorum'];
+    expect(await ask('health')).toMatchObject({ code: 1, stdout: 'not ready\n- no quorum\n' });
+    rpc.node.reasons = [];
+  });
+
+  it('view-change needs the token of the home', async () => {
+    const { code, stdout } = await althing(['view-change', '--home', home]);
+    expect([code, stdout]).toEqual([0, expect.stringMatching(/^asked to leave round \d+\n$/)]);
+    expect(rpc.node.viewChangesRequested).toBe(1);
+    writeFileSync(join(home, 'keys', 'admin.token'), 'another\n');
+    const refused = await althing(['view-change', '--home', home]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("is an operator's")]);
+    expect(rpc.node.viewChangesRequested).toBe(1);
+  });
+
+  it("--home finds the node's address in its configuration", async () => {
+    expect((await althing(['status', '--home', home])).stdout).toContain('memory-chain');
+  });
+});

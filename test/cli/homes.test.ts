@@ -1,0 +1,157 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openLocalHomes } from '../../src/cli/local-network/homes.ts';
+import { loadBlsEngine } from '../../src/crypto/bls/select.ts';
+import { loadGenesis } from '../../src/node/config/genesis-file.ts';
+import { homePaths } from '../../src/node/config/home.ts';
+import { loadConfig } from '../../src/node/config/load.ts';
+import { loadKeys } from '../../src/storage/key-store.ts';
+import { althing } from './run.ts';
+
+let directory = '';
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'althing-homes-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function configOf(home: string) {
+  const result = loadConfig(home, {}, []);
+  if (result.status === 'refused') throw new Error(JSON.stringify(result.problems));
+  return result.loaded.config;
+}
+
+describe('althing testnet', () => {
+  it('makes homes that know each other, share one valid genesis, and keep their secrets', async () => {
+    const { code, stdout } = await althing([
+      'testnet',
+      '--output',
+      directory,
+      '--validators',
+      '3',
+      '--base-port',
+      '31000',
+      '--json',
+    ]);
+    expect(code).toBe(0);
+    const { chain_id: _, ...made } = JSON.parse(stdout);
+    expect(made.homes).toHaveLength(3);
+    const { engine } = await loadBlsEngine();
+    const hashes = new Set<string>();
+    for (const [index, { path, id }] of made.homes.entries()) {
+      const paths = homePaths(path);
+      const genesis = loadGenesis(paths.genesisFile, engine);
+      if (genesis.status === 'refused') throw new Error(JSON.stringify(genesis.problems));
+      hashes.add(genesis.hash);
+      expect(genesis.genesis.validators.map(({ address }) => address)).toContain(id);
+      const keys = loadKeys(paths.keys, { engine });
+      expect(keys).toMatchObject({ status: 'ready', keys: { identity: { nodeId: id } } });
+      const { p2p, rpc, node } = configOf(path);
+      expect([p2p.listen, rpc.listen, node.moniker]).toEqual([
+        `127.0.0.1:${31_000 + 10 * index}`,
+        `127.0.0.1:${31_001 + 10 * index}`,
+        `node${index}`,
+      ]);
+      expect(p2p.peers).toHaveLength(2);
+      expect(p2p.peers.join()).not.toContain(id);
+      expect(statSync(paths.adminTokenFile).mode & 0o777).toBe(0o600);
+      expect(statSync(paths.keys).mode & 0o777).toBe(0o700);
+    }
+    expect(hashes.size).toBe(1);
+  });
+
+  it('never writes over a home, and leaves nothing behind when it refuses', async () => {
+    mkdirSync(join(directory, 'node1', 'keys'), { recursive: true });
+    const { code, stderr } = await althing(['testnet', '--output', directory, '--validators', '2']);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('node1 exists already and is not written over'),
+    ]);
+    expect(readdirSync(directory)).toEqual(['node1']);
+  });
+});
+
+describe('althing init', () => {
+  it('makes a chain of one validator, also in an empty directory that is there', async () => {
+    const { code, stdout } = await althing([
+      'init',
+      '--home',
+      directory,
+      '--chain-id',
+      'solo',
+      '--moniker',
+      'ada',
+      '--json',
+    ]);
+    expect([code, JSON.parse(stdout).chainId]).toEqual([0, 'solo']);
+    const genesis = JSON.parse(readFileSync(homePaths(directory).genesisFile, 'utf8'));
+    expect(genesis).toMatchObject({ chain_id: 'solo', validators: [{ name: 'ada', power: '1' }] });
+    expect(readdirSync(directory).toSorted()).toEqual(['config', 'data', 'keys']);
+  });
+
+  it('joins the chain of a given genesis with keys of its own', async () => {
+    const [first, second] = [join(directory, 'first'), join(directory, 'second')];
+    await althing(['init', '--home', first, '--chain-id', 'shared']);
+    const genesisFile = homePaths(first).genesisFile;
+    const { code, stdout } = await althing(['init', '--home', second, '--genesis', genesisFile, '--json']);
+    expect([code, JSON.parse(stdout).chainId]).toEqual([0, 'shared']);
+    expect(readFileSync(homePaths(second).genesisFile, 'utf8')).toBe(readFileSync(genesisFile, 'utf8'));
+    const ids = await Promise.all(
+      [first, second].map(async (home) => (await althing(['show-node-id', '--home', home])).stdout),
+    );
+    expect(new Set(ids).size).toBe(2);
+  });
+
+  it('shows what a genesis file needs of a validator', async () => {
+    const home = join(directory, 'home');
+    await althing(['init', '--home', home]);
+    const shown = JSON.parse((await althing(['show-validator', '--home', home, '--json'])).stdout);
+    const [validator] = JSON.parse(readFileSync(homePaths(home).genesisFile, 'utf8')).validators;
+    expect(validator).toMatchObject(shown);
+  });
+
+  it('names the file where there are no keys: exit 3', async () => {
+    const { code, stderr } = await althing(['show-node-id', '--home', join(directory, 'nowhere')]);
+    expect([code, stderr]).toEqual([3, expect.stringContaining('there is no such key')]);
+  });
+});
+
+describe('homes of a local network', () => {
+  const request = { validators: undefined, basePort: undefined };
+
+  it('are made once and found again', async () => {
+    const made = await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
+    const keys = readFileSync(join(homePaths(made.homes[0] ?? '').keys, 'identity.json'), 'utf8');
+    expect(await openLocalHomes({ ...request, directory })).toEqual(made);
+    expect(readFileSync(join(homePaths(made.homes[0] ?? '').keys, 'identity.json'), 'utf8')).toBe(keys);
+  });
+
+  it('move to another base port with everything else unchanged', async () => {
+    const { homes } = await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
+    const before = homes.map(configOf);
+    const moved = await openLocalHomes({ ...request, directory, basePort: 32_100 });
+    expect(moved.basePort).toBe(32_100);
+    for (const [index, home] of homes.entries()) {
+      const { p2p, rpc, ...rest } = configOf(home);
+      const old = before[index];
+      expect(rest).toEqual({ ...old, p2p: undefined, rpc: undefined, ...rest });
+      expect([p2p.listen, rpc.listen]).toEqual([
+        `127.0.0.1:${32_100 + 10 * index}`,
+        `127.0.0.1:${32_101 + 10 * index}`,
+      ]);
+      expect(p2p.peers).toEqual(old?.p2p.peers.map((peer) => peer.replace(':311', ':321')));
+    }
+  });
+
+  it('refuse another number of validators, and an incomplete directory', async () => {
+    await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
+    await expect(openLocalHomes({ ...request, directory, validators: 3 })).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining('has 2; leave the flag away'),
+    });
+    rmSync(join(directory, 'node1'), { recursive: true });
+    await expect(openLocalHomes({ ...request, directory })).rejects.toMatchObject({ exitCode: 2 });
+    expect(existsSync(join(directory, 'node1'))).toBe(false);
+  });
+});

@@ -1,0 +1,34 @@
+/** Runs the real command line as a process of its own; for tests. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+export const ROOT = join(import.meta.dirname, '..', '..');
+const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
+
+export interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `npx node src/cli/main.ts ...args`, with the environment's own ALTHING_ variables and colours taken out. */
+export function althing(args: readonly string[], environment: Record<string, string> = {}): Promise<Run> {
+  return new Promise((resolve, reject) => {
+    const inherited = Object.entries(process.env).filter(
+      ([name]) => !name.startsWith('ALTHING_') && name !== 'FORCE_COLOR',
+    );
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      env: { ...Object.fromEntries(inherited), ...environment, NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.on('data', (chunk) => {
+      stdout += chunk;
+    });
+    child.stderr.on('data', (chunk) => {
+      stderr += chunk;
+    });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code, stdout, stderr }));
+  });
+}

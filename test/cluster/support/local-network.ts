@@ -1,0 +1,150 @@
+/** A local network of real processes, as a user starts it: `althing --json`. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+export const MAIN = join(import.meta.dirname, '../../../src/cli/main.ts');
+
+export interface NetworkEvent {
+  readonly type: string;
+  /** Of `ready`. */
+  readonly nodes?: readonly { readonly pid: number }[];
+}
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs one command to its end. */
+export function althing(...words: readonly string[]): CommandResult {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words], { encoding: 'utf8' });
+  return { code: status, stdout, stderr };
+}
+
+/** Waits until `probe` gives a value; throws after `withinMs`. */
+export async function eventually<Value>(
+  claim: string,
+  withinMs: number,
+  probe: () => Promise<Value | undefined> | Value | undefined,
+): Promise<Value> {
+  const until = Date.now() + withinMs;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined) return value;
+    if (Date.now() > until) throw new Error(`${claim}: not within ${withinMs} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** Ports base … base + 10·validators that are free now. */
+async function freeBasePort(): Promise<number> {
+  for (let attempt = 0; attempt < 50; attempt += 1) {
+    const base = 20_000 + Math.floor(Math.random() * 3_000) * 10;
+    const ports = [0, 1, 2, 3].flatMap((index) => [base + 10 * index, base + 10 * index + 1]);
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error('no free ports');
+}
+
+const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+
+export class LocalNetwork {
+  readonly directory: string;
+  readonly basePort: number;
+  readonly events: NetworkEvent[] = [];
+  stderr = '';
+  #process: ChildProcess | undefined;
+
+  private constructor(directory: string, basePort: number) {
+    this.directory = directory;
+    this.basePort = basePort;
+  }
+
+  static async create(): Promise<LocalNetwork> {
+    return new LocalNetwork(mkdtempSync(join(tmpdir(), 'althing-cluster-')), await freeBasePort());
+  }
+
+  rpcOf(index: number): string {
+    return `127.0.0.1:${this.basePort + 10 * index + 1}`;
+  }
+
+  homeOf(index: number): string {
+    return join(this.directory, `node${index}`);
+  }
+
+  start(): void {
+    const words = [MAIN, '--json', '--data', this.directory, '--base-port', String(this.basePort)];
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#process = child;
+    this.events.length = 0;
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      this.events.push(JSON.parse(line) as NetworkEvent);
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.stderr += chunk.toString();
+    });
+  }
+
+  /** Ctrl-C; the exit code and how long it took. */
+  async interrupt(): Promise<{ readonly code: number | null; readonly ms: number }> {
+    const child = this.#process;
+    if (child === undefined) throw new Error('the network does not run');
+    const started = Date.now();
+    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    child.kill('SIGINT');
+    const code = await exited;
+    this.#process = undefined;
+    return { code, ms: Date.now() - started };
+  }
+
+  async remove(): Promise<void> {
+    if (this.#process !== undefined) await this.interrupt();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** The answer of one RPC method, or undefined while the validator does not answer. */
+  async call(
+    index: number,
+    method: string,
+    params: Record<string, unknown> = {},
+  ): Promise<Answer | undefined> {
+    try {
+      const response = await fetch(`http://${this.rpcOf(index)}/`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
+        signal: AbortSignal.timeout(15_000),
+      });
+      const { result } = (await response.json()) as { readonly result?: Answer };
+      return result;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async height(index: number): Promise<number | undefined> {
+    const status = await this.call(index, 'status');
+    return status === undefined ? undefined : Number(status.sync_info?.latest_block_height);
+  }
+}
+
+/** The parts of answers that these tests read. */
+export interface Answer {
+  readonly sync_info?: { readonly latest_block_height: string };
+  readonly response?: { readonly value: string | null };
+  readonly height?: string;
+  readonly hash?: string;
+  readonly tx_result?: { readonly code: number };
+  readonly check_tx?: { readonly code: number };
+}

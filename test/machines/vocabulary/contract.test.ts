@@ -1,0 +1,209 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type AnyStateMachine,
+  assign,
+  createActor,
+  createMachine,
+  raise,
+  SimulatedClock,
+  type StateValue,
+} from 'xstate';
+import { child, createSystem, seededRandom, virtualClock } from '../../../src/actors/runtime/index.ts';
+
+/** A random chart: nested and parallel states, guards, always, raise, after, history, final states, trace of actions. */
+interface Context {
+  readonly n: number;
+  readonly trace: readonly string[];
+}
+
+const contextOf = (context: Context, params: unknown): Context => {
+  const text = typeof params === 'object' && params !== null && 'text' in params ? String(params.text) : '';
+  return { n: context.n, trace: [...context.trace, text].slice(-200) };
+};
+
+const toMachine = (config: object): AnyStateMachine =>
+  createMachine(config, {
+    actions: {
+      add: assign(({ context }) => ({ n: context['n'] + 1 })),
+      trace: assign(({ context }, params) => contextOf({ n: context['n'], trace: context['trace'] }, params)),
+      raiseR: raise({ type: 'r' }),
+    },
+    guards: {
+      isEven: ({ context }) => context['n'] % 2 === 0,
+      isSmall: ({ context }) => context['n'] < 6,
+    },
+  });
+
+interface Shape {
+  readonly kind: 'atomic' | 'compound' | 'parallel';
+  readonly children: readonly Shape[];
+  readonly moves: readonly {
+    readonly on: 'a' | 'b' | 'c' | 'r';
+    readonly to: number;
+    readonly guard: number;
+    readonly raises: boolean;
+    readonly reenter: boolean;
+  }[];
+  readonly after: number;
+  readonly isFinal: boolean;
+  readonly history: boolean;
+}
+
+const { shape } = fc.letrec<{ shape: Shape; atomic: Shape }>((tie) => {
+  const moves = fc.array(
+    fc.record({
+      on: fc.constantFrom('a', 'b', 'c', 'r'),
+      to: fc.nat({ max: 5 }),
+      guard: fc.nat({ max: 3 }),
+      raises: fc.boolean(),
+      reenter: fc.boolean(),
+    }),
+    { maxLength: 4 },
+  );
+  const atomic: fc.Arbitrary<Shape> = fc.record({
+    kind: fc.constant('atomic' as const),
+    children: fc.constant([]),
+    moves,
+    after: fc.constantFrom(0, 0, 3, 5, 10),
+    isFinal: fc.nat({ max: 9 }).map((value) => value === 0),
+    history: fc.constant(false),
+  });
+  return {
+    atomic,
+    shape: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      atomic,
+      fc.record({
+        kind: fc.constantFrom('compound' as const, 'parallel' as const),
+        children: fc.array(tie('shape'), { minLength: 1, maxLength: 3 }),
+        moves,
+        after: fc.constantFrom(0, 7),
+        isFinal: fc.constant(false),
+        history: fc.boolean(),
+      }),
+    ),
+  };
+});
+
+function toConfig(shape: Shape, path: string, siblings: number): object {
+  const on: Record<string, object[]> = {};
+  for (const move of shape.moves) {
+    const target =
+      siblings === 0 ? undefined : `#m${path.slice(0, path.lastIndexOf('.'))}.s${move.to % siblings}`;
+    const guard = ['isEven', 'isSmall', undefined, undefined][move.guard];
+    const actions: unknown[] = ['add', { type: 'trace', params: { text: `${path}:${move.on}` } }];
+    if (move.raises && move.on !== 'r') actions.push('raiseR');
+    on[move.on] = [
+      ...(on[move.on] ?? []),
+      {
+        ...(target === undefined ? {} : { target }),
+        ...(guard === undefined ? {} : { guard }),
+        actions,
+        reenter: move.reenter,
+      },
+    ];
+  }
+  if (shape.isFinal && siblings > 1)
+    return { id: `m${path}`, type: 'final', entry: { type: 'trace', params: { text: `${path}:final` } } };
+  const states = Object.fromEntries([
+    ...shape.children.map((one, index) => [
+      `s${index}`,
+      toConfig(one, `${path}.s${index}`, shape.kind === 'parallel' ? 0 : shape.children.length),
+    ]),
+    ...(shape.history && shape.kind === 'compound' ? [['h', { type: 'history', history: 'deep' }]] : []),
+  ]);
+  const after =
+    shape.after > 0 && siblings > 1
+      ? {
+          after: {
+            [shape.after]: {
+              target: `#m${path.slice(0, path.lastIndexOf('.'))}.s${(shape.moves[0]?.to ?? 0) % siblings}`,
+              actions: 'add',
+            },
+          },
+        }
+      : {};
+  const kind =
+    shape.kind === 'atomic'
+      ? {}
+      : shape.kind === 'parallel'
+        ? { type: 'parallel', states }
+        : { initial: 's0', states };
+  return {
+    id: `m${path}`,
+    on,
+    entry: { type: 'trace', params: { text: `${path}:in` } },
+    exit: { type: 'trace', params: { text: `${path}:out` } },
+    ...after,
+    ...kind,
+  };
+}
+
+interface Seen {
+  readonly value: StateValue;
+  readonly context: Context;
+  readonly status: string;
+}
+
+const steps = fc.array(
+  fc.oneof({ weight: 3, arbitrary: fc.constantFrom('a', 'b', 'c') }, fc.nat({ max: 6 })),
+  { maxLength: 25 },
+);
+
+function runXState(machine: AnyStateMachine, plan: readonly (string | number)[]): Seen[] {
+  const clock = new SimulatedClock();
+  const actor = createActor(machine, { clock }).start();
+  return plan.map((one) => {
+    // One millisecond at a time: XState's simulated clock fires a chain of timers late otherwise.
+    if (typeof one === 'number') for (let ms = 0; ms < one; ms += 1) clock.increment(1);
+    else if (actor.getSnapshot().status === 'active') actor.send({ type: one });
+    const { value, context, status } = actor.getSnapshot();
+    return { value, context, status };
+  });
+}
+
+function runCell(machine: AnyStateMachine, plan: readonly (string | number)[]): Seen[] {
+  const clock = virtualClock();
+  const system = createSystem({ name: 'x', clock, random: seededRandom(1) });
+  const last: { seen: Seen | undefined } = { seen: undefined };
+  system.inspect({
+    transition({ snapshot }) {
+      if (isSeen(snapshot))
+        last.seen = { value: snapshot.value, context: snapshot.context, status: snapshot.status };
+    },
+  });
+  const ref = system.start(child('x', machine, { publicEvents: ['a', 'b', 'c'] }));
+  clock.settle();
+  return plan.map((one) => {
+    if (typeof one === 'number') clock.advance(one);
+    else ref.tell({ type: one });
+    clock.settle();
+    if (last.seen === undefined) throw new Error('the cell has not started');
+    return last.seen;
+  });
+}
+
+function isSeen(value: unknown): value is Seen {
+  return typeof value === 'object' && value !== null && 'value' in value && 'context' in value;
+}
+
+describe("a cell's step", () => {
+  it("is XState's own, on random charts: states, contexts, order of actions, timers, final states (ADR 0001)", () => {
+    fc.assert(
+      fc.property(fc.array(shape, { minLength: 1, maxLength: 4 }), steps, (children, plan) => {
+        const root: Shape = {
+          kind: 'compound',
+          children,
+          moves: [],
+          after: 0,
+          isFinal: false,
+          history: true,
+        };
+        const machine = toMachine({ ...toConfig(root, '', 0), context: { n: 0, trace: [] } });
+        expect(runCell(machine, plan)).toEqual(runXState(machine, plan));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

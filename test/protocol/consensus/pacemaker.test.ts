@@ -1,0 +1,254 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { millis, monotonic } from '../../../src/base/units.ts';
+import { parseEpoch } from '../../../src/protocol/chain/parse.ts';
+import type { QuorumCertificate, TimeoutCertificate } from '../../../src/protocol/chain/types.ts';
+import { leaderOf, roundRobin, simpleLeaderElection } from '../../../src/protocol/consensus/leader.ts';
+import {
+  adoptCertificates,
+  answerToLaggard,
+  deadlinesOf,
+  failuresOf,
+  justificationOf,
+  type Pacemaker,
+  proposeAt,
+  setCommitted,
+  setRoundTrip,
+  setWork,
+  startPacemaker,
+} from '../../../src/protocol/consensus/pacemaker.ts';
+import {
+  DURATION_WINDOW,
+  NO_DURATIONS,
+  recordDuration,
+  roundTimeoutBase,
+  type TimeoutConfig,
+} from '../../../src/protocol/consensus/timeouts.ts';
+import { chainOf, height, present, round, tcOf, world } from './fixture.ts';
+
+const place = world();
+const { rootQC } = place.epoch;
+const { qcs } = chainOf(place, [1, 2, 3, 4, 5, 6]);
+const qcAt = (inRound: number) => (inRound === 0 ? rootQC : present(qcs[inRound - 1], `QC ${inRound}`));
+const tcAt = (inRound: number, high = 0) => tcOf(place, inRound, [qcAt(high), rootQC, rootQC]);
+
+const config: TimeoutConfig = {
+  roundTimeoutMsMin: millis(100),
+  roundTimeoutMsMax: millis(10_000),
+  roundTimeoutMsInitial: millis(1_000),
+  growth: 2,
+  grace: 1,
+  proposeShare: 0.5,
+  viewChangeShare: 0.25,
+  emptyBlockIntervalMs: millis(500),
+};
+const started = (more: Partial<Parameters<typeof startPacemaker>[0]> = {}): Pacemaker =>
+  startPacemaker({ highQC: rootQC, committedRound: round(0), hasWork: true, now: monotonic(0), ...more });
+const adopt = (
+  pacemaker: Pacemaker,
+  certificates: { readonly qc?: QuorumCertificate; readonly tc?: TimeoutCertificate },
+  now = 0,
+) => adoptCertificates(pacemaker, certificates, monotonic(now), config);
+
+describe('current round (CS-1)', () => {
+  it('is taken from QC and TC after a restart (pitfall: babylon-node#243)', () => {
+    expect(started({ highQC: qcAt(2), lastTC: tcAt(4) }).round).toBe(5);
+    expect(started({ highQC: qcAt(2) }).round).toBe(3);
+  });
+
+  it('grows by a QC, by a TC, and never falls', () => {
+    const byQc = adopt(started(), { qc: qcAt(1) });
+    expect(byQc).toMatchObject({ qcAdopted: true, entered: { by: 'qc', qc: qcAt(1) } });
+    const byTc = adopt(byQc.pacemaker, { tc: tcAt(2) });
+    expect(byTc.pacemaker.round).toBe(3);
+    expect(byTc.entered).toEqual({ by: 'tc', tc: tcAt(2) });
+    const older = adopt(byTc.pacemaker, { qc: rootQC, tc: tcAt(1) });
+    expect(older.pacemaker).toBe(byTc.pacemaker);
+    expect(older.entered).toBeUndefined();
+  });
+
+  it('takes a late QC without leaving the round, and a TC’s high QC with the TC', () => {
+    const inThree = adopt(started(), { tc: tcAt(2) }).pacemaker;
+    const late = adopt(inThree, { qc: qcAt(1) });
+    expect(late).toMatchObject({ qcAdopted: true, pacemaker: { round: 3, highQC: qcAt(1) } });
+    expect(late.entered).toBeUndefined();
+    expect(adopt(started(), { tc: tcAt(5, 3) }).pacemaker).toMatchObject({ round: 6, highQC: qcAt(3) });
+  });
+
+  it('passes over certificates of another epoch (CS-16)', () => {
+    const later = parseEpoch(1);
+    if (later === 'malformed') throw new Error('epoch');
+    expect(
+      adopt(started(), { qc: { ...qcAt(1), epoch: later }, tc: { ...tcAt(2), epoch: later } }),
+    ).toMatchObject({
+      qcAdopted: false,
+      pacemaker: { round: 1 },
+    });
+  });
+
+  it('is monotonic, with its certificates, under every order of adoption', () => {
+    const certificate = fc.record({
+      qc: fc.option(fc.integer({ min: 0, max: 6 }), { nil: undefined }),
+      tc: fc.option(fc.tuple(fc.integer({ min: 4, max: 9 }), fc.integer({ min: 0, max: 3 })), {
+        nil: undefined,
+      }),
+    });
+    fc.assert(
+      fc.property(fc.array(certificate, { maxLength: 8 }), (list) => {
+        let pacemaker = started();
+        let best = 0;
+        for (const { qc, tc } of list) {
+          const before = pacemaker;
+          const given = {
+            ...(qc === undefined ? {} : { qc: qcAt(qc) }),
+            ...(tc === undefined ? {} : { tc: tcAt(tc[0], tc[1]) }),
+          };
+          const step = adopt(pacemaker, given);
+          pacemaker = step.pacemaker;
+          best = Math.max(best, qc ?? 0, tc?.[0] ?? 0);
+          expect(pacemaker.round).toBe(best + 1);
+          expect(pacemaker.highQC.round).toBeGreaterThanOrEqual(before.highQC.round);
+          expect(pacemaker.lastTC?.round ?? 0).toBeGreaterThanOrEqual(before.lastTC?.round ?? 0);
+          expect(step.entered !== undefined).toBe(pacemaker.round > before.round);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is justified by the QC alone, or by QC and TC where the QC does not open it (CS-9)', () => {
+    expect(justificationOf(started({ highQC: qcAt(2) }))).toEqual({ qc: qcAt(2) });
+    expect(justificationOf(started({ highQC: qcAt(1), lastTC: tcAt(2) }))).toEqual({
+      qc: qcAt(1),
+      tc: tcAt(2),
+    });
+    expect(justificationOf(started({ highQC: qcAt(2), lastTC: tcAt(2) }))).toEqual({ qc: qcAt(2) });
+  });
+
+  it('is told to a laggard by the certificate that opens it (CS-7)', () => {
+    const label = { height: height(1), leader: place.addressAt(0) };
+    expect(answerToLaggard(started({ highQC: qcAt(2) }), label)).toEqual({ kind: 'QC', qc: qcAt(2) });
+    expect(answerToLaggard(started({ highQC: qcAt(1), lastTC: tcAt(2) }), label)).toMatchObject({
+      kind: 'NewView',
+      round: 3,
+      tc: tcAt(2),
+    });
+  });
+});
+
+describe('deadline of a round (CS-11)', () => {
+  const failing = (failures: number, hasWork = true) =>
+    started({ lastTC: tcAt(failures + 1), committedRound: round(0), hasWork });
+
+  it('counts failures from the last commit; two rounds of pipeline are none', () => {
+    expect(failuresOf(started())).toBe(0);
+    expect(failuresOf(failing(0))).toBe(0);
+    expect(failuresOf(failing(3))).toBe(3);
+    expect(failuresOf(setCommitted(failing(3), round(2)))).toBe(1);
+    expect(failuresOf(setCommitted(setCommitted(failing(3), round(2)), round(1)))).toBe(1);
+  });
+
+  it('grows by b for each failure beyond the grace, up to the greatest', () => {
+    const timeouts = [0, 1, 2, 3, 4, 8].map((failures) => deadlinesOf(failing(failures), config).timeout);
+    expect(timeouts).toEqual([1_000, 1_000, 2_000, 4_000, 8_000, 10_000]);
+  });
+
+  it('keeps its backoff on entering the next round (pitfall: backoff overwritten on entering)', () => {
+    const third = failing(3);
+    const next = adopt(third, { tc: tcAt(third.round) }, 50).pacemaker;
+    expect(deadlinesOf(next, config)).toMatchObject({ timeout: 8_000, vote: 8_050 });
+    const byQc = adopt(failing(3), { qc: qcAt(6) }, 50).pacemaker;
+    expect(deadlinesOf(byQc, config).timeout).toBe(10_000);
+  });
+
+  it('has a propose, a vote and a view-change part', () => {
+    const entered = adopt(started(), { tc: tcAt(1) }, 10).pacemaker;
+    expect(deadlinesOf(entered, config)).toEqual({
+      timeout: 1_000,
+      propose: 510,
+      vote: 1_010,
+      resendEvery: 250,
+    });
+  });
+
+  it('adds empty_block_interval without work, and is shortened when work appears', () => {
+    const idle = started({ hasWork: false });
+    expect(deadlinesOf(idle, config).vote).toBe(1_500);
+    expect(proposeAt(idle, config)).toBe(500);
+    const busy = setWork(idle, true, monotonic(200));
+    expect(deadlinesOf(busy, config).vote).toBe(1_200);
+    expect(proposeAt(busy, config)).toBe(200);
+    const late = setWork(idle, true, monotonic(900));
+    expect(deadlinesOf(late, config).vote).toBe(1_500);
+    expect(setWork(busy, true, monotonic(300))).toBe(busy);
+    expect(deadlinesOf(setWork(busy, false, monotonic(300)), config).vote).toBe(1_500);
+  });
+
+  it('lets a leader with work propose at once (CS-10)', () => {
+    expect(proposeAt(adopt(started(), { qc: qcAt(1) }, 77).pacemaker, config)).toBe(77);
+  });
+
+  it('is never below two round trips, even above the configured greatest', () => {
+    expect(deadlinesOf(setRoundTrip(started(), millis(700)), config).timeout).toBe(1_400);
+    expect(deadlinesOf(setRoundTrip(started(), millis(6_000)), config).timeout).toBe(12_000);
+  });
+
+  it('resolves fractions of a millisecond (pitfall: a pacemaker with one-second resolution)', () => {
+    const at = adopt(started(), { tc: tcAt(1) }, 0.25).pacemaker;
+    expect(deadlinesOf(at, config).vote).toBe(1_000.25);
+  });
+});
+
+describe('measured rounds (CS-11)', () => {
+  it('set the base to 4 × smoothed p99, within the bounds', () => {
+    expect(roundTimeoutBase(config, NO_DURATIONS, millis(0))).toBe(1_000);
+    const settled = (duration: number) => {
+      let durations = NO_DURATIONS;
+      for (let sample = 0; sample < 200; sample += 1) {
+        durations = recordDuration(durations, millis(duration), config);
+      }
+      return roundTimeoutBase(config, durations, millis(0));
+    };
+    expect(settled(5)).toBe(100);
+    expect(settled(50)).toBeCloseTo(200);
+    expect(settled(99_999)).toBe(10_000);
+  });
+
+  it('are smoothed: each p99 moves the base an eighth of the way, from the configured start on', () => {
+    const first = recordDuration(NO_DURATIONS, millis(10), config);
+    expect(first.smoothedP99).toBe(250 + (10 - 250) / 8);
+    const second = recordDuration(first, millis(460), config);
+    expect(second.smoothedP99).toBe(220 + (460 - 220) / 8);
+  });
+
+  it('are the newest of a bounded window', () => {
+    let durations = NO_DURATIONS;
+    for (let sample = 0; sample < 3 * DURATION_WINDOW; sample += 1) {
+      durations = recordDuration(durations, millis(sample), config);
+    }
+    expect(durations.recent.length).toBe(DURATION_WINDOW);
+    expect(durations.recent[0]).toBe(2 * DURATION_WINDOW);
+  });
+
+  it('leave out idle waits, failed rounds and leaps', () => {
+    const samples = (pacemaker: Pacemaker) => pacemaker.durations.recent;
+    expect(samples(adopt(started(), { qc: qcAt(1) }, 30).pacemaker)).toEqual([30]);
+    expect(samples(adopt(started({ hasWork: false }), { qc: qcAt(1) }, 30).pacemaker)).toEqual([]);
+    const woken = setWork(started({ hasWork: false }), true, monotonic(20));
+    expect(samples(adopt(woken, { qc: qcAt(1) }, 30).pacemaker)).toEqual([10]);
+    expect(samples(adopt(started(), { tc: tcAt(1) }, 30).pacemaker)).toEqual([]);
+    expect(samples(adopt(started(), { qc: qcAt(4) }, 30).pacemaker)).toEqual([]);
+  });
+});
+
+describe('leaders', () => {
+  it('take turns in the set’s order, whatever their power (simpleLeaderElection)', () => {
+    const { epoch, validators } = world([9n, 1n, 1n]);
+    const schedule = roundRobin(epoch.set);
+    for (let inRound = 0; inRound < 7; inRound += 1) {
+      const expected = validators[inRound % 3]?.address;
+      expect(leaderOf(schedule, round(inRound))).toBe(expected);
+      expect(simpleLeaderElection(epoch.set, round(inRound))).toBe(expected);
+    }
+  });
+});

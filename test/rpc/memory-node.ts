@@ -1,0 +1,378 @@
+/**
+ * A node's port over a chain held in memory, for tests of what stands on the port: every submitted transaction
+ * becomes a block of its own at once, unless `hold` keeps it back. Headers, ids and hashes are the real ones.
+ */
+import { concatBytes, utf8 } from '../../src/base/bytes.ts';
+import { type Millis, millis, type WallTime, wallTime } from '../../src/base/units.ts';
+import {
+  blockIdOf,
+  digestOf,
+  genesisCertificate,
+  merkleRootOf,
+  NO_EVIDENCE,
+  statementOf,
+} from '../../src/protocol/chain/canonical.ts';
+import type { GenesisDocument } from '../../src/protocol/chain/genesis.ts';
+import { DEFAULT_CHAIN_PARAMETERS, genesisHash } from '../../src/protocol/chain/genesis.ts';
+import { FIRST_EPOCH, nextHeight, nextRound } from '../../src/protocol/chain/ordinals.ts';
+import { parseBatchDigest, parseHeight } from '../../src/protocol/chain/parse.ts';
+import type {
+  Block,
+  BlockId,
+  ChainDomain,
+  Digest,
+  ExecutedState,
+  Height,
+  QuorumCertificate,
+  Round,
+  ValidatorSet,
+} from '../../src/protocol/chain/types.ts';
+import { addressOf, validatorSet } from '../../src/protocol/chain/validator-set.ts';
+import type { ApplicationInfo } from '../../src/protocol/ports/application.ts';
+import type { Admission } from '../../src/protocol/ports/mempool.ts';
+import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
+import type {
+  BlockSelector,
+  IndexedTransaction,
+  NodeEvent,
+  NodeHealth,
+  NodePort,
+  NodeStatus,
+  PeerStatus,
+  PendingTransactions,
+  QueryAnswer,
+  RoundsReport,
+  StoredBlock,
+  StoredResults,
+  TransactionFate,
+} from '../../src/rpc/node-port.ts';
+
+const START: WallTime = wallTime(Date.UTC(2026, 0, 31, 12, 0, 0, 0));
+const NODE_KEYS = [1, 2, 3, 4].map((seed) => new Uint8Array(32).fill(seed));
+
+const GENESIS: GenesisDocument = {
+  chainId: 'memory-chain',
+  genesisTime: START,
+  validators: NODE_KEYS.map((nodeKey, index) => ({
+    address: addressOf(nodeKey),
+    nodeKey,
+    consensusKey: new Uint8Array(48).fill(index + 1),
+    possessionProof: new Uint8Array(96),
+    power: 10n,
+    name: `validator ${index}`,
+  })),
+  parameters: DEFAULT_CHAIN_PARAMETERS,
+  application: { name: 'kv', state: { greeting: 'hello' } },
+};
+
+export class MemoryNode implements NodePort {
+  readonly #domain: ChainDomain = { genesisHash: genesisHash(GENESIS), chainId: GENESIS.chainId };
+  readonly #set: ValidatorSet = requireSet();
+  readonly #blocks: { readonly stored: StoredBlock; readonly results: StoredResults }[] = [];
+  readonly #state = new Map<string, string>();
+  readonly #waiting = new Map<Digest, Uint8Array>();
+  readonly #listeners = new Set<(event: NodeEvent) => void>();
+  readonly #waiters = new Set<() => void>();
+  /** Transactions stay pending while true. */
+  hold = false;
+  reasons: readonly string[] = [];
+  viewChangesRequested = 0;
+  #expired: Height | undefined;
+
+  status(): NodeStatus {
+    const [self] = this.#set.validators;
+    const nodeKey = NODE_KEYS[0] ?? new Uint8Array();
+    const last = this.#blocks.at(-1)?.stored.committed;
+    const committed =
+      last === undefined
+        ? { height: 0 as const, id: this.#genesisQc().blockId, time: START }
+        : { height: last.block.header.height, id: last.id, time: last.block.header.time };
+    return {
+      nodeId: addressOf(nodeKey),
+      nodeKey,
+      moniker: 'memory',
+      version: '0.1.0',
+      chainId: GENESIS.chainId,
+      genesisHash: this.#domain.genesisHash,
+      peerAddress: '127.0.0.1:26656',
+      rpcAddress: '127.0.0.1:26657',
+      startedAt: START,
+      epoch: FIRST_EPOCH,
+      round: nextRound(this.#highQc().round),
+      leader: self?.address ?? addressOf(nodeKey),
+      earliest: { height: height(this.#blocks.length === 0 ? 0 : 1), id: committed.id, time: START },
+      committed: { ...committed, height: height(committed.height) },
+      executed: this.#executed(),
+      syncing: false,
+      power: 10n,
+      reachablePower: 40n,
+      quorumPower: this.#set.quorumPower,
+    };
+  }
+
+  health(): NodeHealth {
+    return { reasons: this.reasons };
+  }
+
+  genesis(): GenesisDocument {
+    return GENESIS;
+  }
+
+  async submit(transactions: readonly Uint8Array[]): Promise<readonly Admission[]> {
+    return transactions.map((transaction) => this.#admit(transaction));
+  }
+
+  async waitCommitted(hash: Digest, timeout: Millis): Promise<TransactionFate> {
+    const found = this.#find(hash);
+    if (found !== undefined) {
+      return {
+        status: 'committed',
+        height: found.height,
+        index: found.executed.index,
+        result: found.executed.result,
+      };
+    }
+    if (this.#expired !== undefined) return { status: 'expired', height: this.#expired };
+    const woken = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeout);
+      this.#waiters.add(() => {
+        clearTimeout(timer);
+        resolve(true);
+      });
+    });
+    return woken ? this.waitCommitted(hash, timeout) : { status: 'timeout' };
+  }
+
+  async query(path: string, data: Uint8Array): Promise<QueryAnswer> {
+    const key = Buffer.from(data).toString('utf8');
+    if (path === '/fail') return { status: 'failed', detail: 'the application is stopped' };
+    const value = this.#state.get(key);
+    return {
+      status: 'answered',
+      result: {
+        code: 0,
+        log: value === undefined ? 'does not exist' : 'exists',
+        codespace: '',
+        key: data,
+        value: value === undefined ? new Uint8Array() : utf8(value),
+        height: this.#executed().height,
+      },
+    };
+  }
+
+  async applicationInfo(): Promise<ApplicationInfo> {
+    return { name: 'kv', version: '1', executed: this.#executed() };
+  }
+
+  async block(selector: BlockSelector): Promise<StoredBlock | undefined> {
+    if ('height' in selector) return this.#blocks[selector.height - 1]?.stored;
+    return this.#blocks.find(({ stored }) => stored.committed.id === selector.id)?.stored;
+  }
+
+  async blockResults(at: Height): Promise<StoredResults | undefined> {
+    return this.#blocks[at - 1]?.results;
+  }
+
+  async transaction(hash: Digest): Promise<IndexedTransaction | undefined> {
+    return this.#find(hash);
+  }
+
+  async validators(): Promise<ValidatorSet | undefined> {
+    return this.#set;
+  }
+
+  peers(): readonly PeerStatus[] {
+    return this.#set.validators.slice(1).map(({ address }, index) => ({
+      id: address,
+      moniker: `peer${index}`,
+      address: `127.0.0.1:${26_666 + 10 * index}`,
+      outbound: index % 2 === 0,
+      connectedAt: START,
+      bytesSent: 1_000,
+      bytesReceived: 2_000,
+      power: 10n,
+    }));
+  }
+
+  rounds(): RoundsReport {
+    const { round, leader } = this.status();
+    const label = { epoch: FIRST_EPOCH, round, leader };
+    return {
+      current: round,
+      highQcRound: this.#highQc().round,
+      lockedRound: this.#highQc().round,
+      lastVotedRound: round,
+      quorumPower: this.#set.quorumPower,
+      rounds: [
+        {
+          ...label,
+          height: nextHeight(this.status().committed.height),
+          step: 'Propose',
+          votePower: 10n,
+          timeoutPower: 0n,
+          refusal: 'ROUND_ALREADY_VOTED round=3 lastVotedRound=3',
+          enteredAt: START,
+        },
+      ],
+      viewChanges: [{ ...label, reason: 'LeaderTimeout', duration: millis(412.4), at: START }],
+    };
+  }
+
+  pending(limit: number): PendingTransactions {
+    const all = [...this.#waiting.values()];
+    const totalBytes = all.reduce((sum, { length }) => sum + length, 0);
+    return { total: all.length, totalBytes, transactions: all.slice(0, limit) };
+  }
+
+  async requestViewChange(): Promise<{ readonly round: Round }> {
+    this.viewChangesRequested += 1;
+    return { round: this.status().round };
+  }
+
+  subscribe(listener: (event: NodeEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Commits what `hold` kept back. */
+  release(): void {
+    this.hold = false;
+    for (const transaction of this.#waiting.values()) this.#commit(transaction);
+    this.#waiting.clear();
+    this.#wake();
+  }
+
+  /** What waits can never commit any more. */
+  expire(): void {
+    this.#expired = this.status().committed.height;
+    this.#waiting.clear();
+    this.#wake();
+  }
+
+  emitViewChange(): void {
+    const [viewChange] = this.rounds().viewChanges;
+    if (viewChange !== undefined) this.#tell({ type: 'view-change.completed', viewChange });
+  }
+
+  #admit(transaction: Uint8Array): Admission {
+    const hash = digestOf(transaction);
+    const text = Buffer.from(transaction).toString('utf8');
+    const refuse = (code: string, log: string, applicationCode = 0): Admission => ({
+      status: 'refused',
+      hash,
+      code,
+      log,
+      applicationCode,
+    });
+    if (transaction.length === 0) return refuse('EMPTY', 'a transaction has at least one byte');
+    if (this.#find(hash) !== undefined || this.#waiting.has(hash)) return refuse('ALREADY_KNOWN', '');
+    if (text === 'full') return refuse('MEMPOOL_FULL', '500000 transactions wait');
+    if (!text.includes('=')) return refuse('CHECK_FAILED', 'expected key=value', 7);
+    if (this.hold) this.#waiting.set(hash, transaction);
+    else this.#commit(transaction);
+    return { status: 'admitted', hash };
+  }
+
+  #commit(transaction: Uint8Array): void {
+    const [key = '', value = ''] = Buffer.from(transaction).toString('utf8').split('=');
+    const qc = this.#highQc();
+    const header = this.#header(qc, transaction);
+    const block: Block = { header, qc };
+    const id = blockIdOf(this.#domain, block);
+    this.#state.set(key, value);
+    const executed: ExecutedState = {
+      height: header.height,
+      appHash: digestOf(utf8(`${id}${key}=${value}`)),
+    };
+    const own = this.#certify(block, id);
+    const committed = { block, qc: own, id, commitProof: own };
+    const transactions = [
+      { hash: digestOf(transaction), index: 0, bytes: transaction, result: resultOf(key) },
+    ];
+    const results = { height: header.height, transactions, events: [], executed };
+    this.#blocks.push({ stored: { committed, transactions: [transaction] }, results });
+    const label = { height: header.height, id, time: header.time };
+    const { round, proposer } = header;
+    this.#tell({ type: 'block.committed', block: label, round, proposer, transactionCount: 1 });
+  }
+
+  #header(qc: QuorumCertificate, transaction: Uint8Array): Block['header'] {
+    const digest = parseBatchDigest(digestOf(concatBytes(utf8('batch'), transaction)));
+    if (digest === 'malformed') throw new Error('a digest is a digest');
+    const at = nextHeight(qc.height);
+    return {
+      epoch: FIRST_EPOCH,
+      round: nextRound(qc.round),
+      height: at,
+      parentId: qc.blockId,
+      time: wallTime(START + 250 * at),
+      proposer: this.#set.validators[at % 4]?.address ?? addressOf(new Uint8Array(32)),
+      batches: [{ digest, count: 1, bytes: transaction.length }],
+      batchesRoot: merkleRootOf([digest]),
+      executed: this.#executed(),
+      validatorsHash: this.#set.hash,
+      nextValidatorsHash: this.#set.hash,
+      evidenceHash: NO_EVIDENCE,
+      vrfProof: new Uint8Array(),
+    };
+  }
+
+  #certify(block: Block, id: BlockId): QuorumCertificate {
+    return { ...statementOf(block, id), signers: Uint8Array.of(0b1110), signature: new Uint8Array(96) };
+  }
+
+  #executed(): ExecutedState {
+    const genesisState = { height: height(0), appHash: digestOf(utf8('genesis state')) };
+    return this.#blocks.at(-1)?.results.executed ?? genesisState;
+  }
+
+  #find(hash: Digest): IndexedTransaction | undefined {
+    for (const { results } of this.#blocks) {
+      const executed = results.transactions.find((transaction) => transaction.hash === hash);
+      if (executed !== undefined) return { height: results.height, executed };
+    }
+    return undefined;
+  }
+
+  #genesisQc(): QuorumCertificate {
+    return genesisCertificate(this.#domain, FIRST_EPOCH);
+  }
+
+  #highQc(): QuorumCertificate {
+    return this.#blocks.at(-1)?.stored.committed.qc ?? this.#genesisQc();
+  }
+
+  #tell(event: NodeEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiters) waiter();
+    this.#waiters.clear();
+  }
+}
+
+function resultOf(key: string): TransactionResult {
+  const attributes = [{ key: 'key', value: key, index: true }];
+  return {
+    code: 0,
+    data: new Uint8Array(),
+    log: '',
+    codespace: '',
+    gasWanted: 1n,
+    gasUsed: 1n,
+    events: [{ type: 'set', attributes }],
+  };
+}
+
+function height(raw: number): Height {
+  const parsed = parseHeight(raw);
+  if (parsed === 'malformed') throw new Error(`${raw} is no height`);
+  return parsed;
+}
+
+function requireSet(): ValidatorSet {
+  const set = validatorSet(GENESIS.validators);
+  if ('code' in set) throw new Error(JSON.stringify(set, (_, value) => String(value)));
+  return set;
+}

@@ -1,0 +1,96 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { rowChecksum } from '../../src/storage/checksum.ts';
+import { encodeCommitted, encodeRecord } from '../../src/storage/codec.ts';
+import { MIGRATIONS, migrate, SCHEMA_VERSION, schemaVersion } from '../../src/storage/migrations.ts';
+import { DATABASE_FILE } from '../../src/storage/open.ts';
+import { committedKey, recordKey } from '../../src/storage/sqlite-reader.ts';
+import {
+  chain,
+  committed,
+  execution,
+  found,
+  IDENTITY,
+  opened,
+  transaction,
+  votedFor,
+  write,
+} from './fixtures.ts';
+
+let dir = '';
+let path = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'althing-migrate-'));
+  path = join(dir, DATABASE_FILE);
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+describe('migrations', () => {
+  it('rise by one from 1, so that none is passed over', () => {
+    expect(MIGRATIONS.map(({ to }) => to)).toEqual(Array.from({ length: SCHEMA_VERSION }, (_, at) => at + 1));
+  });
+
+  it('upgrades a home of schema 1, which knew no executions, with everything in it', () => {
+    const blocks = chain(3);
+    const [first] = blocks;
+    if (first === undefined) throw new Error('a block');
+    const old = new DatabaseSync(path);
+    old.exec('PRAGMA journal_mode = WAL; PRAGMA application_id = 0x414c5448');
+    migrate(old, MIGRATIONS.slice(0, 1));
+    expect(schemaVersion(old)).toBe(1);
+    const meta = old.prepare('INSERT INTO meta (key, value) VALUES (?, ?)');
+    meta.run('genesis_hash', IDENTITY.genesisHash);
+    meta.run('chain_id', IDENTITY.chainId);
+    const body = encodeRecord(votedFor(first));
+    old
+      .prepare('INSERT INTO safety_record (id, version, body, crc) VALUES (1, 7, ?, ?)')
+      .run(body, rowChecksum(recordKey(7), body));
+    const put = old.prepare('INSERT INTO committed_blocks (height, id, body, crc) VALUES (?, ?, ?, ?)');
+    for (const made of blocks) {
+      const encoded = encodeCommitted(committed(made));
+      const { height } = made.block.header;
+      put.run(
+        height,
+        Buffer.from(made.id, 'hex'),
+        encoded,
+        rowChecksum(committedKey(height, made.id), encoded),
+      );
+    }
+    old.close();
+
+    const store = opened(dir);
+    expect(found(store.recover())).toMatchObject({ recordVersion: 7, record: votedFor(first) });
+    expect(found(store.latest())).toEqual({ earliest: 1, committed: 3, executed: 0 });
+    write(store, execution(first, ['a']));
+    expect(found(store.transaction(transaction('a', 0).hash))?.height).toBe(1);
+    store.close();
+    const db = new DatabaseSync(path);
+    expect(schemaVersion(db)).toBe(SCHEMA_VERSION);
+    db.close();
+  });
+
+  it('leaves the database at the former version when a step fails, and goes on at the next start', () => {
+    mkdirSync(dir, { recursive: true });
+    const db = new DatabaseSync(path);
+    const one = { to: 1, what: 'a table', up: () => db.exec('CREATE TABLE a (x); INSERT INTO a VALUES (1)') };
+    const broken = {
+      to: 2,
+      what: 'half of it',
+      up: () => {
+        db.exec('ALTER TABLE a ADD COLUMN y; UPDATE a SET x = 2');
+        throw new Error('the power fails');
+      },
+    };
+    expect(() => migrate(db, [one, broken])).toThrow('the power fails');
+    expect(schemaVersion(db)).toBe(1);
+    expect(db.prepare('SELECT * FROM a').all()).toEqual([{ x: 1 }]);
+    const whole = { ...broken, up: () => db.exec('ALTER TABLE a ADD COLUMN y; UPDATE a SET x = 3') };
+    expect(migrate(db, [one, whole])).toBe(1);
+    expect(db.prepare('SELECT * FROM a').all()).toEqual([{ x: 3, y: null }]);
+    expect(migrate(db, [one, whole]), 'nothing left to do').toBe(2);
+    db.close();
+  });
+});

@@ -1,0 +1,287 @@
+import { spawnSync } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DATABASE_FILE, type OpenProblem, openStore } from '../../src/storage/open.ts';
+import type { Store } from '../../src/storage/store.ts';
+import {
+  batch,
+  chain,
+  codes,
+  committed,
+  digest,
+  execution,
+  found,
+  height,
+  IDENTITY,
+  opened,
+  record,
+  transaction,
+  votedFor,
+  write,
+} from './fixtures.ts';
+
+let dir = '';
+let path = '';
+beforeEach(() => {
+  dir = join(mkdtempSync(join(tmpdir(), 'althing-open-')), 'data');
+  path = join(dir, DATABASE_FILE);
+});
+afterEach(() => rmSync(join(dir, '..'), { recursive: true }));
+
+function problemOf(result: Store | OpenProblem): OpenProblem {
+  if ('status' in result) return result;
+  result.close();
+  throw new Error('it opened');
+}
+
+/** A store with 40 committed and executed blocks, a batch, and record 1. */
+function filled(): Store {
+  const store = opened(dir);
+  const blocks = chain(40);
+  const [first] = blocks;
+  if (first === undefined) throw new Error('a block');
+  write(store, record(votedFor(first), 0), { kind: 'batches', batches: [batch('a', 5_000)] });
+  write(store, { kind: 'commit', blocks: blocks.map(committed) });
+  write(store, ...blocks.map((made) => execution(made, [`tx ${made.block.header.height}`])));
+  return store;
+}
+
+/** Flips one bit in every row of a column, by SQL, as damage would below SQLite's notice. */
+function flip(table: string, column: string): void {
+  const db = new DatabaseSync(path);
+  db.function('flip', (value) => {
+    if (!(value instanceof Uint8Array)) throw new Error('bytes');
+    const copy = new Uint8Array(value);
+    copy[copy.length >> 1] = (copy[copy.length >> 1] ?? 0) ^ 1;
+    return copy;
+  });
+  db.exec(`UPDATE ${table} SET ${column} = flip(${column})`);
+  db.close();
+}
+
+describe('opening a store', () => {
+  it('makes a new home for its owner only, and binds it to its chain (ST-1)', () => {
+    opened(dir).close();
+    expect(statSync(dir).mode & 0o077).toBe(0);
+    const other = problemOf(openStore(dir, { ...IDENTITY, genesisHash: digest('other') }));
+    expect(other.code).toBe('WRONG_CHAIN');
+    expect(other.detail).toContain(path);
+    expect(other.detail).toContain(IDENTITY.genesisHash);
+    expect(problemOf(openStore(dir, { ...IDENTITY, chainId: 'other' })).code).toBe('WRONG_CHAIN');
+    opened(dir).close();
+  });
+
+  it('is exclusive: a second opening says who has it, and works after the close (ST-1)', () => {
+    const store = opened(dir);
+    const second = problemOf(openStore(dir, IDENTITY));
+    expect(second.code).toBe('LOCKED');
+    expect(second.detail).toContain(`process ${process.pid}`);
+    const script = `import { openStore } from ${JSON.stringify(join(process.cwd(), 'src/storage/open.ts'))};
+      console.log(openStore(${JSON.stringify(dir)}, ${JSON.stringify(IDENTITY)}).code);`;
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+    expect(child.stdout.trim(), child.stderr).toBe('LOCKED');
+    write(store);
+    store.close();
+    opened(dir).close();
+  });
+
+  it('names a file that is no database, and leaves it alone', () => {
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(path, 'a letter to nobody\n'.repeat(100));
+    expect(problemOf(openStore(dir, IDENTITY))).toMatchObject({
+      code: 'NOT_A_DATABASE',
+      detail: expect.stringContaining(path),
+    });
+    expect(readFileSync(path, 'utf8')).toContain('a letter to nobody');
+  });
+
+  it("names another program's database, and leaves it alone", () => {
+    mkdirSync(dir, { recursive: true });
+    const db = new DatabaseSync(path);
+    db.exec('CREATE TABLE recipes (name TEXT); PRAGMA user_version = 1');
+    db.close();
+    const before = readFileSync(path);
+    expect(problemOf(openStore(dir, IDENTITY)).code).toBe('FOREIGN_DATABASE');
+    expect(readFileSync(path).equals(before)).toBe(true);
+  });
+
+  it('refuses the schema of a newer program', () => {
+    opened(dir).close();
+    const db = new DatabaseSync(path);
+    db.exec('PRAGMA user_version = 1000');
+    db.close();
+    const newer = problemOf(openStore(dir, IDENTITY));
+    expect([newer.code, newer.detail]).toEqual(['NEWER_SCHEMA', expect.stringContaining('version 1000')]);
+  });
+
+  it('finds a damaged page', () => {
+    filled().close();
+    const bytes = readFileSync(path);
+    bytes.fill(0xa5, 4_096, Math.min(bytes.length, 65_536));
+    writeFileSync(path, bytes);
+    const damaged = problemOf(openStore(dir, IDENTITY));
+    expect([damaged.code, damaged.detail]).toEqual(['CORRUPT', expect.stringContaining('althing reset')]);
+  });
+
+  it('finds a database that was cut off', () => {
+    filled().close();
+    truncateSync(path, 4_096 * 3);
+    expect(problemOf(openStore(dir, IDENTITY)).code).toBe('CORRUPT');
+  });
+
+  it.each([
+    ['safety_record', 'body', 'safety_record'],
+    ['committed_blocks', 'body', 'committed_blocks, height 40'],
+    ['committed_blocks', 'id', 'height 40'],
+    ['executions', 'app_hash', 'executions'],
+  ])('finds one flipped bit in %s.%s by its CRC-32 (ST-6)', (table, column, where) => {
+    filled().close();
+    flip(table, column);
+    const damaged = problemOf(openStore(dir, IDENTITY));
+    expect([damaged.code, damaged.detail]).toEqual(['CORRUPT', expect.stringContaining(where)]);
+  });
+
+  it('reports damage in a segment where it is read, with file and offset, and goes on (ST-6)', () => {
+    filled().close();
+    const segment = join(dir, 'segments', '00000001.seg');
+    const bytes = readFileSync(segment);
+    bytes[2_500] = (bytes[2_500] ?? 0) ^ 0x10;
+    writeFileSync(segment, bytes);
+    const store = opened(dir);
+    const read = store.batches([batch('a', 5_000).digest]);
+    expect(read).toMatchObject({ status: 'failed', code: 'CORRUPT' });
+    expect('detail' in read && read.detail).toContain(`${segment} at byte 0`);
+    expect(found(store.latest()).committed).toBe(40);
+    store.close();
+    truncateSync(segment, 1_000);
+    expect(problemOf(openStore(dir, IDENTITY)).detail).toContain(`${segment} at byte`);
+    rmSync(segment);
+    expect(problemOf(openStore(dir, IDENTITY))).toMatchObject({
+      code: 'CORRUPT',
+      detail: expect.stringContaining('the file is missing'),
+    });
+  });
+
+  it('finds one flipped bit in any transaction of a block, and reads the others', () => {
+    const store = opened(dir);
+    const [first] = chain(1);
+    if (first === undefined) throw new Error('a block');
+    const names = ['a', 'b', 'c'];
+    write(store, { kind: 'commit', blocks: [committed(first)] }, execution(first, names));
+    store.close();
+    const segment = join(dir, 'segments', '00000001.seg');
+    const bytes = readFileSync(segment);
+    const at = bytes.indexOf(Buffer.from('log of b'));
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    writeFileSync(segment, bytes);
+    const damaged = opened(dir);
+    const [a, b, c] = names.map((name, index) => damaged.transaction(transaction(name, index).hash));
+    expect(a).toMatchObject({ status: 'found', value: { height: 1 } });
+    expect(b).toMatchObject({ status: 'failed', code: 'CORRUPT' });
+    expect(c).toMatchObject({ status: 'found', value: { height: 1 } });
+    expect(damaged.execution(height(1))).toMatchObject({ status: 'failed', code: 'CORRUPT' });
+    damaged.close();
+  });
+
+  it('refuses a home whose database is gone, where records were acknowledged (ST-7)', () => {
+    const store = opened(dir);
+    const [first] = chain(1);
+    if (first === undefined) throw new Error('a block');
+    write(store, record(votedFor(first), 0));
+    store.close();
+    const copy = `${dir}-copy`;
+    cpSync(dir, copy, { recursive: true });
+    rmSync(path);
+    expect(problemOf(openStore(dir, IDENTITY)).code).toBe('RECORD_LOST');
+    truncateSync(join(copy, DATABASE_FILE), 0);
+    expect(problemOf(openStore(copy, IDENTITY)).code).toBe('RECORD_LOST');
+  });
+
+  it('refuses a truncated log and an old copy put back, naming both record numbers (ST-7)', () => {
+    const store = opened(dir);
+    const blocks = chain(30);
+    for (const [index, made] of blocks.entries()) write(store, record(votedFor(made), index));
+    const crashed = `${dir}-crashed`;
+    cpSync(dir, crashed, { recursive: true });
+    store.close();
+    const wal = join(crashed, `${DATABASE_FILE}-wal`);
+    truncateSync(wal, Math.floor(statSync(wal).size * 0.6));
+    const lost = problemOf(openStore(crashed, IDENTITY));
+    expect([lost.code, lost.detail]).toEqual(['RECORD_LOST', expect.stringContaining('number 30')]);
+    expect(problemOf(openStore(crashed, IDENTITY)).code, 'also at the second try').toBe('RECORD_LOST');
+  });
+
+  it('opens after a crash that tore the log behind what was acknowledged', () => {
+    const store = opened(dir);
+    const [first] = chain(1);
+    if (first === undefined) throw new Error('a block');
+    write(store, record(votedFor(first), 0));
+    const crashed = `${dir}-crashed`;
+    cpSync(dir, crashed, { recursive: true });
+    store.close();
+    writeFileSync(join(crashed, `${DATABASE_FILE}-wal`), 'torn frame', { flag: 'a' });
+    const recovered = opened(crashed);
+    expect(found(recovered.recover()).recordVersion).toBe(1);
+    recovered.close();
+  });
+
+  it('names a folder that cannot be written', () => {
+    const file = `${dir}-file`;
+    writeFileSync(file, '');
+    expect(problemOf(openStore(file, IDENTITY))).toMatchObject({
+      code: 'IO',
+      detail: expect.stringContaining('must be a folder'),
+    });
+  });
+
+  it('names missing permission and read-only files to a user who is not root', () => {
+    filled().close();
+    const run = (mode: number): string => {
+      chmodSync(path, mode);
+      const script = `
+        if (process.getuid?.() === 0) { process.setgid?.(65534); process.setuid?.(65534); }
+        const { openStore } = await import(${JSON.stringify(join(process.cwd(), 'src/storage/open.ts'))});
+        console.log(openStore(${JSON.stringify(dir)}, ${JSON.stringify(IDENTITY)}).code);`;
+      const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+      return child.stdout.trim() || child.stderr;
+    };
+    if (process.getuid?.() === 0) {
+      chmodSync(join(dir, '..'), 0o755);
+      for (const name of ['', DATABASE_FILE, 'segments', 'record.witness']) {
+        if (existsSync(join(dir, name))) chownSync(join(dir, name), 65534, 65534);
+      }
+    }
+    expect(run(0o000)).toBe('NO_PERMISSION');
+    expect(run(0o444)).toBe('NO_PERMISSION');
+  });
+
+  it('answers FULL when the database may not grow, and stays usable', () => {
+    const store = opened(dir, { databasePagesMax: 40 });
+    const blocks = chain(400);
+    const staged = store.stage([{ kind: 'commit', blocks: blocks.map(committed) }]);
+    const result = staged.status === 'staged' ? store.sync() : staged;
+    expect(result).toMatchObject({ status: 'failed', code: 'FULL', detail: expect.stringContaining(path) });
+    expect(found(store.latest()).committed).toBe(0);
+    const small = { kind: 'commit', blocks: blocks.slice(0, 3).map(committed) } as const;
+    expect(codes(write(store, small))).toEqual(['staged']);
+    store.close();
+    const again = opened(dir);
+    expect(found(again.latest()).committed).toBe(3);
+    again.close();
+  });
+});

@@ -1,0 +1,212 @@
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { KINDS } from '../../../src/protocol/transport/kinds.ts';
+import type { WireMessage } from '../../../src/protocol/transport/messages.ts';
+import { decode, encode, readEnvelope } from '../../../src/transport/codec/codec.ts';
+import { anyMessage, MESSAGES } from './arbitraries.ts';
+
+const foreign = new Packr({ useRecords: false, variableMapSize: true });
+
+const frameOf = (message: WireMessage): Uint8Array => {
+  const encoding = encode(message);
+  if (encoding.outcome === 'refused') throw new Error(JSON.stringify(encoding.refusal));
+  return encoding.frame.bytes;
+};
+
+const shuffledKeys = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(shuffledKeys);
+  if (value === null || typeof value !== 'object' || value instanceof Uint8Array) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .reverse()
+      .map(([key, inner]) => [key, shuffledKeys(inner)]),
+  );
+};
+
+const sample = <Kind extends WireMessage['kind']>(kind: Kind): Extract<WireMessage, { kind: Kind }> => {
+  const [message] = fc.sample<Extract<WireMessage, { kind: Kind }>>(MESSAGES[kind], { numRuns: 1, seed: 7 });
+  if (message === undefined) throw new Error('fast-check gave no sample');
+  return message;
+};
+
+describe('codec: round trip (TP-8)', () => {
+  for (const [kind, arbitrary] of Object.entries(MESSAGES)) {
+    it(`gives back every ${kind} that it encodes, from the same bytes`, () => {
+      fc.assert(
+        fc.property(arbitrary as fc.Arbitrary<WireMessage>, (message) => {
+          const bytes = frameOf(message);
+          const decoding = decode(bytes);
+          expect(decoding).toEqual({ outcome: 'decoded', message });
+          expect(frameOf(message)).toEqual(bytes);
+        }),
+        { numRuns: 50 },
+      );
+    });
+  }
+
+  it('encodes a message alike whatever the order of its keys in memory', () => {
+    fc.assert(
+      fc.property(anyMessage, (message) => {
+        expect(frameOf(shuffledKeys(message) as WireMessage)).toEqual(frameOf(message));
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('reads the same from a Buffer inside a larger pool', () => {
+    const message = sample('Vote');
+    const bytes = frameOf(message);
+    const pool = Buffer.alloc(bytes.byteLength + 64, 0xff);
+    pool.set(bytes, 31);
+    expect(decode(pool.subarray(31, 31 + bytes.byteLength))).toEqual({ outcome: 'decoded', message });
+  });
+
+  it('gives a large batch as a view of its frame, and a small one apart from it', () => {
+    const large = frameOf({ kind: 'Batch', bytes: new Uint8Array(100_000) });
+    const decoded = decode(large);
+    if (decoded.outcome !== 'decoded' || decoded.message.kind !== 'Batch') throw new Error('not a batch');
+    expect(decoded.message.bytes.buffer).toBe(large.buffer);
+    const small = frameOf({ kind: 'Batch', bytes: new Uint8Array(100) });
+    const apart = decode(small);
+    if (apart.outcome !== 'decoded' || apart.message.kind !== 'Batch') throw new Error('not a batch');
+    expect(apart.message.bytes.buffer).not.toBe(small.buffer);
+  });
+
+  it('returns plain byte arrays, never Buffers', () => {
+    const decoded = decode(Buffer.from(frameOf(sample('Vote'))));
+    if (decoded.outcome !== 'decoded' || decoded.message.kind !== 'Vote') throw new Error('not a vote');
+    expect(decoded.message.vote.signature.constructor).toBe(Uint8Array);
+  });
+});
+
+describe('codec: one encoding only (TP-8)', () => {
+  it('accepts a mutated frame only if it is the encoding of what it decodes to', () => {
+    fc.assert(
+      fc.property(
+        anyMessage,
+        fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { minLength: 1, maxLength: 4 }),
+        (message, edits) => {
+          const bytes = new Uint8Array(frameOf(message));
+          for (const [place, value] of edits) bytes[place % bytes.byteLength] = value;
+          const decoding = decode(bytes);
+          if (decoding.outcome !== 'decoded') return;
+          const again = frameOf(decoding.message);
+          expect(again.subarray(2)).toEqual(bytes.subarray(2));
+        },
+      ),
+      { numRuns: 3_000 },
+    );
+  });
+
+  it('refuses keys in another order, though every value is right', () => {
+    const { kind: _, ...body } = sample('Vote');
+    const bytes = foreign.pack([0, KINDS.Vote.number, shuffledKeys(body)]);
+    expect(decode(bytes)).toMatchObject({ refusal: { code: 'NOT_CANONICAL', kind: 'Vote' } });
+  });
+
+  it('refuses bytes after the message', () => {
+    const bytes = Buffer.concat([frameOf(sample('Vote')), Buffer.from([0xc0])]);
+    expect(decode(bytes)).toMatchObject({ refusal: { code: 'STRUCTURE', fault: 'TRAILING_BYTES' } });
+  });
+
+  it('refuses a field that the shape does not have', () => {
+    const bytes = foreign.pack([0, KINDS.Ping.number, { nonce: 1, extra: 1 }]);
+    expect(decode(bytes)).toMatchObject({ refusal: { code: 'SCHEMA', kind: 'Ping' } });
+  });
+
+  it('refuses __proto__ as a field, and leaves no prototype changed', () => {
+    const bytes = Buffer.from([0x93, 0, KINDS.Ping.number, 0x81, 0xa9, ...Buffer.from('__proto__'), 0x80]);
+    expect(decode(bytes)).toMatchObject({ refusal: { code: 'SCHEMA', kind: 'Ping' } });
+    expect(Object.prototype).not.toHaveProperty('nonce');
+  });
+});
+
+describe('codec: totality (TP-11)', () => {
+  it('ends every byte string in an outcome, without a throw', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+        expect(['decoded', 'ignored', 'refused']).toContain(decode(bytes).outcome);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('ends every body behind a good envelope in an outcome, without a throw', () => {
+    const numbers = Object.values(KINDS).map((rule) => rule.number);
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...numbers),
+        fc.uint8Array({ minLength: 1, maxLength: 200 }),
+        (number, body) => {
+          expect(decode(Buffer.concat([Buffer.from([0x93, 0, number]), body])).outcome).not.toBe('ignored');
+        },
+      ),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it('ends any JavaScript value that msgpackr can write in an outcome: no RegExp, Error, Set, Date, cycle', () => {
+    const rich = new Packr({
+      moreTypes: true,
+      structuredClone: true,
+      useRecords: false,
+      variableMapSize: true,
+    });
+    const cycle: Record<string, unknown> = {};
+    cycle['self'] = cycle;
+    const values = [
+      /x/g,
+      new Error('x'),
+      new Set([1]),
+      new Date(0),
+      cycle,
+      2n ** 70n,
+      undefined,
+      new Map([[1, 2]]),
+    ];
+    for (const value of values) {
+      const decoding = decode(rich.pack([0, KINDS.Ping.number, { nonce: value }]));
+      expect(decoding).toMatchObject({ outcome: 'refused', refusal: { kind: 'Ping' } });
+    }
+  });
+});
+
+describe('codec: kinds (TP-9, TP-10)', () => {
+  it('gives each kind a number of its own', () => {
+    const numbers = Object.values(KINDS).map((rule) => rule.number);
+    expect(new Set(numbers).size).toBe(numbers.length);
+  });
+
+  it('ignores an unknown kind of a newer minor version', () => {
+    expect(decode(foreign.pack([1, 99, {}]))).toEqual({ outcome: 'ignored', number: 99, version: 1 });
+  });
+
+  it('refuses an unknown kind of its own version', () => {
+    expect(decode(foreign.pack([0, 99, {}]))).toMatchObject({
+      refusal: { code: 'KIND_UNKNOWN', number: 99 },
+    });
+  });
+
+  it('reads a known kind of a newer minor version', () => {
+    expect(decode(foreign.pack([1, KINDS.Ping.number, { nonce: 5 }]))).toEqual({
+      outcome: 'decoded',
+      message: { kind: 'Ping', nonce: 5 },
+    });
+  });
+
+  it('refuses a frame above the cap of its kind before looking into it', () => {
+    const bytes = new Uint8Array(KINDS.Vote.bytesMax + 1);
+    bytes.set([0x93, 0, KINDS.Vote.number]);
+    expect(readEnvelope(bytes)).toMatchObject({ refusal: { code: 'FRAME_TOO_LARGE', kind: 'Vote' } });
+  });
+
+  it('does not encode what it would not decode', () => {
+    const vote = { ...sample('Vote').vote, signature: new Uint8Array(95) };
+    expect(encode({ kind: 'Vote', vote })).toMatchObject({
+      refusal: { code: 'SCHEMA', path: 'vote.signature' },
+    });
+    const bytes = new Uint8Array(KINDS.Batch.bytesMax);
+    expect(encode({ kind: 'Batch', bytes })).toMatchObject({ refusal: { code: 'FRAME_TOO_LARGE' } });
+  });
+});

@@ -1,0 +1,148 @@
+import fc from 'fast-check';
+import { Packr } from 'msgpackr';
+import { describe, expect, it } from 'vitest';
+import { type Millis, monotonic } from '../../src/base/units.ts';
+import { KINDS } from '../../src/protocol/transport/kinds.ts';
+import { PEER_QUOTA } from '../../src/protocol/transport/limits.ts';
+import type { WireMessage } from '../../src/protocol/transport/messages.ts';
+import type { FrameRefusal } from '../../src/protocol/transport/refusal.ts';
+import { encode } from '../../src/transport/codec/codec.ts';
+import { Inbox } from '../../src/transport/inbox.ts';
+import { MESSAGES } from './codec/arbitraries.ts';
+
+function inboxOf(role: 'validator' | 'full' = 'validator') {
+  const delivered: WireMessage[] = [];
+  const refusals: FrameRefusal[] = [];
+  const rests: Millis[] = [];
+  const state = { now: 0, reading: true, room: undefined as Promise<void> | undefined };
+  const inbox = new Inbox(
+    {
+      now: () => monotonic(state.now),
+      pause: () => {
+        state.reading = false;
+      },
+      resume: () => {
+        state.reading = true;
+      },
+      rest: (delay) => {
+        rests.push(delay);
+        return Promise.resolve();
+      },
+      deliver(message) {
+        delivered.push(message);
+        const { room } = state;
+        state.room = undefined;
+        return room;
+      },
+      refuse: (refusal) => refusals.push(refusal),
+    },
+    role,
+  );
+  return { inbox, delivered, refusals, rests, state };
+}
+
+const bytesOf = (message: WireMessage): Uint8Array => {
+  const encoding = encode(message);
+  if (encoding.outcome === 'refused') throw new Error(encoding.refusal.code);
+  return encoding.frame.bytes;
+};
+const ping = (nonce: number): Uint8Array => bytesOf({ kind: 'Ping', nonce });
+const vote = bytesOf(fc.sample(MESSAGES.Vote, { numRuns: 1, seed: 1 })[0] ?? { kind: 'Ping', nonce: 0 });
+
+describe('inbox (TP-5)', () => {
+  it('lets through the burst of a kind, then its rate on the injected clock', () => {
+    const { inbox, delivered, refusals, state } = inboxOf();
+    const { burst, ratePerSecond } = KINDS.Ping;
+    for (let count = 0; count < burst + 5; count += 1) inbox.take(ping(count));
+    expect(delivered.length).toBe(burst);
+    expect(refusals).toEqual(new Array(5).fill({ code: 'RATE_EXCEEDED', kind: 'Ping' }));
+    state.now = 1_000;
+    for (let count = 0; count < burst; count += 1) inbox.take(ping(count));
+    expect(delivered.length).toBe(burst + ratePerSecond);
+  });
+
+  it('keeps a bucket for each kind: a flood of one does not hold up another', () => {
+    const { inbox, delivered } = inboxOf();
+    for (let count = 0; count < 100; count += 1) inbox.take(ping(count));
+    inbox.take(vote);
+    expect(delivered.at(-1)?.kind).toBe('Vote');
+  });
+
+  it('rests for as long as the quota of the peer says, and loses nothing', async () => {
+    const { inbox, delivered, rests, state } = inboxOf();
+    const batch = bytesOf({ kind: 'Batch', bytes: new Uint8Array(1_000_000) });
+    const count = Math.ceil(PEER_QUOTA.burst / batch.byteLength) + 1;
+    for (let sent = 0; sent < count; sent += 1) inbox.take(batch);
+    expect(state.reading).toBe(false);
+    expect(rests.length).toBe(1);
+    const owed = (count - 1) * batch.byteLength - PEER_QUOTA.burst;
+    expect(rests[0]).toBe(Math.ceil((owed * 1000) / PEER_QUOTA.ratePerSecond));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(delivered.length).toBe(count);
+  });
+
+  it('pauses the socket while the mailbox is full, and goes on in order', async () => {
+    const { inbox, delivered, state } = inboxOf();
+    let makeRoom: () => void = () => undefined;
+    state.room = new Promise((resolve) => {
+      makeRoom = resolve;
+    });
+    for (const nonce of [1, 2, 3]) inbox.take(ping(nonce));
+    expect(delivered).toEqual([{ kind: 'Ping', nonce: 1 }]);
+    expect(state.reading).toBe(false);
+    makeRoom();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(delivered.map((message) => (message.kind === 'Ping' ? message.nonce : 0))).toEqual([1, 2, 3]);
+    expect(state.reading).toBe(true);
+    expect(inbox.counts.pauses).toBe(1);
+  });
+
+  it('holds a bounded number of frames while paused, and counts the rest', () => {
+    const { inbox, state } = inboxOf();
+    state.room = new Promise(() => undefined);
+    for (let nonce = 0; nonce < 10_000; nonce += 1) inbox.take(ping(nonce));
+    expect(inbox.counts.overflowed).toBe(10_000 - 1 - 8_192);
+  });
+});
+
+describe('inbox: who may say what (TP-6, TP-9, TP-10)', () => {
+  it('takes no consensus message from a full node, but lets it sync', () => {
+    const { inbox, delivered, refusals } = inboxOf('full');
+    inbox.take(vote);
+    expect(refusals).toEqual([{ code: 'KIND_NOT_FOR_ROLE', kind: 'Vote', role: 'full' }]);
+    const [request] = fc.sample(MESSAGES.GetBlocks, { numRuns: 1, seed: 1 });
+    if (request !== undefined) inbox.take(bytesOf(request));
+    expect(delivered).toEqual([request]);
+    inbox.setRole('validator');
+    inbox.take(vote);
+    expect(delivered.at(-1)?.kind).toBe('Vote');
+  });
+
+  it("keeps a validator's consensus lane open while its sync lane is closed", () => {
+    const { inbox, delivered, refusals } = inboxOf();
+    inbox.setSyncLane(false);
+    const [request] = fc.sample(MESSAGES.GetBlocks, { numRuns: 1, seed: 1 });
+    if (request !== undefined) inbox.take(bytesOf(request));
+    inbox.take(vote);
+    expect(refusals).toEqual([{ code: 'SYNC_LANE_BANNED', kind: 'GetBlocks' }]);
+    expect(delivered.map(({ kind }) => kind)).toEqual(['Vote']);
+  });
+
+  it('ignores and counts unknown kinds of a newer minor version, and refuses those of its own', () => {
+    const { inbox, refusals } = inboxOf();
+    const packr = new Packr({ useRecords: false });
+    inbox.take(packr.pack([1, 99, {}]));
+    expect(inbox.counts.ignored).toBe(1);
+    expect(refusals).toEqual([]);
+    inbox.take(packr.pack([0, 99, {}]));
+    expect(refusals).toEqual([{ code: 'KIND_UNKNOWN', number: 99, version: 0 }]);
+  });
+
+  it('refuses a second Hello, and text', () => {
+    const { inbox, refusals } = inboxOf();
+    const [hello] = fc.sample(MESSAGES.Hello, { numRuns: 1, seed: 1 });
+    if (hello !== undefined) inbox.take(bytesOf(hello));
+    inbox.takeText();
+    expect(refusals).toEqual([{ code: 'KIND_OUT_OF_PHASE', kind: 'Hello' }, { code: 'FRAME_NOT_BINARY' }]);
+  });
+});
