@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../node/version.ts';
 import { withJson } from './command.ts';
+import { addBenchCommand } from './commands/bench.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addNetworkCommand } from './commands/network.ts';
@@ -50,6 +51,7 @@ function createProgram(status: ExitStatus): Command {
   addKeyCommands(program);
   addResetCommand(program);
   addConfigCommand(program);
+  addBenchCommand(program);
   withJson(program.command('version').description('print the version')).action(
     (options: { json?: boolean }) =>
       createOutput(options.json === true).data({ version: VERSION, node: process.version }, [

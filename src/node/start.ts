@@ -22,6 +22,7 @@ import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import { DEFAULT_MEMPOOL_CONFIG, type MempoolConfig } from '../protocol/mempool/config.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { SafetyViolated } from '../protocol/ports/consensus.ts';
+import { DIAL_BACKOFF } from '../protocol/transport/backoff.ts';
 import type { Endpoint } from '../protocol/transport/messages.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
 import type { NodePort, PeerStatus } from '../rpc/node-port.ts';
@@ -84,7 +85,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
   if ('status' in opened) throw new StartRefused('store', [{ where: opened.path, message: opened.detail }]);
   let application: Application | undefined;
   const openApplication = (): Application => {
-    application = builtInApplication(genesis, paths.data, bls.verifyPossession);
+    application = builtInApplication(genesis, paths.applicationData, bls.verifyPossession);
     return application;
   };
   const gateway = new Gateway();
@@ -101,8 +102,9 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
     moniker: config.node.moniker,
     epoch: () => epoch.epoch,
     route: routeOf,
-    connectivity: [ADDRESSES.mempool],
+    connectivity: [ADDRESSES.mempool, ADDRESSES.viewChange, ADDRESSES.roundManager],
     clock,
+    backoff: { ...DIAL_BACKOFF, min: config.p2p.dialBackoffMsMin, max: config.p2p.dialBackoffMsMax },
     insecure: config.p2p.plaintextOnLoopback,
   });
   const system = createSystem({

@@ -46,8 +46,11 @@ export interface NodeParts {
 const RESTARTS_MAX = 5;
 const RESTART_PERIOD_MS: Millis = millis(60_000);
 
-/** Messages that one consensus cell may have waiting. @unit messages @source 100 validators, a few rounds each */
-const CONSENSUS_MAILBOX = { capacity: 16_384 } as const;
+/**
+ * Messages that one consensus cell may have waiting; one link may fill a quarter. A full mailbox rejects, which pauses
+ * the socket that fills it (TP-5). @unit messages @source 100 validators, a few rounds each
+ */
+const CONSENSUS_MAILBOX = { capacity: 16_384, perSender: 4_096, overflow: 'reject' } as const;
 
 const bounded = { intensity: RESTARTS_MAX, period: RESTART_PERIOD_MS } as const;
 

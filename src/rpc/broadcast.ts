@@ -6,17 +6,17 @@ import { transactionHashOf } from '../protocol/chain/batch.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import { type Answer, fail, succeed } from './json-rpc.ts';
 import type { CallContext } from './method.ts';
-import type { NodePort } from './node-port.ts';
 import { checkResultJson, transactionResultJson, upperHex } from './shapes.ts';
+import type { Submissions } from './submissions.ts';
 
 interface Given {
   readonly tx: Uint8Array | undefined;
 }
 
-export async function broadcastAsync({ tx }: Given, { port, client }: CallContext): Promise<Answer> {
+export async function broadcastAsync({ tx }: Given, { submissions, client }: CallContext): Promise<Answer> {
   const transaction = tx ?? new Uint8Array();
   // Not awaited, as in CometBFT: the caller asked not to hear of a refusal.
-  port.submit([transaction], client).catch(() => undefined);
+  submissions.submit(transaction, client).catch(() => undefined);
   return succeed({
     code: 0,
     data: '',
@@ -26,8 +26,8 @@ export async function broadcastAsync({ tx }: Given, { port, client }: CallContex
   });
 }
 
-export async function broadcastSync({ tx }: Given, { port, client }: CallContext): Promise<Answer> {
-  const admission = await submitOne(port, tx, client);
+export async function broadcastSync({ tx }: Given, { submissions, client }: CallContext): Promise<Answer> {
+  const admission = await submitOne(submissions, tx, client);
   if (admission.status === 'admitted') {
     return succeed({ code: 0, data: '', log: '', codespace: '', hash: upperHex(admission.hash) });
   }
@@ -38,9 +38,9 @@ export async function broadcastSync({ tx }: Given, { port, client }: CallContext
 
 export async function broadcastCommit(
   { tx }: Given,
-  { port, client, commitTimeout }: CallContext,
+  { port, submissions, client, commitTimeout }: CallContext,
 ): Promise<Answer> {
-  const admission = await submitOne(port, tx, client);
+  const admission = await submitOne(submissions, tx, client);
   const hash = upperHex(admission.hash);
   if (admission.status === 'refused' && admission.code === 'CHECK_FAILED') {
     const check = checkResultJson(admission.applicationCode, admission.log, '');
@@ -65,9 +65,13 @@ export async function broadcastCommit(
   }
 }
 
-async function submitOne(port: NodePort, tx: Uint8Array | undefined, client: string): Promise<Admission> {
+async function submitOne(
+  submissions: Submissions,
+  tx: Uint8Array | undefined,
+  client: string,
+): Promise<Admission> {
   const transaction = tx ?? new Uint8Array();
-  const [admission] = await port.submit([transaction], client);
+  const admission = await submissions.submit(transaction, client);
   if (admission !== undefined) return admission;
   return {
     status: 'refused',

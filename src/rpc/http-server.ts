@@ -23,6 +23,7 @@ import { METHODS } from './methods.ts';
 import type { NodePort } from './node-port.ts';
 import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from './parameters.ts';
 import { hostOf } from './shapes.ts';
+import { Submissions } from './submissions.ts';
 
 export interface RpcServerOptions extends AccessRules {
   readonly port: NodePort;
@@ -71,9 +72,18 @@ const CLOSE_GRACE = millis(1_000);
 /** The id that CometBFT gives answers to GET. */
 const URI_REQUEST_ID = -1;
 
+/** What the server holds beside its options, as long as it runs. */
+interface Held {
+  readonly rates: ClientRates;
+  readonly submissions: Submissions;
+}
+
 /** Listens; rejects when the address is taken or not this machine's. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RunningRpcServer> {
-  const rates = new ClientRates({ ratePerSecond: options.requestsPerSecond, burst: options.requestsBurst });
+  const held: Held = {
+    rates: new ClientRates({ ratePerSecond: options.requestsPerSecond, burst: options.requestsBurst }),
+    submissions: new Submissions(options.port),
+  };
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -82,7 +92,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
       connectionsCheckingInterval: Math.min(options.requestTimeout, 5_000),
     },
     (request, response) => {
-      serve(options, rates, request, response).catch((failure: unknown) => {
+      serve(options, held, request, response).catch((failure: unknown) => {
         const error = internalError(failure instanceof Error ? failure.message : String(failure));
         options.onCall({ method: 'unknown', code: error.code, duration: millis(0), failure });
         if (response.headersSent) response.destroy();
@@ -103,7 +113,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
 
 async function serve(
   options: RpcServerOptions,
-  rates: ClientRates,
+  held: Held,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -117,9 +127,9 @@ async function serve(
   if (url === null)
     return sendJson(response, 400, envelope(null, { error: invalidRequest('the URL is malformed') }));
   if (request.method === 'OPTIONS') return sendPreflight(response);
-  if (request.method === 'POST') return servePost(options, rates, request, response, url);
+  if (request.method === 'POST') return servePost(options, held, request, response, url);
   if (request.method === 'GET' || request.method === 'HEAD')
-    return serveGet(options, rates, request, response, url);
+    return serveGet(options, held, request, response, url);
   response.setHeader('Allow', 'GET, HEAD, POST, OPTIONS');
   return sendJson(
     response,
@@ -130,7 +140,7 @@ async function serve(
 
 async function servePost(
   options: RpcServerOptions,
-  rates: ClientRates,
+  held: Held,
   request: IncomingMessage,
   response: ServerResponse,
   url: URL,
@@ -150,13 +160,15 @@ async function servePost(
   if (body.kind === 'unreadable') return sendJson(response, 400, envelope(null, { error: body.error }));
   const entries = body.kind === 'batch' ? body.entries : [body.entry];
   const client = clientOf(request);
-  if (!rates.take(client, entries.length, monotonic(performance.now()))) return sendTooMany(response);
+  if (!held.rates.take(client, entries.length, monotonic(performance.now()))) return sendTooMany(response);
   const operator = isOperator(request.headers.authorization, options.adminToken);
   const answers = await Promise.all(
     entries.map(async (entry) => {
       if (entry.kind === 'notification') return [];
       if (entry.kind === 'invalid') return [envelope(entry.id, { error: entry.error })];
-      return [envelope(entry.request.id, await answerRequest(options, entry.request, client, operator))];
+      return [
+        envelope(entry.request.id, await answerRequest(options, held, entry.request, client, operator)),
+      ];
     }),
   );
   const sent = answers.flat();
@@ -169,7 +181,7 @@ async function servePost(
 
 async function serveGet(
   options: RpcServerOptions,
-  rates: ClientRates,
+  held: Held,
   request: IncomingMessage,
   response: ServerResponse,
   url: URL,
@@ -177,7 +189,7 @@ async function serveGet(
   if (url.pathname === '/livez') return serveLiveness(options, response);
   if (url.pathname === '/readyz') return serveReadiness(options, response);
   const client = clientOf(request);
-  if (!rates.take(client, 1, monotonic(performance.now()))) return sendTooMany(response);
+  if (!held.rates.take(client, 1, monotonic(performance.now()))) return sendTooMany(response);
   if (url.pathname === '/metrics') {
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
     response.end(await options.metrics());
@@ -194,12 +206,13 @@ async function serveGet(
     return sendJson(response, 404, envelope(URI_REQUEST_ID, { error: methodNotFound(why) }));
   }
   const converted = fromQuery(method.parameters, url.searchParams);
-  const answer = await run(options, name, method, converted, client);
+  const answer = await run(options, held, name, method, converted, client);
   sendJson(response, statusOf(answer), envelope(URI_REQUEST_ID, answer));
 }
 
 async function answerRequest(
   options: RpcServerOptions,
+  held: Held,
   { method: name, params }: RpcRequest,
   client: string,
   operator: boolean,
@@ -210,11 +223,12 @@ async function answerRequest(
     const data = `"${name}" is an operator's: send the header "Authorization: Bearer <token of keys/admin.token>"`;
     return { error: serverError(data) };
   }
-  return run(options, name, method, fromJsonParams(method.parameters, params), client);
+  return run(options, held, name, method, fromJsonParams(method.parameters, params), client);
 }
 
 async function run(
   options: RpcServerOptions,
+  { submissions }: Held,
   name: string,
   method: RpcMethod,
   converted: Conversion<ParameterList>,
@@ -229,7 +243,7 @@ async function run(
     return answer;
   };
   const { port, commitTimeout, requestTimeout } = options;
-  const context = { port, client, commitTimeout, now: wallTime(Date.now()) };
+  const context = { port, submissions, client, commitTimeout, now: wallTime(Date.now()) };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Answer>((resolve) => {
     const error = internalError(`"${name}" took longer than ${requestTimeout} ms`);

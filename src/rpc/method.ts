@@ -3,10 +3,12 @@ import type { Millis, WallTime } from '../base/units.ts';
 import type { Answer } from './json-rpc.ts';
 import type { NodePort } from './node-port.ts';
 import type { Arguments, ParameterList } from './parameters.ts';
+import type { Submissions } from './submissions.ts';
 
 /** What a call knows beside its arguments. */
 export interface CallContext {
   readonly port: NodePort;
+  readonly submissions: Submissions;
   /** Address of the client, which keys its rate limits. */
   readonly client: string;
   readonly commitTimeout: Millis;

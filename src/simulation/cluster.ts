@@ -29,6 +29,7 @@ import type { Address, ChainDomain, Round, Validator } from '../protocol/chain/t
 import { addressOf, validatorSet } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, firstEpoch, leaderAt } from '../protocol/consensus/epoch.ts';
 import { deadlinesOf } from '../protocol/consensus/pacemaker.ts';
+import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMELINESS_DEFAULTS } from '../protocol/consensus/timeliness.ts';
 import { TIMEOUT_DEFAULTS, type TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
@@ -39,7 +40,7 @@ import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
 import { type MemoryDisk, type MemoryFaults, memoryDisk } from '../storage/memory-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store } from '../storage/store.ts';
-import { CALM, createHub, type Hub, type LinkFaults } from '../transport/hub.ts';
+import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../transport/hub.ts';
 import { hubCells } from '../transport/hub-cells.ts';
 import { SafetyChecker, type Violation } from './checkers.ts';
 import { processClock } from './process-clock.ts';
@@ -53,6 +54,10 @@ export interface ClusterOptions {
   /** `codec`: frames are encoded and decoded, as on the wire. Default `reference`. */
   readonly carry?: 'codec' | 'reference';
   readonly bls?: BlsEngine;
+  /** Validators that may lie: what they send is no violation. By index. */
+  readonly liars?: readonly number[];
+  /** What becomes of a message on its way, before the faults. */
+  readonly tamper?: (transit: Transit) => 'pass' | 'drop';
 }
 
 /** Wall clock at the start of a run. @unit ms since 1970 @source chosen */
@@ -93,7 +98,7 @@ interface MutableNode {
 export class Cluster {
   readonly clock: VirtualClock;
   readonly hub: Hub;
-  readonly checker = new SafetyChecker();
+  readonly checker: SafetyChecker;
   readonly epoch: EpochContext;
   readonly #nodes: readonly MutableNode[];
   readonly #options: ClusterOptions;
@@ -113,14 +118,17 @@ export class Cluster {
     invariant(!('code' in set), 'a simulated set is a set');
     const domain: ChainDomain = { chainId: 'simulated', genesisHash: digestOf(utf8(`genesis/${seed}`)) };
     this.epoch = firstEpoch(domain, set);
+    const { liars = [], tamper } = options;
+    this.checker = new SafetyChecker(new Set(liars.flatMap((index) => validators[index]?.address ?? [])));
     this.hub = createHub({
       clock: this.clock,
       seed: `hub/${seed}`,
       faults: options.faults ?? CALM,
       carry: options.carry ?? 'reference',
-      filter: ({ from, message }) => {
+      filter: (transit) => {
+        const { from, message } = transit;
         if (isPeerMessage(message)) this.checker.sent(from, message);
-        return 'pass';
+        return tamper?.(transit) ?? 'pass';
       },
     });
     this.#nodes = validators.map(({ address }, index): MutableNode => {
@@ -251,6 +259,20 @@ export class Cluster {
     return system === undefined ? undefined : viewOf(system);
   }
 
+  /** A validator's key, for tests that lie in its name. */
+  signerOf(index: number): Signer {
+    const { address, secret } = this.#node(index);
+    return { address, sign: (message) => this.#bls.sign(secret, message) };
+  }
+
+  /** Sends a message in a validator's name, whether its process runs or not. The receiver knows nothing else of it. */
+  inject(from: number, to: number, message: PeerMessage): void {
+    const encoding = this.hub.encode(message);
+    if (encoding.outcome === 'encoded') {
+      this.hub.send(this.#node(from).address, this.#node(to).address, encoding.frame);
+    }
+  }
+
   leaderOf(round: Round): Address {
     return leaderAt(this.epoch, round);
   }
@@ -314,7 +336,7 @@ export class Cluster {
         self: address,
         validators: this.epoch.set.validators.map((validator) => validator.address),
         route: routeOf,
-        connectivity: [ADDRESSES.mempool],
+        connectivity: [ADDRESSES.mempool, ADDRESSES.viewChange, ADDRESSES.roundManager],
       }),
       executor: child('executor', executor, { publicEvents: EXECUTOR_EVENTS }),
       surface: [

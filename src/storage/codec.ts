@@ -55,45 +55,40 @@ export function unpack(bytes: Uint8Array, what: string): Fields {
 /** Reads an array field by field; each reader checks shape and raises DamagedData. */
 export class Fields {
   readonly #values: readonly unknown[];
-  readonly #what: string;
+  readonly #within: Fields | string;
+  readonly #place: number;
   #next = 0;
 
-  constructor(value: unknown, what: string) {
-    if (!Array.isArray(value)) throw new DamagedData(`${what}: an array is expected, found ${typeof value}`);
+  /** `within` and `place` say where the array stands; they become text only when it is damaged. */
+  constructor(value: unknown, within: Fields | string, place = 0) {
+    this.#within = within;
+    this.#place = place;
+    if (!Array.isArray(value)) throw new DamagedData(`${this.#path()}: an array is expected`);
     this.#values = value;
-    this.#what = what;
   }
 
   take<Value>(parse: (raw: unknown) => Value | Malformed): Value {
-    const position = this.#next;
+    const value = parse(this.#values[this.#next]);
+    if (value === 'malformed') throw new DamagedData(`${this.#path()}: field ${this.#next} is malformed`);
     this.#next += 1;
-    const value = parse(this.#values[position]);
-    if (value === 'malformed') throw new DamagedData(`${this.#what}: field ${position} is malformed`);
     return value;
   }
 
   /** A nested array by its own reader; undefined where null was written. */
   optional<Value>(read: (fields: Fields) => Value): Value | undefined {
-    const raw = this.#values[this.#next];
-    if (raw === null) {
-      this.#next += 1;
-      return undefined;
-    }
-    return this.nested(read);
+    if (this.#values[this.#next] !== null) return this.nested(read);
+    this.#next += 1;
+    return undefined;
   }
 
   nested<Value>(read: (fields: Fields) => Value): Value {
-    const position = this.#next;
+    const place = this.#next;
     this.#next += 1;
-    return read(new Fields(this.#values[position], `${this.#what}[${position}]`));
+    return read(new Fields(this.#values[place], this, place));
   }
 
   list<Value>(read: (fields: Fields) => Value): readonly Value[] {
-    const position = this.#next;
-    this.#next += 1;
-    const raw = this.#values[position];
-    if (!Array.isArray(raw)) throw new DamagedData(`${this.#what}: field ${position} is not a list`);
-    return raw.map((entry, index) => read(new Fields(entry, `${this.#what}[${position}][${index}]`)));
+    return this.nested((entries) => entries.all(read));
   }
 
   /** Every field that is left, each an array. */
@@ -103,8 +98,13 @@ export class Fields {
     return left;
   }
 
+  /** A copy that shares no memory with the row. */
   bytes(): Uint8Array {
-    return this.take((raw) => (raw instanceof Uint8Array ? new Uint8Array(raw) : 'malformed'));
+    return this.take((raw) => {
+      if (!(raw instanceof Uint8Array)) return 'malformed';
+      // msgpackr copied it already, out of a plain array; out of a Buffer it gives a Buffer.
+      return raw.constructor === Uint8Array ? raw : new Uint8Array(raw);
+    });
   }
 
   text(): string {
@@ -126,6 +126,11 @@ export class Fields {
 
   integer(): number {
     return this.take((raw) => (Number.isSafeInteger(raw) && typeof raw === 'number' ? raw : 'malformed'));
+  }
+
+  #path(): string {
+    const within = this.#within;
+    return typeof within === 'string' ? within : `${within.#path()}[${this.#place}]`;
   }
 }
 

@@ -2,12 +2,12 @@
  * The outcome of one block as one value: a table of entries, then each transaction with its result, then the block's
  * events. One entry is read without the others and has its own CRC-32. Pure. Rules ST-5, ST-6, docs/storage.md.
  */
-import { digestBytes, parseDigest } from '../protocol/chain/parse.ts';
+import { DIGEST_BYTES, digestBytes, digestFromBytes, parseCount } from '../protocol/chain/parse.ts';
 import type { Digest } from '../protocol/chain/types.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../protocol/ports/execution.ts';
-import type { ApplicationEvent, ExecutedTransaction } from '../protocol/ports/storage.ts';
+import type { ApplicationEvent, ExecutedTransaction, TransactionResult } from '../protocol/ports/storage.ts';
 import { crc32, DamagedData } from './checksum.ts';
-import { fromBytes, pack, packEvents, packResult, readEvent, readResult, unpack } from './codec.ts';
+import { pack, packEvents, packResult, readEvent, readResult, unpack } from './codec.ts';
 
 /** What the table says of one transaction. */
 export interface ResultEntry {
@@ -24,6 +24,20 @@ const COUNT_BYTES = 4;
 /** @unit bytes */
 const CRC_BYTES = 4;
 const DUPLICATE_FLAG = 1;
+/** Hash, index f64, length of the transaction u32; then the transaction and its packed result. @unit bytes */
+const HEAD_BYTES = DIGEST_BYTES + 8 + 4;
+/** What most transactions end with. */
+const PLAIN_RESULT = pack(
+  packResult({
+    code: 0,
+    data: new Uint8Array(0),
+    log: '',
+    codespace: '',
+    gasWanted: 0n,
+    gasUsed: 0n,
+    events: [],
+  }),
+);
 
 /** Length of the table of `count` transactions: it has one row more, for the events. @unit bytes */
 export const tableBytes = (count: number): number => COUNT_BYTES + ENTRY_BYTES * (count + 1);
@@ -32,45 +46,53 @@ export function encodeResults(
   transactions: readonly ExecutedTransaction[],
   events: readonly ApplicationEvent[],
 ): Uint8Array {
-  const bodies = transactions.map(({ hash, index, bytes, result }) =>
-    pack([digestBytes(hash), index, bytes, packResult(result)]),
+  const count = transactions.length;
+  const results = transactions.map(({ result }) =>
+    isPlain(result) ? PLAIN_RESULT : pack(packResult(result)),
   );
-  bodies.push(pack(packEvents(events)));
-  const table = new DataView(new ArrayBuffer(tableBytes(transactions.length)));
-  table.setUint32(0, transactions.length);
-  const parts: Uint8Array[] = [new Uint8Array(table.buffer)];
-  let offset = table.byteLength;
-  bodies.forEach((body, entry) => {
-    const at = COUNT_BYTES + ENTRY_BYTES * entry;
-    const transaction = transactions[entry];
-    table.setUint32(at, offset);
-    if (transaction !== undefined) {
-      table.setUint32(at + 4, prefixOf(transaction.hash));
-      table.setUint32(at + 8, isDuplicate(transaction) ? DUPLICATE_FLAG : 0);
-    }
-    const crc = new DataView(new ArrayBuffer(CRC_BYTES));
-    crc.setUint32(0, crc32(body));
-    parts.push(body, new Uint8Array(crc.buffer));
-    offset += body.byteLength + CRC_BYTES;
+  const packedEvents = pack(packEvents(events));
+  let total = tableBytes(count) + packedEvents.byteLength + CRC_BYTES;
+  transactions.forEach(({ bytes }, entry) => {
+    total += HEAD_BYTES + bytes.byteLength + (results[entry]?.byteLength ?? 0) + CRC_BYTES;
   });
-  return Buffer.concat(parts);
+  const value = Buffer.allocUnsafe(total);
+  value.writeUInt32BE(count);
+  let offset = tableBytes(count);
+  const seal = (entry: number, end: number, prefix: number, flags: number): void => {
+    const at = COUNT_BYTES + ENTRY_BYTES * entry;
+    value.writeUInt32BE(offset, at);
+    value.writeUInt32BE(prefix, at + 4);
+    value.writeUInt32BE(flags, at + 8);
+    value.writeUInt32BE(crc32(value.subarray(offset, end)), end);
+    offset = end + CRC_BYTES;
+  };
+  transactions.forEach((transaction, entry) => {
+    const result = results[entry] ?? PLAIN_RESULT;
+    value.set(digestBytes(transaction.hash), offset);
+    value.writeDoubleBE(transaction.index, offset + DIGEST_BYTES);
+    value.writeUInt32BE(transaction.bytes.byteLength, offset + DIGEST_BYTES + 8);
+    value.set(transaction.bytes, offset + HEAD_BYTES);
+    value.set(result, offset + HEAD_BYTES + transaction.bytes.byteLength);
+    const end = offset + HEAD_BYTES + transaction.bytes.byteLength + result.byteLength;
+    seal(entry, end, value.readUInt32BE(offset), isDuplicate(transaction) ? DUPLICATE_FLAG : 0);
+  });
+  value.set(packedEvents, offset);
+  seal(count, offset + packedEvents.byteLength, 0, 0);
+  return value;
 }
 
-/** Where entry `entry` lies in a value of `total` bytes. `table` is its first `tableBytes(count)` bytes. */
-export function entrySpan(
-  table: Uint8Array,
-  entry: number,
-  total: number,
-): { readonly start: number; readonly length: number } {
-  const view = viewOf(table);
-  const count = view.getUint32(0);
-  if (table.byteLength < tableBytes(count) || entry > count) {
-    throw new DamagedData(`results: entry ${entry} of ${count}`);
-  }
-  const start = view.getUint32(COUNT_BYTES + ENTRY_BYTES * entry);
-  const end = entry === count ? total : view.getUint32(COUNT_BYTES + ENTRY_BYTES * (entry + 1));
-  if (start < tableBytes(count) || end < start + CRC_BYTES || end > total) {
-    throw new DamagedData(`results: entry ${entry} at ${start}..${end} of ${total} bytes`);
+/** Where the table's rows of a transaction and of what follows it stand: `spanOf` needs these bytes. */
+export const spanRows = (entry: number): { readonly start: number; readonly length: number } => ({
+  start: COUNT_BYTES + ENTRY_BYTES * entry,
+  length: 2 * ENTRY_BYTES,
+});
+
+/** Where a transaction lies in a value of `total` bytes, by its two rows. */
+export function spanOf(rows: Uint8Array, total: number): { readonly start: number; readonly length: number } {
+  const view = viewOf(rows);
+  const [start, end] = [view.getUint32(0), view.getUint32(ENTRY_BYTES)];
+  if (end < start + CRC_BYTES || end > total) {
+    throw new DamagedData(`results: a transaction at ${start}..${end} of ${total} bytes`);
   }
   return { start, length: end - start };
 }
@@ -88,12 +110,18 @@ export function readEntries(table: Uint8Array): readonly ResultEntry[] {
 
 /** One transaction from its span of bytes, checked. */
 export function decodeEntry(bytes: Uint8Array, what: string): ExecutedTransaction {
-  const fields = unpack(checked(bytes, what), what);
+  const body = checked(bytes, what);
+  if (body.byteLength < HEAD_BYTES) throw new DamagedData(`${what}: ${body.byteLength} bytes`);
+  const view = viewOf(body);
+  const end = HEAD_BYTES + view.getUint32(DIGEST_BYTES + 8);
+  const hash = digestFromBytes(body.subarray(0, DIGEST_BYTES));
+  const index = parseCount(view.getFloat64(DIGEST_BYTES));
+  if (hash === 'malformed' || index === 'malformed') throw new DamagedData(`${what}: its index is malformed`);
   return {
-    hash: fields.take(fromBytes(parseDigest)),
-    index: fields.count(),
-    bytes: fields.bytes(),
-    result: fields.nested(readResult),
+    hash,
+    index,
+    bytes: body.slice(HEAD_BYTES, end),
+    result: readResult(unpack(body.subarray(end), what)),
   };
 }
 
@@ -102,14 +130,15 @@ export function decodeResults(
   what: string,
 ): { readonly transactions: readonly ExecutedTransaction[]; readonly events: readonly ApplicationEvent[] } {
   const count = viewOf(bytes).getUint32(0);
-  const part = (entry: number): Uint8Array => {
-    const { start, length } = entrySpan(bytes, entry, bytes.byteLength);
-    return bytes.subarray(start, start + length);
-  };
-  const transactions = Array.from({ length: count }, (_, entry) =>
-    decodeEntry(part(entry), `${what}, transaction ${entry}`),
-  );
-  const events = unpack(checked(part(count), `${what}, events`), `${what}, events`);
+  if (bytes.byteLength < tableBytes(count)) throw new DamagedData(`${what}: table of ${count} is cut off`);
+  const transactions = Array.from({ length: count }, (_, entry) => {
+    const rows = spanRows(entry);
+    const span = spanOf(bytes.subarray(rows.start, rows.start + rows.length), bytes.byteLength);
+    return decodeEntry(bytes.subarray(span.start, span.start + span.length), `${what}, transaction ${entry}`);
+  });
+  const last = viewOf(bytes).getUint32(COUNT_BYTES + ENTRY_BYTES * count);
+  const where = `${what}, events`;
+  const events = unpack(checked(bytes.subarray(last), where), where);
   return { transactions, events: events.all(readEvent) };
 }
 
@@ -119,7 +148,17 @@ export const prefixOf = (hash: Digest): number => Number.parseInt(hash.slice(0, 
 export const isDuplicate = ({ result }: ExecutedTransaction): boolean =>
   result.code === DUPLICATE_CODE && result.codespace === NODE_CODESPACE;
 
+const isPlain = (result: TransactionResult): boolean =>
+  result.code === 0 &&
+  result.data.byteLength === 0 &&
+  result.log === '' &&
+  result.codespace === '' &&
+  result.gasWanted === 0n &&
+  result.gasUsed === 0n &&
+  result.events.length === 0;
+
 function checked(bytes: Uint8Array, what: string): Uint8Array {
+  if (bytes.byteLength < CRC_BYTES) throw new DamagedData(`${what}: ${bytes.byteLength} bytes`);
   const body = bytes.subarray(0, bytes.byteLength - CRC_BYTES);
   if (viewOf(bytes).getUint32(body.byteLength) !== crc32(body)) {
     throw new DamagedData(`${what}: CRC-32 does not match`);

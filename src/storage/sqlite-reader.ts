@@ -29,7 +29,15 @@ import { ancestry, type HeldBlock } from './ancestry.ts';
 import { DamagedData, verifyRow } from './checksum.ts';
 import { decodeBlock, decodeCommitted, decodeQc, decodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
-import { decodeEntry, decodeResults, entrySpan, prefixOf, readEntries, tableBytes } from './results.ts';
+import {
+  decodeEntry,
+  decodeResults,
+  prefixOf,
+  readEntries,
+  spanOf,
+  spanRows,
+  tableBytes,
+} from './results.ts';
 import { blobOf, integerOf, locationOf, type Row } from './rows.ts';
 import type { Tip } from './rulings.ts';
 import type { Location, Segments } from './segments.ts';
@@ -307,10 +315,11 @@ export class SqliteReader implements StoreReader {
   #executedAt({ height, entry }: Place): ReturnType<typeof decodeEntry> {
     const location = this.executionRow(height)?.location;
     if (location === undefined) throw new DamagedData(`executions: height ${height} has no results`);
-    const counted = this.segments.readPart(location, 0, 4);
-    const count = new DataView(counted.buffer).getUint32(0);
-    const table = this.segments.readPart(location, 0, tableBytes(count));
-    const { start, length } = entrySpan(table, entry, location.length);
+    const rows = spanRows(entry);
+    const { start, length } = spanOf(
+      this.segments.readPart(location, rows.start, rows.length),
+      location.length,
+    );
     return decodeEntry(
       this.segments.readPart(location, start, length),
       `results of height ${height}, transaction ${entry}`,

@@ -50,8 +50,12 @@ export class TransactionTail {
 
   /** Newest first. */
   *find(prefix: number): Generator<Place> {
-    for (let position = this.#count - 1; position >= 0; position -= 1) {
-      if (this.#prefixes[position] === prefix) yield this.#placeAt(position);
+    for (
+      let position = this.#lastOf(prefix, this.#count - 1);
+      position >= 0;
+      position = this.#lastOf(prefix, position - 1)
+    ) {
+      yield this.#placeAt(position);
     }
   }
 
@@ -73,6 +77,11 @@ export class TransactionTail {
       view.setFloat64(at + 8, this.#heights[position] ?? 0);
     });
     return new Uint8Array(view.buffer);
+  }
+
+  // A negative start would count from the end.
+  #lastOf(prefix: number, from: number): number {
+    return from < 0 ? -1 : this.#prefixes.lastIndexOf(prefix, from);
   }
 
   #placeAt(position: number): Place {

@@ -16,7 +16,7 @@ describe('a local network', () => {
     await eventually('a block is committed', 20_000, () =>
       network.events.find(({ type }) => type === 'block'),
     );
-    const ready = await eventually('all are ready', 20_000, () =>
+    const ready = await eventually('it is ready', 20_000, () =>
       network.events.find(({ type }) => type === 'ready'),
     );
     expect(new Set(ready.nodes?.map(({ pid }) => pid)).size).toBe(4);

@@ -1,27 +1,29 @@
 /** The processes of a local network: one that dies is reported and can be brought back, none is left behind. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { eventually, LocalNetwork } from './support/local-network.ts';
+import { eventually, LocalNetwork, type NetworkEvent } from './support/local-network.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 
 let network: LocalNetwork;
-beforeEach(async () => {
-  network = await LocalNetwork.create();
-  network.start();
-});
-afterEach(() => network.remove());
+/** Process ids out of the one `ready` line. */
+const pidsOf = (events: readonly NetworkEvent[]): readonly number[] => {
+  const ready = events.find(({ type }) => type === 'ready');
+  const nodes: readonly { readonly pid: number }[] = Object(ready?.['nodes'] ?? []);
+  return nodes.map(({ pid }) => pid);
+};
 
 const readyPids = (): Promise<readonly number[]> =>
   eventually('all validators are up', 30_000, () => {
-    const pids = network.events.filter(({ type }) => type === 'ready').map(({ pid }) => Number(pid));
+    const pids = pidsOf(network.events);
     return pids.length === 4 ? pids : undefined;
   });
 
 const heightsOf = (node: number): readonly number[] =>
   network.events.flatMap((event) =>
-    event.type === 'block' && event.node === node ? [Number(event['height'])] : [],
+    event.type === 'block' && event['node'] === node ? [Number(event['height'])] : [],
   );
 
 const isAlive = (pid: number): boolean => {
@@ -33,8 +35,15 @@ const isAlive = (pid: number): boolean => {
 };
 
 describe('a validator that is killed', () => {
+  beforeEach(async () => {
+    network = await LocalNetwork.create();
+    network.start();
+  });
+  afterEach(() => network.remove());
+
   it('is reported, the others go on, and `start --home` brings it back', async () => {
     const pids = await readyPids();
+    expect(network.events[0]?.type).toBe('ready');
     process.kill(pids[1] ?? 0, 'SIGKILL');
     const report = await eventually('its end is reported', 5_000, () =>
       network.events.find(({ type }) => type === 'stopped'),
@@ -59,16 +68,16 @@ describe('a validator that is killed', () => {
 });
 
 describe('the network', () => {
-  it('shows `ready` of all four before anything else', async () => {
-    await readyPids();
-    expect(network.events.slice(0, 4).map(({ type, node }) => [type, node])).toEqual(
-      [0, 1, 2, 3].map((node) => ['ready', node]),
-    );
-  });
-
   it('leaves no validator behind when it is killed itself', async () => {
-    const pids = await readyPids();
-    network.kill();
-    await eventually('all have ended', 10_000, () => (pids.some(isAlive) ? undefined : true));
+    const own = await LocalNetwork.create();
+    const words = [MAIN, '--json', '--data', own.directory, '--base-port', String(own.basePort)];
+    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const events: NetworkEvent[] = [];
+    createInterface({ input: child.stdout }).on('line', (line) => events.push(JSON.parse(line)));
+    await eventually('all validators are up', 30_000, () => pidsOf(events).length === 4 || undefined);
+    const pids = pidsOf(events);
+    child.kill('SIGKILL');
+    await eventually('all have ended', 10_000, () => !pids.some(isAlive) || undefined);
+    await own.remove();
   });
 });

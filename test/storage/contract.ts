@@ -208,6 +208,7 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
       expect(found(store.recover()).blocks).toEqual([second, rival, third].map(({ block }) => block));
       write(store, commit(second));
       expect(found(store.recover()).blocks).toEqual([third.block]);
+      expect(found(store.blockWithAncestors(rival.id, 0)), 'a block that lost is forgotten').toEqual([]);
     });
 
     it('serves a block with its ancestors across the committed height, each with a certificate (CS-12)', () => {

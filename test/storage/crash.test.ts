@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random.ts';
 import { blockIdOf } from '../../src/protocol/chain/canonical.ts';
@@ -9,7 +10,7 @@ import { parseBatchDigest } from '../../src/protocol/chain/parse.ts';
 import { found, GENESIS_ID, height, IDENTITY, opened, transaction } from './fixtures.ts';
 
 const CYCLES = 30;
-const WRITER = join(import.meta.dirname, 'crash-writer.ts');
+const WRITER = fileURLToPath(new URL('./crash-writer.ts', import.meta.url));
 
 interface Acknowledged {
   readonly version: number;

@@ -113,6 +113,20 @@ describe('resetting a chain (ST-9)', () => {
     expectKept();
   });
 
+  it('takes the kept record over an older one in a database that was left behind', () => {
+    const store = opened(dir);
+    const [first] = blocks;
+    write(store, record(votedFor(first ?? raise()), 0));
+    store.close();
+    const older = readFileSync(join(dir, DATABASE_FILE));
+    const again = opened(dir);
+    for (const [at, made] of blocks.slice(1).entries()) write(again, record(votedFor(made), at + 1));
+    again.close();
+    resetChainData(dir, { keepSafetyRecord: true });
+    writeFileSync(join(dir, DATABASE_FILE), older);
+    expectKept();
+  });
+
   it('reads the record out of a database whose chain is damaged', () => {
     fill();
     const db = new DatabaseSync(join(dir, DATABASE_FILE));

@@ -12,6 +12,7 @@ import {
 import { millis } from '../../src/base/units.ts';
 import type { Digest } from '../../src/protocol/chain/types.ts';
 import type { PeerMessage } from '../../src/protocol/consensus/types.ts';
+import { CLOSE_CODES } from '../../src/protocol/transport/closing.ts';
 import { KINDS } from '../../src/protocol/transport/kinds.ts';
 import type { Endpoint } from '../../src/protocol/transport/messages.ts';
 import { type DialOutcome, dial } from '../../src/transport/dial.ts';
@@ -183,7 +184,7 @@ describe('network over TLS: connections (TP-2)', () => {
     });
     expect(outcome.outcome).toBe('proven');
     if (outcome.outcome === 'proven') cleanups.push(() => outcome.proven.ws.terminate());
-    expect(await before.closed).toBe(4012);
+    expect(await before.closed).toBe(CLOSE_CODES.REPLACED);
     expect(connections(first)).toBe(1);
   });
 
@@ -208,7 +209,7 @@ describe('network over TLS: misbehaviour (TP-6, TP-11)', () => {
     const { ws, closed } = await strangerSocket(first, 7);
     ws.send(Buffer.from([0x93, 0, KINDS.Ping.number, 0xc1]));
     ws.send(Buffer.from('garbage'));
-    expect(await closed).toBe(4014);
+    expect(await closed).toBe(CLOSE_CODES.BANNED);
     await until('gone', () => connections(first) === 0);
     expect(await stranger(first, 7)).toMatchObject({ outcome: 'failed', reason: 'BANNED' });
   });
@@ -221,7 +222,7 @@ describe('network over TLS: misbehaviour (TP-6, TP-11)', () => {
     const [, peer] = validators;
     first.tellRouter({ type: 'peer.misbehaved', peer, code: 'SIGNATURE_INVALID' });
     first.tellRouter({ type: 'peer.misbehaved', peer, code: 'SIGNATURE_INVALID' });
-    expect(await closed).toBe(4014);
+    expect(await closed).toBe(CLOSE_CODES.BANNED);
     await until('told', () => first.connectivity.length === 2);
   });
 

@@ -100,6 +100,14 @@ export function failOwed(core: Core, cell: Cell): void {
   }
 }
 
+/** Fails every open question: the system has stopped. */
+export function failAllAsks(core: Core): void {
+  for (const address of [...core.asks.keys()]) {
+    failAsk(core, address, (to) => new AskDead(to, `the system stopped before ${to} answered`));
+  }
+}
+
+/** Takes a question off the list of open ones. */
 export function closeAsk(core: Core, address: CellAddress): Ask | undefined {
   const ask = core.asks.get(address);
   if (ask === undefined) return undefined;

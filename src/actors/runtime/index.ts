@@ -33,7 +33,15 @@ export {
 } from './clock.ts';
 export type { DeadLetter, DeadLetterReason } from './dead-letters.ts';
 export { canonicalText, digestOf } from './digest.ts';
-export type { CellCounters, CellInfo, CellKind, CellStatus, Inspector, Transition } from './inspector.ts';
+export type {
+  CellCounters,
+  CellInfo,
+  CellKind,
+  CellStatus,
+  Delivered,
+  Inspector,
+  Transition,
+} from './inspector.ts';
 export {
   type InputStamp,
   type Journal,

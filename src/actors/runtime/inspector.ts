@@ -49,9 +49,18 @@ export interface Transition {
   readonly effects: readonly CellEffect[];
 }
 
+/** A message that a boundary actor takes. */
+export interface Delivered {
+  readonly address: CellAddress;
+  readonly from: CellAddress | undefined;
+  readonly message: Message;
+  readonly now: Monotonic;
+}
+
 /** Callbacks run inside the turn; they must be quick and must not throw or tell. */
 export interface Inspector {
   cellStarted?(info: CellInfo): void;
   transition?(transition: Transition): void;
+  delivery?(delivered: Delivered): void;
   cellEnded?(address: CellAddress, incarnation: number, reason: ExitReason): void;
 }

@@ -2,6 +2,7 @@
  * How cells begin and end. An end waits for the cell's children; a kill does not wait for anything.
  * Rules RT-3, RT-6, RT-10, RT-17, docs/runtime.md.
  */
+import { invariant } from '../../base/invariant.ts';
 import {
   type CellAddress,
   type ExitReason,
@@ -27,6 +28,7 @@ export const addressBelow = (parent: Cell | undefined, id: string): CellAddress 
 export function openCell(core: Core, parent: Cell | undefined, spec: CellSpec): Cell {
   const address = addressBelow(parent, spec.id);
   const cell = core.cells.get(address) ?? addCell(core, address, parent, spec);
+  invariant(cell.parent === parent && !cell.isLive, 'one parent owns an address', { address });
   core.incarnations += 1;
   cell.incarnation = core.incarnations;
   cell.restarts += 1;

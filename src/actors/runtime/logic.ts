@@ -1,7 +1,7 @@
 /** Tells the kinds of logic apart and what each lets in from outside. Pure. Rules RT-15, RT-16. */
 import { type AnyActorLogic, type AnyStateMachine, StateMachine } from 'xstate';
 import { supervisorMachine } from '../../machines/supervisor/supervisor.machine.ts';
-import { assertRunnable } from '../../machines/vocabulary/scope.ts';
+import { prepareChart } from '../../machines/vocabulary/scope.ts';
 import { type BoundaryDefinition, isBoundaryLogic } from './boundary.ts';
 import type { CellKind } from './inspector.ts';
 import type { CellLogic, CellSpec } from './spec.ts';
@@ -41,7 +41,7 @@ function prepare(logic: CellLogic): PreparedLogic {
 }
 
 function prepareMachine(kind: 'machine' | 'supervisor', machine: AnyStateMachine): PreparedLogic {
-  assertRunnable(machine);
+  prepareChart(machine);
   const types = machine.events.filter((type) => !type.includes('*') && !isReserved(type));
   return {
     kind,

@@ -9,6 +9,7 @@ import {
   type Message,
   SHUTDOWN,
 } from '../../protocol/supervision/effect.ts';
+import { failAllAsks } from './asks.ts';
 import type { TellOutcome } from './boundary.ts';
 import { askCell, readyAt } from './boundary-run.ts';
 import type { Cell, CellHooks } from './cell.ts';
@@ -161,6 +162,7 @@ export function openSystem(core: Core, options: SystemOptions): System {
     ref: (address) => makeRef(core, address),
     async stop() {
       await stopRoots(core);
+      failAllAsks(core);
       detach();
     },
     cells: () => [...core.cells.values()].map(describeCell),

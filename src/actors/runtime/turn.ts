@@ -10,7 +10,7 @@ import { describeError, endBoundary, hasRoom, openBoundary } from './boundary-ru
 import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
 import { lose } from './deliver.ts';
-import { digestOf } from './digest.ts';
+import { boundedDigestOf } from './digest.ts';
 import { applyEffects, assertPossible } from './effects.ts';
 import { endCell, markStarted } from './lifecycle.ts';
 import type { Envelope } from './mailbox.ts';
@@ -196,6 +196,14 @@ function runBoundaryTurn(core: Core, cell: Cell): void {
   } else {
     if (envelope.timer !== undefined) forgetTimer(cell, envelope.timer);
     cell.processed += 1;
+    for (const inspector of core.inspectors) {
+      inspector.delivery?.({
+        address: cell.address,
+        from: envelope.from,
+        message: envelope.message,
+        now: core.now,
+      });
+    }
     boundary.give(envelope);
   }
   if (!cell.mailbox.isEmpty) core.schedule(cell);
@@ -215,7 +223,7 @@ function announceRoom(cell: Cell): void {
 function recordDigest(core: Core, cell: Cell, effects: readonly CellEffect[]): void {
   const every = core.journal?.digestEvery ?? 0;
   if (every === 0 || core.turns % every !== 0) return;
-  const digest = digestOf([cell.address, cell.snapshot?.value, contextOf(cell), effects]);
+  const digest = boundedDigestOf([cell.address, cell.snapshot?.value, contextOf(cell), effects]);
   core.record({ kind: 'digest', turn: core.turns, address: cell.address, digest });
 }
 

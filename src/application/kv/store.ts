@@ -32,7 +32,7 @@ export interface Flush {
 /** The changes are folded into a new snapshot once they are so many times larger than the last one. */
 const CHANGES_PER_SNAPSHOT = 4;
 /** … and larger than this. @unit bytes */
-const CHANGES_BYTES_MIN = 64 * 1_048_576;
+const FOLD_BYTES = 64 * 1_048_576;
 /** One row of a snapshot. @unit bytes */
 const PIECE_BYTES = 4 * 1_048_576;
 
@@ -46,11 +46,13 @@ const SCHEMA = `
 
 export class KvStore {
   readonly #database: DatabaseSync;
+  readonly #foldBytes: number;
   #snapshotBytes = 0;
   #changesBytes = 0;
 
   /** Opens or makes `<dir>/kv.db`. Throws when the folder cannot be written. */
-  constructor(dir: string) {
+  constructor(dir: string, foldBytes = FOLD_BYTES) {
+    this.#foldBytes = foldBytes;
     mkdirSync(dir, { recursive: true });
     this.#database = new DatabaseSync(join(dir, 'kv.db'));
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
@@ -78,7 +80,7 @@ export class KvStore {
     this.#database.exec('BEGIN IMMEDIATE');
     try {
       const bytes = packed(flush.changed);
-      const limit = Math.max(CHANGES_BYTES_MIN, CHANGES_PER_SNAPSHOT * this.#snapshotBytes);
+      const limit = Math.max(this.#foldBytes, CHANGES_PER_SNAPSHOT * this.#snapshotBytes);
       if (this.#changesBytes + bytes.byteLength > limit) this.#writeSnapshot(flush.all);
       else if (flush.changed.size > 0) {
         this.#database.prepare('INSERT INTO changes (height, pairs) VALUES (?, ?)').run(height, bytes);

@@ -23,9 +23,8 @@ export interface NetworkFacts {
 }
 
 /**
- * JSON lines, each with its node: first `ready` of every validator, once all are up (or have ended), then each
- * `block`, `view-change` and `stopped`. What happens before that is held back, so that a reader of the first
- * `ready` finds the whole network.
+ * JSON lines: first `ready` with the list of validators, once all are up (or have ended), then each `block`,
+ * `view-change` and `stopped` with its node. What happens before is held back: a reader of `ready` finds the whole network.
  */
 export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
   const ready = new Map<number, object>();
@@ -38,18 +37,16 @@ export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
   const settle = (index: number): void => {
     settled.add(index);
     if (held === undefined || settled.size < facts.homes.length) return;
-    const lines = [...facts.homes.keys()].flatMap((node) => ready.get(node) ?? []);
-    lines.push(...held);
+    const nodes = [...facts.homes.keys()].flatMap((node) => ready.get(node) ?? []);
+    const lines = [{ type: 'ready', chain_id: facts.chainId, data: facts.data, nodes }, ...held];
     held = undefined;
     for (const line of lines) write(line);
   };
   return {
     event: (index, event) => {
       if (event.type === 'ready') {
-        const { type, ...node } = event;
-        const line = { type, node: index, home: facts.homes[index], chain_id: facts.chainId, ...node };
-        if (held === undefined) write(line);
-        else ready.set(index, line);
+        const { type: _, ...node } = event;
+        ready.set(index, { node: index, home: facts.homes[index], ...node });
         settle(index);
       } else if (event.type === 'block' || event.type === 'view-change') {
         const { type, ...rest } = event;

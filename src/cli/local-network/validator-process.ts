@@ -22,6 +22,14 @@ export interface ValidatorProcess {
   readonly stop: (graceMs: number) => Promise<ProcessEnd>;
 }
 
+/** How a child is started beside its home. */
+export interface LaunchOptions {
+  /** Of Node itself: `--cpu-prof`. */
+  readonly nodeFlags: readonly string[];
+  /** `section.key=value`, above the configuration file. */
+  readonly settings: readonly string[];
+}
+
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
 
 /** Starts `start --home HOME --managed`. The child ends by itself when this process is gone. */
@@ -29,11 +37,13 @@ export function startValidatorProcess(
   index: number,
   home: string,
   onEvent: (event: RunnerEvent) => void,
+  { nodeFlags, settings }: LaunchOptions = { nodeFlags: [], settings: [] },
 ): ValidatorProcess {
   const logFile = join(home, 'node.log');
   // Started anew at each start, so that it stays bounded by one run.
   const log = openSync(logFile, 'w');
-  const child = spawn(process.execPath, [...process.execArgv, MAIN, 'start', '--home', home, '--managed'], {
+  const words = [MAIN, 'start', '--home', home, '--managed', ...settings.flatMap((text) => ['--set', text])];
+  const child = spawn(process.execPath, [...process.execArgv, ...nodeFlags, ...words], {
     stdio: ['ignore', log, log, 'ipc'],
   });
   closeSync(log);

@@ -11,7 +11,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
       entry: 'requestRecovery',
       on: {
         'recovery.found': { guard: 'isForThisRequest', target: 'running', actions: 'beginWithRecovered' },
-        'storage.failed': { guard: 'isForThisRequest', target: 'waiting' },
+        'storage.failed': { guard: 'recoveryFailed', target: 'waiting' },
         'round.entered': { actions: postpone() },
         'highQc.adopted': { actions: postpone() },
         'work.changed': { actions: postpone() },
@@ -30,6 +30,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
     running: {
       on: {
         'message.received': { actions: 'receiveMessage' },
+        'peer.connected': { actions: 'repeatToPeer' },
         'vote.found': { actions: 'countFoundVote' },
         'round.entered': { actions: 'enterRound' },
         'highQc.adopted': { actions: 'adoptHighQc' },

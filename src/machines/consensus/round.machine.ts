@@ -1,6 +1,7 @@
 /** The RoundState chart: newRound → propose → prevote → precommit → commit | timedOut | abandoned. Pure. */
 import { wallNow } from '../vocabulary/index.ts';
-import { initialRound, roundSetup } from './round.setup.ts';
+import { initialRound } from './round.decisions.ts';
+import { roundSetup } from './round.setup.ts';
 
 /** The state follows the step of RoundState, whichever way a certificate or a commit moved it. */
 const followStep = [
@@ -16,6 +17,7 @@ export const roundMachine = roundSetup.createMachine({
   context: ({ input, self }) => initialRound(input, wallNow({ self })),
   initial: 'newRound',
   on: {
+    'peer.connected': { actions: 'repeatToPeer' },
     'vote.seen': { actions: 'recordVoteSeen' },
     'vote.cast': { actions: 'recordVote' },
     'vote.refused': { actions: 'recordRefusal' },
@@ -48,10 +50,10 @@ export const roundMachine = roundSetup.createMachine({
     /** This validator voted; seed 000's prevote. */
     prevote: { always: followStep.slice(1) },
     /** The block's QC was seen. */
-    precommit: { always: followStep.slice(2) },
+    precommit: { always: [followStep[2], followStep[4]] },
     /** Its child's QC committed it. */
     commit: {},
-    timedOut: { always: [...followStep.slice(1, 3), ...followStep.slice(4)] },
+    timedOut: { always: [followStep[1], followStep[2], followStep[4]] },
     /** Another chain was committed past it. */
     abandoned: {},
   },

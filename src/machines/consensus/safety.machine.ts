@@ -6,7 +6,7 @@ export const safetyMachine = safetySetup.createMachine({
   id: 'safety',
   context: ({ input }) => ({ ...input, version: 0, tag: 0, pending: undefined }),
   initial: 'recovering',
-  on: { 'safety.violated': '.halted' },
+  on: { 'safety.violated': { target: '.halted', actions: 'giveUpSignature' } },
   states: {
     recovering: {
       entry: 'requestRecovery',
@@ -50,6 +50,12 @@ export const safetyMachine = safetySetup.createMachine({
       },
     },
     /** A validator that cannot trust its record, or saw safety broken, never signs again in this life. */
-    halted: {},
+    halted: {
+      on: {
+        'vote.requested': { actions: 'refuseHalted' },
+        'proposal.requested': { actions: 'refuseHalted' },
+        'timeout.requested': { actions: 'refuseHalted' },
+      },
+    },
   },
 });

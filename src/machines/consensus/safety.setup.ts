@@ -82,6 +82,29 @@ const refused = (refusal: SafetyRefusal) => ({ code: refusal.code, detail: descr
 
 const STORAGE_FAILED = { code: 'STORAGE_FAILED', detail: 'the safety record could not be made durable' };
 
+const HALTED = {
+  code: 'SAFETY_HALTED',
+  detail: 'this validator signs nothing more until it is started again',
+};
+
+/** "Why did it not vote" always has an answer (CS-3). */
+function haltedAnswer(request: SafetyPublicEvent): Effect[] {
+  switch (request.type) {
+    case 'vote.requested':
+      return [
+        telling(request.replyTo, { type: 'vote.refused', round: request.block.header.round, ...HALTED }),
+      ];
+    case 'proposal.requested':
+      return [
+        telling(request.replyTo, { type: 'proposal.refused', round: request.block.header.round, ...HALTED }),
+      ];
+    case 'timeout.requested':
+      return [telling(request.replyTo, { type: 'timeout.refused', round: request.round, ...HALTED })];
+    default:
+      return [];
+  }
+}
+
 /** Record and messages in one request: storage sends only what it has made durable. */
 function persistThenSend(
   context: SafetyContext,
@@ -218,6 +241,7 @@ export const safetySetup = setup({
           context.pending === undefined ? [] : [telling(context.pending.replyTo, context.pending.answer)],
       })),
     ),
+    refuseHalted: step(({ event }) => ({ effects: haltedAnswer(event) })),
     /** The write may or may not have reached the disk: the answer is no, and the record is read again. */
     giveUpSignature: step(({ context }) => ({
       context: { pending: undefined },

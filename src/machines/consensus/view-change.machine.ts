@@ -1,7 +1,6 @@
 /** The ViewChangeManager chart: Active, ViewChanging, Completing, as in seed 000's ViewStatus. Pure. */
-import { VIEW_CHANGE_EVENTS, viewChangeSetup } from './view-change.setup.ts';
-
-export { VIEW_CHANGE_EVENTS };
+import { postpone } from '../vocabulary/index.ts';
+import { viewChangeSetup } from './view-change.setup.ts';
 
 export const viewChangeMachine = viewChangeSetup.createMachine({
   id: 'view-change',
@@ -13,9 +12,17 @@ export const viewChangeMachine = viewChangeSetup.createMachine({
       on: {
         'recovery.found': { guard: 'isForThisRequest', target: 'running', actions: 'beginWithRecovered' },
         'storage.failed': { guard: 'isForThisRequest', target: 'waiting' },
+        'commit.advanced': { actions: postpone() },
+        'work.changed': { actions: postpone() },
       },
     },
-    waiting: { after: { recoveryRetry: 'recovering' } },
+    waiting: {
+      after: { recoveryRetry: 'recovering' },
+      on: {
+        'commit.advanced': { actions: postpone() },
+        'work.changed': { actions: postpone() },
+      },
+    },
     running: {
       initial: 'active',
       on: {
@@ -23,10 +30,12 @@ export const viewChangeMachine = viewChangeSetup.createMachine({
         'certificates.received': { actions: 'receiveCertificates' },
         'qc.formed': { actions: 'adoptOwnQc' },
         'proposal.condemned': { guard: 'isAboutThisRound', actions: 'giveUpCondemnedRound' },
+        'peer.connected': { actions: 'greetPeer' },
         'viewChange.ordered': { actions: 'giveUpOrderedRound' },
         'round.deadlinePassed': { guard: 'isAboutThisRound', actions: 'giveUpSilentRound' },
         'timeout.resendDue': { guard: 'isAboutThisRound', actions: 'resendTimeout' },
         'timeout.sent': { actions: 'recordTimeoutSent' },
+        'timeout.refused': { actions: 'recordTimeoutRefused' },
         'commit.advanced': { actions: 'recordCommit' },
         'work.changed': { actions: 'recordWork' },
       },

@@ -21,14 +21,17 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
       states: {
         asking: {
           entry: 'requestBlocks',
-          after: { answerTimeout: { target: 'asking', reenter: true, actions: 'turnToNextHolder' } },
+          after: { answerTimeout: { target: 'asking', reenter: true } },
           on: {
             'message.received': [
-              { guard: 'isAwaitedAnswer', target: 'asking', reenter: true, actions: 'serveOrTake' },
+              { guard: 'isAwaitedAnswer', target: 'weighing', actions: 'serveOrTake' },
               { actions: 'serveOrTake' },
             ],
           },
         },
+        weighing: { always: [{ guard: 'answerHelped', target: 'asking' }, { target: 'pausing' }] },
+        /** The holder had nothing, or lied: the next one is asked a little later. */
+        pausing: { after: { retryPause: 'asking' } },
       },
     },
   },

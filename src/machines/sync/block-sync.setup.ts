@@ -6,7 +6,7 @@ import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { nextHeight } from '../../protocol/chain/ordinals.ts';
-import type { Address, Height, QuorumCertificate } from '../../protocol/chain/types.ts';
+import type { Address, BlockId, Height, QuorumCertificate } from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
 import type {
@@ -20,6 +20,7 @@ import type { BlocksFetched, BlocksWanted } from '../../protocol/ports/consensus
 import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply, StorageRequest } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { blocksThatFit } from '../../protocol/transport/sizes.ts';
 import { type Decision, declare, on, step, types } from '../vocabulary/index.ts';
 
 /** Blocks asked for at once: their certificates are checked in one turn. @unit blocks @source 32 × 0.9 ms of pairings */
@@ -28,8 +29,14 @@ const BLOCKS_PER_REQUEST_MAX = 32;
 const ANSWER_BYTES_MAX = 1024 * 1024;
 /** Wait for an answer before another holder is asked. @unit ms @source chosen: several round trips over a slow link */
 const ANSWER_TIMEOUT_MS = millis(2_000);
+/** Pause after an answer that did not help, so that empty ones do not make a loop. @unit ms @source chosen */
+const RETRY_PAUSE_MS = millis(100);
+/** Answers that one holder may owe; those that it never gave are forgotten above this. @unit answers @source chosen */
+const OWED_MAX = 8;
 /** Requests of peers that wait for storage; above it the newest is dropped. @unit requests */
 const SERVING_MAX = 64;
+/** Of one peer; above it its newest is dropped, so that nobody takes all places. @unit requests */
+const SERVING_PER_PEER_MAX = 4;
 
 export interface BlockSyncInput {
   readonly epoch: EpochContext;
@@ -40,17 +47,19 @@ export interface BlockSyncInput {
   readonly roundManager: CellAddress;
 }
 
-/** What is being fetched. `from`: the lowest height that is still missing. */
+/** What is being fetched. `from`: the lowest height that is still missing; `asked`: whose answer is awaited. */
 interface Fetch {
   readonly target: QuorumCertificate;
   readonly holders: readonly Address[];
   readonly from: Height;
-  readonly attempt: number;
+  readonly asked?: Address;
 }
 
 export interface BlockSyncContext extends BlockSyncInput {
   readonly fetch: Fetch | undefined;
   readonly requestId: number;
+  /** Answers that each holder still owes; only they are read. Bounded by the validator set. */
+  readonly owed: ReadonlyMap<Address, number>;
   readonly verified: VerifiedCertificates;
   /** Requests of peers by storage tag. */
   readonly serving: ReadonlyMap<number, { readonly peer: Address; readonly requestId: number }>;
@@ -77,10 +86,9 @@ const send = ({ router }: BlockSyncInput, peer: Address, message: PeerMessage): 
 const blame = ({ router }: BlockSyncInput, peer: Address, code: string): Effect =>
   telling(router, { type: 'peer.misbehaved', peer, code });
 
-/** The holder whose turn it is: another at each attempt, another first for each node. */
-function holderOf({ holders, attempt }: Fetch, requestId: number): Address | undefined {
-  return holders[(requestId + attempt) % Math.max(1, holders.length)];
-}
+/** The holder whose turn it is: another at each request. */
+const holderOf = ({ holders }: Fetch, requestId: number): Address | undefined =>
+  holders[requestId % Math.max(1, holders.length)];
 
 function request(context: BlockSyncContext): Decision<BlockSyncContext> {
   const { fetch } = context;
@@ -93,37 +101,58 @@ function request(context: BlockSyncContext): Decision<BlockSyncContext> {
     gap < BLOCKS_PER_REQUEST_MAX
       ? { kind: 'GetBlock', requestId, id: fetch.target.blockId, ancestors: Math.max(0, gap) }
       : { kind: 'GetBlocks', requestId, from: fetch.from, limit: BLOCKS_PER_REQUEST_MAX };
-  return { context: { requestId }, effects: [send(context, peer, message)] };
+  const owed = new Map(context.owed).set(peer, Math.min(OWED_MAX, (context.owed.get(peer) ?? 0) + 1));
+  return {
+    context: { requestId, owed, fetch: { ...fetch, asked: peer } },
+    effects: [send(context, peer, message)],
+  };
+}
+
+/** An answer costs its reader milliseconds: nobody may send more of them than were asked for (TP-6, TP-11). */
+function receiveBlocks(
+  context: BlockSyncContext,
+  from: Address,
+  message: BlocksMessage,
+): Decision<BlockSyncContext> {
+  const left = (context.owed.get(from) ?? 0) - 1;
+  if (left < 0) return { effects: [blame(context, from, 'UNREQUESTED')] };
+  const owed = new Map(context.owed);
+  if (left > 0) owed.set(from, left);
+  else owed.delete(from);
+  const taken = take(context, from, message);
+  return { ...taken, context: { ...taken.context, owed } };
 }
 
 /** CS-12: each block and both its certificates are proven before anything of the answer is used. */
 function take(context: BlockSyncContext, from: Address, message: BlocksMessage): Decision<BlockSyncContext> {
   const { fetch, epoch, bls } = context;
   if (fetch === undefined || message.requestId !== context.requestId) return {};
-  if (holderOf(fetch, message.requestId) !== from) return {};
-  const failed = { ...fetch, attempt: fetch.attempt + 1 };
+  if (fetch.asked !== from) return {};
+  if (message.blocks.length > BLOCKS_PER_REQUEST_MAX)
+    return { effects: [blame(context, from, 'BAD_BLOCKS')] };
   let verified = context.verified;
-  let expected: Height | undefined;
+  let parent: BlockId | undefined;
   for (const certified of message.blocks) {
-    const { height } = certified.block.header;
-    if (expected !== undefined && height !== expected) {
-      return { context: { fetch: failed, verified }, effects: [blame(context, from, 'BLOCKS_NOT_GAPLESS')] };
+    if (parent !== undefined && certified.block.header.parentId !== parent) {
+      return { context: { verified }, effects: [blame(context, from, 'BLOCKS_NOT_GAPLESS')] };
     }
-    expected = nextHeight(height);
     const check = checkCertifiedBlock(epoch, bls, verified, certified);
     verified = check.verified;
     if (check.status === 'refused') {
-      return { context: { fetch: failed, verified }, effects: [blame(context, from, check.refusal.code)] };
+      return { context: { verified }, effects: [blame(context, from, check.refusal.code)] };
     }
+    parent = check.blockId;
   }
   const first = message.blocks[0];
   const last = message.blocks.at(-1);
-  if (first === undefined || last === undefined || first.block.header.height > fetch.from) {
-    return { context: { fetch: failed, verified } };
-  }
+  if (first === undefined || last === undefined) return { context: { verified } };
+  const newest = last.block.header.height;
+  // Blocks that leave a gap or bring nothing new: what is missing stays so, another holder is asked.
+  if (first.block.header.height > fetch.from || newest < fetch.from) return { context: { verified } };
   const fetched: BlocksFetched = { type: 'blocks.fetched', blocks: message.blocks };
-  const reached = last.block.header.height >= fetch.target.height;
-  const next: Fetch = { ...fetch, from: nextHeight(last.block.header.height), attempt: 0 };
+  const reached = newest >= fetch.target.height;
+  const { asked: _, ...rest } = fetch;
+  const next: Fetch = { ...rest, from: nextHeight(newest) };
   return {
     context: { verified, fetch: reached ? undefined : next },
     effects: [telling(context.roundManager, fetched)],
@@ -137,7 +166,9 @@ function serve(
   message: GetBlocksMessage | GetBlockMessage,
   replyTo: CellAddress,
 ): Decision<BlockSyncContext> {
-  if (context.serving.size >= SERVING_MAX) return { context: { dropped: context.dropped + 1 } };
+  const asking = [...context.serving.values()].filter((one) => one.peer === peer).length;
+  if (context.serving.size >= SERVING_MAX || asking >= SERVING_PER_PEER_MAX)
+    return { context: { dropped: context.dropped + 1 } };
   const tag = context.tag + 1;
   const question: StorageRequest =
     message.kind === 'GetBlocks'
@@ -149,7 +180,13 @@ function serve(
           limit: Math.min(message.limit, BLOCKS_PER_REQUEST_MAX),
           bytesMax: ANSWER_BYTES_MAX,
         }
-      : { type: 'block.requested', replyTo, tag, id: message.id, ancestors: message.ancestors };
+      : {
+          type: 'block.requested',
+          replyTo,
+          tag,
+          id: message.id,
+          ancestors: Math.min(message.ancestors, BLOCKS_PER_REQUEST_MAX - 1),
+        };
   const serving = new Map(context.serving).set(tag, { peer, requestId: message.requestId });
   return { context: { tag, serving }, effects: [telling(context.storage, question)] };
 }
@@ -162,7 +199,8 @@ function answer(
   if (asked === undefined) return {};
   const serving = new Map(context.serving);
   serving.delete(found.tag);
-  const { blocks, height } = found;
+  const { height } = found;
+  const blocks = found.blocks.slice(0, blocksThatFit(found.blocks));
   const message: BlocksMessage = { kind: 'Blocks', requestId: asked.requestId, blocks, height };
   return { context: { serving }, effects: [send(context, asked.peer, message)] };
 }
@@ -177,6 +215,7 @@ export const initialBlockSync = (input: BlockSyncInput): BlockSyncContext => ({
   ...input,
   fetch: undefined,
   requestId: 0,
+  owed: new Map(),
   verified: NONE_VERIFIED,
   serving: new Map(),
   tag: 0,
@@ -187,29 +226,30 @@ export const blockSyncSetup = setup({
   types: types<BlockSyncContext, BlockSyncPublicEvent, BlockSyncInput>(),
   guards: {
     nothingIsMissing: ({ context }) => context.fetch === undefined,
+    answerHelped: ({ context }) => context.fetch?.asked === undefined,
     isAwaitedAnswer: ({ context, event }) =>
       event.type === 'message.received' &&
       event.message.kind === 'Blocks' &&
       event.message.requestId === context.requestId &&
-      context.fetch !== undefined &&
-      holderOf(context.fetch, context.requestId) === event.from,
+      context.fetch?.asked === event.from,
   },
-  delays: { answerTimeout: ANSWER_TIMEOUT_MS },
+  delays: { answerTimeout: ANSWER_TIMEOUT_MS, retryPause: RETRY_PAUSE_MS },
   actions: {
     recordTarget: step(
       on('blocks.wanted', ({ context, event: { target, committedHeight, holders } }) => {
-        if (context.fetch !== undefined && context.fetch.target.height >= target.height) return {};
-        const from = context.fetch?.from ?? nextHeight(committedHeight);
-        return { context: { fetch: { target, holders, from, attempt: 0 } } };
+        // The newest request counts: round-manager knows what it lacks.
+        if (context.fetch?.target.blockId === target.blockId) return {};
+        const reached = context.fetch?.from ?? nextHeight(committedHeight);
+        const from = reached <= target.height ? reached : nextHeight(committedHeight);
+        return { context: { fetch: { ...context.fetch, target, holders, from } } };
       }),
     ),
     requestBlocks: step(({ context }) => request(context)),
-    turnToNextHolder: step(({ context: { fetch } }) =>
-      fetch === undefined ? {} : { context: { fetch: { ...fetch, attempt: fetch.attempt + 1 } } },
-    ),
     serveOrTake: step(
       on('message.received', ({ context, event: { from, message }, address }) =>
-        message.kind === 'Blocks' ? take(context, from, message) : serve(context, from, message, address),
+        message.kind === 'Blocks'
+          ? receiveBlocks(context, from, message)
+          : serve(context, from, message, address),
       ),
     ),
     answerPeer: step(on('blocks.found', ({ context, event }) => answer(context, event))),

@@ -5,7 +5,14 @@
 import type { AnyStateMachine, EventFrom, InputFrom, SnapshotFrom } from 'xstate';
 import { type Monotonic, monotonic, type WallTime, wallTime } from '../../base/units.ts';
 import type { CellAddress } from '../../protocol/supervision/effect.ts';
-import { asEventOf, asSnapshotOf, type CellEffect, CellScope, type Microstep } from './scope.ts';
+import {
+  asEventOf,
+  asSnapshotOf,
+  type CellEffect,
+  CellScope,
+  type Microstep,
+  prepareChart,
+} from './scope.ts';
 
 /** What a step sees of the world; the rest is as before. */
 export interface Circumstances {
@@ -45,6 +52,7 @@ export function probe<Machine extends AnyStateMachine>(
       return first;
     },
   };
+  prepareChart(machine);
   const scope = new CellScope(turn);
   scope.inspectMicrosteps(true);
   const timers = new Map<string, { readonly delayMs: number; readonly event: EventFrom<Machine> }>();

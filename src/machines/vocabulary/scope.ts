@@ -267,8 +267,15 @@ export const asSnapshotOf = <Machine extends AnyStateMachine>(
 export const asEventOf = <Machine extends AnyStateMachine>(event: Message): EventFrom<Machine> =>
   event as EventFrom<Machine>;
 
-/** Throws when a chart uses what a cell cannot give: `invoke`. */
-export function assertRunnable(machine: AnyStateMachine): void {
+/** Microsteps of one step after which it is a cycle. @unit microsteps @source far above any chart's longest step */
+const MICROSTEPS_MAX = 10_000;
+
+/** Makes a chart fit for cells: a cycle of transitions throws and does not hang. Throws when it uses `invoke`. */
+export function prepareChart(machine: AnyStateMachine): void {
+  const { options } = machine;
+  if (options.maxIterations === undefined || options.maxIterations > MICROSTEPS_MAX) {
+    machine.options = { ...options, maxIterations: MICROSTEPS_MAX };
+  }
   const pending = [machine.root];
   for (let node = pending.pop(); node !== undefined; node = pending.pop()) {
     if (node.invoke.length > 0) {

@@ -154,6 +154,8 @@ export interface BlocksFetched {
 
 /** What the block tree knows about a proposal on `qc`, and what its leader needs to make one. */
 export interface ChainFacts {
+  /** The block that they are about. */
+  readonly parentId: BlockId;
   /** Absent while the parent is unknown. */
   readonly parent?: { readonly time: WallTime; readonly height: Height };
   /** What a block on this parent must state; absent while this node has not executed that far. */
@@ -168,6 +170,8 @@ export interface ChainFacts {
 
 /** round-manager → round */
 export type RoundRequest =
+  /** This peer may have missed what was sent before. */
+  | { readonly type: 'peer.connected'; readonly peer: Address }
   /** A proposal of this round, from its leader; at most two reach a round. */
   | {
       readonly type: 'proposal.received';

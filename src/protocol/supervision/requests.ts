@@ -1,4 +1,5 @@
 /** Children that are started and stopped on request, from a supervisor's templates. Pure and total. docs/runtime.md. */
+import { setIn } from '../../base/persistent-map.ts';
 import { type ChildRecord, findChild, type Roster } from './roster.ts';
 
 /** A request to start: a template's new child, or an idle child of the specification. Plain data, so it is journaled. */
@@ -46,6 +47,7 @@ export function requestStart(roster: Roster, { id, template, input }: ChildStart
   if (model === undefined) return refuse(roster, id, 'NO_SUCH_TEMPLATE');
   const child: ChildRecord = {
     spec: { ...model, id },
+    order: roster.nextOrder,
     status: 'idle',
     startedAt: undefined,
     attempt: 0,
@@ -53,7 +55,12 @@ export function requestStart(roster: Roster, { id, template, input }: ChildStart
     input,
   };
   return accept(
-    { ...roster, children: [...roster.children, child], plan: [...roster.plan, { do: 'start', id }] },
+    {
+      ...roster,
+      children: setIn(roster.children, id, child),
+      nextOrder: roster.nextOrder + 1,
+      plan: [...roster.plan, { do: 'start', id }],
+    },
     id,
   );
 }

@@ -2,6 +2,7 @@
  * What a supervisor knows of its children, and every decision it takes: each function gives the next roster and effects.
  * Pure and total. The chart (machines/supervisor) only sequences the plan. Rules RT-1 to RT-5; source: OTP's supervisor.erl.
  */
+import { emptyMap, getIn, type PersistentMap, removeIn, setIn, valuesOf } from '../../base/persistent-map.ts';
 import type { Millis, Monotonic } from '../../base/units.ts';
 import type { AutoShutdown, ChildSpec, Strategy, SupervisionEffect } from './child.ts';
 import { type Effect, type ExitReason, SHUTDOWN } from './effect.ts';
@@ -13,6 +14,8 @@ export type ChildStatus = 'idle' | 'starting' | 'running' | 'stopping' | 'waitin
 
 export interface ChildRecord {
   readonly spec: ChildSpec;
+  /** Its place in the start order. */
+  readonly order: number;
   readonly status: ChildStatus;
   /** When it last started, until that start is answered by a failed one. */
   readonly startedAt: Monotonic | undefined;
@@ -39,8 +42,9 @@ export interface Roster {
   readonly period: Millis;
   readonly autoShutdown: AutoShutdown;
   readonly templates: readonly ChildSpec[];
-  /** In start order. */
-  readonly children: readonly ChildRecord[];
+  /** By id; thousands of children cost no more each than a few. In start order: `childrenOf`. */
+  readonly children: PersistentMap<ChildRecord>;
+  readonly nextOrder: number;
   readonly restarts: readonly Monotonic[];
   readonly plan: readonly Task[];
   /** Bounded by two for each child: one end, one due restart. */
@@ -77,7 +81,12 @@ export interface RosterInput {
 export function openRoster({ children, ...flags }: RosterInput): Roster {
   return {
     ...flags,
-    children: children.map((spec) => ({ spec, status: 'idle', attempt: 0, startedAt: undefined })),
+    children: children.reduce(
+      (map, spec, order) =>
+        setIn(map, spec.id, { spec, order, status: 'idle', attempt: 0, startedAt: undefined }),
+      emptyMap<ChildRecord>(),
+    ),
+    nextOrder: children.length,
     restarts: [],
     plan: children.map(({ id }) => ({ do: 'start', id })),
     deferred: [],
@@ -87,8 +96,11 @@ export function openRoster({ children, ...flags }: RosterInput): Roster {
 }
 
 /** The child with that id. */
-export const findChild = (roster: Roster, id: string): ChildRecord | undefined =>
-  roster.children.find(({ spec }) => spec.id === id);
+export const findChild = (roster: Roster, id: string): ChildRecord | undefined => getIn(roster.children, id);
+
+/** All children in start order. */
+export const childrenOf = (roster: Roster): readonly ChildRecord[] =>
+  valuesOf(roster.children).sort((left, right) => left.order - right.order);
 
 /** The task being worked on. */
 export const currentTask = (roster: Roster): Task | undefined => roster.plan[0];
@@ -176,9 +188,10 @@ export const deferDue = (roster: Roster, id: string): Roster => ({
 /** A restart is due: its group starts, in order. */
 export function noteRestartDue(roster: Roster, id: string): Roster {
   if (findChild(roster, id)?.status !== 'waiting') return roster;
+  if (roster.strategy === 'one_for_one') return { ...roster, plan: [{ do: 'start', id }] };
   const ids = idsOf(roster);
   const group = concernedBy(roster.strategy, ids, id);
-  const before = roster.strategy === 'one_for_one' ? [] : ids.slice(0, ids.indexOf(id));
+  const before = ids.slice(0, ids.indexOf(id));
   // A later child depends on an earlier one, whose own restart will start this one too.
   if (roster.strategy === 'rest_for_one' && before.some((other) => statusOf(roster, other) === 'waiting')) {
     return roster;
@@ -210,11 +223,12 @@ export function endAll(
   const underWay = head?.do === 'stop' && statusOf(roster, head.id) === 'stopping' ? head.id : undefined;
   const isOver = (id: string): boolean =>
     roster.deferred.some((past) => past.kind === 'exited' && past.id === id);
-  const live = roster.children.filter(
+  const children = childrenOf(roster);
+  const live = children.filter(
     ({ spec, status }) => (status === 'running' || status === 'starting') && !isOver(spec.id),
   );
   const stops = [...live].reverse().map(({ spec }): Task => ({ do: 'stop', id: spec.id, after: 'rest' }));
-  const waiting = roster.children.filter(({ spec, status }) => status === 'waiting' || isOver(spec.id));
+  const waiting = children.filter(({ spec, status }) => status === 'waiting' || isOver(spec.id));
   return {
     roster: {
       ...waiting.reduce((next, { spec }) => mark(next, spec.id, { status: 'idle' }), roster),
@@ -276,6 +290,7 @@ function scheduleRestart(
 
 // Plans to stop those whom the failure of `id` concerns; those whose end is known already need no stop.
 function stopGroup(roster: Roster, id: string): RosterDecision {
+  if (roster.strategy === 'one_for_one') return quiet({ ...roster, plan: [] });
   const others = concernedBy(roster.strategy, idsOf(roster), id)
     .filter((other) => other !== id && statusOf(roster, other) === 'running')
     .reverse();
@@ -317,21 +332,21 @@ const isForgotten = ({ spec }: ChildRecord): boolean => spec.restart === 'tempor
 function endsWithSignificant(roster: Roster, ended: ChildRecord): boolean {
   if (!ended.spec.significant || roster.autoShutdown === 'never') return false;
   if (roster.autoShutdown === 'any_significant') return true;
-  return roster.children.every(({ spec, status }) => !spec.significant || status === 'idle');
+  return childrenOf(roster).every(({ spec, status }) => !spec.significant || status === 'idle');
 }
 
 const quiet = (roster: Roster): RosterDecision => ({ roster, effects: [] });
-const idsOf = (roster: Roster): readonly string[] => roster.children.map(({ spec }) => spec.id);
+const idsOf = (roster: Roster): readonly string[] => childrenOf(roster).map(({ spec }) => spec.id);
 const statusOf = (roster: Roster, id: string): ChildStatus | undefined => findChild(roster, id)?.status;
 const finishTask = (roster: Roster): Roster => ({ ...roster, plan: roster.plan.slice(1) });
 const without = (roster: Roster, id: string): Roster => ({
   ...roster,
-  children: roster.children.filter(({ spec }) => spec.id !== id),
+  children: removeIn(roster.children, id),
 });
 
 function mark(roster: Roster, id: string, change: Partial<ChildRecord>): Roster {
-  return {
-    ...roster,
-    children: roster.children.map((child) => (child.spec.id === id ? { ...child, ...change } : child)),
-  };
+  const child = getIn(roster.children, id);
+  return child === undefined
+    ? roster
+    : { ...roster, children: setIn(roster.children, id, { ...child, ...change }) };
 }

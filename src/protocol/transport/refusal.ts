@@ -49,8 +49,6 @@ export type FrameRefusal =
   | { readonly code: 'RATE_EXCEEDED'; readonly kind: string }
   | { readonly code: 'SYNC_LANE_BANNED'; readonly kind: string };
 
-export type FrameRefusalCode = FrameRefusal['code'];
-
 /** Why a connection does not come to be, or ends. Each has a WebSocket close code (see `closing.ts`). */
 export type HandshakeRefusal =
   | { readonly code: 'WRONG_CHAIN'; readonly expected: string; readonly got: string }
@@ -60,7 +58,4 @@ export type HandshakeRefusal =
   | { readonly code: 'WRONG_CERTIFICATE'; readonly problem: string }
   | { readonly code: 'WRONG_SIGNATURE'; readonly peer: string }
   | { readonly code: 'SELF_CONNECTION'; readonly peer: string }
-  | { readonly code: 'NOT_ADMITTED'; readonly peer: string }
   | { readonly code: 'HELLO_MALFORMED'; readonly problem: string };
-
-export type HandshakeRefusalCode = HandshakeRefusal['code'];

@@ -141,10 +141,12 @@ function packBytes(number: number, payload: Uint8Array): Uint8Array {
   const { byteLength } = payload;
   const width = byteLength <= 0xff ? 1 : byteLength <= 0xffff ? 2 : 4;
   const head = ENVELOPE_BYTES + BYTES_KEY.byteLength + 1 + width;
-  const frame = new Uint8Array(head + byteLength);
+  // Not zeroed first: every byte is written below.
+  const slab = Buffer.allocUnsafeSlow(head + byteLength);
+  const frame = new Uint8Array(slab.buffer, slab.byteOffset, slab.byteLength);
   frame.set([ENVELOPE, PROTOCOL_VERSION.minor, number]);
   frame.set(BYTES_KEY, ENVELOPE_BYTES);
-  const view = new DataView(frame.buffer);
+  const view = new DataView(frame.buffer, frame.byteOffset);
   view.setUint8(head - width - 1, width === 1 ? 0xc4 : width === 2 ? 0xc5 : 0xc6);
   if (width === 1) view.setUint8(head - 1, byteLength);
   else if (width === 2) view.setUint16(head - 2, byteLength);

@@ -131,6 +131,20 @@ describe('logic of other kinds', () => {
     expect(log).toEqual(['-x crash']);
   });
 
+  it('crashes a chart that cycles without end, and does not hang', () => {
+    const cycling = setup({
+      types: types<{ readonly n: number }, { readonly type: 'spin' }>(),
+    }).createMachine({
+      context: { n: 0 },
+      initial: 'rest',
+      states: { rest: { on: { spin: 'a' } }, a: { always: 'b' }, b: { always: 'a' } },
+    });
+    const { clock, system, log } = rig(child('top', supervisor({ children: [child('w', cycling)] })));
+    system.ref('top/w').tell({ type: 'spin' });
+    clock.settle();
+    expect(log.slice(-2)).toEqual(['-top/w crash', '+top/w']);
+  });
+
   it('crashes a chart that uses XState to spawn or send, with advice', async () => {
     const bad = [
       setup({ actors: { p: puppet } }).createMachine({ entry: spawnChild('p') }),

@@ -11,7 +11,8 @@ export const MAIN = join(import.meta.dirname, '../../../src/cli/main.ts');
 export interface NetworkEvent {
   readonly type: string;
   /** Of `ready`. */
-  readonly nodes?: readonly { readonly pid: number }[];
+  readonly nodes?: readonly { readonly node: number; readonly pid: number }[];
+  readonly [field: string]: unknown;
 }
 
 export interface CommandResult {

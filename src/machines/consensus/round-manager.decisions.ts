@@ -1,0 +1,349 @@
+/**
+ * What round-manager does with proposals, votes, rounds and blocks that come. Pure. Rules CS-4, CS-5, CS-12, CS-13,
+ * docs/protocol/consensus.md; the rules are in protocol/consensus/{block-tree,vote-book}.ts.
+ */
+import { blockIdOf } from '../../protocol/chain/canonical.ts';
+import { previousRound, ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
+import type { Address, Block, Round, Vote } from '../../protocol/chain/types.ts';
+import {
+  type BlockTree,
+  certifyBlock,
+  genesisRoot,
+  insertBlock,
+  plantTree,
+  rootOf,
+} from '../../protocol/consensus/block-tree.ts';
+import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
+import { leaderAt } from '../../protocol/consensus/epoch.ts';
+import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
+import type { ProposalMessage } from '../../protocol/consensus/types.ts';
+import { NONE_VERIFIED, rememberQC, rememberTC } from '../../protocol/consensus/verified.ts';
+import { addVote, EMPTY_VOTE_BOOK, forgetVotesBelow } from '../../protocol/consensus/vote-book.ts';
+import type { BlocksFetched, RoundEntered, RoundRequest } from '../../protocol/ports/consensus.ts';
+import type { Recovered } from '../../protocol/ports/storage.ts';
+import { type Effect, telling } from '../../protocol/supervision/effect.ts';
+import type { Decision } from '../vocabulary/index.ts';
+import type { RoundInput } from './round.decisions.ts';
+import {
+  adopt,
+  blamed,
+  type Clock,
+  COMMITTING_MAX,
+  chained,
+  factsOf,
+  insertCandidates,
+  type LiveTree,
+  ROUNDS_KEPT_MAX,
+  type RoundManagerContext,
+  roundCellId,
+  type Stepped,
+  settle,
+  still,
+  toRound,
+  toStorage,
+  toViewChange,
+  type Waiting,
+} from './round-manager.live.ts';
+
+/** Proposals of rounds not entered yet, kept of one leader; its oldest makes room (CS-13). @unit proposals */
+const WAITING_PER_LEADER_MAX = 2;
+/** Offences kept for readers; the oldest makes room. @unit entries */
+const EVIDENCE_KEPT_MAX = 32;
+
+/** The tree out of what is durable. */
+export function begin(
+  context: RoundManagerContext,
+  { committed, record, blocks, executed }: Recovered,
+): LiveTree {
+  const { epoch } = context.setting;
+  // A certified child of consecutive rounds states its grandparent's outcome, and this node agreed when it voted.
+  const outcomes = new Map(
+    blocks
+      .filter(({ qc }) => qc.round === qc.parentRound + 1)
+      .map(({ qc, header }) => [qc.parentId, header.executed]),
+  );
+  if (committed !== undefined && executed.height === committed.block.header.height) {
+    outcomes.set(committed.id, executed);
+  }
+  const planted =
+    committed === undefined
+      ? plantTree(genesisRoot(epoch, { time: context.genesisTime, appHash: executed.appHash }), epoch.rootQC)
+      : plantTree(rootOf(committed), committed.qc, outcomes);
+  const grown = blocks.reduce<BlockTree>(
+    (tree, block) => insertBlock(tree, { id: blockIdOf(epoch.domain, block), block }, true).tree,
+    planted,
+  );
+  const highQC = recoveredHighQC(record.highQC, committed?.commitProof);
+  const tree = certifyBlock(grown, highQC);
+  return {
+    tree,
+    votes: EMPTY_VOTE_BOOK,
+    verified: rememberQC(epoch.domain, NONE_VERIFIED, highQC),
+    highQC,
+    rounds: [],
+    candidates: new Map(),
+    waiting: new Map(),
+    batchesWait: false,
+    hasWork: false,
+    commitTag: 0,
+    committing: [],
+    evidence: [],
+  };
+}
+
+export function enter(
+  context: RoundManagerContext,
+  live: LiveTree,
+  entered: RoundEntered,
+  clock: Clock,
+): Stepped {
+  const { setting } = context;
+  const { domain, epoch } = setting.epoch;
+  const { round, entry, highQC } = entered;
+  // What block-sync was asked for before may be lost with it: a new round asks again (CS-12).
+  const { wanted: _, ...asking } = live;
+  return chained(
+    asking,
+    (now) => (highQC.round === ROOT_ROUND ? still(now) : adopt(context, now, highQC, clock)),
+    (now) => {
+      const verified = entry.by === 'tc' ? rememberTC(domain, now.verified, entry.tc) : now.verified;
+      const kept = [...now.rounds.filter((one) => one !== round), round].slice(-ROUNDS_KEPT_MAX);
+      const dropped = now.rounds.filter((one) => !kept.includes(one));
+      const oldest = kept[0] ?? round;
+      const next: LiveTree = {
+        ...now,
+        entered,
+        verified,
+        rounds: kept,
+        votes: forgetVotesBelow(now.votes, votesKeptFrom(round)),
+        candidates: new Map([...now.candidates].filter(([one]) => one >= oldest)),
+      };
+      const input: RoundInput = {
+        setting,
+        roundManager: clock.address,
+        entered,
+        lockedRound: highQC.round,
+        facts: factsOf(next, highQC),
+        verified,
+      };
+      const opened: Effect[] = now.rounds.includes(round)
+        ? []
+        : [{ kind: 'spawn', logic: 'round', id: roundCellId(epoch, round), input }];
+      const closed = dropped.map((one): Effect => ({ kind: 'stop', id: roundCellId(epoch, one) }));
+      return { live: next, effects: [...closed, ...opened] };
+    },
+    (now) => deliverWaiting(context, now, clock),
+    (now) => settle(context, now, clock),
+  );
+}
+
+/** The backup collector of a round may be one behind, and a late vote two. */
+function votesKeptFrom(round: Round): Round {
+  const before = previousRound(round) ?? round;
+  return previousRound(before) ?? before;
+}
+
+/** Proposals that came before their round was entered; blocks of rounds gone by may be certified. */
+function deliverWaiting(context: RoundManagerContext, live: LiveTree, clock: Clock): Stepped {
+  const round = live.entered?.round ?? ROOT_ROUND;
+  const due: Effect[] = [];
+  const late: Block[] = [];
+  const waiting = new Map<Address, readonly Waiting[]>();
+  for (const [leader, proposals] of live.waiting) {
+    for (const { proposal, receivedAt } of proposals) {
+      if (proposal.block.header.round < round) late.push(proposal.block);
+      if (proposal.block.header.round !== round) continue;
+      due.push(
+        ...toRound(context, live, clock, round, {
+          type: 'proposal.received',
+          proposal,
+          from: leader,
+          receivedAt,
+        }),
+      );
+    }
+    const later = proposals.filter(({ proposal }) => proposal.block.header.round > round);
+    if (later.length > 0) waiting.set(leader, later);
+  }
+  return chained(
+    { ...live, waiting },
+    (now) => ({ live: now, effects: due }),
+    ...late.map((block) => (now: LiveTree) => receiveLate(context, now, block, clock)),
+  );
+}
+
+/** A proposal comes from its leader only; its certificates go to view-change before anything else (CS-13). */
+export function receiveProposal(
+  context: RoundManagerContext,
+  live: LiveTree,
+  from: Address,
+  proposal: ProposalMessage,
+  clock: Clock,
+): Stepped {
+  const { block, vote, tc } = proposal;
+  const { round, epoch } = block.header;
+  const { setting } = context;
+  if (epoch !== setting.epoch.epoch) return { live, effects: blamed(context, from, 'WRONG_EPOCH') };
+  if (leaderAt(setting.epoch, round) !== from || vote.validator !== from || vote.round !== round) {
+    return { live, effects: blamed(context, from, 'NOT_THE_LEADER') };
+  }
+  const certificates = toViewChange(context, {
+    type: 'certificates.received',
+    from,
+    qc: block.qc,
+    ...(tc === undefined ? {} : { tc }),
+  });
+  const counted = countVote(context, live, from, vote, clock);
+  const effects = [certificates, ...counted.effects];
+  const current = live.entered?.round ?? ROOT_ROUND;
+  if (round > current) {
+    const before = live.waiting.get(from) ?? [];
+    const waiting = new Map(live.waiting).set(
+      from,
+      [...before, { proposal, receivedAt: clock.wall }].slice(-WAITING_PER_LEADER_MAX),
+    );
+    return { live: { ...counted.live, waiting }, effects };
+  }
+  if (round === current) {
+    const message: RoundRequest = { type: 'proposal.received', proposal, from, receivedAt: clock.wall };
+    return { live: counted.live, effects: [...effects, ...toRound(context, live, clock, round, message)] };
+  }
+  const late = receiveLate(context, counted.live, block, clock);
+  return { live: late.live, effects: [...effects, ...late.effects] };
+}
+
+/** A block that came after its QC: it is not voted for, but the chain needs it (CS-12). */
+function receiveLate(context: RoundManagerContext, live: LiveTree, block: Block, clock: Clock): Stepped {
+  const { epoch, bls } = context.setting;
+  const id = blockIdOf(epoch.domain, block);
+  const qc = live.tree.certificates.get(id);
+  if (qc === undefined || live.tree.blocks.has(id)) return still(live);
+  const check = checkCertifiedBlock(epoch, bls, live.verified, { block, qc });
+  if (check.status === 'refused') return still({ ...live, verified: check.verified });
+  const certified = [{ block, qc }];
+  return chained(
+    { ...live, verified: check.verified, tree: insertBlock(live.tree, { id, block }, true).tree },
+    (now) => ({ live: now, effects: [toStorage(context, { type: 'blocks.certified', blocks: certified })] }),
+    (now) => settle(context, insertCandidates(now), clock),
+  );
+}
+
+export function countVote(
+  context: RoundManagerContext,
+  live: LiveTree,
+  from: Address,
+  vote: Vote,
+  clock: Clock,
+): Stepped {
+  const { epoch, bls } = context.setting;
+  const { book, outcome } = addVote(live.votes, epoch, bls, vote);
+  const next: LiveTree = { ...live, votes: book };
+  const seen = toRound(context, live, clock, vote.round, { type: 'vote.seen', vote });
+  switch (outcome.status) {
+    case 'known':
+      return still(next);
+    case 'counted':
+      return { live: next, effects: seen };
+    case 'certified': {
+      const bad = outcome.offenders.flatMap((one) => blamed(context, one, 'SIGNATURE_INVALID'));
+      return {
+        live: next,
+        effects: [...seen, ...bad, toViewChange(context, { type: 'qc.formed', qc: outcome.qc })],
+      };
+    }
+    case 'spoiled':
+      return {
+        live: next,
+        effects: outcome.offenders.flatMap((one) => blamed(context, one, 'SIGNATURE_INVALID')),
+      };
+    case 'conflict': {
+      // CS-14; and a leader that signed two blocks of its round has lost the round at once.
+      const evidence = [...live.evidence, outcome.evidence].slice(-EVIDENCE_KEPT_MAX);
+      const condemned: Effect[] =
+        leaderAt(epoch, vote.round) === vote.validator
+          ? [
+              toViewChange(context, {
+                type: 'proposal.condemned',
+                round: vote.round,
+                reason: 'ConflictingProposals',
+              }),
+            ]
+          : [];
+      return {
+        live: { ...next, evidence },
+        effects: [...condemned, ...blamed(context, vote.validator, 'DOUBLE_VOTE')],
+      };
+    }
+    case 'refused':
+      return {
+        live: next,
+        effects:
+          outcome.refusal.code === 'ROUND_BELOW_WINDOW' ? [] : blamed(context, from, outcome.refusal.code),
+      };
+  }
+}
+
+export function takeFetched(
+  context: RoundManagerContext,
+  live: LiveTree,
+  { blocks }: BlocksFetched,
+  clock: Clock,
+): Stepped {
+  const { self } = context.setting;
+  const { wanted: _, ...rest } = live;
+  const tree = blocks.reduce(
+    (grown, { block, qc }) => certifyBlock(insertBlock(grown, { id: qc.blockId, block }, true).tree, qc),
+    live.tree,
+  );
+  // Committed ones and orphans are not stored again.
+  const held = blocks.filter(({ qc }) => tree.blocks.has(qc.blockId));
+  const newest = blocks.at(-1);
+  const higher = newest !== undefined && newest.qc.round > live.highQC.round;
+  return chained(
+    { ...rest, tree },
+    (now) => ({
+      live: now,
+      effects: held.length === 0 ? [] : [toStorage(context, { type: 'blocks.certified', blocks: held })],
+    }),
+    (now) => ({
+      live: now,
+      effects: higher
+        ? [toViewChange(context, { type: 'certificates.received', from: self, qc: newest.qc })]
+        : [],
+    }),
+    (now) => settle(context, insertCandidates(now), clock),
+  );
+}
+
+export function recordDurableCommit(
+  context: RoundManagerContext,
+  live: LiveTree,
+  tag: number,
+  clock: Clock,
+): Stepped {
+  const done = live.committing.filter((one) => one.tag <= tag);
+  const blocks = done.flatMap((one) => one.blocks);
+  const newest = blocks.at(-1);
+  if (newest === undefined) return still(live);
+  const { height, round } = newest.block.header;
+  const told: Effect[] = [
+    ...context.commitListeners.map((listener) => telling(listener, { type: 'blocks.committed', blocks })),
+    toViewChange(context, { type: 'commit.advanced', height, round }),
+  ];
+  return chained(
+    { ...live, committing: live.committing.filter((one) => one.tag > tag) },
+    (now) => ({ live: now, effects: told }),
+    // Commits that did not fit on the way to the disk.
+    (now) => (live.committing.length < COMMITTING_MAX ? still(now) : settle(context, now, clock)),
+  );
+}
+
+/** A step over the live part; nothing happens before recovery. */
+export function alive(
+  { live }: RoundManagerContext,
+  decide: (live: LiveTree) => Stepped,
+): Decision<RoundManagerContext> {
+  if (live === undefined) return {};
+  const stepped = decide(live);
+  return { context: { live: stepped.live }, effects: stepped.effects };
+}

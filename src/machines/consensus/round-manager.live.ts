@@ -1,0 +1,266 @@
+/**
+ * The live part of round-manager: its block tree with what waits around it, and what follows whenever the tree grew:
+ * commit, fetch, weigh the work, tell the round. Pure. Rules CS-5, CS-10, CS-12; protocol/consensus/block-tree.ts.
+ */
+import type { WallTime } from '../../base/units.ts';
+import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
+import { signersOf } from '../../protocol/chain/signers.ts';
+import type { Address, Block, BlockId, QuorumCertificate, Round } from '../../protocol/chain/types.ts';
+import {
+  type BlockTree,
+  certifyBlock,
+  commitReady,
+  expectedExecuted,
+  hasUncommittedPayload,
+  insertBlock,
+  missingFor,
+  namedBatches,
+  parentFacts,
+} from '../../protocol/consensus/block-tree.ts';
+import type { Evidence } from '../../protocol/consensus/evidence.ts';
+import type { ProposalMessage } from '../../protocol/consensus/types.ts';
+import { rememberQC, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
+import type { VoteBook } from '../../protocol/consensus/vote-book.ts';
+import type {
+  BlocksWanted,
+  CertificatesReceived,
+  ChainFacts,
+  CommitAdvanced,
+  ProposalCondemned,
+  QcFormed,
+  RoundEntered,
+  RoundRequest,
+  SafetyViolated,
+  WorkChanged,
+} from '../../protocol/ports/consensus.ts';
+import type { CommittedBlock, StorageRequest } from '../../protocol/ports/storage.ts';
+import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import type { RoundSetting } from './round.decisions.ts';
+
+/** Rounds whose cells are kept for readers and late certificates; the oldest is stopped. @unit rounds @source chosen */
+export const ROUNDS_KEPT_MAX = 16;
+
+/** Commits that wait for the disk; above it the next are decided when one is durable. @unit commits @source chosen */
+export const COMMITTING_MAX = 64;
+
+export interface RoundManagerInput {
+  readonly setting: RoundSetting;
+  readonly genesisTime: WallTime;
+  readonly storage: CellAddress;
+  readonly blockSync: CellAddress;
+  /** Told of each durable commit: the executor and the mempool. */
+  readonly commitListeners: readonly CellAddress[];
+  /** Told when safety is broken: it stops the node. */
+  readonly alarm: CellAddress;
+}
+
+interface Candidate {
+  readonly block: Block;
+  readonly blockId: BlockId;
+}
+
+export interface Waiting {
+  readonly proposal: ProposalMessage;
+  readonly receivedAt: WallTime;
+}
+
+/** Everything live; there once recovered. */
+export interface LiveTree {
+  readonly tree: BlockTree;
+  readonly votes: VoteBook;
+  readonly verified: VerifiedCertificates;
+  readonly highQC: QuorumCertificate;
+  readonly entered?: RoundEntered;
+  /** Rounds that have a cell, ascending. */
+  readonly rounds: readonly Round[];
+  /** Authentic blocks of rounds that have a cell, in the tree or waiting for their parent. */
+  readonly candidates: ReadonlyMap<Round, Candidate>;
+  /** Newest proposals of rounds not entered yet, by leader. */
+  readonly waiting: ReadonlyMap<Address, readonly Waiting[]>;
+  readonly batchesWait: boolean;
+  readonly hasWork: boolean;
+  /** Tag of the last commit that was asked of storage: none is used twice in a life. */
+  readonly commitTag: number;
+  /** Decided commits on their way to the disk, oldest first. */
+  readonly committing: readonly { readonly tag: number; readonly blocks: readonly CommittedBlock[] }[];
+  readonly evidence: readonly Evidence[];
+  /** Target of the last request to block-sync. */
+  readonly wanted?: Round;
+}
+
+export interface RoundManagerContext extends RoundManagerInput {
+  readonly live?: LiveTree;
+  readonly tag: number;
+}
+
+export interface Stepped {
+  readonly live: LiveTree;
+  readonly effects: readonly Effect[];
+}
+
+export interface Clock {
+  readonly wall: WallTime;
+  readonly address: CellAddress;
+}
+
+export const still = (live: LiveTree): Stepped => ({ live, effects: [] });
+
+/** Runs the steps one after the other over the same live part. */
+export function chained(live: LiveTree, ...steps: readonly ((live: LiveTree) => Stepped)[]): Stepped {
+  return steps.reduce<Stepped>((done, next) => {
+    const { live: after, effects } = next(done.live);
+    return { live: after, effects: [...done.effects, ...effects] };
+  }, still(live));
+}
+
+type ToViewChange = CertificatesReceived | QcFormed | ProposalCondemned | CommitAdvanced | WorkChanged;
+
+export const toViewChange = ({ setting }: RoundManagerInput, message: ToViewChange): Effect =>
+  telling(setting.viewChange, message);
+
+export const toStorage = ({ storage }: RoundManagerInput, request: StorageRequest): Effect =>
+  telling(storage, request);
+
+export const blamed = ({ setting }: RoundManagerInput, peer: Address, code: string): Effect[] =>
+  peer === setting.self ? [] : [telling(setting.router, { type: 'peer.misbehaved', peer, code })];
+
+/** Id of a round's cell below the manager. */
+export const roundCellId = (epoch: number, round: Round): string => `round/${epoch}/${round}`;
+
+/** To a round that has a cell; nothing otherwise. */
+export function toRound(
+  context: RoundManagerInput,
+  live: LiveTree,
+  clock: Clock,
+  round: Round,
+  message: RoundRequest,
+): Effect[] {
+  if (!live.rounds.includes(round)) return [];
+  return [telling(`${clock.address}/${roundCellId(context.setting.epoch.epoch, round)}`, message)];
+}
+
+/** What the tree says to a round about the parent of its proposal, or of what its leader would propose. */
+export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
+  const { tree, hasWork } = live;
+  const parent = parentFacts(tree, qc);
+  const executed = expectedExecuted(tree, qc);
+  return {
+    parentId: qc.blockId,
+    ...(parent === undefined ? {} : { parent: { time: parent.time, height: parent.height } }),
+    ...(executed.status === 'known' ? { executed: executed.executed } : {}),
+    namedBatches: namedBatches(tree, qc.blockId),
+    hasWork,
+    committedRound: tree.root.round,
+  };
+}
+
+export function tellFacts(context: RoundManagerInput, live: LiveTree, clock: Clock): Stepped {
+  const { entered, candidates } = live;
+  if (entered === undefined) return still(live);
+  const qc = candidates.get(entered.round)?.block.qc ?? entered.highQC;
+  const facts = factsOf(live, qc);
+  return { live, effects: toRound(context, live, clock, entered.round, { type: 'facts.changed', facts }) };
+}
+
+/** CS-10: batches wait, or an uncommitted block that is not empty wants a child. */
+export function weighWork(context: RoundManagerInput, live: LiveTree): Stepped {
+  // The first block is wanted at once: it shows that the network lives.
+  const isFresh = live.tree.root.height === GENESIS_HEIGHT;
+  const hasWork = isFresh || live.batchesWait || hasUncommittedPayload(live.tree, live.highQC.blockId);
+  if (hasWork === live.hasWork) return still(live);
+  return { live: { ...live, hasWork }, effects: [toViewChange(context, { type: 'work.changed', hasWork })] };
+}
+
+/** CS-5, CS-12: what the tree now commits goes to the disk; what it lacks is asked for; the round hears of both. */
+export function settle(context: RoundManagerContext, live: LiveTree, clock: Clock): Stepped {
+  return chained(
+    live,
+    (now) => commit(context, now, clock),
+    (now) => fetchMissing(context, now),
+    (now) => weighWork(context, now),
+    (now) => tellFacts(context, now, clock),
+  );
+}
+
+function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Stepped {
+  // A device that does not answer holds commits up here; the tree is bounded by itself.
+  if (live.committing.length >= COMMITTING_MAX) return still(live);
+  const decided = commitReady(live.tree);
+  if (decided.status === 'conflict') {
+    const { committed, proof } = decided;
+    const detail = `height ${committed.height}: ${committed.id} is committed, a proof commits ${proof.parentId}`;
+    const violated: SafetyViolated = { type: 'safety.violated', detail };
+    return { live, effects: [telling(context.alarm, violated), telling(context.setting.safety, violated)] };
+  }
+  if (decided.status !== 'committed') return still(live);
+  const { tree, blocks } = decided;
+  const tag = live.commitTag + 1;
+  const committedRounds = new Set(blocks.map(({ block }) => block.header.round));
+  const fates = live.rounds.flatMap((round) => {
+    if (committedRounds.has(round)) return toRound(context, live, clock, round, { type: 'round.committed' });
+    return round < tree.root.round ? toRound(context, live, clock, round, { type: 'round.abandoned' }) : [];
+  });
+  return {
+    live: { ...live, tree, commitTag: tag, committing: [...live.committing, { tag, blocks }] },
+    effects: [
+      toStorage(context, { type: 'blocks.commitRequested', replyTo: clock.address, tag, blocks }),
+      ...fates,
+    ],
+  };
+}
+
+/** CS-12: the block of the high QC, or the parent of the round's proposal, is not here. Asked once for each target. */
+function fetchMissing(context: RoundManagerContext, live: LiveTree): Stepped {
+  const { tree, highQC, entered, candidates } = live;
+  const candidate = entered === undefined ? undefined : candidates.get(entered.round);
+  const target = [highQC, ...(candidate === undefined ? [] : [candidate.block.qc])].find(
+    (qc) => missingFor(tree, qc) !== undefined,
+  );
+  if (target === undefined || live.wanted === target.round) return still(live);
+  const signers = signersOf(context.setting.epoch.set, target.signers);
+  const request: BlocksWanted = {
+    type: 'blocks.wanted',
+    target,
+    committedHeight: tree.root.height,
+    holders:
+      signers === 'malformed'
+        ? []
+        : signers.map(({ address }) => address).filter((one) => one !== context.setting.self),
+  };
+  return { live: { ...live, wanted: target.round }, effects: [telling(context.blockSync, request)] };
+}
+
+/** A verified QC that is higher than all before: its round is certified, its chain may commit. */
+export function adopt(
+  context: RoundManagerContext,
+  live: LiveTree,
+  qc: QuorumCertificate,
+  clock: Clock,
+): Stepped {
+  const known = live.tree.blocks.get(qc.blockId);
+  const next: LiveTree = {
+    ...live,
+    highQC: qc.round > live.highQC.round ? qc : live.highQC,
+    tree: certifyBlock(live.tree, qc),
+    verified: rememberQC(context.setting.epoch.domain, live.verified, qc),
+  };
+  return {
+    live: next,
+    effects: [
+      ...(known === undefined
+        ? []
+        : [toStorage(context, { type: 'blocks.certified', blocks: [{ block: known.block, qc }] })]),
+      ...toRound(context, next, clock, qc.round, { type: 'round.certified', qc }),
+    ],
+  };
+}
+
+/** Candidates whose parent has come stand in the tree now. */
+export function insertCandidates(live: LiveTree): LiveTree {
+  const byRound = [...live.candidates].sort(([left], [right]) => left - right);
+  const tree = byRound.reduce(
+    (grown, [, { blockId, block }]) => insertBlock(grown, { id: blockId, block }).tree,
+    live.tree,
+  );
+  return { ...live, tree };
+}

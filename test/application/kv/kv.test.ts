@@ -1,0 +1,223 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type KvOptions, kv } from '../../../src/application/kv/kv.ts';
+import { utf8 } from '../../../src/base/bytes.ts';
+import { wallTime } from '../../../src/base/units.ts';
+import { parseBlockId } from '../../../src/protocol/chain/parse.ts';
+import type { Application, BlockResult, ValidatorUpdate } from '../../../src/protocol/ports/application.ts';
+import { address, digest, height } from '../../storage/fixtures.ts';
+
+const folders: string[] = [];
+const folder = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'althing-kv-'));
+  folders.push(dir);
+  return dir;
+};
+afterEach(() => {
+  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true });
+});
+
+const validator = (name: string, power: bigint): ValidatorUpdate => ({
+  nodeKey: new Uint8Array(32).fill(name.charCodeAt(0)),
+  consensusKey: new Uint8Array(48).fill(name.charCodeAt(0)),
+  possessionProof: new Uint8Array(96).fill(1),
+  power,
+});
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+const textOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
+
+function opened(options: KvOptions = {}): Application {
+  return kv({ provesPossession: (_, proof) => proof[0] === 1, ...options });
+}
+
+async function started(options: KvOptions = {}, appState: unknown = {}): Promise<Application> {
+  const application = opened(options);
+  const validators = [validator('a', 3n), validator('b', 2n)];
+  await application.initChain({ chainId: 'c', genesisTime: wallTime(0), validators, appState });
+  return application;
+}
+
+async function block(
+  application: Application,
+  at: number,
+  ...texts: readonly string[]
+): Promise<BlockResult> {
+  const id = parseBlockId(digest(`block ${at}`));
+  if (id === 'malformed') throw new Error('a digest is an id');
+  const transactions = texts.map(utf8);
+  const time = wallTime(at);
+  return application.finalizeBlock({
+    height: height(at),
+    blockId: id,
+    time,
+    proposer: address(1),
+    transactions,
+  });
+}
+
+const valueOfKey = async (application: Application, key: string) => {
+  const { value, log } = await application.query('/store', utf8(key));
+  return [textOf(value), log];
+};
+
+describe('the kv application', () => {
+  it('sets a key by `key=value`, and a key to itself by anything else', async () => {
+    const application = await started();
+    const { results } = await block(application, 1, 'name=ada', 'plain', 'a=b=c', '=x', 'y=');
+    expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    expect(await valueOfKey(application, 'name')).toEqual(['ada', 'exists']);
+    expect(await valueOfKey(application, 'plain')).toEqual(['plain', 'exists']);
+    expect(await valueOfKey(application, 'a=b=c')).toEqual(['a=b=c', 'exists']);
+    expect(await valueOfKey(application, '')).toEqual(['x', 'exists']);
+    expect(await valueOfKey(application, 'y')).toEqual(['', 'exists']);
+    expect(await valueOfKey(application, 'nobody')).toEqual(['', 'does not exist']);
+  });
+
+  it('emits the events of kvstore, with the key readable', async () => {
+    const { results } = await block(await started(), 1, 'Þingvellir=1930');
+    expect(results[0]?.events).toEqual([
+      {
+        type: 'app',
+        attributes: [
+          { key: 'creator', value: 'althing', index: true },
+          { key: 'key', value: 'Þingvellir', index: true },
+          { key: 'index_key', value: 'index is working', index: true },
+          { key: 'noindex_key', value: 'index is working', index: false },
+        ],
+      },
+    ]);
+  });
+
+  it('answers the newest height only, and says so', async () => {
+    const application = await started();
+    await block(application, 1, 'k=1');
+    await block(application, 2, 'k=2');
+    expect(await application.query('', utf8('k'))).toMatchObject({ code: 0, height: 2, value: utf8('2') });
+    expect(await application.query('', utf8('k'), height(2))).toMatchObject({ code: 0 });
+    expect(await application.query('', utf8('k'), height(1))).toMatchObject({ code: 1 });
+    expect(await application.query('/else', utf8('k'))).toMatchObject({ code: 1 });
+  });
+
+  it('takes first pairs from the genesis', async () => {
+    const application = await started({}, { motto: 'með lögum', wrong: 3 });
+    expect(await valueOfKey(application, 'motto')).toEqual(['með lögum', 'exists']);
+    expect(await valueOfKey(application, 'wrong')).toEqual(['', 'does not exist']);
+  });
+
+  it('has one hash for one history, another for every other, and keeps it over empty blocks', async () => {
+    const hashes = async (...blocks: readonly (readonly string[])[]) => {
+      const application = await started();
+      let last = (await application.info()).executed.appHash;
+      for (const [index, texts] of blocks.entries())
+        last = (await block(application, index + 1, ...texts)).appHash;
+      return last;
+    };
+    expect(await hashes(['a=1', 'b=2'])).toBe(await hashes(['a=1', 'b=2']));
+    expect(await hashes(['a=1', 'b=2'])).not.toBe(await hashes(['b=2', 'a=1']));
+    expect(await hashes(['a=1', 'b=2'])).not.toBe(await hashes(['a=1'], ['b=2']));
+    expect(await hashes(['ab', 'c'])).not.toBe(await hashes(['a', 'bc']));
+    expect(await hashes(['a=1'], [])).toBe(await hashes(['a=1']));
+  });
+});
+
+describe('validator updates of kv', () => {
+  const change = (name: string, power: number) => `val:${base64(validator(name, 1n).nodeKey)}!${power}`;
+  const add = (name: string, power: number, proof = 1) => {
+    const { nodeKey, consensusKey } = validator(name, 1n);
+    const proofBytes = new Uint8Array(96).fill(proof);
+    return `val:${[nodeKey, consensusKey, proofBytes].map(base64).join('!')}!${power}`;
+  };
+
+  it('change, add and remove, and come back from finalizeBlock', async () => {
+    const application = await started();
+    const { results, validatorUpdates } = await block(
+      application,
+      1,
+      change('a', 9),
+      add('c', 5),
+      change('b', 0),
+    );
+    expect(results.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(validatorUpdates).toMatchObject([{ power: 9n }, { power: 5n }, { power: 0n }]);
+    expect(validatorUpdates[1]?.consensusKey).toEqual(validator('c', 1n).consensusKey);
+  });
+
+  it.each([
+    ['an unknown node key', change('z', 1)],
+    ['a key of another length', 'val:AAAA!1'],
+    ['a power that is no number', change('a', 1).replace(/1$/, '-1')],
+    ['a power of 2^60', change('a', 1).replace(/1$/, String(2n ** 60n))],
+    ['a key that a validator has', add('a', 1)],
+    ['a proof that does not verify', add('c', 1, 2)],
+    ['a new validator without power', add('c', 0)],
+    ['nonsense', 'val:'],
+  ])('refuses %s in checkTx and in the block alike', async (_, text) => {
+    const application = await started();
+    expect(await application.checkTx(utf8(text))).toMatchObject({ code: 2 });
+    const { results, validatorUpdates } = await block(application, 1, text);
+    expect(results).toMatchObject([{ code: 2, events: [] }]);
+    expect(validatorUpdates).toEqual([]);
+  });
+
+  it('never leave a set without power (CS-16)', async () => {
+    const application = await started();
+    const { results } = await block(application, 1, change('a', 0), change('b', 0));
+    expect(results.map(({ code }) => code)).toEqual([0, 2]);
+  });
+});
+
+describe('kv on disk', () => {
+  it('finds after a crash the state of a block it had, and replays to the same hash', async () => {
+    const texts = fc.array(
+      fc.nat(9).map((index) => `k${index}=${index * 7}`),
+      { maxLength: 5 },
+    );
+    const blocks = fc.array(texts, { minLength: 1, maxLength: 12 });
+    await fc.assert(
+      fc.asyncProperty(blocks, fc.integer({ min: 1, max: 5 }), async (made, flushHeights) => {
+        const dir = folder();
+        const memory = await started();
+        const hashes = ['genesis'];
+        for (const [index, each] of made.entries())
+          hashes.push((await block(memory, index + 1, ...each)).appHash);
+        const first = await started({ dir, flushHeights });
+        for (const [index, each] of made.entries()) await block(first, index + 1, ...each);
+        await first.close?.();
+        const second = opened({ dir, flushHeights });
+        const { executed } = await second.info();
+        // Never ahead of what the node has stored: the last block is not on disk yet.
+        expect(executed.height).toBeLessThan(Math.max(1, made.length));
+        expect(executed.height).toBeGreaterThanOrEqual(made.length - flushHeights - 1);
+        if (executed.height > 0) expect(executed.appHash).toBe(hashes[executed.height]);
+        const third = executed.height > 0 ? second : await started();
+        for (let at = executed.height + 1; at <= made.length; at += 1) {
+          expect((await block(third, at, ...(made[at - 1] ?? []))).appHash).toBe(hashes[at]);
+        }
+        for (let index = 0; index <= 9; index += 1) {
+          expect(await valueOfKey(third, `k${index}`)).toEqual(await valueOfKey(memory, `k${index}`));
+        }
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('keeps its validators, and folds its changes into a snapshot', async () => {
+    const dir = folder();
+    const first = await started({ dir, flushHeights: 1, foldBytes: 20_000 });
+    const value = 'v'.repeat(1_000);
+    for (let at = 1; at <= 80; at += 1) await block(first, at, `key=${at}${value}`, `other ${at}=1`);
+    await block(first, 81, `val:${base64(validator('a', 1n).nodeKey)}!7`);
+    await block(first, 82);
+    await first.close?.();
+    const second = opened({ dir });
+    expect((await second.info()).executed.height).toBe(81);
+    expect((await valueOfKey(second, 'key'))[0]?.slice(0, 3)).toBe('80v');
+    expect(await valueOfKey(second, 'other 1')).toEqual(['1', 'exists']);
+    const remove = await block(second, 82, `val:${base64(validator('b', 1n).nodeKey)}!0`);
+    expect(remove.results).toMatchObject([{ code: 0 }]);
+    await second.close?.();
+  });
+});

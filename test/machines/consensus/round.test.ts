@@ -1,0 +1,314 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
+import type { RoundInput } from '../../../src/machines/consensus/round.decisions.ts';
+import { roundMachine } from '../../../src/machines/consensus/round.machine.ts';
+import type { BatchReference, Block } from '../../../src/protocol/chain/types.ts';
+import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
+import { TIMELINESS_DEFAULTS } from '../../../src/protocol/consensus/timeliness.ts';
+import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
+import type { ChainFacts } from '../../../src/protocol/ports/consensus.ts';
+import {
+  blockOn,
+  chainOf,
+  GENESIS_EXECUTED,
+  GENESIS_TIME,
+  height,
+  idOf,
+  proposalOf,
+  qcOf,
+  round,
+  tcOf,
+  voteFor,
+  world,
+} from '../../protocol/consensus/fixture.ts';
+import { ofKind, reachOf, toldTo } from '../reach.ts';
+
+const place = world();
+const { epoch, addressAt, indexOf } = place;
+const root = epoch.rootQC;
+const reach = reachOf(roundMachine, 'rm/round');
+const LEADER = indexOf(leaderAt(epoch, round(1)));
+const FOLLOWER = (LEADER + 2) % 4;
+const now = monotonic(0);
+const wall = wallTime(GENESIS_TIME + 1_000);
+const batch: BatchReference = { digest: GENESIS_EXECUTED.appHash as never, count: 1, bytes: 10 };
+
+const facts = (change: Partial<ChainFacts> = {}): ChainFacts => ({
+  parentId: root.blockId,
+  parent: { time: GENESIS_TIME, height: height(0) },
+  executed: GENESIS_EXECUTED,
+  namedBatches: [],
+  hasWork: true,
+  committedRound: round(0),
+  ...change,
+});
+const unknown: ChainFacts = {
+  parentId: root.blockId,
+  namedBatches: [],
+  hasWork: true,
+  committedRound: round(0),
+};
+
+function start(self: number, change: Partial<RoundInput> = {}) {
+  const input: RoundInput = {
+    setting: {
+      epoch,
+      self: addressAt(self),
+      bls: place.bls,
+      limits: { batchesMax: 4, bytesMax: 1_000 },
+      timeliness: TIMELINESS_DEFAULTS,
+      router: 'router',
+      safety: 'safety',
+      viewChange: 'view-change',
+      mempool: 'mempool',
+    },
+    roundManager: 'rm',
+    entered: {
+      type: 'round.entered',
+      round: round(1),
+      leader: leaderAt(epoch, round(1)),
+      entry: { by: 'qc', qc: root },
+      highQC: root,
+      idleUntil: monotonic(500),
+      deadlines: {
+        timeout: millis(1_000),
+        propose: monotonic(1_000),
+        vote: monotonic(1_500),
+        resendEvery: millis(500),
+      },
+    },
+    lockedRound: round(0),
+    facts: facts(),
+    verified: NONE_VERIFIED,
+    ...change,
+  };
+  return reach.start(input, { now, wall });
+}
+
+const received = (block: Block, tc?: Parameters<typeof proposalOf>[2]) =>
+  ({
+    type: 'proposal.received',
+    proposal: proposalOf(place, block, tc),
+    from: block.header.proposer,
+    receivedAt: wall,
+  }) as const;
+const told = (change?: Partial<ChainFacts>) => ({ type: 'facts.changed', facts: facts(change) }) as const;
+const block1 = blockOn(place, root, 1);
+const inRound = (at: number, highQC = root) => ({
+  type: 'round.entered' as const,
+  round: round(at),
+  leader: leaderAt(epoch, round(at)),
+  highQC,
+  idleUntil: monotonic(0),
+  deadlines: {
+    timeout: millis(1_000),
+    propose: monotonic(500),
+    vote: monotonic(1_000),
+    resendEvery: millis(500),
+  },
+});
+
+afterAll(() => expect(reach.missing()).toEqual([]));
+
+describe('round chart: voting (CS-3)', () => {
+  it('asks safety for the vote once the block is authentic and its parent and execution are known', () => {
+    const chart = start(FOLLOWER);
+    const examined = chart.send(received(block1));
+    expect(toldTo(examined, 'rm')).toMatchObject([{ type: 'proposal.authenticated', round: 1 }]);
+    expect(toldTo(examined, 'safety')).toEqual([]);
+    const asked = toldTo(chart.send(told()), 'safety');
+    expect(asked).toMatchObject([
+      { type: 'vote.requested', sendTo: [leaderAt(epoch, round(2)), addressAt(LEADER)] },
+    ]);
+    expect(chart.send(told())).toEqual([]);
+    chart.send({ type: 'vote.cast', vote: voteFor(place, block1, FOLLOWER) });
+    expect(chart.snapshot.value).toBe('prevote');
+  });
+
+  it('parks while the parent, the execution or a batch is missing, in whatever order they come', () => {
+    const block = blockOn(place, root, 1, { batches: [batch] });
+    for (const order of [
+      ['facts', 'batches'],
+      ['batches', 'facts'],
+    ]) {
+      const chart = start(FOLLOWER, { facts: unknown });
+      expect(toldTo(chart.send(received(block)), 'mempool')).toMatchObject([{ type: 'batches.wanted' }]);
+      const last = order.map((one) =>
+        one === 'facts' ? chart.send(told()) : chart.send({ type: 'batches.held', tag: 1 }),
+      );
+      expect(last.map((effects) => toldTo(effects, 'safety').length)).toEqual([0, 1]);
+    }
+  });
+
+  it('judges a block by no facts about another parent (CS-3, "Blocks")', () => {
+    const { qcs } = chainOf(place, [1]);
+    const qc1 = qcs[0];
+    if (qc1 === undefined) throw new Error('a chain has a QC');
+    const tc = tcOf(place, 2, [root, root, root]);
+    const self = (indexOf(leaderAt(epoch, round(3))) + 1) % 4;
+    const chart = start(self, { entered: { ...inRound(3), entry: { by: 'tc', tc } }, facts: facts() });
+    // Its leader extends the QC of round 1; this node only knew genesis, and hears of genesis once more.
+    const block = blockOn(place, qc1, 3, {
+      executed: { height: height(0), appHash: idOf(place, block1) as never },
+    });
+    chart.send(received(block, tc));
+    const stale = chart.send(told());
+    expect(toldTo(stale, 'view-change')).toEqual([]);
+    expect(toldTo(stale, 'safety')).toEqual([]);
+    const right = told({ parentId: qc1.blockId, executed: block.header.executed });
+    expect(toldTo(chart.send(right), 'safety')).toMatchObject([{ type: 'vote.requested' }]);
+  });
+
+  it('looks again at a block from the near future (TM-8)', () => {
+    const early = blockOn(place, root, 1, { time: wall + 2_000 });
+    const chart = start(FOLLOWER);
+    chart.send(received(early));
+    const parked = chart.send(told());
+    expect(ofKind(parked, 'startTimer')).toMatchObject([
+      { key: 'again', message: { type: 'candidate.lookAgain' } },
+    ]);
+    const later = chart.send({ type: 'candidate.lookAgain' }, { wall: wallTime(wall + 2_000) });
+    expect(toldTo(later, 'safety')).toMatchObject([{ type: 'vote.requested' }]);
+  });
+
+  it('condemns what its author signed and cannot be: wrong execution, false batch references', () => {
+    const chart = start(FOLLOWER);
+    chart.send(received(block1));
+    const wrong = chart.send(
+      told({ executed: { height: height(0), appHash: idOf(place, block1) as never } }),
+    );
+    expect(toldTo(wrong, 'view-change')).toMatchObject([
+      { type: 'proposal.condemned', reason: 'InvalidProposal' },
+    ]);
+    for (const [code, messages] of [
+      ['REFERENCE_MISMATCH', 1],
+      ['TOO_MANY_WANTED', 0],
+    ] as const) {
+      const other = start(FOLLOWER);
+      other.send(received(blockOn(place, root, 1, { batches: [batch] })));
+      const refused = other.send({
+        type: 'batches.refused',
+        tag: 1,
+        code,
+        digest: batch.digest,
+        detail: 'x',
+      });
+      expect(toldTo(refused, 'view-change')).toHaveLength(messages);
+      expect(toldTo(other.send(told()), 'safety')).toEqual([]);
+    }
+  });
+
+  it('refuses a swapped certificate without condemning a leader that it did not come from', () => {
+    const chart = start(FOLLOWER);
+    const other = blockOn(place, root, 1, { time: GENESIS_TIME + 50 });
+    const forged = { ...block1, qc: { ...qcOf(place, other), round: root.round } };
+    const effects = chart.send({ ...received(forged), from: addressAt(FOLLOWER) });
+    expect(toldTo(effects, 'view-change')).toEqual([]);
+    expect(toldTo(effects, 'router')).toHaveLength(1);
+    expect(toldTo(chart.send(received(block1)), 'rm')).toHaveLength(1);
+  });
+
+  it('leaves a second block of the leader to the votes (CS-4)', () => {
+    const chart = start(FOLLOWER);
+    chart.send(received(block1));
+    expect(chart.send(received(blockOn(place, root, 1, { time: GENESIS_TIME + 77 })))).toEqual([]);
+  });
+
+  it('shows why it did not vote', () => {
+    const chart = start(FOLLOWER);
+    chart.send({ type: 'vote.refused', round: round(1), code: 'ROUND_ALREADY_VOTED', detail: 'x' });
+    expect(chart.snapshot.context.refusal?.code).toBe('ROUND_ALREADY_VOTED');
+  });
+});
+
+describe('round chart: proposing (CS-9, CS-10)', () => {
+  it('proposes once, at once with work', () => {
+    const chart = start(LEADER);
+    expect(toldTo(chart.effects, 'mempool')).toMatchObject([{ type: 'payload.requested', height: 1 }]);
+    const selected = { type: 'payload.selected', tag: 1, batches: [batch] } as const;
+    expect(toldTo(chart.send(selected), 'safety')).toMatchObject([{ type: 'proposal.requested' }]);
+    expect(chart.send(selected)).toEqual([]);
+    chart.send({ type: 'proposal.sent', proposal: proposalOf(place, block1) });
+    expect(chart.snapshot.value).toBe('prevote');
+    expect(toldTo(chart.send({ type: 'peer.connected', peer: addressAt(FOLLOWER) }), 'router')).toHaveLength(
+      1,
+    );
+  });
+
+  it('waits for the interval without work, and no longer than work needs to appear', () => {
+    const chart = start(LEADER, { facts: facts({ hasWork: false }) });
+    expect(ofKind(chart.effects, 'startTimer')).toMatchObject([{ key: 'due', delayMs: 500 }]);
+    expect(toldTo(chart.send(told()), 'mempool')).toHaveLength(1);
+    const idle = start(LEADER, { facts: facts({ hasWork: false }) });
+    expect(toldTo(idle.send({ type: 'proposal.dueNow' }, { now: monotonic(500) }), 'mempool')).toHaveLength(
+      1,
+    );
+  });
+
+  it('proposes when the parent or its execution comes late, and tells its QC meanwhile (CS-4b)', () => {
+    const qc1 = qcOf(place, block1);
+    const self = indexOf(leaderAt(epoch, round(2)));
+    const entered = { ...inRound(2, qc1), entry: { by: 'qc' as const, qc: qc1 } };
+    const chart = start(self, { entered, facts: { ...unknown, parentId: qc1.blockId } });
+    expect(toldTo(chart.effects, 'router')).toMatchObject([
+      { outgoing: [{ to: 'all', message: { kind: 'QC' } }] },
+    ]);
+    expect(toldTo(chart.send(told({ parentId: qc1.blockId })), 'mempool')).toHaveLength(1);
+  });
+
+  it('keeps the refusal of its own block', () => {
+    const chart = start(LEADER);
+    chart.send({ type: 'proposal.refused', round: round(1), code: 'ROUND_ALREADY_VOTED', detail: 'x' });
+    expect(chart.snapshot.context.refusal?.code).toBe('ROUND_ALREADY_VOTED');
+  });
+
+  it('leader(r) tells its QC when leader(r+1) is silent (CS-4b)', () => {
+    const qc1 = qcOf(place, block1);
+    const chart = start(LEADER, { entered: { ...inRound(2, qc1), entry: { by: 'qc', qc: qc1 } } });
+    expect(ofKind(chart.effects, 'startTimer')).toMatchObject([{ key: 'missed', delayMs: 500 }]);
+    expect(toldTo(chart.send({ type: 'proposal.missed' }), 'router')).toMatchObject([
+      { outgoing: [{ to: 'all', message: { kind: 'QC', qc: { round: 1 } } }] },
+    ]);
+  });
+});
+
+describe('round chart: steps', () => {
+  const certified = { type: 'round.certified', qc: qcOf(place, block1) } as const;
+  const fates = { 'round.committed': 'commit', 'round.abandoned': 'abandoned' } as const;
+
+  it('follows the QC, the commit and the timeout from every step', () => {
+    for (const [type, end] of [
+      ['round.committed', 'commit'],
+      ['round.abandoned', 'abandoned'],
+    ] as const) {
+      for (const path of [
+        [],
+        ['vote'],
+        ['vote', 'qc'],
+        ['qc'],
+        ['gaveUp'],
+        ['gaveUp', 'qc'],
+        ['vote', 'gaveUp'],
+      ]) {
+        const chart = start(FOLLOWER);
+        chart.send({ type: 'vote.seen', vote: voteFor(place, block1, LEADER) });
+        for (const one of path) {
+          if (one === 'vote') chart.send({ type: 'vote.cast', vote: voteFor(place, block1, FOLLOWER) });
+          else chart.send(one === 'qc' ? certified : { type: 'round.gaveUp' });
+        }
+        chart.send({ type });
+        expect(chart.snapshot.value).toBe(end);
+        chart.send(certified);
+        expect(chart.snapshot.value).toBe(fates[type]);
+      }
+    }
+  });
+
+  it('wants no batches any more once the round was given up', () => {
+    const chart = start(FOLLOWER);
+    chart.send(received(blockOn(place, root, 1, { batches: [batch] })));
+    expect(toldTo(chart.send({ type: 'round.gaveUp' }), 'mempool')).toMatchObject([
+      { type: 'batches.unwanted', tag: 1 },
+    ]);
+  });
+});

@@ -1,0 +1,177 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { safetyMachine } from '../../../src/machines/consensus/safety.machine.ts';
+import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
+import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
+import type {
+  ProposalRequested,
+  TimeoutRequested,
+  VoteRequested,
+} from '../../../src/protocol/ports/consensus.ts';
+import type { StorageReply } from '../../../src/protocol/ports/storage.ts';
+import { blockOn, GENESIS_EXECUTED, height, idOf, round, world } from '../../protocol/consensus/fixture.ts';
+import { ofKind, reachOf, toldTo } from '../reach.ts';
+
+const place = world();
+const { epoch } = place;
+const root = epoch.rootQC;
+const reach = reachOf(safetyMachine, 'safety');
+const input = { domain: epoch.domain, signer: place.signer(0), storage: 'storage', router: 'router' };
+const entry = { by: 'qc', qc: root } as const;
+
+const found = (tag: number, recordVersion = 0): Extract<StorageReply, { type: 'recovery.found' }> => ({
+  type: 'recovery.found',
+  tag,
+  recovered: { record: emptyRecord(root), recordVersion, blocks: [], executed: GENESIS_EXECUTED },
+});
+const failed = (tag: number, code: 'IO' | 'CORRUPT' | 'VERSION_CONFLICT' = 'IO') =>
+  ({ type: 'storage.failed', tag, request: 'record.persistRequested', code, detail: 'x' }) as const;
+const voteFor = (inRound: number): VoteRequested => {
+  const block = blockOn(place, root, inRound, { time: 2_000_000 + inRound });
+  const sendTo = [leaderAt(epoch, round(inRound + 1))];
+  return { type: 'vote.requested', replyTo: 'round', block, blockId: idOf(place, block), entry, sendTo };
+};
+const timeoutOf = (inRound: number, tick = 1): TimeoutRequested => ({
+  type: 'timeout.requested',
+  replyTo: 'view-change',
+  round: round(inRound),
+  highQC: root,
+  reason: 'LeaderTimeout',
+  height: height(0),
+  tick,
+});
+const ownProposal = (): ProposalRequested => {
+  const leader = leaderAt(epoch, round(1));
+  const block = blockOn(place, root, 1);
+  return { type: 'proposal.requested', replyTo: 'round', block, blockId: idOf(place, block), entry, leader };
+};
+
+function ready() {
+  const chart = reach.start(input);
+  chart.send(found(1));
+  return chart;
+}
+
+afterAll(() => expect(reach.missing()).toEqual([]));
+
+describe('safety chart: one signature, durable before it leaves (CS-3)', () => {
+  it('sends a vote only inside the request that makes its record durable', () => {
+    const chart = ready();
+    const effects = chart.send(voteFor(1));
+    expect(toldTo(effects, 'router')).toEqual([]);
+    expect(toldTo(effects, 'round')).toEqual([]);
+    expect(toldTo(effects, 'storage')).toMatchObject([
+      {
+        type: 'record.persistRequested',
+        tag: 2,
+        expectedVersion: 0,
+        record: { lastVotedRound: 1 },
+        thenSend: [{}],
+      },
+    ]);
+    expect(chart.snapshot.value).toBe('persisting');
+    const done = chart.send({ type: 'record.persisted', tag: 2, version: 1 });
+    expect(toldTo(done, 'round')).toMatchObject([{ type: 'vote.cast' }]);
+    expect(chart.snapshot.value).toBe('ready');
+  });
+
+  it('postpones every request while one is on its way to the disk, and while the record is read', () => {
+    for (const chart of [reach.start(input), failedRecovery(), busy()]) {
+      for (const request of [voteFor(2), timeoutOf(2), ownProposal()]) {
+        expect(ofKind(chart.send(request), 'postpone')).toHaveLength(1);
+      }
+    }
+  });
+
+  it('refuses a second block in one round, and sends the identical vote again (CS-3)', () => {
+    const chart = ready();
+    chart.send(voteFor(1));
+    chart.send({ type: 'record.persisted', tag: 2, version: 1 });
+    const again = chart.send(voteFor(1));
+    expect(toldTo(again, 'storage')).toEqual([]);
+    expect(toldTo(again, 'router')).toHaveLength(1);
+    const other = blockOn(place, root, 1, { time: 3_000_000 });
+    const refused = chart.send({ ...voteFor(1), block: other });
+    expect(toldTo(refused, 'round')).toMatchObject([{ type: 'vote.refused', code: 'ROUND_ALREADY_VOTED' }]);
+  });
+
+  it('reads its record again after a failed write: the write may have reached the disk', () => {
+    const chart = busy();
+    const effects = chart.send(failed(2));
+    expect(toldTo(effects, 'round')).toMatchObject([{ type: 'vote.refused', code: 'STORAGE_FAILED' }]);
+    expect(chart.snapshot.value).toBe('waiting');
+    expect(toldTo(chart.elapse(500), 'storage')).toMatchObject([{ type: 'recovery.requested', tag: 3 }]);
+    chart.send(found(2));
+    expect(chart.snapshot.value).toBe('recovering');
+    chart.send(found(3, 7));
+    expect(toldTo(chart.send(voteFor(1)), 'storage')).toMatchObject([{ expectedVersion: 7 }]);
+  });
+
+  it('passes over the answer to an earlier request', () => {
+    const chart = busy();
+    chart.send({ type: 'record.persisted', tag: 1, version: 9 });
+    chart.send(failed(1));
+    expect(chart.snapshot.value).toBe('persisting');
+  });
+});
+
+describe('safety chart: timeouts and proposals (CS-6, CS-9)', () => {
+  it('re-sends a timeout unchanged but for its tick, without a write', () => {
+    const chart = ready();
+    chart.send(timeoutOf(1));
+    expect(toldTo(chart.send({ type: 'record.persisted', tag: 2, version: 1 }), 'view-change')).toMatchObject(
+      [{ type: 'timeout.sent', message: { tick: 1 } }],
+    );
+    const again = chart.send(timeoutOf(1, 2));
+    expect(toldTo(again, 'storage')).toEqual([]);
+    expect(toldTo(again, 'router')).toMatchObject([{ outgoing: [{ to: 'all', message: { tick: 2 } }] }]);
+    expect(toldTo(chart.send(timeoutOf(0)), 'view-change')).toMatchObject([{ type: 'timeout.refused' }]);
+  });
+
+  it('signs its own block once', () => {
+    const own = { ...input, signer: place.signer(place.indexOf(leaderAt(epoch, round(1)))) };
+    const chart = reach.start(own);
+    chart.send(found(1));
+    expect(toldTo(chart.send(ownProposal()), 'storage')).toHaveLength(1);
+    expect(toldTo(chart.send({ type: 'record.persisted', tag: 2, version: 1 }), 'round')).toMatchObject([
+      { type: 'proposal.sent' },
+    ]);
+    expect(toldTo(chart.send(ownProposal()), 'router')).toHaveLength(1);
+    const other = blockOn(place, root, 1, { time: 3_000_000 });
+    expect(toldTo(chart.send({ ...ownProposal(), block: other }), 'round')).toMatchObject([
+      { type: 'proposal.refused', code: 'ROUND_ALREADY_VOTED' },
+    ]);
+  });
+});
+
+describe('safety chart: halted', () => {
+  it('never signs on a damaged record', () => {
+    const chart = reach.start(input);
+    chart.send(failed(1, 'CORRUPT'));
+    expect(chart.snapshot.value).toBe('halted');
+    const writing = busy();
+    expect(toldTo(writing.send(failed(2, 'CORRUPT')), 'round')).toHaveLength(1);
+    expect(writing.snapshot.value).toBe('halted');
+  });
+
+  it('answers every request with a refusal once safety was violated, also the one on its way (CS-3)', () => {
+    const chart = busy();
+    const effects = chart.send({ type: 'safety.violated', detail: 'x' });
+    expect(toldTo(effects, 'round')).toMatchObject([{ type: 'vote.refused' }]);
+    for (const request of [voteFor(2), ownProposal()]) {
+      expect(toldTo(chart.send(request), 'round')).toMatchObject([{ code: 'SAFETY_HALTED' }]);
+    }
+    expect(toldTo(chart.send(timeoutOf(2)), 'view-change')).toMatchObject([{ code: 'SAFETY_HALTED' }]);
+  });
+});
+
+function busy() {
+  const chart = ready();
+  chart.send(voteFor(1));
+  return chart;
+}
+
+function failedRecovery() {
+  const chart = reach.start(input);
+  chart.send(failed(1));
+  return chart;
+}

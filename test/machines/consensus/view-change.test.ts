@@ -1,0 +1,287 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { monotonic } from '../../../src/base/units.ts';
+import { viewChangeMachine } from '../../../src/machines/consensus/view-change.machine.ts';
+import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
+import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
+import { TIMEOUT_DEFAULTS } from '../../../src/protocol/consensus/timeouts.ts';
+import type { SafetyRecord, ViewChangeMessage } from '../../../src/protocol/consensus/types.ts';
+import type { StorageReply } from '../../../src/protocol/ports/storage.ts';
+import {
+  blockOn,
+  chainOf,
+  GENESIS_EXECUTED,
+  height,
+  round,
+  tcOf,
+  timeoutBy,
+  voteFor,
+  world,
+} from '../../protocol/consensus/fixture.ts';
+import { ofKind, reachOf, toldTo } from '../reach.ts';
+
+const place = world();
+const { epoch, addressAt } = place;
+const root = epoch.rootQC;
+const SELF = 0;
+const at = (ms: number) => ({ now: monotonic(ms) });
+const reach = reachOf(viewChangeMachine, 'view-change');
+const input = {
+  epoch,
+  self: addressAt(SELF),
+  bls: place.bls,
+  timeouts: TIMEOUT_DEFAULTS,
+  storage: 'storage',
+  router: 'router',
+  safety: 'safety',
+  roundManager: 'round-manager',
+  observer: 'observer',
+};
+const { qcs } = chainOf(
+  place,
+  Array.from({ length: 12 }, (_, index) => index + 1),
+);
+const qcAt = (inRound: number) => {
+  const qc = qcs[inRound - 1];
+  if (qc === undefined) throw new Error(`no round ${inRound}`);
+  return qc;
+};
+
+const found = (
+  record: Partial<SafetyRecord> = {},
+  tag = 1,
+): Extract<StorageReply, { type: 'recovery.found' }> => ({
+  type: 'recovery.found',
+  tag,
+  recovered: {
+    record: { ...emptyRecord(root), ...record },
+    recordVersion: 0,
+    blocks: [],
+    executed: GENESIS_EXECUTED,
+  },
+});
+const failed = (tag: number) =>
+  ({ type: 'storage.failed', tag, request: 'recovery.requested', code: 'IO', detail: 'x' }) as const;
+const from = <M>(index: number, message: M) =>
+  ({ type: 'message.received', from: addressAt(index), message }) as const;
+const condemned = (inRound: number) =>
+  ({ type: 'proposal.condemned', round: round(inRound), reason: 'InvalidProposal' }) as const;
+const sent = (message: ViewChangeMessage) => ({ type: 'timeout.sent', message }) as const;
+const roundOf = (chart: ReturnType<typeof running>) => chart.snapshot.context.live?.pacemaker.round;
+
+function running(record: Partial<SafetyRecord> = {}) {
+  const chart = reach.start(input);
+  chart.send(found(record));
+  return chart;
+}
+
+afterAll(() => expect(reach.missing()).toEqual([]));
+
+describe('view-change chart: recovery (CS-1)', () => {
+  it("enters the round after the record's TC, not after its QC alone", () => {
+    const tc = tcOf(place, 1, [root, root, root]);
+    const chart = running({ lastTC: tc });
+    expect(toldTo(chart.effects, 'round-manager')).toMatchObject([
+      { type: 'round.entered', round: 2, entry: { by: 'tc' } },
+    ]);
+    expect(chart.snapshot.value).toEqual({ running: 'completing' });
+  });
+
+  it('sends the timeout again that was signed before the crash (CS-6)', () => {
+    const lastTimeout = timeoutBy(place, SELF, { round: 1, highQC: root });
+    expect(toldTo(running({ lastTimeout, lastVotedRound: round(1) }).effects, 'safety')).toMatchObject([
+      { type: 'timeout.requested', round: 1 },
+    ]);
+  });
+
+  it('keeps facts that are told once for after the recovery, and asks again when the store fails', () => {
+    const chart = reach.start(input);
+    const facts = [
+      { type: 'work.changed', hasWork: true },
+      { type: 'commit.advanced', height: height(1), round: round(1) },
+    ] as const;
+    for (const fact of facts) expect(ofKind(chart.send(fact), 'postpone')).toHaveLength(1);
+    chart.send(failed(1));
+    expect(chart.snapshot.value).toBe('waiting');
+    for (const fact of facts) expect(ofKind(chart.send(fact), 'postpone')).toHaveLength(1);
+    expect(toldTo(chart.elapse(500), 'storage')).toMatchObject([{ type: 'recovery.requested', tag: 2 }]);
+  });
+});
+
+describe('view-change chart: certificates (CS-2, CS-13)', () => {
+  it('enters r+1 on a QC of r from any message, and adopts nothing forged', () => {
+    const chart = running();
+    chart.send(from(1, { kind: 'QC', qc: qcAt(1) }));
+    expect(roundOf(chart)).toBe(2);
+    const forged = { ...qcAt(5), signature: qcAt(4).signature };
+    const effects = chart.send({ type: 'certificates.received', from: addressAt(1), qc: forged });
+    expect(toldTo(effects, 'router')).toMatchObject([{ type: 'peer.misbehaved', code: 'SIGNATURE_INVALID' }]);
+    expect(roundOf(chart)).toBe(2);
+    chart.send({ type: 'qc.formed', qc: qcAt(2) });
+    expect(roundOf(chart)).toBe(3);
+  });
+
+  it('verifies no certificate that says nothing new', () => {
+    const chart = running();
+    chart.send(from(1, { kind: 'QC', qc: qcAt(8) }));
+    const before = { ...place.bls.calls };
+    for (let inRound = 1; inRound < 8; inRound += 1) {
+      const tc = tcOf(place, inRound, [root, root, root]);
+      chart.send(
+        from(2, {
+          kind: 'NewView',
+          epoch: epoch.epoch,
+          height: height(1),
+          round: round(inRound + 1),
+          leader: addressAt(1),
+          tc,
+        }),
+      );
+      chart.send(from(2, { kind: 'QC', qc: qcAt(inRound) }));
+    }
+    expect(place.bls.calls).toEqual(before);
+  });
+
+  it('tells round-manager of a higher QC that does not move the round', () => {
+    const chart = running({ lastTC: tcOf(place, 2, [root, root, root]) });
+    const effects = chart.send(from(1, { kind: 'QC', qc: qcAt(2) }));
+    expect(toldTo(effects, 'round-manager')).toMatchObject([{ type: 'highQc.adopted' }]);
+    expect(chart.snapshot.value).toEqual({ running: 'active' });
+  });
+});
+
+describe('view-change chart: timeouts (CS-6, CS-7)', () => {
+  it('amplifies at J(W), once, and forms the TC at Q(W)', () => {
+    const chart = running();
+    expect(toldTo(chart.send(from(1, timeoutBy(place, 1, { round: 1, highQC: root }))), 'safety')).toEqual(
+      [],
+    );
+    const second = chart.send(from(2, timeoutBy(place, 2, { round: 1, highQC: root })));
+    expect(toldTo(second, 'safety')).toMatchObject([{ type: 'timeout.requested', round: 1, tick: 1 }]);
+    expect(chart.snapshot.value).toEqual({ running: 'viewChanging' });
+    const third = chart.send(from(3, timeoutBy(place, 3, { round: 1, highQC: root })));
+    expect(toldTo(third, 'observer')).toMatchObject([{ type: 'round.failed', round: 1 }]);
+    expect(roundOf(chart)).toBe(2);
+  });
+
+  it('asks for no second signature at J(W) when its own timeout is on its way', () => {
+    const chart = running();
+    chart.send({ type: 'round.deadlinePassed', round: round(1) });
+    chart.send(from(1, timeoutBy(place, 1, { round: 1, highQC: root })));
+    expect(toldTo(chart.send(from(2, timeoutBy(place, 2, { round: 1, highQC: root }))), 'safety')).toEqual(
+      [],
+    );
+  });
+
+  it('gives a round up once, however often its leader is condemned', () => {
+    const chart = running();
+    expect(toldTo(chart.send(condemned(1)), 'safety')).toHaveLength(1);
+    expect(toldTo(chart.send(condemned(1)), 'safety')).toEqual([]);
+    expect(toldTo(chart.send({ type: 'viewChange.ordered' }), 'safety')).toEqual([]);
+    expect(chart.send(condemned(9))).toEqual([]);
+  });
+
+  it('takes a ViewChange from its signer only: what lies beside the signature could be changed (CS-7)', () => {
+    const chart = running();
+    const lastVote = { ...voteFor(place, blockOn(place, root, 1), 1), signature: new Uint8Array(32) };
+    const message = timeoutBy(place, 1, { round: 1, highQC: root, lastVote });
+    const effects = chart.send(from(2, message));
+    expect(toldTo(effects, 'round-manager')).toEqual([]);
+    expect(toldTo(effects, 'router')).toMatchObject([
+      { peer: addressAt(2), code: 'VIEW_CHANGE_NOT_OF_SENDER' },
+    ]);
+    const own = chart.send(from(1, { ...message, lastVote: voteFor(place, blockOn(place, root, 1), 1) }));
+    expect(toldTo(own, 'round-manager')).toMatchObject([{ type: 'vote.found' }]);
+  });
+
+  it('adopts the certificates of a ViewChange that it does not count (CS-13)', () => {
+    const chart = running();
+    chart.send(from(2, timeoutBy(place, 1, { round: 6, highQC: qcAt(5) })));
+    expect(roundOf(chart)).toBe(6);
+  });
+
+  it("re-sends with a growing tick until the round changes, and keeps safety's refusal for readers", () => {
+    const chart = running();
+    chart.send({ type: 'round.deadlinePassed', round: round(1) });
+    const refusal = { code: 'SIGNER_UNAVAILABLE', detail: 'x' };
+    chart.send({ type: 'timeout.refused', round: round(1), ...refusal });
+    expect(chart.snapshot.context.live?.timeout?.refusal).toEqual(refusal);
+    expect(toldTo(chart.send({ type: 'timeout.resendDue', round: round(1) }), 'safety')).toMatchObject([
+      { tick: 2 },
+    ]);
+    const message = timeoutBy(place, SELF, { round: 1, highQC: root });
+    expect(toldTo(chart.send(sent(message)), 'round-manager')).toMatchObject([
+      { type: 'round.timedOut', round: 1 },
+    ]);
+    expect(chart.send(sent(message))).toEqual([]);
+    const next = chart.send(from(1, { kind: 'QC', qc: qcAt(1) }));
+    expect(ofKind(next, 'cancelTimer')).toMatchObject([{ key: 'resend' }]);
+    expect(chart.send({ type: 'timeout.resendDue', round: round(1) })).toEqual([]);
+    expect(chart.send(sent(message))).toEqual([]);
+  });
+
+  it('announces the new view once when it leads the round that a TC opens', () => {
+    const led = [1, 2, 3, 4].find((one) => leaderAt(epoch, round(one + 1)) === addressAt(SELF)) ?? 1;
+    const highQC = led === 1 ? root : qcAt(led - 1);
+    const tc = tcOf(place, led, [highQC, highQC, highQC]);
+    const chart = running();
+    const message = {
+      kind: 'NewView',
+      epoch: epoch.epoch,
+      height: height(1),
+      round: round(led + 1),
+      leader: addressAt(SELF),
+      tc,
+    } as const;
+    const first = toldTo(chart.send(from(1, message)), 'router');
+    expect(first).toMatchObject([
+      { outgoing: [{ to: 'all', message: { kind: 'NewView', round: led + 1 } }] },
+    ]);
+    expect(chart.send(from(2, message))).toEqual([]);
+    expect(chart.snapshot.value).toEqual({ running: 'completing' });
+    chart.send({ type: 'round.deadlinePassed', round: round(led + 1) });
+    expect(chart.snapshot.value).toEqual({ running: 'viewChanging' });
+  });
+});
+
+describe('view-change chart: bounds and laggards (CS-7, CS-11, CS-13)', () => {
+  it('answers a laggard with the best certificate at a limited rate', () => {
+    const chart = running({ highQC: qcAt(5) });
+    const late = timeoutBy(place, 1, { round: 2, highQC: qcAt(1) });
+    expect(toldTo(chart.send(from(1, late), at(0)), 'router')).toMatchObject([
+      { outgoing: [{ to: [addressAt(1)], message: { kind: 'QC', qc: { round: 5 } } }] },
+    ]);
+    expect(chart.send(from(1, late), at(10))).toEqual([]);
+    expect(toldTo(chart.send(from(1, late), at(60)), 'router')).toHaveLength(1);
+  });
+
+  it('leaves memory flat under a flood of far rounds, and is still led on by one good certificate', () => {
+    const chart = running();
+    for (let far = 0; far < 2_000; far += 1) {
+      const tc = { ...tcOf(place, 1, [root, root, root]), round: round(10_000 + far) };
+      chart.send(from(1, { ...timeoutBy(place, 1, { round: 10_001 + far, highQC: root }), lastTC: tc }));
+    }
+    const live = chart.snapshot.context.live;
+    expect(live?.book.rounds.size).toBe(0);
+    expect(live?.verified.digests.length).toBeLessThan(8);
+    chart.send(from(1, { kind: 'QC', qc: qcAt(9) }));
+    expect(roundOf(chart)).toBe(10);
+  });
+
+  it('shortens the wait when work appears, and leaves the deadline of a round alone that was given up', () => {
+    const chart = running();
+    const idle = ofKind(running().effects, 'startTimer')[0]?.delayMs ?? 0;
+    const busy = ofKind(chart.send({ type: 'work.changed', hasWork: true }), 'startTimer')[0]?.delayMs ?? 0;
+    expect(idle - busy).toBe(TIMEOUT_DEFAULTS.emptyBlockIntervalMs);
+    expect(
+      ofKind(chart.send({ type: 'commit.advanced', height: height(1), round: round(1) }), 'startTimer'),
+    ).toHaveLength(1);
+    chart.send({ type: 'round.deadlinePassed', round: round(1) });
+    expect(chart.send({ type: 'work.changed', hasWork: false })).toEqual([]);
+  });
+
+  it('tells a validator that connects again what it may have missed', () => {
+    const chart = running({ highQC: qcAt(3) });
+    chart.send({ type: 'peer.connected', peer: addressAt(2) }, at(1_000));
+    expect(chart.snapshot.value).toEqual({ running: 'active' });
+  });
+});

@@ -1,0 +1,199 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { blockSyncMachine } from '../../../src/machines/sync/block-sync.machine.ts';
+import type { Address, CertifiedBlock } from '../../../src/protocol/chain/types.ts';
+import type { PeerMessage } from '../../../src/protocol/consensus/types.ts';
+import { blockOn, chainOf, height, qcOf, world } from '../../protocol/consensus/fixture.ts';
+import { reachOf, toldTo } from '../reach.ts';
+
+const place = world([1n, 1n, 1n, 1n, 1n]);
+const [self, ...holders] = place.validators.map(({ address }) => address);
+if (self === undefined) throw new Error('a set has validators');
+const reach = reachOf(blockSyncMachine, 'block-sync');
+const input = {
+  epoch: place.epoch,
+  self,
+  bls: place.bls,
+  storage: 'storage',
+  router: 'router',
+  roundManager: 'round-manager',
+};
+const { blocks, qcs } = chainOf(
+  place,
+  Array.from({ length: 40 }, (_, index) => index + 1),
+);
+const certified: readonly CertifiedBlock[] = blocks.flatMap((block, index) => {
+  const qc = qcs[index];
+  return qc === undefined ? [] : [{ block, qc }];
+});
+
+const wanted = (at: number, committed = 0) => {
+  const target = certified[at - 1]?.qc;
+  if (target === undefined) throw new Error(`no height ${at}`);
+  return { type: 'blocks.wanted', target, committedHeight: height(committed), holders } as const;
+};
+
+function fetching(at: number) {
+  const chart = reach.start(input);
+  return { chart, effects: chart.send(wanted(at)) };
+}
+
+type Asked = { readonly to: Address; readonly message: Extract<PeerMessage, { requestId: number }> };
+
+/** What was asked of whom, by the effects of a step. */
+function asked(effects: Parameters<typeof toldTo>[0]): readonly Asked[] {
+  return toldTo(effects, 'router').flatMap((message) => {
+    const outgoing = 'outgoing' in message ? message['outgoing'] : undefined;
+    if (!Array.isArray(outgoing)) return [];
+    return outgoing.map(({ to, message: sent }) => ({ to: to[0], message: sent }));
+  });
+}
+
+const only = (effects: Parameters<typeof toldTo>[0]): Asked => {
+  const [first] = asked(effects);
+  if (first === undefined) throw new Error('nothing was asked');
+  return first;
+};
+
+const answer = ({ to, message }: Asked, from: number, to_: number, by: Address = to) =>
+  ({
+    type: 'message.received',
+    from: by,
+    message: {
+      kind: 'Blocks',
+      requestId: message.requestId,
+      blocks: certified.slice(from - 1, to_),
+      height: height(40),
+    },
+  }) as const;
+
+afterAll(() => expect(reach.missing()).toEqual([]));
+
+describe('block-sync chart: fetching (CS-12)', () => {
+  it('asks for a near target with its ancestors, and hands proven blocks to round-manager', () => {
+    const { chart, effects } = fetching(3);
+    const request = only(effects);
+    expect(request.message).toMatchObject({ kind: 'GetBlock', ancestors: 2 });
+    const got = chart.send(answer(request, 1, 3));
+    expect(toldTo(got, 'round-manager')).toMatchObject([{ type: 'blocks.fetched', blocks: { length: 3 } }]);
+    expect(chart.snapshot.value).toBe('idle');
+  });
+
+  it('fetches a far target in pieces of 32 by height', () => {
+    const { chart, effects } = fetching(40);
+    const request = only(effects);
+    expect(request.message).toMatchObject({ kind: 'GetBlocks', from: 1, limit: 32 });
+    const next = only(chart.send(answer(request, 1, 32)));
+    expect(next.message).toMatchObject({ kind: 'GetBlock', ancestors: 7 });
+    chart.send(answer(next, 33, 40));
+    expect(chart.snapshot.value).toBe('idle');
+  });
+
+  it('asks every holder in turn when none answers, with an even number of them too', () => {
+    const { chart, effects } = fetching(3);
+    const turns = [only(effects).to];
+    for (const _ of holders.slice(1)) turns.push(only(chart.elapse(2_000)).to);
+    expect(new Set(turns)).toEqual(new Set(holders));
+  });
+
+  it('takes the answer to what it asked although the target has moved on since', () => {
+    const { chart, effects } = fetching(3);
+    const request = only(effects);
+    chart.send({ ...wanted(5), holders: [...holders].reverse() });
+    const got = chart.send(answer(request, 1, 3));
+    expect(toldTo(got, 'round-manager')).toHaveLength(1);
+    expect(only(got).message).toMatchObject({ kind: 'GetBlock', ancestors: 1 });
+  });
+
+  it('lets no holder send it back to blocks that it has', () => {
+    const { chart, effects } = fetching(40);
+    const second = only(chart.send(answer(only(effects), 1, 32)));
+    expect(toldTo(chart.send(answer(second, 1, 2)), 'round-manager')).toEqual([]);
+    expect(chart.snapshot.context.fetch?.from).toBe(33);
+  });
+
+  it('pauses after an answer that did not help, then asks another holder', () => {
+    const { chart, effects } = fetching(3);
+    const request = only(effects);
+    expect(asked(chart.send(answer(request, 1, 0)))).toEqual([]);
+    expect(chart.snapshot.value).toEqual({ fetching: 'pausing' });
+    expect(only(chart.elapse(100)).to).not.toBe(request.to);
+  });
+
+  it('passes over answers of others, and to other requests', () => {
+    const { chart, effects } = fetching(3);
+    const request = only(effects);
+    chart.send(answer(request, 1, 3, self));
+    chart.send(answer({ ...request, message: { ...request.message, requestId: 99 } }, 1, 3));
+    expect(chart.snapshot.value).toEqual({ fetching: 'asking' });
+  });
+
+  it('blames a holder for gaps, for too many blocks, and for certificates that do not hold', () => {
+    const other = blockOn(place, place.epoch.rootQC, 1, { time: 9_000_000 });
+    const orphan = { block: other, qc: qcOf(place, other) };
+    const [first, second] = certified;
+    if (first === undefined || second === undefined) throw new Error('a chain has blocks');
+    const swapped = { block: first.block, qc: second.qc };
+    for (const [sent, code] of [
+      [[orphan, second], 'BLOCKS_NOT_GAPLESS'],
+      [[first, certified[2] ?? second], 'BLOCKS_NOT_GAPLESS'],
+      [certified, 'BAD_BLOCKS'],
+      [[swapped], 'VOTE_NOT_FOR_BLOCK'],
+    ] as const) {
+      const { chart, effects } = fetching(3);
+      const event = answer(only(effects), 1, 3);
+      const got = chart.send({ ...event, message: { ...event.message, blocks: sent } });
+      expect(toldTo(got, 'router')).toMatchObject([{ type: 'peer.misbehaved', code }]);
+      expect(toldTo(got, 'round-manager')).toEqual([]);
+    }
+  });
+
+  it('does not start again for the target that it fetches already', () => {
+    const { chart } = fetching(3);
+    expect(chart.send(wanted(3))).toEqual([]);
+    expect(chart.snapshot.context.requestId).toBe(1);
+  });
+});
+
+describe('block-sync chart: serving', () => {
+  const get = (from: number, requestId = 1) =>
+    ({
+      type: 'message.received',
+      from: place.addressAt(from),
+      message: { kind: 'GetBlocks', requestId, from: height(1), limit: 256 },
+    }) as const;
+
+  it('serves a bounded range out of storage, in both states', () => {
+    const chart = reach.start(input);
+    expect(toldTo(chart.send(get(1, 7)), 'storage')).toMatchObject([
+      { type: 'blocks.requested', tag: 1, limit: 32 },
+    ]);
+    const found = { type: 'blocks.found', tag: 1, blocks: certified.slice(0, 1), height: height(1) } as const;
+    expect(only(chart.send(found))).toMatchObject({
+      to: place.addressAt(1),
+      message: { kind: 'Blocks', requestId: 7 },
+    });
+    expect(chart.send(found)).toEqual([]);
+    const [first] = certified;
+    if (first === undefined) throw new Error('a chain has blocks');
+    const message = { kind: 'GetBlock', requestId: 8, id: first.qc.blockId, ancestors: 64 } as const;
+    const one = chart.send({ type: 'message.received', from: place.addressAt(2), message });
+    expect(toldTo(one, 'storage')).toMatchObject([{ type: 'block.requested', ancestors: 31 }]);
+  });
+
+  it('keeps room for the others when one peer asks without end', () => {
+    const chart = reach.start(input);
+    for (let requestId = 1; requestId <= 1_000; requestId += 1) chart.send(get(1, requestId));
+    expect(chart.snapshot.context.serving.size).toBe(4);
+    expect(toldTo(chart.send(get(2)), 'storage')).toHaveLength(1);
+    expect(chart.snapshot.context.dropped).toBe(996);
+    const gone = {
+      type: 'storage.failed',
+      tag: 1,
+      request: 'blocks.requested',
+      code: 'IO',
+      detail: 'x',
+    } as const;
+    chart.send(gone);
+    expect(chart.snapshot.context.serving.size).toBe(4);
+  });
+});
