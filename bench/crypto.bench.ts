@@ -3,16 +3,14 @@
  * Set-up is outside the loops; each line is the median of 5 runs.
  */
 
+import type { BlsEngine } from '../src/crypto/bls/engine.ts';
+import { createKeyedHashEngine } from '../src/crypto/bls/keyed-hash.ts';
+import { createNobleEngine } from '../src/crypto/bls/noble.ts';
+import { loadBlsEngine } from '../src/crypto/bls/select.ts';
 import * as ed25519 from '../src/crypto/ed25519.ts';
 import * as nobleEd25519 from '../src/crypto/ed25519-noble.ts';
 import * as hash from '../src/crypto/hash.ts';
 import * as nobleHash from '../src/crypto/hash-noble.ts';
-import {
-  type BlsEngine,
-  createKeyedHashEngine,
-  createNobleEngine,
-  loadBlsEngine,
-} from '../src/crypto/index.ts';
 
 const RUNS = 5;
 /** Members of the set whose certificates are verified: quorum of 100 validators. */

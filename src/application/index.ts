@@ -13,3 +13,4 @@ export type {
 } from '../protocol/ports/application.ts';
 export type { ApplicationEvent, TransactionResult } from '../protocol/ports/storage.ts';
 export { type KvOptions, kv } from './kv/kv.ts';
+export { type Rehearsal, type RehearsalOptions, rehearse } from './rehearsal.ts';

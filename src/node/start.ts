@@ -80,6 +80,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       `validator ${keys.identity.nodeId} is not in the genesis of ${genesis.chainId}`,
     );
   }
+  requireClockAfter(genesis, paths.genesisFile);
   const log = openLog({ ...config.log, moniker: config.node.moniker });
   const opened = openStore(paths.data, domain, { segmentBytes: config.storage.segmentBytes });
   if ('status' in opened) throw new StartRefused('store', [{ where: opened.path, message: opened.detail }]);
@@ -254,6 +255,17 @@ function readHome(home: string, bls: BlsEngine): Home {
     keys: keys.keys,
     adminToken: ensureAdminToken(paths.adminTokenFile),
   };
+}
+
+/** A clock before the genesis would make every block late: no start, rather than a validator that cannot vote. */
+function requireClockAfter({ genesisTime, parameters }: GenesisDocument, where: string): void {
+  const now = Date.now();
+  if (now + parameters.timePrecision >= genesisTime) return;
+  const [clock, genesis] = [now, genesisTime].map((time) => new Date(time).toISOString());
+  throw refusal(
+    where,
+    `the chain begins at ${genesis}, and this machine's clock shows ${clock}: wait, or set the clock`,
+  );
 }
 
 const refusal = (where: string, message: string): StartRefused =>

@@ -7,7 +7,7 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child, supervisor } from '../actors/runtime/index.ts';
 import type { Millis, WallTime } from '../base/units.ts';
 import { millis } from '../base/units.ts';
-import type { BlsEngine } from '../crypto/index.ts';
+import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { RoundSetting } from '../machines/consensus/round.setup.ts';
 import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../machines/consensus/round-manager.setup.ts';

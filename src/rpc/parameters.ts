@@ -136,9 +136,10 @@ const digits = (raw: string): number | undefined =>
   /^-?[0-9]{1,16}$/.test(raw) ? safeInteger(Number(raw)) : undefined;
 const safeInteger = (raw: number): number | undefined => (Number.isSafeInteger(raw) ? raw : undefined);
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
+/** With a length that four divides, so that the letters fit their padding; groups in the pattern would take twice the time. */
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const fromBase64 = (raw: string): Uint8Array | undefined =>
-  BASE64.test(raw) ? new Uint8Array(Buffer.from(raw, 'base64')) : undefined;
+  raw.length % 4 === 0 && BASE64.test(raw) ? new Uint8Array(Buffer.from(raw, 'base64')) : undefined;
 
 const isList = (params: object): params is readonly unknown[] => Array.isArray(params);
 

@@ -61,17 +61,17 @@ export function reachOf<Machine extends AnyStateMachine>(machine: Machine, addre
           return chart.snapshot;
         },
         get effects() {
-          return chart.effects;
+          return [...chart.effects];
         },
         send(event, given) {
           const before = chart.snapshot;
-          const effects = chart.send(event, given);
+          const effects = [...chart.send(event, given)];
           note(before, chart.microsteps);
           return effects;
         },
         elapse(delayMs, given) {
           const before = chart.snapshot;
-          const effects = chart.elapse(delayMs, given);
+          const effects = [...chart.elapse(delayMs, given)];
           note(before, chart.microsteps);
           return effects;
         },

@@ -365,7 +365,7 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
       }),
       { numRuns: propertyRuns },
     );
-  });
+  }, 120_000);
 }
 
 function vote0(made: MadeBlock) {

@@ -1,5 +1,5 @@
 /** Chains, records and results without signatures: a store never verifies one. Deterministic. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { wallTime } from '../../src/base/units.ts';
@@ -241,9 +241,12 @@ export interface TestDisk {
   remove(): void;
 }
 
+/** Memory where there is some: these tests do not wait for a busy disk. `crash.test.ts` uses the disk. */
+const FAST_FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
 /** A folder whose crash is a copy of its files at that instant, as kill -9 leaves them. */
 export function folderDisk(options?: OpenOptions): TestDisk {
-  const root = mkdtempSync(join(tmpdir(), 'althing-store-'));
+  const root = mkdtempSync(join(FAST_FOLDER, 'althing-store-'));
   let generation = 0;
   let current: Store | undefined;
   const dir = (): string => join(root, String(generation));

@@ -2,8 +2,8 @@
  * Boundary actors: the only logic that may touch sockets, disks, clocks and randomness. They speak by messages, and what
  * they say is journaled. Types and constructors only; boundary-run.ts runs them. Rule RT-15, docs/runtime.md.
  */
-import type { AnyActorScope, EventObject, Snapshot } from 'xstate';
 import type { Monotonic } from '../../base/units.ts';
+import type { Kind } from '../../machines/vocabulary/kind.ts';
 import type { CellAddress, ExitReason, Lane, Message } from '../../protocol/supervision/effect.ts';
 
 /** What became of a message at the moment it was told: exactly one of these. */
@@ -56,14 +56,7 @@ export interface BoundaryFunctionContext<Input, M extends Message> extends Bound
 }
 
 /** Logic that XState accepts in `setup({ actors })` and only a cell can run. */
-export interface BoundaryLogic<Input> {
-  readonly transition: (
-    snapshot: Snapshot<unknown>,
-    event: EventObject,
-    scope: AnyActorScope,
-  ) => Snapshot<unknown>;
-  readonly getInitialSnapshot: (scope: AnyActorScope, input: Input) => Snapshot<unknown>;
-  readonly getPersistedSnapshot: (snapshot: Snapshot<unknown>) => Snapshot<unknown>;
+export interface BoundaryLogic<Input> extends Kind<Input> {
   readonly boundary: BoundaryDefinition<Input>;
 }
 

@@ -35,6 +35,8 @@ function prepare(logic: CellLogic): PreparedLogic {
   if (logic instanceof StateMachine) return prepareMachine('machine', logic);
   if (isBoundaryLogic(logic)) return { kind: 'boundary', boundary: logic.boundary };
   if (isReducer(logic)) return { kind: 'reducer', logic };
+  if (!('config' in logic))
+    throw new Error('this kind has no logic: machine.provide({ actors: { … } }) gives one');
   throw new Error(
     'a cell runs a machine, fromTransition logic, boundary(), handler() or supervisor(): fromPromise, fromCallback and fromObservable touch the world, write them as boundary()',
   );

@@ -7,6 +7,14 @@ export interface Commit {
   readonly at: number;
 }
 
+/** A round that was left without a certificate, as the first validator told it. */
+export interface FailedRound {
+  readonly round: number;
+  readonly reason: string;
+  /** @unit ms, the observer's clock */
+  readonly at: number;
+}
+
 /** Heights that some validators have told and others have not; the oldest is forgotten. @unit heights */
 const OPEN_MAX = 10_000;
 
@@ -14,6 +22,7 @@ export class CommitBook {
   readonly #quorum: number;
   readonly #open = new Map<number, Set<number>>();
   readonly #commits: Commit[] = [];
+  readonly #failed = new Map<number, FailedRound>();
   #transactions = 0;
   #height = 0;
 
@@ -39,6 +48,15 @@ export class CommitBook {
     this.#transactions += transactions;
     this.#height = Math.max(this.#height, height);
     this.#commits.push({ height, transactions, at });
+  }
+
+  failRound(round: number, reason: string, at: number): void {
+    if (!this.#failed.has(round)) this.#failed.set(round, { round, reason, at });
+  }
+
+  /** Rounds that failed with from <= at < to. */
+  failedBetween(from: number, to: number): readonly FailedRound[] {
+    return [...this.#failed.values()].filter(({ at }) => at >= from && at < to);
   }
 
   /** Commits with from <= at < to. */

@@ -23,9 +23,16 @@ export class Connection {
   }
 
   /** Never rejects. `body` must stay as it is until the answer. */
-  post(body: Buffer): Promise<Posted> {
+  async post(body: Buffer): Promise<Posted> {
+    const posted = await this.#post(body);
+    // The server closed an idle connection while the request was on its way to it: it was not read.
+    return posted.kind === 'stale' ? broken(await this.#post(body)) : posted;
+  }
+
+  #post(body: Buffer): Promise<Posted | { readonly kind: 'stale' }> {
     return new Promise((resolve) => {
-      const broken = (cause: unknown): void => resolve({ kind: 'broken', detail: messageOf(cause) });
+      const fail = (cause: unknown): void =>
+        resolve(sent.reusedSocket && isReset(cause) ? { kind: 'stale' } : brokenBy(cause));
       const sent = request(
         {
           agent: this.#agent,
@@ -39,7 +46,7 @@ export class Connection {
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
-          response.once('error', broken);
+          response.once('error', (cause) => resolve(brokenBy(cause)));
           response.once('end', () => {
             const text = Buffer.concat(chunks).toString('latin1');
             resolve({ kind: 'answered', status: response.statusCode ?? 0, text });
@@ -47,7 +54,7 @@ export class Connection {
         },
       );
       sent.once('timeout', () => sent.destroy(new Error(`no answer within ${POST_TIMEOUT} ms`)));
-      sent.once('error', broken);
+      sent.once('error', fail);
       sent.end(body);
     });
   }
@@ -56,3 +63,9 @@ export class Connection {
     this.#agent.destroy();
   }
 }
+
+const brokenBy = (cause: unknown): Posted => ({ kind: 'broken', detail: messageOf(cause) });
+const broken = (posted: Posted | { readonly kind: 'stale' }): Posted =>
+  posted.kind === 'stale' ? brokenBy('the connection was closed twice') : posted;
+const isReset = (cause: unknown): boolean =>
+  cause instanceof Error && 'code' in cause && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE');

@@ -96,7 +96,8 @@ export function reportLines({ circumstances, options, summary, runs }: BenchResu
 
 function runLines(run: BenchRun): readonly string[] {
   const { throughput, light, verification, generator } = run;
-  const { sent, admitted, refused, unknown, refusals } = throughput;
+  const { sent, admitted, refused, unknown, refusals, failed_rounds } = throughput;
+  const failedRounds = Object.entries(failed_rounds).map(([reason, count]) => `${count} × ${reason}`);
   const reasons = Object.entries(refusals).map(([reason, count]) => `${count} × ${reason}`);
   const processes = [
     ...run.validators.map((use, index) => [`validator ${index}`, use] as const),
@@ -116,6 +117,7 @@ function runLines(run: BenchRun): readonly string[] {
     ]),
     '',
     `sent ${sent}, admitted ${admitted}, refused ${refused}, unanswered ${unknown}${reasons.length === 0 ? '' : ` (${reasons.join(', ')})`}`,
+    `rounds that failed: ${failedRounds.length === 0 ? 'none' : failedRounds.join(', ')}`,
     `admitted with probes ${verification.admitted}, in blocks ${verification.committed}; ${verification.found} of ${verification.sampled} looked up were found`,
     ...[light, throughput.finality].flatMap(({ failed, failure }) =>
       failed === 0 ? [] : [`${failed} finality probes failed: ${failure}`],

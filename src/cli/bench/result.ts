@@ -12,6 +12,8 @@ export interface Throughput {
   readonly blocks_per_second: number;
   /** Mean over the blocks that have any. */
   readonly transactions_per_block: number;
+  /** Rounds that were left without a certificate, by reason. */
+  readonly failed_rounds: Readonly<Record<string, number>>;
   readonly sent: number;
   readonly admitted: number;
   readonly refused: number;

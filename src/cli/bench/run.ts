@@ -174,9 +174,15 @@ async function measureThroughput(
       blocks: blocks.length,
       blocks_per_second: blocks.length / took,
       transactions_per_block: filled === 0 ? 0 : committed / filled,
+      failed_rounds: countedBy(commits.failedBetween(from, to).map(({ reason }) => reason)),
     },
   };
 }
+
+const countedBy = (names: readonly string[]): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    [...new Set(names)].map((name) => [name, names.filter((other) => other === name).length]),
+  );
 
 const sentOf = (
   tally: LoadTally,

@@ -61,6 +61,7 @@ async function start(
         if (event.type === 'ready') addresses.set(index, event.rpc_address);
         if (event.type === 'block')
           commits.observe(index, event.height, event.transactions, performance.now());
+        if (event.type === 'view-change') commits.failRound(event.round, event.reason, performance.now());
         if (addresses.size === homes.length && commits.height >= 2) up.resolve();
       },
       launch,

@@ -4,32 +4,28 @@
  * docs/protocol/consensus.md; the rules are in protocol/consensus/{pacemaker,view-change-book,verified}.ts.
  */
 
-import { type Millis, type Monotonic, millis, type WallTime } from '../../base/units.ts';
-import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { millis } from '../../base/units.ts';
 import { nextRound } from '../../protocol/chain/ordinals.ts';
-import type { Address, Height, Round } from '../../protocol/chain/types.ts';
+import type { Address } from '../../protocol/chain/types.ts';
 import { checkViewChangeForm, verifyViewChange } from '../../protocol/consensus/certificates.ts';
 import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
-import { type EpochContext, leaderAt } from '../../protocol/consensus/epoch.ts';
+import { leaderAt } from '../../protocol/consensus/epoch.ts';
 import {
   adoptCertificates,
   answerToLaggard,
   deadlinesOf,
   failuresOf,
   justificationOf,
-  type Pacemaker,
   proposeAt,
   startPacemaker,
 } from '../../protocol/consensus/pacemaker.ts';
 import type { CertificateRefusal } from '../../protocol/consensus/refusals.ts';
-import type { TimeoutConfig } from '../../protocol/consensus/timeouts.ts';
 import type { PeerMessage, ViewChangeMessage, ViewChangeReason } from '../../protocol/consensus/types.ts';
 import {
   type Certificates,
   NONE_VERIFIED,
   rememberQC,
   rememberTC,
-  type VerifiedCertificates,
   verifyCertificates,
 } from '../../protocol/consensus/verified.ts';
 import {
@@ -37,7 +33,6 @@ import {
   EMPTY_VIEW_CHANGE_BOOK,
   forgetViewChangesBelow,
   holdsViewChange,
-  type ViewChangeBook,
 } from '../../protocol/consensus/view-change-book.ts';
 import type {
   HighQcAdopted,
@@ -47,91 +42,24 @@ import type {
   VoteFound,
 } from '../../protocol/ports/consensus.ts';
 import type { Recovered } from '../../protocol/ports/storage.ts';
-import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
+import {
+  type Clock,
+  chained,
+  type FailedRound,
+  type LiveView,
+  type OwnTimeout,
+  type Stepped,
+  still,
+  type ViewChangeContext,
+  type ViewChangePrivateEvent,
+} from './view-change.live.ts';
 
 /** View changes that are kept for readers; the oldest makes room. @unit entries @source chosen */
 const VIEW_CHANGES_KEPT_MAX = 64;
 /** An answer to one laggard at most so often (CS-7). @unit ms @source chosen: well below the shortest round timeout */
 const LAGGARD_ANSWER_EVERY_MS = millis(50);
-
-export interface ViewChangeInput {
-  readonly epoch: EpochContext;
-  readonly self: Address;
-  readonly bls: BlsEngine;
-  readonly timeouts: TimeoutConfig;
-  readonly storage: CellAddress;
-  readonly router: CellAddress;
-  readonly safety: CellAddress;
-  readonly roundManager: CellAddress;
-  /** Told of every round that failed. */
-  readonly observer: CellAddress;
-}
-
-/** A round that ended without its QC, for readers. */
-export interface FailedRound {
-  readonly type: 'round.failed';
-  readonly round: Round;
-  readonly leader: Address;
-  readonly reason: ViewChangeReason;
-  readonly duration: Millis;
-  readonly at: WallTime;
-}
-
-/** This validator's own timeout of a round; `sent` once it was durable. */
-interface OwnTimeout {
-  readonly round: Round;
-  readonly reason: ViewChangeReason;
-  readonly tick: number;
-  readonly sent: boolean;
-  /** Why safety did not sign it, when it last refused. */
-  readonly refusal?: { readonly code: string; readonly detail: string };
-}
-
-/** Everything live; there once recovered. */
-export interface LiveView {
-  readonly pacemaker: Pacemaker;
-  readonly book: ViewChangeBook;
-  readonly verified: VerifiedCertificates;
-  readonly committedHeight: Height;
-  readonly timeout?: OwnTimeout;
-  /** Round for which this leader broadcast its NewView. */
-  readonly newViewSent?: Round;
-  readonly failures: readonly FailedRound[];
-  /** When each laggard was last answered. Bounded by the validator set. */
-  readonly answered: ReadonlyMap<Address, Monotonic>;
-}
-
-export interface ViewChangeContext extends ViewChangeInput {
-  readonly live?: LiveView;
-  readonly tag: number;
-}
-
-export type ViewChangePrivateEvent =
-  | { readonly type: 'round.deadlinePassed'; readonly round: Round }
-  | { readonly type: 'timeout.resendDue'; readonly round: Round };
-
-/** One step over the live part: what changed, and what follows. Effects keep their order. */
-interface Stepped {
-  readonly live: LiveView;
-  readonly effects: readonly Effect[];
-}
-
-interface Clock {
-  readonly now: Monotonic;
-  readonly wall: WallTime;
-  readonly address: CellAddress;
-}
-
-export const still = (live: LiveView): Stepped => ({ live, effects: [] });
-
-/** Runs the steps one after the other over the same live part. */
-function chained(live: LiveView, ...steps: readonly ((live: LiveView) => Stepped)[]): Stepped {
-  return steps.reduce<Stepped>((done, next) => {
-    const { live: after, effects } = next(done.live);
-    return { live: after, effects: [...done.effects, ...effects] };
-  }, still(live));
-}
 
 const send = (context: ViewChangeContext, to: 'all' | readonly Address[], message: PeerMessage): Effect =>
   telling(context.router, { type: 'network.sendRequested', outgoing: [{ to, message }] });

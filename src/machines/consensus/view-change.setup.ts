@@ -33,14 +33,16 @@ import {
   receive,
   receiveViewChange,
   requestTimeout,
-  still,
   toManager,
+} from './view-change.decisions.ts';
+import {
+  still,
   type ViewChangeContext,
   type ViewChangeInput,
   type ViewChangePrivateEvent,
-} from './view-change.decisions.ts';
+} from './view-change.live.ts';
 
-export type { FailedRound, LiveView, ViewChangeContext } from './view-change.decisions.ts';
+export type { FailedRound, LiveView, ViewChangeContext } from './view-change.live.ts';
 
 /** Pause before the store is asked again after a failed recovery. @unit ms @source chosen */
 const RECOVERY_RETRY_MS = millis(500);

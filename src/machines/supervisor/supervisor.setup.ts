@@ -115,7 +115,8 @@ const keep = (roster: rosters.Roster) => ({ context: { roster } });
 const adopt = ({ roster, effects }: rosters.RosterDecision) => ({ context: { roster }, effects });
 
 function answer(decision: ReturnType<typeof requestStart>, sender: string | undefined) {
-  const { roster, answer: message } = decision;
+  const { roster, effects, answer: message } = decision;
   const isAsk = sender?.startsWith('@ask/') === true;
-  return { context: { roster }, effects: isAsk ? [{ kind: 'reply', message } as const] : [] };
+  const reply = { kind: 'reply', message } as const;
+  return { context: { roster }, effects: isAsk ? [...effects, reply] : effects };
 }

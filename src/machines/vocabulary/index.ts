@@ -33,6 +33,7 @@ export {
   unwatch,
   watch,
 } from './actions.ts';
+export { type Kind, kind } from './kind.ts';
 export { type Circumstances, type Probe, probe } from './probe.ts';
 export type { CellEffect, Microstep, StateTimerEffect } from './scope.ts';
 export { addressOf, draw, now, senderOf, type Turn, turnOf, wallNow } from './turn.ts';

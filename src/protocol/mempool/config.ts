@@ -92,7 +92,7 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   wantsMax: 256,
   servingMax: 64,
   servingPerPeerMax: 4,
-  serveBytesMax: 4 * MEBIBYTE,
+  serveBytesMax: 8 * MEBIBYTE,
   recoveryBytes: 8 * MEBIBYTE,
   tick: millis(25),
 };

@@ -12,12 +12,16 @@ import {
   type FoundBatch,
   type MempoolState,
   type Step,
+  type StorageErrand,
   sending,
   tell,
   unchanged,
   withBatch,
   withErrand,
 } from './state.ts';
+
+/** Batches read from storage for a peer in one piece: bounds the memory that one request takes. */
+const SERVED_TOGETHER = 16;
 
 /**
  * Keeps a batch that its author sends within its quota, or that is being fetched. What was not asked for and comes
@@ -58,30 +62,59 @@ export function serve(state: MempoolState, from: Address, message: GetBatchMessa
   if (digests.length === 0 || serving.length >= config.servingMax || ofPeer >= config.servingPerPeerMax) {
     return unchanged(state);
   }
-  // No batch is smaller than this many bytes of header; the bytes found are bounded again when they are sent.
-  const asked = withErrand(state, { kind: 'serve', to: from });
-  const { storage, self } = state.addresses;
-  const wanted = digests.slice(0, Math.max(1, Math.floor(config.serveBytesMax / config.sealBytes)));
-  return {
-    state: asked.state,
-    effects: [tell(storage, { type: 'batches.requested', replyTo: self, tag: asked.tag, digests: wanted })],
-  };
+  return readPiece(state, from, digests, config.serveBytesMax);
 }
 
-/** Sends what storage found, up to `serveBytesMax`, each batch to whom it is for. */
-export function deliver(
+/** Storage found a piece of what a peer asked for: it is sent, and the next one is read while bytes are left. */
+export function servePiece(
+  state: MempoolState,
+  { to, rest, bytesLeft }: Extract<StorageErrand, { readonly kind: 'serve' }>,
+  found: readonly FoundBatch[],
+): Step {
+  const sent = deliver(state, found, bytesLeft, () => [to]);
+  const next = readPiece(state, to, rest, sent.bytesLeft);
+  return { state: next.state, effects: [...sent.effects, ...next.effects] };
+}
+
+function readPiece(
+  state: MempoolState,
+  to: Address,
+  digests: readonly BatchDigest[],
+  bytesLeft: number,
+): Step {
+  if (digests.length === 0 || bytesLeft <= 0) return unchanged(state);
+  const errand = { kind: 'serve', to, rest: digests.slice(SERVED_TOGETHER), bytesLeft } as const;
+  const asked = withErrand(state, errand);
+  const { storage, self } = state.addresses;
+  const request = { replyTo: self, tag: asked.tag, digests: digests.slice(0, SERVED_TOGETHER) };
+  return { state: asked.state, effects: [tell(storage, { type: 'batches.requested', ...request })] };
+}
+
+/** Own batches that storage found, each to those who lack it. */
+export function resend(
+  state: MempoolState,
+  { to }: Extract<StorageErrand, { readonly kind: 'resend' }>,
+  found: readonly FoundBatch[],
+): Step {
+  const receivers = (digest: BatchDigest) => to.get(digest) ?? [];
+  return { state, effects: deliver(state, found, state.config.serveBytesMax, receivers).effects };
+}
+
+/** Sends each batch to whom it is for; what does not fit any more is asked for again. */
+function deliver(
   state: MempoolState,
   found: readonly FoundBatch[],
+  bytesMax: number,
   to: (digest: BatchDigest) => readonly Address[],
-): Step {
-  let bytesLeft = state.config.serveBytesMax;
+) {
+  let bytesLeft = bytesMax;
   const outgoing = found.flatMap(({ digest, bytes }) => {
     const receivers = to(digest);
     if (receivers.length === 0 || bytes.byteLength > bytesLeft) return [];
     bytesLeft -= bytes.byteLength;
     return [{ to: receivers, message: { kind: 'Batch' as const, bytes } }];
   });
-  return { state, effects: sending(state, outgoing) };
+  return { bytesLeft, effects: sending(state, outgoing) };
 }
 
 /** A batch of a block that is committed already is stored and nothing else; one that may still be named joins the rest. */

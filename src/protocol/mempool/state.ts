@@ -105,7 +105,12 @@ export type StorageErrand =
   | { readonly kind: 'recover' }
   | { readonly kind: 'persist'; readonly digests: readonly BatchDigest[] }
   | { readonly kind: 'look'; readonly digests: readonly BatchDigest[] }
-  | { readonly kind: 'serve'; readonly to: Address }
+  | {
+      readonly kind: 'serve';
+      readonly to: Address;
+      readonly rest: readonly BatchDigest[];
+      readonly bytesLeft: number;
+    }
   | { readonly kind: 'resend'; readonly to: ReadonlyMap<BatchDigest, readonly Address[]> };
 
 export type FoundBatch = { readonly digest: BatchDigest; readonly bytes: Uint8Array };

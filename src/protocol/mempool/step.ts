@@ -10,7 +10,7 @@ import { acceptChecked, overdueChecks, refuseChecked, submit } from './admission
 import { committed, executed } from './chain.ts';
 import { askHolders, looked, refetch, satisfied, unwant, want } from './fetching.ts';
 import { selectPayload } from './payload.ts';
-import { deliver, receiveBatch, serve } from './receiving.ts';
+import { receiveBatch, resend, serve, servePiece } from './receiving.ts';
 import { rechecked, recover, recovered } from './recovery.ts';
 import { saved, seal, unsaved } from './sealing.ts';
 import { chained, type MempoolState, type Step, takeErrand, tell, unchanged } from './state.ts';
@@ -140,9 +140,9 @@ function fromStorage(state: MempoolState, reply: FromStorage, now: Monotonic): S
             (at) => askHolders(at, now),
           );
         case 'serve':
-          return deliver(next, reply.batches, () => [errand.to]);
+          return servePiece(next, errand, reply.batches);
         case 'resend':
-          return deliver(next, reply.batches, (digest) => errand.to.get(digest) ?? []);
+          return resend(next, errand, reply.batches);
         default:
           return unchanged(next);
       }

@@ -56,10 +56,3 @@ export type ExecutionReply =
 export const DUPLICATE_CODE = 30;
 /** Codespace of the results that the node itself gives. */
 export const NODE_CODESPACE = 'althing';
-
-/** What the executor hands to a reader who asks for one transaction. */
-export interface TransactionLocation {
-  readonly hash: Digest;
-  readonly height: Height;
-  readonly index: number;
-}

@@ -1,6 +1,6 @@
 /** Children that are started and stopped on request, from a supervisor's templates. Pure and total. docs/runtime.md. */
 import { setIn } from '../../base/persistent-map.ts';
-import { type ChildRecord, findChild, type Roster } from './roster.ts';
+import { type ChildRecord, findChild, giveUpRestart, type Roster, type RosterDecision } from './roster.ts';
 
 /** A request to start: a template's new child, or an idle child of the specification. Plain data, so it is journaled. */
 export interface ChildStart {
@@ -26,8 +26,7 @@ export type ChildAnswer =
       readonly code: 'ID_IN_USE' | 'NO_SUCH_TEMPLATE' | 'NO_SUCH_CHILD' | 'ID_INVALID';
     };
 
-export interface RequestDecision {
-  readonly roster: Roster;
+export interface RequestDecision extends RosterDecision {
   readonly answer: ChildAnswer;
 }
 
@@ -65,16 +64,20 @@ export function requestStart(roster: Roster, { id, template, input }: ChildStart
   );
 }
 
-/** Plans the stop of a child. */
+/** Plans the stop of a child; one that waits for its restart only gives that up. */
 export function requestStop(roster: Roster, { id }: ChildStop): RequestDecision {
   const child = findChild(roster, id);
   if (child === undefined) return refuse(roster, id, 'NO_SUCH_CHILD');
   const after = child.template === undefined ? 'rest' : 'forget';
+  if (child.status === 'idle') return accept(roster, id);
+  if (child.status === 'waiting')
+    return { ...giveUpRestart(roster, id, after), answer: { type: 'child.accepted', id } };
   return accept({ ...roster, plan: [...roster.plan, { do: 'stop', id, after }] }, id);
 }
 
 const accept = (roster: Roster, id: string): RequestDecision => ({
   roster,
+  effects: [],
   answer: { type: 'child.accepted', id },
 });
 
@@ -82,4 +85,4 @@ const refuse = (
   roster: Roster,
   id: string,
   code: Extract<ChildAnswer, { readonly type: 'child.refused' }>['code'],
-): RequestDecision => ({ roster, answer: { type: 'child.refused', id, code } });
+): RequestDecision => ({ roster, effects: [], answer: { type: 'child.refused', id, code } });

@@ -244,6 +244,13 @@ export function endAll(
   };
 }
 
+/** A child that waits for its restart will not be started. */
+export function giveUpRestart(roster: Roster, id: string, after: 'rest' | 'forget'): RosterDecision {
+  const settled = settle(roster, { do: 'stop', id, after });
+  const effects: Effect[] = [{ kind: 'cancelTimer', key: restartTimer(id) }];
+  return { roster: settled.roster, effects: [...effects, ...settled.effects] };
+}
+
 /** The name of the timer of a delayed restart. */
 export const restartTimer = (id: string): string => `restart/${id}`;
 

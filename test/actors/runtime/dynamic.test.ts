@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { child, type Message, millis, supervisor } from '../../../src/actors/runtime/index.ts';
+import { child, handler, type Message, millis, supervisor } from '../../../src/actors/runtime/index.ts';
 import { contextAt, endPuppet, puppet, type Rig, rig } from './harness.ts';
 
 const timeout = millis(100);
@@ -61,6 +61,40 @@ describe('children on request', () => {
     expect(await ask(it, { type: 'child.start', id: 'fixed' })).toMatchObject({ type: 'child.accepted' });
     it.clock.settle();
     expect(it.log.at(-1)).toBe('+pool/fixed');
+  });
+
+  it('can be stopped while they wait for a restart, or have ended already', async () => {
+    const backoff = { min: millis(50), max: millis(50), factor: 1, jitter: 0, resetAfter: millis(1) };
+    const children = [child('slow', puppet, { backoff }), child('done', puppet, { restart: 'transient' })];
+    const it = rig(child('pool', supervisor({ intensity: 5, children })));
+    endPuppet(it.system, 'pool/slow', { kind: 'crash', error: 'x' });
+    endPuppet(it.system, 'pool/done', { kind: 'normal' });
+    it.clock.settle();
+    for (const id of ['slow', 'done']) {
+      expect(await ask(it, { type: 'child.stop', id })).toMatchObject({ type: 'child.accepted' });
+    }
+    it.clock.advance(1_000);
+    expect(it.log.slice(3)).toEqual(['-pool/slow crash', '-pool/done normal']);
+    expect(await ask(it, { type: 'child.start', id: 'slow' })).toMatchObject({ type: 'child.accepted' });
+    it.clock.settle();
+    expect(it.log.at(-1)).toBe('+pool/slow');
+  });
+
+  it('whose first start fails are forgotten, and do not count as restarts', () => {
+    let tries = 0;
+    const broken = handler<null, Message>({
+      init() {
+        tries += 1;
+        throw new Error('never starts');
+      },
+      receive: () => undefined,
+    });
+    const it = rig(child('pool', supervisor({ intensity: 0, templates: [child('broken', broken)] })));
+    for (const id of ['a', 'b']) it.system.ref('pool').tell({ type: 'child.start', template: 'broken', id });
+    it.clock.settle();
+    expect(tries).toBe(2);
+    expect(it.log).toEqual(['+pool', '-pool/a crash', '-pool/b crash']);
+    expect(it.system.cells().map(({ address }) => address)).toEqual(['pool']);
   });
 
   it('stop in reverse with their supervisor, and wait while it is busy', () => {

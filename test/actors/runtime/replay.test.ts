@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { setup } from 'xstate';
+import { raise, setup } from 'xstate';
 import {
   boundary,
   type CellSpec,
@@ -18,6 +18,7 @@ import {
   millis,
   monotonic,
   replay,
+  type System,
   seededRandom,
   step,
   supervisor,
@@ -39,6 +40,21 @@ const gambler = setup({
     }),
   },
 }).createMachine({ id: 'gambler', context: { luck: [] }, on: { roll: { actions: 'roll' } } });
+
+/** Raises later, without a name: the runtime counts such timers. */
+const raiser = setup({
+  types: types<{ readonly rung: number }, { readonly type: 'poke' | 'ring' | 'move' }>(),
+  actions: {
+    raiseRing: raise({ type: 'ring' }, { delay: 4 }),
+    ring: step(({ context, now }) => ({ context: { rung: context.rung + now } })),
+  },
+}).createMachine({
+  id: 'raiser',
+  context: { rung: 0 },
+  initial: 'left',
+  on: { poke: { actions: 'raiseRing' }, ring: { actions: 'ring' } },
+  states: { left: { on: { move: 'right' } }, right: { on: { move: 'left' } } },
+});
 
 type WorldMessage =
   | { readonly type: 'echo'; readonly to: string; readonly message: Message }
@@ -80,6 +96,7 @@ const tree = (): CellSpec =>
         }),
         child('feed', feed),
         child('g', gambler),
+        child('r', raiser),
       ],
       templates: [child('extra', puppet, { restart: 'temporary' })],
     }),
@@ -137,6 +154,10 @@ const actions: fc.Arbitrary<Action> = fc.oneof(
       { type: 'child.stop', id: 'x1' },
     ),
   }),
+  fc.record({
+    tell: fc.constant('top/r'),
+    message: fc.constantFrom<Message>({ type: 'poke' }, { type: 'move' }),
+  }),
   fc.record({ ask: pure, message: orders, timeout: fc.nat({ max: 5 }) }),
   { weight: 2, arbitrary: fc.record({ advance: fc.nat({ max: 12 }) }) },
 );
@@ -147,7 +168,12 @@ interface Run {
   /** Digest of each turn's cell, in order of turns. */
   readonly states: readonly { readonly turn: number; readonly address: string; readonly digest: string }[];
   readonly turns: number;
+  readonly cells: readonly string[];
 }
+
+/** Who runs at the end, in which incarnation; boundary actors too, since their ends are journaled. */
+const rollOf = (system: System): readonly string[] =>
+  system.cells().map(({ address, status, incarnation }) => `${address} ${status} ${incarnation}`);
 
 /** As a file would keep it. */
 const throughJson = (keyframe: Keyframe): Keyframe => JSON.parse(JSON.stringify(keyframe));
@@ -195,7 +221,7 @@ async function record(
     } else system.ref(action.tell).tell(action.message);
   }
   await clock.advanceAsync(20);
-  return { entries: journal.entries, dead, states, turns: system.counters().turns };
+  return { entries: journal.entries, dead, states, turns: system.counters().turns, cells: rollOf(system) };
 }
 
 function digestState(snapshot: unknown): string {
@@ -229,6 +255,7 @@ describe('a replay', () => {
         expect(states).toEqual(live.states);
         expect(dead.filter(isRepeated)).toEqual(live.dead.filter(isRepeated));
         expect(again.turn()).toBe(live.turns);
+        expect(rollOf(again.system)).toEqual(live.cells);
       }),
       { numRuns: 120 },
     );
@@ -299,6 +326,7 @@ describe('a replay', () => {
           again.runTo(live.turns);
           expect(again.divergence()).toBeUndefined();
           expect(states).toEqual(live.states.filter(({ turn }) => turn >= keyframe.turn));
+          expect(rollOf(again.system)).toEqual(live.cells);
         }
       }),
       { numRuns: 80 },

@@ -239,6 +239,30 @@ describe('a delayed restart', () => {
     expect(waits).toEqual([100, 200, 400, 400, 100, 200]);
   });
 
+  it('grows while restarts fail, however long the child was healthy before (RT-5)', () => {
+    const starts: number[] = [];
+    let clockNow: () => number = () => 0;
+    const fragile = handler<null, { type: 'die' }>({
+      init() {
+        starts.push(clockNow());
+        if (starts.length > 1) throw new Error('will not start again');
+        return null;
+      },
+      receive: (_message, { exit }) => exit({ kind: 'crash', error: 'died' }),
+    });
+    const tree = supervisor({
+      intensity: 4,
+      period: millis(9_000),
+      children: [child('f', fragile, { backoff })],
+    });
+    const { clock, system } = rig(child('top', tree));
+    clockNow = () => clock.now();
+    clock.advance(5_000);
+    system.ref('top/f').tell({ type: 'die' });
+    clock.advance(5_000);
+    expect(starts).toEqual([0, 5_100, 5_300, 5_700, 6_100]);
+  });
+
   it('counts toward the intensity (RT-5)', () => {
     const tree = supervisor({
       intensity: 1,

@@ -176,7 +176,7 @@ describe("a supervisor's chart", () => {
           expect(['running', 'idle']).toContain(child.status);
         }
       }),
-      { numRuns: 1_000 },
+      { numRuns: 1_500 },
     );
     const states = [
       '"running"',

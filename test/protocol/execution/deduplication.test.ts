@@ -58,6 +58,24 @@ describe('the deduplication table (EX-2)', () => {
     );
   });
 
+  it('says the same while it moves to a larger table', () => {
+    const table = new DeduplicationTable(6);
+    const newest = new Map<number, number>();
+    const wrong: string[] = [];
+    let seed = 1;
+    for (let height = 1; height <= 60; height += 1) {
+      for (let count = 0; count < height * 12; count += 1) {
+        seed = (seed * 48_271) % 2_147_483_647;
+        const index = seed % 4_000;
+        const last = newest.get(index);
+        const expected = last !== undefined && height - last <= 6;
+        if (table.appears(hash(index), height) !== expected) wrong.push(`${index} at ${height}`);
+        newest.set(index, height);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
   it('grows, shrinks and forgets without a wrong answer, in memory near 34 bytes an appearance', () => {
     const window = 8;
     const table = new DeduplicationTable(window);

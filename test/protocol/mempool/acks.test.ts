@@ -18,7 +18,7 @@ const stranger = addressAt(new World([1, 1, 1, 1, 1, 1, 1, 1, 1]).set, 8);
 
 describe('acknowledgements (CS-9, MP-5)', () => {
   it('makes a batch proposable at Q(W), by power and not by count', () => {
-    const world = new World([1, 1, 1, 6]);
+    const world = new World([1, 1, 1, 2]);
     world.link = () => false;
     world.submit(0, ['a']);
     world.advance(5);
@@ -179,6 +179,18 @@ describe('what others send (MP-5, MP-11)', () => {
     world.receive(0, 1, { kind: 'Batch', bytes: batchOf(author, 'far', 0, 100) });
     expect(world.node(0).disk.size).toBe(0);
     expect(codes(world)).toEqual([]);
+  });
+
+  it('does not take a committed batch for a new one when its author sends it once more', () => {
+    const world = new World([1, 1, 1, 1]);
+    world.submit(0, ['a']);
+    world.advance(10);
+    const [bytes] = world.node(0).disk.values();
+    if (bytes === undefined) throw new Error('a batch is on disk');
+    world.commit(world.payload(0));
+    world.receive(1, 0, { kind: 'Batch', bytes });
+    expect(world.node(1).state.batches.size).toBe(0);
+    expect(world.node(1).hasWork).toBe(false);
   });
 
   it('holds no more of one author than its quota, and the others are not concerned', () => {

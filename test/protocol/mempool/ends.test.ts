@@ -4,7 +4,7 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { millis } from '../../../src/base/units.ts';
 import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import type { Digest } from '../../../src/protocol/chain/types.ts';
-import { SMALL, World } from './world.ts';
+import { committedBlock, height, SMALL, World } from './world.ts';
 
 const hash = (text: string): Digest => transactionHashOf(utf8(text));
 const blocks = (world: World, count: number): void => {
@@ -26,6 +26,31 @@ describe('expiry (MP-12)', () => {
     expect(world.node(0).state.pendingBytes).toBe(0);
     expect(world.node(0).state.batches.size).toBe(0);
     expect(world.node(0).disk.size).toBe(0);
+  });
+
+  it('waits for execution: what is committed and not executed yet may hold the transaction', () => {
+    const world = new World([1]);
+    world.submit(0, ['a']);
+    const block = committedBlock(height(11), [], world.node(0).address);
+    world.send(0, { type: 'blocks.committed', blocks: [block] });
+    expect(world.node(0).expired).toEqual([]);
+    world.commit([]);
+    for (let index = 0; index < 11; index += 1) world.commit([]);
+    expect(world.node(0).expired).toEqual([hash('a')]);
+  });
+
+  it('comes to each batch at its own height', () => {
+    const world = new World([1]);
+    world.link = () => false;
+    world.submit(0, ['early']);
+    world.advance(20);
+    blocks(world, 1);
+    world.submit(0, ['late']);
+    world.advance(20);
+    blocks(world, 10);
+    expect(world.node(0).expired).toEqual([hash('early')]);
+    blocks(world, 1);
+    expect(world.node(0).expired).toEqual([hash('early'), hash('late')]);
   });
 
   it('is not told of a transaction that another author’s batch has committed', () => {
@@ -190,7 +215,7 @@ describe('conservation (MP-3, MP-12)', () => {
           expect(each.state.errands.size).toBe(0);
         });
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 

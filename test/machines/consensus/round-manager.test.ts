@@ -1,0 +1,378 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
+import { roundManagerMachine } from '../../../src/machines/consensus/round-manager.machine.ts';
+import type { Block, QuorumCertificate } from '../../../src/protocol/chain/types.ts';
+import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
+import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
+import { TIMELINESS_DEFAULTS } from '../../../src/protocol/consensus/timeliness.ts';
+import type { RoundEntered } from '../../../src/protocol/ports/consensus.ts';
+import type { StorageReply } from '../../../src/protocol/ports/storage.ts';
+import {
+  blockOn,
+  chainOf,
+  GENESIS_EXECUTED,
+  GENESIS_TIME,
+  height,
+  idOf,
+  proposalOf,
+  qcOf,
+  round,
+  voteFor,
+  world,
+} from '../../protocol/consensus/fixture.ts';
+import { ofKind, reachOf, toldTo } from '../reach.ts';
+
+const place = world();
+const { epoch, addressAt } = place;
+const root = epoch.rootQC;
+const reach = reachOf(roundManagerMachine, 'rm');
+const input = {
+  setting: {
+    epoch,
+    self: addressAt(0),
+    bls: place.bls,
+    limits: { batchesMax: 4, bytesMax: 1_000 },
+    timeliness: TIMELINESS_DEFAULTS,
+    router: 'router',
+    safety: 'safety',
+    viewChange: 'view-change',
+    mempool: 'mempool',
+  },
+  genesisTime: GENESIS_TIME,
+  storage: 'storage',
+  blockSync: 'block-sync',
+  commitListeners: ['executor', 'mempool'],
+  alarm: 'alarm',
+};
+const { blocks, qcs } = chainOf(
+  place,
+  Array.from({ length: 140 }, (_, index) => index + 1),
+);
+const blockAt = (at: number): Block => {
+  const block = blocks[at - 1];
+  if (block === undefined) throw new Error(`no block ${at}`);
+  return block;
+};
+const qcAt = (at: number): QuorumCertificate => {
+  const qc = qcs[at - 1];
+  if (qc === undefined) throw new Error(`no QC ${at}`);
+  return qc;
+};
+const found = (tag = 1): Extract<StorageReply, { type: 'recovery.found' }> => ({
+  type: 'recovery.found',
+  tag,
+  recovered: { record: emptyRecord(root), recordVersion: 0, blocks: [], executed: GENESIS_EXECUTED },
+});
+const failed = (tag: number, request: 'recovery.requested' | 'blocks.commitRequested') =>
+  ({ type: 'storage.failed', tag, request, code: 'IO', detail: 'x' }) as const;
+const entered = (at: number, qc: QuorumCertificate = at === 1 ? root : qcAt(at - 1)): RoundEntered => ({
+  type: 'round.entered',
+  round: round(at),
+  leader: leaderAt(epoch, round(at)),
+  entry: { by: 'qc', qc },
+  highQC: qc,
+  idleUntil: monotonic(0),
+  deadlines: {
+    timeout: millis(1_000),
+    propose: monotonic(500),
+    vote: monotonic(1_000),
+    resendEvery: millis(500),
+  },
+});
+const proposed = (block: Block) =>
+  ({ type: 'message.received', from: block.header.proposer, message: proposalOf(place, block) }) as const;
+const voted = (block: Block, index: number) =>
+  ({
+    type: 'message.received',
+    from: addressAt(index),
+    message: { kind: 'Vote', vote: voteFor(place, block, index) },
+  }) as const;
+const candidate = (block: Block) =>
+  ({
+    type: 'proposal.authenticated',
+    round: block.header.round,
+    blockId: idOf(place, block),
+    block,
+  }) as const;
+const fetched = (from: number, to: number) =>
+  ({
+    type: 'blocks.fetched',
+    blocks: blocks.slice(from - 1, to).map((block, index) => ({ block, qc: qcAt(from + index) })),
+  }) as const;
+const durable = (tag: number) => ({ type: 'blocks.committed', tag, height: height(1) }) as const;
+type Sent = Parameters<typeof toldTo>[0];
+const commits = (effects: Sent) =>
+  toldTo(effects, 'storage').filter(({ type }) => type === 'blocks.commitRequested');
+
+function running() {
+  const chart = reach.start(input);
+  chart.send(found(), { wall: wallTime(GENESIS_TIME) });
+  return chart;
+}
+const liveOf = (chart: ReturnType<typeof running>) => {
+  const { live } = chart.snapshot.context;
+  if (live === undefined) throw new Error('not recovered');
+  return live;
+};
+/** In round 3, with blocks 1 and 2 held, QC(2) seen: block 1 is on its way to the disk. */
+function committing() {
+  const chart = running();
+  for (const at of [1, 2]) {
+    chart.send(entered(at));
+    chart.send(candidate(blockAt(at)));
+  }
+  return { chart, effects: chart.send(entered(3)) };
+}
+
+afterAll(() => expect(reach.missing()).toEqual([]));
+
+describe('round-manager chart: recovery', () => {
+  it('keeps what is told once until its tree is read, and asks again when the store fails', () => {
+    const chart = reach.start(input);
+    const once = [
+      entered(1),
+      { type: 'highQc.adopted', qc: qcAt(1) },
+      { type: 'work.changed', hasWork: true },
+      {
+        type: 'block.executed',
+        blockId: root.blockId,
+        time: GENESIS_TIME,
+        executed: GENESIS_EXECUTED,
+        transactions: [],
+        events: [],
+        validatorUpdates: [],
+      },
+    ] as const;
+    for (const one of once) expect(ofKind(chart.send(one), 'postpone')).toHaveLength(1);
+    chart.send(failed(1, 'blocks.commitRequested'));
+    expect(chart.snapshot.value).toBe('recovering');
+    chart.send(failed(1, 'recovery.requested'));
+    expect(chart.snapshot.value).toBe('waiting');
+    for (const one of once) expect(ofKind(chart.send(one), 'postpone')).toHaveLength(1);
+    expect(toldTo(chart.elapse(500), 'storage')).toMatchObject([{ type: 'recovery.requested', tag: 2 }]);
+  });
+
+  it('tells view-change whether there is work, which may remember an earlier life of this cell', () => {
+    const chart = reach.start(input);
+    const told = toldTo(chart.send(found()), 'view-change');
+    const { hasWork } = liveOf(chart);
+    expect(told.at(-1)).toEqual({ type: 'work.changed', hasWork });
+  });
+});
+
+describe('round-manager chart: commit (CS-5)', () => {
+  it('commits a block on the QC of its child of the next round, and tells all once it is durable', () => {
+    const { chart, effects } = committing();
+    expect(commits(effects)).toMatchObject([{ tag: 1, blocks: [{ id: idOf(place, blockAt(1)) }] }]);
+    expect(toldTo(effects, 'rm/round/0/1')).toContainEqual({ type: 'round.committed' });
+    const done = chart.send(durable(1));
+    expect(toldTo(done, 'executor')).toMatchObject([{ type: 'blocks.committed' }]);
+    expect(toldTo(done, 'view-change')).toMatchObject([{ type: 'commit.advanced', height: 1, round: 1 }]);
+    expect(chart.send(durable(1))).toEqual([]);
+  });
+
+  it('takes no answer to an earlier commit for a later one: it would execute what is not durable', () => {
+    const { chart } = committing();
+    chart.send(durable(1));
+    chart.send(candidate(blockAt(3)));
+    expect(commits(chart.send(entered(4)))).toMatchObject([{ tag: 2 }]);
+    expect(chart.send(durable(1))).toEqual([]);
+  });
+
+  it('writes a refused commit again, the same, later', () => {
+    const { chart } = committing();
+    expect(ofKind(chart.send(failed(1, 'blocks.commitRequested')), 'startTimer')).toMatchObject([
+      { key: 'commit', delayMs: 500 },
+    ]);
+    expect(commits(chart.send({ type: 'commit.retryDue' }))).toMatchObject([{ tag: 1 }]);
+    expect(chart.send(failed(1, 'recovery.requested'))).toEqual([]);
+  });
+
+  it('decides no more commits than wait for the disk, and goes on when they are durable', () => {
+    const chart = running();
+    for (let at = 1; at < 100; at += 1) {
+      chart.send(entered(at));
+      chart.send(candidate(blockAt(at)));
+    }
+    expect(liveOf(chart).committing).toHaveLength(64);
+    expect(commits(chart.send(durable(64)))).toMatchObject([{ tag: 65, blocks: { length: 33 } }]);
+  });
+
+  it('commits nothing on a parent link without consecutive rounds', () => {
+    const chart = running();
+    const skipping = blockOn(place, qcAt(1), 5);
+    chart.send(entered(1));
+    chart.send(candidate(blockAt(1)));
+    chart.send(entered(5, qcAt(1)));
+    chart.send(candidate(skipping));
+    expect(commits(chart.send({ type: 'highQc.adopted', qc: qcOf(place, skipping) }))).toEqual([]);
+  });
+
+  it('tells safety and the alarm of a proof for another block at the committed height (SY-5)', () => {
+    const { chart } = committing();
+    const rival = blockOn(place, root, 1, { time: GENESIS_TIME + 99 });
+    const proof = qcOf(place, blockOn(place, qcOf(place, rival), 2));
+    const violated = chart.send({
+      type: 'highQc.adopted',
+      qc: { ...proof, round: round(9), parentRound: round(8) },
+    });
+    expect(toldTo(violated, 'safety')).toMatchObject([{ type: 'safety.violated' }]);
+    expect(toldTo(violated, 'alarm')).toHaveLength(1);
+  });
+});
+
+describe('round-manager chart: fetching (CS-12)', () => {
+  it('asks block-sync for the block of a certificate once, and again in the next round: the request may be lost', () => {
+    const chart = running();
+    expect(toldTo(chart.send(entered(5)), 'block-sync')).toMatchObject([
+      { type: 'blocks.wanted', target: { round: 4 } },
+    ]);
+    expect(toldTo(chart.send({ type: 'work.changed', hasWork: true }), 'block-sync')).toEqual([]);
+    expect(toldTo(chart.send({ ...entered(6), highQC: qcAt(4) }), 'block-sync')).toMatchObject([
+      { target: { round: 4 } },
+    ]);
+  });
+
+  it('commits what was fetched, and stores no orphan', () => {
+    const chart = running();
+    chart.send(entered(5));
+    const got = chart.send(fetched(1, 4));
+    expect(commits(got)).toMatchObject([{ blocks: { length: 3 } }]);
+    const orphan = chart.send(fetched(20, 21));
+    expect(toldTo(orphan, 'storage')).toEqual([]);
+    expect(toldTo(orphan, 'view-change')).toMatchObject([
+      { type: 'certificates.received', qc: { round: 21 } },
+    ]);
+  });
+
+  it('takes a block that came after its QC, also one that waited for a round gone by', () => {
+    const chart = running();
+    chart.send(entered(1));
+    chart.send(proposed(blockAt(2)));
+    chart.send(candidate(blockAt(1)));
+    const leapt = chart.send(entered(3));
+    expect(liveOf(chart).waiting.size).toBe(0);
+    expect(commits(leapt)).toMatchObject([{ blocks: { length: 1 } }]);
+    const late = running();
+    late.send(entered(2));
+    expect(toldTo(late.send(proposed(blockAt(1))), 'storage')).toMatchObject([{ type: 'blocks.certified' }]);
+  });
+
+  it('stores a certified candidate whose QC came first', () => {
+    const chart = running();
+    chart.send(entered(1));
+    chart.send({ type: 'highQc.adopted', qc: qcAt(1) });
+    expect(toldTo(chart.send(candidate(blockAt(1))), 'storage')).toMatchObject([
+      { type: 'blocks.certified' },
+    ]);
+  });
+});
+
+describe('round-manager chart: messages (CS-4, CS-13)', () => {
+  it('gives certificates to view-change before it looks at the proposal, and delivers it when its round is entered', () => {
+    const chart = running();
+    const early = chart.send(proposed(blockAt(3)));
+    expect(toldTo(early, 'view-change')).toMatchObject([{ type: 'certificates.received', qc: { round: 2 } }]);
+    expect(toldTo(chart.send(entered(3)), 'rm/round/0/3')).toMatchObject([
+      { type: 'proposal.received' },
+      { type: 'facts.changed' },
+    ]);
+  });
+
+  it('forms the QC of votes, and blames a leader that signs two blocks of a round (CS-14)', () => {
+    const chart = running();
+    chart.send(entered(1));
+    const rival = blockOn(place, root, 1, { time: GENESIS_TIME + 5 });
+    chart.send(proposed(blockAt(1)));
+    const twice = chart.send(proposed(rival));
+    expect(toldTo(twice, 'view-change')).toContainEqual({
+      type: 'proposal.condemned',
+      round: 1,
+      reason: 'ConflictingProposals',
+    });
+    const leader = place.indexOf(leaderAt(epoch, round(1)));
+    const voters = [0, 1, 2, 3].filter((one) => one !== leader).slice(0, 2);
+    const effects = voters.flatMap((one) => chart.send(voted(blockAt(1), one)));
+    expect(toldTo(effects, 'view-change')).toMatchObject([{ type: 'qc.formed', qc: { round: 1 } }]);
+    expect(liveOf(chart).evidence).toHaveLength(1);
+  });
+
+  it('takes proposals from their leader and votes from their voter only; found ones count too (CS-7)', () => {
+    const chart = running();
+    const stranger = addressAt((place.indexOf(leaderAt(epoch, round(1))) + 1) % 4);
+    expect(toldTo(chart.send({ ...proposed(blockAt(1)), from: stranger }), 'view-change')).toEqual([]);
+    const other = { ...voted(blockAt(1), 2), from: addressAt(3) };
+    expect(toldTo(chart.send(other), 'router')).toMatchObject([{ code: 'VOTE_NOT_OF_SENDER' }]);
+    const votes = [1, 2, 3].flatMap((one) =>
+      chart.send({ type: 'vote.found', vote: voteFor(place, blockAt(1), one) }),
+    );
+    expect(toldTo(votes, 'view-change')).toMatchObject([{ type: 'qc.formed' }]);
+  });
+
+  it('holds no more after a flood for far rounds than after a few messages', () => {
+    const chart = running();
+    chart.send(entered(1));
+    const block = blockAt(1);
+    for (let far = 0; far < 2_000; far += 1) {
+      const vote = { ...voteFor(place, block, 1), round: round(100_000 + far) };
+      chart.send({ type: 'message.received', from: addressAt(1), message: { kind: 'Vote', vote } });
+      const at = round(4 * (1_000 + far) + 1);
+      const header = { ...block.header, round: at, proposer: leaderAt(epoch, at) };
+      const message = {
+        kind: 'Proposal',
+        block: { ...block, header },
+        vote: { ...vote, round: at, validator: header.proposer },
+      } as const;
+      chart.send({ type: 'message.received', from: header.proposer, message });
+    }
+    const live = liveOf(chart);
+    expect(live.votes.rounds.size).toBeLessThanOrEqual(8);
+    expect([...live.waiting.values()].flat()).toHaveLength(2);
+    expect(live.tree.blocks.size).toBe(0);
+  });
+});
+
+describe('round-manager chart: rounds', () => {
+  it('opens a cell for each round and stops the oldest', () => {
+    const chart = running();
+    for (let at = 1; at <= 17; at += 1) chart.send(entered(at));
+    expect(ofKind(chart.effects, 'spawn')).toMatchObject([{ id: 'round/0/17' }]);
+    expect(ofKind(chart.effects, 'stop')).toMatchObject([{ id: 'round/0/1' }]);
+    expect(liveOf(chart).rounds).toHaveLength(16);
+  });
+
+  it('tells the round of work, execution and its own timeout, whenever they come', () => {
+    const chart = running();
+    chart.send(entered(1));
+    expect(toldTo(chart.send({ type: 'work.changed', hasWork: true }), 'rm/round/0/1')).toMatchObject([
+      { type: 'facts.changed', facts: { hasWork: true, parentId: root.blockId } },
+    ]);
+    const executed = { height: height(1), appHash: GENESIS_EXECUTED.appHash };
+    const outcome = {
+      type: 'block.executed',
+      blockId: idOf(place, blockAt(1)),
+      time: GENESIS_TIME,
+      executed,
+      transactions: [],
+      events: [],
+      validatorUpdates: [],
+    } as const;
+    expect(toldTo(chart.send(outcome), 'rm/round/0/1')).toMatchObject([{ type: 'facts.changed' }]);
+    expect(
+      toldTo(
+        chart.send({ type: 'round.timedOut', round: round(1), reason: 'LeaderTimeout' }),
+        'rm/round/0/1',
+      ),
+    ).toEqual([{ type: 'round.gaveUp' }]);
+    chart.send({ type: 'peer.connected', peer: addressAt(1) });
+  });
+
+  it('crashes with a round that crashed, and not with one that was stopped', () => {
+    const chart = running();
+    expect(chart.send({ type: 'cell.down', address: 'rm/round/0/1', reason: { kind: 'shutdown' } })).toEqual(
+      [],
+    );
+    const down = chart.send({ type: 'cell.down', address: 'rm/round/0/1', reason: { kind: 'killed' } });
+    expect(ofKind(down, 'exit')).toHaveLength(1);
+  });
+});
