@@ -1,5 +1,6 @@
 /** `althing/application`: what one writes an application with. docs/applications.md. */
 
+export { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 export type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 export type {
   Application,
@@ -12,5 +13,6 @@ export type {
   ValidatorUpdate,
 } from '../protocol/ports/application.ts';
 export type { ApplicationEvent, TransactionResult } from '../protocol/ports/storage.ts';
+export { appHashOf, checkResult, transactionResult } from './answers.ts';
 export { type KvOptions, kv } from './kv/kv.ts';
 export { type Rehearsal, type RehearsalOptions, rehearse } from './rehearsal.ts';

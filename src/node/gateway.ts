@@ -6,7 +6,7 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { type BoundaryContext, type BoundaryLogic, handler, type Message } from '../actors/runtime/index.ts';
 import type { Millis } from '../base/units.ts';
 import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
-import type { Digest, Height } from '../protocol/chain/types.ts';
+import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
 import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
@@ -52,9 +52,15 @@ export class Gateway {
   readonly #calls = new Map<number, Call>();
   readonly #waiters = new Map<Digest, Set<Waiter>>();
   readonly #listeners = new Set<(event: BlockExecuted | FailedRound) => void>();
+  #executed: ExecutedState | undefined;
   #waiting = 0;
   #tag = 0;
   #cell: BoundaryContext<undefined> | undefined;
+
+  /** State after the newest block whose execution was told; undefined before the first since the start. */
+  get executed(): ExecutedState | undefined {
+    return this.#executed;
+  }
 
   /** The logic of the cell. */
   logic(): BoundaryLogic<undefined> {
@@ -149,6 +155,7 @@ export class Gateway {
   #receive(message: GatewayMessage): void {
     switch (message.type) {
       case 'block.executed':
+        this.#executed = message.executed;
         this.#settleExecuted(message);
         for (const listener of this.#listeners) listener(message);
         return;

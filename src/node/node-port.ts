@@ -85,12 +85,12 @@ export function createNodePort(
       0n,
     );
 
+  const executedAtStart = found(store.recover()).executed;
+
   function status(): NodeStatus {
     const view = viewOf(system);
     const heights = found(store.latest());
     const round = view?.pacemaker.round ?? ROOT_ROUND;
-    const execution = found(store.execution(heights.executed));
-    const tree = treeOf(system)?.tree;
     return {
       nodeId: self,
       nodeKey: card.nodeKey,
@@ -106,7 +106,7 @@ export function createNodePort(
       leader: leaderAt(epoch, round),
       earliest: labelOf(heights.earliest === undefined ? undefined : found(store.blockAt(heights.earliest))),
       committed: labelOf(found(store.blockAt(heights.committed))),
-      executed: execution?.executed ?? tree?.root.executed ?? found(store.recover()).executed,
+      executed: gateway.executed ?? executedAtStart,
       syncing: blockSyncOf(system)?.fetch !== undefined,
       power: powerOf(epoch.set, self),
       reachablePower: reachablePower(),

@@ -115,7 +115,7 @@ function stepMachine(
   }
   cell.snapshot = next;
   const { effects } = scope;
-  const moved = snapshot._nodes !== next._nodes && !isSameState(snapshot, next);
+  const moved = !isSameState(snapshot, next);
   if (moved && cell.stateBound > 0) endStateTimers(core, cell, atomicStates(next));
   finish(core, cell, envelope, message, effects);
   // After the effects, so that a message postponed in the very step that moves comes again too (RT-13).

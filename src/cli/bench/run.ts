@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { loadavg } from 'node:os';
 import { z } from 'zod';
-import { runtimeFailure } from '../failure.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { CommandFailure } from '../failure.ts';
 import type { LaunchOptions } from '../local-network/validator-process.ts';
 import { callRpc } from '../rpc-client.ts';
 import { Connection } from './connection.ts';
@@ -103,9 +104,11 @@ async function measure(
   );
   await pause(warmUp * 1_000, signal);
   const readings = watch(validators.rpcAddresses);
-  const measured = await measureThroughput(options, validators, probes, signal, hooks);
-  const used = await readings.stop();
-  stopLoad.abort();
+  const measured = await measureThroughput(options, validators, probes, signal, hooks, () => {
+    stopLoad.abort();
+    return readings.stop();
+  });
+  const { used } = measured;
   await loading;
   note('waiting for what is pending …');
   const verification = await verify(validators, before, measured.probe, tally, signal);
@@ -147,7 +150,8 @@ async function measureThroughput(
   connections: readonly Connection[],
   signal: AbortSignal,
   { measured }: RunHooks,
-): Promise<{ readonly committed: Committed; readonly probe: FinalityMeasured }> {
+  endLoad: () => Promise<Used>,
+): Promise<{ readonly committed: Committed; readonly probe: FinalityMeasured; readonly used: Used }> {
   const from = performance.now();
   const fromSystem = monotonicMicroseconds();
   const probing = measureFinality({
@@ -160,6 +164,8 @@ async function measureThroughput(
   await pause(seconds * 1_000, signal);
   const to = performance.now();
   measured(fromSystem, monotonicMicroseconds());
+  // Before the last probes are answered, which may take seconds: processor time is of the time whose commits count.
+  const used = await endLoad();
   const probe = await probing;
   const blocks = commits.between(from, to);
   const committed = blocks.reduce((sum, { transactions }) => sum + transactions, 0);
@@ -167,6 +173,7 @@ async function measureThroughput(
   const filled = blocks.filter(({ transactions }) => transactions > 0).length;
   return {
     probe,
+    used,
     committed: {
       seconds: took,
       committed,
@@ -286,7 +293,8 @@ function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 function interrupted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    const refuse = (): void => reject(runtimeFailure('interrupted: nothing was measured'));
+    const refuse = (): void =>
+      reject(new CommandFailure('interrupted: nothing was measured', EXIT_CODES.interrupted));
     if (signal.aborted) refuse();
     signal.addEventListener('abort', refuse, { once: true });
   });

@@ -17,6 +17,11 @@ const COUNT_AT = EXPIRY_AT + 8;
 export const BATCH_HEADER_BYTES = COUNT_AT + 4;
 /** What a transaction costs beside its own bytes. @unit bytes */
 export const TRANSACTION_OVERHEAD_BYTES = 4;
+/**
+ * A batch holds no more, however small they are: executing one costs its hash, its index entry and its result, whatever its
+ * length. @unit transactions @source 1 MiB of 256 bytes
+ */
+export const BATCH_TRANSACTIONS_MAX = 4_096;
 
 /** What a batch may hold at most; both are the genesis's (`ChainParameters`). */
 export interface BatchLimits {
@@ -88,7 +93,7 @@ function parseOffsets(view: DataView, limits: BatchLimits): Uint32Array | Malfor
   const count = view.getUint32(COUNT_AT);
   // Before anything of that size is allocated: each transaction takes its length and at least one byte.
   const countMax = Math.floor((view.byteLength - BATCH_HEADER_BYTES) / (TRANSACTION_OVERHEAD_BYTES + 1));
-  if (count === 0 || count > countMax) return 'malformed';
+  if (count === 0 || count > Math.min(countMax, BATCH_TRANSACTIONS_MAX)) return 'malformed';
   const offsets = new Uint32Array(count + 1);
   let at = BATCH_HEADER_BYTES + count * TRANSACTION_OVERHEAD_BYTES;
   for (let index = 0; index < count; index += 1) {

@@ -26,6 +26,9 @@ import { judgeTime, type TimelinessConfig } from './timeliness.ts';
 import type { ProposalMessage } from './types.ts';
 import { type VerifiedCertificates, verifyCertificates } from './verified.ts';
 
+/** A block's batches together hold no more (see BATCH_TRANSACTIONS_MAX). @unit transactions @source 8 MiB of 256 bytes */
+export const BLOCK_TRANSACTIONS_MAX = 32_768;
+
 /** Bounds of one block's payload. */
 export interface BlockLimits {
   /** @unit batches */
@@ -236,10 +239,13 @@ export function fitPayload(
   const named = new Set<BatchDigest>(alreadyNamed);
   const chosen: BatchReference[] = [];
   let bytes = 0;
+  let transactions = 0;
   for (const reference of references) {
     if (named.has(reference.digest)) continue;
     bytes += reference.bytes;
-    if (chosen.length >= limits.batchesMax || bytes > limits.bytesMax) break;
+    transactions += reference.count;
+    const isFull = chosen.length >= limits.batchesMax || bytes > limits.bytesMax;
+    if (isFull || transactions > BLOCK_TRANSACTIONS_MAX) break;
     named.add(reference.digest);
     chosen.push(reference);
   }
@@ -252,11 +258,16 @@ function checkPayload(limits: BlockLimits, batches: readonly BatchReference[]): 
   }
   const named = new Set<BatchDigest>();
   let total = 0;
+  let transactions = 0;
   for (const { digest, count, bytes } of batches) {
     if (named.has(digest)) return { code: 'BATCH_NAMED_TWICE', digest };
     if (!isPositive(count) || !isPositive(bytes)) return { code: 'BATCH_REFERENCE_MALFORMED', digest };
     named.add(digest);
     total += bytes;
+    transactions += count;
+  }
+  if (transactions > BLOCK_TRANSACTIONS_MAX) {
+    return { code: 'TOO_MANY_TRANSACTIONS', transactions, limit: BLOCK_TRANSACTIONS_MAX };
   }
   return total <= limits.bytesMax
     ? 'valid'

@@ -136,6 +136,7 @@ export type HeaderRefusal =
   | { readonly code: 'BATCH_NAMED_TWICE'; readonly digest: BatchDigest }
   | { readonly code: 'BATCH_REFERENCE_MALFORMED'; readonly digest: BatchDigest }
   | { readonly code: 'TOO_MANY_BATCHES'; readonly batches: number; readonly limit: number }
+  | { readonly code: 'TOO_MANY_TRANSACTIONS'; readonly transactions: number; readonly limit: number }
   | { readonly code: 'TOO_MANY_BYTES'; readonly bytes: number; readonly limit: number }
   | { readonly code: 'VALIDATORS_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
   | { readonly code: 'NEXT_VALIDATORS_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }

@@ -2,6 +2,7 @@
 import { type Monotonic, monotonic } from '../../base/units.ts';
 import {
   BATCH_HEADER_BYTES,
+  BATCH_TRANSACTIONS_MAX,
   batchDigestOf,
   encodeBatch,
   TRANSACTION_OVERHEAD_BYTES,
@@ -161,7 +162,8 @@ function packed(open: readonly OpenTransaction[], bytesMax: number, all: boolean
   let bytes = BATCH_HEADER_BYTES;
   for (const transaction of open) {
     const cost = transaction.bytes.byteLength + TRANSACTION_OVERHEAD_BYTES;
-    if (group.length > 0 && bytes + cost > bytesMax) {
+    const isFull = bytes + cost > bytesMax || group.length >= BATCH_TRANSACTIONS_MAX;
+    if (group.length > 0 && isFull) {
       groups.push(group);
       group = [];
       bytes = BATCH_HEADER_BYTES;
@@ -169,7 +171,7 @@ function packed(open: readonly OpenTransaction[], bytesMax: number, all: boolean
     group.push(transaction);
     bytes += cost;
   }
-  if (group.length > 0 && (all || bytes >= bytesMax)) {
+  if (group.length > 0 && (all || bytes >= bytesMax || group.length >= BATCH_TRANSACTIONS_MAX)) {
     groups.push(group);
     group = [];
   }

@@ -50,6 +50,7 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['HIGH_QC_NOT_OF_GROUPS', consensus(50)],
   ['ROOT_CERTIFICATE_WRONG', consensus(50)],
   ['VOTE_NOT_OF_SENDER', consensus(50)],
+  ['VIEW_CHANGE_NOT_OF_SENDER', consensus(50)],
   ['LAST_VOTE_NOT_OF_SENDER', consensus(50)],
   ['DOUBLE_VOTE', consensus(50)],
   ['ADDRESS_SIGNATURE', sync(50)],

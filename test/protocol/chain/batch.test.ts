@@ -4,6 +4,7 @@ import { concatBytes, toHex } from '../../../src/base/bytes.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
 import {
   BATCH_HEADER_BYTES,
+  BATCH_TRANSACTIONS_MAX,
   type BatchView,
   batchDigestOf,
   batchReferenceOf,
@@ -125,6 +126,19 @@ describe('what is no batch', () => {
   ];
   it.each(cases)('refuses %s', (_, bytes) => {
     expect(parseBatch(bytes, LIMITS)).toBe('malformed');
+  });
+
+  it('refuses more transactions than a batch may hold, however small they are', () => {
+    const limits = { batchBytesMax: 1_048_576, transactionBytesMax: 512 };
+    const of = (count: number): Uint8Array =>
+      encodeBatch({
+        author: sure(parseAddress('ab'.repeat(20))),
+        sequence: 1,
+        expiresAtHeight: sure(parseHeight(1)),
+        transactions: Array.from({ length: count }, () => Uint8Array.of(1)),
+      });
+    expect(parseBatch(of(BATCH_TRANSACTIONS_MAX), limits)).not.toBe('malformed');
+    expect(parseBatch(of(BATCH_TRANSACTIONS_MAX + 1), limits)).toBe('malformed');
   });
 
   it('refuses a transaction above its limit', () => {

@@ -4,6 +4,7 @@ import { blockIdOf, digestOf, merkleRootOf, u64 } from '../../../src/protocol/ch
 import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
 import type { BatchReference, Block, Header, TimeoutCertificate } from '../../../src/protocol/chain/types.ts';
 import {
+  BLOCK_TRANSACTIONS_MAX,
   type BlockLimits,
   checkProposal,
   fitPayload,
@@ -98,6 +99,7 @@ describe('a proposal’s form and signatures (CS-3)', () => {
     ['BATCH_NAMED_TWICE', { batches: [reference(1), reference(1)] }],
     ['BATCH_REFERENCE_MALFORMED', { batches: [reference(1, 0)] }],
     ['TOO_MANY_BATCHES', { batches: [1, 2, 3, 4].map((index) => reference(index)) }],
+    ['TOO_MANY_TRANSACTIONS', { batches: [{ ...reference(1), count: BLOCK_TRANSACTIONS_MAX + 1 }] }],
     ['TOO_MANY_BYTES', { batches: [reference(1, 600), reference(2, 600)] }],
     ['HEIGHT_WRONG', { height: height(5) }],
   ])('condemns the author of a header that cannot be valid: %s', (code, change) => {
