@@ -131,7 +131,7 @@ export class BlockRunner {
         if (message.tag === this.#want?.tag) this.#wantLater(`${message.code}: ${message.detail}`);
         return;
       case 'want.due':
-        if (message.life === this.#life.number) this.#wantNext();
+        if (message.life === this.#life.number) this.#wantAgain();
         return;
       case 'execution.persisted':
         if (message.tag === this.#told?.tag) this.#persisted(this.#told.block);
@@ -298,10 +298,23 @@ export class BlockRunner {
     if (digests.length === 0) return;
     const tag = this.#life.nextTag();
     this.#want = { tag, digests };
-    const { context, options } = this.#life;
+    const { context, options, number, times } = this.#life;
     const named = this.#feed.referencesOf(digests);
     const request: MempoolRequest = { type: 'batches.wanted', replyTo: context.self, tag, ...named };
     context.tell(options.mempool, request);
+    // The mempool starts after this cell and may be restarted: a request that it never saw is repeated.
+    context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
+  }
+
+  #wantAgain(): void {
+    const { context, options } = this.#life;
+    if (this.#want !== undefined) {
+      const { tag, digests } = this.#want;
+      const withdrawn: MempoolRequest = { type: 'batches.unwanted', replyTo: context.self, tag };
+      context.tell(options.mempool, withdrawn);
+      this.#missing.unshift(...digests);
+    }
+    this.#wantNext();
   }
 
   /** The mempool has too much to do: everybody hears what is waited for, and it is asked again. */
@@ -317,6 +330,7 @@ export class BlockRunner {
   #fetched(tag: number): void {
     if (this.#want?.tag !== tag) return;
     const { digests } = this.#want;
+    this.#life.context.cancelTimer('want');
     this.#wantNext();
     const replyTo = this.#life.context.self;
     this.#toStorage({ type: 'batches.requested', replyTo, tag: this.#life.nextTag(), digests });

@@ -45,6 +45,8 @@ describe('both hash engines', () => {
         expect(native.sha256(...list)).toEqual(noble.sha256(...list));
         expect(native.sha256(...list)).toEqual(native.sha256(joined));
         expect(native.sha512(...list)).toEqual(noble.sha512(joined));
+        expect(native.sha256Hex(joined)).toBe(noble.sha256Hex(joined));
+        expect(native.sha256Hex(joined)).toBe(toHex(native.sha256(joined)));
       }),
     );
   });

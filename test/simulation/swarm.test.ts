@@ -32,4 +32,8 @@ describe('regression', () => {
   it('a cluster whose restarted nodes know a commit but not its proof commits again (seed 115)', () => {
     expect(runSwarm({ seed: 115 }).violations).toEqual([]);
   });
+
+  it('a node that committed blocks without their batches executes them after a restart (seed 528)', () => {
+    expect(runSwarm({ seed: 528 }).violations).toEqual([]);
+  });
 });

@@ -28,8 +28,6 @@ export {
   type ClockTimer,
   type Runner,
   realClock,
-  type VirtualClock,
-  virtualClock,
 } from './clock.ts';
 export type { DeadLetter, DeadLetterReason } from './dead-letters.ts';
 export { canonicalText, digestOf } from './digest.ts';
@@ -70,3 +68,4 @@ export {
   type SystemCounters,
   type SystemOptions,
 } from './system.ts';
+export { type VirtualClock, virtualClock } from './virtual-clock.ts';

@@ -3,7 +3,6 @@ import { type AnyActorLogic, type AnyStateMachine, StateMachine } from 'xstate';
 import { supervisorMachine } from '../../machines/supervisor/supervisor.machine.ts';
 import { prepareChart } from '../../machines/vocabulary/scope.ts';
 import { type BoundaryDefinition, isBoundaryLogic } from './boundary.ts';
-import type { CellKind } from './inspector.ts';
 import type { CellLogic, CellSpec } from './spec.ts';
 
 /** Logic that has been looked at once, and is shared by all cells that run it. */
@@ -82,6 +81,3 @@ export function sharedSet(names: readonly string[]): ReadonlySet<string> {
   sets.set(names, fresh);
   return fresh;
 }
-
-/** The inspector's word for the logic. */
-export const kindOf = (logic: PreparedLogic): CellKind => logic.kind;

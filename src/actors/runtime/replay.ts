@@ -5,7 +5,6 @@
 import type { Random } from '../../base/random.ts';
 import { SHUTDOWN } from '../../protocol/supervision/effect.ts';
 import { closeAsk } from './asks.ts';
-import { virtualClock } from './clock.ts';
 import type { Core } from './core.ts';
 import type { DeadLetter } from './dead-letters.ts';
 import { tellFromOutside } from './deliver.ts';
@@ -16,6 +15,7 @@ import { endCell, killCell, markStarted, openCell, stopWithDeadline } from './li
 import type { CellSpec } from './spec.ts';
 import { createCore, openSystem, runTurns, type System } from './system.ts';
 import { fireTimer, KILL_KEY } from './timers.ts';
+import { virtualClock } from './virtual-clock.ts';
 
 export interface ReplayOptions {
   readonly name: string;

@@ -1,7 +1,7 @@
 /** One system of cells: its roots, its clock, its queue. The public face of the runtime. Rules RT-14 to RT-17, docs/runtime.md. */
 import { invariant } from '../../base/invariant.ts';
 import type { Random } from '../../base/random.ts';
-import { type Millis, type Monotonic, millis, type WallTime } from '../../base/units.ts';
+import type { Millis, Monotonic, WallTime } from '../../base/units.ts';
 import {
   type CellAddress,
   type ExitReason,
@@ -264,6 +264,3 @@ function countAll(core: Core): SystemCounters {
   }
   return { ...sum, turns: core.turns, inputs: core.seq, cells: core.cells.size, now: core.now };
 }
-
-/** Half a minute: what callers may take for `ask` when they have no better number. @unit ms @source a person's patience */
-export const ASK_TIMEOUT_DEFAULT_MS = millis(30_000);

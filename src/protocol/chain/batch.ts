@@ -4,7 +4,7 @@
  * transactions, one after the other. Integers are big-endian. Strict: one content has one encoding. Pure.
  */
 import { toHex } from '../../base/bytes.ts';
-import { sha256 } from '../../crypto/hash.ts';
+import { sha256Hex } from '../../crypto/hash.ts';
 import { ORDINAL_MAX } from './ordinals.ts';
 import { ADDRESS_BYTES, addressBytes, type Malformed } from './parse.ts';
 import type { Address, BatchContent, BatchDigest, BatchReference, Digest, Height } from './types.ts';
@@ -119,11 +119,10 @@ export function transactionsOf(batch: BatchView): readonly Uint8Array[] {
 }
 
 /** SHA-256 of the encoding: how blocks name the batch. */
-export const batchDigestOf = (bytes: Uint8Array): BatchDigest =>
-  toHex(sha256(bytes)) as Digest as BatchDigest;
+export const batchDigestOf = (bytes: Uint8Array): BatchDigest => sha256Hex(bytes) as Digest as BatchDigest;
 
 /** SHA-256 of a transaction: how clients and the deduplication name it. */
-export const transactionHashOf = (transaction: Uint8Array): Digest => toHex(sha256(transaction)) as Digest;
+export const transactionHashOf = (transaction: Uint8Array): Digest => sha256Hex(transaction) as Digest;
 
 /** How a block names this batch. */
 export const batchReferenceOf = (batch: BatchView, digest: BatchDigest): BatchReference => ({

@@ -1,7 +1,6 @@
 /** Charts and systems that the runtime's tests share. */
 import { setup } from 'xstate';
 import {
-  type CellLogic,
   type CellSpec,
   createSystem,
   type DeadLetter,
@@ -123,5 +122,3 @@ function isPuppetSnapshot(value: unknown): value is { readonly context: PuppetCo
 export function endPuppet(system: System, address: string, reason: ExitReason): void {
   system.ref(address).tell({ type: 'do', effects: [{ kind: 'exit', reason }] });
 }
-
-export type { CellLogic };
