@@ -11,7 +11,7 @@ import { u64 } from '../../protocol/chain/canonical.ts';
 import { type Malformed, parseDigest, parseHeight } from '../../protocol/chain/parse.ts';
 import type { ExecutedState } from '../../protocol/chain/types.ts';
 
-export type Pairs = Iterable<readonly [key: string, value: string]>;
+type Pairs = Iterable<readonly [key: string, value: string]>;
 
 export interface SavedState {
   readonly executed: ExecutedState;
