@@ -11,8 +11,6 @@ import { u64 } from '../../protocol/chain/canonical.ts';
 import { type Malformed, parseDigest, parseHeight } from '../../protocol/chain/parse.ts';
 import type { ExecutedState } from '../../protocol/chain/types.ts';
 
-type Pairs = Iterable<readonly [key: string, value: string]>;
-
 export interface SavedState {
   readonly executed: ExecutedState;
   readonly size: number;
