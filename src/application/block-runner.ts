@@ -28,6 +28,7 @@ type FromStorage = Extract<
   StorageReply,
   { readonly type: 'blocks.found' | 'batches.found' | 'execution.persisted' | 'storage.failed' }
 >;
+type Wanted = Extract<MempoolRequest, { readonly type: 'batches.wanted' }>;
 type FromMempool = Extract<MempoolReply, { readonly type: 'batches.held' | 'batches.refused' }>;
 
 export type RunnerMessage =
@@ -75,7 +76,7 @@ export class BlockRunner {
   #blocksTag: number | undefined;
   /** Batches that are not here, oldest block first; the mempool is asked for some of them at a time. */
   #missing: BatchDigest[] = [];
-  #want: { readonly tag: number; readonly digests: readonly BatchDigest[] } | undefined;
+  #want: { readonly request: Wanted; readonly digests: readonly BatchDigest[] } | undefined;
   #calling = false;
   #workDue = false;
   #ready = false;
@@ -128,7 +129,7 @@ export class BlockRunner {
         this.#fetched(message.tag);
         return;
       case 'batches.refused':
-        if (message.tag === this.#want?.tag) this.#wantLater(`${message.code}: ${message.detail}`);
+        if (message.tag === this.#want?.request.tag) this.#wantLater(`${message.code}: ${message.detail}`);
         return;
       case 'want.due':
         if (message.life === this.#life.number) this.#wantAgain();
@@ -297,24 +298,22 @@ export class BlockRunner {
     this.#want = undefined;
     if (digests.length === 0) return;
     const tag = this.#life.nextTag();
-    this.#want = { tag, digests };
-    const { context, options, number, times } = this.#life;
     const named = this.#feed.referencesOf(digests);
-    const request: MempoolRequest = { type: 'batches.wanted', replyTo: context.self, tag, ...named };
+    const replyTo = this.#life.context.self;
+    this.#want = { request: { type: 'batches.wanted', replyTo, tag, ...named }, digests };
+    this.#tellWant(this.#want.request);
+  }
+
+  /** The mempool starts after this cell and may be restarted: it hears the same until it answers (MP-9). */
+  #tellWant(request: Wanted): void {
+    const { context, options, number, times } = this.#life;
     context.tell(options.mempool, request);
-    // The mempool starts after this cell and may be restarted: a request that it never saw is repeated.
     context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
   }
 
   #wantAgain(): void {
-    const { context, options } = this.#life;
-    if (this.#want !== undefined) {
-      const { tag, digests } = this.#want;
-      const withdrawn: MempoolRequest = { type: 'batches.unwanted', replyTo: context.self, tag };
-      context.tell(options.mempool, withdrawn);
-      this.#missing.unshift(...digests);
-    }
-    this.#wantNext();
+    if (this.#want === undefined) this.#wantNext();
+    else this.#tellWant(this.#want.request);
   }
 
   /** The mempool has too much to do: everybody hears what is waited for, and it is asked again. */
@@ -328,7 +327,7 @@ export class BlockRunner {
   }
 
   #fetched(tag: number): void {
-    if (this.#want?.tag !== tag) return;
+    if (this.#want?.request.tag !== tag) return;
     const { digests } = this.#want;
     this.#life.context.cancelTimer('want');
     this.#wantNext();

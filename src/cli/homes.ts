@@ -12,6 +12,7 @@ import { ensureAdminToken } from '../node/config/admin-token.ts';
 import { genesisText } from '../node/config/genesis-file.ts';
 import { homePaths } from '../node/config/home.ts';
 import { readPassphrase } from '../node/config/passphrase.ts';
+import { rememberedPossessions } from '../node/config/possessions.ts';
 import { renderToml } from '../node/config/render.ts';
 import type { RawValue } from '../node/config/setting.ts';
 import {
@@ -43,11 +44,13 @@ export async function createNetwork(
 ): Promise<CreatedNetwork> {
   return stage(homes, async (staged, engine) => {
     const members = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
+    const possessions = rememberedPossessions(engine);
+    for (const { identity } of members) possessions.admit(identity.consensusKey, identity.possession);
     const genesis = genesisOf(
       chainId,
       members.map(({ home, identity }) => validatorOf(home.moniker, identity)),
     );
-    const ruling = parseGenesis(JSON.parse(genesisText(genesis)), engine);
+    const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
     if (ruling.status === 'invalid') {
       throw usageFailure(
         ruling.problems.map(({ path, value, message }) => `${path} = ${value}: ${message}`).join('\n'),
@@ -58,6 +61,7 @@ export async function createNetwork(
         .filter((other) => other.identity !== identity)
         .map((other) => `${other.identity.nodeId}@${other.home.peerAddress}`);
       writeHome(home, peers, genesisText(genesis));
+      possessions.save(homePaths(home.stagedPath).possessions);
     }
     return {
       chainId,
@@ -146,7 +150,7 @@ function newKeys(path: string, engine: BlsEngine): NodeIdentity {
     ...(passphrase === undefined ? {} : { passphrase }),
   });
   if (result.status === 'refused') throw runtimeFailure(describeKeyProblem(result.problem));
-  return result.keys.identity;
+  return result.identity;
 }
 
 function writeHome(

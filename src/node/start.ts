@@ -34,6 +34,7 @@ import { ensureAdminToken } from './config/admin-token.ts';
 import { loadGenesis } from './config/genesis-file.ts';
 import { homePaths } from './config/home.ts';
 import { readPassphrase } from './config/passphrase.ts';
+import { rememberedPossessions } from './config/possessions.ts';
 import type { Config } from './config/schema.ts';
 import { StartRefused } from './config/start-refused.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
@@ -197,7 +198,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       loopLagMsMax: config.runtime.loopLagMsMax,
     },
   );
-  const metrics = createMetrics(port);
+  const metrics = createMetrics(port, system);
   const close = async (): Promise<void> => {
     await rpc?.close();
     metrics.stop();
@@ -244,8 +245,10 @@ function readHome(home: string, bls: BlsEngine): Home {
   const paths = homePaths(home);
   if (!existsSync(paths.genesisFile))
     throw refusal(paths.genesisFile, 'there is no genesis; run `althing init` first');
-  const genesis = loadGenesis(paths.genesisFile, bls);
+  const possessions = rememberedPossessions(bls, paths.possessions);
+  const genesis = loadGenesis(paths.genesisFile, possessions);
   if (genesis.status === 'refused') throw new StartRefused('config', genesis.problems);
+  possessions.save(paths.possessions);
   const passphrase = readPassphrase(process.env);
   const keys = loadKeys(paths.keys, { engine: bls, ...(passphrase === undefined ? {} : { passphrase }) });
   if (keys.status === 'refused') throw refusal(paths.keys, describeKeyProblem(keys.problem));

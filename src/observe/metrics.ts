@@ -1,8 +1,10 @@
 /**
  * The numbers of `/metrics`: CometBFT's names where it has the same thing, `althing_…` otherwise, all present
- * from the start. Read from the node's port at each scrape; only durations and counts are kept here. Boundary.
+ * from the start. Read from the node's port and its cells at each scrape; only durations and counts are kept
+ * here. Boundary.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { DEAD_LETTER_REASONS, type System } from '../actors/runtime/index.ts';
 import type { ViewChangeReason } from '../protocol/consensus/types.ts';
 import type { FinishedCall } from '../rpc/http-server.ts';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
@@ -28,11 +30,15 @@ const REASONS: readonly ViewChangeReason[] = [
   'ExplicitRequest',
 ];
 
-/** Starts counting the events of `port`. */
-export function createMetrics(port: NodePort): NodeMetrics {
+/** Starts counting the events of `port`; with the node's `system` also what its cells restarted and lost. */
+export function createMetrics(
+  port: NodePort,
+  system?: Pick<System, 'restarts' | 'deadLetters'>,
+): NodeMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   registerGauges(registry, port);
+  if (system !== undefined) registerCells(registry, system);
   const observeEvent = eventMetrics(registry);
   const observeCall = callMetrics(registry);
   const unsubscribe = port.subscribe(observeEvent);
@@ -75,6 +81,32 @@ function registerGauges(registry: Registry, port: NodePort): void {
   );
   gauge('althing_quorum_power', 'Power that a quorum needs', () => Number(port.status().quorumPower));
   gauge('althing_ready', '1 when /readyz answers 200', () => (port.health().reasons.length === 0 ? 1 : 0));
+}
+
+/** The system counts; a scrape copies. Labels are bounded: the specifications of the tree, the reasons (RT-8). */
+function registerCells(registry: Registry, system: Pick<System, 'restarts' | 'deadLetters'>): void {
+  const registers = [registry];
+  new Counter({
+    name: 'althing_cell_restarts_total',
+    help: 'Restarts by supervisors; a child on request goes by its template',
+    labelNames: ['cell'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const [cell, restarts] of system.restarts()) this.inc({ cell }, restarts);
+    },
+  });
+  new Counter({
+    name: 'althing_dead_letters_total',
+    help: 'Messages that no cell processed, by reason',
+    labelNames: ['reason'] as const,
+    registers,
+    collect() {
+      this.reset();
+      const counts = system.deadLetters.counts();
+      for (const reason of DEAD_LETTER_REASONS) this.inc({ reason }, counts.get(reason) ?? 0);
+    },
+  });
 }
 
 function eventMetrics(registry: Registry): (event: NodeEvent) => void {

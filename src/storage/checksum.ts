@@ -1,5 +1,5 @@
-/** Finds damage: CRC-32 (IEEE) over a row's key and body. Pure. Source: package crc-32; rule ST-6, docs/storage.md. */
-import crc from 'crc-32';
+/** Finds damage: CRC-32 (IEEE) over a row's key and body. Pure. Source: zlib's crc32; rule ST-6, docs/storage.md. */
+import { crc32 as zlibCrc32 } from 'node:zlib';
 
 /** Raised where stored bytes are read and are not what was written; the store turns it into `CORRUPT`. Never leaves this folder. */
 export class DamagedData extends Error {
@@ -8,7 +8,7 @@ export class DamagedData extends Error {
 
 /** CRC-32 of `bytes`, continued from `seed`; 0..2^32-1. */
 export function crc32(bytes: Uint8Array, seed = 0): number {
-  return crc.buf(bytes, seed) >>> 0;
+  return zlibCrc32(bytes, seed);
 }
 
 /** CRC-32 over a row's key, then its body: a body under another row's key is found too. */
@@ -18,12 +18,19 @@ export function rowChecksum(key: string, body: Uint8Array): number {
 
 /** Throws `DamagedData` that names `where` when the body is not the one that was written under `key`. */
 export function verifyRow(where: string, key: string, body: Uint8Array, stated: number): void {
-  const found = rowChecksum(key, body);
-  if (found !== stated) {
-    throw new DamagedData(
-      `${where}: CRC-32 is ${hex32(found)}, written was ${hex32(stated)} (${body.byteLength} bytes)`,
-    );
-  }
+  compare(where, body, rowChecksum(key, body), stated);
+}
+
+/** Throws `DamagedData` that names `where` when these are not the bytes that were written. */
+export function verifyBytes(where: string, bytes: Uint8Array, stated: number): void {
+  compare(where, bytes, crc32(bytes), stated);
+}
+
+function compare(where: string, { byteLength }: Uint8Array, found: number, stated: number): void {
+  if (found === stated) return;
+  throw new DamagedData(
+    `${where}: CRC-32 is ${hex32(found)}, written was ${hex32(stated)} (${byteLength} bytes)`,
+  );
 }
 
 export const hex32 = (value: number): string => value.toString(16).padStart(8, '0');

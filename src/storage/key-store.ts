@@ -41,21 +41,25 @@ import {
 } from '../crypto/key-file.ts';
 import { nodeIdOf } from '../crypto/node-id.ts';
 
-/** What may be shown to anyone: what a genesis file says of a validator. */
-export interface NodeIdentity {
+/** Who a node is. */
+export interface NodePublicKeys {
   /** 40 lower-case hex letters; the validator's address too. */
   readonly nodeId: string;
   /** Ed25519, 32 bytes. */
   readonly nodeKey: Uint8Array;
   /** BLS, 48 bytes. */
   readonly consensusKey: Uint8Array;
+}
+
+/** What may be shown to anyone: what a genesis file says of a validator. */
+export interface NodeIdentity extends NodePublicKeys {
   /** That this node holds the secret of `consensusKey`, 96 bytes. */
   readonly possession: Uint8Array;
 }
 
 /** A node's keys. The secrets have 32 bytes each. */
 export interface NodeKeys {
-  readonly identity: NodeIdentity;
+  readonly identity: NodePublicKeys;
   readonly nodeSecret: Uint8Array;
   readonly consensusSecret: Uint8Array;
 }
@@ -88,6 +92,10 @@ export type KeyStoreProblem =
 
 export type KeysResult =
   | { readonly status: 'ready'; readonly keys: NodeKeys }
+  | { readonly status: 'refused'; readonly problem: KeyStoreProblem };
+
+export type CreatedKeysResult =
+  | { readonly status: 'ready'; readonly keys: NodeKeys; readonly identity: NodeIdentity }
   | { readonly status: 'refused'; readonly problem: KeyStoreProblem };
 
 export type IdentityResult =
@@ -132,18 +140,18 @@ export function loadKeys(directory: string, options: KeyStoreOptions): KeysResul
 }
 
 /** Makes both keys and writes three files into `directory`, which becomes 0700. Refuses if one of them is there. */
-export function createKeys(directory: string, options: KeyCreationOptions): KeysResult {
+export function createKeys(directory: string, options: KeyCreationOptions): CreatedKeysResult {
   return attempt(directory, () => {
     const random = options.random ?? ((bytes: number) => new Uint8Array(randomBytes(bytes)));
     const consensusSecret = options.engine.generateSecret(random(BLS_SECRET_KEY_BYTES));
     invariant(consensusSecret !== undefined, 'the source of secrets gives as many bytes as asked');
     const keys = keysOf(random(ED25519_SECRET_KEY_BYTES), consensusSecret, options.engine);
-
+    const identity = identityOf(keys, options.engine);
     mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
     chmodSync(directory, DIRECTORY_MODE);
     const written: string[] = [];
     try {
-      for (const { name, mode, text } of filesOf(keys, options, random)) {
+      for (const { name, mode, text } of filesOf(keys, identity, options, random)) {
         const path = join(directory, name);
         writeOnce(path, text, mode);
         written.push(path);
@@ -153,7 +161,7 @@ export function createKeys(directory: string, options: KeyCreationOptions): Keys
       for (const path of written) unlinkSync(path);
       throw error;
     }
-    return { status: 'ready', keys };
+    return { status: 'ready', keys, identity };
   });
 }
 
@@ -204,14 +212,24 @@ const octal = (mode: number): string => (mode & 0o777).toString(8).padStart(4, '
 function keysOf(nodeSecret: Uint8Array, consensusSecret: Uint8Array, engine: BlsEngine): NodeKeys {
   const nodeKey = ed25519PublicKeyOf(nodeSecret);
   const consensusKey = engine.publicKeyOf(consensusSecret);
-  const possession = engine.provePossession(consensusSecret);
   const nodeId = nodeKey === undefined ? undefined : nodeIdOf(nodeKey);
-  invariant(nodeKey && nodeId && consensusKey && possession, 'both secrets are secret keys');
-  return { identity: { nodeId, nodeKey, consensusKey, possession }, nodeSecret, consensusSecret };
+  invariant(nodeKey && nodeId && consensusKey, 'both secrets are secret keys');
+  return { identity: { nodeId, nodeKey, consensusKey }, nodeSecret, consensusSecret };
 }
 
-function filesOf(keys: NodeKeys, options: KeyCreationOptions, random: (bytes: number) => Uint8Array) {
-  const { identity, nodeSecret, consensusSecret } = keys;
+/** With the proof, which costs more than all else here and is needed once. */
+function identityOf({ identity, consensusSecret }: NodeKeys, engine: BlsEngine): NodeIdentity {
+  const possession = engine.provePossession(consensusSecret);
+  invariant(possession, 'the consensus secret is a secret key');
+  return { ...identity, possession };
+}
+
+function filesOf(
+  { nodeSecret, consensusSecret }: NodeKeys,
+  identity: NodeIdentity,
+  options: KeyCreationOptions,
+  random: (bytes: number) => Uint8Array,
+) {
   const textOf = (key: StoredKey): string =>
     options.passphrase === undefined
       ? encodePlainKey(key)

@@ -87,6 +87,13 @@ export const MIGRATIONS: readonly Migration[] = [
       `);
     },
   },
+  {
+    to: 3,
+    what: 'small values in the database: segment 0, offset the id',
+    up: (db) => {
+      db.exec('CREATE TABLE inline_values (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT');
+    },
+  },
 ];
 
 /** What this program writes. */

@@ -24,6 +24,7 @@ import { SqliteStore } from './sqlite-store.ts';
 import { prepareStatements, type Statements } from './statements.ts';
 import type { Store, StoreIdentity } from './store.ts';
 import { TransactionTail } from './transaction-index.ts';
+import { INLINE_BYTES_MAX, Values } from './values.ts';
 import { readWitness, Witness } from './witness.ts';
 
 /** Why a store was not opened. `detail` names the path and what to do; the command line exits with code 4. */
@@ -57,6 +58,8 @@ export type OpenProblemCode =
 export interface OpenOptions {
   /** @unit bytes @source config storage.segment_bytes */
   readonly segmentBytes?: number;
+  /** Longest value kept in the database. Default INLINE_BYTES_MAX. @unit bytes */
+  readonly inlineBytesMax?: number;
   /** Bound of the database file, for a shared disk. @unit pages of 4 KiB */
   readonly databasePagesMax?: number;
 }
@@ -200,7 +203,8 @@ function assemble(
     syncDirectory(dir);
     segments.verifyTail();
     const tail = new TransactionTail();
-    const store = new SqliteStore({ path, identity, statements, segments, tail, db, witness, released });
+    const values = new Values(statements, segments, options.inlineBytesMax ?? INLINE_BYTES_MAX);
+    const store = new SqliteStore({ path, identity, statements, values, tail, db, witness, released });
     const found = examine(store, path, witnessed, witness);
     if (found === undefined) return store;
     store.close();

@@ -2,7 +2,7 @@
  * The outcome of one block as one value: a table of entries, then each transaction with its result, then the block's
  * events. One entry is read without the others and has its own CRC-32. Pure. Rules ST-5, ST-6, docs/storage.md.
  */
-import { DIGEST_BYTES, digestBytes, digestFromBytes, parseCount } from '../protocol/chain/parse.ts';
+import { DIGEST_BYTES, digestFromBytes, parseCount } from '../protocol/chain/parse.ts';
 import type { Digest } from '../protocol/chain/types.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../protocol/ports/execution.ts';
 import type { ApplicationEvent, ExecutedTransaction, TransactionResult } from '../protocol/ports/storage.ts';
@@ -68,7 +68,7 @@ export function encodeResults(
   };
   transactions.forEach((transaction, entry) => {
     const result = results[entry] ?? PLAIN_RESULT;
-    value.set(digestBytes(transaction.hash), offset);
+    value.write(transaction.hash, offset, 'hex');
     value.writeDoubleBE(transaction.index, offset + DIGEST_BYTES);
     value.writeUInt32BE(transaction.bytes.byteLength, offset + DIGEST_BYTES + 8);
     value.set(transaction.bytes, offset + HEAD_BYTES);

@@ -14,11 +14,14 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { crc32, DamagedData, hex32 } from './checksum.ts';
+import { crc32, DamagedData, verifyBytes } from './checksum.ts';
+
+/** In place of a file's number: the value is a row of the database, `offset` its id. */
+export const INLINE_SEGMENT = 0;
 
 /** Where a value lies. */
 export interface Location {
-  /** Number of the file, from 1. */
+  /** Number of the file, from 1; or `INLINE_SEGMENT`. */
   readonly segment: number;
   /** @unit bytes from the file's start */
   readonly offset: number;
@@ -26,6 +29,13 @@ export interface Location {
   readonly length: number;
   readonly crc: number;
 }
+
+export const located = (segment: number, offset: number, bytes: Uint8Array): Location => ({
+  segment,
+  offset,
+  length: bytes.byteLength,
+  crc: crc32(bytes),
+});
 
 /** Where the next value goes. */
 export interface SegmentTail {
@@ -80,7 +90,7 @@ export class Segments {
     }
     this.#unsynced.add(segment);
     this.#tail = { segment, offset: offset + bytes.byteLength };
-    return { segment, offset, length: bytes.byteLength, crc: crc32(bytes) };
+    return located(segment, offset, bytes);
   }
 
   /** Makes every appended value durable. */
@@ -100,12 +110,7 @@ export class Segments {
   /** The value, checked. @throws DamagedData naming file and offset */
   read(location: Location): Uint8Array {
     const bytes = this.readPart(location, 0, location.length);
-    const found = crc32(bytes);
-    if (found !== location.crc) {
-      throw new DamagedData(
-        `${this.#where(location)}: CRC-32 is ${hex32(found)}, written was ${hex32(location.crc)} (${location.length} bytes)`,
-      );
-    }
+    verifyBytes(this.#where(location), bytes, location.crc);
     return bytes;
   }
 

@@ -40,7 +40,7 @@ import {
 } from './results.ts';
 import { blobOf, integerOf, locationOf, type Row } from './rows.ts';
 import type { Tip } from './rulings.ts';
-import type { Location, Segments } from './segments.ts';
+import type { Location } from './segments.ts';
 import type { Statements } from './statements.ts';
 import {
   type BatchBytes,
@@ -56,13 +56,14 @@ import {
   type UncommittedBatches,
 } from './store.ts';
 import { findInRun, type Place, type Run, type TransactionTail } from './transaction-index.ts';
+import type { Values } from './values.ts';
 
 /** What the reader works on. `path` is the database's, for errors. */
 export interface ReaderParts {
   readonly path: string;
   readonly identity: StoreIdentity;
   readonly statements: Statements;
-  readonly segments: Segments;
+  readonly values: Values;
   readonly tail: TransactionTail;
 }
 
@@ -71,7 +72,7 @@ export class SqliteReader implements StoreReader {
   protected readonly genesisId: BlockId;
   protected readonly path: string;
   protected readonly sql: Statements;
-  protected readonly segments: Segments;
+  protected readonly values: Values;
   protected readonly transactionTail: TransactionTail;
   /** A group is staged and not synced: nothing may be read. */
   protected staged = false;
@@ -81,7 +82,7 @@ export class SqliteReader implements StoreReader {
     this.genesisId = genesisBlockId(parts.identity, FIRST_EPOCH);
     this.path = parts.path;
     this.sql = parts.statements;
-    this.segments = parts.segments;
+    this.values = parts.values;
     this.transactionTail = parts.tail;
   }
 
@@ -150,7 +151,7 @@ export class SqliteReader implements StoreReader {
       for (const digest of digests) {
         const location = this.batchLocation(digest);
         if (location === undefined) missing.push(digest);
-        else batches.push({ digest, bytes: this.segments.read(location) });
+        else batches.push({ digest, bytes: this.values.read(location) });
       }
       return { batches, missing };
     });
@@ -167,7 +168,7 @@ export class SqliteReader implements StoreReader {
         bytes += location.length;
         if (batches.length > 0 && bytes > bytesMax) return { batches, more: true };
         const digest = parsed(parseBatchDigest(toHex(blobOf(row, 'digest'))), 'batches.digest');
-        batches.push({ digest, bytes: this.segments.read(location) });
+        batches.push({ digest, bytes: this.values.read(location) });
       }
       return { batches, more: false };
     });
@@ -180,7 +181,7 @@ export class SqliteReader implements StoreReader {
       const executed = { height, appHash: row.appHash };
       if (row.location === undefined) return { executed, transactions: [], events: [] };
       const what = `results of height ${height}`;
-      return { executed, ...decodeResults(this.segments.read(row.location), what) };
+      return { executed, ...decodeResults(this.values.read(row.location), what) };
     });
   }
 
@@ -252,7 +253,7 @@ export class SqliteReader implements StoreReader {
       const location = locationOf(row);
       const height = heightOf(row);
       if (location === undefined) throw new DamagedData(`executions: height ${height} has no results`);
-      const table = this.segments.readPart(location, 0, tableBytes(integerOf(row, 'transactions')));
+      const table = this.values.readPart(location, 0, tableBytes(integerOf(row, 'transactions')));
       readEntries(table).forEach(({ prefix, duplicate }, entry) => {
         if (!duplicate) this.transactionTail.add(prefix, entry, height);
       });
@@ -306,7 +307,7 @@ export class SqliteReader implements StoreReader {
       if (location === undefined) continue;
       const run: Run = {
         count: integerOf(row, 'entries'),
-        readPart: (start, length) => this.segments.readPart(location, start, length),
+        readPart: (start, length) => this.values.readPart(location, start, length),
       };
       yield* findInRun(run, prefix);
     }
@@ -317,11 +318,11 @@ export class SqliteReader implements StoreReader {
     if (location === undefined) throw new DamagedData(`executions: height ${height} has no results`);
     const rows = spanRows(entry);
     const { start, length } = spanOf(
-      this.segments.readPart(location, rows.start, rows.length),
+      this.values.readPart(location, rows.start, rows.length),
       location.length,
     );
     return decodeEntry(
-      this.segments.readPart(location, start, length),
+      this.values.readPart(location, start, length),
       `results of height ${height}, transaction ${entry}`,
     );
   }

@@ -8,11 +8,12 @@ import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { blockIdOf } from '../protocol/chain/canonical.ts';
 import { digestBytes } from '../protocol/chain/parse.ts';
-import type { Block, BlockId, Height, QuorumCertificate } from '../protocol/chain/types.ts';
+import type { BatchDigest, Block, BlockId, Height, QuorumCertificate } from '../protocol/chain/types.ts';
 import { rowChecksum } from './checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
 import { encodeResults, isDuplicate, prefixOf } from './results.ts';
+import { locationOf } from './rows.ts';
 import { ruleOnCommit, ruleOnExecution, ruleOnRecord, type StoredChain, type StoreFacts } from './rulings.ts';
 import type { SegmentTail } from './segments.ts';
 import {
@@ -84,7 +85,7 @@ export class SqliteStore extends SqliteReader implements Store {
     if (this.#lost !== undefined) return this.#lost;
     const mark: Mark = {
       facts: this.#facts,
-      segmentTail: this.segments.tail,
+      segmentTail: this.values.tail,
       transactions: this.transactionTail.count,
     };
     this.#mark = mark;
@@ -102,11 +103,11 @@ export class SqliteStore extends SqliteReader implements Store {
     const mark = this.#mark;
     invariant(mark !== undefined, 'a group is staged before it is synced', { path: this.path });
     try {
-      const { segment, offset } = this.segments.tail;
+      const { segment, offset } = this.values.tail;
       const moved = segment !== mark.segmentTail.segment || offset !== mark.segmentTail.offset;
       if (moved) {
         this.sql.moveTail.run(segment, offset);
-        this.segments.sync();
+        this.values.sync();
       }
       this.sql.commit.run();
     } catch (error) {
@@ -128,7 +129,7 @@ export class SqliteStore extends SqliteReader implements Store {
       // What was acknowledged is in the WAL, synced; the next open moves it.
       if (deviceFailure(error, this.path) === undefined) throw error;
     } finally {
-      this.segments.close();
+      this.values.close();
       this.#witness.close();
       this.#db.close();
       this.#released();
@@ -153,12 +154,12 @@ export class SqliteStore extends SqliteReader implements Store {
       case 'batches':
         for (const { digest, bytes } of write.batches) {
           if (this.batchLocation(digest) !== undefined) continue;
-          const { segment, offset, length, crc } = this.segments.append(bytes);
+          const { segment, offset, length, crc } = this.values.append(bytes);
           this.sql.putBatch.run(digestBytes(digest), segment, offset, length, crc);
         }
         return undefined;
       case 'pruneBatches':
-        for (const digest of write.digests) this.sql.forgetBatch.run(digestBytes(digest));
+        for (const digest of write.digests) this.#forgetBatch(digest);
         return undefined;
       case 'execution':
         return this.#writeExecution(write);
@@ -207,6 +208,12 @@ export class SqliteStore extends SqliteReader implements Store {
     return undefined;
   }
 
+  #forgetBatch(digest: BatchDigest): void {
+    const row = this.sql.forgetBatch.get(digestBytes(digest));
+    const location = row === undefined ? undefined : locationOf(row);
+    if (location !== undefined) this.values.forget(location);
+  }
+
   #writeExecution(write: Extract<StoreWrite, { kind: 'execution' }>): WriteOutcome | undefined {
     const ruling = ruleOnExecution(this.#facts, this.#chain, write);
     if (ruling === 'known') return undefined;
@@ -214,7 +221,7 @@ export class SqliteStore extends SqliteReader implements Store {
     const { blockId, executed, transactions, events } = write;
     const { height, appHash } = executed;
     const empty = transactions.length === 0 && events.length === 0;
-    const location = empty ? undefined : this.segments.append(encodeResults(transactions, events));
+    const location = empty ? undefined : this.values.append(encodeResults(transactions, events));
     const hash = digestBytes(appHash);
     this.sql.putExecution.run(
       height,
@@ -243,7 +250,7 @@ export class SqliteStore extends SqliteReader implements Store {
   #writeRun(lastHeight: Height): void {
     const entries = this.transactionTail.count;
     if (entries === 0) return;
-    const { segment, offset, length, crc } = this.segments.append(this.transactionTail.encodeRun());
+    const { segment, offset, length, crc } = this.values.append(this.transactionTail.encodeRun());
     this.sql.putRun.run(lastHeight, entries, segment, offset, length, crc);
     this.transactionTail.truncate(0);
     this.#tailTaken = true;
@@ -261,7 +268,7 @@ export class SqliteStore extends SqliteReader implements Store {
         detail: `${rollback.detail}; the store is closed to writing: restart the node`,
       };
     }
-    this.segments.rollback(mark.segmentTail);
+    this.values.rollback(mark.segmentTail);
     this.#facts = mark.facts;
     this.transactionTail.truncate(mark.transactions);
     const taken = this.#tailTaken;

@@ -45,9 +45,15 @@ export function prepareStatements(db: DatabaseSync) {
     markCommitted: prepare(`INSERT INTO batches (digest, committed_at) VALUES (?, ?)
     ON CONFLICT (digest) DO UPDATE SET committed_at = excluded.committed_at
     WHERE batches.committed_at IS NULL`),
-    forgetBatch: prepare('DELETE FROM batches WHERE digest = ? AND committed_at IS NULL'),
+    forgetBatch: prepare(
+      `DELETE FROM batches WHERE digest = ? AND committed_at IS NULL RETURNING ${LOCATION}`,
+    ),
     uncommittedBatches: prepare(`SELECT digest, ${LOCATION} FROM batches
     WHERE committed_at IS NULL AND digest > ? ORDER BY digest`),
+
+    inlineValue: prepare('SELECT body FROM inline_values WHERE id = ?'),
+    putInline: prepare('INSERT INTO inline_values (body) VALUES (?)'),
+    forgetInline: prepare('DELETE FROM inline_values WHERE id = ?'),
 
     executed: prepare('SELECT height, app_hash FROM executions ORDER BY height DESC LIMIT 1'),
     execution: prepare(

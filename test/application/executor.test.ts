@@ -148,6 +148,33 @@ describe('executing committed blocks (EX-1, EX-2)', () => {
     life.advance(1_000);
     expect(logs(life)).toEqual([[1, 'did a', 'did b']]);
   });
+
+  it('repeats what it asked the mempool for, word for word and withdrawing nothing, until it is answered (MP-9)', () => {
+    const lives = new Lives();
+    const life = lives.begin(() => logApplication(emptyGround()));
+    const block = lives.chain.add(['a'], ['b']);
+    life.commit(lives.chain, block, false);
+    life.commit(lives.chain, lives.chain.add(['c']), false);
+    life.advance(5_500);
+    expect(life.wanted).toHaveLength(6);
+    expect(new Set(life.wanted.map((request) => JSON.stringify(request))).size).toBe(1);
+    expect(life.unwanted).toEqual([]);
+    // What was not asked for yet has its turn after the answer.
+    life.onWanted = ({ tag, references }) => {
+      const batches = lives.chain.batches
+        .flat()
+        .filter(({ digest }) => references.some((reference) => reference.digest === digest));
+      write(life.store, { kind: 'batches', batches });
+      return { type: 'batches.held', tag };
+    };
+    life.advance(500);
+    expect(logs(life)).toEqual([
+      [1, 'did a', 'did b'],
+      [2, 'did c'],
+    ]);
+    life.advance(5_000);
+    expect(life.wanted).toHaveLength(8);
+  });
 });
 
 describe('a restart (EX-4)', () => {

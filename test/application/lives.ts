@@ -91,6 +91,7 @@ export class Life {
   readonly answers: ExecutionReply[] = [];
   /** What the executor asked the mempool for, and how it is answered. */
   readonly wanted: Extract<MempoolRequest, { type: 'batches.wanted' }>[] = [];
+  readonly unwanted: Extract<MempoolRequest, { type: 'batches.unwanted' }>[] = [];
   onWanted: (request: Extract<MempoolRequest, { type: 'batches.wanted' }>) => Message | undefined = () =>
     undefined;
   readonly #system;
@@ -118,6 +119,7 @@ export class Life {
     const mempool = handler<undefined, MempoolRequest>({
       init: () => undefined,
       receive: (message, context) => {
+        if (message.type === 'batches.unwanted') this.unwanted.push(message);
         if (message.type !== 'batches.wanted') return;
         this.wanted.push(message);
         const answer = this.onWanted(message);

@@ -1,4 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { setup } from 'xstate';
+import {
+  child,
+  createSystem,
+  seededRandom,
+  step,
+  supervisor,
+  types,
+  virtualClock,
+} from '../../src/actors/runtime/index.ts';
 import { millis } from '../../src/base/units.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
@@ -47,6 +57,45 @@ describe('/metrics', () => {
     expect(await sampleOf(metrics, 'althing_view_changes_total{reason="LeaderTimeout"}')).toBe(1);
     expect(await sampleOf(metrics, 'althing_rpc_calls_total{method="block",code="-32603"}')).toBe(1);
     expect(await sampleOf(metrics, 'althing_quorum_power')).toBe(27);
+  });
+
+  it('counts restarts by the place in the tree, and dead letters by reason, from 0 on (RT-8)', async () => {
+    const fragile = setup({
+      types: types<object, { readonly type: 'broke' | 'unwanted' }>(),
+      actions: {
+        break: step(() => {
+          throw new Error('broken');
+        }),
+      },
+    }).createMachine({
+      context: {},
+      initial: 'whole',
+      states: { whole: { on: { broke: { actions: 'break' } } }, never: { on: { unwanted: 'whole' } } },
+    });
+    const clock = virtualClock();
+    const system = createSystem({ name: 'node', clock, random: seededRandom(1) });
+    const pool = supervisor({ intensity: 9, templates: [child('peer', fragile)] });
+    system.start(
+      child('node', supervisor({ intensity: 9, children: [child('a', fragile), child('pool', pool)] })),
+    );
+    clock.settle();
+    for (const id of ['7', '8']) {
+      system.ref('node/pool').tell({ type: 'child.start', template: 'peer', id });
+    }
+    clock.settle();
+    const metrics = createMetrics(new MemoryNode(), system);
+    const restartsOf = (cell: string) => sampleOf(metrics, `althing_cell_restarts_total{cell="${cell}"}`);
+    const lostBy = (reason: string) => sampleOf(metrics, `althing_dead_letters_total{reason="${reason}"}`);
+    expect([await restartsOf('node/a'), await restartsOf('node/pool/peer')]).toEqual([0, 0]);
+    expect([await lostBy('unhandled'), await lostBy('poison')]).toEqual([0, 0]);
+    for (const to of ['node/a', 'node/pool/7', 'node/pool/8', 'node/pool/8']) {
+      system.ref(to).tell({ type: 'broke' });
+      system.ref(to).tell({ type: 'unwanted' });
+      clock.settle();
+    }
+    expect([await restartsOf('node/a'), await restartsOf('node/pool/peer')]).toEqual([1, 3]);
+    expect([await lostBy('unhandled'), await lostBy('poison')]).toEqual([4, 4]);
+    expect([...system.restarts().keys()].sort()).toEqual(['node/a', 'node/pool', 'node/pool/peer']);
   });
 
   it('lets go of the node when stopped, and two nodes in one process do not mix', async () => {

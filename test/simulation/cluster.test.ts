@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { millis } from '../../src/base/units.ts';
 import { ROOT_ROUND } from '../../src/protocol/chain/ordinals.ts';
 import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import { CALM } from '../../src/transport/hub.ts';
 
 const SECOND = 1_000;
 
@@ -90,6 +91,23 @@ describe('a cluster with dead validators', () => {
     expect(tip).toBeGreaterThan(100);
     run.start(3);
     run.advance(10 * SECOND);
+    expect(run.height(3)).toBeGreaterThanOrEqual(tip);
+    expect(run.checker.violations).toEqual([]);
+  });
+
+  it('brings it there also when every answer takes longer than its wait (CS-12)', () => {
+    const run = cluster();
+    run.crash(3);
+    run.advance(20 * SECOND);
+    const tip = run.height(0);
+    const slow = run.node(3).address;
+    for (const { address } of run.nodes) {
+      run.hub.setFaults({ ...CALM, delayMin: millis(2_000) }, { from: address, to: slow });
+      run.hub.setFaults({ ...CALM, delayMin: millis(2_000) }, { from: slow, to: address });
+    }
+    run.start(3);
+    run.advance(60 * SECOND);
+    expect(tip).toBeGreaterThan(20);
     expect(run.height(3)).toBeGreaterThanOrEqual(tip);
     expect(run.checker.violations).toEqual([]);
   });

@@ -9,6 +9,7 @@ import { MIGRATIONS, migrate, SCHEMA_VERSION, schemaVersion } from '../../src/st
 import { DATABASE_FILE } from '../../src/storage/open.ts';
 import { committedKey, recordKey } from '../../src/storage/sqlite-reader.ts';
 import {
+  batch,
   chain,
   committed,
   execution,
@@ -70,6 +71,29 @@ describe('migrations', () => {
     const db = new DatabaseSync(path);
     expect(schemaVersion(db)).toBe(SCHEMA_VERSION);
     db.close();
+  });
+
+  it('upgrades a home of schema 2, whose values all lie in segments, and reads them beside new ones', () => {
+    const [first, second] = chain(2);
+    if (first === undefined || second === undefined) throw new Error('two blocks');
+    const before = opened(dir, { inlineBytesMax: 0 });
+    write(before, { kind: 'batches', batches: [batch('old', 100)] });
+    write(before, { kind: 'commit', blocks: [committed(first)] }, execution(first, ['a']));
+    before.close();
+    const old = new DatabaseSync(path);
+    expect(old.prepare('SELECT count(*) AS count FROM inline_values').get()).toMatchObject({ count: 0 });
+    old.exec('DROP TABLE inline_values; PRAGMA user_version = 2');
+    old.close();
+
+    const store = opened(dir);
+    write(store, { kind: 'batches', batches: [batch('new', 100)] });
+    write(store, { kind: 'commit', blocks: [committed(second)] }, execution(second, ['b']));
+    const both = [batch('old', 100), batch('new', 100)];
+    expect(found(store.batches(both.map(({ digest }) => digest)))).toEqual({ batches: both, missing: [] });
+    for (const name of ['a', 'b']) {
+      expect(found(store.transaction(transaction(name, 0).hash))).toBeDefined();
+    }
+    store.close();
   });
 
   it('leaves the database at the former version when a step fails, and goes on at the next start', () => {

@@ -62,15 +62,31 @@ function filled(): Store {
 }
 
 /** Flips one bit in every row of a column, by SQL, as damage would below SQLite's notice. */
-function flip(table: string, column: string): void {
+function rowsOf(sql: string): readonly unknown[] {
   const db = new DatabaseSync(path);
-  db.function('flip', (value) => {
-    if (!(value instanceof Uint8Array)) throw new Error('bytes');
+  const rows = db
+    .prepare(sql)
+    .all()
+    .map((row) => ({ ...row }));
+  db.close();
+  return rows;
+}
+
+function flip(table: string, column: string): void {
+  change(table, column, (value) => {
     const copy = new Uint8Array(value);
     copy[copy.length >> 1] = (copy[copy.length >> 1] ?? 0) ^ 1;
     return copy;
   });
-  db.exec(`UPDATE ${table} SET ${column} = flip(${column})`);
+}
+
+function change(table: string, column: string, changed: (value: Uint8Array) => Uint8Array): void {
+  const db = new DatabaseSync(path);
+  db.function('changed', (value) => {
+    if (!(value instanceof Uint8Array)) throw new Error('bytes');
+    return changed(value);
+  });
+  db.exec(`UPDATE ${table} SET ${column} = changed(${column})`);
   db.close();
 }
 
@@ -177,26 +193,92 @@ describe('opening a store', () => {
     });
   });
 
-  it('finds one flipped bit in any transaction of a block, and reads the others', () => {
+  it('reports damage of a small value where it is read, with table and row, and goes on (ST-6)', () => {
     const store = opened(dir);
-    const [first] = chain(1);
-    if (first === undefined) throw new Error('a block');
-    const names = ['a', 'b', 'c'];
-    write(store, { kind: 'commit', blocks: [committed(first)] }, execution(first, names));
+    write(store, { kind: 'batches', batches: [batch('a', 500), batch('b', 4_096), batch('c', 4_097)] });
     store.close();
-    const segment = join(dir, 'segments', '00000001.seg');
-    const bytes = readFileSync(segment);
-    const at = bytes.indexOf(Buffer.from('log of b'));
-    bytes[at] = (bytes[at] ?? 0) ^ 1;
-    writeFileSync(segment, bytes);
+    expect(rowsOf('SELECT length(body) AS bytes FROM inline_values')).toEqual([
+      { bytes: 500 },
+      { bytes: 4_096 },
+    ]);
+    flip('inline_values', 'body');
     const damaged = opened(dir);
-    const [a, b, c] = names.map((name, index) => damaged.transaction(transaction(name, index).hash));
-    expect(a).toMatchObject({ status: 'found', value: { height: 1 } });
-    expect(b).toMatchObject({ status: 'failed', code: 'CORRUPT' });
-    expect(c).toMatchObject({ status: 'found', value: { height: 1 } });
-    expect(damaged.execution(height(1))).toMatchObject({ status: 'failed', code: 'CORRUPT' });
+    expect(damaged.batches([batch('a', 500).digest])).toMatchObject({
+      status: 'failed',
+      code: 'CORRUPT',
+      detail: expect.stringContaining('inline_values, row 1: CRC-32 is'),
+    });
+    expect(found(damaged.batches([batch('c', 4_097).digest])).missing).toEqual([]);
     damaged.close();
+    rowsOf('DELETE FROM inline_values');
+    const gone = opened(dir);
+    expect(gone.batches([batch('b', 4_096).digest])).toMatchObject({
+      code: 'CORRUPT',
+      detail: expect.stringContaining('inline_values, row 2: the row is missing'),
+    });
+    gone.close();
   });
+
+  it('leaves small values alone when a large batch is released, wherever that lay in its segment', () => {
+    const store = opened(dir, { inlineBytesMax: 20 });
+    const small = Array.from({ length: 30 }, (_, at) => batch(`small ${at}`, 20));
+    // The second lies at byte 21, and 21 is the id of a row.
+    const large = [batch('first', 21), batch('second', 21)];
+    write(store, { kind: 'batches', batches: [...small, ...large] });
+    write(store, { kind: 'pruneBatches', digests: large.map(({ digest: name }) => name) });
+    expect(found(store.batches(small.map(({ digest: name }) => name)))).toEqual({
+      batches: small,
+      missing: [],
+    });
+    store.close();
+  });
+
+  it('gives back the room of a small batch that is released', () => {
+    const store = opened(dir);
+    const batches = [batch('a', 100), batch('b', 100), batch('c', 100)];
+    const [a, , c] = batches;
+    if (a === undefined || c === undefined) throw new Error('there are three');
+    write(store, { kind: 'batches', batches });
+    write(store, { kind: 'pruneBatches', digests: [a.digest, c.digest] });
+    write(store, { kind: 'batches', batches: [c] });
+    expect(found(store.batches(batches.map(({ digest: name }) => name)))).toEqual({
+      batches: batches.slice(1),
+      missing: [a.digest],
+    });
+    store.close();
+    expect(rowsOf('SELECT count(*) AS count FROM inline_values')).toEqual([{ count: 2 }]);
+  });
+
+  it.each([
+    ['a segment', 0],
+    ['the database', 4_096],
+  ])(
+    'finds one flipped bit in any transaction of a block in %s, and reads the others',
+    (_, inlineBytesMax) => {
+      const store = opened(dir, { inlineBytesMax });
+      const [first] = chain(1);
+      if (first === undefined) throw new Error('a block');
+      const names = ['a', 'b', 'c'];
+      write(store, { kind: 'commit', blocks: [committed(first)] }, execution(first, names));
+      store.close();
+      const flipped = (value: Uint8Array): Uint8Array => {
+        const bytes = Buffer.from(value);
+        const at = bytes.indexOf(Buffer.from('log of b'));
+        bytes[at] = (bytes[at] ?? 0) ^ 1;
+        return bytes;
+      };
+      const segment = join(dir, 'segments', '00000001.seg');
+      if (inlineBytesMax === 0) writeFileSync(segment, flipped(readFileSync(segment)));
+      else change('inline_values', 'body', flipped);
+      const damaged = opened(dir);
+      const [a, b, c] = names.map((name, index) => damaged.transaction(transaction(name, index).hash));
+      expect(a).toMatchObject({ status: 'found', value: { height: 1 } });
+      expect(b).toMatchObject({ status: 'failed', code: 'CORRUPT' });
+      expect(c).toMatchObject({ status: 'found', value: { height: 1 } });
+      expect(damaged.execution(height(1))).toMatchObject({ status: 'failed', code: 'CORRUPT' });
+      damaged.close();
+    },
+  );
 
   it('refuses a home whose database is gone, where records were acknowledged (ST-7)', () => {
     const store = opened(dir);

@@ -14,7 +14,7 @@ export abstract class AskError extends Error {
   }
 }
 
-/** The mailbox or the list of public events did not let the question in. */
+/** The mailbox, the list of public events or the chart's present state did not take the question. */
 export class AskRefused extends AskError {
   override readonly name = 'AskRefused';
   readonly code = 'refused';

@@ -36,6 +36,8 @@ export class Core {
   readonly ready = new RingBuffer<Cell>();
   readonly asks = new Map<CellAddress, Ask>();
   readonly deadLetters = new DeadLetters();
+  /** Restarts of supervised cells, by `pathOf`. */
+  readonly restarts = new Map<string, number>();
   readonly inspectors = new Set<Inspector>();
   readonly turn: Writable<Turn>;
   readonly scope: CellScope;

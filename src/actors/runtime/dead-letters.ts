@@ -1,42 +1,50 @@
 /** Messages that nobody processed: counted by reason, the last few kept, each announced. Rules RT-8, docs/runtime.md. */
+import type { StateValue } from 'xstate';
 import { RingBuffer } from '../../base/ring-buffer.ts';
 import type { CellAddress, Message } from '../../protocol/supervision/effect.ts';
 
 /** Why a message was not processed. */
-export type DeadLetterReason =
+export const DEAD_LETTER_REASONS = [
   /** Nothing has that address. */
-  | 'no_such_cell'
+  'no_such_cell',
   /** Its cell ended while it was queued. */
-  | 'terminated'
+  'terminated',
   /** The mailbox was full: policies `reject`, `drop_newest`, `drop_oldest`, `stop_actor`. */
-  | 'mailbox_full'
-  | 'dropped_newest'
-  | 'dropped_oldest'
-  | 'overflow_stop'
+  'mailbox_full',
+  'dropped_newest',
+  'dropped_oldest',
+  'overflow_stop',
   /** The control lane was full. */
-  | 'control_full'
+  'control_full',
   /** Its sender had its share of the mailbox already. */
-  | 'sender_quota'
+  'sender_quota',
   /** The step that handled it threw (RT-6). */
-  | 'poison'
+  'poison',
+  /** The chart's present state has no enabled transition for it, no wildcard and no forbidden one (RT-8). */
+  'unhandled',
   /** Meant for an earlier incarnation (RT-6). */
-  | 'stale'
+  'stale',
   /** A timer's message that was queued when the timer was cancelled or started again. */
-  | 'cancelled'
+  'cancelled',
   /** From outside, and not among the event types that the cell declares (RT-16). */
-  | 'event_not_public'
+  'event_not_public',
   /** `xstate.*`, `cell.*` or `*` from outside (RT-16). */
-  | 'event_reserved'
+  'event_reserved',
   /** Too much was postponed. */
-  | 'postpone_full'
+  'postpone_full',
   /** An answer to an `ask` that is over. */
-  | 'late_reply';
+  'late_reply',
+] as const;
+
+export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
 export interface DeadLetter {
   readonly reason: DeadLetterReason;
   readonly to: CellAddress;
   readonly from: CellAddress | undefined;
   readonly message: Message;
+  /** Of an `unhandled` one: the chart's state, which has no transition for it. */
+  readonly state?: StateValue;
 }
 
 /** How many dead letters are kept for the inspector. @unit letters */

@@ -173,9 +173,16 @@ export function refuse(
 export function lose(core: Core, cell: Cell, envelope: Envelope, reason: DeadLetterReason): void {
   cell.lost ??= new Map();
   cell.lost.set(reason, (cell.lost.get(reason) ?? 0) + 1);
-  core.deadLetters.add({ reason, to: cell.address, from: envelope.from, message: envelope.message });
-  const { from } = envelope;
+  const { from, message } = envelope;
+  const letter = { reason, to: cell.address, from, message };
+  const state = reason === 'unhandled' ? cell.snapshot?.value : undefined;
+  core.deadLetters.add(state === undefined ? letter : { ...letter, state });
   if (from !== undefined && isAskAddress(from)) {
-    failAsk(core, from, (to) => new AskDead(to, `${to} lost '${envelope.message.type}' (${reason})`));
+    const { type } = message;
+    failAsk(core, from, (to) =>
+      reason === 'unhandled'
+        ? new AskRefused(to, `${to} does not handle '${type}' in its present state (unhandled)`)
+        : new AskDead(to, `${to} lost '${type}' (${reason})`),
+    );
   }
 }

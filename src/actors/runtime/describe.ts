@@ -25,3 +25,9 @@ export function describeCell(cell: Cell): CellInfo {
     snapshot: cell.snapshot ?? cell.reduced,
   };
 }
+
+/** The address of a cell, with the names of templates and kinds in place of ids that were given at run time. */
+export function pathOf({ parent, template, spawnKind, spec }: Cell): string {
+  const name = template ?? spawnKind ?? spec.id;
+  return parent === undefined ? name : `${pathOf(parent)}/${name}`;
+}

@@ -4,6 +4,7 @@ import type { ExitReason } from '../../protocol/supervision/effect.ts';
 import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
 import { lose, replyFromCell, tellFromCell } from './deliver.ts';
+import { pathOf } from './describe.ts';
 import {
   addressBelow,
   endCell,
@@ -156,6 +157,8 @@ function applySupervision(core: Core, cell: Cell, effect: OfSupervisor): void {
     const opened = openCell(core, cell, spec);
     opened.template = effect.template;
     if (effect.template !== undefined && effect.input !== undefined) opened.input = effect.input;
+    const path = pathOf(opened);
+    core.restarts.set(path, (core.restarts.get(path) ?? 0) + (opened.restarts > 0 ? 1 : 0));
     return;
   }
   const target = core.cells.get(addressBelow(cell, effect.id));

@@ -29,7 +29,7 @@ export {
   type Runner,
   realClock,
 } from './clock.ts';
-export type { DeadLetter, DeadLetterReason } from './dead-letters.ts';
+export { DEAD_LETTER_REASONS, type DeadLetter, type DeadLetterReason } from './dead-letters.ts';
 export { canonicalText, digestOf } from './digest.ts';
 export type {
   CellCounters,

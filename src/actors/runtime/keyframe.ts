@@ -10,6 +10,7 @@ import type { CellAddress, ExitReason, Message } from '../../protocol/supervisio
 import type { Cell } from './cell.ts';
 import type { Clock } from './clock.ts';
 import type { Core } from './core.ts';
+import type { DeadLetterReason } from './dead-letters.ts';
 import { spawnLogic, spawnSpec, specOfChild } from './effects.ts';
 import type { CellStatus } from './inspector.ts';
 import { addCell, armKill } from './lifecycle.ts';
@@ -55,7 +56,12 @@ export interface CellRecord {
   readonly postponed: readonly EnvelopeRecord[];
   readonly watching: readonly CellAddress[];
   readonly openAsks: readonly CellAddress[];
-  readonly counts: { readonly accepted: number; readonly processed: number; readonly refused: number };
+  readonly counts: {
+    readonly accepted: number;
+    readonly processed: number;
+    readonly refused: number;
+    readonly lost: readonly (readonly [DeadLetterReason, number])[];
+  };
 }
 
 export interface Keyframe {
@@ -121,7 +127,12 @@ function captureCell(core: Core, cell: Cell): CellRecord {
     postponed: postponed.map(toRecord),
     watching: [...(cell.watching ?? [])].map(({ address }) => address),
     openAsks: [...(cell.openAsks ?? [])],
-    counts: { accepted: cell.accepted, processed: cell.processed, refused: cell.refused },
+    counts: {
+      accepted: cell.accepted,
+      processed: cell.processed,
+      refused: cell.refused,
+      lost: [...(cell.lost ?? [])],
+    },
     ...(parent === undefined ? {} : { parent: parent.address }),
     ...(template === undefined ? {} : { template }),
     ...(spawnKind === undefined ? {} : { spawnKind }),
@@ -181,6 +192,7 @@ function restoreCell(core: Core, record: CellRecord, roots: ReadonlyMap<string, 
   cell.accepted = record.counts.accepted;
   cell.processed = record.counts.processed;
   cell.refused = record.counts.refused;
+  if (record.counts.lost.length > 0) cell.lost = new Map(record.counts.lost);
   const { logic } = cell;
   const { snapshot } = record;
   if (snapshot !== undefined && (logic.kind === 'machine' || logic.kind === 'supervisor')) {

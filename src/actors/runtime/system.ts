@@ -86,6 +86,11 @@ export interface System {
     listen(listener: (letter: DeadLetter) => void): () => void;
   };
   counters(): SystemCounters;
+  /**
+   * How often each child of a supervisor was started again, 0 included, by its address; children on request and spawned
+   * ones go by their template or kind, so that there are no more paths than specifications.
+   */
+  restarts(): ReadonlyMap<string, number>;
 }
 
 export interface SystemCounters {
@@ -170,6 +175,7 @@ export function openSystem(core: Core, options: SystemOptions): System {
     keyframe: () => captureKeyframe(core),
     deadLetters: core.deadLetters,
     counters: () => countAll(core),
+    restarts: () => core.restarts,
   };
 }
 

@@ -113,6 +113,10 @@ function stepMachine(
     endCell(core, cell, crash(describeError(error)));
     return;
   }
+  if (scope.wasUnhandled(snapshot, next)) {
+    leaveUnhandled(core, cell, envelope, message);
+    return;
+  }
   cell.snapshot = next;
   const { effects } = scope;
   const moved = !isSameState(snapshot, next);
@@ -120,6 +124,14 @@ function stepMachine(
   finish(core, cell, envelope, message, effects);
   // After the effects, so that a message postponed in the very step that moves comes again too (RT-13).
   if (moved && cell.mailbox.postponed > 0) cell.mailbox.restorePostponed();
+}
+
+// RT-8: the present state has no enabled transition for it. A stop that is not handled ends the cell as it would any other.
+function leaveUnhandled(core: Core, cell: Cell, envelope: Envelope | undefined, message: Message): void {
+  if (core.journal !== undefined) recordDigest(core, cell, []);
+  if (core.inspectors.size > 0) inspect(core, cell, envelope, message, []);
+  if (envelope !== undefined) lose(core, cell, envelope, 'unhandled');
+  else endCell(core, cell, cell.stopReason ?? NORMAL);
 }
 
 function stepReducer(core: Core, cell: Cell, state: Snapshot<unknown>, envelope: Envelope): void {

@@ -5,6 +5,7 @@ import { loadBlsEngine } from '../../crypto/bls/select.ts';
 import { loadGenesis } from '../../node/config/genesis-file.ts';
 import { homePaths } from '../../node/config/home.ts';
 import { resolveConfig } from '../../node/config/load.ts';
+import { rememberedPossessions } from '../../node/config/possessions.ts';
 import { renderToml } from '../../node/config/render.ts';
 import { configFailure, usageFailure } from '../failure.ts';
 import { createNetwork } from '../homes.ts';
@@ -44,7 +45,8 @@ export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalH
 
 async function reopen({ directory, validators, basePort }: LocalHomesRequest): Promise<LocalHomes> {
   const { engine } = await loadBlsEngine();
-  const genesis = loadGenesis(homePaths(localHome(directory, 0)).genesisFile, engine);
+  const { genesisFile, possessions } = homePaths(localHome(directory, 0));
+  const genesis = loadGenesis(genesisFile, rememberedPossessions(engine, possessions));
   if (genesis.status === 'refused') throw configFailure(genesis.problems);
   const count = genesis.genesis.validators.length;
   if (validators !== undefined && validators !== count) {

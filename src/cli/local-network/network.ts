@@ -2,7 +2,7 @@
  * A local network: N validators, each a process of its own, on this machine, until it is interrupted. Boundary.
  * It reports a validator that dies and lets the others go on; `althing start --home` brings one back.
  */
-
+import { flushCompileCache } from 'node:module';
 import { EXIT_CODES } from '../exit-codes.ts';
 import type { RunnerEvent } from '../node-events.ts';
 import { jsonDisplay, liveDisplay, type NetworkDisplay, type NetworkFacts, plainDisplay } from './display.ts';
@@ -23,6 +23,8 @@ const STOP_GRACE = 4_500;
 export async function runLocalNetwork(options: LocalNetworkOptions): Promise<number> {
   const { homes, basePort, signal } = options;
   await requireFreePorts(basePort, homes.length);
+  // What this process has compiled, its children need not compile again.
+  flushCompileCache();
   const display = chooseDisplay(options);
   const { processes, allEnded } = startAll(homes, display, signal);
   const interrupted = new Promise<'interrupted'>((resolve) => {

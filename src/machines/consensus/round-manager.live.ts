@@ -196,7 +196,9 @@ function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Ste
   const { tree, blocks } = decided;
   const tag = live.commitTag + 1;
   const committedRounds = new Set(blocks.map(({ block }) => block.header.round));
-  const fates = live.rounds.flatMap((round) => {
+  // Rounds up to the root before have had their fate.
+  const undecided = live.rounds.filter((round) => round > live.tree.root.round);
+  const fates = undecided.flatMap((round) => {
     if (committedRounds.has(round)) return toRound(context, live, clock, round, { type: 'round.committed' });
     return round < tree.root.round ? toRound(context, live, clock, round, { type: 'round.abandoned' }) : [];
   });

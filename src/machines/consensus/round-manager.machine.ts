@@ -6,6 +6,21 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
   id: 'round-manager',
   context: ({ input }) => ({ ...input, tag: 0 }),
   initial: 'recovering',
+  // What `running` handles, before that; and what comes late. Anything else is a dead letter `unhandled` (RT-8).
+  on: {
+    'round.timedOut': { actions: postpone() },
+    'blocks.fetched': { actions: postpone() },
+    // As good as lost on the way: who sent it repeats what matters.
+    'message.received': {},
+    'vote.found': {},
+    'peer.connected': {},
+    'peer.disconnected': {},
+    // Meant for an earlier life of this cell, or for its earlier request: the tree comes from what is durable.
+    'proposal.authenticated': {},
+    'blocks.committed': {},
+    'recovery.found': {},
+    'storage.failed': {},
+  },
   states: {
     recovering: {
       entry: 'requestRecovery',

@@ -240,8 +240,9 @@ export function examine(
   const facts: ChainFacts = { parentId: block.qc.blockId, namedBatches, hasWork, committedRound };
   const seen = happened({ ...context, candidate, facts }, { type: 'proposed', block, id: blockId });
   const { batches } = block.header;
+  // A round that was given up votes for nothing: its block is kept for the chain, its batches are not asked for.
   const wanted: Effect[] =
-    batches.length === 0
+    batches.length === 0 || !isLive(context)
       ? []
       : [
           askMempool(context, {

@@ -12,11 +12,24 @@ const followStep = [
   { guard: { type: 'stepIs', params: { step: 'Abandoned' } }, target: 'abandoned' },
 ] as const;
 
+/** What counts only until this validator votes or the round ends: later it is expected, and ignored on purpose (RT-8). */
+const tooLate = {
+  'proposal.received': {},
+  'facts.changed': {},
+  'batches.held': {},
+  'batches.refused': {},
+  'candidate.lookAgain': {},
+  'proposal.dueNow': {},
+  'proposal.missed': {},
+  'payload.selected': {},
+} as const;
+
 export const roundMachine = roundSetup.createMachine({
   id: 'round',
   context: ({ input, self }) => initialRound(input, wallNow({ self })),
   initial: 'newRound',
   on: {
+    ...tooLate,
     'peer.connected': { actions: 'repeatToPeer' },
     'vote.seen': { actions: 'recordVoteSeen' },
     'vote.cast': { actions: 'recordVote' },
@@ -53,7 +66,11 @@ export const roundMachine = roundSetup.createMachine({
     precommit: { always: [followStep[2], followStep[4]] },
     /** Its child's QC committed it. */
     commit: {},
-    timedOut: { always: [followStep[1], followStep[2], followStep[4]] },
+    timedOut: {
+      always: [followStep[1], followStep[2], followStep[4]],
+      // No vote for it any more, but its block may be certified by others, and is needed then (CS-12).
+      on: { 'proposal.received': { actions: 'examineProposal' } },
+    },
     /** Another chain was committed past it. */
     abandoned: {},
   },

@@ -6,7 +6,13 @@ export const safetyMachine = safetySetup.createMachine({
   id: 'safety',
   context: ({ input }) => ({ ...input, version: 0, tag: 0, pending: undefined }),
   initial: 'recovering',
-  on: { 'safety.violated': { target: '.halted', actions: 'giveUpSignature' } },
+  on: {
+    'safety.violated': { target: '.halted', actions: 'giveUpSignature' },
+    // Answers to an earlier request, or to an earlier life of this cell: the record is read again since (RT-8).
+    'recovery.found': {},
+    'record.persisted': {},
+    'storage.failed': {},
+  },
   states: {
     recovering: {
       entry: 'requestRecovery',

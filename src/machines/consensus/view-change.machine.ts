@@ -6,6 +6,22 @@ export const viewChangeMachine = viewChangeSetup.createMachine({
   id: 'view-change',
   context: ({ input }) => ({ ...input, tag: 0 }),
   initial: 'recovering',
+  // What `running` handles, before that; and what comes late. Anything else is a dead letter `unhandled` (RT-8).
+  on: {
+    'certificates.received': { actions: postpone() },
+    'qc.formed': { actions: postpone() },
+    'viewChange.ordered': { actions: postpone() },
+    // As good as lost on the way: who sent it repeats what matters.
+    'message.received': {},
+    'peer.connected': {},
+    'peer.disconnected': {},
+    // About a round that is over, or meant for an earlier life of this cell or its earlier request.
+    'proposal.condemned': {},
+    'timeout.sent': {},
+    'timeout.refused': {},
+    'recovery.found': {},
+    'storage.failed': {},
+  },
   states: {
     recovering: {
       entry: 'requestRecovery',

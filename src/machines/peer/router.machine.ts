@@ -10,7 +10,8 @@ export const routerMachine = routerSetup.createMachine({
       entry: 'greetPeers',
       on: {
         'network.sendRequested': { actions: 'sendAll' },
-        'peer.misbehaved': { guard: 'isKnown', actions: 'forwardMisbehaviour' },
+        // Whoever has gone meanwhile, or is this node, cannot be charged.
+        'peer.misbehaved': [{ guard: 'isKnown', actions: 'forwardMisbehaviour' }, {}],
         'connection.offered': [{ guard: 'isKnown', actions: 'forwardOffer' }, { actions: 'admitOffer' }],
         'guest.started': { actions: 'recordGuest' },
         'link.up': { actions: 'recordLink' },

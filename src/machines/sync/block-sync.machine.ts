@@ -21,7 +21,13 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
       states: {
         asking: {
           entry: 'requestBlocks',
+          always: { guard: 'isAsked', target: 'awaiting' },
+          // Nobody is known to hold it.
           after: { answerTimeout: { target: 'asking', reenter: true } },
+        },
+        awaiting: {
+          always: { guard: 'answerHelped', target: 'asking' },
+          after: { answerTimeout: 'asking' },
           on: {
             'message.received': [
               { guard: 'isAwaitedAnswer', target: 'weighing', actions: 'serveOrTake' },

@@ -67,6 +67,8 @@ class CellSelf {
 class CellSystem {
   [TURN]: Turn;
   microsteps: Microstep[] | undefined;
+  /** A transition was selected since this was last set to false. */
+  tookTransition = false;
   constructor(turn: Turn) {
     this[TURN] = turn;
   }
@@ -81,6 +83,7 @@ class CellSystem {
     readonly snapshot: AnyMachineSnapshot;
     readonly _transitions: readonly RawTransition[];
   }): void {
+    if (event._transitions.length > 0) this.tookTransition = true;
     if (this.microsteps === undefined) return;
     this.microsteps.push({
       event: event.event,
@@ -158,6 +161,7 @@ export class CellScope {
   /** The next snapshot, and its effects in `this.effects`. Throws what the chart throws (RT-11). */
   step(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, event: Message): AnyMachineSnapshot {
     if (this.effects.length > 0) this.effects = [];
+    this.system.tookTransition = false;
     try {
       const next: AnyMachineSnapshot = machine.transition(snapshot, asEvent(event), asActorScope(this));
       if (this.#custom !== undefined) this.#runCustom();
@@ -166,6 +170,14 @@ export class CellScope {
       this.#clear();
       throw error;
     }
+  }
+
+  /**
+   * True when no transition was enabled in the step from `before` to `after`, the last one: not even one without
+   * actions, a wildcard or a forbidden transition (RT-8). XState tells which it selected, so guards run once.
+   */
+  wasUnhandled(before: AnyMachineSnapshot, after: AnyMachineSnapshot): boolean {
+    return before === after && !this.system.tookTransition;
   }
 
   /** The first state of a reducer. */

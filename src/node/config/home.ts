@@ -10,6 +10,8 @@ export interface HomePaths {
   /** The application's own; rebuilt from the chain when it is gone. */
   readonly applicationData: string;
   readonly keys: string;
+  /** Which keys of the genesis have proven their possession already. */
+  readonly possessions: string;
   /** Bearer token of operator commands, mode 0600; written at the first start. */
   readonly adminTokenFile: string;
 }
@@ -22,6 +24,7 @@ export function homePaths(home: string): HomePaths {
     data: join(home, 'data'),
     applicationData: join(home, 'data', 'application'),
     keys: join(home, 'keys'),
+    possessions: join(home, 'keys', 'possessions'),
     adminTokenFile: join(home, 'keys', 'admin.token'),
   };
 }

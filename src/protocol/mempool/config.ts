@@ -42,10 +42,14 @@ export interface MempoolConfig extends BatchLimits {
   /** Then each next holder after so long, doubling to the max. */
   readonly fetchRetryMin: Millis;
   readonly fetchRetryMax: Millis;
+  /** A fetch that storage has not answered so long goes to a holder. */
+  readonly storagePatience: Millis;
   /** Batches being fetched at once. Beyond: TOO_MANY_WANTED. */
   readonly fetchesMax: number;
   /** Askers that wait for batches at once. Beyond: TOO_MANY_WANTED. */
   readonly wantsMax: number;
+  /** Of one asker. Beyond: its oldest is refused, TOO_MANY_WANTED. */
+  readonly wantsPerAskerMax: number;
   /** GetBatch answers being read from storage at once, and of one peer. Beyond: dropped, the peer asks again. */
   readonly servingMax: number;
   readonly servingPerPeerMax: number;
@@ -88,8 +92,12 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   fetchDelay: millis(10),
   fetchRetryMin: millis(150),
   fetchRetryMax: millis(2_000),
+  /** @source chosen: far above a durable write of a slow disk; a request can get lost only in a full mailbox */
+  storagePatience: millis(10_000),
   fetchesMax: 1_024,
   wantsMax: 256,
+  /** @source an executor and a round each wait for one at a time */
+  wantsPerAskerMax: 4,
   servingMax: 64,
   servingPerPeerMax: 4,
   serveBytesMax: 8 * MEBIBYTE,

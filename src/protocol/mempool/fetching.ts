@@ -22,34 +22,50 @@ import {
 type Wanted = Extract<MempoolRequest, { readonly type: 'batches.wanted' }>;
 type Refused = Omit<Extract<MempoolReply, { readonly type: 'batches.refused' }>, 'type' | 'tag'>;
 
-/** Answers at once when all are durable here; else waits, and fetches what is not on its way (MP-9). */
-export function want(state: MempoolState, request: Wanted): Step {
-  const cleared = withoutWant(state, request.replyTo, request.tag);
+/**
+ * Answers at once when all are durable here; else waits, and fetches what is not on its way. A repetition changes
+ * nothing, unless something of it got lost (MP-9).
+ */
+export function want(state: MempoolState, request: Wanted, now: Monotonic): Step {
+  const before = state.wants.find((waiting) => isOf(waiting, request.replyTo, request.tag));
+  const step = wanted(
+    withoutWant(state, request.replyTo, request.tag),
+    request,
+    openOf(before, request),
+    now,
+  );
+  return { ...step, state: prunedFetches(step.state) };
+}
+
+function wanted(state: MempoolState, request: Wanted, open: readonly BatchReference[], now: Monotonic): Step {
   const missing = new Map<BatchDigest, BatchReference>();
   const unknown: BatchDigest[] = [];
-  for (const reference of request.references) {
-    const entry = lookup(cleared.batches, reference.digest);
-    const problem = entry === undefined ? undefined : problemOf(cleared, request.height, reference, entry);
-    if (problem !== undefined) return { state: cleared, effects: [refusal(request, problem)] };
+  for (const reference of open) {
+    const entry = lookup(state.batches, reference.digest);
+    const problem = entry === undefined ? undefined : problemOf(state, request.height, reference, entry);
+    if (problem !== undefined) return { state, effects: [refusal(request, problem)] };
     if (entry?.storage.status === 'durable') continue;
     missing.set(reference.digest, reference);
-    if (entry === undefined && !holds(cleared.fetches, reference.digest)) unknown.push(reference.digest);
+    if (entry === undefined && !holds(state.fetches, reference.digest)) unknown.push(reference.digest);
   }
-  if (missing.size === 0) return { state: cleared, effects: [held(request)] };
-  const tooMany = overload(cleared, [...missing.keys()], unknown.length);
-  if (tooMany !== undefined) return { state: cleared, effects: [refusal(request, tooMany)] };
-  const { replyTo, tag, height, holders } = request;
-  const added: Want = { replyTo, tag, missing, ...(height === undefined ? {} : { height }) };
-  const waiting: MempoolState = { ...cleared, wants: [...cleared.wants, added] };
-  if (unknown.length === 0) return unchanged(waiting);
+  if (missing.size === 0) return { state, effects: [held(request)] };
+  const relieved = withoutOldest(state, request.replyTo);
+  const tooMany = overload(relieved.state, [...missing.keys()], unknown.length);
+  if (tooMany !== undefined)
+    return { ...relieved, effects: [...relieved.effects, refusal(request, tooMany)] };
+  const { replyTo, tag, height, references, holders } = request;
+  const added: Want = { replyTo, tag, missing, references, ...(height === undefined ? {} : { height }) };
+  const waiting: MempoolState = { ...relieved.state, wants: [...relieved.state.wants, added] };
+  if (unknown.length === 0) return { ...relieved, state: waiting };
+  const dueAt = monotonic(now + state.config.storagePatience);
   const fetches = unknown.reduce(
-    (map, digest) => withEntry(map, digest, { digest, holders, stage: { status: 'looking' } }),
+    (map, digest) => withEntry(map, digest, { digest, holders, stage: { status: 'looking', dueAt } }),
     waiting.fetches,
   );
   const asked = withErrand({ ...waiting, fetches }, { kind: 'look', digests: unknown });
   const { storage, self } = state.addresses;
   const look = tell(storage, { type: 'batches.requested', replyTo: self, tag: asked.tag, digests: unknown });
-  return { state: asked.state, effects: [look] };
+  return { state: asked.state, effects: [...relieved.effects, look] };
 }
 
 /** The asker does not wait any more; what only it wanted is fetched no longer. */
@@ -112,13 +128,12 @@ export function satisfied(state: MempoolState, digest: BatchDigest): Step {
 /** Asks the next holder of each batch that is due, one message a holder (MP-10). */
 export function askHolders(state: MempoolState, now: Monotonic): Step {
   const due = [...valuesOf(state.fetches)]
-    .filter(({ stage }) => stage.status === 'asking' && stage.dueAt <= now)
+    .filter(({ stage }) => stage.dueAt <= now)
     .sort((left, right) => (left.digest < right.digest ? -1 : 1));
   if (due.length === 0) return unchanged(state);
   const byHolder = new Map<Address, BatchDigest[]>();
   const fetches = due.reduce((map, fetch) => {
-    if (fetch.stage.status !== 'asking') return map;
-    const { attempts } = fetch.stage;
+    const attempts = fetch.stage.status === 'asking' ? fetch.stage.attempts : 0;
     const candidates = candidatesOf(state, fetch);
     const holder = candidates[attempts % Math.max(1, candidates.length)];
     if (holder !== undefined) byHolder.set(holder, [...(byHolder.get(holder) ?? []), fetch.digest]);
@@ -187,8 +202,41 @@ function overload(
   return { code: 'TOO_MANY_WANTED', digest, detail };
 }
 
+const isOf = (waiting: Want, replyTo: string, tag: number): boolean =>
+  waiting.replyTo === replyTo && waiting.tag === tag;
+
+/** What a request still lacks: of a repetition, what the first time left open. */
+function openOf(before: Want | undefined, request: Wanted): readonly BatchReference[] {
+  const { references, height } = request;
+  const repeats =
+    before !== undefined &&
+    before.height === height &&
+    before.references.length === references.length &&
+    before.references.every((reference, index) => {
+      const other = references[index];
+      return (
+        reference.digest === other?.digest &&
+        reference.count === other.count &&
+        reference.bytes === other.bytes
+      );
+    });
+  return repeats ? [...before.missing.values()] : references;
+}
+
+/** Room for another want of this asker: who asks so much has forgotten its oldest (MP-10). */
+function withoutOldest(state: MempoolState, replyTo: string): Step {
+  const { wantsPerAskerMax } = state.config;
+  const own = state.wants.filter((waiting) => waiting.replyTo === replyTo);
+  const [oldest] = own;
+  const [digest] = oldest?.missing.keys() ?? [];
+  if (oldest === undefined || digest === undefined || own.length < wantsPerAskerMax) return unchanged(state);
+  const detail = `${own.length} wants of at most ${wantsPerAskerMax} of this asker wait`;
+  const told = refusal(oldest, { code: 'TOO_MANY_WANTED', digest, detail });
+  return { state: withoutWant(state, replyTo, oldest.tag), effects: [told] };
+}
+
 function withoutWant(state: MempoolState, replyTo: string, tag: number): MempoolState {
-  const wants = state.wants.filter((waiting) => waiting.replyTo !== replyTo || waiting.tag !== tag);
+  const wants = state.wants.filter((waiting) => !isOf(waiting, replyTo, tag));
   return wants.length === state.wants.length ? state : { ...state, wants };
 }
 

@@ -9,6 +9,7 @@ import { persisting } from './sealing.ts';
 import { holds, lookup, withEntry, withoutEntry } from './sharded-map.ts';
 import {
   accusing,
+  type Fetch,
   type FoundBatch,
   type MempoolState,
   type Step,
@@ -27,7 +28,12 @@ const SERVED_TOGETHER = 16;
  * Keeps a batch that its author sends within its quota, or that is being fetched. What was not asked for and comes
  * from another than its author is passed over: it may be a late answer.
  */
-export function receiveBatch(state: MempoolState, from: Address, message: BatchMessage): Step {
+export function receiveBatch(
+  state: MempoolState,
+  from: Address,
+  message: BatchMessage,
+  now: Monotonic,
+): Step {
   if (!state.validators.indexByAddress.has(from)) return accusing(state, from, 'NOT_A_VALIDATOR');
   const view = parseBatch(message.bytes, state.config);
   if (view === 'malformed') return accusing(state, from, 'BATCH_MALFORMED');
@@ -43,7 +49,7 @@ export function receiveBatch(state: MempoolState, from: Address, message: BatchM
   }
   const fetch = lookup(state.fetches, digest);
   if (fetch !== undefined) {
-    return fetch.stage.status === 'persisting' ? unchanged(state) : takeFetched(state, digest, view);
+    return fetch.stage.status === 'persisting' ? unchanged(state) : takeFetched(state, digest, view, now);
   }
   if (from !== view.author || holds(state.named, digest)) return unchanged(state);
   if (!isAlive(state, view) || isOverQuota(state, view)) return unchanged(state);
@@ -118,22 +124,20 @@ function deliver(
 }
 
 /** A batch of a block that is committed already is stored and nothing else; one that may still be named joins the rest. */
-function takeFetched(state: MempoolState, digest: BatchDigest, view: BatchView): Step {
+function takeFetched(state: MempoolState, digest: BatchDigest, view: BatchView, now: Monotonic): Step {
   const { count, expiresAtHeight, bytes } = view;
   const known = arrived(state, digest, { count, expiresAtHeight, bytes: bytes.byteLength });
   const fetch = lookup(known.state.fetches, digest);
-  const step =
-    isAlive(state, view) && !holds(state.named, digest)
-      ? keep({ ...known.state, fetches: withoutEntry(known.state.fetches, digest) }, digest, view)
-      : fetch === undefined
-        ? unchanged(known.state)
-        : persisting(
-            {
-              ...known.state,
-              fetches: withEntry(known.state.fetches, digest, { ...fetch, stage: { status: 'persisting' } }),
-            },
-            [{ digest, bytes }],
-          );
+  const step = (() => {
+    if (isAlive(state, view) && !holds(state.named, digest)) {
+      return keep({ ...known.state, fetches: withoutEntry(known.state.fetches, digest) }, digest, view);
+    }
+    if (fetch === undefined) return unchanged(known.state);
+    const dueAt = monotonic(now + state.config.storagePatience);
+    const taken: Fetch = { ...fetch, stage: { status: 'persisting', dueAt } };
+    const fetches = withEntry(known.state.fetches, digest, taken);
+    return persisting({ ...known.state, fetches }, [{ digest, bytes }]);
+  })();
   return { state: step.state, effects: [...known.effects, ...step.effects] };
 }
 

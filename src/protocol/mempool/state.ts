@@ -81,11 +81,13 @@ export interface OwnBatch {
   readonly parts: readonly BatchPart[];
 }
 
-/** An asker that waits for batches. `missing` empties as they become durable here. */
+/** An asker that waits for batches, known by its address and tag. `missing` empties as they become durable here. */
 export interface Want {
   readonly replyTo: CellAddress;
   readonly tag: number;
   readonly height?: Height;
+  /** As it was asked: the same again is a repetition. */
+  readonly references: readonly BatchReference[];
   readonly missing: ReadonlyMap<BatchDigest, BatchReference>;
 }
 
@@ -94,10 +96,9 @@ export interface Fetch {
   readonly digest: BatchDigest;
   /** Who is asked, in turn. */
   readonly holders: readonly Address[];
-  readonly stage:
-    | { readonly status: 'looking' }
-    | { readonly status: 'asking'; readonly attempts: number; readonly dueAt: Monotonic }
-    | { readonly status: 'persisting' };
+  readonly stage: /** Storage has not answered yet; a holder is asked when that takes until `dueAt`. */
+    | { readonly status: 'looking' | 'persisting'; readonly dueAt: Monotonic }
+    | { readonly status: 'asking'; readonly attempts: number; readonly dueAt: Monotonic };
 }
 
 /** A request to storage whose answer names only its tag. */

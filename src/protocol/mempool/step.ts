@@ -67,7 +67,7 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
     case 'payload.requested':
       return selectPayload(state, event);
     case 'batches.wanted':
-      return want(state, event);
+      return want(state, event, now);
     case 'batches.unwanted':
       return unchanged(unwant(state, event.replyTo, event.tag));
     case 'blocks.committed':
@@ -75,7 +75,7 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
     case 'validators.changed':
       return unchanged(reweigh(state, event.validators));
     case 'message.received':
-      return fromPeer(state, event);
+      return fromPeer(state, event, now);
     case 'peer.connected':
       return greet(state, event.peer, now);
     case 'peer.disconnected':
@@ -106,11 +106,11 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
   }
 }
 
-function fromPeer(state: MempoolState, event: PeerMessageReceived<MempoolPeerMessage>): Step {
+function fromPeer(state: MempoolState, event: PeerMessageReceived<MempoolPeerMessage>, now: Monotonic): Step {
   const { from, message } = event;
   switch (message.kind) {
     case 'Batch':
-      return receiveBatch(state, from, message);
+      return receiveBatch(state, from, message, now);
     case 'BatchAck':
       return receiveAcks(state, from, message);
     case 'GetBatch':

@@ -46,6 +46,8 @@ export interface Roster {
   readonly children: PersistentMap<ChildRecord>;
   readonly nextOrder: number;
   readonly restarts: readonly Monotonic[];
+  /** Children whose own restart is to come. Every waiting child is one, or belongs to the group of one. */
+  readonly pending: readonly string[];
   readonly plan: readonly Task[];
   /** Bounded by two for each child: one end, one due restart. */
   readonly deferred: readonly Deferred[];
@@ -88,6 +90,7 @@ export function openRoster({ children, ...flags }: RosterInput): Roster {
     ),
     nextOrder: children.length,
     restarts: [],
+    pending: [],
     plan: children.map(({ id }) => ({ do: 'start', id })),
     deferred: [],
     ending: undefined,
@@ -186,7 +189,8 @@ export const deferDue = (roster: Roster, id: string): Roster => ({
 });
 
 /** A restart is due: its group starts, in order. */
-export function noteRestartDue(roster: Roster, id: string): Roster {
+export function noteRestartDue(known: Roster, id: string): Roster {
+  const roster = withoutPending(known, id);
   if (findChild(roster, id)?.status !== 'waiting') return roster;
   if (roster.strategy === 'one_for_one') return { ...roster, plan: [{ do: 'start', id }] };
   const ids = idsOf(roster);
@@ -234,6 +238,7 @@ export function endAll(
       ...waiting.reduce((next, { spec }) => mark(next, spec.id, { status: 'idle' }), roster),
       plan: underWay === undefined ? stops : [{ do: 'stop', id: underWay, after: 'rest' }, ...stops],
       deferred: [],
+      pending: [],
       ending: roster.ending ?? reason,
     },
     effects: [
@@ -244,11 +249,23 @@ export function endAll(
   };
 }
 
-/** A child that waits for its restart will not be started. */
+/** A child that waits for its restart will not be started; those that were stopped because of it are, now (RT-4). */
 export function giveUpRestart(roster: Roster, id: string, after: 'rest' | 'forget'): RosterDecision {
-  const settled = settle(roster, { do: 'stop', id, after });
+  const settled = settle(withoutPending(roster, id), { do: 'stop', id, after });
+  const starts = stranded(settled.roster).map((other): Task => ({ do: 'start', id: other }));
   const effects: Effect[] = [{ kind: 'cancelTimer', key: restartTimer(id) }];
-  return { roster: settled.roster, effects: [...effects, ...settled.effects] };
+  return {
+    roster: { ...settled.roster, plan: [...settled.roster.plan, ...starts] },
+    effects: [...effects, ...settled.effects],
+  };
+}
+
+// Children that wait, and that no restart to come will start.
+function stranded(roster: Roster): readonly string[] {
+  if (roster.strategy === 'one_for_one') return [];
+  const ids = idsOf(roster);
+  const started = new Set(roster.pending.flatMap((id) => concernedBy(roster.strategy, ids, id)));
+  return ids.filter((id) => statusOf(roster, id) === 'waiting' && !started.has(id));
 }
 
 /** The name of the timer of a delayed restart. */
@@ -285,7 +302,8 @@ function scheduleRestart(
   const { backoff } = child.spec;
   const attempt = nextAttempt(backoff, child.attempt, child.startedAt, now);
   const delayMs = backoffDelay(backoff, attempt, draw);
-  const waiting = mark(counted, id, { status: 'waiting', attempt: attempt + 1 });
+  const pending = [...withoutPending(counted, id).pending, id];
+  const waiting = mark({ ...counted, pending }, id, { status: 'waiting', attempt: attempt + 1 });
   const grouped = stopGroup(waiting, id);
   if (delayMs === 0) return { ...grouped, roster: deferDue(grouped.roster, id) };
   const message = { type: 'restart.due', id } as const;
@@ -345,6 +363,10 @@ function endsWithSignificant(roster: Roster, ended: ChildRecord): boolean {
 const quiet = (roster: Roster): RosterDecision => ({ roster, effects: [] });
 const idsOf = (roster: Roster): readonly string[] => childrenOf(roster).map(({ spec }) => spec.id);
 const statusOf = (roster: Roster, id: string): ChildStatus | undefined => findChild(roster, id)?.status;
+const withoutPending = (roster: Roster, id: string): Roster =>
+  roster.pending.includes(id)
+    ? { ...roster, pending: roster.pending.filter((other) => other !== id) }
+    : roster;
 const finishTask = (roster: Roster): Roster => ({ ...roster, plan: roster.plan.slice(1) });
 const without = (roster: Roster, id: string): Roster => ({
   ...roster,

@@ -172,6 +172,70 @@ describe('a full mailbox of a cell', () => {
     expect(contextAt(system, 'top/w').notes).toHaveLength(50);
   });
 
+  it('is passed by a stop: what was queued before it is lost, and accounted for (RT-7, RT-8)', () => {
+    const { clock, system, dead, log } = rig(
+      child('top', supervisor({ children: [child('w', puppet, { controlEvents: ['go'] })] })),
+    );
+    const ref = system.ref('top/w');
+    for (let value = 0; value < 50; value += 1) ref.tell({ type: 'note', value });
+    ref.tell({ type: 'go', to: 'right' });
+    void system.stop();
+    clock.settle();
+    expect(log.slice(-2)).toEqual(['-top/w shutdown', '-top shutdown']);
+    // The cell had one turn before its supervisor had the one that stops it.
+    const notes = Array.from({ length: 50 }, (_, value) => ({
+      reason: 'terminated',
+      message: { type: 'note', value },
+    }));
+    expect(dead).toMatchObject(notes);
+    expect(system.counters()).toMatchObject({ queued: 0, cells: 0 });
+  });
+
+  it('keeps the order of each sender, however the senders take turns (RT-9)', () => {
+    const senders = ['a', 'b', 'c'];
+    const plan = fc.array(fc.record({ who: fc.nat({ max: 2 }), count: fc.nat({ max: 4 }) }), {
+      maxLength: 30,
+    });
+    fc.assert(
+      fc.property(plan, fc.boolean(), (list, isBatch) => {
+        const children = [...senders, 'w'].map((id) => child(id, puppet));
+        const { clock, system } = rig(child('top', supervisor({ children })));
+        const sent = new Map<number, number[]>(senders.map((_, who) => [who, []]));
+        let value = 0;
+        for (const { who, count } of list) {
+          const effects = Array.from({ length: count }, () => {
+            value += 3;
+            sent.get(who)?.push(value + who);
+            return { kind: 'tell', to: 'top/w', message: { type: 'note', value: value + who } };
+          });
+          system.ref(`top/${senders[who]}`).tell({ type: 'do', effects });
+          if (!isBatch) clock.settle();
+        }
+        clock.settle();
+        const { notes } = contextAt(system, 'top/w');
+        for (const [who, values] of sent) expect(notes.filter((one) => one % 3 === who)).toEqual(values);
+      }),
+    );
+  });
+
+  it('refuses a sender above its quota, and nobody else (RT-7)', () => {
+    const noisy = child('noisy', puppet);
+    const w = child('w', puppet, { mailbox: { capacity: 100, perSender: 3 } });
+    const { clock, system, dead } = rig(child('top', supervisor({ children: [w, noisy] })));
+    const effects = Array.from({ length: 10 }, (_, value) => ({
+      kind: 'tell',
+      to: 'top/w',
+      message: { type: 'note', value },
+    }));
+    system.ref('top/noisy').tell({ type: 'do', effects });
+    const outcomes = [101, 102, 103, 104].map((value) => system.ref('top/w').tell({ type: 'note', value }));
+    expect(outcomes).toEqual(['accepted', 'accepted', 'accepted', 'dropped']);
+    clock.settle();
+    expect(contextAt(system, 'top/w').notes).toHaveLength(6);
+    expect(dead.map(({ reason }) => reason)).toEqual(Array.from({ length: 8 }, () => 'sender_quota'));
+    expect(system.ref('top/w').tell({ type: 'note', value: 105 })).toBe('accepted');
+  });
+
   it('tells a boundary actor when there is room again, so that none is lost (RT-7)', async () => {
     const flooder = handler<null, { type: 'flood'; count: number }>({
       init: () => null,

@@ -104,6 +104,8 @@ type Sent = Parameters<typeof toldTo>[0];
 const commits = (effects: Sent) =>
   toldTo(effects, 'storage').filter(({ type }) => type === 'blocks.commitRequested');
 
+const postponed = [{ kind: 'postpone' }];
+
 function running() {
   const chart = reach.start(input);
   chart.send(found(), { wall: wallTime(GENESIS_TIME) });
@@ -150,6 +152,27 @@ describe('round-manager chart: recovery', () => {
     expect(chart.snapshot.value).toBe('waiting');
     for (const one of once) expect(ofKind(chart.send(one), 'postpone')).toHaveLength(1);
     expect(toldTo(chart.elapse(500), 'storage')).toMatchObject([{ type: 'recovery.requested', tag: 2 }]);
+  });
+
+  it('keeps blocks and time-outs for after the recovery; what is repeated or of an earlier life it ignores (RT-8)', () => {
+    const chart = reach.start(input);
+    expect(chart.send({ type: 'round.timedOut', round: round(1), reason: 'LeaderTimeout' })).toEqual(
+      postponed,
+    );
+    expect(chart.send(fetched(1, 2))).toEqual(postponed);
+    const ignored = [
+      proposed(blockAt(1)),
+      { type: 'vote.found', vote: voteFor(place, blockAt(1), 1) } as const,
+      { type: 'peer.connected', peer: addressAt(1) } as const,
+      { type: 'peer.disconnected', peer: addressAt(1) } as const,
+      candidate(blockAt(1)),
+      durable(1),
+      found(77),
+      failed(77, 'recovery.requested'),
+    ];
+    const before = chart.snapshot;
+    for (const event of ignored) expect(chart.send(event)).toEqual([]);
+    expect(chart.snapshot).toBe(before);
   });
 
   it('tells view-change whether there is work, which may remember an earlier life of this cell', () => {

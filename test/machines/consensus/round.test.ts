@@ -304,6 +304,36 @@ describe('round chart: steps', () => {
     }
   });
 
+  it('keeps a block that comes after it timed out, for its chain, and does not vote for it (CS-6, CS-12)', () => {
+    const chart = start(FOLLOWER);
+    chart.send({ type: 'round.gaveUp' });
+    const effects = chart.send(received(blockOn(place, root, 1, { batches: [batch] })));
+    expect(toldTo(effects, 'rm')).toMatchObject([{ type: 'proposal.authenticated', round: 1 }]);
+    expect(toldTo(effects, 'mempool')).toEqual([]);
+    expect(toldTo([...effects, ...chart.send(told())], 'safety')).toEqual([]);
+    expect(chart.snapshot.value).toBe('timedOut');
+  });
+
+  it('ignores on purpose what comes after its vote or its end (RT-8)', () => {
+    const chart = start(FOLLOWER);
+    const cast = { type: 'vote.cast', vote: voteFor(place, block1, FOLLOWER) } as const;
+    for (const event of [received(block1), told(), cast]) chart.send(event);
+    expect(chart.snapshot.value).toBe('prevote');
+    const before = chart.snapshot;
+    const late = [
+      received(block1),
+      told(),
+      { type: 'batches.held', tag: 1 },
+      { type: 'batches.refused', tag: 1, digest: batch.digest, code: 'BATCH_EXPIRED', detail: 'x' },
+      { type: 'candidate.lookAgain' },
+      { type: 'proposal.dueNow' },
+      { type: 'proposal.missed' },
+      { type: 'payload.selected', tag: 1, batches: [] },
+    ] as const;
+    for (const event of late) expect(chart.send(event)).toEqual([]);
+    expect(chart.snapshot).toBe(before);
+  });
+
   it('wants no batches any more once the round was given up', () => {
     const chart = start(FOLLOWER);
     chart.send(received(blockOn(place, root, 1, { batches: [batch] })));

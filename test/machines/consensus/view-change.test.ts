@@ -93,6 +93,28 @@ describe('view-change chart: recovery (CS-1)', () => {
     ]);
   });
 
+  it('keeps certificates and orders for after the recovery; what is repeated or of an earlier life it ignores (RT-8)', () => {
+    const chart = reach.start(input);
+    const postponed = [{ kind: 'postpone' }];
+    expect(chart.send({ type: 'qc.formed', qc: qcAt(1) })).toEqual(postponed);
+    expect(chart.send({ type: 'certificates.received', from: addressAt(1), qc: qcAt(1) })).toEqual(postponed);
+    expect(chart.send({ type: 'viewChange.ordered' })).toEqual(postponed);
+    const message = timeoutBy(place, 1, { round: 1, highQC: root });
+    const ignored = [
+      from(1, { kind: 'QC', qc: qcAt(1) } as const),
+      { type: 'peer.connected', peer: addressAt(1) } as const,
+      { type: 'peer.disconnected', peer: addressAt(1) } as const,
+      condemned(1),
+      sent(message),
+      { type: 'timeout.refused', round: round(1), code: 'X', detail: 'x' } as const,
+      found({}, 77),
+      failed(77),
+    ];
+    const before = chart.snapshot;
+    for (const event of ignored) expect(chart.send(event)).toEqual([]);
+    expect(chart.snapshot).toBe(before);
+  });
+
   it('keeps facts that are told once for after the recovery, and asks again when the store fails', () => {
     const chart = reach.start(input);
     const facts = [

@@ -129,7 +129,7 @@ const action = fc.oneof(
     }),
   },
   fc.constantFrom('elapse', 'due', 'wait', 'settle'),
-  fc.constantFrom('start x', 'stop x', 'stop c1', 'start c1'),
+  fc.constantFrom('start x', 'stop x', 'stop c0', 'stop c1', 'stop c2', 'start c1'),
 );
 const all = {
   strategy: fc.constantFrom<Strategy>('one_for_one', 'one_for_all', 'rest_for_one'),
@@ -185,6 +185,31 @@ describe("a supervisor's chart", () => {
     ];
     expect([...everReached].toSorted()).toEqual(states.toSorted());
   });
+
+  it.each([
+    ['rest_for_one', ['c1', 'c2'], ['c2']],
+    ['one_for_all', ['c2', 'c1', 'c0'], ['c0', 'c2']],
+  ] as const)(
+    'under %s starts those again that were stopped with a child whose restart is given up (RT-4, RT-5)',
+    (strategy, ends, starts) => {
+      const runtime = new Runtime(strategy, 9, [
+        spec('c0', 'permanent', false),
+        spec('c1', 'permanent', true),
+        spec('c2', 'permanent', false),
+      ]);
+      runtime.settle();
+      runtime.exited('c1', 'crash');
+      for (const id of ends) runtime.exited(id, 'normal');
+      expect([...runtime.timers.values()]).toEqual(['c1']);
+      runtime.send({ type: 'child.stop', id: 'c1' });
+      for (const id of starts) {
+        expect([...runtime.starting]).toEqual([id]);
+        runtime.started(id);
+      }
+      expect(runtime.timers.size).toBe(0);
+      expect([...runtime.live].toSorted()).toEqual(['c0', 'c2']);
+    },
+  );
 
   it('kills a child whose shutdown time is over, and only then goes on (RT-3)', () => {
     const runtime = new Runtime('one_for_one', 1, [

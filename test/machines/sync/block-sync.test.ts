@@ -95,6 +95,14 @@ describe('block-sync chart: fetching (CS-12)', () => {
     expect(new Set(turns)).toEqual(new Set(holders));
   });
 
+  it('asks nobody while no holder is known, and the new ones when they are', () => {
+    const chart = reach.start(input);
+    expect(asked(chart.send({ ...wanted(3), holders: [] }))).toEqual([]);
+    expect(asked(chart.elapse(2_000))).toEqual([]);
+    chart.send(wanted(5));
+    expect(only(chart.elapse(2_000)).message).toMatchObject({ kind: 'GetBlock', ancestors: 4 });
+  });
+
   it('takes the answer to what it asked although the target has moved on since', () => {
     const { chart, effects } = fetching(3);
     const request = only(effects);
@@ -119,12 +127,30 @@ describe('block-sync chart: fetching (CS-12)', () => {
     expect(only(chart.elapse(100)).to).not.toBe(request.to);
   });
 
-  it('passes over answers of others, and to other requests', () => {
+  it('passes over answers of those whom it did not ask', () => {
     const { chart, effects } = fetching(3);
     const request = only(effects);
-    chart.send(answer(request, 1, 3, self));
-    chart.send(answer({ ...request, message: { ...request.message, requestId: 99 } }, 1, 3));
-    expect(chart.snapshot.value).toEqual({ fetching: 'asking' });
+    const other = holders.find((holder) => holder !== request.to);
+    for (const stranger of [self, other]) chart.send(answer(request, 1, 3, stranger));
+    expect(chart.snapshot.value).toEqual({ fetching: 'awaiting' });
+  });
+
+  it('uses an answer that comes after its wait, as all do on a slow link', () => {
+    const { chart, effects } = fetching(40);
+    const request = only(effects);
+    const second = only(chart.elapse(2_000));
+    expect(second.to).not.toBe(request.to);
+    const got = chart.send(answer(request, 1, 32));
+    expect(toldTo(got, 'round-manager')).toMatchObject([{ blocks: { length: 32 } }]);
+    expect(only(got).message).toMatchObject({ kind: 'GetBlock', ancestors: 7 });
+  });
+
+  it('asks nobody again for a late answer that brings nothing', () => {
+    const { chart, effects } = fetching(3);
+    const request = only(effects);
+    chart.elapse(2_000);
+    expect(asked(chart.send(answer(request, 1, 0)))).toEqual([]);
+    expect(chart.snapshot.value).toEqual({ fetching: 'awaiting' });
   });
 
   it('blames a holder for gaps, for too many blocks, and for certificates that do not hold', () => {

@@ -141,6 +141,8 @@ function toConfig(shape: Shape, path: string, siblings: number): object {
 }
 
 interface Seen {
+  /** XState selects no transition for the message; the cell makes it a dead letter `unhandled` (RT-8). */
+  readonly unhandled: boolean;
   readonly value: StateValue;
   readonly context: Context;
   readonly status: string;
@@ -156,17 +158,21 @@ function runXState(machine: AnyStateMachine, plan: readonly (string | number)[])
   const actor = createActor(machine, { clock }).start();
   return plan.map((one) => {
     // One millisecond at a time: XState's simulated clock fires a chain of timers late otherwise.
+    let unhandled = false;
     if (typeof one === 'number') for (let ms = 0; ms < one; ms += 1) clock.increment(1);
-    else if (actor.getSnapshot().status === 'active') actor.send({ type: one });
+    else if (actor.getSnapshot().status === 'active') {
+      unhandled = machine.getTransitionData(actor.getSnapshot(), { type: one }).length === 0;
+      actor.send({ type: one });
+    }
     const { value, context, status } = actor.getSnapshot();
-    return { value, context, status };
+    return { unhandled, value, context, status };
   });
 }
 
 function runCell(machine: AnyStateMachine, plan: readonly (string | number)[]): Seen[] {
   const clock = virtualClock();
   const system = createSystem({ name: 'x', clock, random: seededRandom(1) });
-  const last: { seen: Seen | undefined } = { seen: undefined };
+  const last: { seen: Omit<Seen, 'unhandled'> | undefined } = { seen: undefined };
   system.inspect({
     transition({ snapshot }) {
       if (isSeen(snapshot))
@@ -176,20 +182,21 @@ function runCell(machine: AnyStateMachine, plan: readonly (string | number)[]): 
   const ref = system.start(child('x', machine, { publicEvents: ['a', 'b', 'c'] }));
   clock.settle();
   return plan.map((one) => {
+    const before = system.deadLetters.counts().get('unhandled') ?? 0;
     if (typeof one === 'number') clock.advance(one);
     else ref.tell({ type: one });
     clock.settle();
     if (last.seen === undefined) throw new Error('the cell has not started');
-    return last.seen;
+    return { unhandled: (system.deadLetters.counts().get('unhandled') ?? 0) > before, ...last.seen };
   });
 }
 
-function isSeen(value: unknown): value is Seen {
+function isSeen(value: unknown): value is Omit<Seen, 'unhandled'> {
   return typeof value === 'object' && value !== null && 'value' in value && 'context' in value;
 }
 
 describe("a cell's step", () => {
-  it("is XState's own, on random charts: states, contexts, order of actions, timers, final states (ADR 0001)", () => {
+  it("is XState's own, on random charts: states, contexts, order of actions, timers, final states, what is unhandled (ADR 0001)", () => {
     fc.assert(
       fc.property(fc.array(shape, { minLength: 1, maxLength: 4 }), steps, (children, plan) => {
         const root: Shape = {

@@ -115,6 +115,125 @@ describe('wanted batches (MP-9)', () => {
   });
 });
 
+describe('a want that is repeated (MP-9)', () => {
+  /** Validator 3 wants five committed batches of validator 0, and nothing reaches it but what a test hands over. */
+  function slow(validators = 4) {
+    const world = new World(Array.from({ length: validators }, () => 1));
+    world.link = (_, to) => to !== 3;
+    for (const text of ['a', 'b', 'c', 'd', 'e']) {
+      world.submit(0, [text]);
+      world.advance(20);
+    }
+    const references = world.payload(0);
+    expect(references).toHaveLength(5);
+    world.commit(references);
+    const arrive = (reference: BatchReference | undefined) => {
+      const bytes = reference && world.node(0).disk.get(reference.digest);
+      if (bytes === undefined) throw new Error('validator 0 has its batches');
+      world.receive(3, 0, { kind: 'Batch', bytes });
+    };
+    return { world, references, arrive };
+  }
+
+  /** Every batch takes two seconds; the want is repeated so often. */
+  function fetchedOverASlowLink(repeatMs: number) {
+    const { world, references, arrive } = slow();
+    want(world, 3, { references });
+    for (const reference of references) {
+      for (let waited = 0; waited < 2_000; waited += 250) {
+        world.advance(250);
+        if ((waited + 250) % repeatMs === 0) want(world, 3, { references });
+      }
+      arrive(reference);
+    }
+    const { looked, sent } = world.node(3);
+    return { looked, sent, answers: answers(world, 3), wants: world.node(3).state.wants };
+  }
+
+  it.each([250, 1_000])('every %i ms asks and looks for nothing more than one that is not', (repeatMs) => {
+    const once = fetchedOverASlowLink(Number.POSITIVE_INFINITY);
+    expect(once.answers).toEqual([{ type: 'batches.held', tag: 1 }]);
+    expect(once.looked).toHaveLength(5);
+    expect(fetchedOverASlowLink(repeatMs)).toEqual(once);
+  });
+
+  it('keeps the turn of the holders: the last of many is asked, however often it is repeated', () => {
+    const { world, references } = slow(13);
+    world.link = (from, to) => from !== 3 || to === 12;
+    for (let second = 0; second < 5; second += 1) {
+      want(world, 3, { references });
+      world.advance(1_000);
+    }
+    expect(answers(world, 3)[0]).toEqual({ type: 'batches.held', tag: 1 });
+  });
+
+  it('begins anew where a restarted mempool has forgotten it', () => {
+    const { world, references } = slow();
+    want(world, 3, { references });
+    world.crash(3);
+    world.restart(3);
+    world.link = () => true;
+    world.advance(5_000);
+    expect(answers(world, 3)).toEqual([]);
+    want(world, 3, { references });
+    expect(answers(world, 3)).toEqual([{ type: 'batches.held', tag: 1 }]);
+  });
+
+  it('is answered at once when all came before it was heard again', () => {
+    const { world, references } = slow();
+    world.link = () => true;
+    want(world, 3, { references });
+    want(world, 3, { references });
+    expect(answers(world, 3)).toEqual([1, 2].map(() => ({ type: 'batches.held', tag: 1 })));
+    expect(world.node(3).state.wants).toEqual([]);
+  });
+
+  it('begins anew for what got lost on the way to the disk', () => {
+    const { world, references } = missing();
+    const [reference] = references;
+    const bytes = reference && world.node(0).disk.get(reference.digest);
+    if (bytes === undefined) throw new Error('validator 0 has its batch');
+    world.node(3).diskSilent = true;
+    world.receive(3, 0, { kind: 'Batch', bytes });
+    want(world, 3, { references });
+    world.commit(references);
+    world.node(3).diskSilent = false;
+    world.advance(20_000);
+    expect(answers(world, 3)).toEqual([]);
+    want(world, 3, { references });
+    expect(answers(world, 3)).toEqual([{ type: 'batches.held', tag: 1 }]);
+  });
+
+  it.each(['looks for it', 'writes it'])(
+    'is served by holders when the disk gives no answer while it %s',
+    (when) => {
+      const { world, references, arrive } = slow();
+      world.node(3).diskSilent = when === 'looks for it';
+      want(world, 3, { references });
+      world.node(3).diskSilent = true;
+      for (const reference of references) arrive(reference);
+      world.node(3).diskSilent = false;
+      world.link = () => true;
+      world.advance(SMALL.storagePatience - 100);
+      expect(answers(world, 3)).toEqual([]);
+      world.advance(200);
+      expect(answers(world, 3)).toEqual([{ type: 'batches.held', tag: 1 }]);
+    },
+  );
+
+  it('gives way to another under the same tag, and only what that wants is fetched', () => {
+    const { world, references } = slow();
+    want(world, 3, { references });
+    const [first, second] = references;
+    if (first === undefined || second === undefined) throw new Error('there are five');
+    want(world, 3, { references: [second] });
+    expect(world.node(3).state.fetches.size).toBe(1);
+    expect(world.node(3).state.wants).toMatchObject([{ references: [second] }]);
+    want(world, 3, { references: [{ ...second, count: second.count + 1 }], at: 1 });
+    expect(world.node(3).state.wants).toMatchObject([{ height: 1 }]);
+  });
+});
+
 describe('blocks that name a batch wrongly (MP-7)', () => {
   it('are refused at once when the batch is here, and on its arrival when it is not', () => {
     const { world, references } = missing();
@@ -147,6 +266,23 @@ describe('bounds (MP-10)', () => {
     expect(world.node(3).state.wants).toHaveLength(2);
     expect(world.node(3).state.fetches.size).toBe(1);
   });
+
+  it.each([1, 2])(
+    'refuses the oldest of %i wants of an asker for a new one, and fetches on what they share',
+    (most) => {
+      const { world, references } = missing([1, 1, 1, 1], { ...SMALL, wantsPerAskerMax: most });
+      world.link = () => false;
+      const tags = [1, 2, 3].slice(0, most + 1);
+      for (const tag of tags) want(world, 3, { references, at: 1, tag });
+      expect(answers(world, 3, 1)).toMatchObject([{ type: 'batches.refused', code: 'TOO_MANY_WANTED' }]);
+      expect(world.node(3).state.wants.map(({ tag }) => tag)).toEqual(tags.slice(1));
+      expect(world.node(3).state.fetches.size).toBe(1);
+      world.link = () => true;
+      world.advance(3_000);
+      for (const tag of tags.slice(1))
+        expect(answers(world, 3, tag)).toEqual([{ type: 'batches.held', tag }]);
+    },
+  );
 
   it('sends no more than serveBytesMax for one request', () => {
     const world = new World([1, 1], { ...SMALL, serveBytesMax: 1_500 });

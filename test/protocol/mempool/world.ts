@@ -131,6 +131,10 @@ export class Node {
   readonly sent: Outgoing[] = [];
   hasWork = false;
   diskFails = false;
+  /** Requests to the disk get lost. */
+  diskSilent = false;
+  /** What was looked for on the disk, in order. */
+  readonly looked: BatchDigest[] = [];
   alive = true;
   state: MempoolState;
   timers = new Map<string, { readonly due: number; readonly event: MempoolEvent }>();
@@ -328,6 +332,8 @@ export class World {
 
   #storage(node: Node, request: StorageRequest): void {
     const index = this.nodes.indexOf(node);
+    if (request.type === 'batches.requested') node.looked.push(...request.digests);
+    if (node.diskSilent) return;
     switch (request.type) {
       case 'batches.persistRequested': {
         const { tag, batches, type } = request;
