@@ -18,6 +18,14 @@ export const ADDRESSES = {
   rpc: 'node/surface/rpc',
 } as const satisfies Readonly<Record<string, CellAddress>>;
 
+/** Cells that hear of each peer that comes and goes. */
+export const CONNECTIVITY_LISTENERS: readonly CellAddress[] = [
+  ADDRESSES.mempool,
+  ADDRESSES.viewChange,
+  ADDRESSES.roundManager,
+  ADDRESSES.blockSync,
+];
+
 const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {
   Proposal: ADDRESSES.roundManager,
   Vote: ADDRESSES.roundManager,

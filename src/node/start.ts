@@ -3,7 +3,7 @@
  * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
  */
 import { existsSync } from 'node:fs';
-import { ADDRESSES, routeOf } from '../actors/addresses.ts';
+import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.ts';
 import { child, createSystem, handler, realClock, seededRandom } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import { kv } from '../application/kv/kv.ts';
@@ -104,7 +104,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
     moniker: config.node.moniker,
     epoch: () => epoch.epoch,
     route: routeOf,
-    connectivity: [ADDRESSES.mempool, ADDRESSES.viewChange, ADDRESSES.roundManager],
+    connectivity: CONNECTIVITY_LISTENERS,
     clock,
     backoff: { ...DIAL_BACKOFF, min: config.p2p.dialBackoffMsMin, max: config.p2p.dialBackoffMsMax },
     insecure: config.p2p.plaintextOnLoopback,

@@ -26,8 +26,8 @@ export interface StorageOptions {
   readonly store: Store;
   /** Gets `network.sendRequested` once the record that the messages depend on is durable. */
   readonly routerAddress: CellAddress;
-  /** How slow the device is, for each group; without it all is done at once. Simulator only. */
-  readonly device?: () => DeviceDelay;
+  /** How slow the device is, for each group; undefined: all is done at once. Simulator only. */
+  readonly device?: () => DeviceDelay | undefined;
   /** Told of every failure, also of requests that nobody waits for. For the log. */
   readonly onFailure?: (failure: StorageFailure) => void;
 }

@@ -18,8 +18,10 @@ export interface LinkFaults {
   readonly delayMean: Millis;
   /** Share of frames that are lost. 0 to 1 */
   readonly drop: number;
-  /** Share of frames that arrive twice. 0 to 1 */
+  /** Share of frames that arrive more than once. 0 to 1 */
   readonly duplicate: number;
+  /** How often such a frame arrives besides. Default 1. */
+  readonly copies?: number;
   /** False: frames of one direction arrive in the order in which they were sent. */
   readonly reorder: boolean;
 }
@@ -90,6 +92,8 @@ export interface Hub {
   partition(...groups: readonly (readonly NodeId[])[]): void;
   /** Joins everything again; faults stay as they are. */
   heal(): void;
+  /** Joins these nodes with each other, until the next partition; what is cut between them and others stays cut. */
+  join(nodes: readonly NodeId[]): void;
   /** Ids of the nodes that are attached, in order. */
   nodes(): readonly NodeId[];
   readonly counts: HubCounts;
@@ -109,6 +113,7 @@ class MemoryHub implements Hub {
   readonly #faultsOf = new Map<string, LinkFaults>();
   #faults: LinkFaults;
   #groups: readonly (readonly NodeId[])[] = [];
+  #joined: ReadonlySet<NodeId> = new Set();
   /** What each frame holds: decoded once, or never encoded at all. */
   readonly #contents = new WeakMap<Frame, WireMessage>();
   readonly #counts = {
@@ -166,6 +171,12 @@ class MemoryHub implements Hub {
 
   partition(...groups: readonly (readonly NodeId[])[]): void {
     this.#groups = groups;
+    this.#joined = new Set();
+  }
+
+  join(nodes: readonly NodeId[]): void {
+    this.#joined = new Set(nodes);
+    for (const from of nodes) for (const to of nodes) this.#blocked.delete(keyOf(from, to));
   }
 
   heal(): void {
@@ -200,8 +211,10 @@ class MemoryHub implements Hub {
     const extra = typeof verdict === 'object' ? verdict.delay : 0;
     this.#schedule(transit, faults, extra + delayOf(faults, delayDraw));
     if (twiceDraw >= faults.duplicate) return;
-    this.#counts.duplicated += 1;
-    this.#schedule(transit, faults, extra + delayOf(faults, secondDraw));
+    for (let copy = 0; copy < (faults.copies ?? 1); copy += 1) {
+      this.#counts.duplicated += 1;
+      this.#schedule(transit, faults, extra + delayOf(faults, (secondDraw + copy * SPREAD) % 1));
+    }
   }
 
   #schedule(transit: Transit, faults: LinkFaults, delay: number): void {
@@ -224,7 +237,7 @@ class MemoryHub implements Hub {
 
   #isCut(from: NodeId, to: NodeId): boolean {
     if (this.#blocked.has(keyOf(from, to))) return true;
-    if (this.#groups.length === 0) return false;
+    if (this.#groups.length === 0 || (this.#joined.has(from) && this.#joined.has(to))) return false;
     return !this.#groups.some((group) => group.includes(from) && group.includes(to));
   }
 
@@ -245,6 +258,8 @@ class MemoryHub implements Hub {
 }
 
 const NOTHING = new Uint8Array();
+/** Further copies of a frame draw from its one draw: multiples of this fill [0, 1) evenly. @source golden ratio */
+const SPREAD = 0.618_033_988_75;
 const keyOf = (from: NodeId, to: NodeId): string => `${from}>${to}`;
 
 /** A draw in [0, 1) as a delay: the shortest, and an exponential part of the given mean, at most ten times it. */

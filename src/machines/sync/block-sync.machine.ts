@@ -9,6 +9,8 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
     'message.received': { actions: 'serveOrTake' },
     'blocks.found': { actions: 'answerPeer' },
     'storage.failed': { actions: 'forgetPeer' },
+    'peer.connected': { actions: 'recordConnected' },
+    'peer.disconnected': { actions: 'recordDisconnected' },
   },
   states: {
     idle: {
@@ -26,7 +28,8 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
           after: { answerTimeout: { target: 'asking', reenter: true } },
         },
         awaiting: {
-          always: { guard: 'answerHelped', target: 'asking' },
+          // A late answer helped, or the holder is gone.
+          always: { guard: 'anotherShouldBeAsked', target: 'asking' },
           after: { answerTimeout: 'asking' },
           on: {
             'message.received': [

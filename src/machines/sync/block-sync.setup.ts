@@ -17,7 +17,7 @@ import type {
 } from '../../protocol/consensus/types.ts';
 import { NONE_VERIFIED, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
 import type { BlocksFetched, BlocksWanted } from '../../protocol/ports/consensus.ts';
-import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
+import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply, StorageRequest } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { blocksThatFit } from '../../protocol/transport/sizes.ts';
@@ -27,8 +27,10 @@ import { type Decision, declare, on, step, types } from '../vocabulary/index.ts'
 const BLOCKS_PER_REQUEST_MAX = 32;
 /** Bytes of one answer. @unit bytes @source below the frame limit of the kind Blocks */
 const ANSWER_BYTES_MAX = 1024 * 1024;
-/** Wait for an answer before another holder is asked. @unit ms @source chosen: several round trips over a slow link */
-const ANSWER_TIMEOUT_MS = millis(2_000);
+/** First wait for an answer before another holder is asked. @unit ms @source chosen: a round trip around the earth */
+const ANSWER_TIMEOUT_MS_MIN = 300;
+/** Each wait that ends without help is twice the one before, up to this. @unit ms @source chosen */
+const ANSWER_TIMEOUT_MS_MAX = 4_000;
 /** Pause after an answer that did not help, so that empty ones do not make a loop. @unit ms @source chosen */
 const RETRY_PAUSE_MS = millis(100);
 /** Answers that one holder may owe; those that it never gave are forgotten above this. @unit answers @source chosen */
@@ -47,17 +49,23 @@ export interface BlockSyncInput {
   readonly roundManager: CellAddress;
 }
 
-/** What is being fetched. `from`: the lowest height that is still missing; `asked`: whose answer is awaited. */
+/** What is being fetched. */
 interface Fetch {
   readonly target: QuorumCertificate;
   readonly holders: readonly Address[];
+  /** The lowest height that is still missing. */
   readonly from: Height;
+  /** Requests since the last answer that helped. */
+  readonly attempts: number;
+  /** Whose answer is awaited. */
   readonly asked?: Address;
 }
 
 export interface BlockSyncContext extends BlockSyncInput {
   readonly fetch: Fetch | undefined;
   readonly requestId: number;
+  /** Peers that can be reached, as the network says. Bounded by the validator set. */
+  readonly connected: ReadonlySet<Address>;
   /** Answers that each holder still owes; only they are read. Bounded by the validator set. */
   readonly owed: ReadonlyMap<Address, number>;
   readonly verified: VerifiedCertificates;
@@ -70,6 +78,7 @@ export interface BlockSyncContext extends BlockSyncInput {
 type BlockSyncPublicEvent =
   | PeerMessageReceived<GetBlocksMessage | GetBlockMessage | BlocksMessage>
   | BlocksWanted
+  | ConnectivityEvent
   | Extract<StorageReply, { type: 'blocks.found' | 'storage.failed' }>;
 
 /** Event types that other cells may send (RT-16). */
@@ -78,6 +87,8 @@ export const BLOCK_SYNC_EVENTS = declare<BlockSyncPublicEvent>()(
   'blocks.wanted',
   'blocks.found',
   'storage.failed',
+  'peer.connected',
+  'peer.disconnected',
 );
 
 const send = ({ router }: BlockSyncInput, peer: Address, message: PeerMessage): Effect =>
@@ -86,16 +97,30 @@ const send = ({ router }: BlockSyncInput, peer: Address, message: PeerMessage): 
 const blame = ({ router }: BlockSyncInput, peer: Address, code: string): Effect =>
   telling(router, { type: 'peer.misbehaved', peer, code });
 
-/** The holder whose turn it is: another at each request. */
-const holderOf = ({ holders }: Fetch, requestId: number): Address | undefined =>
-  holders[requestId % Math.max(1, holders.length)];
+/** The holder whose turn it is, another at each request: of those that can be reached, if any is. */
+function holderOf(
+  { holders }: Fetch,
+  connected: ReadonlySet<Address>,
+  requestId: number,
+): Address | undefined {
+  const reached = holders.filter((holder) => connected.has(holder));
+  const candidates = reached.length > 0 ? reached : holders;
+  return candidates[requestId % Math.max(1, candidates.length)];
+}
+
+/** Whether a holder that is not asked can be reached, while the one that is asked cannot. */
+function askedInVain({ fetch, connected }: BlockSyncContext): boolean {
+  if (fetch === undefined || (fetch.asked !== undefined && connected.has(fetch.asked))) return false;
+  return fetch.holders.some((holder) => connected.has(holder));
+}
 
 function request(context: BlockSyncContext): Decision<BlockSyncContext> {
   const { fetch } = context;
   if (fetch === undefined) return {};
   const requestId = context.requestId + 1;
-  const peer = holderOf(fetch, requestId);
-  if (peer === undefined) return { context: { requestId } };
+  const attempts = fetch.attempts + 1;
+  const peer = holderOf(fetch, context.connected, requestId);
+  if (peer === undefined) return { context: { requestId, fetch: { ...fetch, attempts } } };
   const gap = fetch.target.height - fetch.from;
   const message: PeerMessage =
     gap < BLOCKS_PER_REQUEST_MAX
@@ -103,7 +128,7 @@ function request(context: BlockSyncContext): Decision<BlockSyncContext> {
       : { kind: 'GetBlocks', requestId, from: fetch.from, limit: BLOCKS_PER_REQUEST_MAX };
   const owed = new Map(context.owed).set(peer, Math.min(OWED_MAX, (context.owed.get(peer) ?? 0) + 1));
   return {
-    context: { requestId, owed, fetch: { ...fetch, asked: peer } },
+    context: { requestId, owed, fetch: { ...fetch, attempts, asked: peer } },
     effects: [send(context, peer, message)],
   };
 }
@@ -152,7 +177,7 @@ function take(context: BlockSyncContext, from: Address, message: BlocksMessage):
   const fetched: BlocksFetched = { type: 'blocks.fetched', blocks: message.blocks };
   const reached = newest >= fetch.target.height;
   const { asked: _, ...rest } = fetch;
-  const next: Fetch = { ...rest, from: nextHeight(newest) };
+  const next: Fetch = { ...rest, attempts: 0, from: nextHeight(newest) };
   return {
     context: { verified, fetch: reached ? undefined : next },
     effects: [telling(context.roundManager, fetched)],
@@ -215,6 +240,7 @@ export const initialBlockSync = (input: BlockSyncInput): BlockSyncContext => ({
   ...input,
   fetch: undefined,
   requestId: 0,
+  connected: new Set(),
   owed: new Map(),
   verified: NONE_VERIFIED,
   serving: new Map(),
@@ -225,6 +251,7 @@ export const initialBlockSync = (input: BlockSyncInput): BlockSyncContext => ({
 export const blockSyncSetup = setup({
   types: types<BlockSyncContext, BlockSyncPublicEvent, BlockSyncInput>(),
   guards: {
+    anotherShouldBeAsked: ({ context }) => context.fetch?.asked === undefined || askedInVain(context),
     isAsked: ({ context }) => context.fetch?.asked !== undefined,
     nothingIsMissing: ({ context }) => context.fetch === undefined,
     answerHelped: ({ context }) => context.fetch?.asked === undefined,
@@ -234,7 +261,11 @@ export const blockSyncSetup = setup({
       event.message.requestId === context.requestId &&
       context.fetch?.asked === event.from,
   },
-  delays: { answerTimeout: ANSWER_TIMEOUT_MS, retryPause: RETRY_PAUSE_MS },
+  delays: {
+    answerTimeout: ({ context }) =>
+      Math.min(ANSWER_TIMEOUT_MS_MAX, ANSWER_TIMEOUT_MS_MIN * 2 ** ((context.fetch?.attempts ?? 1) - 1)),
+    retryPause: RETRY_PAUSE_MS,
+  },
   actions: {
     recordTarget: step(
       on('blocks.wanted', ({ context, event: { target, committedHeight, holders } }) => {
@@ -242,7 +273,19 @@ export const blockSyncSetup = setup({
         if (context.fetch?.target.blockId === target.blockId) return {};
         const reached = context.fetch?.from ?? nextHeight(committedHeight);
         const from = reached <= target.height ? reached : nextHeight(committedHeight);
-        return { context: { fetch: { ...context.fetch, target, holders, from } } };
+        return { context: { fetch: { attempts: 0, ...context.fetch, target, holders, from } } };
+      }),
+    ),
+    recordConnected: step(
+      on('peer.connected', ({ context, event }) => ({
+        context: { connected: new Set(context.connected).add(event.peer) },
+      })),
+    ),
+    recordDisconnected: step(
+      on('peer.disconnected', ({ context, event }) => {
+        const connected = new Set(context.connected);
+        connected.delete(event.peer);
+        return { context: { connected } };
       }),
     ),
     requestBlocks: step(({ context }) => request(context)),

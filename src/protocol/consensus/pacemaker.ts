@@ -27,6 +27,8 @@ export interface Pacemaker {
   /** Round of the newest committed block. */
   readonly committedRound: Round;
   readonly durations: RoundDurations;
+  /** Of the round before; a sample once the present round has its QC too. */
+  readonly unconfirmed?: Millis;
   /** Newest measured round trip to a quorum; 0 while unknown. */
   readonly roundTripMs: Millis;
 }
@@ -168,20 +170,36 @@ export function answerToLaggard(
 }
 
 function enter(
-  { workSince, ...pacemaker }: Pacemaker,
+  { workSince, unconfirmed: _, ...pacemaker }: Pacemaker,
   round: Round,
-  durations: RoundDurations,
+  { durations, unconfirmed }: Pick<Pacemaker, 'durations' | 'unconfirmed'>,
   now: Monotonic,
 ): Pacemaker {
-  const hasWork = workSince !== undefined;
-  return { ...pacemaker, round, durations, enteredAt: now, ...(hasWork ? { workSince: now } : {}) };
+  return {
+    ...pacemaker,
+    round,
+    durations,
+    ...(unconfirmed === undefined ? {} : { unconfirmed }),
+    enteredAt: now,
+    ...(workSince === undefined ? {} : { workSince: now }),
+  };
 }
 
-/** A round that its own QC ended is a sample, from when it had work; idle rounds, failures and leaps are none. */
-function measured(left: Pacemaker, entry: RoundEntry, now: Monotonic, config: TimeoutConfig): RoundDurations {
-  if (entry.by !== 'qc' || entry.qc.round !== left.round || left.workSince === undefined)
-    return left.durations;
-  return recordDuration(left.durations, millis(now - Math.max(left.enteredAt, left.workSince)), config);
+/**
+ * A round that its own QC ended is a sample, from when it had work, once the next round has its QC too: a QC that came
+ * late because the next leader is dead (CS-4b) says how long we waited, not how long a round takes.
+ */
+function measured(
+  left: Pacemaker,
+  entry: RoundEntry,
+  now: Monotonic,
+  config: TimeoutConfig,
+): Pick<Pacemaker, 'durations' | 'unconfirmed'> {
+  const { durations, unconfirmed } = left;
+  if (entry.by !== 'qc' || entry.qc.round !== left.round) return { durations };
+  const confirmed = unconfirmed === undefined ? durations : recordDuration(durations, unconfirmed, config);
+  if (left.workSince === undefined) return { durations: confirmed };
+  return { durations: confirmed, unconfirmed: millis(now - Math.max(left.enteredAt, left.workSince)) };
 }
 
 function startOfWait({ enteredAt, workSince }: Pacemaker, config: TimeoutConfig): Monotonic {

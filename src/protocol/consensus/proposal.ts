@@ -27,7 +27,7 @@ import type { ProposalMessage } from './types.ts';
 import { type VerifiedCertificates, verifyCertificates } from './verified.ts';
 
 /** A block's batches together hold no more (see BATCH_TRANSACTIONS_MAX). @unit transactions @source 8 MiB of 256 bytes */
-export const BLOCK_TRANSACTIONS_MAX = 32_768;
+export const BLOCK_TRANSACTIONS_MAX = 8_192;
 
 /** Bounds of one block's payload. */
 export interface BlockLimits {

@@ -56,7 +56,7 @@ export function recordDuration(
   const sample = millis(Math.min(Math.max(0, duration), config.roundTimeoutMsMax));
   const recent = [...durations.recent.slice(1 - DURATION_WINDOW), sample];
   const ascending = Float64Array.from(recent).sort();
-  const p99 = ascending[Math.ceil(0.99 * ascending.length) - 1] ?? sample;
+  const p99 = ascending[Math.floor(0.99 * (ascending.length - 1))] ?? sample;
   // The first samples move the configured start step by step: one lucky round says little.
   const before = durations.smoothedP99 ?? config.roundTimeoutMsInitial / P99_FACTOR;
   return { recent, smoothedP99: millis(before + (p99 - before) * SMOOTHING) };

@@ -53,6 +53,7 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['VIEW_CHANGE_NOT_OF_SENDER', consensus(50)],
   ['LAST_VOTE_NOT_OF_SENDER', consensus(50)],
   ['DOUBLE_VOTE', consensus(50)],
+  ['BATCH_MALFORMED', consensus(50)],
   ['ADDRESS_SIGNATURE', sync(50)],
   // Catching up.
   ['BLOCKS_NOT_GAPLESS', sync(50)],

@@ -8,20 +8,17 @@ import { WebSocket } from 'ws';
 import { realClock } from '../../../src/actors/runtime/index.ts';
 import type { BlsEngine } from '../../../src/crypto/bls/engine.ts';
 import { loadBlsEngine } from '../../../src/crypto/bls/select.ts';
-import { loadGenesis } from '../../../src/node/config/genesis-file.ts';
-import { homePaths } from '../../../src/node/config/home.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
-import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
-import { type EpochContext, firstEpoch } from '../../../src/protocol/consensus/epoch.ts';
+import type { EpochContext } from '../../../src/protocol/consensus/epoch.ts';
 import type { Signer } from '../../../src/protocol/consensus/safety.ts';
 import { INSTANCE_BYTES } from '../../../src/protocol/transport/limits.ts';
 import type { Role, WireMessage } from '../../../src/protocol/transport/messages.ts';
-import { loadKeys } from '../../../src/storage/key-store.ts';
 import { decode, encode } from '../../../src/transport/codec/codec.ts';
 import { type DialOutcome, dial } from '../../../src/transport/dial.ts';
 import type { SelfDescription } from '../../../src/transport/handshake.ts';
 import { type NodeIdentity, nodeIdentity } from '../../../src/transport/identity.ts';
 import type { ProvenSocket } from '../../../src/transport/websocket.ts';
+import { readAddresses, readEpoch, readKeys } from './chain.ts';
 import { eventually } from './local-network.ts';
 import type { Validators } from './validators.ts';
 
@@ -58,18 +55,10 @@ export class Attacker {
   static async create(validators: Validators, index: number): Promise<Attacker> {
     const { engine } = await loadBlsEngine();
     const { network } = validators;
-    const keysOf = (one: number) => {
-      const result = loadKeys(homePaths(network.homeOf(one)).keys, { engine });
-      if (result.status === 'refused') throw new Error(JSON.stringify(result.problem));
-      return result.keys;
-    };
-    const loaded = loadGenesis(homePaths(network.homeOf(index)).genesisFile, engine);
-    if (loaded.status === 'refused') throw new Error(JSON.stringify(loaded.problems));
-    const set = validatorSet(loaded.genesis.validators);
-    if ('code' in set) throw new Error(set.code);
-    const epoch = firstEpoch({ genesisHash: loaded.hash, chainId: loaded.genesis.chainId }, set);
-    const ids = set.validators.map((_, one) => nodeIdentity(keysOf(one).nodeSecret).id);
-    return new Attacker(validators, index, engine, { epoch, ids, secrets: keysOf(index) });
+    const epoch = readEpoch(network.homeOf(index), engine);
+    const ids = readAddresses(network, epoch.set.validators.length, engine);
+    const secrets = readKeys(network.homeOf(index), engine);
+    return new Attacker(validators, index, engine, { epoch, ids, secrets });
   }
 
   idOf(index: number): Address {

@@ -91,16 +91,31 @@ describe('block-sync chart: fetching (CS-12)', () => {
   it('asks every holder in turn when none answers, with an even number of them too', () => {
     const { chart, effects } = fetching(3);
     const turns = [only(effects).to];
-    for (const _ of holders.slice(1)) turns.push(only(chart.elapse(2_000)).to);
+    for (const wait of [300, 600, 1_200]) turns.push(only(chart.elapse(wait)).to);
+    chart.elapse(2_400);
+    chart.elapse(4_000);
+    chart.elapse(4_000);
     expect(new Set(turns)).toEqual(new Set(holders));
   });
 
   it('asks nobody while no holder is known, and the new ones when they are', () => {
     const chart = reach.start(input);
     expect(asked(chart.send({ ...wanted(3), holders: [] }))).toEqual([]);
-    expect(asked(chart.elapse(2_000))).toEqual([]);
+    expect(asked(chart.elapse(300))).toEqual([]);
     chart.send(wanted(5));
-    expect(only(chart.elapse(2_000)).message).toMatchObject({ kind: 'GetBlock', ancestors: 4 });
+    expect(only(chart.elapse(600)).message).toMatchObject({ kind: 'GetBlock', ancestors: 4 });
+  });
+
+  it('asks a holder that it can reach, and another as soon as that one is gone', () => {
+    const [, , third, fourth] = holders;
+    const chart = reach.start(input);
+    for (const peer of [third, fourth]) chart.send({ type: 'peer.connected', peer: peer ?? self });
+    const first = only(chart.send(wanted(3)));
+    expect([third, fourth]).toContain(first.to);
+    const second = only(chart.send({ type: 'peer.disconnected', peer: first.to }));
+    expect([third, fourth].filter((one) => one !== first.to)).toEqual([second.to]);
+    expect(asked(chart.send({ type: 'peer.disconnected', peer: second.to }))).toEqual([]);
+    expect(only(chart.send({ type: 'peer.connected', peer: first.to })).to).toBe(first.to);
   });
 
   it('takes the answer to what it asked although the target has moved on since', () => {
@@ -138,7 +153,7 @@ describe('block-sync chart: fetching (CS-12)', () => {
   it('uses an answer that comes after its wait, as all do on a slow link', () => {
     const { chart, effects } = fetching(40);
     const request = only(effects);
-    const second = only(chart.elapse(2_000));
+    const second = only(chart.elapse(300));
     expect(second.to).not.toBe(request.to);
     const got = chart.send(answer(request, 1, 32));
     expect(toldTo(got, 'round-manager')).toMatchObject([{ blocks: { length: 32 } }]);
@@ -148,7 +163,7 @@ describe('block-sync chart: fetching (CS-12)', () => {
   it('asks nobody again for a late answer that brings nothing', () => {
     const { chart, effects } = fetching(3);
     const request = only(effects);
-    chart.elapse(2_000);
+    chart.elapse(300);
     expect(asked(chart.send(answer(request, 1, 0)))).toEqual([]);
     expect(chart.snapshot.value).toEqual({ fetching: 'awaiting' });
   });

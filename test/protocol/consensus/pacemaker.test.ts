@@ -217,8 +217,17 @@ describe('measured rounds (CS-11)', () => {
   it('are smoothed: each p99 moves the base an eighth of the way, from the configured start on', () => {
     const first = recordDuration(NO_DURATIONS, millis(10), config);
     expect(first.smoothedP99).toBe(250 + (10 - 250) / 8);
-    const second = recordDuration(first, millis(460), config);
-    expect(second.smoothedP99).toBe(220 + (460 - 220) / 8);
+    const second = recordDuration(recordDuration(first, millis(460), config), millis(460), config);
+    const [before, p99] = [220 + (10 - 220) / 8, 460];
+    expect(second.smoothedP99).toBe(before + (p99 - before) / 8);
+  });
+
+  it('do not follow one round that took much longer than the others', () => {
+    let durations = NO_DURATIONS;
+    for (let sample = 0; sample < DURATION_WINDOW; sample += 1) {
+      durations = recordDuration(durations, millis(sample === 50 ? 9_000 : 50), config);
+    }
+    expect(roundTimeoutBase(config, durations, millis(0))).toBeLessThan(201);
   });
 
   it('are the newest of a bounded window', () => {
@@ -232,12 +241,22 @@ describe('measured rounds (CS-11)', () => {
 
   it('leave out idle waits, failed rounds and leaps', () => {
     const samples = (pacemaker: Pacemaker) => pacemaker.durations.recent;
-    expect(samples(adopt(started(), { qc: qcAt(1) }, 30).pacemaker)).toEqual([30]);
-    expect(samples(adopt(started({ hasWork: false }), { qc: qcAt(1) }, 30).pacemaker)).toEqual([]);
+    /** Rounds 1 and 2, the second of which confirms the first. */
+    const after = (pacemaker: Pacemaker, first: Parameters<typeof adopt>[1]) =>
+      samples(adopt(adopt(pacemaker, first, 30).pacemaker, { qc: qcAt(2) }, 40).pacemaker);
+    expect(after(started(), { qc: qcAt(1) })).toEqual([30]);
+    expect(after(started({ hasWork: false }), { qc: qcAt(1) })).toEqual([]);
     const woken = setWork(started({ hasWork: false }), true, monotonic(20));
-    expect(samples(adopt(woken, { qc: qcAt(1) }, 30).pacemaker)).toEqual([10]);
-    expect(samples(adopt(started(), { tc: tcAt(1) }, 30).pacemaker)).toEqual([]);
+    expect(after(woken, { qc: qcAt(1) })).toEqual([10]);
+    expect(after(started(), { tc: tcAt(1) })).toEqual([]);
     expect(samples(adopt(started(), { qc: qcAt(4) }, 30).pacemaker)).toEqual([]);
+  });
+
+  it('leave out a round whose QC came late because the next leader is dead: the wait must not feed on itself', () => {
+    const waited = adopt(started(), { qc: qcAt(1) }, 500).pacemaker;
+    const failed = adopt(waited, { tc: tcAt(2) }, 1_500).pacemaker;
+    const next = adopt(failed, { qc: qcAt(3) }, 1_520).pacemaker;
+    expect(adopt(next, { qc: qcAt(4) }, 1_540).pacemaker.durations.recent).toEqual([20]);
   });
 });
 
