@@ -1,4 +1,7 @@
-/** SIGINT and SIGTERM: the first asks to stop, the second ends the process at once with 130 or 143. Boundary: the process. */
+/**
+ * SIGINT and SIGTERM: the first asks to stop, the second ends the process at once with 130 or 143. Boundary: the process.
+ * Under `npm start` the end of npm asks too: it passes signals to the shell between them only, which passes them to nobody.
+ */
 import { EXIT_CODES } from './exit-codes.ts';
 
 /** A signal that is aborted when the process is asked to stop. */
@@ -12,5 +15,19 @@ export function stopSignal(): AbortSignal {
   };
   process.on('SIGINT', ask);
   process.on('SIGTERM', ask);
+  if (process.env['npm_lifecycle_event'] !== undefined) watchParent(() => controller.abort('npm ended'));
   return controller.signal;
+}
+
+/** @unit ms @source what a reader of a terminal notices */
+const PARENT_CHECK_INTERVAL = 500;
+
+function watchParent(gone: () => void): void {
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    gone();
+  }, PARENT_CHECK_INTERVAL);
+  timer.unref();
 }
