@@ -6,7 +6,14 @@ import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { nextHeight } from '../../protocol/chain/ordinals.ts';
-import type { Address, BlockId, Height, QuorumCertificate } from '../../protocol/chain/types.ts';
+import type {
+  Address,
+  BlockId,
+  CertifiedBlock,
+  Height,
+  QuorumCertificate,
+} from '../../protocol/chain/types.ts';
+import { BLOCKS_MAX } from '../../protocol/consensus/block-tree.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
 import type {
@@ -25,6 +32,8 @@ import { type Decision, declare, on, step, types } from '../vocabulary/index.ts'
 
 /** Blocks asked for at once: their certificates are checked in one turn. @unit blocks @source 32 × 0.9 ms of pairings */
 const BLOCKS_PER_REQUEST_MAX = 32;
+/** Uncommitted blocks fetched from the target down; above it they are dropped. @unit blocks @source the block tree's bound */
+const DOWNWARD_MAX = BLOCKS_MAX;
 /** Bytes of one answer. @unit bytes @source below the frame limit of the kind Blocks */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 /** First wait for an answer before another holder is asked. @unit ms @source chosen: a round trip around the earth */
@@ -55,6 +64,11 @@ interface Fetch {
   readonly holders: readonly Address[];
   /** The lowest height that is still missing. */
   readonly from: Height;
+  /**
+   * Up from `from` by height: committed blocks. Down from the target by its ancestors, where they are not committed anywhere
+   * yet: what has come, ascending, and not joined with what this node has.
+   */
+  readonly way: 'up' | { readonly down: readonly CertifiedBlock[] };
   /** Requests since the last answer that helped. */
   readonly attempts: number;
   /** Whose answer is awaited. */
@@ -108,6 +122,14 @@ function holderOf(
   return candidates[requestId % Math.max(1, candidates.length)];
 }
 
+/** The block to ask for by its id: the target, or the parent of what has come on the way down from it. */
+function lowestMissing({ way, target }: Fetch): { readonly id: BlockId; readonly height: number } {
+  const lowest = way === 'up' ? undefined : way.down[0]?.block.header;
+  return lowest === undefined
+    ? { id: target.blockId, height: target.height }
+    : { id: lowest.parentId, height: lowest.height - 1 };
+}
+
 /** Whether a holder that is not asked can be reached, while the one that is asked cannot. */
 function askedInVain({ fetch, connected }: BlockSyncContext): boolean {
   if (fetch === undefined || (fetch.asked !== undefined && connected.has(fetch.asked))) return false;
@@ -121,10 +143,11 @@ function request(context: BlockSyncContext): Decision<BlockSyncContext> {
   const attempts = fetch.attempts + 1;
   const peer = holderOf(fetch, context.connected, requestId);
   if (peer === undefined) return { context: { requestId, fetch: { ...fetch, attempts } } };
-  const gap = fetch.target.height - fetch.from;
+  const { id, height } = lowestMissing(fetch);
+  const gap = height - fetch.from;
   const message: PeerMessage =
-    gap < BLOCKS_PER_REQUEST_MAX
-      ? { kind: 'GetBlock', requestId, id: fetch.target.blockId, ancestors: Math.max(0, gap) }
+    gap < BLOCKS_PER_REQUEST_MAX || fetch.way !== 'up'
+      ? { kind: 'GetBlock', requestId, id, ancestors: Math.min(BLOCKS_PER_REQUEST_MAX - 1, Math.max(0, gap)) }
       : { kind: 'GetBlocks', requestId, from: fetch.from, limit: BLOCKS_PER_REQUEST_MAX };
   const owed = new Map(context.owed).set(peer, Math.min(OWED_MAX, (context.owed.get(peer) ?? 0) + 1));
   return {
@@ -170,19 +193,39 @@ function take(context: BlockSyncContext, from: Address, message: BlocksMessage):
   }
   const first = message.blocks[0];
   const last = message.blocks.at(-1);
-  if (first === undefined || last === undefined) return { context: { verified } };
-  const newest = last.block.header.height;
-  // Blocks that leave a gap or bring nothing new: what is missing stays so, another holder is asked.
-  if (first.block.header.height > fetch.from || newest < fetch.from) return { context: { verified } };
-  const fetched: BlocksFetched = { type: 'blocks.fetched', blocks: message.blocks };
-  const reached = newest >= fetch.target.height;
+  if (first === undefined || last === undefined) {
+    // Only the awaited answer: nobody else may turn the way that is working.
+    return {
+      context: { verified, ...(message.requestId === context.requestId && { fetch: turned(fetch) }) },
+    };
+  }
+  const joinsDownward = last.qc.blockId === lowestMissing(fetch).id;
+  const chain = joinsDownward && fetch.way !== 'up' ? [...message.blocks, ...fetch.way.down] : message.blocks;
+  const newest = chain.at(-1)?.block.header.height ?? last.block.header.height;
   const { asked: _, ...rest } = fetch;
-  const next: Fetch = { ...rest, attempts: 0, from: nextHeight(newest) };
+  if (first.block.header.height > fetch.from) {
+    // Blocks that leave a gap: kept where they hang together with the target, else another holder is asked.
+    if (!joinsDownward || chain.length > DOWNWARD_MAX) return { context: { verified, fetch: turned(fetch) } };
+    return { context: { verified, fetch: { ...rest, attempts: 0, way: { down: chain } } } };
+  }
+  if (newest < fetch.from) return { context: { verified } };
+  const next: Fetch = { ...rest, attempts: 0, way: 'up', from: nextHeight(newest) };
   return {
-    context: { verified, fetch: reached ? undefined : next },
-    effects: [telling(context.roundManager, fetched)],
+    context: { verified, fetch: newest >= fetch.target.height ? undefined : next },
+    effects: inPieces(chain).map((blocks): Effect => {
+      const fetched: BlocksFetched = { type: 'blocks.fetched', blocks };
+      return telling(context.roundManager, fetched);
+    }),
   };
 }
+
+/** The other way: a holder has nothing committed that is asked for, or nothing of the target's chain. */
+const turned = (fetch: Fetch): Fetch => ({ ...fetch, way: fetch.way === 'up' ? { down: [] } : 'up' });
+
+const inPieces = (blocks: readonly CertifiedBlock[]): readonly (readonly CertifiedBlock[])[] =>
+  Array.from({ length: Math.ceil(blocks.length / BLOCKS_PER_REQUEST_MAX) }, (_, piece) =>
+    blocks.slice(piece * BLOCKS_PER_REQUEST_MAX, (piece + 1) * BLOCKS_PER_REQUEST_MAX),
+  );
 
 /** A peer's request goes to storage; what it finds goes back to that peer. */
 function serve(
@@ -273,7 +316,7 @@ export const blockSyncSetup = setup({
         if (context.fetch?.target.blockId === target.blockId) return {};
         const reached = context.fetch?.from ?? nextHeight(committedHeight);
         const from = reached <= target.height ? reached : nextHeight(committedHeight);
-        return { context: { fetch: { attempts: 0, ...context.fetch, target, holders, from } } };
+        return { context: { fetch: { attempts: 0, way: 'up', ...context.fetch, target, holders, from } } };
       }),
     ),
     recordConnected: step(

@@ -34,6 +34,11 @@ export const TIMEOUT_DEFAULTS: TimeoutConfig = {
 
 /** The base is so many times the smoothed p99. @unit ratio @source rule CS-11 */
 export const P99_FACTOR = 4;
+/**
+ * The p99 counts for no more than so many times that of the fastest third of the rounds. Liars of less than a third lead less
+ * than a third of the rounds and collect the votes of as many others: they slow less than two thirds. @unit ratio @source chosen
+ */
+export const STRETCH_MAX = 4;
 /** Rounds over which the p99 is taken; the oldest goes. @unit rounds */
 export const DURATION_WINDOW = 100;
 /** Weight of the newest p99 in its smoothed value. @unit ratio @source RFC 6298 section 2 (alpha) */
@@ -56,11 +61,16 @@ export function recordDuration(
   const sample = millis(Math.min(Math.max(0, duration), config.roundTimeoutMsMax));
   const recent = [...durations.recent.slice(1 - DURATION_WINDOW), sample];
   const ascending = Float64Array.from(recent).sort();
-  const p99 = ascending[Math.floor(0.99 * (ascending.length - 1))] ?? sample;
+  const fastest = ascending.subarray(0, Math.ceil(ascending.length / 3));
+  const p99 = Math.min(p99Of(ascending, sample), STRETCH_MAX * p99Of(fastest, sample));
   // The first samples move the configured start step by step: one lucky round says little.
   const before = durations.smoothedP99 ?? config.roundTimeoutMsInitial / P99_FACTOR;
   return { recent, smoothedP99: millis(before + (p99 - before) * SMOOTHING) };
 }
+
+/** Of values in ascending order: the greatest alone never counts, unless it is the only one. */
+const p99Of = (ascending: Float64Array, otherwise: number): number =>
+  ascending[Math.floor(0.99 * (ascending.length - 1))] ?? otherwise;
 
 /** 4 × smoothed p99 within [min, max], and never below two round trips. */
 export function roundTimeoutBase(

@@ -118,6 +118,35 @@ describe('block-sync chart: fetching (CS-12)', () => {
     expect(only(chart.send({ type: 'peer.connected', peer: first.to })).to).toBe(first.to);
   });
 
+  it('goes down from the target by its ancestors where nothing of them is committed', () => {
+    const { chart, effects } = fetching(40);
+    const up = only(effects);
+    expect(up.message).toMatchObject({ kind: 'GetBlocks', from: 1 });
+    chart.send(answer(up, 1, 0));
+    const down = only(chart.elapse(100));
+    expect(down.message).toMatchObject({ kind: 'GetBlock', id: certified[39]?.qc.blockId, ancestors: 31 });
+    const half = chart.send(answer(down, 9, 40));
+    expect(toldTo(half, 'round-manager')).toEqual([]);
+    const rest = only(half);
+    expect(rest.message).toMatchObject({ kind: 'GetBlock', id: certified[7]?.qc.blockId, ancestors: 7 });
+    const joined = chart.send(answer(rest, 1, 8));
+    expect(toldTo(joined, 'round-manager')).toMatchObject([
+      { blocks: { length: 32, 0: certified[0] } },
+      { blocks: { length: 8, 7: certified[39] } },
+    ]);
+    expect(chart.snapshot.value).toBe('idle');
+  });
+
+  it('keeps nothing on the way down that does not hang together with the target', () => {
+    const { chart, effects } = fetching(40);
+    chart.send(answer(only(effects), 1, 0));
+    const down = only(chart.elapse(100));
+    chart.send(answer(down, 5, 30));
+    const up = only(chart.elapse(100));
+    expect(up.message).toMatchObject({ kind: 'GetBlocks', from: 1 });
+    expect(toldTo(chart.send(answer(up, 1, 32)), 'round-manager')).toHaveLength(1);
+  });
+
   it('takes the answer to what it asked although the target has moved on since', () => {
     const { chart, effects } = fetching(3);
     const request = only(effects);

@@ -20,8 +20,10 @@ import {
 import {
   DURATION_WINDOW,
   NO_DURATIONS,
+  P99_FACTOR,
   recordDuration,
   roundTimeoutBase,
+  STRETCH_MAX,
   type TimeoutConfig,
 } from '../../../src/protocol/consensus/timeouts.ts';
 import { chainOf, height, present, round, tcOf, world } from './fixture.ts';
@@ -215,11 +217,11 @@ describe('measured rounds (CS-11)', () => {
   });
 
   it('are smoothed: each p99 moves the base an eighth of the way, from the configured start on', () => {
-    const first = recordDuration(NO_DURATIONS, millis(10), config);
-    expect(first.smoothedP99).toBe(250 + (10 - 250) / 8);
-    const second = recordDuration(recordDuration(first, millis(460), config), millis(460), config);
-    const [before, p99] = [220 + (10 - 220) / 8, 460];
-    expect(second.smoothedP99).toBe(before + (p99 - before) / 8);
+    const towards = (before: number, p99: number) => before + (p99 - before) / 8;
+    const first = recordDuration(NO_DURATIONS, millis(200), config);
+    expect(first.smoothedP99).toBe(towards(250, 200));
+    const third = recordDuration(recordDuration(first, millis(460), config), millis(460), config);
+    expect(third.smoothedP99).toBe(towards(towards(towards(250, 200), 200), 460));
   });
 
   it('do not follow one round that took much longer than the others', () => {
@@ -250,6 +252,22 @@ describe('measured rounds (CS-11)', () => {
     expect(after(woken, { qc: qcAt(1) })).toEqual([10]);
     expect(after(started(), { tc: tcAt(1) })).toEqual([]);
     expect(samples(adopt(started(), { qc: qcAt(4) }, 30).pacemaker)).toEqual([]);
+  });
+
+  it('hold the base where one of four leaders takes as long as it may, and collects as late as it may', () => {
+    let at = started();
+    let now = 0;
+    let slowest = 0;
+    for (let one = 1; one <= 400; one += 1) {
+      const { timeout } = deadlinesOf(at, config);
+      slowest = Math.max(slowest, timeout);
+      // It leads every fourth round, and the votes of the round before go to it.
+      now += one % 4 >= 2 ? 0.45 * timeout : 20;
+      const qc = { ...qcAt(1), round: round(one), parentRound: round(one - 1) };
+      at = setCommitted(adopt(at, { qc }, now).pacemaker, round(Math.max(0, one - 1)));
+    }
+    expect(slowest).toBeLessThanOrEqual(1_000);
+    expect(deadlinesOf(at, config).timeout).toBeCloseTo(P99_FACTOR * STRETCH_MAX * 20);
   });
 
   it('leave out a round whose QC came late because the next leader is dead: the wait must not feed on itself', () => {
