@@ -10,7 +10,8 @@ const layers = [
   ['actors'],
   ['transport', 'storage', 'application', 'rpc', 'observe'],
   ['node'],
-  ['simulation', 'replay', 'cli'],
+  ['simulation', 'replay'],
+  ['cli'],
 ];
 
 const above = (index) => layers.slice(index + 1).flat();

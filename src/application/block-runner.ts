@@ -322,6 +322,7 @@ export class BlockRunner {
     if (this.#want !== undefined) this.#missing.unshift(...this.#want.digests);
     this.#want = undefined;
     const failed: ExecutionReply = { type: 'execution.failed', tag: 0, code: 'BATCH_MISSING', detail };
+    options.report?.({ status: 'failed', code: 'BATCH_MISSING', detail });
     for (const listener of options.listeners) context.tell(listener, failed);
     context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
   }

@@ -2,7 +2,10 @@
 import { type Millis, millis } from '../base/units.ts';
 import type { BatchLimits } from '../protocol/chain/batch.ts';
 import type { Application, InitChainRequest } from '../protocol/ports/application.ts';
+import type { ExecutionReply } from '../protocol/ports/execution.ts';
 import type { CellAddress } from '../protocol/supervision/effect.ts';
+
+type ExecutionFailed = Extract<ExecutionReply, { readonly type: 'execution.failed' }>;
 
 export interface ExecutorOptions {
   /** Opens the application; called again after it failed, when the last one has been closed. */
@@ -15,8 +18,17 @@ export interface ExecutorOptions {
   readonly mempool: CellAddress;
   /** Told `block.executed` and `execution.failed`. */
   readonly listeners: readonly CellAddress[];
+  /** Told, in the executor's own turn, how execution stands: for operators, where messages could get lost. Must not throw. */
+  readonly report?: (report: ExecutionStanding) => void;
   readonly times?: Partial<ExecutorTimes>;
 }
+
+/** How execution stands. `failed` lasts until `running`: what starts over has not recovered yet. */
+export type ExecutionStanding =
+  | { readonly status: 'running' }
+  | { readonly status: 'failed'; readonly code: ExecutionFailed['code']; readonly detail: string }
+  /** One check or query got no answer; execution is not concerned. */
+  | { readonly status: 'unanswered'; readonly detail: string };
 
 export interface ExecutorTimes {
   /** For opening, `info` and `initChain`. */

@@ -203,6 +203,7 @@ class Executor {
 
   #run(application: Application, place: Place): void {
     const life = this.#life;
+    const nothingToExecute = place.committedHeight <= place.stored.height;
     const runner = new BlockRunner(
       {
         number: life,
@@ -218,10 +219,13 @@ class Executor {
         ready: () => {
           if (life !== this.#life || this.#phase.status !== 'running') return;
           this.#phase = { ...this.#phase, ready: true };
+          // After a failure only a block shows that it is over.
+          if (this.#failures === 0 || nothingToExecute) this.#options.report?.({ status: 'running' });
           for (const question of this.#held.splice(0)) this.#ask(question);
         },
         progressed: () => {
           this.#failures = 0;
+          this.#options.report?.({ status: 'running' });
         },
       },
       place,
@@ -244,6 +248,7 @@ class Executor {
           calls: this.#calls,
           times: this.#times,
           context: this.#context,
+          report: this.#options.report,
           knows: (hash) => runner.knows(hash),
         },
         question,
@@ -264,6 +269,7 @@ class Executor {
     this.#life += 1;
     this.#calls.abandon();
     const failed: ExecutionReply = { type: 'execution.failed', tag: 0, code, detail };
+    this.#options.report?.({ status: 'failed', code, detail });
     for (const listener of this.#options.listeners) this.#context.tell(listener, failed);
     for (const question of this.#held.splice(0)) refuseQuestion(this.#context, question, code, detail);
     const { retryMin, retryMax } = this.#times;

@@ -11,7 +11,7 @@ import {
 } from '../protocol/ports/execution.ts';
 import type { FailureCode } from './block-runner.ts';
 import { type Calls, messageOf } from './calls.ts';
-import type { ExecutorTimes } from './executor-options.ts';
+import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
 
 export type Question = Extract<ExecutionRequest, { readonly type: 'check.requested' | 'query.requested' }>;
 
@@ -30,6 +30,7 @@ export interface Asked {
   readonly calls: Calls;
   readonly times: ExecutorTimes;
   readonly context: BoundaryContext<undefined>;
+  readonly report: ExecutorOptions['report'];
   knows(hash: Digest): boolean;
 }
 
@@ -37,7 +38,10 @@ export function answerQuestion(asked: Asked, question: Question): void {
   const { application, calls, times, context } = asked;
   const { replyTo, tag } = question;
   const tell = (reply: ExecutionReply) => context.tell(replyTo, reply);
-  const failed = (detail: string) => refuseQuestion(context, question, 'APPLICATION_FAILED', detail);
+  const failed = (detail: string) => {
+    asked.report?.({ status: 'unanswered', detail });
+    refuseQuestion(context, question, 'APPLICATION_FAILED', detail);
+  };
   if (question.type === 'query.requested') {
     const { path, data, height } = question;
     calls.make(

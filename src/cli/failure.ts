@@ -1,5 +1,6 @@
 /** How a command ends when it cannot do its work: a sentence for the reader and an exit code. No stack traces. */
 import type { ConfigProblem } from '../node/config/load.ts';
+import { inTypedWords } from './called.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 
 /** Thrown by commands, caught once by `program.ts`. */
@@ -8,7 +9,7 @@ export class CommandFailure extends Error {
   readonly exitCode: number;
 
   constructor(message: string, exitCode: number) {
-    super(message);
+    super(inTypedWords(message));
     this.exitCode = exitCode;
   }
 }

@@ -3,7 +3,19 @@
  * all, and nothing that exists is written over. Boundary: disk, randomness, the wall clock.
  */
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
@@ -24,6 +36,7 @@ import {
 import { addressOf } from '../protocol/chain/validator-set.ts';
 import { createKeys, describeKeyProblem, type NodeIdentity } from '../storage/key-store.ts';
 import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
+import { makeFolder } from './folders.ts';
 
 export interface NewHome {
   readonly path: string;
@@ -108,12 +121,7 @@ async function stage(
   homes: readonly NewHome[],
   fill: (staged: readonly StagedHome[], engine: BlsEngine) => Promise<CreatedNetwork>,
 ): Promise<CreatedNetwork> {
-  const taken = homes.find(({ path }) => existsSync(path) && readdirSync(path).length > 0);
-  if (taken !== undefined) {
-    throw usageFailure(
-      `${taken.path} exists already and is not written over: choose another directory, or remove it`,
-    );
-  }
+  for (const { path } of homes) requireRoom(path);
   const suffix = `.new-${randomBytes(4).toString('hex')}`;
   // An empty directory that is there may be a mount point: nothing can be renamed onto it, only into it.
   const staged = homes.map((home) => ({
@@ -122,7 +130,7 @@ async function stage(
   }));
   try {
     const { engine } = await loadBlsEngine();
-    for (const { path } of homes) mkdirSync(dirname(path), { recursive: true });
+    for (const { stagedPath, path } of staged) makeFolder(stagedPath, path);
     const created = await fill(staged, engine);
     for (const { path, stagedPath } of staged) settle(stagedPath, path);
     return created;
@@ -131,6 +139,33 @@ async function stage(
     if (cause instanceof Error && 'code' in cause && 'syscall' in cause)
       throw runtimeFailure(messageOf(cause));
     throw cause;
+  }
+}
+
+/** Refuses a place where no home can be made. */
+function requireRoom(path: string): void {
+  const found = entryAt(path);
+  if (found === undefined) return;
+  if (found.isSymbolicLink() && !existsSync(path)) {
+    throw usageFailure(
+      `${path} is a link to ${readlinkSync(path)}, which is not there: make that directory, or remove the link`,
+    );
+  }
+  if (!statSync(path).isDirectory()) {
+    throw usageFailure(`${path} is a file, and a home is a directory: choose another, or remove it`);
+  }
+  if (readdirSync(path).length > 0) {
+    throw usageFailure(
+      `${path} exists already and is not written over: choose another directory, or remove it`,
+    );
+  }
+}
+
+function entryAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw usageFailure(`${path} cannot be a home (${messageOf(cause)}): choose another directory`);
   }
 }
 

@@ -68,16 +68,23 @@ const REFUSED_EXIT_CODES = {
 /** A start that the user can mend, in words; anything else unchanged. */
 function explained(cause: unknown): unknown {
   if (cause instanceof StartRefused) return new CommandFailure(cause.message, REFUSED_EXIT_CODES[cause.kind]);
-  if (!(cause instanceof Error && 'code' in cause && 'port' in cause)) return cause;
-  const at = `${'address' in cause ? cause.address : ''}:${cause.port}`;
+  if (!(cause instanceof Error && 'code' in cause)) return cause;
+  const place = placeOf(cause);
+  if (place === undefined) return cause;
   if (cause.code === 'EADDRINUSE') {
     return usageFailure(
-      `${at} is in use: stop what holds it, or choose another address (p2p.listen, rpc.listen)`,
+      `${place} is in use: stop what holds it, or choose another address (p2p.listen, rpc.listen)`,
     );
   }
   return usageFailure(
-    `cannot listen on ${at} (${cause.code}): choose an address of this machine (p2p.listen, rpc.listen)`,
+    `cannot listen on ${place} (${cause.code}): choose an address of this machine (p2p.listen, rpc.listen)`,
   );
+}
+
+/** What could not be listened on: an address, or the name of a host that nobody knows. */
+function placeOf(cause: Error): string | undefined {
+  if ('port' in cause) return `${'address' in cause ? cause.address : ''}:${cause.port}`;
+  return 'hostname' in cause ? String(cause.hostname) : undefined;
 }
 
 function progressOf(port: NodePort): RunnerEvent {

@@ -12,6 +12,7 @@ import { addNetworkCommand } from './commands/network.ts';
 import { addReadCommands } from './commands/read.ts';
 import { addResetCommand } from './commands/reset.ts';
 import { addSetupCommands } from './commands/setup.ts';
+import { addSimulateCommand } from './commands/simulate.ts';
 import { addStartCommand } from './commands/start.ts';
 import { addUseCommands } from './commands/use.ts';
 import { EXIT_CODES } from './exit-codes.ts';
@@ -26,23 +27,27 @@ export interface ExitStatus {
 /** Runs one command line (without node and script). The exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   const status: ExitStatus = { code: EXIT_CODES.ok };
+  const end = args.indexOf('--');
+  const json = (end === -1 ? args : args.slice(0, end)).includes('--json');
   try {
-    await createProgram(status).parseAsync(args, { from: 'user' });
+    await createProgram(status, json).parseAsync(args, { from: 'user' });
     return status.code;
   } catch (cause) {
-    return report(cause, args.includes('--json'));
+    return report(cause, json);
   }
 }
 
-function createProgram(status: ExitStatus): Command {
+function createProgram(status: ExitStatus, json: boolean): Command {
   const program = new Command('althing')
     .description(
       'A Byzantine-fault-tolerant consensus node made of glass.\nWithout a command: a local network of four validators.',
     )
     .version(VERSION, '-V, --version', 'print the version')
     .addHelpText('after', '\nOptions of the local network: althing network --help')
-    .showHelpAfterError('(see `althing --help`)')
+    .showHelpAfterError(json ? false : '(see `althing --help`)')
     .exitOverride();
+  // With --json `report` says it instead. Before the commands: they take it over.
+  if (json) program.configureOutput({ outputError: () => undefined });
   addNetworkCommand(program, status);
   addStartCommand(program, status);
   addSetupCommands(program);
@@ -52,6 +57,7 @@ function createProgram(status: ExitStatus): Command {
   addResetCommand(program);
   addConfigCommand(program);
   addBenchCommand(program);
+  addSimulateCommand(program, status);
   withJson(program.command('version').description('print the version')).action(
     (options: { json?: boolean }) =>
       createOutput(options.json === true).data({ version: VERSION, node: process.version }, [
@@ -64,8 +70,10 @@ function createProgram(status: ExitStatus): Command {
 function report(cause: unknown, json: boolean): number {
   if (cause instanceof CommanderError) {
     const asked = ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(cause.code);
+    if (asked) return EXIT_CODES.ok;
     // commander has printed its sentence already.
-    return asked ? EXIT_CODES.ok : EXIT_CODES.usage;
+    if (json) writeFailure(cause.message.replace(/^error: /, ''), EXIT_CODES.usage, json);
+    return EXIT_CODES.usage;
   }
   const exitCode = cause instanceof CommandFailure ? cause.exitCode : EXIT_CODES.runtime;
   const message = cause instanceof Error ? cause.message : String(cause);
@@ -73,10 +81,14 @@ function report(cause: unknown, json: boolean): number {
     cause instanceof CommandFailure
       ? message
       : `unexpected: ${message} (a defect of Althing: please report it)`;
-  process.stderr.write(
-    json ? `${JSON.stringify({ error: words, exit_code: exitCode })}\n` : `althing: ${words}\n`,
-  );
+  writeFailure(words, exitCode, json);
   if (process.env['ALTHING_DEBUG'] !== undefined && cause instanceof Error)
     process.stderr.write(`${cause.stack}\n`);
   return exitCode;
+}
+
+function writeFailure(words: string, exitCode: number, json: boolean): void {
+  process.stderr.write(
+    json ? `${JSON.stringify({ error: words, exit_code: exitCode })}\n` : `althing: ${words}\n`,
+  );
 }

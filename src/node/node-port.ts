@@ -9,7 +9,7 @@ import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
 import { parseBatch, transactionsOf } from '../protocol/chain/batch.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import { GENESIS_HEIGHT, nextHeight, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
-import type { Address, Power, Round } from '../protocol/chain/types.ts';
+import type { Address, ExecutedState, Power, Round } from '../protocol/chain/types.ts';
 import { powerOf } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, leaderAt } from '../protocol/consensus/epoch.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
@@ -30,6 +30,7 @@ import type {
 } from '../rpc/node-port.ts';
 import type { Read, StoreReader } from '../storage/store.ts';
 import type { Gateway } from './gateway.ts';
+import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
 import { blockSyncOf, mempoolOf, roundOf, safetyOf, treeOf, viewOf } from './views.ts';
 
 /** What of a node does not change while it runs. */
@@ -54,6 +55,8 @@ export interface NodeSurroundings {
   /** Longest recent stall of the event loop. @unit ms */
   readonly loopLagMs: () => number;
   readonly loopLagMsMax: number;
+  /** Why blocks are not executed; undefined while they are. */
+  readonly executionFailure: () => string | undefined;
 }
 
 /** Rounds that `rounds()` gives at the most. @unit rounds */
@@ -106,26 +109,33 @@ export function createNodePort(
       leader: leaderAt(epoch, round),
       earliest: labelOf(heights.earliest === undefined ? undefined : found(store.blockAt(heights.earliest))),
       committed: labelOf(found(store.blockAt(heights.committed))),
-      executed: gateway.executed ?? executedAtStart,
-      syncing: blockSyncOf(system)?.fetch !== undefined,
+      executed: executed(),
+      syncing: isCatchingUp(standing()),
       power: powerOf(epoch.set, self),
       reachablePower: reachablePower(),
       quorumPower: epoch.set.quorumPower,
     };
   }
 
-  function health(): NodeHealth {
-    const reasons: string[] = [];
-    const power = reachablePower();
-    const { quorumPower } = epoch.set;
-    if (power < quorumPower)
-      reasons.push(`reachable validators have power ${power}, a quorum needs ${quorumPower}`);
-    if (blockSyncOf(system)?.fetch !== undefined) reasons.push('blocks are being fetched from peers');
-    if (viewOf(system) === undefined) reasons.push('consensus has not recovered from the store');
-    const lag = surroundings.loopLagMs();
-    if (lag > surroundings.loopLagMsMax) reasons.push(`the event loop stalled for ${Math.round(lag)} ms`);
-    return { reasons };
-  }
+  const executed = (): ExecutedState => gateway.executed ?? executedAtStart;
+
+  const standing = (): Standing => ({
+    fetching: blockSyncOf(system)?.fetch !== undefined,
+    executionFailure: surroundings.executionFailure(),
+    committedHeight: found(store.latest()).committed,
+    executedHeight: executed().height,
+  });
+
+  const health = (): NodeHealth => ({
+    reasons: reasonsAgainst({
+      ...standing(),
+      reachablePower: reachablePower(),
+      quorumPower: epoch.set.quorumPower,
+      recovered: viewOf(system) !== undefined,
+      loopLagMs: surroundings.loopLagMs(),
+      loopLagMsMax: surroundings.loopLagMsMax,
+    }),
+  });
 
   function storedBlock(committed: CommittedBlock | undefined): StoredBlock | undefined {
     if (committed === undefined) return undefined;

@@ -37,6 +37,7 @@ import { readPassphrase } from './config/passphrase.ts';
 import { rememberedPossessions } from './config/possessions.ts';
 import type { Config } from './config/schema.ts';
 import { StartRefused } from './config/start-refused.ts';
+import { ExecutionWatch } from './execution-watch.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { createNodePort } from './node-port.ts';
 import { nodeTree } from './tree.ts';
@@ -83,7 +84,11 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
   }
   requireClockAfter(genesis, paths.genesisFile);
   const log = openLog({ ...config.log, moniker: config.node.moniker });
-  const opened = openStore(paths.data, domain, { segmentBytes: config.storage.segmentBytes });
+  const opened = openStore(paths.data, domain, {
+    segmentBytes: config.storage.segmentBytes,
+    validator: self,
+    witnessDir: paths.keys,
+  });
   if ('status' in opened) throw new StartRefused('store', [{ where: opened.path, message: opened.detail }]);
   let application: Application | undefined;
   const openApplication = (): Application => {
@@ -91,6 +96,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
     return application;
   };
   const gateway = new Gateway();
+  const execution = new ExecutionWatch(log.of('application'), () => performance.now());
   const clock = realClock();
   const peers = endpointsOf(config.p2p.peers);
   const network = createNetwork({
@@ -154,6 +160,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
           storage: ADDRESSES.storage,
           mempool: ADDRESSES.mempool,
           listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
+          report: (report) => execution.report(report),
         }),
         { publicEvents: EXECUTOR_EVENTS, mailbox: { capacity: 16_384 } },
       ),
@@ -196,6 +203,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       peers: () => peersOf(network, epoch.set),
       loopLagMs: lag.read,
       loopLagMsMax: config.runtime.loopLagMsMax,
+      executionFailure: () => execution.failure,
     },
   );
   const metrics = createMetrics(port, system);
@@ -229,7 +237,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
   } catch (failure) {
     end.resolve({ kind: 'stopped' });
     await ended;
-    throw failure;
+    throw network.notListening() ?? failure;
   }
   return {
     port,
@@ -281,7 +289,11 @@ function builtInApplication(
 ): Application {
   const { name } = genesis.application;
   if (name !== 'kv') throw refusal('genesis app.name', `no application "${name}" is built in; there is "kv"`);
-  return kv({ dir, provesPossession });
+  try {
+    return kv({ dir, provesPossession });
+  } catch (cause) {
+    throw new Error(`${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
 }
 
 /** Stops the node when safety is broken: nothing else may decide that. */

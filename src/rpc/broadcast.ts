@@ -3,6 +3,7 @@
  * `_commit` answers committed, expired or refused, or says that it stopped waiting: never silence.
  */
 import { transactionHashOf } from '../protocol/chain/batch.ts';
+import type { Height } from '../protocol/chain/types.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import { type Answer, fail, succeed } from './json-rpc.ts';
 import type { CallContext } from './method.ts';
@@ -31,8 +32,8 @@ export async function broadcastSync({ tx }: Given, { submissions, client }: Call
   if (admission.status === 'admitted') {
     return succeed({ code: 0, data: '', log: '', codespace: '', hash: upperHex(admission.hash) });
   }
-  const { code, log, hash, applicationCode } = admission;
-  if (code !== 'CHECK_FAILED') return fail(refusalText(admission));
+  if (!isChecked(admission)) return fail(refusalText(admission));
+  const { log, hash, applicationCode } = admission;
   return succeed({ code: applicationCode, data: '', log, codespace: '', hash: upperHex(hash) });
 }
 
@@ -42,7 +43,7 @@ export async function broadcastCommit(
 ): Promise<Answer> {
   const admission = await submitOne(submissions, tx, client);
   const hash = upperHex(admission.hash);
-  if (admission.status === 'refused' && admission.code === 'CHECK_FAILED') {
+  if (admission.status === 'refused' && isChecked(admission)) {
     const check = checkResultJson(admission.applicationCode, admission.log, '');
     return succeed({ check_tx: check, tx_result: checkResultJson(0, '', ''), hash, height: '0' });
   }
@@ -59,7 +60,7 @@ export async function broadcastCommit(
         height: String(fate.height),
       });
     case 'expired':
-      return fail(`transaction ${hash} expired at height ${fate.height}: it can never commit; send it again`);
+      return fail(expiredText(hash, fate.height));
     case 'timeout':
       return fail(`timed out waiting for tx to be included in a block: ask tx for ${hash} later`);
   }
@@ -78,7 +79,6 @@ async function submitOne(
     hash: transactionHashOf(transaction),
     code: 'NOT_ANSWERED',
     log: 'the mempool gave no answer',
-    applicationCode: 0,
   };
 }
 
@@ -89,7 +89,19 @@ const COMET_WORDS: Readonly<Record<string, string>> = {
   TOO_LARGE: 'Tx too large',
 };
 
-function refusalText({ code, log }: Extract<Admission, { status: 'refused' }>): string {
+type Refused = Extract<Admission, { status: 'refused' }>;
+
+/** Code 0 is the word for success: a refusal never goes out with it, whatever it is called. */
+const isChecked = (refused: Refused): refused is Extract<Refused, { code: 'CHECK_FAILED' }> =>
+  refused.code === 'CHECK_FAILED' && refused.applicationCode !== 0;
+
+/** Expiry is the batch's, not the transaction's: docs/protocol/mempool.md, "What a client is promised". */
+const expiredText = (hash: string, height: Height): string =>
+  `transaction ${hash} expired at height ${height}: this node's batch with it can no longer commit, but another ` +
+  'validator that has seen it may still commit it; ask tx for it, then send the same bytes again: a copy that commits ' +
+  'soon after is executed only once, a newly made transaction would be another one';
+
+function refusalText({ code, log }: Refused): string {
   const words = COMET_WORDS[code];
   const detail = log === '' || log === words ? '' : `: ${log}`;
   return words === undefined ? `${code}${detail}` : `${words} (${code})${detail}`;

@@ -1,6 +1,6 @@
 /**
  * Who may call: Host and Origin checks against pages that reach for a local node, the operator's token, and a
- * rate for each client address. `docs/security-model.md`: DNS rebinding, cross-site requests.
+ * rate for each client address. Against DNS rebinding and cross-site requests (docs/operator-guide.md, "RPC").
  */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';

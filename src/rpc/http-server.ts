@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Millis, millis, monotonic, wallTime } from '../base/units.ts';
+import { addressOf, boundConnections, type ConnectionBounds } from './connections.ts';
 import { type AccessRules, ClientRates, isOperator, ruleOnAccess } from './guard.ts';
 import {
   type Answer,
@@ -25,11 +26,10 @@ import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from '
 import { hostOf } from './shapes.ts';
 import { Submissions } from './submissions.ts';
 
-export interface RpcServerOptions extends AccessRules {
+export interface RpcServerOptions extends AccessRules, ConnectionBounds {
   readonly port: NodePort;
   /** `host:port`; port 0 for a free one. */
   readonly listen: string;
-  readonly connectionsMax: number;
   /** @unit bytes */
   readonly bodyBytesMax: number;
   readonly batchRequestsMax: number;
@@ -67,6 +67,14 @@ export interface RunningRpcServer {
 
 /** URL and headers of one request; a transaction by GET must fit. @unit bytes @source 4 × Node's default */
 const HEADER_BYTES_MAX = 65_536;
+/** For the URL and the headers, from the connection's first byte. @unit ms @source chosen: four losses of a packet */
+const HEADERS_TIMEOUT = millis(5_000);
+/** For all of a request. @unit ms @source chosen: 1 MiB at 1 Mbit/s */
+const RECEIVE_TIMEOUT = millis(10_000);
+/** How often late ones are looked for. @unit ms */
+const LATE_CHECK_INTERVAL = millis(1_000);
+/** Bytes of a body that cost as much as one call. @unit bytes @source 5,000 calls/s × 4 KiB = 20 MB/s, a tenth of a second of reading */
+const BYTES_PER_CALL = 4_096;
 /** @unit ms @source the shutdown of a local network takes at most 5 s */
 const CLOSE_GRACE = millis(1_000);
 /** The id that CometBFT gives answers to GET. */
@@ -74,22 +82,22 @@ const URI_REQUEST_ID = -1;
 
 /** What the server holds beside its options, as long as it runs. */
 interface Held {
-  readonly rates: ClientRates;
+  /** Takes calls of a client's rate; false when it has too few left. */
+  readonly take: (client: string, calls: number) => boolean;
   readonly submissions: Submissions;
 }
 
 /** Listens; rejects when the address is taken or not this machine's. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RunningRpcServer> {
+  const rates = new ClientRates({ ratePerSecond: options.requestsPerSecond, burst: options.requestsBurst });
   const held: Held = {
-    rates: new ClientRates({ ratePerSecond: options.requestsPerSecond, burst: options.requestsBurst }),
+    take: (client, calls) => rates.take(client, calls, monotonic(performance.now())),
     submissions: new Submissions(options.port),
   };
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
-      requestTimeout: options.requestTimeout,
-      headersTimeout: options.requestTimeout,
-      connectionsCheckingInterval: Math.min(options.requestTimeout, 5_000),
+      ...receiveTimeouts(options.requestTimeout),
     },
     (request, response) => {
       serve(options, held, request, response).catch((failure: unknown) => {
@@ -100,7 +108,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
       });
     },
   );
-  server.maxConnections = options.connectionsMax;
+  boundConnections(server, options);
   // A client that stops reading its answer.
   server.setTimeout(2 * options.requestTimeout);
   const { host, port } = splitAddress(options.listen);
@@ -110,6 +118,13 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
   });
   return { address: boundAddress(server), close: () => close(server) };
 }
+
+/** How long a request may take to come in, as Node's server takes it; never longer than to its answer. */
+export const receiveTimeouts = (requestTimeout: Millis) => ({
+  headersTimeout: Math.min(requestTimeout, HEADERS_TIMEOUT),
+  requestTimeout: Math.min(requestTimeout, RECEIVE_TIMEOUT),
+  connectionsCheckingInterval: Math.min(requestTimeout, LATE_CHECK_INTERVAL),
+});
 
 async function serve(
   options: RpcServerOptions,
@@ -149,18 +164,22 @@ async function servePost(
     const error = methodNotFound(`POST goes to "/", not to "${url.pathname}"`);
     return sendJson(response, 404, envelope(null, { error }));
   }
+  // Before anything of the body is read, and before anything of it is parsed: what cannot be read costs as much.
+  const client = addressOf(request.socket);
+  if (!held.take(client, 1)) return sendTooMany(response);
   const text = await readText(request, options.bodyBytesMax);
   if (text === 'aborted') return;
+  const bytesCost = costOfBytes(text === 'too-large' ? options.bodyBytesMax : text.bytes, options);
+  if (!held.take(client, bytesCost)) return sendTooMany(response);
   if (text === 'too-large') {
     response.setHeader('Connection', 'close');
     const error = invalidRequest(`error reading request body: larger than ${options.bodyBytesMax} bytes`);
     return sendJson(response, 413, envelope(null, { error }));
   }
-  const body = readBody(text, options.batchRequestsMax);
+  const body = readBody(text.text, options.batchRequestsMax);
   if (body.kind === 'unreadable') return sendJson(response, 400, envelope(null, { error: body.error }));
   const entries = body.kind === 'batch' ? body.entries : [body.entry];
-  const client = clientOf(request);
-  if (!held.rates.take(client, entries.length, monotonic(performance.now()))) return sendTooMany(response);
+  if (!held.take(client, Math.max(0, entries.length - 1 - bytesCost))) return sendTooMany(response);
   const operator = isOperator(request.headers.authorization, options.adminToken);
   const answers = await Promise.all(
     entries.map(async (entry) => {
@@ -188,8 +207,8 @@ async function serveGet(
 ): Promise<void> {
   if (url.pathname === '/livez') return serveLiveness(options, response);
   if (url.pathname === '/readyz') return serveReadiness(options, response);
-  const client = clientOf(request);
-  if (!held.rates.take(client, 1, monotonic(performance.now()))) return sendTooMany(response);
+  const client = addressOf(request.socket);
+  if (!held.take(client, 1)) return sendTooMany(response);
   if (url.pathname === '/metrics') {
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
     response.end(await options.metrics());
@@ -274,7 +293,10 @@ function serveReadiness({ port }: RpcServerOptions, response: ServerResponse): v
 }
 
 /** The body as text. What is beyond `bytesMax` is read and thrown away, so that the refusal can be sent. */
-function readText(request: IncomingMessage, bytesMax: number): Promise<string | 'too-large' | 'aborted'> {
+function readText(
+  request: IncomingMessage,
+  bytesMax: number,
+): Promise<{ readonly text: string; readonly bytes: number } | 'too-large' | 'aborted'> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let length = Number(request.headers['content-length'] ?? 0);
@@ -285,7 +307,7 @@ function readText(request: IncomingMessage, bytesMax: number): Promise<string | 
       if (length <= bytesMax) chunks.push(chunk);
       else resolve('too-large');
     });
-    request.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.once('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8'), bytes: length }));
     request.once('error', () => resolve('aborted'));
     request.once('close', () => resolve('aborted'));
   });
@@ -330,9 +352,9 @@ function statusOf(answer: Answer): number {
 
 const HTTP_STATUS: Readonly<Record<RpcError['code'], number>> = { [-32601]: 404, [-32602]: 400 };
 
-/** IPv4 addresses inside IPv6 ones are the same client. */
-const clientOf = (request: IncomingMessage): string =>
-  (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '');
+/** Calls that so many bytes cost beside the first; a burst pays for any body that is allowed. */
+const costOfBytes = (bytes: number, { requestsBurst }: RpcServerOptions): number =>
+  Math.max(0, Math.min(Math.floor(bytes / BYTES_PER_CALL), requestsBurst - 1));
 
 function splitAddress(address: string): { readonly host: string; readonly port: number } {
   return { host: hostOf(address), port: Number(address.slice(address.lastIndexOf(':') + 1)) };

@@ -56,8 +56,17 @@ export const succeed = (result: unknown): Answer => ({ result });
 /** Answers with CometBFT's "Internal error", whose data says what is wrong; also for heights and hashes that are not there. */
 export const fail = (data: string): Answer => ({ error: internalError(data) });
 
+/** Arrays and objects within each other in one body. @unit levels @source chosen: no method takes more than three */
+const DEPTH_MAX = 64;
+/** Values of one call, its own members included. @unit values @source chosen: no method takes more than ten */
+const VALUES_PER_CALL_MAX = 64;
+
 /** What a POST body holds. `batchMax`: calls in one batch. */
 export function readBody(text: string, batchMax: number): ReadBody {
+  const excess = excessOf(text, DEPTH_MAX, VALUES_PER_CALL_MAX * batchMax);
+  if (excess !== undefined) {
+    return { kind: 'unreadable', error: invalidRequest(`error unmarshaling request: ${excess}`) };
+  }
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -72,6 +81,49 @@ export function readBody(text: string, batchMax: number): ReadBody {
     return { kind: 'unreadable', error: invalidRequest(data) };
   }
   return { kind: 'batch', entries: json.map(readRequest) };
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+const BRACKET = { open: 0x5b, close: 0x5d } as const;
+const BRACE = { open: 0x7b, close: 0x7d } as const;
+
+/**
+ * In what a text is more than JSON.parse should be given, if in anything: one pass, and no more memory than the text.
+ * Commas, brackets and quotes are counted; whether it is JSON is for the parser.
+ */
+function excessOf(text: string, depthMax: number, valuesMax: number): string | undefined {
+  let depth = 0;
+  let values = 1;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE) {
+      at = endOfString(text, at);
+    } else if (unit === COMMA) {
+      values += 1;
+    } else if (unit === BRACKET.open || unit === BRACE.open) {
+      depth += 1;
+      values += 1;
+    } else if (unit === BRACKET.close || unit === BRACE.close) {
+      depth -= 1;
+    } else {
+      continue;
+    }
+    if (depth > depthMax) return `more than ${depthMax} arrays and objects within each other`;
+    if (values > valuesMax) return `more than ${valuesMax} values`;
+  }
+  return undefined;
+}
+
+/** Where the string that begins at `from` ends; the text's end when it does not. */
+function endOfString(text: string, from: number): number {
+  for (let end = text.indexOf('"', from + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes += 1;
+    if (escapes % 2 === 0) return end;
+  }
+  return text.length;
 }
 
 /** One answer as it goes out. */

@@ -94,7 +94,7 @@ export type TransactionFate =
       readonly index: number;
       readonly result: TransactionResult;
     }
-  /** It can never commit any more: a height beyond its batch's expiry has committed. */
+  /** A height beyond its batch's expiry has committed: that batch never commits. Another validator's batch may carry it still. */
   | { readonly status: 'expired'; readonly height: Height }
   | { readonly status: 'timeout' };
 

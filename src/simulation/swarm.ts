@@ -1,165 +1,145 @@
 /**
- * One run of the cluster under faults that its seed draws: lossy links, partitions, crashes and restarts, failing disks.
- * Then everything is healed and must commit again. Deterministic. Rules SM-2, SM-4, SM-5.
+ * Swarm testing: every seed draws who takes part, which faults happen at all, how often each, and each one's details
+ * (Groce et al. 2012), so that runs differ more than a fixed mix would make them. Deterministic. Rules SM-1 to SM-3, SM-5.
  */
 import { type RandomStream, seededRandom } from '../actors/runtime/index.ts';
 import { millis } from '../base/units.ts';
-import type { SyncFault } from '../storage/memory-store.ts';
-import { CALM } from '../transport/hub.ts';
-import type { Violation } from './checkers.ts';
-import { Cluster } from './cluster.ts';
+import { quorumPowerOf } from '../protocol/chain/validator-set.ts';
+import { LIE_KINDS } from './byzantine/index.ts';
+import { between, drawLinks, pick, shuffled } from './draws.ts';
+import type { ClockError, Liar, RunPlan, TimedAct } from './plan.ts';
+import { drawActs } from './swarm-acts.ts';
 
 export interface SwarmOptions {
-  readonly seed: number;
+  /** Number of validators; drawn without, mostly 4. */
   readonly validators?: number;
-  /** How long faults happen. Default 20 s. @unit ms of virtual time */
-  readonly faultsMs?: number;
-  readonly carry?: 'codec' | 'reference';
 }
 
-export interface SwarmReport {
-  readonly seed: number;
-  readonly violations: readonly Violation[];
-  /** Newest height that any node committed. */
-  readonly height: number;
-  /** What was done to the cluster, by kind. */
-  readonly faults: Readonly<Record<string, number>>;
-  readonly admitted: number;
-  readonly virtualMs: number;
-  /** Of every node's store and of the clock at the end: equal for equal seeds. */
-  readonly fingerprint: string;
-}
+/** How long faults happen. @unit ms of virtual time */
+const FAULTS_MS_MIN = 8_000;
+const FAULTS_MS_SPAN = 24_000;
+/** With real BLS: a block costs ten times as much. @unit ms of virtual time */
+const BLS_FAULTS_MS = 4_000;
+/** One seed in so many uses real BLS, and so on. @unit seeds @source SM-1; others chosen */
+const ONE_IN = { bls: 20, codec: 5, liar: 4, twin: 12, powers: 6, otherSize: 7, lateStart: 8 } as const;
 
-/** Blocks that the healed cluster must commit, and the time it has. @unit blocks, ms @source SM-5; backoff grows to 30 s */
-const HEALED_BLOCKS = 3;
-const HEALED_MS_MAX = 120_000;
-const FAULTS_MS_DEFAULT = 20_000;
+/** Worst offset and drift of a clock that works. @unit ms, ppm @source CS-16's precision; cheap quartz */
+const GOOD_CLOCK = { offsetMs: 200, driftPpm: 200 } as const;
+/** Of one that does not. @unit ms, ppm */
+const BAD_CLOCK = { offsetMs: 3_600_000, driftPpm: 50_000 } as const;
 
-export function runSwarm(options: SwarmOptions): SwarmReport {
-  const { seed, validators = 4, faultsMs = FAULTS_MS_DEFAULT } = options;
-  const draws = seededRandom(`swarm/${seed}`).stream('faults');
-  const cluster = new Cluster({
-    seed,
-    validators,
-    carry: options.carry ?? 'reference',
-    faults: {
-      delayMin: millis(draws.below(30)),
-      delayMean: millis(draws.below(70)),
-      drop: draws.next() < 0.5 ? draws.next() * 0.3 : 0,
-      duplicate: draws.next() < 0.5 ? draws.next() * 0.2 : 0,
-      reorder: draws.next() < 0.7,
-    },
-    timeouts: { emptyBlockIntervalMs: millis(100 + draws.below(900)) },
-  });
-  const counts: Record<string, number> = {};
-  let submitted = 0;
-  for (let at = 0; at < faultsMs; ) {
-    const pause = 50 + draws.below(1_500);
-    cluster.advance(pause);
-    at += pause;
-    const fault = act(cluster, draws, validators);
-    counts[fault] = (counts[fault] ?? 0) + 1;
-    for (let count = draws.below(4); count > 0; count -= 1) {
-      submitted += 1;
-      cluster.submit(draws.below(validators), `key${submitted}=value${submitted}`);
-    }
-  }
-  heal(cluster, validators);
-  const healedAt = cluster.clock.now();
-  const target = cluster.checker.committedHeight + HEALED_BLOCKS;
-  const behind = (): boolean => cluster.nodes.some(({ index }) => cluster.height(index) < target);
-  const late = (): boolean => cluster.clock.now() - healedAt >= HEALED_MS_MAX;
-  while (behind() && !late()) cluster.advance(500);
-  // What was admitted commits in a healed cluster: nothing expires so soon.
-  while (cluster.lostTransactions().length > 0 && !late()) cluster.advance(500);
-  const stuck: Violation[] = behind()
-    ? [
-        {
-          claim: 'a healed cluster commits again',
-          detail: `${cluster.nodes.map(({ index }) => cluster.height(index)).join(', ')} after ${HEALED_MS_MAX} ms, wanted ${target}`,
-        },
-      ]
-    : [];
+/** The plan of a seed: drawn faults for a while, then all is healed and must commit. */
+export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
+  const random = seededRandom(`plan/${seed}`);
+  const draws = random.stream('cast');
+  const oneIn = (seeds: number): boolean => draws.below(seeds) === 0;
+  const drawnSize = oneIn(ONE_IN.otherSize) ? pick(draws, [1, 2, 3, 5, 7]) : 4;
+  const validators = options.validators ?? drawnSize;
+  const { liars, twins } = drawFaulty(draws, validators);
+  const powers =
+    oneIn(ONE_IN.powers) && liars.length + twins.length === 0
+      ? Array.from({ length: validators }, () => 1 + draws.below(10))
+      : undefined;
+  const nodes = validators + twins.length;
+  const badClock = validators >= 4 && liars.length + twins.length === 0 ? draws.below(validators) : undefined;
+  const signatures = oneIn(ONE_IN.bls) ? 'bls' : 'keyed-hash';
+  const durationMs = signatures === 'bls' ? BLS_FAULTS_MS : FAULTS_MS_MIN + draws.below(FAULTS_MS_SPAN);
   return {
     seed,
-    violations: [...cluster.checker.violations, ...stuck, ...cluster.lostTransactions()],
-    height: cluster.checker.committedHeight,
-    faults: counts,
-    admitted: cluster.nodes.reduce((sum, { admitted }) => sum + admitted.length, 0),
-    virtualMs: cluster.clock.now(),
-    fingerprint: cluster.fingerprint(),
+    validators,
+    ...(powers === undefined ? {} : { powers }),
+    twins,
+    lateStarts: oneIn(ONE_IN.lateStart) ? [{ node: draws.below(nodes), at: draws.below(durationMs) }] : [],
+    signatures,
+    carry: oneIn(ONE_IN.codec) ? 'codec' : 'reference',
+    links: drawLinks(draws),
+    timeouts: { emptyBlockIntervalMs: millis(100 + draws.below(900)) },
+    liars,
+    clocks: draws.next() < 0.5 ? drawClocks(draws, nodes, badClock) : [],
+    acts: drawActs(random.stream('acts'), { nodes, validators, durationMs, badClock }),
+    durationMs,
+    ending: { kind: 'heal-all' },
   };
 }
 
-/** One thing that happens to the cluster; its name. */
-function act(cluster: Cluster, draws: RandomStream, validators: number): string {
-  const index = draws.below(validators);
-  const dead = cluster.nodes.filter(({ process }) => process === undefined);
-  switch (draws.below(8)) {
+/** As `planOf`, but only a quorum of honest nodes is healed; what the others suffer goes on (SM-5). */
+export function planForLiveness(seed: number, options: SwarmOptions = {}): RunPlan {
+  const plan = planOf(seed, options);
+  const draws = seededRandom(`plan/${seed}`).stream('core');
+  const faulty = new Set([...plan.liars.map(({ validator }) => validator), ...plan.twins]);
+  const powerOf = (node: number): bigint => BigInt(plan.powers?.[node] ?? 1);
+  const all = Array.from({ length: plan.validators }, (_, index) => index);
+  const quorum = quorumPowerOf(all.reduce((sum, node) => sum + powerOf(node), 0n));
+  const core: number[] = [];
+  let power = 0n;
+  for (const node of shuffled(draws, all)) {
+    if (faulty.has(node) || power >= quorum) continue;
+    core.push(node);
+    power += powerOf(node);
+  }
+  const nodes = all.length + plan.twins.length;
+  const broken = Array.from({ length: nodes }, (_, node) => node).filter((node) => !core.includes(node));
+  const last = broken.flatMap((node) => breakForGood(draws, node, core, plan.durationMs));
+  return { ...plan, acts: [...plan.acts, ...last], ending: { kind: 'heal-core', core } };
+}
+
+/** One way in which a node stays broken. */
+function breakForGood(
+  draws: RandomStream,
+  node: number,
+  core: readonly number[],
+  at: number,
+): readonly TimedAct[] {
+  const timed = (act: TimedAct['act']): TimedAct => ({ at, act });
+  switch (draws.below(6)) {
     case 0:
+      return [timed({ kind: 'crash', node })];
     case 1:
-      if (cluster.node(index).process === undefined) return 'none';
-      cluster.crash(index);
-      return 'crash';
+      return core.map((from) => timed({ kind: 'cut', from, to: node }));
     case 2:
+      return core.map((to) => timed({ kind: 'cut', from: node, to }));
     case 3:
-    case 4: {
-      const first = dead[draws.below(Math.max(1, dead.length))];
-      if (first === undefined) return 'none';
-      cluster.start(first.index);
-      return 'restart';
-    }
-    case 5:
-      return partition(cluster, draws, validators);
-    case 6:
-      cluster.heal();
-      return 'heal';
+      return [timed({ kind: 'restart', node }), timed({ kind: 'disk', node, fault: 'IO', times: 1_000_000 })];
+    case 4:
+      return core.map((to) =>
+        timed({ kind: 'links', faults: { ...drawLinks(draws), drop: 0.7 }, direction: { from: node, to } }),
+      );
     default:
-      return spoilDisk(cluster, draws, index);
+      return [];
   }
 }
 
-function partition(cluster: Cluster, draws: RandomStream, validators: number): string {
-  const indices = Array.from({ length: validators }, (_, index) => index);
-  const one = draws.below(validators);
-  const other = draws.below(validators);
-  switch (draws.below(3)) {
-    case 0:
-      cluster.partition(
-        indices.filter((index) => index !== one),
-        [one],
-      );
-      return 'isolate';
-    case 1: {
-      const left = indices.filter(() => draws.next() < 0.5);
-      cluster.partition(
-        left,
-        indices.filter((index) => !left.includes(index)),
-      );
-      return 'split';
-    }
-    default:
-      cluster.hub.block(cluster.node(one).address, cluster.node(other).address);
-      return 'one-way cut';
-  }
+/** At most f validators that lie or run twice. */
+function drawFaulty(
+  draws: RandomStream,
+  validators: number,
+): { readonly liars: readonly Liar[]; readonly twins: readonly number[] } {
+  const faultyMax = Math.floor((validators - 1) / 3);
+  const order = shuffled(
+    draws,
+    Array.from({ length: validators }, (_, index) => index),
+  );
+  const [first = 0, second = 0] = order;
+  const wants = { liar: draws.below(ONE_IN.liar) === 0, twin: draws.below(ONE_IN.twin) === 0 };
+  const liar = drawLiar(draws, first);
+  if (faultyMax === 0) return { liars: [], twins: [] };
+  if (wants.liar && wants.twin && faultyMax >= 2) return { liars: [liar], twins: [second] };
+  return { liars: wants.liar ? [liar] : [], twins: wants.twin && !wants.liar ? [first] : [] };
 }
 
-function spoilDisk(cluster: Cluster, draws: RandomStream, index: number): string {
-  const kinds: readonly SyncFault[] = ['IO', 'FULL', 'IO_AFTER_WRITE'];
-  const kind = kinds[draws.below(kinds.length)] ?? 'IO';
-  let left = 1 + draws.below(5);
-  cluster.setDiskFaults(index, () => {
-    left -= 1;
-    return left >= 0 ? kind : 'ok';
+function drawLiar(draws: RandomStream, validator: number): Liar {
+  const lie = pick(draws, LIE_KINDS);
+  const more = LIE_KINDS.filter((kind) => kind !== lie && draws.next() < 0.15);
+  return { validator, lies: [lie, ...more], rate: draws.next() < 0.3 ? 1 : draws.next() };
+}
+
+function drawClocks(draws: RandomStream, nodes: number, badClock: number | undefined): readonly ClockError[] {
+  return Array.from({ length: nodes }, (_, node) => {
+    const worst = node === badClock && draws.next() < 0.3 ? BAD_CLOCK : GOOD_CLOCK;
+    return {
+      node,
+      offsetMs: between(draws, -worst.offsetMs, worst.offsetMs),
+      driftPpm: between(draws, -worst.driftPpm, worst.driftPpm),
+    };
   });
-  return `disk ${kind}`;
-}
-
-function heal(cluster: Cluster, validators: number): void {
-  cluster.heal();
-  cluster.hub.setFaults(CALM);
-  for (let index = 0; index < validators; index += 1) {
-    cluster.setDiskFaults(index, undefined);
-    if (cluster.node(index).process === undefined) cluster.start(index);
-  }
 }

@@ -4,8 +4,8 @@
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseCount, parseDigest } from '../protocol/chain/parse.ts';
-import type { ChainDomain } from '../protocol/chain/types.ts';
+import { type Malformed, parseAddress, parseCount, parseDigest } from '../protocol/chain/parse.ts';
+import type { Address, ChainDomain } from '../protocol/chain/types.ts';
 import { crc32, DamagedData, rowChecksum } from './checksum.ts';
 import { decodeRecord, pack, unpack } from './codec.ts';
 import { errnoOf } from './device-errors.ts';
@@ -21,12 +21,14 @@ const CRC_BYTES = 4;
 /** `body` is the record as `encodeRecord` wrote it. */
 export interface KeptRecord extends ChainDomain {
   readonly version: number;
+  /** Whose it is, where the store knew. */
+  readonly validator?: Address;
   readonly body: Uint8Array;
 }
 
 /** Durable when this returns. */
 export function keepRecord(dir: string, kept: KeptRecord): void {
-  const body = pack([kept.genesisHash, kept.chainId, kept.version, kept.body]);
+  const body = pack([kept.genesisHash, kept.chainId, kept.version, kept.body, kept.validator ?? '']);
   const bytes = Buffer.alloc(CRC_BYTES + body.byteLength);
   bytes.writeUInt32BE(crc32(body));
   bytes.set(body, CRC_BYTES);
@@ -57,15 +59,20 @@ export function readKeptRecord(dir: string): KeptRecord | undefined {
     throw new DamagedData(`${path}: CRC-32 does not match`);
   }
   const fields = unpack(body, path);
-  const kept: KeptRecord = {
+  const kept = {
     genesisHash: fields.take(parseDigest),
     chainId: fields.text(),
     version: fields.take(parseCount),
     body: fields.bytes(),
   };
+  const validator = fields.take(parseOwner);
   decodeRecord(kept.body, path);
-  return kept;
+  return { ...kept, ...(validator === undefined ? {} : { validator }) };
 }
+
+/** A file of a program before this one has four fields only. */
+const parseOwner = (raw: unknown): Address | Malformed | undefined =>
+  raw === undefined || raw === '' ? undefined : parseAddress(raw);
 
 /** Puts a kept record into the database, if it is the newer one, and then forgets the file. */
 export function importKeptRecord(dir: string, kept: KeptRecord, statements: Statements): void {

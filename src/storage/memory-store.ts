@@ -58,6 +58,14 @@ export interface MemoryDisk {
   open(): Store;
   /** The power fails: what was staged is gone, and the open store answers nothing any more. */
   crash(): void;
+  /** What a crash would leave at this moment. For whoever judges a run. */
+  durable(): StoreFacts;
+  /** What the group that is being written leaves, if it becomes durable. */
+  staged(): StoreFacts;
+  /** A block that is stored, or about to be. */
+  block(id: BlockId): Block | undefined;
+  /** The bytes of a batch that is stored, or about to be. */
+  batch(digest: BatchDigest): Uint8Array | undefined;
 }
 
 /** A disk for one node; `faults` may change what they answer at any time. */
@@ -73,6 +81,13 @@ export function memoryDisk(identity: StoreIdentity, faults: MemoryFaults = {}): 
     crash() {
       current?.close();
     },
+    durable: () => image.durable,
+    staged: () => image.facts,
+    block(id) {
+      const height = image.heightById.get(id);
+      return height === undefined ? image.uncommitted.get(id)?.block : image.committed.get(height)?.block;
+    },
+    batch: (digest) => image.batches.get(digest)?.bytes,
   };
 }
 
@@ -86,6 +101,8 @@ type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
 /** Everything stored, with the way back to the last sync. */
 class Image {
   facts: StoreFacts;
+  /** As of the last sync. */
+  durable: StoreFacts;
   readonly committed = new Map<Height, CommittedBlock>();
   readonly heightById = new Map<BlockId, Height>();
   readonly uncommitted = new Map<BlockId, HeldBlock>();
@@ -103,6 +120,7 @@ class Image {
       executed: { height: GENESIS_HEIGHT, appHash: identity.genesisAppHash ?? NO_APP_HASH },
       genesisId,
     };
+    this.durable = this.facts;
   }
 
   set<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
@@ -121,6 +139,7 @@ class Image {
 
   settle(): void {
     this.#undo = [];
+    this.durable = this.facts;
   }
 
   rollback(): void {

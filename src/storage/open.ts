@@ -15,6 +15,7 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseHeight } from '../protocol/chain/parse.ts';
+import type { Address } from '../protocol/chain/types.ts';
 import { DamagedData } from './checksum.ts';
 import { deviceFailure, errnoOf, SQLITE, sqliteCode } from './device-errors.ts';
 import { importKeptRecord, readKeptRecord } from './kept-record.ts';
@@ -25,9 +26,16 @@ import { prepareStatements, type Statements } from './statements.ts';
 import type { Store, StoreIdentity } from './store.ts';
 import { TransactionTail } from './transaction-index.ts';
 import { INLINE_BYTES_MAX, Values } from './values.ts';
-import { readWitness, Witness } from './witness.ts';
+import {
+  adoptFormerWitness,
+  readWitness,
+  WITNESS_FILE,
+  Witness,
+  type Witnessed,
+  type WitnessPlace,
+} from './witness.ts';
 
-/** Why a store was not opened. `detail` names the path and what to do; the command line exits with code 4. */
+/** Why a store was not opened. `detail` says what to do about `path`; the command line exits with code 4. */
 export interface OpenProblem {
   readonly status: 'problem';
   readonly code: OpenProblemCode;
@@ -40,6 +48,8 @@ export type OpenProblemCode =
   | 'LOCKED'
   /** It belongs to another chain. */
   | 'WRONG_CHAIN'
+  /** It holds what another validator has signed. */
+  | 'WRONG_VALIDATOR'
   /** A SQLite database of another program. */
   | 'FOREIGN_DATABASE'
   /** Not a SQLite database at all. */
@@ -56,6 +66,10 @@ export type OpenProblemCode =
   | 'IO';
 
 export interface OpenOptions {
+  /** Whose signatures its safety record guards; a store that was opened with one refuses every other (ST-1). */
+  readonly validator?: Address;
+  /** Folder of the witness: that of the consensus key, so that who loses the store keeps it (ST-7). Default: the store's. */
+  readonly witnessDir?: string;
   /** @unit bytes @source config storage.segment_bytes */
   readonly segmentBytes?: number;
   /** Longest value kept in the database. Default INLINE_BYTES_MAX. @unit bytes */
@@ -122,8 +136,13 @@ function prepareDatabase(
     const whose = `chain ${kept.chainId}, genesis ${kept.genesisHash}`;
     return problem('WRONG_CHAIN', path, `the safety record kept beside it is of ${whose}`);
   }
+  const { validator } = options;
+  if (validator !== undefined && kept?.validator !== undefined && kept.validator !== validator) {
+    return wrongValidator(path, 'the safety record kept beside it', kept.validator, validator);
+  }
+  const place = witnessPlace(dir, options);
   if (fresh) {
-    const lost = lostDatabase(dir, path, kept?.version ?? 0);
+    const lost = lostDatabase(place, path, readWitness(place, identity.genesisHash), kept?.version);
     if (lost !== undefined) return lost;
   } else if (!isOurs(db)) {
     return problem('FOREIGN_DATABASE', path, 'a SQLite database of another program; choose another home');
@@ -145,24 +164,43 @@ function prepareDatabase(
       `its schema is version ${version}, this program knows ${SCHEMA_VERSION}; run the newer program`,
     );
   }
-  const foreign = version === 0 ? undefined : bind(db, path, identity);
+  const foreign = version === 0 ? undefined : bind(db, path, identity, validator);
   if (foreign !== undefined) return foreign;
   migrate(db);
-  return bind(db, path, identity);
+  const unbound = bind(db, path, identity, validator);
+  if (unbound === undefined) adoptFormerWitness(place, identity.genesisHash);
+  return unbound;
 }
 
+const witnessPlace = (dir: string, { witnessDir = dir }: OpenOptions): WitnessPlace => ({
+  dir: witnessDir,
+  former: dir,
+});
+
 // ST-7: SQLite would make a new, empty database in place of one that is gone.
-function lostDatabase(dir: string, path: string, kept: number): OpenProblem | undefined {
-  const witnessed = readWitness(dir) ?? 0;
-  if (witnessed <= kept) return undefined;
+function lostDatabase(
+  { dir }: WitnessPlace,
+  path: string,
+  witnessed: Witnessed,
+  kept: number | undefined,
+): OpenProblem | undefined {
+  // What was kept is whole: beside it a torn witness has nothing to say.
+  if (witnessed === 'torn' ? kept !== undefined : witnessed <= (kept ?? 0)) return undefined;
+  const told =
+    witnessed === 'torn' ? 'a witness of a record that a power loss tore' : `safety record ${witnessed}`;
   return problem(
     'RECORD_LOST',
     path,
-    `the database is gone or empty, but this validator acknowledged safety record ${witnessed}; ${LOST_ADVICE}`,
+    `the database is gone or empty, but this validator has signed: ${join(dir, WITNESS_FILE)} tells of ${told}; ${LOST_ADVICE}`,
   );
 }
 
-function bind(db: DatabaseSync, path: string, identity: StoreIdentity): OpenProblem | undefined {
+function bind(
+  db: DatabaseSync,
+  path: string,
+  identity: StoreIdentity,
+  validator: Address | undefined,
+): OpenProblem | undefined {
   const read = db.prepare('SELECT value FROM meta WHERE key = ?');
   const write = db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING');
   for (const [key, name, given] of [
@@ -179,8 +217,18 @@ function bind(db: DatabaseSync, path: string, identity: StoreIdentity): OpenProb
       );
     }
   }
-  return undefined;
+  if (validator === undefined) return undefined;
+  write.run('validator', validator);
+  const stored = String(read.get('validator')?.['value']);
+  return stored === validator ? undefined : wrongValidator(path, 'it', stored, validator);
 }
+
+const wrongValidator = (path: string, what: string, stored: string, given: string): OpenProblem =>
+  problem(
+    'WRONG_VALIDATOR',
+    path,
+    `${what} holds what validator ${stored} has signed, and the keys of this home are those of ${given}; put the keys and the data folder of one validator together`,
+  );
 
 function assemble(
   db: DatabaseSync,
@@ -192,10 +240,11 @@ function assemble(
   const kept = readKeptRecord(dir);
   const statements = prepareStatements(db);
   if (kept !== undefined) importKeptRecord(dir, kept, statements);
-  const witnessed = readWitness(dir) ?? 0;
+  const place = witnessPlace(dir, options);
+  const witnessed = readWitness(place, identity.genesisHash);
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES_DEFAULT;
   const segments = new Segments(join(dir, SEGMENTS_DIR), segmentBytes, segmentTail(statements));
-  const witness = new Witness(dir);
+  const witness = new Witness(place.dir, identity.genesisHash);
   const owner = join(dir, OWNER_FILE);
   const released = (): void => rmSync(owner, { force: true });
   try {
@@ -220,14 +269,14 @@ function assemble(
 function examine(
   store: SqliteStore,
   path: string,
-  witnessed: number,
+  witnessed: Witnessed,
   witness: Witness,
 ): OpenProblem | undefined {
   const recovered = store.recover();
   if (recovered.status === 'failed')
     return problem('CORRUPT', path, `${recovered.detail}; ${CORRUPT_ADVICE}`);
   const { recordVersion, committed } = recovered.value;
-  if (witnessed > recordVersion) {
+  if (witnessed !== 'torn' && witnessed > recordVersion) {
     return problem(
       'RECORD_LOST',
       path,
@@ -244,9 +293,9 @@ function examine(
 }
 
 const CORRUPT_ADVICE =
-  'stop, keep a copy of the folder, run `althing reset` (it keeps the safety record) and let the node sync again';
+  'stop, keep a copy of the folder, run `althing reset` (it keeps the safety record) and let the node sync again; where the safety record is damaged too, reset refuses and deletes nothing: start a new home with new keys then';
 const LOST_ADVICE =
-  'put the newest copy back; only if there is none and the validator has been silent for longer than a round can last, run `althing reset --force`';
+  'put the newest copy of this folder back; without one, start a new home with new keys: these must not sign on this chain again (`althing reset --force` forgets what they signed, for a chain that is given up)';
 
 /** A thrown device error as a problem; other errors are thrown again. */
 export function explain(error: unknown, dir: string, path: string): OpenProblem {
@@ -275,6 +324,23 @@ export function explain(error: unknown, dir: string, path: string): OpenProblem 
   const failure = deviceFailure(error, path);
   if (failure === undefined) throw error;
   return problem(failure.code, path, `${text}; check the disk and its free space`);
+}
+
+/** Who has a home's store open, in words; undefined when nobody has. Waits for nothing and changes nothing. */
+export function storeHolder(dir: string): string | undefined {
+  const path = join(dir, DATABASE_FILE);
+  // A clean end takes the owner's file away: then there is nothing to ask SQLite.
+  if (!existsSync(join(dir, OWNER_FILE)) || !existsSync(path)) return undefined;
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path, { readOnly: true });
+    schemaVersion(db);
+    return undefined;
+  } catch (error) {
+    return sqliteCode(error) === SQLITE.busy ? ownerOf(dir) : undefined;
+  } finally {
+    closeQuietly(db);
+  }
 }
 
 function ownerOf(dir: string): string {
@@ -317,5 +383,9 @@ export const problem = (code: OpenProblemCode, path: string, detail: string): Op
   status: 'problem',
   code,
   path,
-  detail: `${path}: ${detail}`,
+  // The words of a store that is open name it themselves.
+  detail: (detail.startsWith(`${path}: `) ? detail.slice(path.length + 2) : detail).replace(
+    ` in ${path}: `,
+    ': ',
+  ),
 });

@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { parseDigest } from '../protocol/chain/parse.ts';
+import { parseAddress, parseDigest } from '../protocol/chain/parse.ts';
 import { DamagedData, verifyRow } from './checksum.ts';
 import { decodeRecord } from './codec.ts';
 import { SQLITE, sqliteCode } from './device-errors.ts';
@@ -14,11 +14,13 @@ import { DATABASE_FILE, explain, isOurs, type OpenProblem, problem, SEGMENTS_DIR
 import { blobOf, integerOf, textOf } from './rows.ts';
 import { syncDirectory } from './segments.ts';
 import { recordKey } from './sqlite-reader.ts';
-import { readWitness, removeWitness } from './witness.ts';
+import { readWitness, removeWitness, type WitnessPlace } from './witness.ts';
 
 export interface ResetOptions {
   /** False forgets what was signed: the validator may sign twice in a round. For keys that never sign again only. */
   readonly keepSafetyRecord: boolean;
+  /** As at the opening of the store. */
+  readonly witnessDir?: string;
 }
 
 export type ResetOutcome =
@@ -26,9 +28,10 @@ export type ResetOutcome =
   { readonly status: 'reset'; readonly recordVersion: number } | OpenProblem;
 
 /** `dir` is a home's `data` folder; no node may have it open. */
-export function resetChainData(dir: string, { keepSafetyRecord }: ResetOptions): ResetOutcome {
+export function resetChainData(dir: string, options: ResetOptions): ResetOutcome {
+  const { keepSafetyRecord, witnessDir = dir } = options;
   const path = join(dir, DATABASE_FILE);
-  if (!existsSync(dir)) return { status: 'reset', recordVersion: 0 };
+  const place: WitnessPlace = { dir: witnessDir, former: dir };
   let db: DatabaseSync | undefined;
   try {
     const found = existsSync(path) ? lockDatabase(path) : undefined;
@@ -36,22 +39,28 @@ export function resetChainData(dir: string, { keepSafetyRecord }: ResetOptions):
     db = found;
     if (!keepSafetyRecord) {
       db?.close();
-      deleteChain(dir);
-      forgetKeptRecord(dir);
-      removeWitness(dir);
+      if (existsSync(dir)) {
+        deleteChain(dir);
+        forgetKeptRecord(dir);
+      }
+      removeWitness(place);
       return { status: 'reset', recordVersion: 0 };
     }
     const kept = newer(readKeptRecord(dir), db === undefined ? undefined : storedRecord(db));
-    const witnessed = readWitness(dir) ?? 0;
+    const witnessed = readWitness(place, kept?.genesisHash);
     const version = kept?.version ?? 0;
-    if (witnessed > version) {
+    if (witnessed === 'torn' ? kept === undefined : witnessed > version) {
       db?.close();
+      const found =
+        kept === undefined ? 'there is no safety record' : `the safety record is number ${version}`;
+      const told = witnessed === 'torn' ? 'one' : `number ${witnessed}`;
       return problem(
         'RECORD_LOST',
         path,
-        `the safety record found is number ${version}, but number ${witnessed} was acknowledged; nothing was deleted; ${FORCE_ADVICE}`,
+        `${found}, but ${told} was acknowledged; nothing was deleted; ${FORCE_ADVICE}`,
       );
     }
+    if (!existsSync(dir)) return { status: 'reset', recordVersion: 0 };
     if (kept !== undefined) keepRecord(dir, kept);
     db?.close();
     deleteChain(dir);
@@ -96,7 +105,16 @@ function storedRecord(db: DatabaseSync): KeptRecord | undefined {
   const meta = db.prepare('SELECT value FROM meta WHERE key = ?');
   const genesisHash = parseDigest(textOf(meta.get('genesis_hash') ?? {}, 'value'));
   if (genesisHash === 'malformed') throw new DamagedData('meta.genesis_hash is malformed');
-  return { genesisHash, chainId: textOf(meta.get('chain_id') ?? {}, 'value'), version, body };
+  const owner = meta.get('validator');
+  const validator = owner === undefined ? undefined : parseAddress(textOf(owner, 'value'));
+  if (validator === 'malformed') throw new DamagedData('meta.validator is malformed');
+  return {
+    genesisHash,
+    chainId: textOf(meta.get('chain_id') ?? {}, 'value'),
+    version,
+    body,
+    ...(validator === undefined ? {} : { validator }),
+  };
 }
 
 function newer(left: KeptRecord | undefined, right: KeptRecord | undefined): KeptRecord | undefined {

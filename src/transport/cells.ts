@@ -37,6 +37,8 @@ export interface Carrier {
   readonly router: CellAddress;
   /** The open listener's figures; undefined while there is none. */
   listening?: () => ListenerCounts & { readonly port: number };
+  /** Why the last try to listen failed, as the system says it: an exit reason carries its words only. */
+  notListening?: Error;
 }
 
 export interface ListenerInput {
@@ -52,7 +54,7 @@ export function listenerLogic(carrier: Carrier): BoundaryLogic<ListenerInput> {
   return handler<Listener, ConnectionRefused, ListenerInput>({
     async init({ input, tell }) {
       const { self, clock, insecure, room, router } = carrier;
-      const listener = await Listener.open({
+      const opening = Listener.open({
         ...input,
         self,
         clock,
@@ -67,6 +69,10 @@ export function listenerLogic(carrier: Carrier): BoundaryLogic<ListenerInput> {
             room.refuse(offered.card.connection, 'TOO_MANY_CONNECTIONS');
           }
         },
+      });
+      const listener = await opening.catch((cause: unknown) => {
+        if (cause instanceof Error) carrier.notListening = cause;
+        throw cause;
       });
       carrier.listening = () => ({ ...listener.counts, port: listener.port });
       const opened: ListenerOpened = { type: 'listener.opened', port: listener.port };

@@ -66,6 +66,9 @@ export interface HubCounts {
   readonly unreachable: number;
   /** The receiver had no room. */
   readonly refused: number;
+  /** What the codec does not read back. */
+  readonly garbled: number;
+  readonly inFlight: number;
   /** @unit bytes */
   readonly bytes: number;
 }
@@ -124,6 +127,8 @@ class MemoryHub implements Hub {
     cut: 0,
     unreachable: 0,
     refused: 0,
+    garbled: 0,
+    inFlight: 0,
     bytes: 0,
   };
   readonly encode: Encode;
@@ -188,7 +193,10 @@ class MemoryHub implements Hub {
     const message = this.#contentOf(frame);
     this.#counts.sent += 1;
     this.#counts.bytes += frame.bytes.byteLength;
-    if (message === undefined) return;
+    if (message === undefined) {
+      this.#counts.garbled += 1;
+      return;
+    }
     const transit: Transit = { from, to, message };
     if (this.#isCut(from, to)) {
       this.#counts.cut += 1;
@@ -224,11 +232,13 @@ class MemoryHub implements Hub {
     const earliest = faults.reorder ? 0 : (this.#lastArrival.get(key) ?? 0);
     const arrival = Math.max(now + delay, earliest);
     this.#lastArrival.set(key, monotonic(arrival));
+    this.#counts.inFlight += 1;
     this.#clock.schedule(arrival - now, () => this.#arrive(transit));
   }
 
   #arrive({ from, to, message }: Transit): void {
     const node = this.#nodes.get(to);
+    this.#counts.inFlight -= 1;
     if (this.#isCut(from, to)) this.#counts.cut += 1;
     else if (node === undefined || !this.#nodes.has(from)) this.#counts.unreachable += 1;
     else if (node.receive(from, message)) this.#counts.delivered += 1;

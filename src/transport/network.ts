@@ -59,6 +59,8 @@ export interface Network {
   connections(): readonly PeerConnection[];
   /** Undefined while the listener is not open. */
   listening(): (ListenerCounts & { readonly port: number }) | undefined;
+  /** The system's error of the last try to listen that failed: EADDRINUSE, EADDRNOTAVAIL, … */
+  notListening(): Error | undefined;
 }
 
 /** A network that carries over TLS WebSockets. */
@@ -81,6 +83,7 @@ export function createNetwork(options: NetworkOptions): Network {
     ],
     connections: () => room.connections(),
     listening: () => carrier.listening?.(),
+    notListening: () => carrier.notListening,
   };
 }
 

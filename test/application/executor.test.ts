@@ -349,6 +349,45 @@ describe('an application that fails (EX-5)', () => {
     expect(ground.opened).toBe(3);
   });
 
+  it('is reported until a block is executed again: a start that fails again is no recovery', () => {
+    const lives = new Lives();
+    let throws = 2;
+    const open = () =>
+      logApplication(emptyGround(), {
+        finalize: (_, answer) => {
+          if (throws-- > 0) throw new Error('disk full');
+          return answer;
+        },
+      });
+    const life = lives.begin(open, times);
+    expect(life.reports).toEqual([{ status: 'running' }]);
+    life.commit(lives.chain, lives.chain.add(['a']));
+    life.advance(100);
+    const failed = {
+      status: 'failed',
+      code: 'APPLICATION_FAILED',
+      detail: expect.stringContaining('disk full'),
+    };
+    expect(life.reports).toEqual([{ status: 'running' }, failed, failed]);
+    life.advance(200);
+    expect(life.reports.slice(3)).toEqual([{ status: 'running' }]);
+  });
+
+  it('is reported over when it opens again and has nothing to execute', () => {
+    const lives = new Lives();
+    let throws = 1;
+    const open = () => {
+      if (throws-- > 0) throw new Error('file is not a database');
+      return logApplication(emptyGround());
+    };
+    const life = lives.begin(open, times);
+    expect(life.reports).toMatchObject([
+      { status: 'failed', detail: expect.stringContaining('not a database') },
+    ]);
+    life.advance(100);
+    expect(life.reports.slice(1)).toEqual([{ status: 'running' }]);
+  });
+
   it.each([
     ['too few results', (answer: BlockResult) => ({ ...answer, results: [] }), 'results'],
     ['no hash', (answer: BlockResult) => ({ ...answer, appHash: genesisHash.slice(1) as Digest }), 'hash'],
@@ -486,6 +525,10 @@ describe('checks and queries (EX-6)', () => {
     await life.advanceAsync(200);
     expect(life.answers).toMatchObject([
       { type: 'execution.failed', tag: 1, detail: expect.stringContaining('200 ms') },
+    ]);
+    expect(life.reports).toEqual([
+      { status: 'running' },
+      { status: 'unanswered', detail: expect.stringContaining('200 ms') },
     ]);
     expect(life.failures).toEqual([]);
   });

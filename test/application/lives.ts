@@ -9,7 +9,7 @@ import {
   virtualClock,
 } from '../../src/actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../../src/application/executor.ts';
-import type { ExecutorTimes } from '../../src/application/executor-options.ts';
+import type { ExecutionStanding, ExecutorTimes } from '../../src/application/executor-options.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { batchDigestOf, encodeBatch } from '../../src/protocol/chain/batch.ts';
@@ -89,6 +89,7 @@ export class Life {
   readonly executed: BlockExecuted[] = [];
   readonly failures: Extract<ExecutionReply, { type: 'execution.failed' }>[] = [];
   readonly answers: ExecutionReply[] = [];
+  readonly reports: ExecutionStanding[] = [];
   /** What the executor asked the mempool for, and how it is answered. */
   readonly wanted: Extract<MempoolRequest, { type: 'batches.wanted' }>[] = [];
   readonly unwanted: Extract<MempoolRequest, { type: 'batches.unwanted' }>[] = [];
@@ -112,6 +113,7 @@ export class Life {
       storage: 'node/storage',
       mempool: 'node/mempool',
       listeners: ['node/listener'],
+      report: (report) => this.reports.push(report),
       times,
     });
     const device =

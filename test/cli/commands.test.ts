@@ -1,4 +1,5 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -45,6 +46,29 @@ describe('commands that ask a node', () => {
     const { code, stdout, stderr } = await ask('tx', 'nonsense');
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toBe('althing: refused by the application: expected key=value (code 7)\n');
+  });
+
+  it('a transaction that nobody checked is exit 1, and never called committed', async () => {
+    const { code, stdout, stderr } = await ask('tx', 'unchecked');
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toBe('althing: broadcast_tx_commit: NOT_CHECKED: APPLICATION_FAILED: opening failed\n');
+  });
+
+  it('a node that answers height 0 has committed nothing, whatever else it says: exit 1', async () => {
+    const result = { code: 0, log: '', codespace: '' };
+    const server = createServer((_, response) => {
+      const answer = { check_tx: result, tx_result: result, hash: 'AB', height: '0' };
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result: answer }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : 0;
+    for (const json of [[], ['--json']]) {
+      const { code, stdout, stderr } = await althing(['tx', 'a=1', '--rpc', `127.0.0.1:${port}`, ...json]);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toContain('not committed: the node answers height 0 for AB');
+    }
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('what is not there is exit 1', async () => {

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -153,5 +163,60 @@ describe('homes of a local network', () => {
     rmSync(join(directory, 'node1'), { recursive: true });
     await expect(openLocalHomes({ ...request, directory })).rejects.toMatchObject({ exitCode: 2 });
     expect(existsSync(join(directory, 'node1'))).toBe(false);
+  });
+});
+
+describe('a place where no home can be made', () => {
+  it.each([
+    [
+      'a file system that makes nothing',
+      () => '/proc/x',
+      /^althing: the directory \/proc\/x cannot be made \(ENOENT/,
+    ],
+    [
+      'a link to nowhere',
+      () => {
+        symlinkSync(join(directory, 'nowhere'), join(directory, 'link'));
+        return join(directory, 'link');
+      },
+      /link is a link to .*nowhere, which is not there: make that directory, or remove the link\n$/,
+    ],
+    [
+      'a file',
+      () => {
+        writeFileSync(join(directory, 'file'), '');
+        return join(directory, 'file');
+      },
+      /file is a file, and a home is a directory/,
+    ],
+    [
+      'below a file',
+      () => {
+        writeFileSync(join(directory, 'file'), '');
+        return join(directory, 'file', 'home');
+      },
+      /home cannot be a home \(ENOTDIR/,
+    ],
+  ])('%s: exit 2, with a sentence', async (_, place, expected) => {
+    const { code, stderr } = await althing(['init', '--home', place()]);
+    expect([code, stderr]).toEqual([2, expect.stringMatching(expected)]);
+    expect(stderr).not.toContain('unexpected');
+  });
+
+  it('nor a network', async () => {
+    const { code, stderr } = await althing(['--data', '/proc/x']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('the directory /proc/x cannot be made')]);
+  });
+});
+
+describe('what to type next', () => {
+  it('begins with npx where npm started the program, which is on no PATH then', async () => {
+    const home = join(directory, 'typed');
+    const made = await althing(['init', '--home', home], { npm_lifecycle_event: 'npx' });
+    expect(made.stdout).toContain(`start it with: npx althing start --home ${home}\n`);
+    const refused = await althing(['show-node-id', '--home', directory], { npm_lifecycle_event: 'npx' });
+    expect(refused.stderr).toContain("create keys with 'npx althing init'");
+    const plain = await althing(['init', '--home', `${home}2`]);
+    expect(plain.stdout).toContain(`start it with: althing start --home ${home}2\n`);
   });
 });

@@ -120,6 +120,17 @@ describe('a node in this process', () => {
     holder.close();
   });
 
+  it('whose host nobody knows is exit code 2, naming it', async () => {
+    const error = new Error('getaddrinfo ENOTFOUND nobody.invalid');
+    const { exit } = run(() =>
+      Promise.reject(Object.assign(error, { code: 'ENOTFOUND', hostname: 'nobody.invalid' })),
+    );
+    await expect(exit).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining('cannot listen on nobody.invalid (ENOTFOUND)'),
+    });
+  });
+
   it('is not started with a wrong configuration', async () => {
     const { exit } = run(
       async () => runningNode(),

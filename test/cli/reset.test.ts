@@ -78,6 +78,7 @@ describe('althing reset', () => {
     writeFileSync(join(homePaths(home).data, 'chain.db'), 'x'.repeat(8_192));
     const { code, stderr } = await althing(['reset', '--home', home]);
     expect([code, stderr]).toEqual([4, expect.stringContaining('file is not a database')]);
+    expect(stderr.match(/chain\.db/g), stderr).toHaveLength(1);
     expect(existsSync(join(homePaths(home).data, 'chain.db'))).toBe(true);
     expect(existsSync(homePaths(home).applicationData)).toBe(true);
   });

@@ -97,6 +97,22 @@ describe("a user's mistake is a sentence and an exit code, never a stack trace",
     ]);
   });
 
+  it.concurrent.each([
+    [['status', '--json', '--jsno'], "unknown option '--jsno'\n(Did you mean --json?)"],
+    [['start', '--json'], "required option '--home <dir>' not specified"],
+    [['tx', '--json'], "missing required argument 'text'"],
+    [['statsu', '--json'], "unknown command 'statsu'; did you mean status?"],
+    [['--json', '--validators', '0'], 'give a whole number from 1 to 64.'],
+  ])('althing %j: a usage error is JSON on stderr too, and nothing else', async (args, expected) => {
+    const { code, stdout, stderr } = await althing(args);
+    expect([code, stdout, JSON.parse(stderr)]).toEqual([
+      2,
+      '',
+      { error: expect.stringContaining(expected), exit_code: 2 },
+    ]);
+    expect(stderr).not.toContain('error: ');
+  });
+
   it('a port in use is exit 2, and names the port and its purpose', async () => {
     const base = await freePort();
     const holder = createServer();

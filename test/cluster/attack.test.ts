@@ -1,7 +1,7 @@
 /**
  * Three validators against a fourth that lies, and against strangers: real processes, TLS WebSockets, keys of a home that
  * no process runs. After each attack the three commit, answer, keep their memory, and have banned the offender.
- * Rules CS-13, TP-1 to TP-11, RT-16, docs/security-model.md.
+ * Rules CS-13, TP-1 to TP-11, RT-16, docs/protocol/transport.md.
  */
 import { connect as connectPlain, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

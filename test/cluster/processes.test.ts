@@ -48,7 +48,13 @@ describe('a validator that is killed', () => {
     const report = await eventually('its end is reported', 5_000, () =>
       network.events.find(({ type }) => type === 'stopped'),
     );
-    expect(report).toEqual({ type: 'stopped', node: 1, code: null, signal: 'SIGKILL' });
+    expect(report).toEqual({
+      type: 'stopped',
+      node: 1,
+      code: null,
+      signal: 'SIGKILL',
+      reason: 'killed by SIGKILL',
+    });
     const before = Math.max(0, ...heightsOf(0));
     await eventually('the others commit', 30_000, () =>
       Math.max(...heightsOf(0)) > before + 1 ? true : undefined,

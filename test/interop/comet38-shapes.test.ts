@@ -358,7 +358,9 @@ describe('what becomes of a transaction', () => {
     const gone = rpc.call('broadcast_tx_commit', { tx: base64Of('late=1') });
     await new Promise((resolve) => setTimeout(resolve, 20));
     rpc.node.expire();
-    expect((await gone).error?.data).toMatch(/ expired at height \d+: it can never commit/);
+    expect((await gone).error?.data).toMatch(
+      / expired at height \d+: this node's batch .* another validator .* may still commit it; ask tx for it, then send the same bytes/,
+    );
     rpc.node.release();
   });
 
@@ -368,6 +370,17 @@ describe('what becomes of a transaction', () => {
     const commit = await rpc.call('broadcast_tx_commit', { tx: base64Of('nonsense') });
     expect(commit.result).toMatchObject({ check_tx: { code: 7 }, tx_result: { code: 0 }, height: '0' });
   });
+
+  it.each(['unchecked', 'zero'])(
+    'a transaction that nobody checked (%s) is an error, never code 0',
+    async (text) => {
+      for (const method of ['broadcast_tx_sync', 'broadcast_tx_commit']) {
+        const { result, error } = await rpc.call(method, { tx: base64Of(text) });
+        expect([result, error?.code]).toEqual([undefined, -32603]);
+        expect(error?.data).toMatch(/^(NOT_CHECKED: APPLICATION_FAILED: opening failed|CHECK_FAILED)$/);
+      }
+    },
+  );
 
   it('a refusal of the mempool is an error with the words that clients look for', async () => {
     expect((await rpc.call('broadcast_tx_sync', { tx: base64Of('x=1') })).error?.data).toBe(

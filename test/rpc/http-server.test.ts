@@ -213,16 +213,6 @@ describe('who may call', () => {
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
     expect((await rpc.get('/livez')).status).toBe(200);
   });
-
-  it('closes connections beyond the bound', async () => {
-    await restart({ connectionsMax: 1 });
-    const port = Number(new URL(rpc.url).port);
-    const first = connect(port, '127.0.0.1');
-    await new Promise((resolve) => first.once('connect', resolve));
-    const second = connect(port, '127.0.0.1');
-    await new Promise((resolve) => second.once('close', resolve));
-    first.destroy();
-  });
 });
 
 describe('probes', () => {

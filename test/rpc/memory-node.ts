@@ -29,7 +29,7 @@ import type {
 } from '../../src/protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../../src/protocol/chain/validator-set.ts';
 import type { ApplicationInfo } from '../../src/protocol/ports/application.ts';
-import type { Admission } from '../../src/protocol/ports/mempool.ts';
+import type { Admission, NodeRefusalCode } from '../../src/protocol/ports/mempool.ts';
 import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
 import type {
   BlockSelector,
@@ -242,7 +242,7 @@ export class MemoryNode implements NodePort {
     this.#wake();
   }
 
-  /** What waits can never commit any more. */
+  /** The batches of what waits can never commit any more. */
   expire(): void {
     this.#expired = this.status().committed.height;
     this.#waiting.clear();
@@ -257,17 +257,27 @@ export class MemoryNode implements NodePort {
   #admit(transaction: Uint8Array): Admission {
     const hash = digestOf(transaction);
     const text = Buffer.from(transaction).toString('utf8');
-    const refuse = (code: string, log: string, applicationCode = 0): Admission => ({
+    const refuse = (code: NodeRefusalCode, log: string): Admission => ({
       status: 'refused',
       hash,
       code,
       log,
-      applicationCode,
     });
     if (transaction.length === 0) return refuse('EMPTY', 'a transaction has at least one byte');
     if (this.#find(hash) !== undefined || this.#waiting.has(hash)) return refuse('ALREADY_KNOWN', '');
     if (text === 'full') return refuse('MEMPOOL_FULL', '500000 transactions wait');
-    if (!text.includes('=')) return refuse('CHECK_FAILED', 'expected key=value', 7);
+    if (text === 'unchecked') return refuse('NOT_CHECKED', 'APPLICATION_FAILED: opening failed');
+    if (text === 'zero')
+      return { status: 'refused', hash, code: 'CHECK_FAILED', log: '', applicationCode: 0 };
+    if (!text.includes('=')) {
+      return {
+        status: 'refused',
+        hash,
+        code: 'CHECK_FAILED',
+        log: 'expected key=value',
+        applicationCode: 7,
+      };
+    }
     if (this.hold) this.#waiting.set(hash, transaction);
     else this.#commit(transaction);
     return { status: 'admitted', hash };

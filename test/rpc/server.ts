@@ -40,6 +40,7 @@ export async function startTestServer(options: Partial<RpcServerOptions> = {}): 
     allowedHosts: [],
     allowedOrigins: [],
     connectionsMax: 100,
+    connectionsPerAddressMax: 100,
     bodyBytesMax: 100_000,
     batchRequestsMax: 10,
     requestTimeout: millis(5_000),

@@ -36,7 +36,9 @@ it.each([20, 45, 150])(
     run.heal();
     run.advance(60_000);
     // That rounds pass without a commit is what this test does to it.
-    expect(run.checker.violations.filter(({ detail }) => !detail.includes('newest commit is of 0'))).toEqual([]);
+    expect(run.checker.violations.filter(({ detail }) => !detail.includes('newest commit is of 0'))).toEqual(
+      [],
+    );
     expect(run.height(late)).toBeGreaterThan(blocks);
   },
   60_000,

@@ -16,9 +16,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DATABASE_FILE, type OpenProblem, openStore } from '../../src/storage/open.ts';
+import { crc32, hex32 } from '../../src/storage/checksum.ts';
+import { DATABASE_FILE, type OpenOptions, type OpenProblem, openStore } from '../../src/storage/open.ts';
+import { resetChainData } from '../../src/storage/reset.ts';
 import type { Store } from '../../src/storage/store.ts';
 import {
+  address,
   batch,
   chain,
   codes,
@@ -96,7 +99,7 @@ describe('opening a store', () => {
     expect(statSync(dir).mode & 0o077).toBe(0);
     const other = problemOf(openStore(dir, { ...IDENTITY, genesisHash: digest('other') }));
     expect(other.code).toBe('WRONG_CHAIN');
-    expect(other.detail).toContain(path);
+    expect([other.path, other.detail.includes(path)]).toEqual([path, false]);
     expect(other.detail).toContain(IDENTITY.genesisHash);
     expect(problemOf(openStore(dir, { ...IDENTITY, chainId: 'other' })).code).toBe('WRONG_CHAIN');
     opened(dir).close();
@@ -121,7 +124,8 @@ describe('opening a store', () => {
     writeFileSync(path, 'a letter to nobody\n'.repeat(100));
     expect(problemOf(openStore(dir, IDENTITY))).toMatchObject({
       code: 'NOT_A_DATABASE',
-      detail: expect.stringContaining(path),
+      path,
+      detail: expect.not.stringContaining(path),
     });
     expect(readFileSync(path, 'utf8')).toContain('a letter to nobody');
   });
@@ -170,6 +174,8 @@ describe('opening a store', () => {
     flip(table, column);
     const damaged = problemOf(openStore(dir, IDENTITY));
     expect([damaged.code, damaged.detail]).toEqual(['CORRUPT', expect.stringContaining(where)]);
+    expect([damaged.path, damaged.detail]).toEqual([path, expect.not.stringContaining(path)]);
+    expect(damaged.detail).toContain('where the safety record is damaged too, reset refuses');
   });
 
   it('reports damage in a segment where it is read, with file and offset, and goes on (ST-6)', () => {
@@ -306,6 +312,98 @@ describe('opening a store', () => {
     const lost = problemOf(openStore(crashed, IDENTITY));
     expect([lost.code, lost.detail]).toEqual(['RECORD_LOST', expect.stringContaining('number 30')]);
     expect(problemOf(openStore(crashed, IDENTITY)).code, 'also at the second try').toBe('RECORD_LOST');
+  });
+
+  describe('with the witness beside the key (ST-7)', () => {
+    const [first, second] = chain(2);
+    if (first === undefined || second === undefined) throw new Error('two blocks');
+    let options: OpenOptions = {};
+    beforeEach(() => {
+      options = { validator: address(0), witnessDir: join(dir, '..', 'keys') };
+      mkdirSync(options.witnessDir ?? '', { recursive: true });
+      const store = opened(dir, options);
+      write(store, record(votedFor(first), 0));
+      store.close();
+    });
+    const codeOf = (given: OpenOptions = options, identity = IDENTITY): string => {
+      const store = openStore(dir, identity, given);
+      if ('status' in store) return store.code;
+      store.close();
+      return 'opened';
+    };
+
+    it('refuses a home whose whole data folder is gone, also where a power loss tore the witness', () => {
+      rmSync(dir, { recursive: true });
+      expect(problemOf(openStore(dir, IDENTITY, options))).toMatchObject({
+        code: 'RECORD_LOST',
+        detail: expect.stringMatching(/keys\/record\.witness tells of safety record 1; put the newest copy/),
+      });
+      truncateSync(join(options.witnessDir ?? '', 'record.witness'), 90);
+      expect(codeOf()).toBe('RECORD_LOST');
+    });
+
+    it('opens a whole database beside a torn witness, and mends it', () => {
+      truncateSync(join(options.witnessDir ?? '', 'record.witness'), 90);
+      expect(codeOf()).toBe('opened');
+      rmSync(dir, { recursive: true });
+      expect(codeOf()).toBe('RECORD_LOST');
+    });
+
+    it('keeps a line for each chain that the key has signed on', () => {
+      const other = { ...IDENTITY, genesisHash: digest('other') };
+      rmSync(dir, { recursive: true });
+      expect(codeOf(options, other)).toBe('opened');
+      const store = openStore(dir, other, options);
+      if ('status' in store) throw new Error(store.detail);
+      write(store, record(votedFor(first), 0));
+      store.close();
+      rmSync(dir, { recursive: true });
+      expect([codeOf(options, other), codeOf()]).toEqual(['RECORD_LOST', 'RECORD_LOST']);
+      expect(codeOf(options, { ...IDENTITY, genesisHash: digest('third') })).toBe('opened');
+    });
+
+    it('moves a witness that still stands beside the database to the key', () => {
+      const former = join(dir, 'record.witness');
+      const kept = `version ${'1'.padStart(16)}`;
+      rmSync(join(options.witnessDir ?? '', 'record.witness'));
+      writeFileSync(former, `${kept} crc ${hex32(crc32(Buffer.from(kept)))}\n`);
+      expect([codeOf(), existsSync(former)]).toEqual(['opened', false]);
+      rmSync(dir, { recursive: true });
+      expect(codeOf()).toBe('RECORD_LOST');
+    });
+
+    it("refuses another validator's keys, and says whose record it is (ST-1)", () => {
+      const keys = { validator: address(1), witnessDir: dir };
+      expect(problemOf(openStore(dir, IDENTITY, keys))).toMatchObject({
+        code: 'WRONG_VALIDATOR',
+        detail: expect.stringMatching(new RegExp(`${address(0)}.*${address(1)}`)),
+      });
+      expect(codeOf()).toBe('opened');
+      expect(resetChainData(dir, { keepSafetyRecord: true, ...options })).toMatchObject({ recordVersion: 1 });
+      expect([codeOf(keys), codeOf()]).toEqual(['WRONG_VALIDATOR', 'opened']);
+    });
+
+    it('binds a store of a program before this one at its first start', () => {
+      const db = new DatabaseSync(path);
+      db.exec("DELETE FROM meta WHERE key = 'validator'");
+      db.close();
+      expect([codeOf(), codeOf({ ...options, validator: address(1) })]).toEqual([
+        'opened',
+        'WRONG_VALIDATOR',
+      ]);
+    });
+
+    it('is kept by a reset that keeps the record, and by none that finds no record', () => {
+      const reset = (keepSafetyRecord: boolean) => resetChainData(dir, { keepSafetyRecord, ...options });
+      expect([reset(true), codeOf()]).toEqual([{ status: 'reset', recordVersion: 1 }, 'opened']);
+      rmSync(dir, { recursive: true });
+      expect(reset(true)).toMatchObject({ code: 'RECORD_LOST' });
+      expect([codeOf(), reset(false), codeOf()]).toEqual([
+        'RECORD_LOST',
+        { status: 'reset', recordVersion: 0 },
+        'opened',
+      ]);
+    });
   });
 
   it('opens after a crash that tore the log behind what was acknowledged', () => {

@@ -39,6 +39,8 @@ export class Core {
   /** Restarts of supervised cells, by `pathOf`. */
   readonly restarts = new Map<string, number>();
   readonly inspectors = new Set<Inspector>();
+  /** Those of them that see every step: while there are none, no step is described. */
+  stepInspectors: readonly Inspector[] = [];
   readonly turn: Writable<Turn>;
   readonly scope: CellScope;
   /** Work of boundary actors that must not run inside a pure turn. */
@@ -68,6 +70,21 @@ export class Core {
       draw: () => this.#draw(),
     };
     this.scope = new CellScope(this.turn);
+  }
+
+  addInspector(inspector: Inspector): void {
+    this.inspectors.add(inspector);
+    this.#noteInspectors();
+  }
+
+  removeInspector(inspector: Inspector): void {
+    this.inspectors.delete(inspector);
+    this.#noteInspectors();
+  }
+
+  #noteInspectors(): void {
+    this.stepInspectors = [...this.inspectors].filter(({ transition }) => transition !== undefined);
+    this.scope.inspectMicrosteps(this.stepInspectors.length > 0);
   }
 
   /** Takes an input: time moves to it, and only here (RT-14). */

@@ -153,12 +153,8 @@ export function openSystem(core: Core, options: SystemOptions): System {
   core.takeInput();
   if (options.onDeadLetter !== undefined) core.deadLetters.listen(options.onDeadLetter);
   const inspect = (inspector: Inspector): (() => void) => {
-    core.inspectors.add(inspector);
-    core.scope.inspectMicrosteps(true);
-    return () => {
-      core.inspectors.delete(inspector);
-      core.scope.inspectMicrosteps(core.inspectors.size > 0);
-    };
+    core.addInspector(inspector);
+    return () => core.removeInspector(inspector);
   };
   if (options.inspector !== undefined) inspect(options.inspector);
   return {

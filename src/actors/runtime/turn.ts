@@ -129,7 +129,7 @@ function stepMachine(
 // RT-8: the present state has no enabled transition for it. A stop that is not handled ends the cell as it would any other.
 function leaveUnhandled(core: Core, cell: Cell, envelope: Envelope | undefined, message: Message): void {
   if (core.journal !== undefined) recordDigest(core, cell, []);
-  if (core.inspectors.size > 0) inspect(core, cell, envelope, message, []);
+  if (core.stepInspectors.length > 0) inspect(core, cell, envelope, message, []);
   if (envelope !== undefined) lose(core, cell, envelope, 'unhandled');
   else endCell(core, cell, cell.stopReason ?? NORMAL);
 }
@@ -164,7 +164,7 @@ function finish(
   const postponed = effects.length > 0 && effects.some(({ kind }) => kind === 'postpone');
   if (envelope !== undefined && !postponed) cell.processed += 1;
   if (core.journal !== undefined) recordDigest(core, cell, effects);
-  if (core.inspectors.size > 0) inspect(core, cell, envelope, message, effects);
+  if (core.stepInspectors.length > 0) inspect(core, cell, envelope, message, effects);
   const { from } = envelope ?? {};
   if (from !== undefined && !postponed && isAskAddress(from)) oweAnswer(core, cell, from);
   if (effects.length > 0) applyEffects(core, cell, envelope, effects);
@@ -263,5 +263,5 @@ function inspect(
     microsteps: core.scope.takeMicrosteps(),
     effects,
   };
-  for (const inspector of core.inspectors) inspector.transition?.(transition);
+  for (const inspector of core.stepInspectors) inspector.transition?.(transition);
 }

@@ -33,11 +33,8 @@ export function virtualClock({ startWallMs = 0 }: { readonly startWallMs?: numbe
     schedule: (delayMs, fire) => timeline.arm(timeline.now + Math.max(0, delayMs), fire),
     scheduleAt: (due, fire) => timeline.arm(due, fire),
     cancel: (timer) => void timeline.timers.remove(timer),
-    attach(runner) {
-      timeline.runners.add(runner);
-      return () => void timeline.runners.delete(runner);
-    },
-    wake: () => undefined,
+    attach: (runner) => timeline.attach(runner),
+    wake: (runner) => timeline.wake(runner),
     nextDue() {
       const first = timeline.timers.peek();
       return first === undefined ? undefined : monotonic(first.due);
@@ -60,10 +57,21 @@ export function virtualClock({ startWallMs = 0 }: { readonly startWallMs?: numbe
   };
 }
 
+/** A runner's place. */
+interface Seat {
+  readonly runner: Runner;
+  isAwake: boolean;
+}
+
 class Timeline {
   readonly timers = new TimerHeap<ClockTimer>();
-  readonly runners = new Set<Runner>();
+  /** In the order in which they were attached. */
+  readonly #seats: Seat[] = [];
+  readonly #seatOf = new Map<Runner, Seat>();
+  #awake = 0;
   now = 0;
+  /** Whose turn it is after the present one. */
+  #next = 0;
   #sequence = 0;
   #isRunning = false;
 
@@ -84,14 +92,45 @@ class Timeline {
     return true;
   }
 
+  attach(runner: Runner): () => void {
+    const seat: Seat = { runner, isAwake: false };
+    this.#seats.push(seat);
+    this.#seatOf.set(runner, seat);
+    this.wake(runner);
+    return () => {
+      if (seat.isAwake) this.#sleep(seat);
+      this.#seatOf.delete(runner);
+      const place = this.#seats.indexOf(seat);
+      if (place < 0) return;
+      this.#seats.splice(place, 1);
+      if (place < this.#next) this.#next -= 1;
+    };
+  }
+
+  wake(runner: Runner): void {
+    const seat = this.#seatOf.get(runner);
+    if (seat === undefined || seat.isAwake) return;
+    seat.isAwake = true;
+    this.#awake += 1;
+  }
+
+  /** Whoever is awake takes turns, in order, until nobody is. */
   settle(): void {
-    for (let rounds = 0, busy = true; busy; rounds += 1) {
+    for (let rounds = 0; this.#awake > 0; rounds += 1) {
       invariant(rounds < ROUNDS_IN_AN_INSTANT_MAX, 'turns end within an instant', { now: this.now });
-      busy = false;
-      for (const runner of this.runners) if (runner.run(TURNS_BEFORE_YIELD_MAX)) busy = true;
-      // A later system may have given an earlier one something to do.
-      if (!busy) for (const runner of this.runners) if (runner.run(0)) busy = true;
+      for (this.#next = 0; this.#next < this.#seats.length && this.#awake > 0; ) {
+        const seat = this.#seats[this.#next];
+        this.#next += 1;
+        if (seat?.isAwake !== true) continue;
+        this.#sleep(seat);
+        if (seat.runner.run(TURNS_BEFORE_YIELD_MAX)) this.wake(seat.runner);
+      }
     }
+  }
+
+  #sleep(seat: Seat): void {
+    seat.isAwake = false;
+    this.#awake -= 1;
   }
 
   async settleAsync(): Promise<void> {

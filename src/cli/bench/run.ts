@@ -32,6 +32,7 @@ export const BENCH_SETTINGS: readonly string[] = [
   'rpc.requests_per_second=10000000',
   'rpc.requests_burst=10000000',
   'rpc.batch_requests_max=10000',
+  'rpc.body_bytes_max=67108864',
   'mempool.client_transactions_per_second=100000000',
   'mempool.client_transactions_burst=100000000',
 ];

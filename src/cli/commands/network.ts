@@ -44,9 +44,14 @@ export function addNetworkCommand(program: Command, status: ExitStatus): void {
 }
 
 async function runNetwork({ data, validators, basePort, json }: NetworkOptions): Promise<number> {
-  const { openLocalHomes } = await import('../local-network/homes.ts');
-  const network = await openLocalHomes({ directory: data, validators, basePort });
-  return runLocalNetwork({ ...network, data, json: json === true, signal: stopSignal() });
+  const { holdNetwork, openLocalHomes } = await import('../local-network/homes.ts');
+  const release = holdNetwork(data);
+  try {
+    const network = await openLocalHomes({ directory: data, validators, basePort });
+    return await runLocalNetwork({ ...network, data, json: json === true, signal: stopSignal() });
+  } finally {
+    release();
+  }
 }
 
 function unknownCommand(program: Command, word: string): Error {

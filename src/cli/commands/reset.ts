@@ -24,10 +24,10 @@ export function addResetCommand(program: Command): void {
 }
 
 async function reset({ home, force, json }: ResetOptions): Promise<void> {
-  const { data, applicationData } = homePaths(home);
+  const { data, applicationData, keys } = homePaths(home);
   if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
   const { resetChainData } = await import('../../storage/reset.ts');
-  const outcome = resetChainData(data, { keepSafetyRecord: force !== true });
+  const outcome = resetChainData(data, { keepSafetyRecord: force !== true, witnessDir: keys });
   if (outcome.status === 'problem') {
     const words = `${outcome.path}: ${outcome.detail}`;
     throw outcome.code === 'LOCKED'

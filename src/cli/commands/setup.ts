@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { commandLine } from '../called.ts';
 import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { messageOf, usageFailure } from '../failure.ts';
 import type { CreatedNetwork } from '../homes.ts';
@@ -63,7 +64,7 @@ async function init(options: InitOptions): Promise<void> {
       ['home', options.home],
       ['node id', network.homes[0]?.id ?? ''],
     ]),
-    `start it with: althing start --home ${options.home}`,
+    `start it with: ${commandLine(`start --home ${options.home}`)}`,
   ]);
 }
 
@@ -82,8 +83,8 @@ async function testnet(options: TestnetOptions): Promise<void> {
 const testnetLines = (network: CreatedNetwork, output: string): readonly string[] => [
   `chain ${network.chainId}`,
   ...table([['home', 'node id'], ...network.homes.map(({ path, id }) => [path, id])]),
-  `start one with: althing start --home ${join(output, 'node0')}`,
-  `or all of them: althing --data ${output}`,
+  `start one with: ${commandLine(`start --home ${join(output, 'node0')}`)}`,
+  `or all of them: ${commandLine(`--data ${output}`)}`,
 ];
 
 function readGenesis(path: string): string {

@@ -32,6 +32,10 @@ async function sendTransaction(text: string, options: TargetOptions): Promise<vo
   if (answer.check_tx.code !== 0) {
     throw runtimeFailure(`refused by the application: ${answer.check_tx.log} (code ${answer.check_tx.code})`);
   }
+  // Height 0 is no block: whatever the node means by it, it is no commit.
+  if (!/^[1-9][0-9]*$/.test(answer.height)) {
+    throw runtimeFailure(`not committed: the node answers height ${answer.height} for ${answer.hash}`);
+  }
   const { code, log } = answer.tx_result;
   createOutput(options.json === true).data(
     answer,

@@ -4,6 +4,7 @@
  */
 import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
+import { commandLine } from '../called.ts';
 import type { RunnerEvent } from '../node-events.ts';
 import { table } from '../output.ts';
 import type { ProcessEnd } from './validator-process.ts';
@@ -23,8 +24,8 @@ export interface NetworkFacts {
 }
 
 /**
- * JSON lines: first `ready` with the list of validators, once all are up (or have ended), then each `block`,
- * `view-change` and `stopped` with its node. What happens before is held back: a reader of `ready` finds the whole network.
+ * JSON lines: first `ready` with the list of validators, once all are up (or have ended; not when none came up), then
+ * each `block`, `view-change` and `stopped` with its node. What happens before is held back: a reader of `ready` finds the whole network.
  */
 export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
   const ready = new Map<number, object>();
@@ -38,7 +39,8 @@ export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
     settled.add(index);
     if (held === undefined || settled.size < facts.homes.length) return;
     const nodes = [...facts.homes.keys()].flatMap((node) => ready.get(node) ?? []);
-    const lines = [{ type: 'ready', chain_id: facts.chainId, data: facts.data, nodes }, ...held];
+    const all = { type: 'ready', chain_id: facts.chainId, data: facts.data, nodes };
+    const lines = [...(nodes.length === 0 ? [] : [all]), ...held];
     held = undefined;
     for (const line of lines) write(line);
   };
@@ -53,8 +55,9 @@ export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
         write({ type, node: index, ...rest });
       }
     },
-    ended: (index, { code, signal }) => {
-      write({ type: 'stopped', node: index, code, signal });
+    ended: (index, end) => {
+      const { code, signal } = end;
+      write({ type: 'stopped', node: index, code, signal, reason: reasonOf(end) });
       settle(index);
     },
     say: () => undefined,
@@ -154,7 +157,7 @@ const DRAW_INTERVAL = 100;
 const SUMMARY_INTERVAL = 1_000;
 /** Notices between two frames; the oldest go first. */
 const NOTICES_MAX = 100;
-const HINT = "try: althing tx 'name=ada' · althing query name · althing rounds · Ctrl-C stops all";
+const HINT = `try: ${["tx 'name=ada'", 'query name', 'rounds'].map(commandLine).join(' · ')} · Ctrl-C stops all`;
 
 interface Row {
   readonly index: number;
@@ -188,6 +191,13 @@ function clipped(line: string, columns: number): string {
 const viewChangeLine = (index: number, event: Extract<RunnerEvent, { type: 'view-change' }>): string =>
   `validator ${index}: view change, round ${event.round} of leader ${event.leader.slice(0, 8)} failed: ${event.reason} after ${event.duration_ms} ms`;
 
+/** Why a validator is gone: what it said last, where it failed by itself. */
+function reasonOf({ code, signal, lastWords }: ProcessEnd): string {
+  if (lastWords !== undefined) return lastWords;
+  if (signal !== null) return `killed by ${signal}`;
+  return code === 0 ? 'stopped' : `exit code ${code}`;
+}
+
 function endedLine(
   index: number,
   { code, signal, lastWords }: ProcessEnd,
@@ -196,7 +206,7 @@ function endedLine(
 ): string {
   if (expected && code === 0) return `validator ${index} stopped`;
   const how = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
-  const words = lastWords === undefined ? '' : `: ${lastWords.replace(/^althing: /, '')}`;
+  const words = lastWords === undefined ? '' : `: ${lastWords}`;
   const advice = expected ? '' : '; the others go on';
   return `validator ${index} ${how}${words}${advice} (its log: ${logFile})`;
 }

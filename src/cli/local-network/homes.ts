@@ -7,7 +7,10 @@ import { homePaths } from '../../node/config/home.ts';
 import { resolveConfig } from '../../node/config/load.ts';
 import { rememberedPossessions } from '../../node/config/possessions.ts';
 import { renderToml } from '../../node/config/render.ts';
-import { configFailure, usageFailure } from '../failure.ts';
+import { lockFolder } from '../../storage/folder-lock.ts';
+import { storeHolder } from '../../storage/open.ts';
+import { configFailure, messageOf, runtimeFailure, usageFailure } from '../failure.ts';
+import { makeFolder } from '../folders.ts';
 import { createNetwork } from '../homes.ts';
 import { BASE_PORT_DEFAULT, basePortOf, peerAddressOf, rpcAddressOf } from './ports.ts';
 
@@ -28,6 +31,27 @@ const VALIDATORS_DEFAULT = 4;
 
 /** Home of validator `index`. */
 export const localHome = (directory: string, index: number): string => join(directory, `node${index}`);
+
+/**
+ * Keeps every other network from running on these homes, before anything of them is touched. Gives the release.
+ * A validator of theirs that runs by itself (`start --home`) is found by its store.
+ */
+export function holdNetwork(directory: string): () => void {
+  makeFolder(directory);
+  const lock = locked(directory);
+  if (lock.status === 'held') return lock.release;
+  throw usageFailure(
+    `the network in ${directory} runs already (${lock.by}): stop it first, or choose another --data`,
+  );
+}
+
+function locked(directory: string): ReturnType<typeof lockFolder> {
+  try {
+    return lockFolder(directory);
+  } catch (cause) {
+    throw runtimeFailure(`${directory} cannot be locked (${messageOf(cause)}): give another --data`);
+  }
+}
 
 /** The network in `directory`, made anew where there is none. Moves its ports when asked to. */
 export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalHomes> {
@@ -58,6 +82,11 @@ async function reopen({ directory, validators, basePort }: LocalHomesRequest): P
   const missing = homes.find((home) => !existsSync(home));
   if (missing !== undefined)
     throw usageFailure(`${missing} is missing: the network in ${directory} is incomplete`);
+  for (const home of homes) {
+    const holder = storeHolder(homePaths(home).data);
+    if (holder !== undefined)
+      throw usageFailure(`the validator of ${home} runs already (${holder}): stop it first`);
+  }
   const held = heldBasePort(homes[0] ?? '');
   if (basePort !== undefined && basePort !== held) for (const home of homes) moveHome(home, held, basePort);
   return { chainId: genesis.genesis.chainId, homes, basePort: basePort ?? held };

@@ -7,7 +7,7 @@ import { EXIT_CODES } from '../exit-codes.ts';
 import type { RunnerEvent } from '../node-events.ts';
 import { jsonDisplay, liveDisplay, type NetworkDisplay, type NetworkFacts, plainDisplay } from './display.ts';
 import { requireFreePorts } from './ports.ts';
-import { startValidatorProcess, type ValidatorProcess } from './validator-process.ts';
+import { type ProcessEnd, startValidatorProcess, type ValidatorProcess } from './validator-process.ts';
 
 export interface LocalNetworkOptions extends NetworkFacts {
   readonly basePort: number;
@@ -26,35 +26,39 @@ export async function runLocalNetwork(options: LocalNetworkOptions): Promise<num
   // What this process has compiled, its children need not compile again.
   flushCompileCache();
   const display = chooseDisplay(options);
-  const { processes, allEnded } = startAll(homes, display, signal);
+  const { processes, ends } = startAll(homes, display, signal);
   const interrupted = new Promise<'interrupted'>((resolve) => {
     if (signal.aborted) resolve('interrupted');
     signal.addEventListener('abort', () => resolve('interrupted'), { once: true });
   });
-  const outcome = await Promise.race([interrupted, allEnded.then(() => 'all-ended' as const)]);
+  const outcome = await Promise.race([interrupted, ends.then(() => 'all-ended' as const)]);
   if (outcome === 'interrupted') {
     display.say('stopping …');
     await Promise.all(processes.map((validator) => validator.stop(STOP_GRACE)));
   }
-  await allEnded;
+  const codes = new Set((await ends).map(({ code }) => code));
   if (outcome === 'all-ended') display.say('no validator is left');
   display.close();
-  return outcome === 'interrupted' ? EXIT_CODES.ok : EXIT_CODES.runtime;
+  if (outcome === 'interrupted') return EXIT_CODES.ok;
+  // Where all failed alike, that is how the network failed.
+  const [code] = codes;
+  return codes.size === 1 && typeof code === 'number' && code !== EXIT_CODES.ok ? code : EXIT_CODES.runtime;
 }
 
 function startAll(
   homes: readonly string[],
   display: NetworkDisplay,
   signal: AbortSignal,
-): { readonly processes: readonly ValidatorProcess[]; readonly allEnded: Promise<void> } {
+): { readonly processes: readonly ValidatorProcess[]; readonly ends: Promise<readonly ProcessEnd[]> } {
   const processes = homes.map((home, index) =>
     startValidatorProcess(index, home, (event: RunnerEvent) => display.event(index, event)),
   );
   const ends = processes.map(async (validator) => {
     const end = await validator.ended;
     display.ended(validator.index, end, validator.logFile, signal.aborted);
+    return end;
   });
-  return { processes, allEnded: Promise.all(ends).then(() => undefined) };
+  return { processes, ends: Promise.all(ends) };
 }
 
 function chooseDisplay(options: LocalNetworkOptions): NetworkDisplay {

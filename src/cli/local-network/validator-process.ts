@@ -65,7 +65,7 @@ function lastWords(code: number | null, logFile: string): Pick<ProcessEnd, 'last
   const length = readSync(file, tail, 0, tail.length, Math.max(0, fstatSync(file).size - tail.length));
   closeSync(file);
   const line = tail.toString('utf8', 0, length).trimEnd().split('\n').at(-1);
-  return line === undefined || line === '' ? {} : { lastWords: line };
+  return line === undefined || line === '' ? {} : { lastWords: line.replace(/^althing: /, '') };
 }
 
 /** @unit bytes @source a few lines of a terminal */

@@ -110,8 +110,13 @@ export function enter(
       const kept = [...now.rounds.filter((one) => one !== round), round].slice(-ROUNDS_KEPT_MAX);
       const dropped = now.rounds.filter((one) => !kept.includes(one));
       const oldest = kept[0] ?? round;
+      const facts = factsOf(now, highQC);
+      // A round that is there already hears anew.
+      const { told: _, ...others } = now;
+      const isNew = !now.rounds.includes(round);
       const next: LiveTree = {
-        ...now,
+        ...others,
+        ...(isNew ? { told: facts } : {}),
         entered,
         verified,
         rounds: kept,
@@ -123,12 +128,12 @@ export function enter(
         roundManager: clock.address,
         entered,
         lockedRound: highQC.round,
-        facts: factsOf(next, highQC),
+        facts,
         verified,
       };
-      const opened: Effect[] = now.rounds.includes(round)
-        ? []
-        : [{ kind: 'spawn', logic: 'round', id: roundCellId(epoch, round), input }];
+      const opened: Effect[] = isNew
+        ? [{ kind: 'spawn', logic: 'round', id: roundCellId(epoch, round), input }]
+        : [];
       const closed = dropped.map((one): Effect => ({ kind: 'stop', id: roundCellId(epoch, one) }));
       return { live: next, effects: [...closed, ...opened] };
     },

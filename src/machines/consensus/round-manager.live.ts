@@ -86,6 +86,8 @@ export interface LiveTree {
   readonly evidence: readonly Evidence[];
   /** Target of the last request to block-sync. */
   readonly wanted?: Round;
+  /** What the round entered was told last, at its birth or since; absent when it is to hear anew. */
+  readonly told?: ChainFacts;
 }
 
 export interface RoundManagerContext extends RoundManagerInput {
@@ -159,7 +161,25 @@ export function tellFacts(context: RoundManagerInput, live: LiveTree, clock: Clo
   if (entered === undefined) return still(live);
   const qc = candidates.get(entered.round)?.block.qc ?? entered.highQC;
   const facts = factsOf(live, qc);
-  return { live, effects: toRound(context, live, clock, entered.round, { type: 'facts.changed', facts }) };
+  if (live.told !== undefined && areEqual(live.told, facts)) return still(live);
+  return {
+    live: { ...live, told: facts },
+    effects: toRound(context, live, clock, entered.round, { type: 'facts.changed', facts }),
+  };
+}
+
+function areEqual(left: ChainFacts, right: ChainFacts): boolean {
+  return (
+    left.parentId === right.parentId &&
+    left.parent?.time === right.parent?.time &&
+    left.parent?.height === right.parent?.height &&
+    left.executed?.height === right.executed?.height &&
+    left.executed?.appHash === right.executed?.appHash &&
+    left.hasWork === right.hasWork &&
+    left.committedRound === right.committedRound &&
+    left.namedBatches.length === right.namedBatches.length &&
+    left.namedBatches.every((digest, index) => digest === right.namedBatches[index])
+  );
 }
 
 /** CS-10: batches wait, or an uncommitted block that is not empty wants a child. */

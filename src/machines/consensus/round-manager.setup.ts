@@ -21,7 +21,13 @@ import type {
 import type { BlockExecuted } from '../../protocol/ports/execution.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
-import { type CellDown, crash, type Effect, isOrderlyExit } from '../../protocol/supervision/effect.ts';
+import {
+  type CellDown,
+  crash,
+  type Effect,
+  isOrderlyExit,
+  telling,
+} from '../../protocol/supervision/effect.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import { roundMachine } from './round.machine.ts';
 import {
@@ -110,7 +116,15 @@ export const roundManagerSetup = setup({
         const begun = settle(context, begin(context, recovered), clock);
         // View-change may have outlived an earlier life of this cell, and think as that one did.
         const work = toViewChange(context, { type: 'work.changed', hasWork: begun.live.hasWork });
-        return { context: { live: begun.live }, effects: [...begun.effects, work] };
+        // An earlier life may have died between the commit and its news: without them nothing is executed any more.
+        const { committed } = recovered;
+        const news =
+          committed === undefined
+            ? []
+            : context.commitListeners.map((to) =>
+                telling(to, { type: 'blocks.committed', blocks: [committed] }),
+              );
+        return { context: { live: begun.live }, effects: [...begun.effects, work, ...news] };
       }),
     ),
     receiveMessage: step(
@@ -175,7 +189,9 @@ export const roundManagerSetup = setup({
       on('proposal.authenticated', ({ context, event: { round, blockId, block }, ...clock }) =>
         alive(context, (live) => {
           const candidates = new Map(live.candidates).set(round, { blockId, block });
-          const next = insertCandidates({ ...live, candidates });
+          // The round now asks about the parent of its proposal, and knows nothing of it yet.
+          const { told: _, ...others } = live;
+          const next = insertCandidates({ ...others, candidates });
           const qc = next.tree.certificates.get(blockId);
           const certified: Effect[] =
             qc === undefined

@@ -60,7 +60,7 @@ export const roundMachine = roundSetup.createMachine({
         'payload.selected': { actions: 'proposeBlock' },
       },
     },
-    /** This validator voted; seed 000's prevote. */
+    /** This validator voted: the prevote of a two-phase protocol. */
     prevote: { always: followStep.slice(1) },
     /** The block's QC was seen. */
     precommit: { always: [followStep[2], followStep[4]] },

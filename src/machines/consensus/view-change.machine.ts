@@ -1,4 +1,4 @@
-/** The ViewChangeManager chart: Active, ViewChanging, Completing, as in seed 000's ViewStatus. Pure. */
+/** The ViewChangeManager chart: Active, ViewChanging, Completing, round after round. Pure. */
 import { postpone } from '../vocabulary/index.ts';
 import { viewChangeSetup } from './view-change.setup.ts';
 

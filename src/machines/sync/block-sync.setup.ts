@@ -111,14 +111,16 @@ const send = ({ router }: BlockSyncInput, peer: Address, message: PeerMessage): 
 const blame = ({ router }: BlockSyncInput, peer: Address, code: string): Effect =>
   telling(router, { type: 'peer.misbehaved', peer, code });
 
-/** The holder whose turn it is, another at each request: of those that can be reached, if any is. */
-function holderOf(
-  { holders }: Fetch,
-  connected: ReadonlySet<Address>,
-  requestId: number,
-): Address | undefined {
-  const reached = holders.filter((holder) => connected.has(holder));
-  const candidates = reached.length > 0 ? reached : holders;
+const reachedOf = ({ holders }: Fetch, connected: ReadonlySet<Address>): readonly Address[] =>
+  holders.filter((holder) => connected.has(holder));
+
+/**
+ * The holder whose turn it is, another at each request. Those that can be reached come first; when each of them was asked
+ * in vain, all have their turn: a cell that started after the connections knows of few, and a link may carry nothing.
+ */
+function holderOf(fetch: Fetch, connected: ReadonlySet<Address>, requestId: number): Address | undefined {
+  const reached = reachedOf(fetch, connected);
+  const candidates = fetch.attempts < reached.length ? reached : fetch.holders;
   return candidates[requestId % Math.max(1, candidates.length)];
 }
 
@@ -133,7 +135,12 @@ function lowestMissing({ way, target }: Fetch): { readonly id: BlockId; readonly
 /** Whether a holder that is not asked can be reached, while the one that is asked cannot. */
 function askedInVain({ fetch, connected }: BlockSyncContext): boolean {
   if (fetch === undefined || (fetch.asked !== undefined && connected.has(fetch.asked))) return false;
-  return fetch.holders.some((holder) => connected.has(holder));
+  return fetch.attempts < reachedOf(fetch, connected).length;
+}
+
+/** Whom to ask is decided anew: those that can be reached have not been asked in vain yet. */
+function reconsidered({ fetch }: BlockSyncContext): Pick<Partial<BlockSyncContext>, 'fetch'> {
+  return fetch === undefined ? {} : { fetch: { ...fetch, attempts: 0 } };
 }
 
 function request(context: BlockSyncContext): Decision<BlockSyncContext> {
@@ -321,14 +328,15 @@ export const blockSyncSetup = setup({
     ),
     recordConnected: step(
       on('peer.connected', ({ context, event }) => ({
-        context: { connected: new Set(context.connected).add(event.peer) },
+        context: { ...reconsidered(context), connected: new Set(context.connected).add(event.peer) },
       })),
     ),
     recordDisconnected: step(
       on('peer.disconnected', ({ context, event }) => {
         const connected = new Set(context.connected);
         connected.delete(event.peer);
-        return { context: { connected } };
+        const wasAsked = context.fetch?.asked === event.peer;
+        return { context: { ...(wasAsked ? reconsidered(context) : {}), connected } };
       }),
     ),
     requestBlocks: step(({ context }) => request(context)),

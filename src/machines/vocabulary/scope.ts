@@ -40,7 +40,16 @@ export type CellEffect =
 export interface Microstep {
   readonly event: Message;
   readonly value: unknown;
-  readonly transitions: readonly { readonly source: string; readonly target: readonly string[] }[];
+  readonly transitions: readonly TakenTransition[];
+}
+
+export interface TakenTransition {
+  /** Ids of states. */
+  readonly source: string;
+  readonly target: readonly string[];
+  /** The event's descriptor in the chart, `''` for `always`, and the place among the source's transitions for it. */
+  readonly on: string;
+  readonly index: number;
 }
 
 /** `self` in a chart's arguments: it has an address, and cannot be sent to. */
@@ -88,16 +97,27 @@ class CellSystem {
     this.microsteps.push({
       event: event.event,
       value: event.snapshot.value,
-      transitions: event._transitions.map(({ source, target }) => ({
-        source: source.id,
-        target: (target ?? []).map(({ id }) => id),
+      transitions: event._transitions.map((taken) => ({
+        source: taken.source.id,
+        target: (taken.target ?? []).map(({ id }) => id),
+        on: taken.eventType,
+        index: siblingsOf(taken).indexOf(taken),
       })),
     });
   }
 }
 
+/** The transitions of one state for one event. */
+const siblingsOf = ({ source, eventType }: RawTransition): readonly RawTransition[] =>
+  (eventType === '' ? source.always : source.transitions.get(eventType)) ?? [];
+
 interface RawTransition {
-  readonly source: { readonly id: string };
+  readonly eventType: string;
+  readonly source: {
+    readonly id: string;
+    readonly always?: readonly RawTransition[];
+    readonly transitions: ReadonlyMap<string, readonly RawTransition[]>;
+  };
   readonly target?: readonly { readonly id: string }[];
 }
 

@@ -17,6 +17,8 @@ export interface Possessions extends PossessionVerifier {
 /** Proofs kept in one file; further ones are verified at each start. @unit proofs @source 4 sets of 1,024 */
 const PROOFS_MAX = 4_096;
 const LINE = /^[0-9a-f]{64}$/;
+/** First line: what a proof proves. A file of another scheme, or of none, says nothing about this one. */
+const HEADER = 'althing/possessions/v1';
 
 /** The proofs remembered in `path` (none when it is not there or not readable), and `verifier` for all others. */
 export function rememberedPossessions(verifier: PossessionVerifier, path?: string): Possessions {
@@ -37,7 +39,7 @@ export function rememberedPossessions(verifier: PossessionVerifier, path?: strin
     save(target) {
       if (target === path && proven.isSubsetOf(remembered)) return;
       try {
-        writeFileSync(`${target}.new`, [...proven, ''].join('\n'), { mode: 0o600 });
+        writeFileSync(`${target}.new`, [HEADER, ...proven, ''].join('\n'), { mode: 0o600 });
         renameSync(`${target}.new`, target);
       } catch {
         // Kept nowhere: verified again at the next start.
@@ -50,10 +52,9 @@ const digestOf = (publicKey: Uint8Array, proof: Uint8Array): string => toHex(sha
 
 function linesOf(path: string): readonly string[] {
   try {
-    return readFileSync(path, 'utf8')
-      .split('\n')
-      .filter((line) => LINE.test(line))
-      .slice(0, PROOFS_MAX);
+    const [header, ...lines] = readFileSync(path, 'utf8').split('\n');
+    if (header !== HEADER) return [];
+    return lines.filter((line) => LINE.test(line)).slice(0, PROOFS_MAX);
   } catch {
     return [];
   }

@@ -63,7 +63,7 @@ export function greet(state: MempoolState, peer: Address, now: Monotonic): Step 
   const index = state.validators.indexByAddress.get(peer);
   if (index === undefined || peer === state.author) return unchanged(state);
   const bit = 1n << BigInt(index);
-  const durable = [...valuesOf(state.batches)].filter(({ storage }) => storage.status === 'durable');
+  const durable = valuesOf(state.batches).filter(({ storage }) => storage.status === 'durable');
   const next = durable.reduce((at, entry) => {
     if (entry.own === undefined || (entry.acks & bit) !== 0n || entry.storage.status !== 'durable') return at;
     return withBatch(at, { ...entry, storage: { ...entry.storage, retryAt: now } });
@@ -74,7 +74,7 @@ export function greet(state: MempoolState, peer: Address, now: Monotonic): Step 
 
 /** What waited too long is acknowledged again; an own batch goes again to those who have not acknowledged it (MP-6). */
 export function retryBatches(state: MempoolState, now: Monotonic): Step {
-  const due = [...valuesOf(state.batches)]
+  const due = valuesOf(state.batches)
     .filter(({ storage }) => storage.status === 'durable' && storage.retryAt <= now)
     .sort(bySequence)
     .slice(0, state.config.resendsPerTickMax);
@@ -98,6 +98,15 @@ export function retryBatches(state: MempoolState, now: Monotonic): Step {
   };
 }
 
+/** When the first batch is due again; infinity when none waits. @unit ms */
+export function nextRetryDue({ batches }: MempoolState): number {
+  let due = Number.POSITIVE_INFINITY;
+  for (const { storage } of valuesOf(batches)) {
+    if (storage.status === 'durable') due = Math.min(due, storage.retryAt);
+  }
+  return due;
+}
+
 /** A new entry, with the acknowledgements that came before it. */
 export function weighed(state: MempoolState, entry: Omit<BatchEntry, 'acks' | 'ackPower'>): BatchEntry {
   const acks = lookup(state.earlyAcks, entry.digest) ?? 0n;
@@ -111,7 +120,7 @@ export function reweigh(state: MempoolState, validators: ValidatorSet): MempoolS
       const to = validators.indexByAddress.get(address);
       return to === undefined || ((acks >> BigInt(index)) & 1n) === 0n ? mask : mask | (1n << BigInt(to));
     }, 0n);
-  const entries = [...valuesOf(state.batches)].map((entry): BatchEntry => {
+  const entries = valuesOf(state.batches).map((entry): BatchEntry => {
     const acks = moved(entry.acks);
     return { ...entry, acks, ackPower: powerOfMask(validators, acks) };
   });

@@ -4,7 +4,7 @@ import { TRANSACTION_OVERHEAD_BYTES, transactionHashOf } from '../chain/batch.ts
 import type { Digest } from '../chain/types.ts';
 import type { CheckResult } from '../ports/application.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
-import type { Admission, MempoolRequest } from '../ports/mempool.ts';
+import type { Admission, MempoolRequest, NodeRefusalCode } from '../ports/mempool.ts';
 import { type Bucket, fullBucket, refilled } from '../transport/bucket.ts';
 import { hasFingerprint, withFingerprints } from './fingerprints.ts';
 import { lookup, valuesOf, withEntry, withoutEntry } from './sharded-map.ts';
@@ -38,7 +38,7 @@ export function submit(state: MempoolState, request: Submitted, now: Monotonic):
       (position >= allowed ? rateLimited(state, request.client) : undefined) ??
       refusalOf(state, transaction, hash, seen, positions.length, bytes);
     if (refusal !== undefined) {
-      refused.set(position, { status: 'refused', hash, applicationCode: 0, ...refusal });
+      refused.set(position, { status: 'refused', hash, ...refusal });
       return;
     }
     seen.add(hash);
@@ -119,7 +119,7 @@ export function refuseChecked(state: MempoolState, tag: number, log: string): St
   const refused = new Map(submission.refused);
   for (const position of positions) {
     const hash = submission.hashes[position];
-    if (hash !== undefined) refused.set(position, checkFailed(hash, log, 0));
+    if (hash !== undefined) refused.set(position, notChecked(hash, log));
   }
   return closeSubmission(state, submission, positions, refused);
 }
@@ -131,6 +131,15 @@ export function overdueChecks(state: MempoolState, now: Monotonic): readonly num
     if (stage.status === 'checking' && stage.until <= now) overdue.push(id);
   }
   return overdue.sort((left, right) => left - right);
+}
+
+/** When the application's first answer is overdue; infinity when none is awaited. @unit ms */
+export function nextCheckDue({ submissions }: MempoolState): number {
+  let due = Number.POSITIVE_INFINITY;
+  for (const { stage } of valuesOf(submissions)) {
+    if (stage.status === 'checking') due = Math.min(due, stage.until);
+  }
+  return due;
 }
 
 /** True when not every legal transaction would find room. */
@@ -170,13 +179,13 @@ export function refuseUnsaved(
   for (const position of positions) {
     const hash = submission.hashes[position];
     if (hash === undefined) continue;
-    refused.set(position, { status: 'refused', hash, code: 'STORAGE_FAILED', log, applicationCode: 0 });
+    refused.set(position, { status: 'refused', hash, code: 'STORAGE_FAILED', log });
   }
   const submissions = withEntry(state.submissions, id, { ...submission, refused });
   return settleSubmission({ ...state, submissions }, id, positions.length);
 }
 
-type Refusal = { readonly code: string; readonly log: string };
+type Refusal = { readonly code: NodeRefusalCode; readonly log: string };
 
 function refusalOfAll(state: MempoolState): Refusal | undefined {
   const { config, submissions, validators, author } = state;
@@ -221,20 +230,20 @@ const rateLimited = (state: MempoolState, client: string): Refusal => ({
 });
 
 function refusedByCheck(hash: Digest, result: CheckResult | undefined): Admission {
-  if (result === undefined)
-    return checkFailed(hash, 'the application gave no result for this transaction', 0);
-  if (result.code === DUPLICATE_CODE && result.codespace === NODE_CODESPACE) {
-    return { status: 'refused', hash, code: 'ALREADY_KNOWN', log: result.log, applicationCode: 0 };
+  if (result === undefined) return notChecked(hash, 'the application gave no result for this transaction');
+  const { code, codespace, log } = result;
+  if (code === DUPLICATE_CODE && codespace === NODE_CODESPACE) {
+    return { status: 'refused', hash, code: 'ALREADY_KNOWN', log };
   }
-  return checkFailed(hash, result.log, result.code);
+  return { status: 'refused', hash, code: 'CHECK_FAILED', log, applicationCode: code };
 }
 
-const checkFailed = (hash: Digest, log: string, applicationCode: number): Admission => ({
+/** Never CHECK_FAILED: its code would have to be the application's, and 0 reads as success. */
+const notChecked = (hash: Digest, log: string): Admission => ({
   status: 'refused',
   hash,
-  code: 'CHECK_FAILED',
+  code: 'NOT_CHECKED',
   log,
-  applicationCode,
 });
 
 /** Answers a submission of which nothing is left, and gives the room of `positions` back. */

@@ -51,7 +51,9 @@ export function executed(state: MempoolState, block: BlockExecuted): Step {
  */
 function expired(state: MempoolState): Step {
   if (state.committedHeight <= state.earliestExpiry) return unchanged(state);
-  const gone = [...valuesOf(state.batches)].filter((entry) => isGone(state, entry)).sort(bySequence);
+  const gone = valuesOf(state.batches)
+    .filter((entry) => isGone(state, entry))
+    .sort(bySequence);
   if (gone.length === 0) return unchanged(state);
   const hashes = gone.flatMap(
     ({ own }) => own?.hashes.filter((hash) => hasFingerprint(state.pending, hash)) ?? [],

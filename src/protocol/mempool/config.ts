@@ -68,11 +68,11 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   batchBytesMax: MEBIBYTE,
   transactionBytesMax: 64 * KIBIBYTE,
   batchTtlHeights: 1_000,
-  /** @source 11: batches of 64 KB to 1 MB differ by less than 10 % */
+  /** @source measured: batches of 64 KB to 1 MB differ by less than 10 % */
   sealBytes: 256 * KIBIBYTE,
-  /** @source 11: finality at light load p50 <= 25 ms */
+  /** @source chosen: finality at light load has a median of at most 25 ms */
   sealInterval: millis(10),
-  /** @source 11: 256 MB a node at full load; 64 MiB are 2.6 s of 100,000 transactions/s of 256 bytes */
+  /** @source chosen: 256 MB a node at full load; 64 MiB are 2.6 s of 100,000 transactions/s of 256 bytes */
   pendingBytesMax: 64 * MEBIBYTE,
   pendingCountMax: 250_000,
   clientRate: { ratePerSecond: 100_000, burst: 200_000 },
@@ -82,7 +82,7 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   authorBatchesMax: 2_048,
   /** Over pendingBytesMax, so that an honest author is never refused for being a block ahead. */
   authorBytesMax: 128 * MEBIBYTE,
-  /** @source a durable write takes 0.15 to 2.5 ms (11) */
+  /** @source a durable write takes 0.15 to 2.5 ms (measured) */
   ackInterval: millis(3),
   digestsPerMessageMax: 1_024,
   earlyAcksMax: 1_024,

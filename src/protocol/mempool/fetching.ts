@@ -127,7 +127,7 @@ export function satisfied(state: MempoolState, digest: BatchDigest): Step {
 
 /** Asks the next holder of each batch that is due, one message a holder (MP-10). */
 export function askHolders(state: MempoolState, now: Monotonic): Step {
-  const due = [...valuesOf(state.fetches)]
+  const due = valuesOf(state.fetches)
     .filter(({ stage }) => stage.dueAt <= now)
     .sort((left, right) => (left.digest < right.digest ? -1 : 1));
   if (due.length === 0) return unchanged(state);
@@ -151,6 +151,13 @@ export function askHolders(state: MempoolState, now: Monotonic): Step {
     message: { kind: 'GetBatch' as const, digests: digests.slice(0, size) },
   }));
   return { state: { ...state, fetches }, effects: sending(state, outgoing) };
+}
+
+/** When the first fetch is due; infinity when there is none. @unit ms */
+export function nextFetchDue({ fetches }: MempoolState): number {
+  let due = Number.POSITIVE_INFINITY;
+  for (const { stage } of valuesOf(fetches)) due = Math.min(due, stage.dueAt);
+  return due;
 }
 
 /** Storage could not keep what was fetched: it is asked for again later. */

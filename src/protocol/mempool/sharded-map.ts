@@ -44,8 +44,14 @@ export function withoutEntry<Key extends string | number, Value>(
 }
 
 /** All values, by shard. Sort before their order can reach a message or a choice. */
-export function* valuesOf<Key extends string | number, Value>(map: ShardedMap<Key, Value>): Generator<Value> {
-  for (const shard of map.shards) if (shard !== undefined) yield* shard.values();
+export function valuesOf<Key extends string | number, Value>(map: ShardedMap<Key, Value>): readonly Value[] {
+  const values: Value[] = [];
+  // Most maps are small: the last value ends it, and not the last shard.
+  for (let index = 0; index < SHARDS && values.length < map.size; index += 1) {
+    const shard = map.shards[index];
+    if (shard !== undefined) for (const value of shard.values()) values.push(value);
+  }
+  return values;
 }
 
 /** By the first two letters, or the lowest eight bits. */

@@ -156,7 +156,8 @@ export interface MempoolState {
   readonly namedLog: readonly { readonly height: Height; readonly digests: readonly BatchDigest[] }[];
   readonly wants: readonly Want[];
   readonly fetches: ShardedMap<BatchDigest, Fetch>;
-  readonly ticking: boolean;
+  /** When the tick is due; absent while it rests. */
+  readonly tickAt: Monotonic | undefined;
 }
 
 /** The next state and what is to be done, in order. */
@@ -200,7 +201,7 @@ export const emptyMempool = (input: MempoolStart, now: Monotonic): MempoolState 
   namedLog: [],
   wants: [],
   fetches: emptyMap(),
-  ticking: false,
+  tickAt: undefined,
 });
 
 export const unchanged = (state: MempoolState): Step => ({ state, effects: [] });

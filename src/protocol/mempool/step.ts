@@ -1,14 +1,14 @@
 /** One message to a mempool: the rule that answers it, and what follows from every change. Total, pure. MP-1 to MP-12. */
-import type { Monotonic } from '../../base/units.ts';
+import { type Monotonic, monotonic } from '../../base/units.ts';
 import type { BatchAckMessage, BatchMessage, GetBatchMessage } from '../consensus/types.ts';
 import type { ExecutionReply } from '../ports/execution.ts';
 import type { MempoolRequest } from '../ports/mempool.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../ports/network.ts';
 import type { StorageReply } from '../ports/storage.ts';
-import { flushAcks, greet, receiveAcks, retryBatches, reweigh } from './acks.ts';
-import { acceptChecked, overdueChecks, refuseChecked, submit } from './admission.ts';
+import { flushAcks, greet, nextRetryDue, receiveAcks, retryBatches, reweigh } from './acks.ts';
+import { acceptChecked, nextCheckDue, overdueChecks, refuseChecked, submit } from './admission.ts';
 import { committed, executed } from './chain.ts';
-import { askHolders, looked, refetch, satisfied, unwant, want } from './fetching.ts';
+import { askHolders, looked, nextFetchDue, refetch, satisfied, unwant, want } from './fetching.ts';
 import { selectPayload } from './payload.ts';
 import { receiveBatch, resend, serve, servePiece } from './receiving.ts';
 import { rechecked, recover, recovered } from './recovery.ts';
@@ -56,7 +56,7 @@ export function handle(state: MempoolState, event: MempoolEvent, now: Monotonic)
         ? flushAcks(at, now)
         : unchanged(at),
     (at) => tellWork(state, at),
-    armTick,
+    (at) => armTick(state, at, event, now),
   );
 }
 
@@ -100,7 +100,7 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
     case 'recovery.due':
       return recover(state);
     case 'tick.due':
-      return tick({ ...state, ticking: false }, now);
+      return tick({ ...state, tickAt: undefined }, now);
     default:
       return unchanged(state);
   }
@@ -198,13 +198,28 @@ function tellWork(before: MempoolState, state: MempoolState): Step {
   return { state, effects: state.addresses.pacemakers.map((pacemaker) => tell(pacemaker, told)) };
 }
 
-/** The tick runs while something waits, and rests otherwise. */
-function armTick(state: MempoolState): Step {
-  const waits = state.batches.size > 0 || state.submissions.size > 0 || state.fetches.size > 0;
-  if (state.ticking || !waits) return unchanged(state);
+/**
+ * The tick sleeps until the first thing is due. What has changed since is looked at one grain later, whatever it is: then
+ * the tick knows when to come again.
+ */
+function armTick(before: MempoolState, state: MempoolState, { type }: MempoolEvent, now: Monotonic): Step {
+  const due =
+    type === 'tick.due' ? nextDue(state) : hasChanged(before, state) ? now : Number.POSITIVE_INFINITY;
+  if (due === Number.POSITIVE_INFINITY) return unchanged(state);
+  const tickAt = monotonic(Math.max(due, now + state.config.tick));
+  if (state.tickAt !== undefined && state.tickAt <= tickAt) return unchanged(state);
   const message = { type: 'tick.due' };
   return {
-    state: { ...state, ticking: true },
-    effects: [{ kind: 'startTimer', key: 'tick', delayMs: state.config.tick, message }],
+    state: { ...state, tickAt },
+    effects: [{ kind: 'startTimer', key: 'tick', delayMs: tickAt - now, message }],
   };
 }
+
+const hasChanged = (before: MempoolState, { batches, submissions, fetches }: MempoolState): boolean =>
+  (batches !== before.batches && batches.size > 0) ||
+  (submissions !== before.submissions && submissions.size > 0) ||
+  (fetches !== before.fetches && fetches.size > 0);
+
+/** When the first of all that waits is due; infinity when nothing waits. */
+const nextDue = (state: MempoolState): number =>
+  Math.min(nextRetryDue(state), nextCheckDue(state), nextFetchDue(state));

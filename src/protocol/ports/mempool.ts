@@ -44,12 +44,32 @@ export type Admission =
   | {
       readonly status: 'refused';
       readonly hash: Digest;
-      /** `MEMPOOL_FULL`, `TOO_LARGE`, `EMPTY`, `ALREADY_KNOWN`, `RATE_LIMITED`, `CHECK_FAILED` */
-      readonly code: string;
+      readonly code: NodeRefusalCode;
       readonly log: string;
-      /** The application's code when `code` is CHECK_FAILED. */
+    }
+  | {
+      readonly status: 'refused';
+      readonly hash: Digest;
+      /** The application looked at it and said no. */
+      readonly code: 'CHECK_FAILED';
+      readonly log: string;
+      /** Never 0: that is the application's yes. */
       readonly applicationCode: number;
     };
+
+/** Why the node itself refuses a transaction (MP-1 to MP-3). */
+export type NodeRefusalCode =
+  | 'MEMPOOL_FULL'
+  | 'TOO_LARGE'
+  | 'EMPTY'
+  | 'ALREADY_KNOWN'
+  | 'RATE_LIMITED'
+  | 'NOT_A_VALIDATOR'
+  | 'STORAGE_FAILED'
+  /** The application failed, or did not answer in time: nobody looked at it (MP-2). */
+  | 'NOT_CHECKED'
+  /** The mempool gave no answer. */
+  | 'NOT_ANSWERED';
 
 export type MempoolReply =
   | {
@@ -69,5 +89,5 @@ export type MempoolReply =
     }
   /** To the pacemaker: whether batches wait that a block could name (CS-10). */
   | { readonly type: 'work.changed'; readonly hasWork: boolean }
-  /** To the listeners: these can never commit any more. */
+  /** To the listeners: this node's batches that carry these can never commit any more; another's batch still can. */
   | { readonly type: 'transactions.expired'; readonly hashes: readonly Digest[]; readonly height: Height };

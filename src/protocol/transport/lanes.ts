@@ -16,7 +16,7 @@ export interface LaneLimit {
 
 const MIB = 1024 * 1024;
 
-/** At most 29 MiB for one peer that reads nothing. @source design target: 256 MB a node at full load */
+/** At most 29 MiB for one peer that reads nothing. @source chosen: 256 MB a node at full load */
 export const LANE_LIMITS: Readonly<Record<Lane, LaneLimit>> = {
   control: { framesMax: 4_096, bytesMax: 4 * MIB, overflow: 'drop_oldest' },
   proposals: { framesMax: 64, bytesMax: 4 * MIB, overflow: 'drop_oldest' },

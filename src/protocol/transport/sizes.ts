@@ -1,6 +1,6 @@
 /**
  * How many certified blocks one Blocks message takes: bounds from above, by arithmetic alone, so that whoever
- * answers never makes a frame that is too large (05: "a reply larger than the frame limit"). Pure. Rule TP-9.
+ * answers never makes a frame that is too large (a reply larger than the frame limit). Pure. Rule TP-9.
  */
 import type { CertifiedBlock } from '../chain/types.ts';
 import { KINDS } from './kinds.ts';

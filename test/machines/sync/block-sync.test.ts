@@ -118,6 +118,22 @@ describe('block-sync chart: fetching (CS-12)', () => {
     expect(only(chart.send({ type: 'peer.connected', peer: first.to })).to).toBe(first.to);
   });
 
+  it('asks the others too when all that it can reach were asked in vain: it may not have heard of them', () => {
+    const [first] = holders;
+    if (first === undefined) throw new Error('there is a holder');
+    const chart = reach.start(input);
+    chart.send({ type: 'peer.connected', peer: first });
+    const turns = [only(chart.send(wanted(3))).to];
+    for (const wait of [300, 600, 1_200, 2_400, 4_000]) turns.push(only(chart.elapse(wait)).to);
+    expect(turns[0]).toBe(first);
+    expect(new Set(turns)).toEqual(new Set(holders));
+    // Somebody comes: asked at once, before anybody else.
+    const another = holders.find((holder) => holder !== first && holder !== turns.at(-1));
+    if (another === undefined) throw new Error('there are several holders');
+    chart.send({ type: 'peer.disconnected', peer: first });
+    expect(only(chart.send({ type: 'peer.connected', peer: another })).to).toBe(another);
+  });
+
   it('goes down from the target by its ancestors where nothing of them is committed', () => {
     const { chart, effects } = fetching(40);
     const up = only(effects);

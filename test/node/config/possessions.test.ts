@@ -59,6 +59,20 @@ describe('remembered possessions', () => {
     expect(verifier.calls()).toBe(2);
   });
 
+  it('does not believe a file that does not say of which scheme its proofs are', () => {
+    const verifier = countingVerifier();
+    rememberedPossessions(verifier, path).verifyPossession(key, proof);
+    const first = rememberedPossessions(verifier, path);
+    first.verifyPossession(key, proof);
+    first.save(path);
+    const [header, ...lines] = readFileSync(path, 'utf8').split('\n');
+    expect(header).toBe('althing/possessions/v1');
+    writeFileSync(path, lines.join('\n'));
+    const before = verifier.calls();
+    expect(rememberedPossessions(verifier, path).verifyPossession(key, proof)).toBe(true);
+    expect(verifier.calls()).toBe(before + 1);
+  });
+
   it('goes on where the disk takes nothing', () => {
     const first = rememberedPossessions(countingVerifier(), path);
     first.verifyPossession(key, proof);

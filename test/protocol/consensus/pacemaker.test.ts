@@ -244,13 +244,13 @@ describe('measured rounds (CS-11)', () => {
   it('leave out idle waits, failed rounds and leaps', () => {
     const samples = (pacemaker: Pacemaker) => pacemaker.durations.recent;
     /** Rounds 1 and 2, the second of which confirms the first. */
-    const after = (pacemaker: Pacemaker, first: Parameters<typeof adopt>[1]) =>
+    const sampledAfter = (pacemaker: Pacemaker, first: Parameters<typeof adopt>[1]) =>
       samples(adopt(adopt(pacemaker, first, 30).pacemaker, { qc: qcAt(2) }, 40).pacemaker);
-    expect(after(started(), { qc: qcAt(1) })).toEqual([30]);
-    expect(after(started({ hasWork: false }), { qc: qcAt(1) })).toEqual([]);
+    expect(sampledAfter(started(), { qc: qcAt(1) })).toEqual([30]);
+    expect(sampledAfter(started({ hasWork: false }), { qc: qcAt(1) })).toEqual([]);
     const woken = setWork(started({ hasWork: false }), true, monotonic(20));
-    expect(after(woken, { qc: qcAt(1) })).toEqual([10]);
-    expect(after(started(), { tc: tcAt(1) })).toEqual([]);
+    expect(sampledAfter(woken, { qc: qcAt(1) })).toEqual([10]);
+    expect(sampledAfter(started(), { tc: tcAt(1) })).toEqual([]);
     expect(samples(adopt(started(), { qc: qcAt(4) }, 30).pacemaker)).toEqual([]);
   });
 

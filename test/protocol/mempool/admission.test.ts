@@ -3,6 +3,8 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { parseBatch, transactionHashOf, transactionsOf } from '../../../src/protocol/chain/batch.ts';
 import { isFull } from '../../../src/protocol/mempool/admission.ts';
 import { DEFAULT_MEMPOOL_CONFIG, mempoolConfigProblems } from '../../../src/protocol/mempool/config.ts';
+import { handle } from '../../../src/protocol/mempool/step.ts';
+import type { Effect } from '../../../src/protocol/supervision/effect.ts';
 import { SMALL, World } from './world.ts';
 
 const codesOf = (world: World, tag: number) =>
@@ -10,6 +12,9 @@ const codesOf = (world: World, tag: number) =>
     .node(0)
     .admissions.get(tag)
     ?.map((admission) => (admission.status === 'admitted' ? 'admitted' : admission.code));
+
+const admissionsIn = (effects: readonly Effect[]): readonly unknown[] =>
+  effects.flatMap((effect) => (effect.kind === 'tell' ? (Object(effect.message).admissions ?? []) : []));
 
 const textsOf = (encoding: Uint8Array): readonly string[] => {
   const view = parseBatch(encoding, SMALL);
@@ -100,14 +105,32 @@ describe('admission (MP-1, MP-2)', () => {
     expect([...world.node(0).state.clients.keys()]).toEqual(['ann', 'cat']);
   });
 
-  it('refuses a check that the application does not answer in time', () => {
+  it('refuses as NOT_CHECKED what the application does not answer in time, never with its code 0 (MP-2)', () => {
     const world = new World([1]);
     const tag = world.submit(0, ['hang']);
     world.advance(4_900);
     expect(codesOf(world, tag)).toBeUndefined();
     world.advance(200);
-    expect(codesOf(world, tag)).toEqual(['CHECK_FAILED']);
+    expect(codesOf(world, tag)).toEqual(['NOT_CHECKED']);
+    expect(world.node(0).admissions.get(tag)?.[0]).not.toHaveProperty('applicationCode');
     expect(world.node(0).state.pending.size).toBe(0);
+  });
+
+  it('refuses as NOT_CHECKED what an application that failed or that gave no result did not look at (MP-2)', () => {
+    const world = new World([1]);
+    world.submit(0, ['hang']);
+    const { state } = world.node(0);
+    const tag = state.nextTag - 1;
+    const failure = { code: 'APPLICATION_FAILED', detail: 'kv.db is damaged' } as const;
+    const failed = handle(state, { type: 'execution.failed', tag, ...failure }, world.now);
+    expect(admissionsIn(failed.effects)).toEqual([
+      expect.objectContaining({ code: 'NOT_CHECKED', log: 'APPLICATION_FAILED: kv.db is damaged' }),
+    ]);
+    const short = handle(state, { type: 'check.answered', tag, results: [] }, world.now);
+    expect(admissionsIn(short.effects)).toEqual([expect.objectContaining({ code: 'NOT_CHECKED' })]);
+    expect([...admissionsIn(failed.effects), ...admissionsIn(short.effects)]).not.toContainEqual(
+      expect.objectContaining({ applicationCode: expect.anything() }),
+    );
   });
 
   it('refuses all where the node is no validator', () => {

@@ -1,0 +1,199 @@
+/** `simulate`: networks of validators in this process, under faults that seeds draw or a scenario file tells. Rule SM-6. */
+import type { Command } from 'commander';
+import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { usageFailure } from '../failure.ts';
+import { createOutput, type Output } from '../output.ts';
+import type { ExitStatus } from '../program.ts';
+import type { CampaignResult, Finding } from '../simulate/campaign.ts';
+import type { PlanSource } from '../simulate/task.ts';
+
+interface SimulateFlags extends CommonOptions {
+  readonly seeds: number;
+  readonly from: number;
+  readonly nodes?: number;
+  readonly liveness?: boolean;
+  readonly twins?: number;
+  readonly rounds: number;
+  readonly twice?: boolean;
+  readonly coverage?: boolean;
+  readonly jobs: number;
+  readonly scenario?: string;
+  readonly shrink: boolean;
+  readonly shrinkRuns: number;
+  readonly writeScenario?: string;
+  readonly writeTest?: string;
+}
+
+export function addSimulateCommand(program: Command, status: ExitStatus): void {
+  withJson(
+    program
+      .command('simulate')
+      .description('look for violations in simulated networks: drawn faults by seed, or a scenario file'),
+  )
+    .option('--seeds <n>', 'how many seeds', wholeNumber(1, 100_000_000), 100)
+    .option('--from <seed>', 'the first of them', wholeNumber(0, Number.MAX_SAFE_INTEGER / 2), 1)
+    .option('--nodes <n>', 'validators (drawn without, mostly 4)', wholeNumber(1, 200))
+    .option('--liveness', 'heal a quorum only, the rest stays broken: it must commit')
+    .option('--twins <pairs>', 'Twins scenarios instead, with so many validators twice', wholeNumber(1, 10))
+    .option('--rounds <n>', 'with --twins: rounds of a scenario', wholeNumber(1, 1_000), 8)
+    .option(
+      '--scenario <file>',
+      'play this scenario file instead of seeds (with --twins: a set of Twins scenarios)',
+    )
+    .option('--twice', 'run everything in two processes and compare every step')
+    .option('--coverage', 'tell which states and transitions of every chart were reached; costs some')
+    .option('--jobs <n>', 'worker processes', wholeNumber(1, 64), 1)
+    .option('--no-shrink', 'leave the first failing run as it is')
+    .option('--shrink-runs <n>', 'runs that making it small may take', wholeNumber(1, 100_000), 400)
+    .option('--write-scenario <file>', 'where the failing run goes (default: scenario-<seed>.json)')
+    .option('--write-test <file>', 'also write it as a vitest file')
+    .action((flags: SimulateFlags) => runSimulateCommand(flags, status));
+}
+
+async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Promise<void> {
+  const output = createOutput(flags.json === true);
+  if (flags.twins !== undefined) {
+    if (flags.liveness !== undefined || flags.twice !== undefined) {
+      throw usageFailure('--liveness and --twice are of seeds: --twins has scenarios of its own');
+    }
+    const { runTwinsCommand } = await import('../simulate/twins-command.ts');
+    await runTwinsCommand({ ...flags, pairs: flags.twins }, output, status);
+    return;
+  }
+  const sources = flags.scenario === undefined ? seedsOf(flags) : [await scenarioOf(flags.scenario, flags)];
+  const result = await campaign(flags, sources, output);
+  const [first] = result.findings;
+  const kept = first === undefined ? undefined : await keepFinding(flags, first, output);
+  await show(flags, result, kept, output);
+  if (result.summary.failed > 0 || result.divergences.length > 0) status.code = EXIT_CODES.runtime;
+}
+
+function* seedsOf({ from, seeds, nodes, liveness }: SimulateFlags): Generator<PlanSource> {
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    yield {
+      kind: 'seed',
+      seed,
+      mode: liveness === true ? 'liveness' : 'swarm',
+      ...(nodes === undefined ? {} : { validators: nodes }),
+    };
+  }
+}
+
+async function scenarioOf(file: string, { nodes, liveness }: SimulateFlags): Promise<PlanSource> {
+  if (nodes !== undefined || liveness !== undefined) {
+    throw usageFailure('--nodes and --liveness are of seeds: a scenario file says them itself');
+  }
+  const { readScenario } = await import('../../simulation/scenario.ts');
+  const { readText } = await import('../simulate/findings.ts');
+  const reading = readScenario(readText(file));
+  if (reading.status === 'read') return { kind: 'plan', plan: reading.plan };
+  const lines = reading.problems.map(
+    ({ path, message }) => `${file}: ${path === '' ? '' : `${path}: `}${message}`,
+  );
+  throw usageFailure(lines.join('\n'));
+}
+
+async function campaign(
+  flags: SimulateFlags,
+  sources: Iterable<PlanSource>,
+  output: Output,
+): Promise<CampaignResult> {
+  const { runCampaign } = await import('../simulate/campaign.ts');
+  const { workerHere } = await import('../simulate/task.ts');
+  const { workerProcess } = await import('../simulate/worker-pool.ts');
+  const watches = flags.coverage === true;
+  const apart = flags.twice === true || flags.jobs > 1;
+  const isLive = process.stderr.isTTY && flags.json !== true;
+  let shown = 0;
+  const result = await runCampaign({
+    sources,
+    hire: () => (apart ? workerProcess(watches) : workerHere(watches)),
+    jobs: flags.jobs,
+    twice: flags.twice === true,
+    found: ({ report: { plan, violations } }) =>
+      output.note(`${isLive ? '\r\u001B[K' : ''}seed ${plan.seed}: ${violations[0]?.claim ?? ''}`),
+    progress: ({ runs, failed, virtualMs }, seconds) => {
+      if (!isLive || seconds - shown < 0.2) return;
+      shown = seconds;
+      const speed = (virtualMs / 1_000 / seconds).toFixed(0);
+      process.stderr.write(`\r\u001B[K${runs} runs, ${failed} failed, ${speed} × real time`);
+    },
+  });
+  if (isLive) process.stderr.write('\r\u001B[K');
+  return result;
+}
+
+interface Kept {
+  readonly lines: readonly string[];
+  readonly shrunk: { readonly acts: number; readonly runs: number } | undefined;
+  readonly scenario: string | undefined;
+}
+
+/** The first failing run, small when asked for, in the files asked for. */
+async function keepFinding(flags: SimulateFlags, { source, report }: Finding, output: Output): Promise<Kept> {
+  const { keep, shrinkFinding } = await import('../simulate/findings.ts');
+  // A scenario that was given and not made smaller is in its file already.
+  if (source.kind === 'plan' && flags.writeScenario === undefined && flags.writeTest === undefined) {
+    return { lines: [], shrunk: undefined, scenario: flags.scenario };
+  }
+  const shrunk = flags.shrink ? shrinkFinding(report, flags.shrinkRuns, output.note) : undefined;
+  const plan = shrunk?.plan ?? report.plan;
+  const claim = report.violations[0]?.claim ?? 'no violation';
+  const scenario = flags.writeScenario ?? `scenario-${String(report.plan.seed)}.json`;
+  const lines = [
+    ...(shrunk === undefined
+      ? []
+      : [
+          `shrunk in ${shrunk.runs} runs from ${report.plan.acts.length} acts to ${plan.acts.length}${shrunk.isMinimal ? '' : ' (more runs may make it smaller: --shrink-runs)'}`,
+        ]),
+    ...keep(plan, claim, {
+      scenario,
+      ...(flags.writeTest === undefined ? {} : { test: flags.writeTest }),
+    }),
+  ];
+  return {
+    lines,
+    shrunk: shrunk === undefined ? undefined : { acts: plan.acts.length, runs: shrunk.runs },
+    scenario,
+  };
+}
+
+async function show(
+  flags: SimulateFlags,
+  result: CampaignResult,
+  kept: Kept | undefined,
+  output: Output,
+): Promise<void> {
+  const { summaryLines } = await import('../../simulation/report.ts');
+  const { replayCommand, violationLines } = await import('../simulate/findings.ts');
+  const { coverageLines } = await import('../simulate/coverage-lines.ts');
+  const { summary, findings, divergences, identical, coverage, seconds } = result;
+  const replayOf = (source: PlanSource): string => replayCommand(source, flags.scenario);
+  const value = {
+    ...summary,
+    simulated_hours: summary.virtualMs / 3_600_000,
+    seconds,
+    times_real_time: summary.virtualMs / 1_000 / seconds,
+    findings: findings.map(({ source, report }) => ({
+      seed: report.plan.seed,
+      violations: report.violations,
+      replay: replayOf(source),
+    })),
+    ...(kept === undefined ? {} : { shrunk: kept.shrunk, scenario: kept.scenario }),
+    ...(flags.twice === true ? { identical, divergences } : {}),
+    ...(coverage === undefined ? {} : { coverage }),
+  };
+  output.data(value, [
+    ...findings.flatMap(({ source, report }) => violationLines(report, replayOf(source))),
+    ...(kept?.lines ?? []),
+    ...divergences.flatMap(({ source, left, right }) => [
+      `two processes differ: ${replayOf(source)} --twice`,
+      `  one:   ${left.slice(0, 400)}`,
+      `  other: ${right.slice(0, 400)}`,
+    ]),
+    ...(flags.twice === true ? [`${identical} of ${summary.runs} ran twice to identical hashes`] : []),
+    ...(coverage === undefined ? [] : coverageLines(coverage)),
+    ...summaryLines(summary, seconds),
+  ]);
+}

@@ -1,0 +1,20 @@
+/** Makes folders that the user has named. Boundary: the disk. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { messageOf, usageFailure } from './failure.ts';
+
+/**
+ * `path` and what is missing above it. One by one, and not by `recursive`: that one tries for ever where a file system
+ * lets nobody make anything (/proc). `named` is what the user called it.
+ */
+export function makeFolder(path: string, named = path): void {
+  if (existsSync(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeFolder(parent);
+  try {
+    mkdirSync(path);
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return;
+    throw usageFailure(`the directory ${named} cannot be made (${messageOf(cause)}): choose another`);
+  }
+}

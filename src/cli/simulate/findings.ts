@@ -1,0 +1,95 @@
+/** What to do with a run that failed: tell it, make it small, keep it as a scenario file and as a test. Rule SM-6. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { RunPlan } from '../../simulation/plan.ts';
+import { type RunReport, runPlan } from '../../simulation/run.ts';
+import { writeScenario } from '../../simulation/scenario.ts';
+import { failsLike, type Shrunk, shrink } from '../../simulation/shrink.ts';
+import { messageOf, usageFailure } from '../failure.ts';
+import type { PlanSource } from './task.ts';
+
+/** Violations of one run that are told. */
+const TOLD_MAX = 3;
+
+/** The command that plays the same run again. */
+export function replayCommand(source: PlanSource, scenarioFile?: string): string {
+  if (source.kind === 'plan') return `althing simulate --scenario ${scenarioFile ?? 'FILE'}`;
+  const { seed, mode, validators } = source;
+  return [
+    `althing simulate --seeds 1 --from ${seed}`,
+    ...(validators === undefined ? [] : [`--nodes ${validators}`]),
+    ...(mode === 'liveness' ? ['--liveness'] : []),
+  ].join(' ');
+}
+
+export function violationLines({ plan, violations }: RunReport, replay: string): readonly string[] {
+  const more = violations.length - TOLD_MAX;
+  return [
+    `seed ${plan.seed}: ${violations.length} violation${violations.length === 1 ? '' : 's'}`,
+    ...violations.slice(0, TOLD_MAX).map(({ claim, detail }) => `  ${claim}: ${detail}`),
+    ...(more > 0 ? [`  … and ${more} more`] : []),
+    `  replay: ${replay}`,
+  ];
+}
+
+/** The smallest plan found that violates one of the same claims. */
+export function shrinkFinding(report: RunReport, runsMax: number, note: (line: string) => void): Shrunk {
+  const size = (plan: RunPlan): string => `${plan.acts.length} acts in ${plan.durationMs} ms`;
+  return shrink(report.plan, {
+    fails: failsLike(report, (plan) => runPlan(plan)),
+    runsMax,
+    progress: (plan, runs) => note(`shrinking: ${size(plan)} after ${runs} runs`),
+  });
+}
+
+/** The text of a vitest file at `path` that plays the plan and wants no violation. */
+export function testFile(path: string, plan: RunPlan, claim: string): string {
+  const simulation = fileURLToPath(new URL('../../simulation/', import.meta.url));
+  const folder = relative(dirname(resolve(path)), simulation).replaceAll('\\', '/');
+  const from = folder.startsWith('.') ? folder : `./${folder}`;
+  const scenario = writeScenario(plan)
+    .replaceAll('\\', '\\\\')
+    .replaceAll('`', '\\`')
+    .replaceAll('${', '\\${');
+  return `/** A run that once failed, shrunk. Written by \`althing simulate --write-test\`. Rule SM-6. */
+import { expect, it } from 'vitest';
+import { runPlan } from '${from}/run.ts';
+import { readScenario } from '${from}/scenario.ts';
+
+const SCENARIO = \`${scenario}\`;
+
+it(${JSON.stringify(`${claim} (seed ${plan.seed})`)}, () => {
+  const reading = readScenario(SCENARIO);
+  expect(reading).toMatchObject({ status: 'read' });
+  if (reading.status === 'read') expect(runPlan(reading.plan).violations).toEqual([]);
+});
+`;
+}
+
+/** Writes what is wanted; the lines that say so. */
+export function keep(
+  plan: RunPlan,
+  claim: string,
+  files: { readonly scenario?: string; readonly test?: string },
+): readonly string[] {
+  const lines: string[] = [];
+  if (files.scenario !== undefined) {
+    writeFileSync(files.scenario, writeScenario(plan, claim));
+    lines.push(`scenario: ${files.scenario}`, `replay it: althing simulate --scenario ${files.scenario}`);
+  }
+  if (files.test !== undefined) {
+    writeFileSync(files.test, testFile(files.test, plan, claim));
+    lines.push(`test: ${files.test}`);
+  }
+  return lines;
+}
+
+/** A file that a user named. */
+export function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw usageFailure(`cannot read the scenario file: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,66 @@
+/** Worker processes for simulated runs. Boundary. Rule SM-6. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { ChartCoverage } from '../../simulation/coverage.ts';
+import type { TwinsReport } from '../../simulation/twins/index.ts';
+import { runtimeFailure } from '../failure.ts';
+import type { Outcome, Worker } from './task.ts';
+import type { TwinsRange } from './twins.ts';
+import type { Order } from './worker-process.ts';
+
+const PROGRAM = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
+
+/** A worker in a process of its own. */
+export function workerProcess(watches: boolean): Worker {
+  const child = fork(PROGRAM, watches ? ['--coverage'] : [], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  return {
+    run: (task) => answerTo<Outcome>(child, { kind: 'run', task }),
+    async finish() {
+      const reached = await answerTo<Readonly<Record<string, ChartCoverage>>>(child, { kind: 'finish' });
+      return watches ? reached : undefined;
+    },
+  };
+}
+
+/** A stretch of Twins scenarios, played in a process of its own that ends with it. */
+export async function twinsProcess(range: TwinsRange): Promise<TwinsReport> {
+  const child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const report = await answerTo<TwinsReport>(child, { kind: 'twins', range });
+  await answerTo(child, { kind: 'finish' });
+  return report;
+}
+
+/** One answer comes to each order; the child runs our own code, so what it says is taken as it is. */
+function answerTo<Answer>(child: ChildProcess, order: Order): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void): void => {
+      child.off('message', answered);
+      child.off('exit', ended);
+      act();
+    };
+    const answered = (answer: unknown): void => settle(() => resolve(answer as Answer));
+    const ended = (code: number | null, signal: string | null): void =>
+      settle(() => reject(runtimeFailure(`a worker process ended (${signal ?? `exit code ${code}`})`)));
+    child.on('message', answered);
+    child.on('exit', ended);
+    child.send(order);
+  });
+}
+
+/** Gives each item to a worker that is free, in order; `done` is called in the order in which they end. */
+export async function spread<Item>(
+  items: Iterable<Item>,
+  workers: readonly Worker[],
+  work: (item: Item, worker: Worker) => Promise<void>,
+): Promise<void> {
+  const iterator = items[Symbol.iterator]();
+  await Promise.all(
+    workers.map(async (worker) => {
+      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        await work(next.value, worker);
+      }
+    }),
+  );
+}

@@ -1,0 +1,52 @@
+/** When a node is ready to be used, and why not: `/readyz`, `althing health`, `catching_up`. Pure and total. */
+import type { Height, Power } from '../protocol/chain/types.ts';
+
+/** How far this node is with the chain. */
+export interface Standing {
+  /** Committed blocks are being fetched from peers. */
+  readonly fetching: boolean;
+  /** Why blocks are not executed; undefined while they are. */
+  readonly executionFailure: string | undefined;
+  readonly committedHeight: Height;
+  readonly executedHeight: Height;
+}
+
+export interface HealthFacts extends Standing {
+  readonly reachablePower: Power;
+  readonly quorumPower: Power;
+  /** Consensus has read its state back. */
+  readonly recovered: boolean;
+  /** Longest recent stall of the event loop. @unit ms */
+  readonly loopLagMs: number;
+  readonly loopLagMsMax: number;
+}
+
+/** Committed blocks that may wait for the application before what it answers is stale. @unit heights @source chosen: seconds at full pace */
+export const EXECUTED_BEHIND_MAX = 100;
+
+const behind = ({ committedHeight, executedHeight }: Standing): number => committedHeight - executedHeight;
+
+/** True while the answers of this node's application are not those of the chain's tip. */
+export const isCatchingUp = (standing: Standing): boolean =>
+  standing.fetching ||
+  behind(standing) > EXECUTED_BEHIND_MAX ||
+  (standing.executionFailure !== undefined && behind(standing) > 0);
+
+/** One sentence for each reason; none means ready. */
+export function reasonsAgainst(facts: HealthFacts): readonly string[] {
+  const { reachablePower, quorumPower, executionFailure, executedHeight, committedHeight, loopLagMs } = facts;
+  const reasons: string[] = [];
+  if (reachablePower < quorumPower) {
+    reasons.push(`reachable validators have power ${reachablePower}, a quorum needs ${quorumPower}`);
+  }
+  if (facts.fetching) reasons.push('blocks are being fetched from peers');
+  if (!facts.recovered) reasons.push('consensus has not recovered from the store');
+  if (executionFailure !== undefined) reasons.push(`blocks are not executed: ${executionFailure}`);
+  if (behind(facts) > EXECUTED_BEHIND_MAX) {
+    reasons.push(`the application is at height ${executedHeight}, the chain at ${committedHeight}`);
+  }
+  if (loopLagMs > facts.loopLagMsMax) {
+    reasons.push(`the event loop stalled for ${Math.round(loopLagMs)} ms`);
+  }
+  return reasons;
+}

@@ -1,0 +1,168 @@
+/**
+ * A good message with one field changed a little: a round or height one off, an earlier value, the field of another
+ * message; signed again where it is the liar's to sign, so that cheap checks let it pass. Rule SM-3.
+ */
+import { utf8 } from '../../base/bytes.ts';
+import type { RandomStream } from '../../base/random.ts';
+import { digestOf } from '../../protocol/chain/canonical.ts';
+import type { QuorumCertificate, TimeoutCertificate, Vote } from '../../protocol/chain/types.ts';
+import type { PeerMessage, ProposalMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
+import { inventedId } from './equivocate.ts';
+import { instead, type LieModule, type LieTools } from './lie.ts';
+import { epochBy, heightBy, NONE, type ProposalChange, roundBy, type TimeoutChange, timeBy } from './pen.ts';
+import { anyOf } from './stale-certificates.ts';
+
+export const mutate: LieModule = {
+  concerns: [
+    'Proposal',
+    'Vote',
+    'QC',
+    'ViewChange',
+    'NewView',
+    'Batch',
+    'BatchAck',
+    'GetBatch',
+    'GetBlocks',
+    'GetBlock',
+    'Blocks',
+  ],
+  lie: (sent, tools) => [instead(sent, mutated(sent.message, tools))],
+};
+
+function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
+  const { pen, signer, draws } = tools;
+  switch (message.kind) {
+    case 'Proposal':
+      if (message.vote.validator !== signer.address) return message;
+      return draws.below(12) === 0
+        ? { ...message, vote: otherVote(message.vote, tools) }
+        : pen.proposal(message, proposalChange(message, tools));
+    case 'Vote':
+      return { kind: 'Vote', vote: otherVote(message.vote, tools) };
+    case 'QC':
+      return { ...message, qc: otherQC(message.qc, tools) };
+    case 'ViewChange':
+      return message.validator === signer.address
+        ? pen.timeout(message, timeoutChange(message, tools))
+        : message;
+    case 'NewView':
+      return draws.below(2) === 0
+        ? { ...message, round: roundBy(message.round, plusOrMinusOne(draws)) }
+        : { ...message, tc: otherTC(message.tc, tools) };
+    case 'Batch':
+      return { ...message, bytes: withOneBitFlipped(message.bytes, draws) };
+    case 'BatchAck':
+    case 'GetBatch':
+      return { ...message, digests: [...message.digests, ...message.digests.slice(0, 1)] };
+    case 'GetBlocks':
+      return { ...message, from: heightBy(message.from, plusOrMinusOne(draws)) };
+    case 'GetBlock':
+      return { ...message, id: inventedId(`mutation of ${message.id}`) ?? message.id };
+    case 'Blocks':
+      return draws.below(2) === 0
+        ? { ...message, requestId: message.requestId + 1 }
+        : { ...message, blocks: message.blocks.slice(1) };
+  }
+}
+
+function proposalChange(message: ProposalMessage, tools: LieTools): ProposalChange {
+  const { draws, memory, epoch } = tools;
+  const { header, qc } = message.block;
+  const earlier = anyOf(memory.ofKind('Proposal'), draws)?.block.header ?? header;
+  const some = digestOf(utf8(`mutation of ${header.validatorsHash}`));
+  const changes: readonly (() => ProposalChange)[] = [
+    () => ({ header: { round: roundBy(header.round, plusOrMinusOne(draws)) } }),
+    () => ({ header: { height: heightBy(header.height, plusOrMinusOne(draws)) } }),
+    () => ({ header: { epoch: epochBy(header.epoch, 1) } }),
+    () => ({ header: { time: timeBy(header.time, plusOrMinusOne(draws)) } }),
+    () => ({ header: { parentId: earlier.parentId } }),
+    () => ({ header: { executed: earlier.executed } }),
+    () => ({ header: { executed: { ...header.executed, appHash: some } } }),
+    () => ({ header: { nextValidatorsHash: some } }),
+    () => ({ header: { evidenceHash: some } }),
+    () => ({ header: { batches: earlier.batches } }),
+    () => ({ header: { proposer: anyOf(epoch.set.validators, draws)?.address ?? header.proposer } }),
+    () => ({ qc: otherQC(qc, tools) }),
+    () => ({ tc: message.tc === undefined ? (memory.tcs.at(-1) ?? NONE) : NONE }),
+  ];
+  return anyOf(changes, draws)?.() ?? {};
+}
+
+function timeoutChange(message: ViewChangeMessage, tools: LieTools): TimeoutChange {
+  const { draws, memory } = tools;
+  const changes: readonly (() => TimeoutChange)[] = [
+    () => ({ round: roundBy(message.round, plusOrMinusOne(draws)) }),
+    () => ({ highQC: otherQC(message.highQC, tools) }),
+    () => ({ lastTC: message.lastTC === undefined ? (memory.tcs.at(-1) ?? NONE) : NONE }),
+    () => ({ lastTC: anyOf(memory.tcs, draws) ?? NONE }),
+    () => ({ lastVote: anyOf(memory.votes, draws) ?? NONE }),
+    () => ({ tick: Math.max(0, message.tick - 1) }),
+    () => ({ height: heightBy(message.height, plusOrMinusOne(draws)) }),
+    () => ({ reason: 'ConflictingProposals' }),
+  ];
+  return anyOf(changes, draws)?.() ?? {};
+}
+
+function otherVote(vote: Vote, { pen, draws, memory }: LieTools): Vote {
+  const other = anyOf(memory.votes, draws) ?? vote;
+  switch (draws.below(6)) {
+    case 0:
+      return pen.vote({ ...vote, round: roundBy(vote.round, plusOrMinusOne(draws)) });
+    case 1:
+      return pen.vote({ ...vote, height: heightBy(vote.height, plusOrMinusOne(draws)) });
+    case 2:
+      return pen.vote({ ...vote, blockId: other.blockId });
+    case 3:
+      return pen.vote({ ...vote, parentId: other.parentId });
+    case 4:
+      return pen.vote({ ...vote, parentRound: roundBy(vote.parentRound, plusOrMinusOne(draws)) });
+    default:
+      // Another's vote as it is, or with the liar's signature under it.
+      return { ...other, signature: vote.signature };
+  }
+}
+
+function otherQC(qc: QuorumCertificate, { draws, memory }: LieTools): QuorumCertificate {
+  const other = anyOf(memory.qcs, draws) ?? qc;
+  switch (draws.below(6)) {
+    case 0:
+      return { ...qc, round: roundBy(qc.round, plusOrMinusOne(draws)) };
+    case 1:
+      return { ...qc, height: heightBy(qc.height, plusOrMinusOne(draws)) };
+    case 2:
+      return { ...qc, blockId: other.blockId };
+    case 3:
+      return { ...qc, signers: withOneBitFlipped(qc.signers, draws) };
+    case 4:
+      return { ...qc, signature: other.signature };
+    default:
+      return other;
+  }
+}
+
+function otherTC(tc: TimeoutCertificate, tools: LieTools): TimeoutCertificate {
+  const { draws, memory } = tools;
+  const other = anyOf(memory.tcs, draws) ?? tc;
+  switch (draws.below(5)) {
+    case 0:
+      return { ...tc, round: roundBy(tc.round, plusOrMinusOne(draws)) };
+    case 1:
+      return { ...tc, highQC: otherQC(tc.highQC, tools) };
+    case 2:
+      return { ...tc, groups: other.groups };
+    case 3:
+      return { ...tc, signature: other.signature };
+    default:
+      return other;
+  }
+}
+
+function withOneBitFlipped(bytes: Uint8Array, draws: RandomStream): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  const at = draws.below(Math.max(1, copy.length));
+  const byte = copy[at];
+  if (byte !== undefined) copy[at] = byte ^ (1 << draws.below(8));
+  return copy;
+}
+
+const plusOrMinusOne = (draws: RandomStream): number => (draws.below(2) === 0 ? -1 : 1);

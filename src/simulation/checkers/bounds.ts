@@ -1,0 +1,31 @@
+/** What a node holds of others' words stays bounded, whatever they send. Read off its snapshots. Rules CS-13, SM-4. */
+import type { System } from '../../actors/runtime/index.ts';
+import { treeOf, viewOf } from '../../node/views.ts';
+import type { Report } from './claim.ts';
+
+export const BOUNDED = 'what a node holds of others is bounded';
+
+/** Rounds of one validator in a book, verified certificates, failed rounds, blocks. @source docs/protocol/consensus.md */
+const ROUNDS_PER_VALIDATOR = 4;
+const VERIFIED = 128;
+const BLOCKS = 4_096;
+const WAITING_PER_LEADER = 2;
+
+export function checkBounds(node: string, system: System, validators: number, report: Report): void {
+  const tree = treeOf(system);
+  const view = viewOf(system);
+  const held: readonly (readonly [what: string, size: number, limit: number])[] = [
+    ['rounds of votes', tree?.votes.rounds.size ?? 0, ROUNDS_PER_VALIDATOR * validators],
+    ['rounds of timeouts', view?.book.rounds.size ?? 0, ROUNDS_PER_VALIDATOR * validators],
+    ['verified certificates', tree?.verified.digests.length ?? 0, VERIFIED],
+    ['verified certificates of view-change', view?.verified.digests.length ?? 0, VERIFIED],
+    ['blocks', tree?.tree.blocks.size ?? 0, BLOCKS],
+    ['waiting proposals', waitingIn(tree), WAITING_PER_LEADER * validators],
+  ];
+  for (const [what, size, limit] of held) {
+    if (size > limit) report(BOUNDED, `${node}: ${size} ${what}, at most ${limit}`);
+  }
+}
+
+const waitingIn = (tree: ReturnType<typeof treeOf>): number =>
+  [...(tree?.waiting.values() ?? [])].reduce((sum, proposals) => sum + proposals.length, 0);

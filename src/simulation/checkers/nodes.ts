@@ -1,0 +1,135 @@
+/**
+ * What is judged by looking into the nodes of a cluster: their disks when they speak, their mailboxes and proofs when
+ * they die and at the end of the run. Changes nothing in them. Rules SM-4, RT-8, ST-2.
+ */
+import { ADDRESSES } from '../../actors/addresses.ts';
+import type { Message, System } from '../../actors/runtime/index.ts';
+import type { Address } from '../../protocol/chain/types.ts';
+import type { EpochContext } from '../../protocol/consensus/epoch.ts';
+import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
+import type { MempoolReply } from '../../protocol/ports/mempool.ts';
+import type { Hub } from '../../transport/hub.ts';
+import type { Instance } from '../instance.ts';
+import type { Observer } from '../observer.ts';
+import type { SimulatedNode } from '../validator.ts';
+import { Blocks } from './blocks.ts';
+import { checkBounds } from './bounds.ts';
+import { checkCells, checkLinks } from './conservation.ts';
+import { Contents } from './contents.ts';
+import { Durability } from './durability.ts';
+import { checkEvidence } from './evidence.ts';
+import type { SafetyChecker } from './index.ts';
+
+type CommitsTold = Extract<ExecutionRequest, { readonly type: 'blocks.committed' }>;
+type ExpiryTold = Extract<MempoolReply, { readonly type: 'transactions.expired' }>;
+
+/** What a checker needs of a cluster. */
+export interface Watched {
+  readonly epoch: EpochContext;
+  readonly nodes: readonly SimulatedNode[];
+  readonly hub: Pick<Hub, 'counts'>;
+}
+
+/** Tells a `SafetyChecker` all that happens in a cluster, and looks into its nodes besides. */
+export class NodeChecker {
+  readonly #checker: SafetyChecker;
+  readonly #faulty: ReadonlySet<Address>;
+  readonly #disks = new Map<Instance, Durability>();
+  #watched: Watched | undefined;
+  readonly #contents: Contents;
+  #blocks: Blocks | undefined;
+  #finished = false;
+
+  constructor(checker: SafetyChecker, faulty: ReadonlySet<Address>) {
+    this.#checker = checker;
+    this.#contents = new Contents(checker.report);
+    this.#faulty = faulty;
+  }
+
+  /** Once, before anything runs. */
+  watch(watched: Watched): void {
+    this.#watched = watched;
+    const honest = watched.nodes.filter(({ instance }) => !instance.faulty);
+    const latestClock = (): number => Math.max(...honest.map(({ wall }) => wall.read()));
+    this.#blocks = new Blocks(watched.epoch, latestClock, this.#checker.report);
+    for (const { instance, disk } of watched.nodes) {
+      if (instance.faulty) continue;
+      this.#disks.set(instance, new Durability(nameOf(instance), disk, this.#checker.report));
+    }
+  }
+
+  /** For the cluster's observers. */
+  observer(): Observer {
+    const checker = this.#checker;
+    return {
+      started: (instance, { system }) => {
+        checker.started(instance.address);
+        this.#disks.get(instance)?.look();
+        if (!instance.faulty) this.#listen(instance, system);
+      },
+      crashed: (instance, { system }) => {
+        this.#disks.get(instance)?.look();
+        this.#judge(instance, system);
+      },
+      sent: (instance, to, message) => {
+        if (instance.faulty) return;
+        this.#disks.get(instance)?.sent(message);
+        checker.sent(instance.address, message, to);
+      },
+      executed: (instance, message) => {
+        checker.executed(instance.address, message);
+        const { executed, blockId } = message;
+        this.#disks.get(instance)?.told('the outcome', executed.height, blockId);
+        const disk = this.#watched?.nodes[instance.node]?.disk;
+        if (disk !== undefined) this.#contents.executed(nameOf(instance), disk, message);
+      },
+      committed: ({ address }, block) => {
+        checker.committed(address, [block]);
+        this.#blocks?.committed(address, block);
+      },
+      alarmed: ({ address }, detail) => checker.alarmed(address, detail),
+      admitted: ({ address }, admissions) => checker.admitted(address, admissions),
+      roundFailed: ({ address }, round) => checker.roundFailed(address, round),
+    };
+  }
+
+  /** Between two turns, when nothing more will happen. */
+  finish(): void {
+    if (this.#finished || this.#watched === undefined) return;
+    this.#finished = true;
+    const { nodes, hub } = this.#watched;
+    for (const { instance, process } of nodes) {
+      this.#disks.get(instance)?.look();
+      if (process !== undefined) this.#judge(instance, process.system);
+    }
+    checkLinks(hub.counts, this.#checker.report);
+    this.#checker.finish();
+  }
+
+  #judge(instance: Instance, system: System): void {
+    const { report } = this.#checker;
+    checkCells(nameOf(instance), system, report);
+    checkBounds(nameOf(instance), system, this.#watched?.epoch.set.validators.length ?? 0, report);
+    if (!instance.faulty) checkEvidence(nameOf(instance), system, this.#faulty, report);
+  }
+
+  /** What boundary cells of a node are told. */
+  #listen(instance: Instance, system: System): void {
+    system.inspect({
+      delivery: ({ address, message }) => {
+        if (address === ADDRESSES.executor && isCommitsTold(message)) {
+          this.#disks.get(instance)?.toldOf('a commit', message.blocks);
+        }
+        if (address === ADDRESSES.rpc && isExpiryTold(message)) {
+          this.#checker.expired(instance.address, message.hashes, message.height);
+        }
+      },
+    });
+  }
+}
+
+const nameOf = ({ node }: Instance): string => `node ${node}`;
+
+// The tree's cells tell each other nothing but what their ports say: a type names its message.
+const isCommitsTold = (message: Message): message is CommitsTold => message.type === 'blocks.committed';
+const isExpiryTold = (message: Message): message is ExpiryTold => message.type === 'transactions.expired';

@@ -1,0 +1,155 @@
+/**
+ * What can go wrong with one simulated machine: its disk (failing, slow, damaged) and its application. All faults wait
+ * here until the machine meets them. Deterministic. Rule SM-2.
+ */
+import { kv } from '../application/kv/kv.ts';
+import type { Application } from '../protocol/ports/application.ts';
+import type { MemoryFaults, SyncFault } from '../storage/memory-store.ts';
+import type { DeviceDelay } from '../storage/storage-actor.ts';
+import type { DeviceFailure, Store } from '../storage/store.ts';
+
+export class MachineFaults implements MemoryFaults {
+  readonly #now: () => number;
+  readonly #keepsApplication: boolean;
+  #kept: Application | undefined;
+  #syncFault: SyncFault = 'ok';
+  #syncsLeft = 0;
+  #ruleOnSync: (() => SyncFault) | undefined;
+  #damagedReads = 0;
+  #syncMs = 0;
+  #slowUntil = 0;
+  #throws = 0;
+
+  /**
+   * @param now virtual time. @unit ms
+   * @param keepsApplication it outlives its process with all that it executed, and may be a block ahead of the store
+   */
+  constructor(now: () => number, keepsApplication = false) {
+    this.#now = now;
+    this.#keepsApplication = keepsApplication;
+  }
+
+  /** The next `times` syncs end so. */
+  failSyncs(fault: SyncFault, times: number): void {
+    this.#syncFault = fault;
+    this.#syncsLeft = times;
+  }
+
+  /** Decides each sync from now on, in place of `failSyncs`; without it, all is well. */
+  ruleSyncs(rule: (() => SyncFault) | undefined): void {
+    this.#ruleOnSync = rule;
+  }
+
+  /** The next `times` reads of the node are damaged. */
+  damageReads(times: number): void {
+    this.#damagedReads = times;
+  }
+
+  /** Each sync takes `syncMs`, for `ms`. @unit ms */
+  slowDisk(syncMs: number, ms: number): void {
+    this.#syncMs = syncMs;
+    this.#slowUntil = this.#now() + ms;
+  }
+
+  /** The application throws at its next `times` calls. */
+  crashApplication(times: number): void {
+    this.#throws = times;
+  }
+
+  /** Nothing goes wrong any more. */
+  clear(): void {
+    this.#ruleOnSync = undefined;
+    this.#syncsLeft = 0;
+    this.#damagedReads = 0;
+    this.#slowUntil = 0;
+    this.#throws = 0;
+  }
+
+  onSync = (): SyncFault => {
+    if (this.#ruleOnSync !== undefined) return this.#ruleOnSync();
+    if (this.#syncsLeft === 0) return 'ok';
+    this.#syncsLeft -= 1;
+    return this.#syncFault;
+  };
+
+  /** Undefined: a sync takes no time. Half of the time passes before the group is durable, half after. */
+  deviceDelay(): DeviceDelay | undefined {
+    if (this.#now() >= this.#slowUntil) return undefined;
+    return { beforeSyncMs: this.#syncMs / 2, afterSyncMs: this.#syncMs / 2 };
+  }
+
+  /** The store as the node has it. Whoever judges the run reads the store itself, while no group is half written. */
+  damaged(store: Store, group: { staged(): void; synced(): void }): Store {
+    const read = <Result>(of: () => Result): Result | DeviceFailure => {
+      if (this.#damagedReads === 0) return of();
+      this.#damagedReads -= 1;
+      return { status: 'failed', code: 'CORRUPT', detail: 'injected bit flip' };
+    };
+    return {
+      identity: store.identity,
+      stage(writes) {
+        group.staged();
+        return store.stage(writes);
+      },
+      sync() {
+        const result = store.sync();
+        group.synced();
+        return result;
+      },
+      close: () => store.close(),
+      recover: () => read(() => store.recover()),
+      latest: () => read(() => store.latest()),
+      blockAt: (height) => read(() => store.blockAt(height)),
+      committedBlock: (id) => read(() => store.committedBlock(id)),
+      blocksFrom: (from, limit, bytesMax) => read(() => store.blocksFrom(from, limit, bytesMax)),
+      blockWithAncestors: (id, ancestors) => read(() => store.blockWithAncestors(id, ancestors)),
+      batches: (digests) => read(() => store.batches(digests)),
+      uncommittedBatches: (bytesMax, after) => read(() => store.uncommittedBatches(bytesMax, after)),
+      execution: (height) => read(() => store.execution(height)),
+      transaction: (hash) => read(() => store.transaction(hash)),
+    };
+  }
+
+  /** The key-value application, which throws when it is told to. */
+  openApplication(): Application {
+    const application = this.#application();
+    const call = <Result>(run: () => Result): Result => {
+      if (this.#throws > 0) {
+        this.#throws -= 1;
+        throw new Error('injected crash of the application');
+      }
+      return run();
+    };
+    return {
+      info: () => call(() => application.info()),
+      initChain: (request) => call(() => application.initChain(request)),
+      checkTx: (transaction) => call(() => application.checkTx(transaction)),
+      finalizeBlock: (request) => call(() => application.finalizeBlock(request)),
+      query: (path, data, height) => call(() => application.query(path, data, height)),
+    };
+  }
+
+  #application(): Application {
+    if (!this.#keepsApplication) return kv();
+    this.#kept ??= repeating(kv());
+    return this.#kept;
+  }
+}
+
+/** Asked for its last block once more it repeats its answer, as whoever keeps its state must (EX-4). */
+function repeating(application: Application): Application {
+  let last:
+    | { readonly height: number; readonly result: ReturnType<Application['finalizeBlock']> }
+    | undefined;
+  return {
+    info: () => application.info(),
+    initChain: (request) => application.initChain(request),
+    checkTx: (transaction) => application.checkTx(transaction),
+    finalizeBlock(request) {
+      const { height } = request;
+      if (last?.height !== height) last = { height, result: application.finalizeBlock(request) };
+      return last.result;
+    },
+    query: (path, data, height) => application.query(path, data, height),
+  };
+}

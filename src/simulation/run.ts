@@ -1,0 +1,246 @@
+/**
+ * Plays a plan to its end and judges it: what was violated, what was done, and a fingerprint that is equal whenever the
+ * plan is. Deterministic. Rules SM-1, SM-4, SM-5.
+ */
+import { seededRandom } from '../actors/runtime/index.ts';
+import { InvariantViolation } from '../base/invariant.ts';
+import type { PeerMessageKind } from '../protocol/consensus/types.ts';
+import { CALM, type HubCounts } from '../transport/hub.ts';
+import { POISON, play } from './acts.ts';
+import { createLiar } from './byzantine/index.ts';
+import type { Violation } from './checkers/index.ts';
+import { Cluster } from './cluster.ts';
+import type { Observer } from './observer.ts';
+import type { ActKind, RunPlan } from './plan.ts';
+import type { Voice } from './process-hub.ts';
+import { REAL_BLS } from './real-bls.ts';
+
+export interface RunReport {
+  readonly plan: RunPlan;
+  readonly violations: readonly Violation[];
+  /** Newest height that any node committed. */
+  readonly committedHeight: number;
+  /** Newest round that any node has reached. */
+  readonly rounds: number;
+  /** Acts that applied, by kind, and `late-start`, `liar`, `twin`, `clock-error` for what the plan began with. */
+  readonly acts: Readonly<Partial<Record<FaultName, number>>>;
+  readonly messages: {
+    /** By the hub: what its links did. Bytes are counted under `carry: 'codec'` only. */
+    readonly links: HubCounts;
+    /** What instances sent, once for each receiver. */
+    readonly byKind: Readonly<Partial<Record<PeerMessageKind, number>>>;
+  };
+  /** Submitted transactions that were answered `admitted`. */
+  readonly admitted: number;
+  /** @unit ms */
+  readonly virtualMs: number;
+  /** From the end of the faults until all (or the core) had committed again; absent when the run just stops. @unit ms */
+  readonly recoveryMs?: number;
+  /** Of what each disk holds, of the time and of all counts at the end. */
+  readonly fingerprint: string;
+}
+
+export type FaultName = ActKind | 'late-start' | 'liar' | 'twin' | 'clock-error';
+
+export interface RunOptions {
+  /** They see the run; what they found is theirs to tell. */
+  readonly observers?: readonly Observer[];
+  /** The cluster before its first moment, for who wants more than an observer gets. */
+  readonly prepared?: (cluster: Cluster) => void;
+}
+
+/** Blocks that a healed cluster must commit, and the time it has. @unit blocks, ms @source SM-5; backoff grows to 30 s */
+const HEALED_BLOCKS = 3;
+const HEALED_MS_MAX = 120_000;
+/** How often the healed cluster is looked at. @unit ms */
+const GLANCE_MS = 500;
+
+export function runPlan(plan: RunPlan, options: RunOptions = {}): RunReport {
+  return new Run(plan, options).report();
+}
+
+class Run {
+  readonly #plan: RunPlan;
+  readonly #cluster: Cluster;
+  readonly #acts: Partial<Record<FaultName, number>> = {};
+  readonly #sent: Partial<Record<PeerMessageKind, number>> = {};
+  readonly #violations: Violation[] = [];
+  #recoveryMs: number | undefined;
+
+  constructor(plan: RunPlan, { observers = [], prepared }: RunOptions) {
+    this.#plan = plan;
+    const { powers, leaders, rounds } = plan;
+    this.#cluster = new Cluster({
+      seed: plan.seed,
+      validators: plan.validators,
+      ...(powers === undefined ? {} : { powers }),
+      ...(leaders === undefined ? {} : { leaders }),
+      ...(rounds === undefined ? {} : { rounds }),
+      twins: plan.twins,
+      liars: plan.liars.map(({ validator }) => validator),
+      absent: plan.lateStarts.map(({ node }) => node),
+      clocks: plan.clocks,
+      faults: plan.links,
+      timeouts: plan.timeouts,
+      carry: plan.carry,
+      ...(plan.signatures === 'bls' ? { bls: REAL_BLS } : {}),
+      voiceOf: voices(plan),
+      observers: [this.#counter(), ...observers],
+      start: false,
+    });
+    prepared?.(this.#cluster);
+  }
+
+  report(): RunReport {
+    const cluster = this.#cluster;
+    try {
+      this.#playActs();
+      this.#end();
+    } catch (error) {
+      if (!(error instanceof InvariantViolation)) throw error;
+      this.#report('no livelock, and no invariant of the runtime breaks', error.message);
+    }
+    cluster.finish();
+    return {
+      plan: this.#plan,
+      violations: [...cluster.checker.violations, ...this.#violations],
+      committedHeight: cluster.checker.committedHeight,
+      rounds: cluster.round,
+      acts: this.#acts,
+      messages: { links: cluster.hub.counts, byKind: this.#sent },
+      admitted: cluster.nodes.reduce(
+        (sum, { admitted }) => sum + admitted.filter(({ status }) => status === 'admitted').length,
+        0,
+      ),
+      virtualMs: cluster.clock.now(),
+      ...(this.#recoveryMs === undefined ? {} : { recoveryMs: this.#recoveryMs }),
+      fingerprint: cluster.fingerprint(),
+    };
+  }
+
+  #playActs(): void {
+    const { acts, lateStarts, liars, twins, clocks, durationMs } = this.#plan;
+    const cluster = this.#cluster;
+    this.#count('liar', liars.length);
+    this.#count('twin', twins.length);
+    this.#count('clock-error', clocks.length);
+    const moments = [
+      ...lateStarts.map(({ node, at }) => ({ at, do: () => this.#startLate(node) })),
+      ...acts.map(({ at, act }) => ({
+        at,
+        do: () => {
+          if (play(cluster, act, at)) this.#count(act.kind, 1);
+        },
+      })),
+    ].sort((left, right) => left.at - right.at);
+    cluster.startAll();
+    for (const moment of moments) {
+      if (moment.at > durationMs) break;
+      if (moment.at > cluster.clock.now()) cluster.advance(moment.at - cluster.clock.now());
+      moment.do();
+    }
+    if (durationMs > cluster.clock.now()) cluster.advance(durationMs - cluster.clock.now());
+  }
+
+  #startLate(node: number): void {
+    if (this.#cluster.nodes[node] !== undefined && this.#cluster.start(node)) this.#count('late-start', 1);
+  }
+
+  #end(): void {
+    const { ending } = this.#plan;
+    const { nodes } = this.#cluster;
+    if (ending.kind === 'stop') return;
+    if (ending.kind === 'heal-core') {
+      const core = ending.core.filter((node) => nodes[node]?.instance.faulty === false);
+      this.#cluster.healAmong(core);
+      this.#awaitCommits(core, 'a healed core commits while the rest stays broken');
+      return;
+    }
+    this.#cluster.heal();
+    this.#cluster.liftRoundRules();
+    this.#cluster.setLinks(CALM);
+    const honest = nodes.filter(({ instance }) => !instance.faulty).map(({ index }) => index);
+    this.#repair(nodes.map(({ index }) => index));
+    this.#awaitCommits(honest, 'a healed cluster commits again');
+    this.#awaitAdmitted();
+  }
+
+  /** Machines work and processes run. */
+  #repair(indices: readonly number[]): void {
+    for (const index of indices) {
+      const node = this.#cluster.node(index);
+      node.faults.clear();
+      node.wall.correct();
+      node.resume();
+      node.start();
+    }
+  }
+
+  #awaitCommits(indices: readonly number[], claim: string): void {
+    const cluster = this.#cluster;
+    this.#repair(indices);
+    const healedAt = cluster.clock.now();
+    const target = Math.max(0, ...indices.map((index) => cluster.height(index))) + HEALED_BLOCKS;
+    const behind = (): boolean => indices.some((index) => cluster.height(index) < target);
+    while (behind() && cluster.clock.now() - healedAt < HEALED_MS_MAX) {
+      cluster.advance(GLANCE_MS);
+      // Whoever runs a node starts it again when it exits.
+      for (const index of indices) cluster.start(index);
+    }
+    if (behind()) {
+      const heights = indices.map((index) => `node ${index} at ${cluster.height(index)}`).join(', ');
+      this.#report(claim, `wanted height ${target} within ${HEALED_MS_MAX} ms: ${heights}`);
+    } else this.#recoveryMs = cluster.clock.now() - healedAt;
+  }
+
+  /** What was admitted commits in a healed cluster: nothing expires so soon. */
+  #awaitAdmitted(): void {
+    const cluster = this.#cluster;
+    const from = cluster.clock.now();
+    let lost = cluster.lostTransactions();
+    while (lost.length > 0 && cluster.clock.now() - from < HEALED_MS_MAX) {
+      cluster.advance(GLANCE_MS);
+      lost = cluster.lostTransactions();
+    }
+    this.#violations.push(...lost);
+  }
+
+  #counter(): Observer {
+    return {
+      started: (instance, { system }) => {
+        system.inspect({
+          cellEnded: (address, _incarnation, reason) => {
+            if (reason.kind !== 'crash' || reason.error.includes(POISON)) return;
+            this.#report('no cell crashes', `${address} of node ${instance.node}: ${reason.error}`);
+          },
+        });
+      },
+      sent: (_instance, _to, { kind }) => {
+        this.#sent[kind] = (this.#sent[kind] ?? 0) + 1;
+      },
+    };
+  }
+
+  #count(name: FaultName, times: number): void {
+    if (times > 0) this.#acts[name] = (this.#acts[name] ?? 0) + times;
+  }
+
+  #report(claim: string, detail: string): void {
+    this.#violations.push({ claim, detail });
+  }
+}
+
+/** The liars of a plan: one voice for each instance of a liar. */
+function voices(plan: RunPlan) {
+  const random = seededRandom(`liars/${plan.seed}`);
+  return ({ validator, node }: { validator: number; node: number }, cluster: Cluster): Voice | undefined => {
+    const liar = plan.liars.find((one) => one.validator === validator);
+    if (liar === undefined) return undefined;
+    return createLiar(liar, {
+      signer: cluster.signerOf(node),
+      epoch: cluster.epoch,
+      draws: random.stream(`${node}`),
+      aggregate: (signatures) => cluster.bls.aggregateSignatures(signatures),
+    });
+  };
+}

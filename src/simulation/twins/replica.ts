@@ -1,0 +1,317 @@
+/**
+ * One instance of a Twins run: the production charts of consensus and of block fetching, and around them one boundary
+ * cell that answers for storage, mempool, executor and router as the real ones do when nothing is wrong, at once.
+ * Deterministic. Rules SM-1, SM-3.
+ */
+import { type CellSpec, child, type HandlerContext, handler } from '../../actors/runtime/index.ts';
+import { utf8 } from '../../base/bytes.ts';
+import type { WallTime } from '../../base/units.ts';
+import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { roundManagerMachine } from '../../machines/consensus/round-manager.machine.ts';
+import { safetyMachine } from '../../machines/consensus/safety.machine.ts';
+import { viewChangeMachine } from '../../machines/consensus/view-change.machine.ts';
+import { blockSyncMachine } from '../../machines/sync/block-sync.machine.ts';
+import { blockIdOf, digestOf } from '../../protocol/chain/canonical.ts';
+import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
+import type { Address, Block, BlockId, ExecutedState, Height } from '../../protocol/chain/types.ts';
+import type { EpochContext } from '../../protocol/consensus/epoch.ts';
+import { emptyRecord, type Signer } from '../../protocol/consensus/safety.ts';
+import { TIMELINESS_DEFAULTS } from '../../protocol/consensus/timeliness.ts';
+import type { TimeoutConfig } from '../../protocol/consensus/timeouts.ts';
+import type { Outgoing, PeerMessage, PeerMessageKind, SafetyRecord } from '../../protocol/consensus/types.ts';
+import type { SafetyViolated } from '../../protocol/ports/consensus.ts';
+import type { BlockExecuted } from '../../protocol/ports/execution.ts';
+import type { MempoolRequest } from '../../protocol/ports/mempool.ts';
+import type { NetworkRequest, PeerMessageReceived } from '../../protocol/ports/network.ts';
+import type {
+  CommittedBlock,
+  Recovered,
+  StorageReply,
+  StorageRequest,
+} from '../../protocol/ports/storage.ts';
+import type { CellAddress } from '../../protocol/supervision/effect.ts';
+import { ancestry, type HeldBlock } from '../../storage/ancestry.ts';
+
+/** What becomes of what an instance says and does. */
+export interface Surroundings {
+  /** A message leaves for a validator's address; never for the instance's own. */
+  transmit(to: Address, message: PeerMessage): void;
+  committed(block: CommittedBlock): void;
+  executed(executed: BlockExecuted): void;
+  /** It saw two commits at a height itself. */
+  alarmed(detail: string): void;
+}
+
+export interface ReplicaOptions {
+  /** First part of its cells' addresses. */
+  readonly name: string;
+  readonly epoch: EpochContext;
+  readonly signer: Signer;
+  readonly bls: BlsEngine;
+  readonly timeouts: TimeoutConfig;
+  readonly genesisTime: WallTime;
+  readonly surroundings: Surroundings;
+}
+
+type GroundMessage =
+  | StorageRequest
+  | NetworkRequest
+  | MempoolRequest
+  | SafetyViolated
+  | { readonly type: 'round.failed' };
+
+const BLOCK_LIMITS = { batchesMax: 64, bytesMax: 1_048_576 } as const;
+/** As long as the chain of a scenario ever gets. @unit blocks */
+const ANSWER_BLOCKS_MAX = 64;
+const GENESIS_APP_HASH = digestOf(utf8('twins/genesis'));
+
+/** Addresses of an instance's cells. */
+export interface ReplicaAddresses {
+  readonly safety: CellAddress;
+  readonly viewChange: CellAddress;
+  readonly roundManager: CellAddress;
+  readonly blockSync: CellAddress;
+  readonly ground: CellAddress;
+}
+
+export const replicaAddresses = (name: string): ReplicaAddresses => ({
+  safety: `${name}/safety`,
+  viewChange: `${name}/view-change`,
+  roundManager: `${name}/round-manager`,
+  blockSync: `${name}/block-sync`,
+  ground: `${name}/ground`,
+});
+
+/** The cell that a message from a peer is for; undefined for what these instances never say. */
+export function cellFor(kind: PeerMessageKind, at: ReplicaAddresses): CellAddress | undefined {
+  switch (kind) {
+    case 'Proposal':
+    case 'Vote':
+      return at.roundManager;
+    case 'QC':
+    case 'ViewChange':
+    case 'NewView':
+      return at.viewChange;
+    case 'GetBlocks':
+    case 'GetBlock':
+    case 'Blocks':
+      return at.blockSync;
+    default:
+      return undefined;
+  }
+}
+
+/** The cells of one instance, each a root of the system, in this order. */
+export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
+  const { name, epoch, signer, bls, timeouts, genesisTime } = options;
+  const { safety, viewChange, roundManager, blockSync, ground } = replicaAddresses(name);
+  const self = signer.address;
+  const [storage, router, mempool] = [ground, ground, ground];
+  return [
+    child(`${name}/ground`, groundLogic(options)),
+    child(`${name}/safety`, safetyMachine, { input: { domain: epoch.domain, signer, storage, router } }),
+    child(`${name}/view-change`, viewChangeMachine, {
+      input: { epoch, self, bls, timeouts, storage, router, safety, roundManager, observer: ground },
+    }),
+    child(`${name}/round-manager`, roundManagerMachine, {
+      input: {
+        setting: {
+          epoch,
+          self,
+          bls,
+          limits: BLOCK_LIMITS,
+          timeliness: TIMELINESS_DEFAULTS,
+          router,
+          safety,
+          viewChange,
+          mempool,
+        },
+        genesisTime,
+        storage,
+        blockSync,
+        commitListeners: [ground],
+        alarm: ground,
+      },
+    }),
+    child(`${name}/block-sync`, blockSyncMachine, {
+      input: { epoch, self, bls, storage, router, roundManager },
+    }),
+  ];
+}
+
+/** What stands still below the charts: a store that never fails, an application without transactions, a network's end. */
+class Ground {
+  record: SafetyRecord;
+  version = 0;
+  executed: ExecutedState = { height: GENESIS_HEIGHT, appHash: GENESIS_APP_HASH };
+  readonly held = new Map<BlockId, HeldBlock>();
+  readonly committed: CommittedBlock[] = [];
+
+  constructor(epoch: EpochContext) {
+    this.record = emptyRecord(epoch.rootQC);
+  }
+
+  get height(): Height {
+    return this.committed.at(-1)?.block.header.height ?? GENESIS_HEIGHT;
+  }
+
+  recovered(): Recovered {
+    const committed = this.committed.at(-1);
+    return {
+      record: this.record,
+      recordVersion: this.version,
+      ...(committed === undefined ? {} : { committed }),
+      blocks: [...this.held.values()]
+        .map(({ block }) => block)
+        .filter(({ header }) => header.height > this.height)
+        .sort((left, right) => left.header.height - right.header.height),
+      executed: this.executed,
+    };
+  }
+
+  hold(id: BlockId, block: Block): void {
+    if (!this.held.has(id)) this.held.set(id, { id, block });
+  }
+}
+
+type GroundContext = HandlerContext<Ground, undefined>;
+
+function groundLogic(options: ReplicaOptions) {
+  return handler<Ground, GroundMessage>({
+    init: () => new Ground(options.epoch),
+    receive: (message, context) => receive(options, context, message),
+  });
+}
+
+function receive(options: ReplicaOptions, context: GroundContext, message: GroundMessage): void {
+  const { surroundings } = options;
+  const { state } = context;
+  switch (message.type) {
+    case 'network.sendRequested':
+      send(options, context, message.outgoing);
+      break;
+    case 'record.persistRequested':
+      persist(options, context, message);
+      break;
+    case 'blocks.commitRequested':
+      commit(context, message, surroundings);
+      break;
+    case 'blocks.certified':
+      for (const { block, qc } of message.blocks) state.held.set(qc.blockId, { id: qc.blockId, block, qc });
+      break;
+    case 'recovery.requested':
+    case 'block.requested':
+    case 'blocks.requested':
+      context.tell(message.replyTo, found(state, message));
+      break;
+    case 'payload.requested':
+      context.tell(message.replyTo, { type: 'payload.selected', tag: message.tag, batches: [] });
+      break;
+    case 'blocks.committed':
+      for (const block of message.blocks) execute(options, context, block);
+      break;
+    case 'safety.violated':
+      surroundings.alarmed(message.detail);
+      break;
+    default:
+  }
+}
+
+type Question = Extract<
+  StorageRequest,
+  { type: 'recovery.requested' | 'block.requested' | 'blocks.requested' }
+>;
+
+function found(state: Ground, question: Question): StorageReply {
+  const { tag } = question;
+  const { height } = state;
+  switch (question.type) {
+    case 'recovery.requested':
+      return { type: 'recovery.found', tag, recovered: state.recovered() };
+    case 'block.requested': {
+      const held = (id: BlockId): HeldBlock | undefined => state.held.get(id);
+      const blocks = ancestry(question.id, question.ancestors, held, state.record.highQC);
+      return { type: 'blocks.found', tag, blocks, height };
+    }
+    case 'blocks.requested': {
+      const blocks = state.committed.slice(question.from - 1, question.from - 1 + ANSWER_BLOCKS_MAX);
+      return { type: 'blocks.found', tag, blocks, height };
+    }
+  }
+}
+
+/** CS-3, CS-6: what depends on the record leaves once the record is stored. */
+function persist(
+  options: ReplicaOptions,
+  context: GroundContext,
+  request: Extract<StorageRequest, { type: 'record.persistRequested' }>,
+): void {
+  const { state } = context;
+  const { tag, record, block, thenSend, replyTo } = request;
+  if (request.expectedVersion !== state.version) {
+    const detail = `version ${state.version}, expected ${request.expectedVersion}`;
+    context.tell(replyTo, {
+      type: 'storage.failed',
+      tag,
+      request: request.type,
+      code: 'VERSION_CONFLICT',
+      detail,
+    });
+    return;
+  }
+  state.record = record;
+  state.version += 1;
+  if (block !== undefined) state.hold(blockIdOf(options.epoch.domain, block), block);
+  send(options, context, thenSend);
+  const persisted: StorageReply = { type: 'record.persisted', tag, version: state.version };
+  context.tell(replyTo, persisted);
+}
+
+function commit(
+  context: GroundContext,
+  { replyTo, tag, blocks }: Extract<StorageRequest, { type: 'blocks.commitRequested' }>,
+  surroundings: Surroundings,
+): void {
+  const { state } = context;
+  for (const block of blocks) {
+    state.held.set(block.id, block);
+    if (block.block.header.height === state.height + 1) state.committed.push(block);
+    surroundings.committed(block);
+  }
+  context.tell(replyTo, { type: 'blocks.committed', tag, height: state.height });
+}
+
+function execute(options: ReplicaOptions, context: GroundContext, { id, block }: CommittedBlock): void {
+  const { state } = context;
+  const { height, time } = block.header;
+  if (height !== state.executed.height + 1) return;
+  state.executed = { height, appHash: digestOf(utf8(`${state.executed.appHash}/${id}`)) };
+  const executed: BlockExecuted = {
+    type: 'block.executed',
+    blockId: id,
+    time,
+    executed: state.executed,
+    transactions: [],
+    events: [],
+    validatorUpdates: [],
+  };
+  options.surroundings.executed(executed);
+  context.tell(replicaAddresses(options.name).roundManager, executed);
+}
+
+function send(options: ReplicaOptions, context: GroundContext, outgoing: readonly Outgoing[]): void {
+  const { epoch, signer, surroundings } = options;
+  const addresses = replicaAddresses(options.name);
+  for (const { to, message } of outgoing) {
+    const receivers = to === 'all' ? epoch.set.validators.map(({ address }) => address) : to;
+    for (const receiver of receivers) {
+      if (receiver !== signer.address) surroundings.transmit(receiver, message);
+      else {
+        // CS-18: to oneself by one's own mailbox.
+        const cell = cellFor(message.kind, addresses);
+        const received: PeerMessageReceived = { type: 'message.received', from: receiver, message };
+        if (cell !== undefined) context.tell(cell, received);
+      }
+    }
+  }
+}

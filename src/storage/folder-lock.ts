@@ -1,0 +1,47 @@
+/**
+ * A folder that one process at a time may use. Boundary: disk.
+ * The lock is SQLite's on an empty database: the operating system releases it at kill -9 too, and no process id decides.
+ */
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { SQLITE, sqliteCode } from './device-errors.ts';
+
+const LOCK_FILE = 'network.lock';
+/** For error messages only. */
+const OWNER_FILE = 'network.pid';
+
+export type FolderLock =
+  | { readonly status: 'held'; release(): void }
+  /** `by` in words: the process that holds it. */
+  | { readonly status: 'taken'; readonly by: string };
+
+/** Takes the lock of a folder that is there. Throws what the device says. */
+export function lockFolder(dir: string): FolderLock {
+  const db = new DatabaseSync(join(dir, LOCK_FILE));
+  const owner = join(dir, OWNER_FILE);
+  try {
+    // Nothing is ever written: a journal in memory makes no second file.
+    db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    writeFileSync(owner, `${process.pid}\n`);
+  } catch (error) {
+    db.close();
+    if (sqliteCode(error) === SQLITE.busy) return { status: 'taken', by: ownerIn(owner) };
+    throw error;
+  }
+  return {
+    status: 'held',
+    release() {
+      rmSync(owner, { force: true });
+      db.close();
+    },
+  };
+}
+
+function ownerIn(path: string): string {
+  try {
+    return `process ${readFileSync(path, 'latin1').trim()}`;
+  } catch {
+    return 'another process';
+  }
+}

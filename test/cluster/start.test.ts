@@ -1,0 +1,139 @@
+/** What keeps a validator, or a network, from starting: each a sentence and an exit code, and nothing of it is touched. */
+import { spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { homePaths } from '../../src/node/config/home.ts';
+import { type CommandResult, eventually, LocalNetwork, MAIN } from './support/local-network.ts';
+
+/** Runs one command to its end, while this process goes on. */
+function run(...words: readonly string[]): Promise<CommandResult> {
+  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
+}
+
+describe('a validator whose peer address cannot be listened on', () => {
+  let directory = '';
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'althing-start-'));
+    expect(await run('init', '--home', join(directory, 'node'))).toMatchObject({ code: 0 });
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const start = (listen: string): Promise<CommandResult> =>
+    run('start', '--home', join(directory, 'node'), '--p2p-listen', listen, '--rpc-listen', '127.0.0.1:0');
+
+  it('because it is in use: exit 2, naming it', async () => {
+    const holder = createServer();
+    await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));
+    const bound = holder.address();
+    const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+    const { code, stderr } = await start(`127.0.0.1:${port}`);
+    holder.close();
+    expect([code, stderr]).toEqual([2, expect.stringContaining(`althing: 127.0.0.1:${port} is in use: `)]);
+  });
+
+  it('because it is of another machine: exit 2, naming it', async () => {
+    const { code, stderr } = await start('10.99.99.99:4000');
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('althing: cannot listen on 10.99.99.99:4000 (EADDRNOTAVAIL)'),
+    ]);
+  });
+});
+
+describe('a network that runs', () => {
+  let network: LocalNetwork;
+  beforeAll(async () => {
+    network = await LocalNetwork.create();
+    network.start();
+    await eventually('it commits', 60_000, () => network.events.find(({ type }) => type === 'block'));
+  });
+  afterAll(() => network.remove());
+
+  it('is not started a second time: exit 2, and its homes and logs stay as they are', async () => {
+    const { configFile } = homePaths(network.homeOf(0));
+    const log = join(network.homeOf(0), 'node.log');
+    writeFileSync(log, 'what a validator said\n', { flag: 'a' });
+    const [configBefore, logBefore] = [configFile, log].map((path) => readFileSync(path, 'utf8'));
+    const { code, stdout, stderr } = await run('--json', '--data', network.directory, '--base-port', '39000');
+    expect([code, stdout, JSON.parse(stderr).error]).toEqual([
+      2,
+      '',
+      expect.stringMatching(
+        /^the network in .* runs already \(process \d+\): stop it first, or choose another --data$/,
+      ),
+    ]);
+    expect(readFileSync(configFile, 'utf8')).toBe(configBefore);
+    expect(readFileSync(log, 'utf8').startsWith(logBefore ?? '')).toBe(true);
+  });
+
+  it('does not let one of its homes start a second time: exit 4, and its log stays', async () => {
+    const log = join(network.homeOf(1), 'node.log');
+    writeFileSync(log, 'what a validator said\n', { flag: 'a' });
+    const before = readFileSync(log, 'utf8');
+    const { code, stderr } = await run('start', '--home', network.homeOf(1));
+    expect([code, stderr]).toEqual([
+      4,
+      expect.stringMatching(/process \d+ has it open; stop that node first/),
+    ]);
+    expect(readFileSync(log, 'utf8').startsWith(before)).toBe(true);
+  });
+
+  it("does not start over a validator that runs by itself, nor with another's record, nor without its own", async () => {
+    await network.interrupt();
+    const alone = spawn(process.execPath, [MAIN, 'start', '--home', network.homeOf(1)], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => alone.once('exit', resolve));
+    await eventually('it runs', 30_000, () => network.height(1));
+    const beside = await run('--data', network.directory, '--base-port', '39000');
+    expect([beside.code, beside.stderr]).toEqual([
+      2,
+      expect.stringMatching(/node1 runs already \(process \d+\)/),
+    ]);
+    alone.kill('SIGTERM');
+    expect(await ended).toBe(0);
+
+    const [own, other] = [0, 1].map((index) => homePaths(network.homeOf(index)));
+    if (own === undefined || other === undefined) throw new Error('two homes');
+    cpSync(own.data, `${own.data}.kept`, { recursive: true });
+    rmSync(own.data, { recursive: true });
+    const lost = await run('start', '--home', own.home);
+    expect([lost.code, lost.stderr]).toEqual([4, expect.stringContaining('this validator has signed')]);
+    rmSync(own.data, { recursive: true });
+    cpSync(other.data, own.data, { recursive: true });
+    const wrong = await run('start', '--home', own.home);
+    expect([wrong.code, wrong.stderr]).toEqual([4, expect.stringContaining('holds what validator')]);
+    rmSync(own.data, { recursive: true });
+    cpSync(`${own.data}.kept`, own.data, { recursive: true });
+  });
+
+  it('tells why each validator ended where none came up, without `ready`, with their exit code', async () => {
+    for (const index of [0, 1, 2, 3]) {
+      const { data } = homePaths(network.homeOf(index));
+      expect(existsSync(data)).toBe(true);
+      rmSync(data, { recursive: true });
+    }
+    const { code, stdout } = await run('--json', '--data', network.directory);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(code).toBe(4);
+    expect(lines).toHaveLength(4);
+    for (const line of lines) {
+      expect(line).toMatchObject({
+        type: 'stopped',
+        code: 4,
+        reason: expect.stringContaining('the database is gone or empty'),
+      });
+    }
+  });
+});

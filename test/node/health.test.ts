@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest';
+import {
+  child,
+  createSystem,
+  seededRandom,
+  supervisor,
+  virtualClock,
+} from '../../src/actors/runtime/index.ts';
+import { wallTime } from '../../src/base/units.ts';
+import { blockSyncMachine } from '../../src/machines/sync/block-sync.machine.ts';
+import { ExecutionWatch } from '../../src/node/execution-watch.ts';
+import { Gateway } from '../../src/node/gateway.ts';
+import {
+  EXECUTED_BEHIND_MAX,
+  type HealthFacts,
+  isCatchingUp,
+  reasonsAgainst,
+} from '../../src/node/health.ts';
+import { createNodePort } from '../../src/node/node-port.ts';
+import { DEFAULT_MEMPOOL_CONFIG } from '../../src/protocol/mempool/config.ts';
+import { memoryDisk } from '../../src/storage/memory-store.ts';
+import { chainOf, height, world } from '../protocol/consensus/fixture.ts';
+import { MemoryNode } from '../rpc/memory-node.ts';
+
+const WELL: HealthFacts = {
+  fetching: false,
+  executionFailure: undefined,
+  committedHeight: height(1_000),
+  executedHeight: height(1_000 - EXECUTED_BEHIND_MAX),
+  reachablePower: 27n,
+  quorumPower: 27n,
+  recovered: true,
+  loopLagMs: 500,
+  loopLagMsMax: 500,
+};
+const late = height(1_000 - EXECUTED_BEHIND_MAX - 1);
+
+describe('a node is ready', () => {
+  it('when nothing is against it, up to each bound', () => {
+    expect([reasonsAgainst(WELL), isCatchingUp(WELL)]).toEqual([[], false]);
+  });
+
+  it.each<[Partial<HealthFacts>, string]>([
+    [{ reachablePower: 26n }, 'reachable validators have power 26, a quorum needs 27'],
+    [{ fetching: true }, 'blocks are being fetched from peers'],
+    [{ recovered: false }, 'consensus has not recovered from the store'],
+    [{ executionFailure: 'APPLICATION_FAILED: kv.db' }, 'blocks are not executed: APPLICATION_FAILED: kv.db'],
+    [{ executedHeight: late }, `the application is at height ${late}, the chain at 1000`],
+    [{ loopLagMs: 501 }, 'the event loop stalled for 501 ms'],
+  ])('but not with %o', (fact, reason) => {
+    expect(reasonsAgainst({ ...WELL, ...fact })).toEqual([reason]);
+  });
+
+  it('in sync only where the application is: not far behind, not behind for good, not while it fetches', () => {
+    expect(isCatchingUp({ ...WELL, fetching: true })).toBe(true);
+    expect(isCatchingUp({ ...WELL, executedHeight: late })).toBe(true);
+    expect(isCatchingUp({ ...WELL, executionFailure: 'gone' })).toBe(true);
+    expect(isCatchingUp({ ...WELL, executionFailure: 'gone', executedHeight: height(1_000) })).toBe(false);
+  });
+});
+
+describe("the node's port", () => {
+  it('reads each of them off its owner', () => {
+    const place = world([1n, 1n, 1n, 1n]);
+    const { qcs } = chainOf(place, [1, 2, 3]);
+    const [self, other] = place.validators.map(({ address }) => address);
+    const target = qcs[2];
+    if (self === undefined || other === undefined || target === undefined)
+      throw new Error('a world has them');
+    const clock = virtualClock();
+    const system = createSystem({ name: 'node', clock, random: seededRandom(1) });
+    const input = { epoch: place.epoch, self, bls: place.bls, storage: 'x', router: 'y', roundManager: 'z' };
+    const blockSync = child('block-sync', blockSyncMachine, { input, publicEvents: ['blocks.wanted'] });
+    system.start(
+      child('node', supervisor({ children: [child('sync', supervisor({ children: [blockSync] }))] })),
+    );
+    clock.settle();
+    let failure: string | undefined;
+    let loopLagMs = 0;
+    const genesis = new MemoryNode().genesis();
+    const port = createNodePort(
+      system,
+      memoryDisk(place.epoch.domain).open(),
+      () => undefined,
+      new Gateway(),
+      {
+        self,
+        nodeKey: new Uint8Array(32),
+        moniker: 'm',
+        version: '0',
+        genesisTime: wallTime(0),
+        genesis,
+        epoch: place.epoch,
+        mempool: DEFAULT_MEMPOOL_CONFIG,
+      },
+      {
+        peerAddress: () => '',
+        rpcAddress: () => '',
+        startedAt: wallTime(0),
+        peers: () => [],
+        loopLagMs: () => loopLagMs,
+        loopLagMsMax: 100,
+        executionFailure: () => failure,
+      },
+    );
+    const before = [
+      'reachable validators have power 1, a quorum needs 3',
+      'consensus has not recovered from the store',
+    ];
+    expect([port.health().reasons, port.status().syncing]).toEqual([before, false]);
+    const wanted = { type: 'blocks.wanted', target, committedHeight: height(0), holders: [other] };
+    system.ref('node/sync/block-sync').tell(wanted);
+    clock.settle();
+    failure = 'STORAGE_FAILED: full';
+    loopLagMs = 101;
+    expect([port.health().reasons, port.status().syncing]).toEqual([
+      [
+        before[0],
+        'blocks are being fetched from peers',
+        before[1],
+        'blocks are not executed: STORAGE_FAILED: full',
+        'the event loop stalled for 101 ms',
+      ],
+      true,
+    ]);
+  });
+});
+
+describe('the watch of execution', () => {
+  function watched() {
+    const lines: [string, unknown, string?][] = [];
+    let now = 0;
+    const line = (level: string) => (fields: unknown, text?: string) => {
+      lines.push(text === undefined ? [level, fields] : [level, fields, text]);
+    };
+    const log = { info: line('info'), warn: line('warn'), error: line('error') };
+    const watch = new ExecutionWatch(log, () => now);
+    return {
+      lines,
+      watch,
+      pass: (ms: number) => {
+        now += ms;
+      },
+    };
+  }
+
+  it('logs every failure, keeps the newest, and says when it is over', () => {
+    const { lines, watch } = watched();
+    watch.report({ status: 'running' });
+    expect([watch.failure, lines]).toEqual([undefined, []]);
+    watch.report({ status: 'failed', code: 'APPLICATION_FAILED', detail: 'a' });
+    watch.report({ status: 'failed', code: 'BATCH_MISSING', detail: 'b' });
+    expect(watch.failure).toBe('BATCH_MISSING: b');
+    watch.report({ status: 'running' });
+    expect(watch.failure).toBeUndefined();
+    expect(lines).toEqual([
+      ['error', { code: 'APPLICATION_FAILED', detail: 'a' }, 'execution failed, and is tried again'],
+      ['error', { code: 'BATCH_MISSING', detail: 'b' }, 'execution failed, and is tried again'],
+      ['info', 'execution goes on'],
+    ]);
+  });
+
+  it('logs unanswered checks and queries at most once a second, with their number', () => {
+    const { lines, watch, pass } = watched();
+    for (let index = 0; index < 100; index += 1) watch.report({ status: 'unanswered', detail: 'late' });
+    pass(1_000);
+    watch.report({ status: 'unanswered', detail: 'late' });
+    expect(watch.failure).toBeUndefined();
+    expect(lines.map(([level, fields]) => [level, fields])).toEqual([
+      ['warn', { detail: 'late', count: 1 }],
+      ['warn', { detail: 'late', count: 100 }],
+    ]);
+  });
+});
