@@ -72,7 +72,8 @@ export class BlockRunner {
   /** What this life asked has greater tags. */
   readonly #firstTag: number;
   #executed: ExecutedState;
-  #told: { readonly tag: number; readonly block: BlockExecuted } | undefined;
+  /** Executed, on its way to the disk, then told. `lost`: the disk failed, and is asked again. */
+  #told: { readonly tag: number; readonly block: BlockExecuted; readonly lost: boolean } | undefined;
   #blocksTag: number | undefined;
   /** Batches that are not here, oldest block first; the mempool is asked for some of them at a time. */
   #missing: BatchDigest[] = [];
@@ -139,7 +140,7 @@ export class BlockRunner {
         break;
       case 'storage.failed':
         if (message.tag < this.#firstTag) return;
-        this.#life.fail('STORAGE_FAILED', `${message.request}: ${message.code}: ${message.detail}`);
+        this.#failed(message);
         return;
       case 'work.due':
         if (message.life !== this.#life.number) return;
@@ -152,6 +153,7 @@ export class BlockRunner {
   /** Executes the next block if it is here and nothing else is under way; asks for what is missing. */
   #work(): void {
     this.#askStorage();
+    if (this.#told?.lost === true && !this.#workDue) this.#persist(this.#told.block);
     if (this.#calling || this.#told !== undefined || this.#workDue) return;
     this.#reportReady();
     const block = this.#feed.take();
@@ -232,18 +234,40 @@ export class BlockRunner {
     }
     const { events, validatorUpdates } = result;
     const told = { blockId: block.id, time, executed, transactions, events, validatorUpdates };
+    this.#persist({ type: 'block.executed', ...told });
+  }
+
+  /** The same outcome again is as good: the store knows it (ST-5). */
+  #persist(block: BlockExecuted): void {
     const tag = this.#life.nextTag();
-    this.#told = { tag, block: { type: 'block.executed', ...told } };
+    this.#told = { tag, block, lost: false };
+    const { blockId, executed, transactions, events } = block;
     const replyTo = this.#life.context.self;
-    this.#toStorage({
-      type: 'execution.persistRequested',
-      replyTo,
-      tag,
-      blockId: block.id,
-      executed,
-      transactions,
-      events,
-    });
+    const outcome = { blockId, executed, transactions, events };
+    this.#toStorage({ type: 'execution.persistRequested', replyTo, tag, ...outcome });
+  }
+
+  /**
+   * The write of an outcome may have reached the disk all the same: whoever started over would find it stored and never
+   * tell anybody, and a leader that is not told cannot go on. So it is asked again until the disk answers.
+   */
+  #failed({ tag, request, code, detail }: Extract<StorageReply, { readonly type: 'storage.failed' }>): void {
+    const isDevice = code === 'IO' || code === 'FULL';
+    if (tag !== this.#told?.tag || !isDevice) {
+      this.#life.fail('STORAGE_FAILED', `${request}: ${code}: ${detail}`);
+      return;
+    }
+    const { context, options, number, times } = this.#life;
+    this.#told = { ...this.#told, lost: true };
+    this.#workDue = true;
+    const failed: ExecutionReply = {
+      type: 'execution.failed',
+      tag: 0,
+      code: 'STORAGE_FAILED',
+      detail: `${request}: ${code}: ${detail}`,
+    };
+    for (const listener of options.listeners) context.tell(listener, failed);
+    context.startTimer('persist', times.retryMin, { type: 'work.due', life: number });
   }
 
   /** What is wrong with the application's answer; `resultsGiven` when there are not as many as transactions. */

@@ -87,6 +87,8 @@ class Executor {
   #failures = 0;
   #opened: Application | undefined;
   #held: Question[] = [];
+  /** The newest commit told since this start, for when the application runs: it is told once. */
+  #news: Extract<ExecutionRequest, { readonly type: 'blocks.committed' }> | undefined;
 
   constructor(options: ExecutorOptions, context: BoundaryContext<undefined>) {
     this.#options = options;
@@ -119,6 +121,7 @@ class Executor {
           this.#phase.runner.receive(message);
           return;
         }
+        if (message.type === 'blocks.committed') this.#news = message;
         if (message.type === 'storage.failed' && this.#isRecovering(message.tag)) {
           this.#fail('STORAGE_FAILED', `${message.request}: ${message.code}: ${message.detail}`);
         }
@@ -134,6 +137,7 @@ class Executor {
   /** Opens the application and asks it where it stands. */
   #start(): void {
     this.#life += 1;
+    this.#news = undefined;
     this.#phase = { status: 'opening' };
     const { openMax } = this.#times;
     this.#call(
@@ -232,6 +236,8 @@ class Executor {
     );
     this.#phase = { status: 'running', application, runner, ready: false };
     runner.begin();
+    // What lies below the news is asked of storage.
+    if (this.#news !== undefined && this.#phase.runner === runner) runner.receive(this.#news);
   }
 
   #ask(question: Question): void {

@@ -433,25 +433,29 @@ describe('an application that fails (EX-5)', () => {
     expect(logs(life)).toEqual([[1, 'did a']]);
   });
 
-  it('goes on where storage failed to keep its results', () => {
-    let fault: 'ok' | 'IO' = 'ok';
-    const ground = emptyGround();
-    const lives = new Lives({ faults: { onSync: () => fault } });
-    const life = lives.begin(() => logApplication(ground), times);
-    const block = lives.chain.add(['a']);
-    write(
-      life.store,
-      { kind: 'batches', batches: lives.chain.batches[0] ?? [] },
-      { kind: 'commit', blocks: [block] },
-    );
-    fault = 'IO';
-    life.tell({ type: 'blocks.committed', blocks: [block] });
-    expect(life.failures).toMatchObject([{ code: 'STORAGE_FAILED' }]);
-    fault = 'ok';
-    life.advance(1_000);
-    expect(logs(life)).toEqual([[1, 'did a']]);
-    expect(ground.state.texts).toEqual(['a']);
-  });
+  /** After the write: the results are durable, and an error is reported all the same. */
+  it.each(['IO', 'IO_AFTER_WRITE'] as const)(
+    'tells a block whose results storage failed to keep (%s)',
+    (how) => {
+      let fault: 'ok' | typeof how = 'ok';
+      const ground = emptyGround();
+      const lives = new Lives({ faults: { onSync: () => fault } });
+      const life = lives.begin(() => logApplication(ground), times);
+      const block = lives.chain.add(['a']);
+      write(
+        life.store,
+        { kind: 'batches', batches: lives.chain.batches[0] ?? [] },
+        { kind: 'commit', blocks: [block] },
+      );
+      fault = how;
+      life.tell({ type: 'blocks.committed', blocks: [block] });
+      expect(life.failures).toMatchObject([{ code: 'STORAGE_FAILED' }]);
+      fault = 'ok';
+      life.advance(1_000);
+      expect(logs(life)).toEqual([[1, 'did a']]);
+      expect(ground.state.texts).toEqual(['a']);
+    },
+  );
 
   it('waits for an application that opens late, and holds the questions until then', async () => {
     const lives = new Lives();
@@ -470,6 +474,29 @@ describe('an application that fails (EX-5)', () => {
     open?.(logApplication(ground));
     await life.advanceAsync(10);
     expect(life.answers).toMatchObject([{ type: 'check.answered', results: [{ code: 0 }] }]);
+  });
+});
+
+describe('a first start that takes its time', () => {
+  it('executes what was committed while initChain was under way: it is told once', async () => {
+    const lives = new Lives();
+    const ground = emptyGround();
+    let initialised: (() => void) | undefined;
+    const life = lives.begin(() => ({
+      ...logApplication(ground),
+      initChain: () =>
+        new Promise((resolve) => {
+          initialised = () => resolve({ appHash: genesisHash });
+        }),
+    }));
+    await life.advanceAsync(10);
+    for (const text of ['a', 'b']) life.commit(lives.chain, lives.chain.add([text]));
+    initialised?.();
+    await life.advanceAsync(10);
+    expect(logs(life)).toEqual([
+      [1, 'did a'],
+      [2, 'did b'],
+    ]);
   });
 });
 

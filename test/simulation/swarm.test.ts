@@ -105,6 +105,10 @@ describe('regression', () => {
     expect(play('seed-528')).toEqual([]);
   });
 
+  it('a node whose consensus restarts between a commit and its news executes all the same (seed 363)', () => {
+    expect(play('seed-363')).toEqual([]);
+  });
+
   it('a node asks others for blocks when the one connection that it heard of carries nothing (seed 324)', () => {
     expect(play('seed-324')).toEqual([]);
   });

@@ -96,7 +96,7 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
       return { ...plan, links: CALM, timeouts, acts: powerFailures(draws, nodes, DURATION_MS) };
     }
     case 'mute':
-      return { ...plan, acts: mutings(draws, nodes, 2 * DURATION_MS), durationMs: 2 * DURATION_MS };
+      return { ...plan, links: LOSSY, acts: mutings(draws, nodes, 40_000), durationMs: 40_000 };
     case 'resubmit':
       return {
         ...plan,
@@ -177,15 +177,15 @@ function powerFailures(draws: Draws, nodes: readonly number[], until: number): r
   ]);
 }
 
-/** One hears all and is heard by nobody for a round or two. */
+/** One hears all and is heard by nobody for a few rounds. */
 function mutings(draws: Draws, nodes: readonly number[], until: number): readonly TimedAct[] {
-  return moments(draws, 3_000, until)
+  return moments(draws, 5_000, until)
     .flatMap((at): readonly TimedAct[] => {
       const from = pick(draws, nodes);
       const others = nodes.filter((node) => node !== from);
       return [
         ...others.map((to): TimedAct => ({ at, act: { kind: 'cut', from, to } })),
-        { at: at + between(draws, 300, 1_400), act: { kind: 'heal' } },
+        { at: at + between(draws, 300, 4_000), act: { kind: 'heal' } },
       ];
     })
     .sort(byTime);
