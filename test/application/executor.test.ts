@@ -453,6 +453,7 @@ describe('an application that fails (EX-5)', () => {
       fault = 'ok';
       life.advance(1_000);
       expect(logs(life)).toEqual([[1, 'did a']]);
+      expect(life.executed.map(({ executed }) => executed.height)).toEqual([1]);
       expect(ground.state.texts).toEqual(['a']);
     },
   );
