@@ -23,7 +23,11 @@ export interface CommandResult {
 
 /** Runs one command to its end. */
 export function althing(...words: readonly string[]): CommandResult {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words], {
+    encoding: 'utf8',
+    // A build server's environment asks for colours, also in a pipe.
+    env: { ...process.env, NO_COLOR: '1' },
+  });
   return { code: status, stdout, stderr };
 }
 
