@@ -20,10 +20,9 @@ import { deadlinesOf } from '../protocol/consensus/pacemaker.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS, type TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
-import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
 import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../transport/hub.ts';
-import { NodeChecker, SafetyChecker, type Violation } from './checkers/index.ts';
+import { NOTHING_LOST, NodeChecker, SafetyChecker, type Violation } from './checkers/index.ts';
 import { Directory, type Instance } from './instance.ts';
 import { type Observer, together } from './observer.ts';
 import type { ClockError, RoundRule } from './plan.ts';
@@ -224,19 +223,15 @@ export class Cluster {
     return this.node(index).height;
   }
 
-  /** Admitted transactions that neither the chain has nor their batch's expiry explains: none may be lost. */
+  /** Admitted transactions that are neither in the chain nor told as expired: none may be lost. */
   lostTransactions(): readonly Violation[] {
     const reader = this.nodes.reduce((best, node) => (node.height > best.height ? node : best), this.node(0));
-    if (reader.height >= DEFAULT_MEMPOOL_CONFIG.batchTtlHeights) return [];
-    return this.nodes.flatMap(({ instance, admitted }) =>
-      admitted.flatMap((admission) => {
-        if (instance.faulty || admission.status !== 'admitted') return [];
-        const found = reader.read((store) => store.transaction(admission.hash));
-        if (found === undefined || (found.status === 'found' && found.value !== undefined)) return [];
-        const detail = `${admission.hash} admitted by ${instance.address}`;
-        return [{ claim: 'no admitted transaction is lost', detail }];
-      }),
-    );
+    return this.checker.unsettled().flatMap(({ hash, by }) => {
+      // Who died before it told an outcome never tells it.
+      const found = reader.read((store) => store.transaction(hash));
+      if (found === undefined || (found.status === 'found' && found.value !== undefined)) return [];
+      return [{ claim: NOTHING_LOST, detail: `${hash} admitted by ${by}` }];
+    });
   }
 
   /** The last looks into the nodes, after which nothing more happens (RT-8). */

@@ -5,7 +5,7 @@
 import type { Digest } from '../../protocol/chain/types.ts';
 import { type BlockExecuted, NODE_CODESPACE } from '../../protocol/ports/execution.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
-import type { Report, Violation } from './claim.ts';
+import type { Report } from './claim.ts';
 
 export const EQUAL_STATES = 'executed state is equal at equal height';
 export const STATED_STATE = 'a committed block states the state that was executed';
@@ -17,6 +17,12 @@ export const IN_ORDER = 'a block is told as executed once, in order of height';
 
 interface Outcome {
   readonly appHash: Digest;
+  readonly by: string;
+}
+
+/** An admitted transaction without an end, and who admitted it. */
+export interface Unsettled {
+  readonly hash: Digest;
   readonly by: string;
 }
 
@@ -82,12 +88,9 @@ export class Execution {
     this.#admitted.set(hash, { times: (this.#admitted.get(hash)?.times ?? 0) + 1, by });
   }
 
-  /** What was admitted, and neither executed anywhere nor told as expired yet. */
-  unsettled(): readonly Violation[] {
-    return [...this.#admitted].map(([hash, { by }]) => ({
-      claim: NOTHING_LOST,
-      detail: `${hash} admitted by ${by}`,
-    }));
+  /** What was admitted, and neither told as executed by anybody nor as expired yet. */
+  unsettled(): readonly Unsettled[] {
+    return [...this.#admitted].map(([hash, { by }]) => ({ hash, by }));
   }
 
   /** A submitter was told that these will never be committed. */

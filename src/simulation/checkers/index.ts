@@ -9,12 +9,13 @@ import type { Admission } from '../../protocol/ports/mempool.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import { Agreement } from './agreement.ts';
 import type { Report, Violation } from './claim.ts';
-import { Execution } from './execution.ts';
+import { Execution, type Unsettled } from './execution.ts';
 import { Livelock } from './livelock.ts';
 import { CONSECUTIVE, type ProofSetting, Proofs } from './proofs.ts';
 import { Statements } from './statements.ts';
 
 export type { Violation } from './claim.ts';
+export { NOTHING_LOST } from './execution.ts';
 export { NodeChecker } from './nodes.ts';
 
 /** Told at most so often for each claim: a broken run breaks one claim thousands of times. */
@@ -111,7 +112,7 @@ export class SafetyChecker {
   }
 
   /** Admitted transactions without an end yet: in a network that commits there must be none for long. */
-  unsettled(): readonly Violation[] {
+  unsettled(): readonly Unsettled[] {
     return this.#execution.unsettled();
   }
 

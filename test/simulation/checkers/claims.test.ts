@@ -16,7 +16,6 @@ import {
   EQUAL_STATES,
   EXPIRED_NEVER,
   IN_ORDER,
-  NOTHING_LOST,
   ONCE,
   STATED_STATE,
 } from '../../../src/simulation/checkers/execution.ts';
@@ -153,7 +152,7 @@ describe('what proves a commit or is passed on', () => {
     for (const tc of [best, few, twice, signature]) {
       const checker = newChecker();
       checker.sent(A, timeoutOf(A, 5, two.qc, { lastTC: tc }), B);
-      expect(claimsOf(checker)).toEqual([PROVEN]);
+      expect(claimsOf(checker)).toContain(PROVEN);
     }
   });
 });
@@ -306,7 +305,7 @@ describe('execution', () => {
     if (x === undefined || y === undefined) throw new Error('two admissions');
     checker.admitted(A, [x, y]);
     checker.executed(B, executedOf(one.block, ['x']));
-    expect(checker.unsettled()).toMatchObject([{ claim: NOTHING_LOST }]);
+    expect(checker.unsettled()).toEqual([{ hash: y.hash, by: A }]);
     checker.expired(A, [y.hash], 9);
     expect(checker.unsettled()).toEqual([]);
   });

@@ -29,6 +29,7 @@ import { buildBlock } from '../../../src/protocol/consensus/proposal.ts';
 import type { ProposalMessage, ViewChangeMessage } from '../../../src/protocol/consensus/types.ts';
 import type { BlockExecuted } from '../../../src/protocol/ports/execution.ts';
 import type { CommittedBlock } from '../../../src/protocol/ports/storage.ts';
+import { heightOf } from './heights.ts';
 
 export const bls = createKeyedHashEngine();
 
@@ -77,7 +78,8 @@ export function blockOn(
   inRound: number,
   change: Partial<Block['header']> = {},
 ): Block {
-  const executed = { height: GENESIS_HEIGHT, appHash: digestOf(utf8('state')) };
+  const height = heightOf(Math.max(0, qc.height - 1));
+  const executed = { height, appHash: digestOf(utf8(height === 0 ? 'state' : `after ${height}`)) };
   const time: WallTime = wallTime(1_700_000_000_000 + inRound);
   const proposer = leaderAt(epoch, round(inRound));
   const block = buildBlock(epoch, { round: round(inRound), proposer, qc, time, executed, batches: [] });
