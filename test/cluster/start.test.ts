@@ -1,6 +1,6 @@
 /** What keeps a validator, or a network, from starting: each a sentence and an exit code, and nothing of it is touched. */
-import { spawn } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -135,5 +135,26 @@ describe('a network that runs', () => {
         reason: expect.stringContaining('the database is gone or empty'),
       });
     }
+  });
+});
+
+describe('a fresh installation', () => {
+  it('starts a network without compiling: npm has run scripts/prepare.mjs', async () => {
+    const network = await LocalNetwork.create();
+    const cache = mkdtempSync(join(tmpdir(), 'althing-cache-'));
+    const environment = { NODE_COMPILE_CACHE: cache };
+    const compiled = (): number =>
+      readdirSync(cache, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).length;
+    execFileSync(process.execPath, [join(import.meta.dirname, '../../scripts/prepare.mjs')], {
+      env: { ...process.env, ...environment },
+    });
+    const prepared = compiled();
+    network.start(environment);
+    await eventually('it commits', 60_000, () => network.events.find(({ type }) => type === 'block'));
+    await network.remove();
+    const added = compiled() - prepared;
+    rmSync(cache, { recursive: true });
+    expect(prepared).toBeGreaterThan(500);
+    expect(added).toBeLessThan(prepared / 20);
   });
 });

@@ -88,9 +88,10 @@ export class LocalNetwork {
     return join(this.directory, `node${index}`);
   }
 
-  start(): void {
+  start(environment: NodeJS.ProcessEnv = {}): void {
     const words = [MAIN, '--json', '--data', this.directory, '--base-port', String(this.basePort)];
-    const child = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const env = { ...process.env, ...environment };
+    const child = spawn(process.execPath, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     this.events.length = 0;
     createInterface({ input: child.stdout }).on('line', (line) => {

@@ -85,6 +85,12 @@ export class Watch {
     });
   }
 
+  /** When the validator told of its newest commit before it left a failed round. @unit ms since 1970 */
+  commitBefore({ validator, at }: SeenViewChange): number {
+    const before = this.commits.findLast((commit) => commit.validator === validator && commit.at < at);
+    return before?.at ?? Number.NaN;
+  }
+
   /** Longest time in [from, to] in which `validator` told of no commit. @unit ms */
   longestGap(validator: number, from: number, to: number): number {
     const times = this.commits.flatMap((commit) =>
