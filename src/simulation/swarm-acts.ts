@@ -12,6 +12,8 @@ export interface ActScope {
   readonly validators: number;
   /** @unit ms */
   readonly durationMs: number;
+  /** Pauses between acts are so many times as long. @unit ratio */
+  readonly pace: number;
   /** The one node whose clock may be set far off: more would stop the chain by right. */
   readonly badClock: number | undefined;
 }
@@ -122,7 +124,7 @@ export function drawActs(draws: RandomStream, scope: ActScope): readonly TimedAc
     return { draw, weight: isIn ? weight * share : 0 };
   });
   const total = sources.reduce((sum, { weight }) => sum + weight, 0);
-  const pauseMean = between(draws, 100, 2_000);
+  const pauseMean = between(draws, 100, 2_000) * scope.pace;
   const submitsMax = draws.below(5);
   const acts: TimedAct[] = [];
   let submitted = 0;

@@ -20,6 +20,11 @@ const FAULTS_MS_MIN = 8_000;
 const FAULTS_MS_SPAN = 24_000;
 /** With real BLS: a block costs ten times as much. @unit ms of virtual time */
 const BLS_FAULTS_MS = 4_000;
+/**
+ * A slow network has so many times the pauses between blocks and between faults, and lasts so many times as long: backoff,
+ * pings and lifetimes run to their ends only there. Drawn evenly by its logarithm. @unit ratio
+ */
+const PACE_MAX = 10;
 /** One seed in so many uses real BLS, and so on. @unit seeds @source SM-1; others chosen */
 const ONE_IN = { bls: 20, codec: 5, liar: 4, twin: 12, powers: 6, otherSize: 7, lateStart: 8 } as const;
 
@@ -43,7 +48,9 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
   const nodes = validators + twins.length;
   const badClock = validators >= 4 && liars.length + twins.length === 0 ? draws.below(validators) : undefined;
   const signatures = oneIn(ONE_IN.bls) ? 'bls' : 'keyed-hash';
-  const durationMs = signatures === 'bls' ? BLS_FAULTS_MS : FAULTS_MS_MIN + draws.below(FAULTS_MS_SPAN);
+  const pace = PACE_MAX ** draws.next();
+  const faultsMs = signatures === 'bls' ? BLS_FAULTS_MS : FAULTS_MS_MIN + draws.below(FAULTS_MS_SPAN);
+  const durationMs = Math.round(faultsMs * pace);
   return {
     seed,
     validators,
@@ -53,10 +60,10 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     signatures,
     carry: oneIn(ONE_IN.codec) ? 'codec' : 'reference',
     links: drawLinks(draws),
-    timeouts: { emptyBlockIntervalMs: millis(100 + draws.below(900)) },
+    timeouts: { emptyBlockIntervalMs: millis(Math.round((100 + draws.below(900)) * pace)) },
     liars,
     clocks: draws.next() < 0.5 ? drawClocks(draws, nodes, badClock) : [],
-    acts: drawActs(random.stream('acts'), { nodes, validators, durationMs, badClock }),
+    acts: drawActs(random.stream('acts'), { nodes, validators, durationMs, badClock, pace }),
     durationMs,
     ending: { kind: 'heal-all' },
   };

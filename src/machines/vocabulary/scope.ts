@@ -113,6 +113,7 @@ const siblingsOf = ({ source, eventType }: RawTransition): readonly RawTransitio
 
 interface RawTransition {
   readonly eventType: string;
+  readonly actions: readonly (string | { readonly type: string; readonly params?: unknown } | (() => void))[];
   readonly source: {
     readonly id: string;
     readonly always?: readonly RawTransition[];
@@ -120,6 +121,68 @@ interface RawTransition {
   };
   readonly target?: readonly { readonly id: string }[];
 }
+
+/** The protocol of XState's builtin actions, which the vocabulary's follow. */
+interface ResolvableAction {
+  readonly type: string;
+  readonly resolve: (
+    scope: CellScope,
+    snapshot: AnyMachineSnapshot,
+    args: object,
+    params: unknown,
+    action: ResolvableAction,
+    extra: object,
+  ) => readonly [AnyMachineSnapshot, unknown, unknown];
+}
+
+interface DirectAction {
+  readonly action: ResolvableAction;
+  /** As the chart gives them: a value, or a function of the step. */
+  readonly params: unknown;
+}
+
+/** What XState has selected already for the step that it is about to take. */
+let selection:
+  | {
+      readonly snapshot: AnyMachineSnapshot;
+      readonly event: Message;
+      readonly transitions: readonly RawTransition[];
+    }
+  | undefined;
+
+/** Prepared charts in which a step without a target is over once its actions have run. */
+const settledCharts = new WeakSet<AnyStateMachine>();
+const directActions = new WeakMap<RawTransition, readonly DirectAction[] | 'none'>();
+const NO_QUEUE = Object.freeze({});
+
+/** The actions of a transition that stays, if each only assigns or adds effects; looked up once. */
+function directActionsOf(
+  machine: AnyStateMachine,
+  transition: RawTransition,
+): readonly DirectAction[] | undefined {
+  const known = directActions.get(transition);
+  if (known !== undefined) return known === 'none' ? undefined : known;
+  const found =
+    transition.target === undefined ? transition.actions.map(directActionIn(machine)) : [undefined];
+  const direct = found.filter((action) => action !== undefined);
+  directActions.set(transition, direct.length === found.length ? direct : 'none');
+  return direct.length === found.length ? direct : undefined;
+}
+
+const directActionIn =
+  (machine: AnyStateMachine) =>
+  (action: RawTransition['actions'][number]): DirectAction | undefined => {
+    const resolved =
+      typeof action === 'function'
+        ? action
+        : machine.implementations.actions[typeof action === 'string' ? action : action.type];
+    if (!isResolvable(resolved) || 'execute' in resolved) return undefined;
+    if (resolved.type !== 'xstate.assign' && !resolved.type.startsWith('althing.')) return undefined;
+    return { action: resolved, params: typeof action === 'object' ? action.params : undefined };
+  };
+
+const isResolvable = (action: unknown): action is ResolvableAction =>
+  typeof action === 'function' && 'resolve' in action && 'type' in action;
 
 interface RawAction {
   readonly type: string;
@@ -183,12 +246,51 @@ export class CellScope {
     if (this.effects.length > 0) this.effects = [];
     this.system.tookTransition = false;
     try {
-      const next: AnyMachineSnapshot = machine.transition(snapshot, asEvent(event), asActorScope(this));
+      const next = this.#stepWithin(machine, snapshot, event) ?? this.#stepAnyhow(machine, snapshot, event);
       if (this.#custom !== undefined) this.#runCustom();
       return next;
     } catch (error) {
       this.#clear();
       throw error;
+    }
+  }
+
+  /**
+   * The step that most messages cause, without XState's search for states to leave and enter: one transition without a
+   * target, whose actions assign or act, in a chart without `always`. Undefined for any other step; its selection is
+   * then kept for XState, so that guards run once.
+   */
+  #stepWithin(
+    machine: AnyStateMachine,
+    snapshot: AnyMachineSnapshot,
+    event: Message,
+  ): AnyMachineSnapshot | undefined {
+    if (!settledCharts.has(machine) || this.system.microsteps !== undefined) return undefined;
+    if (snapshot.status !== 'active' || event.type.startsWith('xstate.')) return undefined;
+    const transitions = machine.getTransitionData(snapshot, asEvent(event)) as readonly RawTransition[];
+    const [transition] = transitions;
+    if (transition === undefined) return snapshot;
+    const actions = transitions.length === 1 ? directActionsOf(machine, transition) : undefined;
+    if (actions === undefined) {
+      selection = { snapshot, event, transitions };
+      return undefined;
+    }
+    this.system.tookTransition = true;
+    let next: AnyMachineSnapshot = snapshot;
+    for (const { action, params } of actions) {
+      const { context } = next;
+      const args = { context, event, self: this.self, system: this.system };
+      const given = typeof params === 'function' ? params({ context, event }) : params;
+      [next] = action.resolve(this, next, args, given, action, NO_QUEUE);
+    }
+    return next;
+  }
+
+  #stepAnyhow(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, event: Message): AnyMachineSnapshot {
+    try {
+      return machine.transition(snapshot, asEvent(event), asActorScope(this));
+    } finally {
+      selection = undefined;
     }
   }
 
@@ -299,12 +401,17 @@ export const asSnapshotOf = <Machine extends AnyStateMachine>(
 export const asEventOf = <Machine extends AnyStateMachine>(event: Message): EventFrom<Machine> =>
   event as EventFrom<Machine>;
 
+const prepared = new WeakSet<AnyStateMachine>();
+
 /** Microsteps of one step after which it is a cycle. @unit microsteps @source far above any chart's longest step */
 const MICROSTEPS_MAX = 10_000;
 
 /** Makes a chart fit for cells: a cycle of transitions throws and does not hang. Throws when it uses `invoke`. */
 export function prepareChart(machine: AnyStateMachine): void {
+  if (prepared.has(machine)) return;
+  prepared.add(machine);
   const { options } = machine;
+  let settles = true;
   if (options.maxIterations === undefined || options.maxIterations > MICROSTEPS_MAX) {
     machine.options = { ...options, maxIterations: MICROSTEPS_MAX };
   }
@@ -315,8 +422,16 @@ export function prepareChart(machine: AnyStateMachine): void {
         `chart '${machine.id}' invokes '${String(node.invoke[0]?.src)}' in state '${node.id}': use an entry action spawn(kind, { id }) and an exit action stop(id)`,
       );
     }
+    if ((node.always ?? []).length > 0) settles = false;
     pending.push(...Object.values(node.states));
   }
+  if (!settles) return;
+  const select = machine.getTransitionData.bind(machine);
+  machine.getTransitionData = (snapshot, event) =>
+    selection?.snapshot === snapshot && selection.event === event
+      ? (selection.transitions as ReturnType<typeof select>)
+      : select(snapshot, event);
+  settledCharts.add(machine);
 }
 
 /** True when both snapshots are in the same states, whatever their contexts. */

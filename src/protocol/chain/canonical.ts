@@ -4,7 +4,8 @@
  * `althing/<kind>/v1`, the genesis hash, the chain id and the epoch. Pure. Source: docs/protocol/consensus.md.
  */
 import { concatBytes, toHex } from '../../base/bytes.ts';
-import { sha256 } from '../../crypto/hash.ts';
+import { remembered } from '../../base/remembered.ts';
+import { sha256, sha256Hex } from '../../crypto/hash.ts';
 import { CanonicalWriter } from './canonical-writer.ts';
 import { GENESIS_HEIGHT, ROOT_ROUND } from './ordinals.ts';
 import { digestBytes } from './parse.ts';
@@ -25,7 +26,7 @@ import type {
 /** SHA-256 of the parts, one after the other, in hex. */
 export function digestOf(...parts: readonly Uint8Array[]): Digest {
   const [first, ...others] = parts;
-  return toHex(sha256(first !== undefined && others.length === 0 ? first : concatBytes(...parts))) as Digest;
+  return sha256Hex(first !== undefined && others.length === 0 ? first : concatBytes(...parts)) as Digest;
 }
 
 /** Eight bytes, big-endian. `value` is a whole number in 0..2^53-1 or a bigint below 2^64. */
@@ -82,11 +83,10 @@ function writeHeader(writer: CanonicalWriter, domain: ChainDomain, header: Heade
 }
 
 /** SHA-256(canonical header ‖ parent round). The signers and signature of the parent's QC are not part of it. */
-export function blockIdOf(domain: ChainDomain, block: Block): BlockId {
-  return digestOfWritten(
-    writeHeader(new CanonicalWriter(), domain, block.header).u64(block.qc.round),
-  ) as BlockId;
-}
+export const blockIdOf = remembered(
+  (domain: ChainDomain, block: Block): BlockId =>
+    digestOfWritten(writeHeader(new CanonicalWriter(), domain, block.header).u64(block.qc.round)) as BlockId,
+);
 
 /** What a vote for `block` states; `id` is `blockIdOf(domain, block)`. */
 export function statementOf(block: Block, id: BlockId): VoteStatement {

@@ -2,6 +2,7 @@
  * Each certificate is verified once: a bounded memory of those that were, by digest of all their bytes. A value
  * owned by one cell; when it is full the oldest entry is forgotten, and costs one more verification. Pure. CS-13.
  */
+import { remembered } from '../../base/remembered.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { digestOf, voteStatementBytes } from '../chain/canonical.ts';
 import { CanonicalWriter } from '../chain/canonical-writer.ts';
@@ -92,16 +93,17 @@ export function rememberTC(
 }
 
 /** Over the statement, the signers and the signature. */
-export function digestOfQC(domain: ChainDomain, qc: QuorumCertificate): Digest {
-  return digestOf(
-    new CanonicalWriter()
-      .text('qc')
-      .fixed(voteStatementBytes(domain, qc))
-      .prefixed(qc.signers)
-      .prefixed(qc.signature)
-      .finish(),
-  );
-}
+export const digestOfQC = remembered(
+  (domain: ChainDomain, qc: QuorumCertificate): Digest =>
+    digestOf(
+      new CanonicalWriter()
+        .text('qc')
+        .fixed(voteStatementBytes(domain, qc))
+        .prefixed(qc.signers)
+        .prefixed(qc.signature)
+        .finish(),
+    ),
+);
 
 /** Over everything but the high QC's own content, which `verifyCertificates` looks up by its own digest. */
 function digestOfTC(domain: ChainDomain, tc: TimeoutCertificate): Digest {

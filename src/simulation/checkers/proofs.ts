@@ -37,7 +37,8 @@ export class Proofs {
   /** A quorum certificate that an honest validator holds for true. */
   qc(by: string, qc: QuorumCertificate): void {
     const { epoch, bls } = this.#setting;
-    if (this.#isKnown(qc, `qc ${qc.round} ${qc.blockId} ${latin(qc.signers)} ${latin(qc.signature)}`)) return;
+    const name = () => `qc ${qc.round} ${qc.blockId} ${latin(qc.signers)} ${latin(qc.signature)}`;
+    if (this.#isKnown(qc, name)) return;
     const at = `QC of round ${qc.round} for ${qc.blockId}, held by ${by}`;
     if (qc.round === 0) {
       if (qc.blockId !== epoch.rootQC.blockId) this.#report(PROVEN, `${at}: not the genesis block`);
@@ -55,8 +56,11 @@ export class Proofs {
   /** A timeout certificate that an honest validator holds for true, with the QC inside. */
   tc(by: string, tc: TimeoutCertificate): void {
     const { epoch, bls } = this.#setting;
-    const groups = tc.groups.map(({ highQcRound, signers }) => `${highQcRound}:${latin(signers)}`).join(' ');
-    if (this.#isKnown(tc, `tc ${tc.round} ${tc.highQC.round} ${groups} ${latin(tc.signature)}`)) return;
+    const name = () => {
+      const groups = tc.groups.map(({ highQcRound, signers }) => `${highQcRound}:${latin(signers)}`);
+      return `tc ${tc.round} ${tc.highQC.round} ${groups.join(' ')} ${latin(tc.signature)}`;
+    };
+    if (this.#isKnown(tc, name)) return;
     const at = `TC of round ${tc.round}, held by ${by}`;
     this.qc(by, tc.highQC);
     const best = Math.max(...tc.groups.map(({ highQcRound }) => highQcRound));
@@ -88,9 +92,10 @@ export class Proofs {
     }
   }
 
-  #isKnown(certificate: object, key: string): boolean {
+  #isKnown(certificate: object, name: () => string): boolean {
     if (this.#seen.has(certificate)) return true;
     this.#seen.add(certificate);
+    const key = name();
     if (this.#judged.has(key)) return true;
     this.#judged.add(key);
     return false;
