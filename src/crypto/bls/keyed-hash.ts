@@ -15,6 +15,8 @@ import {
 } from './engine.ts';
 import { isSecretKey } from './secret-key.ts';
 
+/** Tags that are remembered for a key; then all are forgotten. @unit tags */
+const TAGS_MAX = 256;
 /** Keys that one engine knows; a further one is refused, as a malformed secret is. @unit keys */
 const KEYED_HASH_KEYS_MAX = 65_536;
 
@@ -37,6 +39,8 @@ type Tag = Uint32Array;
 /** One admitted key, with what hashing it again and again would otherwise allocate. */
 interface Member {
   readonly publicKey: Uint8Array;
+  /** Of the messages that came last, by their bytes: all nodes of a simulation check the same ones. */
+  readonly tags: Map<string, Tag>;
   /** Signature domain ‖ secret ‖ room for the hash of a message. */
   readonly signed: Uint8Array;
   readonly possession: Uint8Array;
@@ -66,12 +70,12 @@ export function createKeyedHashEngine(
     const named = new Set<Member>();
     for (const { publicKeys, message } of groups) {
       if (publicKeys.length === 0) return false;
-      const digest = sha256(message);
+      const name = nameOf(message);
       for (const publicKey of publicKeys) {
         const member = registry.byPublicKey.get(nameOf(publicKey));
         if (member === undefined || named.has(member)) return false;
         named.add(member);
-        add(expected, tagOf(member, digest));
+        add(expected, tagOf(member, name, message));
       }
     }
     return expected.every((word, index) => word === claimed[index]);
@@ -83,7 +87,7 @@ export function createKeyedHashEngine(
     publicKeyOf: (secret) => admit(registry, secret)?.publicKey.slice(),
     sign(secret, message) {
       const member = admit(registry, secret);
-      return member === undefined ? undefined : signatureOf(tagOf(member, sha256(message)));
+      return member === undefined ? undefined : signatureOf(tagOf(member, nameOf(message), message));
     },
     verify: (publicKey, message, signature) =>
       aggregateVerify([{ publicKeys: [publicKey], message }], signature),
@@ -117,6 +121,7 @@ function admit({ keysMax, bySecret, byPublicKey }: Registry, secret: Uint8Array)
   const publicKey = concatBytes(sha256(DOMAIN.publicKey, secret), KEY_LABEL);
   const member: Member = {
     publicKey,
+    tags: new Map(),
     signed: concatBytes(DOMAIN.signature, secret, new Uint8Array(SHA256_BYTES)),
     possession: signatureOf(wordsOf(sha256(DOMAIN.possession, secret, publicKey))),
   };
@@ -132,9 +137,15 @@ function secretOf(seed: Uint8Array): Uint8Array {
   return secret;
 }
 
-function tagOf({ signed }: Member, digest: Uint8Array): Tag {
-  signed.set(digest, signed.byteLength - SHA256_BYTES);
-  return wordsOf(sha256(signed));
+/** @param name `nameOf(message)` */
+function tagOf({ signed, tags }: Member, name: string, message: Uint8Array): Tag {
+  const known = tags.get(name);
+  if (known !== undefined) return known;
+  signed.set(sha256(message), signed.byteLength - SHA256_BYTES);
+  const tag = wordsOf(sha256(signed));
+  if (tags.size >= TAGS_MAX) tags.clear();
+  tags.set(name, tag);
+  return tag;
 }
 
 /** The 8 words of a signature; undefined for another length, a wrong label, or the identity (all zero). */
