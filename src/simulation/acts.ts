@@ -37,6 +37,8 @@ export function play(cluster: Cluster, act: Act, at: number): boolean {
       return fill(cluster, act.node, act.cell, act.messages);
     case 'kill-cell':
       return tell(cluster, act.node, ...POISONS[act.cell]);
+    case 'order-view-change':
+      return tell(cluster, act.node, ADDRESSES.viewChange, { type: 'viewChange.ordered' });
     case 'submit':
       return cluster.submit(act.node, act.transaction);
     case 'load':

@@ -94,6 +94,8 @@ export type Act =
     }
   /** A cell below the root dies of a poisoned message; its supervisor starts it again. */
   | { readonly kind: 'kill-cell'; readonly node: number; readonly cell: KillableCell }
+  /** An operator orders the node to give up its round. */
+  | { readonly kind: 'order-view-change'; readonly node: number }
   | { readonly kind: 'submit'; readonly node: number; readonly transaction: string }
   /** So many transactions at once, all different, each of so many bytes (at least the 30 that tell them apart). */
   | { readonly kind: 'load'; readonly node: number; readonly transactions: number; readonly bytes: number };

@@ -78,6 +78,7 @@ const act = z.discriminatedUnion('kind', [
     messages: z.int().min(1).max(1_000_000),
   }),
   z.strictObject({ kind: z.literal('kill-cell'), ...onNode, cell: z.enum(KILLABLE_CELLS) }),
+  z.strictObject({ kind: z.literal('order-view-change'), ...onNode }),
   z.strictObject({ kind: z.literal('submit'), ...onNode, transaction: z.string() }),
   z.strictObject({
     kind: z.literal('load'),

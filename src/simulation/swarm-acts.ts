@@ -100,6 +100,7 @@ const SOURCES: readonly Source[] = [
       { kind: 'kill-cell', node: node(draws, scope), cell: pick(draws, KILLABLE_CELLS) },
     ],
   },
+  { weight: 1, draw: (draws, scope) => [{ kind: 'order-view-change', node: node(draws, scope) }] },
   {
     weight: 1,
     draw: (draws, scope) => [

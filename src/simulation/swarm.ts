@@ -62,7 +62,8 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     links: drawLinks(draws),
     timeouts: { emptyBlockIntervalMs: millis(Math.round((100 + draws.below(900)) * pace)) },
     liars,
-    clocks: draws.next() < 0.5 ? drawClocks(draws, nodes, badClock) : [],
+    // With equal clocks both instances of a twin would propose the same empty block.
+    clocks: draws.next() < 0.5 || twins.length > 0 ? drawClocks(draws, nodes, badClock) : [],
     acts: drawActs(random.stream('acts'), { nodes, validators, durationMs, badClock, pace }),
     durationMs,
     ending: { kind: 'heal-all' },

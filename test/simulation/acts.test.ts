@@ -270,6 +270,31 @@ describe('who takes part', () => {
     expect(walled.violations).toEqual([]);
   });
 
+  it('a round that operators of a quorum order to be given up fails, and the chain goes on (ExplicitRequest)', () => {
+    const reasons: unknown[] = [];
+    const run = cluster({
+      observers: [
+        {
+          started: (_, { system }) => {
+            system.inspect({
+              delivery: ({ message }) => {
+                if (message.type === 'round.failed' && 'reason' in message) reasons.push(message.reason);
+              },
+            });
+          },
+        },
+      ],
+    });
+    run.advance(SECOND);
+    expect(reasons).toEqual([]);
+    for (const node of [0, 1, 2]) expect(play(run, { kind: 'order-view-change', node }, 0)).toBe(true);
+    run.advance(SECOND);
+    expect(reasons).toContain('ExplicitRequest');
+    const [before] = heights(run);
+    run.advance(2 * SECOND);
+    expect(run.height(0)).toBeGreaterThan(before ?? 0);
+  });
+
   it('what names a node that is not there does nothing', () => {
     const run = cluster();
     const acts: readonly Act[] = [
