@@ -103,13 +103,15 @@ function deciding<
     type,
     (scope, snapshot, args: ActionArgs<TContext, TExpressionEvent, TEvent>, params: TParams) => {
       const turn = turnOf(args);
-      const { now, wall, address, sender } = turn;
+      // Field by field: a spread of both costs a tenth of a simulated network's time.
+      const { context: before, event, self, system } = args;
+      const { now, wall, address, sender, draw } = turn;
       const { context, effects } = decide(
-        { ...args, now, wall, address, sender, draw: () => turn.draw() },
+        { context: before, event, self, system, now, wall, address, sender, draw },
         params,
       );
       if (effects !== undefined) for (const effect of effects) scope.effects.push(effect);
-      return context === undefined ? snapshot : { ...snapshot, context: { ...args.context, ...context } };
+      return context === undefined ? snapshot : { ...snapshot, context: { ...before, ...context } };
     },
   );
 }

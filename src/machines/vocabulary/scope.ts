@@ -150,8 +150,17 @@ let selection:
     }
   | undefined;
 
-/** Prepared charts in which a step without a target is over once its actions have run. */
-const settledCharts = new WeakSet<AnyStateMachine>();
+const prepared = new WeakSet<AnyStateMachine>();
+/** Whether one of these states has eventless transitions. Steps that stay keep the list itself. */
+const moving = new WeakMap<object, boolean>();
+
+function movesByItself(nodes: AnyMachineSnapshot['_nodes']): boolean {
+  const known = moving.get(nodes);
+  if (known !== undefined) return known;
+  const found = nodes.some(({ always }) => (always ?? []).length > 0);
+  moving.set(nodes, found);
+  return found;
+}
 const directActions = new WeakMap<RawTransition, readonly DirectAction[] | 'none'>();
 const NO_QUEUE = Object.freeze({});
 
@@ -257,19 +266,19 @@ export class CellScope {
 
   /**
    * The step that most messages cause, without XState's search for states to leave and enter: one transition without a
-   * target, whose actions assign or act, in a chart without `always`. Undefined for any other step; its selection is
-   * then kept for XState, so that guards run once.
+   * target, whose actions assign or act. What `always` makes of it is XState's again. Undefined for any other step; its
+   * selection is then kept for XState, so that guards run once.
    */
   #stepWithin(
     machine: AnyStateMachine,
     snapshot: AnyMachineSnapshot,
     event: Message,
   ): AnyMachineSnapshot | undefined {
-    if (!settledCharts.has(machine) || this.system.microsteps !== undefined) return undefined;
+    if (!prepared.has(machine) || this.system.microsteps !== undefined) return undefined;
     if (snapshot.status !== 'active' || event.type.startsWith('xstate.')) return undefined;
     const transitions = machine.getTransitionData(snapshot, asEvent(event)) as readonly RawTransition[];
     const [transition] = transitions;
-    if (transition === undefined) return snapshot;
+    if (transition === undefined) return this.#settled(machine, snapshot, event);
     const actions = transitions.length === 1 ? directActionsOf(machine, transition) : undefined;
     if (actions === undefined) {
       selection = { snapshot, event, transitions };
@@ -283,7 +292,14 @@ export class CellScope {
       const given = typeof params === 'function' ? params({ context, event }) : params;
       [next] = action.resolve(this, next, args, given, action, NO_QUEUE);
     }
-    return next;
+    return this.#settled(machine, next, event);
+  }
+
+  /** What `always` makes of a step that stays: the same macrostep goes on, with nothing left to select for the event. */
+  #settled(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, event: Message): AnyMachineSnapshot {
+    if (!movesByItself(snapshot._nodes)) return snapshot;
+    selection = { snapshot, event, transitions: [] };
+    return this.#stepAnyhow(machine, snapshot, event);
   }
 
   #stepAnyhow(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, event: Message): AnyMachineSnapshot {
@@ -401,8 +417,6 @@ export const asSnapshotOf = <Machine extends AnyStateMachine>(
 export const asEventOf = <Machine extends AnyStateMachine>(event: Message): EventFrom<Machine> =>
   event as EventFrom<Machine>;
 
-const prepared = new WeakSet<AnyStateMachine>();
-
 /** Microsteps of one step after which it is a cycle. @unit microsteps @source far above any chart's longest step */
 const MICROSTEPS_MAX = 10_000;
 
@@ -411,7 +425,6 @@ export function prepareChart(machine: AnyStateMachine): void {
   if (prepared.has(machine)) return;
   prepared.add(machine);
   const { options } = machine;
-  let settles = true;
   if (options.maxIterations === undefined || options.maxIterations > MICROSTEPS_MAX) {
     machine.options = { ...options, maxIterations: MICROSTEPS_MAX };
   }
@@ -422,16 +435,13 @@ export function prepareChart(machine: AnyStateMachine): void {
         `chart '${machine.id}' invokes '${String(node.invoke[0]?.src)}' in state '${node.id}': use an entry action spawn(kind, { id }) and an exit action stop(id)`,
       );
     }
-    if ((node.always ?? []).length > 0) settles = false;
     pending.push(...Object.values(node.states));
   }
-  if (!settles) return;
   const select = machine.getTransitionData.bind(machine);
   machine.getTransitionData = (snapshot, event) =>
     selection?.snapshot === snapshot && selection.event === event
       ? (selection.transitions as ReturnType<typeof select>)
       : select(snapshot, event);
-  settledCharts.add(machine);
 }
 
 /** True when both snapshots are in the same states, whatever their contexts. */

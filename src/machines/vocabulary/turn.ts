@@ -17,7 +17,7 @@ export interface Turn {
   /** Who sent the message being handled: a cell, `@ask/<n>`, `@outside`, or undefined for timers and starts. */
   readonly sender: CellAddress | undefined;
   /** The next draw of this cell's stream, uniform in [0, 1). */
-  draw(): number;
+  readonly draw: () => number;
 }
 
 /** Where a scope keeps its turn. */

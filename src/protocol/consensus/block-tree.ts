@@ -214,10 +214,12 @@ export function expectedExecuted(tree: BlockTree, qc: QuorumCertificate): Execut
 
 /** Notes this node's outcome of a committed block. */
 export function noteExecuted(tree: BlockTree, id: BlockId, executed: ExecutedState): BlockTree {
-  const newest = [...new Map(tree.executed).set(id, executed)]
-    .sort(([, left], [, right]) => right.height - left.height)
-    .slice(0, EXECUTED_MAX);
-  return { ...tree, executed: new Map(newest) };
+  const noted = new Map(tree.executed).set(id, executed);
+  if (noted.size > EXECUTED_MAX) {
+    const [lowest] = [...noted].reduce((least, one) => (one[1].height < least[1].height ? one : least));
+    noted.delete(lowest);
+  }
+  return { ...tree, executed: noted };
 }
 
 /** Time and height of the block that a proposal on `qc` extends; undefined while it is unknown. */

@@ -48,7 +48,7 @@ export function verifyCertificates(
   const refusals: CertificateRefusal[] = [];
   let memory = verified;
   const proves = (digest: Digest, verify: () => CertificateRefusal | 'valid'): boolean => {
-    if (memory.digests.includes(digest)) return true;
+    if (isVerified(memory, digest)) return true;
     const verdict = verify();
     if (verdict !== 'valid') refusals.push(verdict);
     else memory = remembering(memory, digest);
@@ -117,8 +117,12 @@ function digestOfTC(domain: ChainDomain, tc: TimeoutCertificate): Digest {
   return digestOf(writer.prefixed(tc.signature).finish());
 }
 
+// The newest are asked for most.
+const isVerified = ({ digests }: VerifiedCertificates, digest: Digest): boolean =>
+  digests.lastIndexOf(digest) >= 0;
+
 function remembering(verified: VerifiedCertificates, digest: Digest): VerifiedCertificates {
-  if (verified.digests.includes(digest)) return verified;
+  if (isVerified(verified, digest)) return verified;
   const kept = verified.digests.length < VERIFIED_MAX ? verified.digests : verified.digests.slice(1);
   return { digests: [...kept, digest] };
 }

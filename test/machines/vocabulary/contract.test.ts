@@ -41,6 +41,7 @@ interface Shape {
   readonly moves: readonly {
     readonly on: 'a' | 'b' | 'c' | 'r';
     readonly to: number;
+    readonly stays: boolean;
     readonly guard: number;
     readonly raises: boolean;
     readonly reenter: boolean;
@@ -57,6 +58,7 @@ const { shape } = fc.letrec<{ shape: Shape; atomic: Shape }>((tie) => {
     fc.record({
       on: fc.constantFrom('a', 'b', 'c', 'r'),
       to: fc.nat({ max: 5 }),
+      stays: fc.boolean(),
       guard: fc.nat({ max: 3 }),
       raises: fc.boolean(),
       reenter: fc.boolean(),
@@ -68,7 +70,7 @@ const { shape } = fc.letrec<{ shape: Shape; atomic: Shape }>((tie) => {
     children: fc.constant([]),
     moves,
     after: fc.constantFrom(0, 0, 3, 5, 10),
-    always: fc.nat({ max: 19 }).map((value) => value === 0),
+    always: fc.nat({ max: 5 }).map((value) => value === 0),
     isFinal: fc.nat({ max: 9 }).map((value) => value === 0),
     history: fc.constant(false),
   });
@@ -94,7 +96,9 @@ function toConfig(shape: Shape, path: string, siblings: number): object {
   const on: Record<string, object[]> = {};
   for (const move of shape.moves) {
     const target =
-      siblings === 0 ? undefined : `#m${path.slice(0, path.lastIndexOf('.'))}.s${move.to % siblings}`;
+      siblings === 0 || move.stays
+        ? undefined
+        : `#m${path.slice(0, path.lastIndexOf('.'))}.s${move.to % siblings}`;
     const guard = ['isEven', 'isSmall', undefined, undefined][move.guard];
     const actions: unknown[] = ['add', { type: 'trace', params: { text: `${path}:${move.on}` } }];
     if (move.raises && move.on !== 'r') actions.push('raiseR');
