@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Three stages: pure and small tests; the deterministic cluster; real processes, one file at a time. */
+/** Four stages: pure and small tests; the deterministic cluster; real processes, and faults on them, one file at a time. */
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/simulation/**', 'test/cluster/**', 'test/page/**'],
+          exclude: ['test/simulation/**', 'test/cluster/**', 'test/chaos/**', 'test/page/**'],
           testTimeout: 30_000,
           maxWorkers: 2,
         },
@@ -25,6 +25,15 @@ export default defineConfig({
         test: {
           name: 'cluster',
           include: ['test/cluster/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'chaos',
+          include: ['test/chaos/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 60_000,
           fileParallelism: false,

@@ -65,6 +65,7 @@ const stages: Readonly<Record<string, () => Count>> = {
   unit: () => tests('unit'),
   simulation: () => tests('simulation'),
   cluster: () => tests('cluster'),
+  chaos: () => tests('chaos'),
   examples,
 };
 

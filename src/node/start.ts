@@ -40,6 +40,7 @@ import { StartRefused } from './config/start-refused.ts';
 import { ExecutionWatch } from './execution-watch.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { createNodePort } from './node-port.ts';
+import { StorageWatch } from './storage-watch.ts';
 import { nodeTree } from './tree.ts';
 import { VERSION } from './version.ts';
 
@@ -121,6 +122,11 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
     random: seededRandom(`${self}/${Date.now()}`),
   });
   const end = Promise.withResolvers<NodeEnd>();
+  const storage = new StorageWatch(
+    log.of('storage'),
+    () => performance.now(),
+    (detail) => end.resolve({ kind: 'failed', detail }),
+  );
   const logger = log.of('runtime');
   system.deadLetters.listen(({ reason, to, message }) =>
     logger.debug({ reason, to, type: message.type }, 'dead letter'),
@@ -140,10 +146,15 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       },
       timeouts: timeoutConfig(config),
       mempool,
-      storage: child('storage', storageLogic({ store: opened, routerAddress: ADDRESSES.router }), {
-        publicEvents: STORAGE_EVENTS,
-        mailbox: { capacity: 65_536 },
-      }),
+      storage: child(
+        'storage',
+        storageLogic({
+          store: opened,
+          routerAddress: ADDRESSES.router,
+          onFailure: (failure) => storage.report(failure),
+        }),
+        { publicEvents: STORAGE_EVENTS, mailbox: { capacity: 65_536 } },
+      ),
       network: network.cells,
       executor: child(
         'executor',

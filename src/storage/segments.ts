@@ -151,13 +151,21 @@ export class Segments {
     const path = this.#path(segment);
     const create = use === 'write' && segment === this.#tail.segment && this.#tail.offset === 0;
     const file = openSync(path, constants.O_RDWR | (create ? constants.O_CREAT : 0), 0o600);
+    if (create) this.#make(file);
     this.#files.set(segment, file);
-    if (create) {
+    return file;
+  }
+
+  /** A file that could not be made whole is not kept: the next attempt makes it, and its name durable. */
+  #make(file: number): void {
+    try {
       ftruncateSync(file, this.#segmentBytes);
       fsyncSync(file);
-      this.#created = true;
+    } catch (error) {
+      closeSync(file);
+      throw error;
     }
-    return file;
+    this.#created = true;
   }
 
   #closeOldest(): void {

@@ -43,7 +43,7 @@ const GROUP_REQUESTS_MAX = 256;
 /** Batch bytes of one group, likewise. @unit bytes @source ADR 0003 */
 const GROUP_BYTES_MAX = 16 * 1_048_576;
 
-/** Requests that wait while the device is busy; the next one is answered with `IO`. @unit requests @source RT-7 */
+/** Requests that wait while the device is busy; the next one is answered with `BUSY`. @unit requests @source RT-7 */
 const WAITING_MAX = 4_096;
 
 /** What the actor tells itself. */
@@ -89,6 +89,11 @@ type Device =
     }
   | { readonly phase: 'answering'; readonly written: readonly Written[] };
 
+interface Busy {
+  readonly code: 'BUSY';
+  readonly detail: string;
+}
+
 interface StorageState {
   readonly writes: WriteRequest[];
   readonly reads: ReadRequest[];
@@ -129,7 +134,7 @@ function accept(options: StorageOptions, context: Context, request: StorageReque
   const { state } = context;
   if (state.writes.length + state.reads.length >= WAITING_MAX) {
     const detail = `the device is busy and ${WAITING_MAX} requests wait for it already`;
-    fail(options, context, request, { status: 'failed', code: 'IO', detail });
+    fail(options, context, request, { code: 'BUSY', detail });
     return;
   }
   if (isRead(request)) state.reads.push(request);
@@ -240,7 +245,10 @@ function fail(
   { onFailure }: StorageOptions,
   context: Context,
   request: StorageRequest,
-  { code, detail }: DeviceFailure | Extract<WriteOutcome, { status: 'refused' }>,
+  {
+    code,
+    detail,
+  }: Pick<DeviceFailure | Extract<WriteOutcome, { status: 'refused' }>, 'code' | 'detail'> | Busy,
 ): void {
   const failure: StorageFailure = {
     type: 'storage.failed',

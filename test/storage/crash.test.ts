@@ -138,4 +138,23 @@ describe('a device that refuses', () => {
     store.close();
     rmSync(dir, { recursive: true });
   });
+
+  it('makes a segment file whole or not at all: a second attempt does not write to half a file', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'althing-segment-'));
+    const script = `
+      import { batch, opened } from ${JSON.stringify(join(import.meta.dirname, 'fixtures.ts'))};
+      const store = opened(${JSON.stringify(dir)}, { segmentBytes: 16_000_000 });
+      for (const name of ['first', 'second']) {
+        const staged = store.stage([{ kind: 'batches', batches: [batch(name, 10_000)] }]);
+        const result = staged.status === 'failed' ? staged : store.sync();
+        console.log(result.status);
+      }`;
+    const limited = spawnSync(
+      'sh',
+      ['-c', 'ulimit -f 4096; exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      { encoding: 'utf8' },
+    );
+    expect(limited.stdout.trim().split('\n'), limited.stderr).toEqual(['failed', 'failed']);
+    rmSync(dir, { recursive: true });
+  });
 });

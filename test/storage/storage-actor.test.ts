@@ -376,7 +376,7 @@ describe('the storage actor and its device', () => {
       slow.ask(...Array.from({ length: 600 }, (_, tag) => commit([first], tag)));
     }
     expect(slow.failures.length).toBeGreaterThan(1_000);
-    expect(slow.failures[0]).toMatchObject({ code: 'IO', detail: expect.stringContaining('4096') });
+    expect(slow.failures[0]).toMatchObject({ code: 'BUSY', detail: expect.stringContaining('4096') });
   });
 
   it('writes what waits when it is stopped in order', async () => {

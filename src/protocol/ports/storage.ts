@@ -138,7 +138,10 @@ export type StorageReply =
       readonly type: 'storage.failed';
       readonly tag: number;
       readonly request: StorageRequest['type'];
-      /** `VERSION_CONFLICT`: the record moved; `IO`: the device refused; `CORRUPT`: what was read is not what was written. */
-      readonly code: 'VERSION_CONFLICT' | 'IO' | 'FULL' | 'CORRUPT';
+      /**
+       * `VERSION_CONFLICT`: the record moved; `IO`, `FULL`: the device refused; `CORRUPT`: what was read is not what was
+       * written; `BUSY`: too many requests wait already, and this one was not tried.
+       */
+      readonly code: 'VERSION_CONFLICT' | 'IO' | 'FULL' | 'CORRUPT' | 'BUSY';
       readonly detail: string;
     };

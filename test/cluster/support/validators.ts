@@ -11,6 +11,28 @@ export interface ValidatorsOptions {
   readonly tap?: boolean;
   /** Told each line of `start --json` when it is read. */
   readonly onEvent?: (event: SeenEvent) => void;
+  /** How a process is started, where not as a user does it. */
+  readonly launch?: (index: number, network: LocalNetwork) => Launch;
+  /** Told how each process ended, a kill too. */
+  readonly onEnd?: (end: SeenEnd) => void;
+}
+
+export interface Launch {
+  /** A program and its words, which ends by executing what follows: the process stays the same. */
+  readonly wrapper?: readonly [string, ...string[]];
+  readonly env?: NodeJS.ProcessEnv;
+  /** More words of `althing start`. */
+  readonly words?: readonly string[];
+}
+
+export interface SeenEnd {
+  readonly validator: number;
+  /** From 0 on. */
+  readonly life: number;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** The end of what it wrote. */
+  readonly stderr: string;
 }
 
 export interface SeenEvent {
@@ -27,6 +49,7 @@ export class Validators {
   readonly #options: ValidatorsOptions;
   readonly #processes = new Map<number, ChildProcess>();
   readonly #lives = new Map<number, number>();
+  readonly #words = new Map<number, string>();
   stderr = '';
 
   private constructor(network: LocalNetwork, options: ValidatorsOptions) {
@@ -50,18 +73,22 @@ export class Validators {
   }
 
   start(index: number): void {
-    const { tap = false, onEvent } = this.#options;
+    const { tap = false, onEvent, onEnd, launch } = this.#options;
     const life = this.lives(index);
     this.#lives.set(index, life + 1);
-    const words = [MAIN, 'start', '--home', this.network.homeOf(index)];
-    const child = spawn(
+    const { wrapper = [], env = {}, words = [] } = launch?.(index, this.network) ?? {};
+    const [program, ...rest] = [
+      ...wrapper,
       process.execPath,
-      [...(tap ? ['--import', TAP] : []), ...words, ...(onEvent === undefined ? [] : ['--json'])],
-      {
-        stdio: ['ignore', onEvent === undefined ? 'ignore' : 'pipe', 'pipe'],
-        env: { ...process.env, ...(tap ? { ALTHING_WIRE_TAP: this.tapOf(index, life) } : {}) },
-      },
-    );
+      ...(tap ? ['--import', TAP] : []),
+      ...[MAIN, 'start', '--home', this.network.homeOf(index)],
+      ...(onEvent === undefined ? [] : ['--json']),
+      ...words,
+    ];
+    const child = spawn(program, rest, {
+      stdio: ['ignore', onEvent === undefined ? 'ignore' : 'pipe', 'pipe'],
+      env: { ...process.env, ...(tap ? { ALTHING_WIRE_TAP: this.tapOf(index, life) } : {}), ...env },
+    });
     if (child.stdout !== null) {
       createInterface({ input: child.stdout }).on('line', (line) => {
         const event = RUNNER_EVENT.safeParse(JSON.parse(line));
@@ -69,15 +96,25 @@ export class Validators {
         if (event.success) onEvent?.({ validator: index, event: event.data, at });
       });
     }
+    this.#words.set(index, '');
     child.stderr?.on('data', (chunk: Buffer) => {
+      this.#words.set(index, `${this.wordsOf(index)}${chunk.toString()}`.slice(-10_000));
       this.stderr = `${this.stderr}${index}: ${chunk.toString()}`.slice(-10_000);
     });
+    child.once('close', (code, signal) =>
+      onEnd?.({ validator: index, life, code, signal, stderr: this.wordsOf(index) }),
+    );
     this.#processes.set(index, child);
   }
 
   /** Processes of a validator so far. */
   lives(index: number): number {
     return this.#lives.get(index) ?? 0;
+  }
+
+  /** The end of what its newest process wrote to stderr. */
+  wordsOf(index: number): string {
+    return this.#words.get(index) ?? '';
   }
 
   /** What wire-frames.ts reads. */

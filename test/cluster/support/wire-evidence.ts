@@ -20,10 +20,14 @@ export class WireEvidence {
     this.sightings = new Sightings(epoch);
   }
 
-  /** Takes the record of a validator that was just killed. */
-  takeRecord(index: number, signer: FoundRecord['signer']): void {
+  /** Takes the record of a validator that has just ended; `home` as this process sees it. */
+  takeRecord(
+    index: number,
+    signer: FoundRecord['signer'],
+    home = this.#validators.network.homeOf(index),
+  ): void {
     const life = this.#validators.lives(index) - 1;
-    const found = readSafetyRecord(this.#validators.network.homeOf(index));
+    const found = readSafetyRecord(home);
     const nothing = { version: 0, record: emptyRecord(this.#epoch.rootQC) };
     this.records.push({ signer, life, ...(found ?? nothing) });
   }
