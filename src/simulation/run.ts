@@ -93,14 +93,11 @@ class Run {
 
   report(): RunReport {
     const cluster = this.#cluster;
-    try {
+    this.#attempt(() => {
       this.#playActs();
       this.#end();
-    } catch (error) {
-      if (!(error instanceof InvariantViolation)) throw error;
-      this.#report('no livelock, and no invariant of the runtime breaks', error.message);
-    }
-    cluster.finish();
+    });
+    this.#attempt(() => cluster.finish());
     return {
       plan: this.#plan,
       violations: [...cluster.checker.violations, ...this.#violations],
@@ -116,6 +113,22 @@ class Run {
       ...(this.#recoveryMs === undefined ? {} : { recoveryMs: this.#recoveryMs }),
       fingerprint: cluster.fingerprint(),
     };
+  }
+
+  /** Whatever is thrown outside of a cell ends the run and is a violation of it: the seed must not be lost. */
+  #attempt(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof InvariantViolation) {
+        this.#report('no livelock, and no invariant of the runtime breaks', error.message);
+      } else {
+        this.#report(
+          'nothing is thrown',
+          error instanceof Error ? (error.stack ?? error.message) : String(error),
+        );
+      }
+    }
   }
 
   #playActs(): void {

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { millis } from '../base/units.ts';
+import { quorumPowerOf } from '../protocol/chain/validator-set.ts';
 import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
 import { LIE_KINDS } from './byzantine/index.ts';
@@ -90,7 +91,8 @@ const act = z.discriminatedUnion('kind', [
 
 const oneOrMore = <Item extends z.ZodType>(item: Item) => z.tuple([item], item);
 
-const timeout = time.exactOptional();
+/** A timeout of nothing would make rounds without an end in one instant. */
+const timeout = z.number().min(1).transform(millis).exactOptional();
 const scenario = z.strictObject({
   version: z.literal(SCENARIO_VERSION),
   /** For readers. */
@@ -225,7 +227,7 @@ function contradictions(plan: RunPlan): readonly ScenarioProblem[] {
       : [
           {
             path,
-            message: `${value} is no ${what}: there are 0 to ${limit - 1}; see "Numbers" in docs/simulation.md`,
+            message: `${value} is no ${what}: ${limit} of them, numbered from 0; see "Numbers" in docs/simulation.md`,
           },
         ];
   const validator = range(validators, 'validator');
@@ -240,12 +242,21 @@ function contradictions(plan: RunPlan): readonly ScenarioProblem[] {
         ]
       : []),
     ...twins.flatMap((value, at) => validator(`twins[${at}]`, value)),
+    ...(new Set(twins).size === twins.length
+      ? []
+      : [{ path: 'twins', message: 'a validator runs twice at most: name each once' }]),
+    ...(plan.rounds ?? []).flatMap(({ groups: parts = [], firewall = [] }, at) => [
+      ...parts.flat().flatMap((value) => node(`rounds[${at}].groups`, value)),
+      ...firewall.flatMap(({ from, to }) =>
+        [from, to].flatMap((value) => node(`rounds[${at}].firewall`, value)),
+      ),
+    ]),
     ...(plan.leaders ?? []).flatMap((value, at) => validator(`leaders[${at}]`, value)),
     ...plan.liars.flatMap((liar, at) => validator(`liars[${at}].validator`, liar.validator)),
     ...plan.clocks.flatMap((clock, at) => node(`clocks[${at}].node`, clock.node)),
     ...plan.lateStarts.flatMap((late, at) => node(`lateStarts[${at}].node`, late.node)),
     ...(plan.ending.kind === 'heal-core'
-      ? plan.ending.core.flatMap((value, at) => node(`ending.core[${at}]`, value))
+      ? [...plan.ending.core.flatMap((value, at) => node(`ending.core[${at}]`, value)), ...weakCore(plan)]
       : []),
     ...plan.acts.flatMap((timed, at) => [
       ...nodesOf(timed.act).flatMap((value) => node(`acts[${at}].act`, value)),
@@ -258,5 +269,22 @@ function contradictions(plan: RunPlan): readonly ScenarioProblem[] {
           ]
         : []),
     ]),
+  ];
+}
+
+/** A core that is healed must be able to commit: a quorum of validators that neither lie nor run twice. */
+function weakCore({ validators, powers, twins, liars, ending }: RunPlan): readonly ScenarioProblem[] {
+  if (ending.kind !== 'heal-core') return [];
+  const faulty = new Set([...twins, ...liars.map(({ validator }) => validator)]);
+  const powerOf = (validator: number): bigint => BigInt(powers?.[validator] ?? 1);
+  const sum = (of: readonly number[]): bigint => of.reduce((total, one) => total + powerOf(one), 0n);
+  const core = [...new Set(ending.core)].filter((one) => one < validators && !faulty.has(one));
+  const quorum = quorumPowerOf(sum(Array.from({ length: validators }, (_, one) => one)));
+  if (sum(core) >= quorum) return [];
+  return [
+    {
+      path: 'ending.core',
+      message: `power ${sum(core)} of honest validators is no quorum, which needs ${quorum}: name more`,
+    },
   ];
 }

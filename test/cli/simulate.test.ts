@@ -132,13 +132,39 @@ describe('althing simulate', { timeout: 180_000 }, () => {
     expect(code).toBe(2);
   });
 
+  it('tells a violation also where its file cannot be written (SM-6)', async () => {
+    const scenario = file('unwritable.json', JSON.stringify(FORK));
+    const args = [
+      'simulate',
+      '--scenario',
+      scenario,
+      '--no-shrink',
+      '--write-scenario',
+      '/nowhere/at/all.json',
+    ];
+    const { code, stdout } = await althing(args);
+    expect(code).toBe(1);
+    expect(stdout).toContain('no two commits differ');
+    expect(stdout).toContain('could not write /nowhere/at/all.json');
+  });
+
+  it('refuses what --twins cannot promise or does not do', async () => {
+    for (const flags of [
+      ['--twins', '2', '--nodes', '4'],
+      ['--twins', '1', '--coverage'],
+      ['--twins', '1', '--write-test', 'x.ts'],
+    ]) {
+      expect((await althing(['simulate', ...flags])).code, flags.join(' ')).toBe(2);
+    }
+  });
+
   it('a wrong scenario is told by path and value, and is exit 2', async () => {
     const wrong = file(
       'wrong.json',
       JSON.stringify({ ...FORK, acts: [{ at: 0, act: { kind: 'crash', node: 7 } }] }),
     );
     const { code, stderr } = await althing(['simulate', '--scenario', wrong]);
-    expect(stderr).toContain(`${wrong}: acts[0].act: 7 is no node: there are 0 to 5`);
+    expect(stderr).toContain(`${wrong}: acts[0].act: 7 is no node: 6 of them, numbered from 0`);
     expect(code).toBe(2);
   });
 });

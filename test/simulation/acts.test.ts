@@ -339,4 +339,17 @@ describe('a run', () => {
     ]);
     expect(runPlan({ ...plan, ending: { kind: 'heal-core', core: [1, 2, 3] } }).violations).toEqual([]);
   });
+
+  it('is a violation with its plan when something is thrown outside of a cell', () => {
+    const { violations } = runPlan(PLAN, {
+      prepared: ({ clock }) => {
+        clock.schedule(SECOND, () => {
+          throw new TypeError('a defect of the simulator');
+        });
+      },
+    });
+    expect(violations).toMatchObject([
+      { claim: 'nothing is thrown', detail: expect.stringContaining('a defect of the simulator') },
+    ]);
+  });
 });

@@ -40,7 +40,7 @@ describe('a scenario file', () => {
     [
       'with an act on a node that is not there',
       { ...SMALL, twins: [1], acts: [{ at: 1, act: { kind: 'crash', node: 5 } }] },
-      'acts[0].act: 5 is no node: there are 0 to 4',
+      'acts[0].act: 5 is no node: 5 of them, numbered from 0',
     ],
     [
       'with acts out of order',
@@ -55,6 +55,27 @@ describe('a scenario file', () => {
     ],
     ['with powers for others', { ...SMALL, powers: [1, 2] }, 'powers: 2 powers for 4 validators'],
     ['with a share above one', { ...SMALL, links: { drop: 1.5 } }, 'links.drop: '],
+    [
+      'with a round for a node that is not there',
+      { ...SMALL, rounds: [{ groups: [[0, 9]] }] },
+      'rounds[0].groups: 9',
+    ],
+    [
+      'with a wall to a node that is not there',
+      { ...SMALL, rounds: [{ firewall: [{ from: 0, to: 7 }] }] },
+      'rounds[0].firewall: 7',
+    ],
+    ['with a twin named twice', { ...SMALL, twins: [0, 0] }, 'twins: '],
+    [
+      'with a core of twins and too few others',
+      { ...SMALL, twins: [0], ending: { kind: 'heal-core', core: [0, 4, 1] } },
+      'ending.core: power 1 of honest validators is no quorum, which needs 3',
+    ],
+    [
+      'with rounds without an end',
+      { ...SMALL, timeouts: { roundTimeoutMsMin: 0 } },
+      'timeouts.roundTimeoutMsMin: ',
+    ],
     ['with a leader that is no validator', { ...SMALL, leaders: [4] }, 'leaders[0]: 4 is no validator'],
   ])('%s is refused with the place and the value', (_, scenario, words) => {
     expect(problems(scenario).join('\n')).toContain(words);

@@ -20,6 +20,8 @@ export interface VirtualClock extends Clock {
 
 /** Rounds over all systems in one instant after which it is a livelock. @unit rounds of 1,000 turns */
 const ROUNDS_IN_AN_INSTANT_MAX = 100_000;
+/** Timers that fire at one instant, after which it does not end. @unit timers @source 100 nodes send each other 10^4 at once */
+const TIMERS_IN_AN_INSTANT_MAX = 1_000_000;
 
 /** Macrotasks in which a boundary actor's promises may settle before virtual time goes on. */
 const MACROTASKS_FOR_PROMISES = 3;
@@ -74,6 +76,8 @@ class Timeline {
   #next = 0;
   #sequence = 0;
   #isRunning = false;
+  /** Timers that have fired at `now`. */
+  #fired = 0;
 
   arm(due: number, fire: () => void): ClockTimer {
     this.#sequence += 1;
@@ -87,6 +91,8 @@ class Timeline {
     const first = this.timers.peek();
     if (first === undefined || first.due > limit) return false;
     this.timers.remove(first);
+    this.#fired = first.due > this.now ? 0 : this.#fired + 1;
+    invariant(this.#fired < TIMERS_IN_AN_INSTANT_MAX, 'timers end within an instant', { now: this.now });
     this.now = Math.max(this.now, first.due);
     first.fire();
     return true;

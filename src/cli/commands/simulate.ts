@@ -32,7 +32,7 @@ export function addSimulateCommand(program: Command, status: ExitStatus): void {
       .description('look for violations in simulated networks: drawn faults by seed, or a scenario file'),
   )
     .option('--seeds <n>', 'how many seeds', wholeNumber(1, 100_000_000), 100)
-    .option('--from <seed>', 'the first of them', wholeNumber(0, Number.MAX_SAFE_INTEGER / 2), 1)
+    .option('--from <seed>', 'the first of them', wholeNumber(0, 2 ** 52), 1)
     .option('--nodes <n>', 'validators (drawn without, mostly 4)', wholeNumber(1, 200))
     .option('--liveness', 'heal a quorum only, the rest stays broken: it must commit')
     .option('--twins <pairs>', 'Twins scenarios instead, with so many validators twice', wholeNumber(1, 10))
@@ -56,6 +56,9 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
   if (flags.twins !== undefined) {
     if (flags.liveness !== undefined || flags.twice !== undefined) {
       throw usageFailure('--liveness and --twice are of seeds: --twins has scenarios of its own');
+    }
+    if (flags.coverage !== undefined || flags.writeTest !== undefined) {
+      throw usageFailure('--coverage and --write-test are of seeds: leave them away with --twins');
     }
     const { runTwinsCommand } = await import('../simulate/twins-command.ts');
     await runTwinsCommand({ ...flags, pairs: flags.twins }, output, status);

@@ -75,14 +75,23 @@ export function keep(
 ): readonly string[] {
   const lines: string[] = [];
   if (files.scenario !== undefined) {
-    writeFileSync(files.scenario, writeScenario(plan, claim));
-    lines.push(`scenario: ${files.scenario}`, `replay it: althing simulate --scenario ${files.scenario}`);
+    const replay = `replay it: althing simulate --scenario ${files.scenario}`;
+    lines.push(...written(files.scenario, writeScenario(plan, claim), `scenario: ${files.scenario}`, replay));
   }
   if (files.test !== undefined) {
-    writeFileSync(files.test, testFile(files.test, plan, claim));
-    lines.push(`test: ${files.test}`);
+    lines.push(...written(files.test, testFile(files.test, plan, claim), `test: ${files.test}`));
   }
   return lines;
+}
+
+/** Writes a file; the lines that say so, or why not: what was found must be told all the same. */
+export function written(file: string, text: string, ...lines: readonly string[]): readonly string[] {
+  try {
+    writeFileSync(file, text);
+    return lines;
+  } catch (error) {
+    return [`could not write ${file} (${messageOf(error)}): the seed above finds it again`];
+  }
 }
 
 /** A file that a user named. */

@@ -1,11 +1,10 @@
 /** What `simulate --twins` does: generated scenarios, or those of a set; the unsafe ones are told and kept. Rule SM-6. */
-import { writeFileSync } from 'node:fs';
 import { readTwinsSet, type TwinsScenario, writeTwinsSet } from '../../simulation/twins/index.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
 import type { Output } from '../output.ts';
 import type { ExitStatus } from '../program.ts';
-import { readText } from './findings.ts';
+import { readText, written } from './findings.ts';
 import { mergeTwins, playTwins, replayTwins, split, type TwinsRange, twinsLines } from './twins.ts';
 import { twinsProcess } from './worker-pool.ts';
 
@@ -21,15 +20,25 @@ export interface TwinsFlags {
   readonly writeScenario?: string;
 }
 
+/** Refused where agreement is not promised. */
+function requirePairs(pairs: number, validators: number): void {
+  const most = Math.floor((validators - 1) / 3);
+  if (pairs <= most) return;
+  throw usageFailure(
+    `--twins ${pairs}: of ${validators} validators at most ${most} may run twice, or agreement is not promised; give more --nodes`,
+  );
+}
+
 /** Scenarios `from` to `from + seeds − 1` of the generator's list, or all of a set. */
 export async function runTwinsCommand(flags: TwinsFlags, output: Output, status: ExitStatus): Promise<void> {
   const { pairs, seeds, from, nodes = 4, rounds, jobs, json, scenario: file } = flags;
   const set = file === undefined ? undefined : readSet(file);
+  if (set === undefined) requirePairs(pairs, nodes);
   const range: TwinsRange = { validators: nodes, pairs, rounds, from, count: seeds };
   const replayOf = (number: number): string =>
     file === undefined
       ? replayTwins(range, number)
-      : `althing simulate --twins ${pairs} --scenario ${file} (its scenario ${number - from})`;
+      : `althing simulate --twins ${pairs} --scenario ${file} # its scenario ${number}`;
   const isLive = process.stderr.isTTY && json !== true;
   const note = (played: number): void => {
     if (isLive && played % 100 === 0) process.stderr.write(`\r\u001B[K${played} scenarios`);
@@ -58,6 +67,7 @@ function keepFirst(
   [first]: readonly { readonly scenario: TwinsScenario; readonly violations: readonly { claim: string }[] }[],
 ): readonly string[] {
   if (file === undefined || first === undefined) return [];
-  writeFileSync(file, writeTwinsSet([first.scenario], first.violations[0]?.claim));
-  return [`scenario: ${file}`, `replay it: althing simulate --twins ${pairs} --scenario ${file}`];
+  const replay = `replay it: althing simulate --twins ${pairs} --scenario ${file}`;
+  const text = writeTwinsSet([first.scenario], first.violations[0]?.claim);
+  return written(file, text, `scenario: ${file}`, replay);
 }

@@ -11,6 +11,9 @@ export type Order =
 
 const coverage = process.argv.includes('--coverage') ? new Coverage() : undefined;
 
+// Whoever asked is gone: nobody wants the answer.
+process.on('disconnect', () => process.exit());
+
 process.on('message', (order: Order) => {
   if (order.kind === 'run') {
     process.send?.(runTask(order.task, coverage));

@@ -275,7 +275,8 @@ export class CellScope {
     event: Message,
   ): AnyMachineSnapshot | undefined {
     if (!prepared.has(machine) || this.system.microsteps !== undefined) return undefined;
-    if (snapshot.status !== 'active' || event.type.startsWith('xstate.')) return undefined;
+    if (snapshot.status !== 'active' || event.type === '*' || event.type.startsWith('xstate.'))
+      return undefined;
     const transitions = machine.getTransitionData(snapshot, asEvent(event)) as readonly RawTransition[];
     const [transition] = transitions;
     if (transition === undefined) return this.#settled(machine, snapshot, event);
@@ -423,7 +424,6 @@ const MICROSTEPS_MAX = 10_000;
 /** Makes a chart fit for cells: a cycle of transitions throws and does not hang. Throws when it uses `invoke`. */
 export function prepareChart(machine: AnyStateMachine): void {
   if (prepared.has(machine)) return;
-  prepared.add(machine);
   const { options } = machine;
   if (options.maxIterations === undefined || options.maxIterations > MICROSTEPS_MAX) {
     machine.options = { ...options, maxIterations: MICROSTEPS_MAX };
@@ -437,11 +437,14 @@ export function prepareChart(machine: AnyStateMachine): void {
     }
     pending.push(...Object.values(node.states));
   }
+  prepared.add(machine);
   const select = machine.getTransitionData.bind(machine);
-  machine.getTransitionData = (snapshot, event) =>
-    selection?.snapshot === snapshot && selection.event === event
-      ? (selection.transitions as ReturnType<typeof select>)
-      : select(snapshot, event);
+  machine.getTransitionData = (snapshot, event) => {
+    if (selection?.snapshot !== snapshot || selection.event !== event) return select(snapshot, event);
+    const { transitions } = selection;
+    selection = undefined;
+    return transitions as ReturnType<typeof select>;
+  };
 }
 
 /** True when both snapshots are in the same states, whatever their contexts. */

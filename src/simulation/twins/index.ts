@@ -123,7 +123,8 @@ export function runTwins(options: TwinsRunOptions = {}): TwinsReport {
     executors.set(scenario.validators, executor);
     const number = (options.from ?? 0) + sums.scenarios;
     const afterwards: Afterwards = healEvery > 0 && number % healEvery === 0 ? 'heal' : 'stop';
-    const outcome = executor.run(scenario, afterwards);
+    const outcome = attempt(executor, scenario, afterwards);
+    if (outcome.violations.some(({ claim }) => claim === THROWN)) executors.delete(scenario.validators);
     sums.scenarios += 1;
     sums.healed += afterwards === 'heal' ? 1 : 0;
     sums.delivered += outcome.delivered;
@@ -139,6 +140,19 @@ export function runTwins(options: TwinsRunOptions = {}): TwinsReport {
     if (ends || (stopAtFirst && sums.unsafe > 0)) break;
   }
   return { ...sums, findings, byHeight };
+}
+
+const THROWN = 'nothing is thrown';
+
+/** Whatever is thrown outside of a cell is a finding of this scenario; its executor is not used again. */
+function attempt(executor: TwinsExecutor, scenario: TwinsScenario, afterwards: Afterwards) {
+  try {
+    return executor.run(scenario, afterwards);
+  } catch (error) {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const violations: readonly Violation[] = [{ claim: THROWN, detail }];
+    return { violations, delivered: 0, virtualMs: 0, committedHeight: 0 };
+  }
 }
 
 /** The same scenarios for the whole simulator. */

@@ -53,31 +53,52 @@ const ours = z.strictObject({
           .max(ROUNDS_MAX),
       }),
     )
+    .min(1)
     .max(SCENARIOS_MAX),
 });
 
-const byRound = <Value extends z.ZodType>(value: Value) => z.record(z.string().regex(/^\d+$/), value);
+const ROUND_NUMBER_MAX = 1_000_000_000;
+
+/** By number of the round; no gaps that would make more rounds than one executor plays. */
+const byRound = <Value extends z.ZodType>(value: Value) =>
+  z.record(z.string().regex(/^\d{1,10}$/), value).refine((rounds) => {
+    const numbers = Object.keys(rounds).map(Number);
+    const spread = Math.max(0, ...numbers) - Math.min(ROUND_NUMBER_MAX, ...numbers);
+    return spread < ROUNDS_MAX;
+  }, `more than ${ROUNDS_MAX} rounds from the first to the last`);
 
 /** twins-simulator: nodes from 0, the second instances last; leaders are the nodes that lead. */
 const simulator = z.object({
   num_of_nodes: z.int().min(1).max(VALIDATORS_MAX),
   num_of_twins: index,
-  scenarios: z.array(
-    z.object({
-      round_leaders: byRound(z.array(index).min(1)),
-      round_partitions: byRound(groups),
-      firewall: byRound(byRound(z.array(index))).exactOptional(),
-    }),
-  ),
+  scenarios: z
+    .array(
+      z.object({
+        round_leaders: byRound(z.array(index).min(1)).refine(
+          (rounds) => Object.keys(rounds).length > 0,
+          'a scenario has a round at least',
+        ),
+        round_partitions: byRound(groups),
+        firewall: byRound(byRound(z.array(index))).exactOptional(),
+      }),
+    )
+    .min(1)
+    .max(SCENARIOS_MAX),
 });
 
 /** relab/hotstuff: replicas and network ids from 1, the two instances of a replica one after the other. */
 const hotstuff = z.object({
   num_nodes: z.int().min(1).max(VALIDATORS_MAX),
   num_twins: index,
-  scenarios: z.array(
-    z.array(z.object({ leader: z.int().min(1), partitions: z.array(z.array(z.int().min(1))) })).min(1),
-  ),
+  scenarios: z
+    .array(
+      z
+        .array(z.object({ leader: z.int().min(1), partitions: z.array(z.array(z.int().min(1))) }))
+        .min(1)
+        .max(ROUNDS_MAX),
+    )
+    .min(1)
+    .max(SCENARIOS_MAX),
 });
 
 export function readTwinsSet(text: string): SetReading {
@@ -186,7 +207,7 @@ function contradictions(scenario: TwinsScenario, at: number): readonly string[] 
   const { validators, twins, rounds } = scenario;
   const instances = instancesOf(scenario);
   const within = (limit: number, what: string) => (value: number) =>
-    value < limit ? [] : [`scenario ${at}: ${value} is no ${what}: there are 0 to ${limit - 1}`];
+    value < limit ? [] : [`scenario ${at}: ${value} is no ${what}: ${limit} of them, numbered from 0`];
   const [validator, instance] = [within(validators, 'validator'), within(instances, 'instance')];
   return [
     ...twins.flatMap(validator),

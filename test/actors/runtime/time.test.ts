@@ -53,6 +53,15 @@ describe('virtual time', () => {
     );
   });
 
+  it('does not stand still for ever while timers arm each other for the same instant', () => {
+    const clock = virtualClock();
+    const again = (): void => {
+      clock.schedule(0, again);
+    };
+    again();
+    expect(() => clock.advance(1)).toThrow('timers end within an instant');
+  });
+
   it('fires equal deadlines in the order of arming, over all systems on one clock (RT-14)', () => {
     const clock = virtualClock();
     const order: string[] = [];

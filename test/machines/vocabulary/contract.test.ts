@@ -8,8 +8,10 @@ import {
   raise,
   SimulatedClock,
   type StateValue,
+  setup,
 } from 'xstate';
 import { child, createSystem, seededRandom, virtualClock } from '../../../src/actors/runtime/index.ts';
+import { tell, types } from '../../../src/machines/vocabulary/index.ts';
 
 /** A random chart: nested and parallel states, guards, always, raise, after, history, final states, trace of actions. */
 interface Context {
@@ -284,5 +286,28 @@ describe("a cell's step", () => {
     });
     expect(counts).toEqual([1, 1]);
     expect(ref.info()?.snapshot).toMatchObject({ value: 'two' });
+  });
+
+  it.each([true, false])('refuses what XState refuses, and again: inspected %s', (inspected) => {
+    const clock = virtualClock();
+    const system = createSystem({ name: 'x', clock, random: seededRandom(1) });
+    if (inspected) system.inspect({ transition: () => undefined });
+    const sink = createMachine({ on: { '*': { actions: assign({}) } } });
+    const source = setup({
+      types: types<object, { readonly type: 'go' }>(),
+      actions: { ask: tell('sink', { type: '*' }) },
+    }).createMachine({
+      on: { go: { actions: 'ask' } },
+    });
+    system.start(child('sink', sink));
+    const ref = system.start(child('source', source, { publicEvents: ['go'] }));
+    clock.settle();
+    ref.tell({ type: 'go' });
+    clock.settle();
+    expect(system.deadLetters.counts().get('poison')).toBe(1);
+    const invoking = createMachine({ invoke: { src: 'other' } });
+    for (const name of ['one', 'two']) {
+      expect(() => system.start(child(name, invoking))).toThrow('invokes');
+    }
   });
 });

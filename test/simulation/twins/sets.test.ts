@@ -109,6 +109,25 @@ describe('a set of scenarios', () => {
       set({ leader: 0, groups: [], firewall: [{ from: 0, to: 9 }] }),
       '9 is no instance',
     ],
+    ['no scenario', '{"validators":4,"scenarios":[]}', 'scenarios: '],
+    [
+      'a round far beyond the others',
+      JSON.stringify({
+        num_of_nodes: 5,
+        num_of_twins: 1,
+        scenarios: [{ round_leaders: { 1: [0], 999999999: [0] }, round_partitions: {} }],
+      }),
+      'more than 1000 rounds',
+    ],
+    [
+      'a scenario without rounds',
+      JSON.stringify({
+        num_of_nodes: 5,
+        num_of_twins: 1,
+        scenarios: [{ round_leaders: {}, round_partitions: {} }],
+      }),
+      'a round at least',
+    ],
   ])('with %s is refused, and told why', (_, text, part) => {
     const reading = readTwinsSet(text);
     expect(reading.status).toBe('refused');
