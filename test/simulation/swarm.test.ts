@@ -53,7 +53,7 @@ describe('the plans of seeds', () => {
     const kinds = plans.map(({ acts }) => new Set(acts.map(({ act }) => act.kind)));
     const counts = new Map<string, number>();
     for (const kind of kinds.flatMap((set) => [...set])) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-    expect(counts.size).toBe(18);
+    expect(counts.size).toBe(19);
     for (const [kind, count] of counts) {
       expect({ kind, some: count > 20, all: count === plans.length }).toEqual({
         kind,
