@@ -39,7 +39,7 @@ const FULL_ERRNOS: readonly string[] = ['ENOSPC', 'EDQUOT'];
 
 /** `undefined`: not a device's fault. `where` opens the detail. */
 export function deviceFailure(error: unknown, where: string): DeviceFailure | undefined {
-  if (error instanceof DamagedData) {
+  if (isDamage(error)) {
     return { status: 'failed', code: 'CORRUPT', detail: `${where}: ${error.message}` };
   }
   if (!(error instanceof Error)) return undefined;
@@ -53,6 +53,14 @@ export function deviceFailure(error: unknown, where: string): DeviceFailure | un
   if (errno === undefined) return undefined;
   const code = FULL_ERRNOS.includes(errno) ? 'FULL' : 'IO';
   return { status: 'failed', code, detail: `${where}: ${error.message}` };
+}
+
+/** Stored bytes are not what was written: found by our checks, or a number that no program of ours writes. */
+export function isDamage(error: unknown): error is Error {
+  if (error instanceof DamagedData) return true;
+  const isOutOfRange = error instanceof RangeError && 'code' in error && error.code === 'ERR_OUT_OF_RANGE';
+  // node:sqlite gives integers up to 2^53 only; fs uses the same code for other things.
+  return isOutOfRange && error.message.includes('represented as a JavaScript number');
 }
 
 /** Primary result code of an error that node:sqlite threw. */

@@ -16,8 +16,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { parseHeight } from '../protocol/chain/parse.ts';
 import type { Address } from '../protocol/chain/types.ts';
-import { DamagedData } from './checksum.ts';
-import { deviceFailure, errnoOf, SQLITE, sqliteCode } from './device-errors.ts';
+import { deviceFailure, errnoOf, isDamage, SQLITE, sqliteCode } from './device-errors.ts';
 import { importKeptRecord, readKeptRecord } from './kept-record.ts';
 import { migrate, SCHEMA_VERSION, schemaVersion } from './migrations.ts';
 import { FIRST_TAIL, SEGMENT_BYTES_DEFAULT, Segments, syncDirectory } from './segments.ts';
@@ -308,7 +307,7 @@ export function explain(error: unknown, dir: string, path: string): OpenProblem 
   if (sqlite === SQLITE.notadb) {
     return problem('NOT_A_DATABASE', path, `${text}; move the file away, or give another home`);
   }
-  if (error instanceof DamagedData || sqlite === SQLITE.corrupt) {
+  if (isDamage(error) || sqlite === SQLITE.corrupt) {
     return problem('CORRUPT', path, `${text}; ${CORRUPT_ADVICE}`);
   }
   if (sqlite === SQLITE.readonly || errno === 'EROFS') {

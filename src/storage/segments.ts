@@ -7,6 +7,7 @@ import {
   closeSync,
   constants,
   fdatasyncSync,
+  fstatSync,
   fsyncSync,
   ftruncateSync,
   openSync,
@@ -116,9 +117,10 @@ export class Segments {
 
   /** A piece of a value, not checked: what is in it must bring its own checksum. @throws DamagedData when it is cut off */
   readPart(location: Location, start: number, length: number): Uint8Array {
-    if (start + length > location.length) {
+    if (start < 0 || length < 0 || start + length > location.length) {
       throw new DamagedData(`${this.#where(location)}: bytes ${start}+${length} of ${location.length}`);
     }
+    this.#requireBytes(location, start + length);
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
@@ -135,9 +137,21 @@ export class Segments {
     this.#files.clear();
   }
 
+  /** No checksum covers where a value lies: before memory is taken for it, the file must reach so far. */
+  #requireBytes(location: Location, length: number): void {
+    const size = fstatSync(this.#fileOf(location)).size;
+    if (location.offset < 0 || location.offset + length > size) {
+      throw new DamagedData(`${this.#where(location)}: the file ends at byte ${size}`);
+    }
+  }
+
   #read(location: Location, bytes: Uint8Array, done: number, position: number): number {
+    return readSync(this.#fileOf(location), bytes, done, bytes.byteLength - done, position);
+  }
+
+  #fileOf(location: Location): number {
     try {
-      return readSync(this.#file(location.segment, 'read'), bytes, done, bytes.byteLength - done, position);
+      return this.#file(location.segment, 'read');
     } catch (error) {
       if (!isMissing(error)) throw error;
       throw new DamagedData(`${this.#where(location)}: the file is missing`);

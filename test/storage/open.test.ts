@@ -199,6 +199,36 @@ describe('opening a store', () => {
     });
   });
 
+  // Found by `npm run fuzz`: no checksum covers where a value lies, and each of these threw through the store.
+  const places = ['offset = -1', 'length = -1', 'length = 2147483648', 'offset = 9007199254740992'];
+  for (const place of places) {
+    it(`reports a large value's damaged place as damage, not with a throw: ${place} (ST-6)`, () => {
+      filled().close();
+      rowsOf(`UPDATE batches SET ${place} WHERE segment > 0`);
+      const store = opened(dir);
+      const read = store.batches([batch('a', 5_000).digest]);
+      expect(read).toMatchObject({ status: 'failed', code: 'CORRUPT' });
+      expect(found(store.latest()).committed).toBe(40);
+      store.close();
+    });
+  }
+
+  for (const [table, column] of [
+    ['safety_record', 'version'],
+    ['committed_blocks', 'crc'],
+    ['executions', 'offset'],
+    ['segment_tail', 'offset'],
+  ]) {
+    it(`names a damaged ${table}.${column} that is beyond any number of ours, instead of a throw (ST-6)`, () => {
+      filled().close();
+      rowsOf(`UPDATE ${table} SET ${column} = 9007199254740992`);
+      expect(problemOf(openStore(dir, IDENTITY))).toMatchObject({
+        code: 'CORRUPT',
+        detail: expect.stringContaining('althing reset'),
+      });
+    });
+  }
+
   it('reports damage of a small value where it is read, with table and row, and goes on (ST-6)', () => {
     const store = opened(dir);
     write(store, { kind: 'batches', batches: [batch('a', 500), batch('b', 4_096), batch('c', 4_097)] });
