@@ -48,7 +48,7 @@ describe('the loop', { timeout: 90_000 }, () => {
   it('finds nothing in a sound target, and counts its blocks', async () => {
     const { findings, blocks, outcomes } = await fuzz(async () => quiet, {
       ...OPTIONS,
-      executionsMax: 2_000,
+      executionsMax: 500,
       heap: true,
     });
     expect(findings).toEqual([]);
