@@ -144,6 +144,7 @@ describe('a device that fails', () => {
       for (let injection = 0; injection < INJECTIONS; injection += 1) {
         network ??= await ChaosNetwork.create({
           letters: LETTERS,
+          preloaded: true,
           launch: (index, { directory }) => fiuLaunch(directory, atStart.get(index)),
         });
         await sleep(choices.below(200));

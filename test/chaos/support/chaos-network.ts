@@ -21,6 +21,8 @@ export const ALL: readonly number[] = [0, 1, 2, 3];
 
 /** After a fault is over: timeouts that grew meanwhile, four starts at once on a busy machine. @unit ms */
 const RECOVERY_MS_MAX = 60_000;
+/** A start that has said nothing by then is looked at. @unit ms */
+const STUCK_MS = 15_000;
 /** Keys asked for in one request. @source rpc.batch_requests_max */
 const QUERY_KEYS = 100;
 /** Ends kept. @unit processes */
@@ -29,6 +31,8 @@ const ENDS_MAX = 10_000;
 export interface ChaosOptions extends Pick<ValidatorsOptions, 'launch'> {
   /** Folder of a validator's home, as this process sees it; where it is not that of the network. */
   readonly homeSeen?: (index: number) => string;
+  /** Processes run with a preload library, which may hang them before they begin. */
+  readonly preloaded?: boolean;
   /** Of a transaction's value, at least. */
   readonly letters?: number;
   /** Before the first start. */
@@ -143,8 +147,25 @@ export class ChaosNetwork {
   }
 
   start(index: number): void {
-    this.#startedAt.set(index, now());
+    const startedAt = now();
+    this.#startedAt.set(index, startedAt);
     this.validators.start(index);
+    if (this.#options.preloaded === true) void this.#startAgainIfStuck(index, startedAt);
+  }
+
+  /**
+   * About one start in a hundred under libfiu waits for ever in a lock of its own, before the program has said a word. Such a
+   * process is killed and started again; starts without a preload library are never helped.
+   */
+  async #startAgainIfStuck(index: number, startedAt: number): Promise<void> {
+    const pid = this.validators.pid(index);
+    await sleep(STUCK_MS);
+    const isReady = (this.watch.readyAt.get(index) ?? 0) > startedAt;
+    if (isReady || !this.validators.runs(index) || this.validators.pid(index) !== pid) return;
+    if (this.validators.wordsOf(index) !== '' || !threadsOf(pid).includes('futex')) return;
+    console.log(`validator ${index} hung in its preload library before it began: killed, started again`);
+    await this.validators.kill(index);
+    this.start(index);
   }
 
   /** kill -9 of some at once; their records are taken as evidence. */
