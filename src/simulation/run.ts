@@ -174,8 +174,7 @@ class Run {
     this.#cluster.setLinks(CALM);
     const honest = nodes.filter(({ instance }) => !instance.faulty).map(({ index }) => index);
     this.#repair(nodes.map(({ index }) => index));
-    this.#awaitCommits(honest, 'a healed cluster commits again');
-    this.#awaitAdmitted();
+    if (this.#awaitCommits(honest, 'a healed cluster commits again')) this.#awaitAdmitted();
   }
 
   /** Machines work and processes run. */
@@ -189,7 +188,8 @@ class Run {
     }
   }
 
-  #awaitCommits(indices: readonly number[], claim: string): void {
+  /** Whether they did. */
+  #awaitCommits(indices: readonly number[], claim: string): boolean {
     const cluster = this.#cluster;
     this.#repair(indices);
     const healedAt = cluster.clock.now();
@@ -203,7 +203,10 @@ class Run {
     if (behind()) {
       const heights = indices.map((index) => `node ${index} at ${cluster.height(index)}`).join(', ');
       this.#report(claim, `wanted height ${target} within ${HEALED_MS_MAX} ms: ${heights}`);
-    } else this.#recoveryMs = cluster.clock.now() - healedAt;
+      return false;
+    }
+    this.#recoveryMs = cluster.clock.now() - healedAt;
+    return true;
   }
 
   /** What was admitted commits in a healed cluster: nothing expires so soon. */

@@ -1,6 +1,7 @@
 /**
- * Makes a failing plan small: fewer acts (delta debugging, Zeller & Hildebrandt 2002), then nobody who lies, runs twice,
- * comes late or has a wrong clock unless it must be, calm links, a shorter time. Every step keeps the failure. Rule SM-6.
+ * Makes a failing plan small: only its beginning, fewer acts (delta debugging, Zeller & Hildebrandt 2002), then nobody who
+ * lies, runs twice, comes late or has a wrong clock unless it must be, calm links, a shorter time. Every step keeps the
+ * failure. Rule SM-6.
  */
 import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
@@ -12,6 +13,8 @@ export interface ShrinkOptions {
   readonly fails: (plan: RunPlan) => boolean;
   /** Runs at most; what is smallest by then is the result. Default 400. */
   readonly runsMax?: number;
+  /** Asked before each run: true ends it with what is smallest by then. A plan that fails late may take long. */
+  readonly isTimeUp?: () => boolean;
   /** Told of each smaller plan. */
   readonly progress?: (plan: RunPlan, runs: number) => void;
 }
@@ -20,7 +23,7 @@ export interface Shrunk {
   readonly plan: RunPlan;
   /** Plans that were tried. */
   readonly runs: number;
-  /** False: the bound on runs ended it. */
+  /** False: the bound on runs or on time ended it. */
   readonly isMinimal: boolean;
 }
 
@@ -31,6 +34,7 @@ export function shrink(plan: RunPlan, options: ShrinkOptions): Shrunk {
   const search = new Search(plan, options);
   for (let size = -1; size !== search.changes && !search.isOver; ) {
     size = search.changes;
+    search.tryEach(firstHalf);
     search.dropActs();
     for (const simpler of SIMPLER) search.tryEach(simpler);
   }
@@ -48,6 +52,7 @@ class Search {
   runs = 0;
   /** Times that a smaller plan was found. */
   changes = 0;
+  #isTimeUp = false;
   readonly #options: ShrinkOptions;
 
   constructor(plan: RunPlan, options: ShrinkOptions) {
@@ -56,7 +61,9 @@ class Search {
   }
 
   get isOver(): boolean {
-    return this.runs >= (this.#options.runsMax ?? RUNS_MAX);
+    const { runsMax = RUNS_MAX, isTimeUp } = this.#options;
+    this.#isTimeUp ||= isTimeUp?.() ?? false;
+    return this.runs >= runsMax || this.#isTimeUp;
   }
 
   /** Takes the candidate when it still fails. */
@@ -160,6 +167,14 @@ function calmer(plan: RunPlan): readonly RunPlan[] {
 /** All lists with one item less. */
 const without = <Item>(items: readonly Item[]): readonly (readonly Item[])[] =>
   items.map((_, index) => items.toSpliced(index, 1));
+
+/** The beginning alone, in half of the time: all further runs take less, too. */
+function firstHalf(plan: RunPlan): readonly RunPlan[] {
+  const durationMs = Math.floor(plan.durationMs / 2);
+  if (durationMs < 1_000) return [];
+  const acts = plan.acts.filter(({ at }) => at <= durationMs);
+  return [{ ...plan, acts, durationMs }];
+}
 
 /** The faults end right after the last act, or in half of the time from there, or a little earlier. */
 function shorter(plan: RunPlan): readonly RunPlan[] {

@@ -37,6 +37,8 @@ export interface FuzzOptions {
   readonly patienceMs?: number;
   /** Memory is measured after the loop. */
   readonly heap: boolean;
+  /** The corpus is run once more, to choose what to save. */
+  readonly select?: boolean;
   /** Told of each finding, shrunk. */
   readonly onFinding?: (finding: Finding) => void;
 }
@@ -54,7 +56,7 @@ export interface FuzzReport {
   readonly slowestMs: number;
   readonly heap?: HeapReading;
   readonly findings: readonly Finding[];
-  /** What reaches all that was reached, short inputs first. */
+  /** What reaches all that was reached, short inputs first; empty unless `select`. */
   readonly selection: readonly SavedInput[];
 }
 
@@ -104,12 +106,12 @@ class Loop {
   }
 
   async report(): Promise<FuzzReport> {
-    const { seed, heap } = this.#options;
+    const { seed, heap, select = false } = this.#options;
     const startedAt = performance.now();
     await this.#loop(startedAt);
     const seconds = (performance.now() - startedAt) / 1_000;
     const executions = this.#executions;
-    const selection = await this.#selection();
+    const selection = select ? await this.#selection() : [];
     this.#meter.close();
     await this.#timeSlow();
     const reading = heap ? await this.#heap() : undefined;

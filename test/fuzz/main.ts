@@ -64,6 +64,7 @@ async function runHere(name: string): Promise<void> {
     seed,
     seconds,
     heap: values.heap,
+    select: values.save,
     onFinding: (finding) => {
       const { path, command } = writeFinding(finding);
       const [first] = finding.detail.split('\n');
@@ -100,7 +101,7 @@ function lines(report: FuzzReport): string {
     .slice(0, 12)
     .map(([outcome, count]) => `${outcome} ${((100 * count) / executions).toFixed(1)} %`);
   return [
-    `${report.target}  seed ${report.seed}: ${executions} inputs in ${report.seconds.toFixed(1)} s (${Math.round(executions / report.seconds)}/s), corpus ${report.corpus}, saved ${report.selection.length}`,
+    `${report.target}  seed ${report.seed}: ${executions} inputs in ${report.seconds.toFixed(1)} s (${Math.round(executions / report.seconds)}/s), corpus ${report.corpus}`,
     `  blocks ${blocks.covered}/${blocks.known} in ${blocks.functions} functions; slowest ${report.slowestMs.toFixed(1)} ms; heap ${heap === undefined ? 'not measured' : `${heap.perRun.toFixed(1)} bytes a run`}`,
     `  ${kinds.length} outcomes: ${shown.join(', ')}`,
     `  ${report.findings.length} findings`,

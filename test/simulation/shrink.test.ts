@@ -43,6 +43,31 @@ describe('shrinking', () => {
     expect(crashThenRestart(plan)).toBe(true);
   });
 
+  it('keeps what it has when its time is up, and asks no further', () => {
+    let asked = 0;
+    const isTimeUp = (): boolean => {
+      asked += 1;
+      return asked > 12;
+    };
+    const { plan, runs, isMinimal } = shrink(FAILING, { fails: crashThenRestart, isTimeUp });
+    expect(isMinimal).toBe(false);
+    expect(runs).toBeLessThanOrEqual(12);
+    expect(asked).toBe(13);
+    expect(crashThenRestart(plan)).toBe(true);
+    expect(plan.acts.length).toBeLessThan(FAILING.acts.length);
+  });
+
+  it('first keeps only the beginning, when that fails alone: what follows costs less then', () => {
+    const durations: number[] = [];
+    const early: RunPlan = { ...FAILING, durationMs: 64_000 };
+    shrink(early, {
+      fails: crashThenRestart,
+      runsMax: 1,
+      progress: ({ durationMs }) => durations.push(durationMs),
+    });
+    expect(durations).toEqual([32_000]);
+  });
+
   it('gives back a plan of which nothing can go', () => {
     const { plan } = shrink(FAILING, { fails: () => false });
     expect(plan).toEqual(FAILING);

@@ -21,6 +21,7 @@ interface SimulateFlags extends CommonOptions {
   readonly scenario?: string;
   readonly shrink: boolean;
   readonly shrinkRuns: number;
+  readonly shrinkSeconds: number;
   readonly writeScenario?: string;
   readonly writeTest?: string;
 }
@@ -46,6 +47,7 @@ export function addSimulateCommand(program: Command, status: ExitStatus): void {
     .option('--jobs <n>', 'worker processes', wholeNumber(1, 64), 1)
     .option('--no-shrink', 'leave the first failing run as it is')
     .option('--shrink-runs <n>', 'runs that making it small may take', wholeNumber(1, 100_000), 400)
+    .option('--shrink-seconds <n>', 'time that making it small may take', wholeNumber(1, 1_000_000), 120)
     .option('--write-scenario <file>', 'where the failing run goes (default: scenario-<seed>.json)')
     .option('--write-test <file>', 'also write it as a vitest file')
     .action((flags: SimulateFlags) => runSimulateCommand(flags, status));
@@ -140,7 +142,8 @@ async function keepFinding(flags: SimulateFlags, { source, report }: Finding, ou
   if (source.kind === 'plan' && flags.writeScenario === undefined && flags.writeTest === undefined) {
     return { lines: [], shrunk: undefined, scenario: flags.scenario };
   }
-  const shrunk = flags.shrink ? shrinkFinding(report, flags.shrinkRuns, output.note) : undefined;
+  const bounds = { runsMax: flags.shrinkRuns, secondsMax: flags.shrinkSeconds };
+  const shrunk = flags.shrink ? shrinkFinding(report, bounds, output.note) : undefined;
   const plan = shrunk?.plan ?? report.plan;
   const claim = report.violations[0]?.claim ?? 'no violation';
   const scenario = flags.writeScenario ?? `scenario-${String(report.plan.seed)}.json`;
@@ -148,7 +151,7 @@ async function keepFinding(flags: SimulateFlags, { source, report }: Finding, ou
     ...(shrunk === undefined
       ? []
       : [
-          `shrunk in ${shrunk.runs} runs from ${report.plan.acts.length} acts to ${plan.acts.length}${shrunk.isMinimal ? '' : ' (more runs may make it smaller: --shrink-runs)'}`,
+          `shrunk in ${shrunk.runs} runs from ${report.plan.acts.length} acts to ${plan.acts.length}${shrunk.isMinimal ? '' : ' (more may make it smaller: --shrink-runs, --shrink-seconds)'}`,
         ]),
     ...keep(plan, claim, {
       scenario,

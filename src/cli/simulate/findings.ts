@@ -33,12 +33,24 @@ export function violationLines({ plan, violations }: RunReport, replay: string):
   ];
 }
 
-/** The smallest plan found that violates one of the same claims. */
-export function shrinkFinding(report: RunReport, runsMax: number, note: (line: string) => void): Shrunk {
+export interface ShrinkBounds {
+  readonly runsMax: number;
+  /** @unit s */
+  readonly secondsMax: number;
+}
+
+/** The smallest plan found that violates what the first run violated first. */
+export function shrinkFinding(
+  report: RunReport,
+  { runsMax, secondsMax }: ShrinkBounds,
+  note: (line: string) => void,
+): Shrunk {
+  const ends = performance.now() + secondsMax * 1_000;
   const size = (plan: RunPlan): string => `${plan.acts.length} acts in ${plan.durationMs} ms`;
   return shrink(report.plan, {
     fails: failsLike(report, (plan) => runPlan(plan)),
     runsMax,
+    isTimeUp: () => performance.now() >= ends,
     progress: (plan, runs) => note(`shrinking: ${size(plan)} after ${runs} runs`),
   });
 }

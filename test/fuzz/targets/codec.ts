@@ -43,7 +43,7 @@ export const codec: Target = {
   mutations: MSGPACK,
   dictionary: words(),
   bytesMax: 2 * 1024 * 1024 + 64,
-  window: 10_000,
+  window: 3_000,
   seeds: frames,
   open: async () => ({ run: runFrame }),
 };
