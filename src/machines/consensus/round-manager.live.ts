@@ -105,14 +105,20 @@ export interface Clock {
   readonly address: CellAddress;
 }
 
-export const still = (live: LiveTree): Stepped => ({ live, effects: [] });
+const NO_EFFECTS: readonly Effect[] = [];
+
+export const still = (live: LiveTree): Stepped => ({ live, effects: NO_EFFECTS });
 
 /** Runs the steps one after the other over the same live part. */
 export function chained(live: LiveTree, ...steps: readonly ((live: LiveTree) => Stepped)[]): Stepped {
-  return steps.reduce<Stepped>((done, next) => {
-    const { live: after, effects } = next(done.live);
-    return { live: after, effects: [...done.effects, ...effects] };
-  }, still(live));
+  const effects: Effect[] = [];
+  let current = live;
+  for (const step of steps) {
+    const stepped = step(current);
+    current = stepped.live;
+    for (const effect of stepped.effects) effects.push(effect);
+  }
+  return { live: current, effects };
 }
 
 type ToViewChange = CertificatesReceived | QcFormed | ProposalCondemned | CommitAdvanced | WorkChanged;

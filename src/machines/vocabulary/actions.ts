@@ -1,7 +1,7 @@
 /**
  * Typed actions for charts, next to `assign` in `setup({ actions })`: each adds effects to the step that runs it.
- * Pure: an effect takes place only after the step is committed (RT-11). One of the two files that know XState's
- * action protocol (`resolve`); the other is scope.ts. docs/runtime.md.
+ * Pure: an effect takes place only after the step is committed (RT-11). One of the files that know XState's
+ * internals (here the protocol `resolve`), with scope.ts and selection.ts. docs/runtime.md.
  */
 import type {
   ActionArgs,

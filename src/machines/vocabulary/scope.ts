@@ -1,5 +1,5 @@
 /**
- * The one file that touches XState's internals: the scope in which `logic.transition` runs as a step function.
+ * The scope in which XState's `logic.transition` runs as a step function; with selection.ts what touches its internals.
  * Pure towards the world: effects are gathered as data and handed to the caller. XState is pinned at 5.33.3;
  * test/machines/vocabulary/contract.test.ts holds this against XState's own actors. Rules RT-11, RT-12, ADR 0001.
  */
@@ -15,6 +15,7 @@ import type {
 } from 'xstate';
 import type { SupervisionEffect } from '../../protocol/supervision/child.ts';
 import type { CellAddress, Effect, Message } from '../../protocol/supervision/effect.ts';
+import { isAtRest, type RawTransition, select } from './selection.ts';
 import { TURN, type Turn } from './turn.ts';
 
 /** A state timeout of `after` or of a delayed `raise`; it ends with its state (RT-12). */
@@ -111,17 +112,6 @@ class CellSystem {
 const siblingsOf = ({ source, eventType }: RawTransition): readonly RawTransition[] =>
   (eventType === '' ? source.always : source.transitions.get(eventType)) ?? [];
 
-interface RawTransition {
-  readonly eventType: string;
-  readonly actions: readonly (string | { readonly type: string; readonly params?: unknown } | (() => void))[];
-  readonly source: {
-    readonly id: string;
-    readonly always?: readonly RawTransition[];
-    readonly transitions: ReadonlyMap<string, readonly RawTransition[]>;
-  };
-  readonly target?: readonly { readonly id: string }[];
-}
-
 /** The protocol of XState's builtin actions, which the vocabulary's follow. */
 interface ResolvableAction {
   readonly type: string;
@@ -151,16 +141,6 @@ let selection:
   | undefined;
 
 const prepared = new WeakSet<AnyStateMachine>();
-/** Whether one of these states has eventless transitions. Steps that stay keep the list itself. */
-const moving = new WeakMap<object, boolean>();
-
-function movesByItself(nodes: AnyMachineSnapshot['_nodes']): boolean {
-  const known = moving.get(nodes);
-  if (known !== undefined) return known;
-  const found = nodes.some(({ always }) => (always ?? []).length > 0);
-  moving.set(nodes, found);
-  return found;
-}
 const directActions = new WeakMap<RawTransition, readonly DirectAction[] | 'none'>();
 const NO_QUEUE = Object.freeze({});
 
@@ -277,7 +257,9 @@ export class CellScope {
     if (!prepared.has(machine) || this.system.microsteps !== undefined) return undefined;
     if (snapshot.status !== 'active' || event.type === '*' || event.type.startsWith('xstate.'))
       return undefined;
-    const transitions = machine.getTransitionData(snapshot, asEvent(event)) as readonly RawTransition[];
+    const transitions =
+      select(machine, snapshot, event) ??
+      (machine.getTransitionData(snapshot, asEvent(event)) as readonly RawTransition[]);
     const [transition] = transitions;
     if (transition === undefined) return this.#settled(machine, snapshot, event);
     const actions = transitions.length === 1 ? directActionsOf(machine, transition) : undefined;
@@ -298,7 +280,7 @@ export class CellScope {
 
   /** What `always` makes of a step that stays: the same macrostep goes on, with nothing left to select for the event. */
   #settled(machine: AnyStateMachine, snapshot: AnyMachineSnapshot, event: Message): AnyMachineSnapshot {
-    if (!movesByItself(snapshot._nodes)) return snapshot;
+    if (isAtRest(machine, snapshot, event)) return snapshot;
     selection = { snapshot, event, transitions: [] };
     return this.#stepAnyhow(machine, snapshot, event);
   }
@@ -438,12 +420,12 @@ export function prepareChart(machine: AnyStateMachine): void {
     pending.push(...Object.values(node.states));
   }
   prepared.add(machine);
-  const select = machine.getTransitionData.bind(machine);
+  const searched = machine.getTransitionData.bind(machine);
   machine.getTransitionData = (snapshot, event) => {
-    if (selection?.snapshot !== snapshot || selection.event !== event) return select(snapshot, event);
+    if (selection?.snapshot !== snapshot || selection.event !== event) return searched(snapshot, event);
     const { transitions } = selection;
     selection = undefined;
-    return transitions as ReturnType<typeof select>;
+    return transitions as ReturnType<typeof searched>;
   };
 }
 

@@ -181,14 +181,16 @@ function withEarlyAcks(
   bit: bigint,
   digests: readonly BatchDigest[],
 ): MempoolState {
-  const queue = [...(state.earlyAckQueues.get(from) ?? [])];
+  const fresh: BatchDigest[] = [];
   let { earlyAcks } = state;
   for (const digest of digests) {
     const acks = lookup(earlyAcks, digest) ?? 0n;
     if ((acks & bit) !== 0n || lookup(state.named, digest) === true) continue;
     earlyAcks = withEntry(earlyAcks, digest, acks | bit);
-    queue.push(digest);
+    fresh.push(digest);
   }
+  if (fresh.length === 0) return state;
+  const queue = [...(state.earlyAckQueues.get(from) ?? []), ...fresh];
   const surplus = Math.max(0, queue.length - state.config.earlyAcksMax);
   for (const digest of queue.splice(0, surplus)) {
     const acks = (lookup(earlyAcks, digest) ?? 0n) & ~bit;
