@@ -4,8 +4,11 @@
  */
 import { EXIT_CODES } from './exit-codes.ts';
 
-/** A signal that is aborted when the process is asked to stop. */
-export function stopSignal(): AbortSignal {
+/**
+ * A signal that is aborted when the process is asked to stop.
+ * @param until from its abort on, signals end the process at once: for work that cannot look
+ */
+export function stopSignal(until?: AbortSignal): AbortSignal {
   const controller = new AbortController();
   const ask = (name: 'SIGINT' | 'SIGTERM'): void => {
     if (controller.signal.aborted) {
@@ -15,6 +18,10 @@ export function stopSignal(): AbortSignal {
   };
   process.on('SIGINT', ask);
   process.on('SIGTERM', ask);
+  until?.addEventListener('abort', () => {
+    process.off('SIGINT', ask);
+    process.off('SIGTERM', ask);
+  });
   if (process.env['npm_lifecycle_event'] !== undefined) watchParent(() => controller.abort('npm ended'));
   return controller.signal;
 }

@@ -1,5 +1,5 @@
 /** Runs the real command line as a process of its own; for tests. */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 export const ROOT = join(import.meta.dirname, '..', '..');
@@ -12,7 +12,11 @@ export interface Run {
 }
 
 /** `npx node src/cli/main.ts ...args`, with the environment's own ALTHING_ and npm_ variables and colours taken out. */
-export function althing(args: readonly string[], environment: Record<string, string> = {}): Promise<Run> {
+export function althing(
+  args: readonly string[],
+  environment: Record<string, string> = {},
+  started?: (child: ChildProcess) => void,
+): Promise<Run> {
   return new Promise((resolve, reject) => {
     const inherited = Object.entries(process.env).filter(
       ([name]) => !name.startsWith('ALTHING_') && !name.startsWith('npm_') && name !== 'FORCE_COLOR',
@@ -28,6 +32,7 @@ export function althing(args: readonly string[], environment: Record<string, str
     child.stderr.on('data', (chunk) => {
       stderr += chunk;
     });
+    started?.(child);
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });

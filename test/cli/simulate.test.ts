@@ -1,4 +1,5 @@
 /** `althing simulate` as its users run it: what it prints, what it writes, how it ends. Rules SM-6, SM-7. */
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +7,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readScenario, writeScenario } from '../../src/simulation/scenario.ts';
 import { planOf } from '../../src/simulation/swarm.ts';
 import { althing } from './run.ts';
+
+/** By then it runs. @unit ms */
+const INTERRUPTED_AFTER_MS = 8_000;
 
 let directory = '';
 beforeAll(() => {
@@ -119,6 +123,19 @@ describe('althing simulate', { timeout: 180_000 }, () => {
     const { byHeight, delivered }: { byHeight: object; delivered: number } = JSON.parse(one.stdout);
     expect(JSON.parse(two.stdout)).toMatchObject({ scenarios: 8, unsafe: 0, byHeight, delivered });
     expect([one.code, two.code]).toEqual([0, 0]);
+  });
+
+  it('tells what it has found so far when it is interrupted, also by processes of its own', async () => {
+    const interrupt = (child: ChildProcess): void => {
+      setTimeout(() => child.kill('SIGINT'), INTERRUPTED_AFTER_MS);
+    };
+    const endless = ['simulate', '--seeds', '1000000', '--json'];
+    const runs = [endless, [...endless, '--jobs', '2'], [...endless, '--jobs', '2', '--twins', '1']];
+    const ended = await Promise.all(runs.map((args) => althing(args, {}, interrupt)));
+    for (const { code, stdout } of ended) {
+      expect(JSON.parse(stdout)).toMatchObject({ stopped: true, virtualMs: expect.any(Number) });
+      expect(code).toBe(130);
+    }
   });
 
   it.each([

@@ -156,7 +156,7 @@ beforeAll(async () => {
   await eventually('the load is committed', 30_000, () =>
     load.acknowledged.length > 100 ? true : undefined,
   );
-});
+}, 120_000);
 afterAll(async () => {
   await load.stop();
   await validators.remove();
@@ -274,4 +274,12 @@ describe('after all kills', () => {
       expect(own.some((seen) => seen.act === act)).toBe(true);
     expect(evidence.records.every(({ version }) => version > 0)).toBe(true);
   }, 60_000);
+
+  it('an independent judge finds that all that left follows the text of the rules (SM-9)', async () => {
+    const { engine } = await loadBlsEngine();
+    const judgement = evidence.conformance(addresses, engine);
+    console.log(`judged: ${judgement.votes} votes, ${judgement.votesWithoutBlock} without their block`);
+    expect(judgement.violations).toEqual([]);
+    expect(judgement.votes).toBeGreaterThan(CYCLES);
+  }, 120_000);
 });

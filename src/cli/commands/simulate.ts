@@ -5,6 +5,7 @@ import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
 import { createOutput, type Output } from '../output.ts';
 import type { ExitStatus } from '../program.ts';
+import { stopSignal } from '../signals.ts';
 import type { CampaignResult, Finding } from '../simulate/campaign.ts';
 import type { PlanSource } from '../simulate/task.ts';
 
@@ -55,6 +56,8 @@ export function addSimulateCommand(program: Command, status: ExitStatus): void {
 
 async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Promise<void> {
   const output = createOutput(flags.json === true);
+  const looked = new AbortController();
+  const stop = stopSignal(looked.signal);
   if (flags.twins !== undefined) {
     if (flags.liveness !== undefined || flags.twice !== undefined) {
       throw usageFailure('--liveness and --twice are of seeds: --twins has scenarios of its own');
@@ -63,15 +66,18 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
       throw usageFailure('--coverage and --write-test are of seeds: leave them away with --twins');
     }
     const { runTwinsCommand } = await import('../simulate/twins-command.ts');
-    await runTwinsCommand({ ...flags, pairs: flags.twins }, output, status);
+    await runTwinsCommand({ ...flags, pairs: flags.twins }, stop, output, status);
     return;
   }
   const sources = flags.scenario === undefined ? seedsOf(flags) : [await scenarioOf(flags.scenario, flags)];
-  const result = await campaign(flags, sources, output);
+  const result = await campaign(flags, sources, stop, output);
+  // Shrinking does not look at signals.
+  looked.abort();
   const [first] = result.findings;
   const kept = first === undefined ? undefined : await keepFinding(flags, first, output);
   await show(flags, result, kept, output);
   if (result.summary.failed > 0 || result.divergences.length > 0) status.code = EXIT_CODES.runtime;
+  else if (result.stopped) status.code = EXIT_CODES.interrupted;
 }
 
 function* seedsOf({ from, seeds, nodes, liveness }: SimulateFlags): Generator<PlanSource> {
@@ -102,6 +108,7 @@ async function scenarioOf(file: string, { nodes, liveness }: SimulateFlags): Pro
 async function campaign(
   flags: SimulateFlags,
   sources: Iterable<PlanSource>,
+  stop: AbortSignal,
   output: Output,
 ): Promise<CampaignResult> {
   const { runCampaign } = await import('../simulate/campaign.ts');
@@ -113,6 +120,7 @@ async function campaign(
   let shown = 0;
   const result = await runCampaign({
     sources,
+    stop,
     hire: () => (apart ? workerProcess(watches) : workerHere(watches)),
     jobs: flags.jobs,
     twice: flags.twice === true,
@@ -174,12 +182,13 @@ async function show(
   const { summaryLines } = await import('../../simulation/report.ts');
   const { replayCommand, violationLines } = await import('../simulate/findings.ts');
   const { coverageLines } = await import('../simulate/coverage-lines.ts');
-  const { summary, findings, divergences, identical, coverage, seconds } = result;
+  const { summary, findings, divergences, identical, coverage, seconds, stopped } = result;
   const replayOf = (source: PlanSource): string => replayCommand(source, flags.scenario);
   const value = {
     ...summary,
     simulated_hours: summary.virtualMs / 3_600_000,
     seconds,
+    stopped,
     times_real_time: summary.virtualMs / 1_000 / seconds,
     findings: findings.map(({ source, report }) => ({
       seed: report.plan.seed,
@@ -201,5 +210,6 @@ async function show(
     ...(flags.twice === true ? [`${identical} of ${summary.runs} ran twice to identical hashes`] : []),
     ...(coverage === undefined ? [] : coverageLines(coverage)),
     ...summaryLines(summary, seconds),
+    ...(stopped ? ['stopped before all were run'] : []),
   ]);
 }

@@ -29,10 +29,14 @@ export interface CampaignResult {
   readonly identical: number;
   readonly coverage: Readonly<Record<string, ChartCoverage>> | undefined;
   readonly seconds: number;
+  /** Not all were run. */
+  readonly stopped: boolean;
 }
 
 export interface CampaignOptions {
   readonly sources: Iterable<PlanSource>;
+  /** Aborted: runs that have begun end, no other begins. */
+  readonly stop: AbortSignal;
   /** Makes one worker. */
   readonly hire: () => Worker;
   readonly jobs: number;
@@ -47,7 +51,7 @@ export interface CampaignOptions {
 const FINDINGS_MAX = 100;
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignResult> {
-  const { sources, hire, jobs, twice, progress, found } = options;
+  const { sources, stop, hire, jobs, twice, progress, found } = options;
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1_000;
   const workers = Array.from({ length: jobs }, hire);
@@ -57,7 +61,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   let identical = 0;
   let summary = EMPTY_SUMMARY;
   try {
-    await spread(sources, workers, async (source, worker) => {
+    await spread(untilStopped(sources, stop), workers, async (source, worker) => {
       const other = others[workers.indexOf(worker)];
       const [left, right] = await Promise.all([
         worker.run({ source, hashes: twice }),
@@ -89,7 +93,15 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     identical,
     coverage: reports.length === 0 ? undefined : mergeCoverage(reports),
     seconds: seconds(),
+    stopped: stop.aborted,
   };
+}
+
+function* untilStopped(sources: Iterable<PlanSource>, stop: AbortSignal): Generator<PlanSource> {
+  for (const source of sources) {
+    if (stop.aborted) return;
+    yield source;
+  }
 }
 
 async function compare(

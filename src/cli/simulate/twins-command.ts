@@ -30,7 +30,12 @@ function requirePairs(pairs: number, validators: number): void {
 }
 
 /** Scenarios `from` to `from + seeds − 1` of the generator's list, or all of a set. */
-export async function runTwinsCommand(flags: TwinsFlags, output: Output, status: ExitStatus): Promise<void> {
+export async function runTwinsCommand(
+  flags: TwinsFlags,
+  stop: AbortSignal,
+  output: Output,
+  status: ExitStatus,
+): Promise<void> {
   const { pairs, seeds, from, nodes = 4, rounds, jobs, json, scenario: file } = flags;
   const set = file === undefined ? undefined : readSet(file);
   if (set === undefined) requirePairs(pairs, nodes);
@@ -40,20 +45,27 @@ export async function runTwinsCommand(flags: TwinsFlags, output: Output, status:
       ? replayTwins(range, number)
       : `althing simulate --twins ${pairs} --scenario ${file} # its scenario ${number}`;
   const isLive = process.stderr.isTTY && json !== true;
-  const note = (played: number): void => {
+  const progress = (played: number): boolean => {
     if (isLive && played % 100 === 0) process.stderr.write(`\r\u001B[K${played} scenarios`);
+    return stop.aborted;
   };
   const started = performance.now();
   const report =
     jobs === 1 || set !== undefined
-      ? playTwins(range, note, set)
-      : mergeTwins(await Promise.all(split(range, jobs).map(twinsProcess)));
+      ? await playTwins(range, progress, set)
+      : mergeTwins(await Promise.all(split(range, jobs).map((part) => twinsProcess(part, stop))));
   if (isLive) process.stderr.write('\r\u001B[K');
   const seconds = (performance.now() - started) / 1_000;
-  const lines = twinsLines(report, seconds, replayOf);
+  const wanted = set?.length ?? seeds;
+  const stopped = report.scenarios < wanted;
+  const lines = [
+    ...twinsLines(report, seconds, replayOf),
+    ...(stopped ? [`stopped after ${report.scenarios} of ${wanted}`] : []),
+  ];
   const findings = report.findings.map((one) => ({ ...one, replay: replayOf(one.number) }));
-  output.data({ ...report, findings, seconds }, [...lines, ...keepFirst(flags, report.findings)]);
+  output.data({ ...report, findings, seconds, stopped }, [...lines, ...keepFirst(flags, report.findings)]);
   if (report.unsafe > 0) status.code = EXIT_CODES.runtime;
+  else if (stopped) status.code = EXIT_CODES.interrupted;
 }
 
 function readSet(file: string): readonly TwinsScenario[] {

@@ -1,5 +1,5 @@
 /** `simulate --twins`: Twins scenarios, split over worker processes by their numbers. Rules SM-3, SM-6. */
-import { runTwins, type TwinsReport, type TwinsScenario } from '../../simulation/twins/index.ts';
+import { type TwinsReport, type TwinsScenario, twinsInSteps } from '../../simulation/twins/index.ts';
 
 /** A stretch of the endless list of scenarios. Plain data. */
 export interface TwinsRange {
@@ -11,21 +11,26 @@ export interface TwinsRange {
   readonly count: number;
 }
 
-/** Plays a stretch, or what is given instead; the report is plain data. */
-export function playTwins(
+/** Scenarios after which the event loop gets its turn, so that somebody can end it. @source a quarter of a second */
+const STEPS_IN_A_TURN = 10;
+
+/** Plays a stretch, or what is given instead; the report is plain data. `progress` ends it by true. */
+export async function playTwins(
   range: TwinsRange,
-  progress?: (played: number) => void,
+  progress: (played: number) => boolean,
   scenarios?: readonly TwinsScenario[],
-): TwinsReport {
-  return runTwins({
+): Promise<TwinsReport> {
+  const playing = twinsInSteps({
     ...range,
     // Those of a set are numbered from 0, and each is healed at its end: a set has few.
     ...(scenarios === undefined ? {} : { scenarios, from: 0, healEvery: 1 }),
-    progress: (played) => {
-      progress?.(played);
-      return false;
-    },
+    progress,
   });
+  for (let steps = 1; ; steps += 1) {
+    const step = playing.next();
+    if (step.done === true) return step.value;
+    if (steps % STEPS_IN_A_TURN === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 /** A stretch in `parts` of nearly equal length. */

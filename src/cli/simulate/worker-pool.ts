@@ -10,11 +10,13 @@ import type { Order } from './worker-process.ts';
 
 const PROGRAM = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
 
+/** Detached: a Ctrl-C is the parent's to hear. It ends with its parent, whose channel it loses. */
+const launch = (args: readonly string[]): ChildProcess =>
+  fork(PROGRAM, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+
 /** A worker in a process of its own. */
 export function workerProcess(watches: boolean): Worker {
-  const child = fork(PROGRAM, watches ? ['--coverage'] : [], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
+  const child = launch(watches ? ['--coverage'] : []);
   return {
     run: (task) => answerTo<Outcome>(child, { kind: 'run', task }),
     async finish() {
@@ -24,10 +26,15 @@ export function workerProcess(watches: boolean): Worker {
   };
 }
 
-/** A stretch of Twins scenarios, played in a process of its own that ends with it. */
-export async function twinsProcess(range: TwinsRange): Promise<TwinsReport> {
-  const child = fork(PROGRAM, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+/** A stretch of Twins scenarios, played in a process of its own that ends with it, or early when `stop` is aborted. */
+export async function twinsProcess(range: TwinsRange, stop: AbortSignal): Promise<TwinsReport> {
+  const child = launch([]);
+  const order = { kind: 'stop' } satisfies Order;
+  const pass = (): void => void child.send(order);
+  if (stop.aborted) pass();
+  stop.addEventListener('abort', pass);
   const report = await answerTo<TwinsReport>(child, { kind: 'twins', range });
+  stop.removeEventListener('abort', pass);
   await answerTo(child, { kind: 'finish' });
   return report;
 }

@@ -7,9 +7,13 @@ import { playTwins, type TwinsRange } from './twins.ts';
 export type Order =
   | { readonly kind: 'run'; readonly task: Task }
   | { readonly kind: 'twins'; readonly range: TwinsRange }
+  /** Scenarios that are being played end early; no answer of its own. */
+  | { readonly kind: 'stop' }
   | { readonly kind: 'finish' };
 
 const coverage = process.argv.includes('--coverage') ? new Coverage() : undefined;
+
+let stopped = false;
 
 // Whoever asked is gone: nobody wants the answer.
 process.on('disconnect', () => process.exit());
@@ -20,7 +24,11 @@ process.on('message', (order: Order) => {
     return;
   }
   if (order.kind === 'twins') {
-    process.send?.(playTwins(order.range));
+    void playTwins(order.range, () => stopped).then((report) => process.send?.(report));
+    return;
+  }
+  if (order.kind === 'stop') {
+    stopped = true;
     return;
   }
   process.send?.(coverage?.report() ?? {}, () => process.disconnect());

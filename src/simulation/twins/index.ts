@@ -113,6 +113,15 @@ function* inTurn(...sources: readonly Generator<TwinsScenario>[]): Generator<Twi
 
 /** Plays scenarios by the fast executor. */
 export function runTwins(options: TwinsRunOptions = {}): TwinsReport {
+  const playing = twinsInSteps(options);
+  for (;;) {
+    const step = playing.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same, one scenario a step: who steps may do something else in between. */
+export function* twinsInSteps(options: TwinsRunOptions = {}): Generator<undefined, TwinsReport> {
   const { healEvery = 20, stopAtFirst = false, progress } = options;
   const executors = new Map<number, TwinsExecutor>();
   const findings: UnsafeScenario[] = [];
@@ -138,6 +147,7 @@ export function runTwins(options: TwinsRunOptions = {}): TwinsReport {
     }
     const ends = progress?.(sums.scenarios, unsafe) ?? false;
     if (ends || (stopAtFirst && sums.unsafe > 0)) break;
+    yield;
   }
   return { ...sums, findings, byHeight };
 }
