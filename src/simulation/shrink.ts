@@ -116,7 +116,7 @@ const SIMPLER: readonly ((plan: RunPlan) => readonly RunPlan[])[] = [
   (plan) => (plan.twins.length === 0 ? [] : [withoutLastTwin(plan)]),
   (plan) => without(plan.clocks).map((clocks) => ({ ...plan, clocks })),
   (plan) => without(plan.lateStarts).map((lateStarts) => ({ ...plan, lateStarts })),
-  ({ powers, ...plan }) => (powers === undefined ? [] : [plan]),
+  ({ powers, ...plan }) => (powers === undefined || !coreIsQuorum(plan) ? [] : [plan]),
   ({ rounds, ...plan }) => (rounds === undefined ? [] : [plan, { ...plan, rounds: rounds.slice(0, -1) }]),
   (plan) => (plan.carry === 'reference' ? [] : [{ ...plan, carry: 'reference' }]),
   (plan) => (plan.signatures === 'keyed-hash' ? [] : [{ ...plan, signatures: 'keyed-hash' }]),
@@ -127,6 +127,10 @@ const SIMPLER: readonly ((plan: RunPlan) => readonly RunPlan[])[] = [
       milder(act).map((mild) => ({ ...plan, acts: plan.acts.with(index, { at, act: mild }) })),
     ),
 ];
+
+/** With equal powers the core that must commit still can. */
+const coreIsQuorum = ({ ending, validators }: RunPlan): boolean =>
+  ending.kind !== 'heal-core' || 3 * ending.core.length > 2 * validators;
 
 /** The node of the greatest number is gone, and what was done to it. */
 function withoutLastTwin(plan: RunPlan): RunPlan {

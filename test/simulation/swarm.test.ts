@@ -112,4 +112,8 @@ describe('regression', () => {
   it('a node asks others for blocks when the one connection that it heard of carries nothing (seed 324)', () => {
     expect(play('seed-324')).toEqual([]);
   });
+
+  it('a quorum by power commits though two of four are dead, whose turns would be every other one (seed 444)', () => {
+    expect(play('seed-444')).toEqual([]);
+  });
 });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { millis, monotonic } from '../../../src/base/units.ts';
 import { parseEpoch } from '../../../src/protocol/chain/parse.ts';
-import type { QuorumCertificate, TimeoutCertificate } from '../../../src/protocol/chain/types.ts';
+import type { Address, QuorumCertificate, TimeoutCertificate } from '../../../src/protocol/chain/types.ts';
 import { leaderOf, roundRobin, simpleLeaderElection } from '../../../src/protocol/consensus/leader.ts';
 import {
   adoptCertificates,
@@ -279,13 +279,47 @@ describe('measured rounds (CS-11)', () => {
 });
 
 describe('leaders', () => {
-  it('take turns in the set’s order, whatever their power (simpleLeaderElection)', () => {
-    const { epoch, validators } = world([9n, 1n, 1n]);
+  it('of equal power take turns in the set’s order (simpleLeaderElection, CS-15)', () => {
+    const { epoch, validators } = world([7n, 7n, 7n]);
     const schedule = roundRobin(epoch.set);
     for (let inRound = 0; inRound < 7; inRound += 1) {
       const expected = validators[inRound % 3]?.address;
       expect(leaderOf(schedule, round(inRound))).toBe(expected);
       expect(simpleLeaderElection(epoch.set, round(inRound))).toBe(expected);
     }
+  });
+
+  it('take turns by power, each spread over the cycle (CS-15)', () => {
+    const { epoch, validators } = world([4n, 2n, 2n]);
+    const [a, b, c] = validators.map(({ address }) => address);
+    expect(roundRobin(epoch.set).turns).toEqual([a, b, c, a]);
+  });
+
+  const power = fc.oneof(fc.bigInt(1n, 12n), fc.bigInt(1n, 2n ** 52n));
+
+  it('live two in a row whoever of less than a third of the power is dead, however small and many they are (CS-15)', () => {
+    fc.assert(
+      fc.property(
+        fc.array(power, { minLength: 1, maxLength: 40 }),
+        fc.infiniteStream(fc.boolean()),
+        (powers, draws) => {
+          const { set } = world(powers).epoch;
+          let spare = set.totalPower - set.quorumPower;
+          const dead = new Set<Address>();
+          // The small ones first: the most turns for the least power.
+          for (const one of [...set.validators].sort((l, r) => (l.power < r.power ? -1 : 1))) {
+            if (one.power > spare || draws.next().value === false) continue;
+            spare -= one.power;
+            dead.add(one.address);
+          }
+          const { turns } = roundRobin(set);
+          expect(new Set(turns).size).toBe(set.validators.length);
+          expect(turns.length).toBeLessThanOrEqual(Math.max(1_024, 32 * powers.length) + powers.length);
+          const isAlive = (turn: number): boolean => !dead.has(turns[turn % turns.length] as Address);
+          expect(turns.some((_, turn) => isAlive(turn) && isAlive(turn + 1))).toBe(true);
+        },
+      ),
+      { numRuns: 300 },
+    );
   });
 });
