@@ -26,6 +26,10 @@ export function stopSignal(until?: AbortSignal): AbortSignal {
   return controller.signal;
 }
 
+/** How a program ends that was asked to stop before it was done. */
+export const exitCodeOf = ({ reason }: AbortSignal): number =>
+  reason === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted;
+
 /** @unit ms @source what a reader of a terminal notices */
 const PARENT_CHECK_INTERVAL = 500;
 

@@ -24,6 +24,8 @@ export function althing(
     const child = spawn(process.execPath, [MAIN, ...args], {
       env: { ...Object.fromEntries(inherited), ...environment, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A process group of its own, as a terminal gives it.
+      detached: started !== undefined,
     });
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk) => {

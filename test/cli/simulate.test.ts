@@ -3,13 +3,45 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readScenario, writeScenario } from '../../src/simulation/scenario.ts';
 import { planOf } from '../../src/simulation/swarm.ts';
-import { althing } from './run.ts';
+import { althing, type Run } from './run.ts';
 
-/** By then it runs. @unit ms */
-const INTERRUPTED_AFTER_MS = 8_000;
+/** From the start of its workers to the Ctrl-C, and to the next. @unit ms */
+const PAUSE_MS = 2_000;
+
+/** Runs it and presses Ctrl-C: the terminal sends SIGINT to the whole process group. */
+async function interrupted(args: readonly string[], times: number): Promise<Run & { workers: number[] }> {
+  const workers: number[] = [];
+  const press = async (child: ChildProcess): Promise<void> => {
+    const pid = child.pid ?? 0;
+    while (workers.length < (args.includes('2') ? 2 : 1) && child.exitCode === null) {
+      await sleep(100);
+      workers.splice(0, workers.length, ...childrenOf(pid));
+    }
+    for (let pressed = 0; pressed < times; pressed += 1) {
+      await sleep(PAUSE_MS);
+      process.kill(-pid, 'SIGINT');
+    }
+  };
+  const run = await althing(args, {}, (child) => void press(child));
+  // What was killed with it is gone when its new parent has noticed.
+  for (let looks = 0; looks < 50 && workers.some(isAlive); looks += 1) await sleep(100);
+  return { ...run, workers };
+}
+
+const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 let directory = '';
 beforeAll(() => {
@@ -125,17 +157,24 @@ describe('althing simulate', { timeout: 180_000 }, () => {
     expect([one.code, two.code]).toEqual([0, 0]);
   });
 
-  it('tells what it has found so far when it is interrupted, also by processes of its own', async () => {
-    const interrupt = (child: ChildProcess): void => {
-      setTimeout(() => child.kill('SIGINT'), INTERRUPTED_AFTER_MS);
-    };
+  it('tells what it has found so far when it is interrupted, and leaves no process behind', async () => {
     const endless = ['simulate', '--seeds', '1000000', '--json'];
     const runs = [endless, [...endless, '--jobs', '2'], [...endless, '--jobs', '2', '--twins', '1']];
-    const ended = await Promise.all(runs.map((args) => althing(args, {}, interrupt)));
-    for (const { code, stdout } of ended) {
+    const ended = await Promise.all(runs.map((args) => interrupted(args, 1)));
+    for (const { code, stdout, workers } of ended) {
       expect(JSON.parse(stdout)).toMatchObject({ stopped: true, virtualMs: expect.any(Number) });
       expect(code).toBe(130);
+      expect(workers.filter(isAlive)).toEqual([]);
     }
+  });
+
+  it('ends at the second interruption, in the middle of a run, and leaves no process behind', async () => {
+    const long = { version: 1, validators: 4, durationMs: 20_000_000, ending: { kind: 'stop' }, acts: [] };
+    const scenario = file('long.json', JSON.stringify(long));
+    const { code, stdout, workers } = await interrupted(['simulate', '--scenario', scenario, '--json'], 2);
+    expect({ code, stdout }).toEqual({ code: 130, stdout: '' });
+    expect(workers).toHaveLength(1);
+    expect(workers.filter(isAlive)).toEqual([]);
   });
 
   it.each([

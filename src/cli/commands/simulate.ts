@@ -5,7 +5,7 @@ import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
 import { createOutput, type Output } from '../output.ts';
 import type { ExitStatus } from '../program.ts';
-import { stopSignal } from '../signals.ts';
+import { exitCodeOf, stopSignal } from '../signals.ts';
 import type { CampaignResult, Finding } from '../simulate/campaign.ts';
 import type { PlanSource } from '../simulate/task.ts';
 
@@ -74,10 +74,10 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
   // Shrinking does not look at signals.
   looked.abort();
   const [first] = result.findings;
-  const kept = first === undefined ? undefined : await keepFinding(flags, first, output);
+  const kept = first === undefined ? undefined : await keepFinding(flags, first, result.stopped, output);
   await show(flags, result, kept, output);
   if (result.summary.failed > 0 || result.divergences.length > 0) status.code = EXIT_CODES.runtime;
-  else if (result.stopped) status.code = EXIT_CODES.interrupted;
+  else if (result.stopped) status.code = exitCodeOf(stop);
 }
 
 function* seedsOf({ from, seeds, nodes, liveness }: SimulateFlags): Generator<PlanSource> {
@@ -112,16 +112,14 @@ async function campaign(
   output: Output,
 ): Promise<CampaignResult> {
   const { runCampaign } = await import('../simulate/campaign.ts');
-  const { workerHere } = await import('../simulate/task.ts');
   const { workerProcess } = await import('../simulate/worker-pool.ts');
   const watches = flags.coverage === true;
-  const apart = flags.twice === true || flags.jobs > 1;
   const isLive = process.stderr.isTTY && flags.json !== true;
   let shown = 0;
   const result = await runCampaign({
     sources,
     stop,
-    hire: () => (apart ? workerProcess(watches) : workerHere(watches)),
+    hire: () => workerProcess(watches),
     jobs: flags.jobs,
     twice: flags.twice === true,
     found: ({ report: { plan, violations } }) =>
@@ -144,18 +142,24 @@ interface Kept {
 }
 
 /** The first failing run, small when asked for, in the files asked for. */
-async function keepFinding(flags: SimulateFlags, { source, report }: Finding, output: Output): Promise<Kept> {
+async function keepFinding(
+  flags: SimulateFlags,
+  { source, report }: Finding,
+  stopped: boolean,
+  output: Output,
+): Promise<Kept> {
   const { keep, shrinkFinding } = await import('../simulate/findings.ts');
   // A scenario that was given and not made smaller is in its file already.
   if (source.kind === 'plan' && flags.writeScenario === undefined && flags.writeTest === undefined) {
     return { lines: [], shrunk: undefined, scenario: flags.scenario };
   }
   const bounds = { runsMax: flags.shrinkRuns, secondsMax: flags.shrinkSeconds };
-  const shrunk = flags.shrink ? shrinkFinding(report, bounds, output.note) : undefined;
+  const shrunk = flags.shrink && !stopped ? shrinkFinding(report, bounds, output.note) : undefined;
   const plan = shrunk?.plan ?? report.plan;
   const claim = report.violations[0]?.claim ?? 'no violation';
   const scenario = flags.writeScenario ?? `scenario-${String(report.plan.seed)}.json`;
   const lines = [
+    ...(stopped && flags.shrink ? ['not shrunk: the replay above shrinks it'] : []),
     ...(shrunk === undefined
       ? []
       : [

@@ -60,8 +60,16 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
   const divergences: Divergence[] = [];
   let identical = 0;
   let summary = EMPTY_SUMMARY;
+  let stopped = false;
+  function* wanted(): Generator<PlanSource> {
+    for (const source of sources) {
+      stopped = stop.aborted;
+      if (stopped) return;
+      yield source;
+    }
+  }
   try {
-    await spread(untilStopped(sources, stop), workers, async (source, worker) => {
+    await spread(wanted(), workers, async (source, worker) => {
       const other = others[workers.indexOf(worker)];
       const [left, right] = await Promise.all([
         worker.run({ source, hashes: twice }),
@@ -82,7 +90,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     });
   } finally {
     // Whatever happens, no process is left behind.
-    for (const worker of others) await worker.finish();
+    for (const worker of others) worker.end();
   }
   const finished = await Promise.all(workers.map((worker) => worker.finish()));
   const reports = finished.filter((report) => report !== undefined);
@@ -93,15 +101,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
     identical,
     coverage: reports.length === 0 ? undefined : mergeCoverage(reports),
     seconds: seconds(),
-    stopped: stop.aborted,
+    stopped,
   };
-}
-
-function* untilStopped(sources: Iterable<PlanSource>, stop: AbortSignal): Generator<PlanSource> {
-  for (const source of sources) {
-    if (stop.aborted) return;
-    yield source;
-  }
 }
 
 async function compare(

@@ -1,5 +1,5 @@
 /** One simulated run that a worker is asked for, and its answer: plain data, so that it may cross to another process. */
-import { type ChartCoverage, Coverage } from '../../simulation/coverage.ts';
+import type { ChartCoverage, Coverage } from '../../simulation/coverage.ts';
 import type { Observer } from '../../simulation/observer.ts';
 import type { RunPlan } from '../../simulation/plan.ts';
 import { type RunReport, runPlan } from '../../simulation/run.ts';
@@ -31,11 +31,13 @@ export interface Outcome {
   readonly lines?: readonly string[];
 }
 
-/** Where runs take place: here, or in another process. */
+/** Where runs take place. */
 export interface Worker {
   run(task: Task): Promise<Outcome>;
   /** What all its runs have reached, and the end of it. */
   finish(): Promise<Readonly<Record<string, ChartCoverage>> | undefined>;
+  /** At once. */
+  end(): void;
 }
 
 export function planFrom(source: PlanSource): RunPlan {
@@ -60,16 +62,4 @@ export function runTask({ source, hashes, stretch }: Task, coverage?: Coverage):
   });
   if (trace === undefined) return { report };
   return { report, hashes: trace.hashes(), ...(stretch === undefined ? {} : { lines: trace.lines() }) };
-}
-
-/** Runs in this process, one at a time; the event loop gets its turn between two. */
-export function workerHere(watches: boolean): Worker {
-  const coverage = watches ? new Coverage() : undefined;
-  return {
-    async run(task) {
-      await new Promise((resolve) => setImmediate(resolve));
-      return runTask(task, coverage);
-    },
-    finish: async () => coverage?.report(),
-  };
 }

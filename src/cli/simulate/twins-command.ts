@@ -4,6 +4,7 @@ import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
 import type { Output } from '../output.ts';
 import type { ExitStatus } from '../program.ts';
+import { exitCodeOf } from '../signals.ts';
 import { readText, written } from './findings.ts';
 import { mergeTwins, playTwins, replayTwins, split, type TwinsRange, twinsLines } from './twins.ts';
 import { twinsProcess } from './worker-pool.ts';
@@ -65,7 +66,7 @@ export async function runTwinsCommand(
   const findings = report.findings.map((one) => ({ ...one, replay: replayOf(one.number) }));
   output.data({ ...report, findings, seconds, stopped }, [...lines, ...keepFirst(flags, report.findings)]);
   if (report.unsafe > 0) status.code = EXIT_CODES.runtime;
-  else if (stopped) status.code = EXIT_CODES.interrupted;
+  else if (stopped) status.code = exitCodeOf(stop);
 }
 
 function readSet(file: string): readonly TwinsScenario[] {

@@ -10,11 +10,16 @@ import type { Order } from './worker-process.ts';
 
 const PROGRAM = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
 
-/** Detached: a Ctrl-C is the parent's to hear. It ends with its parent, whose channel it loses. */
-const launch = (args: readonly string[]): ChildProcess =>
-  fork(PROGRAM, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+/** Detached: a Ctrl-C is the parent's to hear, and whatever ends the parent ends it too. */
+function launch(args: readonly string[]): ChildProcess {
+  const child = fork(PROGRAM, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+  const end = (): void => void child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => process.off('exit', end));
+  return child;
+}
 
-/** A worker in a process of its own. */
+/** A worker in a process of its own, so that this one hears signals in the middle of a run. */
 export function workerProcess(watches: boolean): Worker {
   const child = launch(watches ? ['--coverage'] : []);
   return {
@@ -23,6 +28,7 @@ export function workerProcess(watches: boolean): Worker {
       const reached = await answerTo<Readonly<Record<string, ChartCoverage>>>(child, { kind: 'finish' });
       return watches ? reached : undefined;
     },
+    end: () => void child.kill('SIGKILL'),
   };
 }
 
@@ -30,13 +36,16 @@ export function workerProcess(watches: boolean): Worker {
 export async function twinsProcess(range: TwinsRange, stop: AbortSignal): Promise<TwinsReport> {
   const child = launch([]);
   const order = { kind: 'stop' } satisfies Order;
-  const pass = (): void => void child.send(order);
+  const pass = (): void => void child.send(order, () => undefined);
   if (stop.aborted) pass();
   stop.addEventListener('abort', pass);
-  const report = await answerTo<TwinsReport>(child, { kind: 'twins', range });
-  stop.removeEventListener('abort', pass);
-  await answerTo(child, { kind: 'finish' });
-  return report;
+  try {
+    const report = await answerTo<TwinsReport>(child, { kind: 'twins', range });
+    await answerTo(child, { kind: 'finish' });
+    return report;
+  } finally {
+    stop.removeEventListener('abort', pass);
+  }
 }
 
 /** One answer comes to each order; the child runs our own code, so what it says is taken as it is. */
@@ -52,7 +61,9 @@ function answerTo<Answer>(child: ChildProcess, order: Order): Promise<Answer> {
       settle(() => reject(runtimeFailure(`a worker process ended (${signal ?? `exit code ${code}`})`)));
     child.on('message', answered);
     child.on('exit', ended);
-    child.send(order);
+    // Of a child that has ended, or ends now, 'exit' tells; of one that ended before nothing would.
+    if (child.connected) child.send(order, () => undefined);
+    else ended(child.exitCode, child.signalCode);
   });
 }
 

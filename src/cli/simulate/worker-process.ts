@@ -15,16 +15,19 @@ const coverage = process.argv.includes('--coverage') ? new Coverage() : undefine
 
 let stopped = false;
 
+/** To a parent that may be gone. */
+const tell = (answer: object): void => void process.send?.(answer, () => undefined);
+
 // Whoever asked is gone: nobody wants the answer.
 process.on('disconnect', () => process.exit());
 
 process.on('message', (order: Order) => {
   if (order.kind === 'run') {
-    process.send?.(runTask(order.task, coverage));
+    tell(runTask(order.task, coverage));
     return;
   }
   if (order.kind === 'twins') {
-    void playTwins(order.range, () => stopped).then((report) => process.send?.(report));
+    void playTwins(order.range, () => stopped).then(tell);
     return;
   }
   if (order.kind === 'stop') {

@@ -52,7 +52,7 @@ interface Leaf {
 const leaves = new WeakMap<RawNode, Leaf>();
 const NONE: readonly RawTransition[] = [];
 
-/** What the message selects: one transition or none. Undefined: ask XState; then no guard has held or thrown here. */
+/** What the message selects: one transition or none. Undefined: ask XState. */
 export function select(
   machine: AnyStateMachine,
   snapshot: AnyMachineSnapshot,
@@ -60,12 +60,15 @@ export function select(
 ): readonly RawTransition[] | undefined {
   const node = onlyLeaf(snapshot);
   if (node === undefined) return undefined;
-  const candidates = candidatesFor(machine, leafOf(machine, node), event.type);
+  const leaf = leafOf(machine, node);
+  // A parallel region without an atomic state has transitions all the same.
+  if (leaf.chain.length !== snapshot._nodes.length) return undefined;
+  const candidates = candidatesFor(machine, leaf, event.type);
   if (candidates === undefined) return undefined;
-  const args = { context: snapshot.context, event };
+  const { context } = snapshot;
   try {
     for (const { selection, isEnabled } of candidates) {
-      if (isEnabled === undefined || isEnabled(args)) return selection;
+      if (isEnabled === undefined || isEnabled({ context, event })) return selection;
     }
   } catch {
     // XState asks again, and says which guard of which state it was.
@@ -82,9 +85,11 @@ export function isAtRest(machine: AnyStateMachine, snapshot: AnyMachineSnapshot,
     const { always } = leafOf(machine, node);
     if (always === undefined) return false;
     if (always.length === 0) continue;
-    const args = { context: snapshot.context, event };
+    const { context } = snapshot;
     try {
-      for (const { isEnabled } of always) if (isEnabled === undefined || isEnabled(args)) return false;
+      for (const { isEnabled } of always) {
+        if (isEnabled === undefined || isEnabled({ context, event })) return false;
+      }
     } catch {
       return false;
     }
@@ -154,15 +159,18 @@ function candidatesAmong(
 function plainGuard(machine: AnyStateMachine, guard: unknown): Candidate['isEnabled'] | 'not plain' {
   if (isPlain(guard)) return (args) => guard(args, undefined);
   const { guards } = machine.implementations;
+  // XState takes an empty name for no guard in some places and not in others.
+  if (guard === '') return 'not plain';
   if (typeof guard === 'string') {
     const named: unknown = guards[guard];
     return isPlain(named) ? (args) => named(args, undefined) : 'not plain';
   }
   if (typeof guard !== 'object' || guard === null || !('type' in guard)) return 'not plain';
-  const named: unknown = guards[String(guard.type)];
+  if (typeof guard.type !== 'string') return 'not plain';
+  const named: unknown = guards[guard.type];
   if (!isPlain(named)) return 'not plain';
   const params: unknown = 'params' in guard ? guard.params : undefined;
-  if (typeof params === 'function') return (args) => named(args, params(args));
+  if (typeof params === 'function') return (args) => named(args, params.call(guard, { ...args }));
   return (args) => named(args, params);
 }
 
