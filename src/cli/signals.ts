@@ -12,7 +12,7 @@ export function stopSignal(until?: AbortSignal): AbortSignal {
   const controller = new AbortController();
   const ask = (name: 'SIGINT' | 'SIGTERM'): void => {
     if (controller.signal.aborted) {
-      process.exit(name === 'SIGINT' ? EXIT_CODES.interrupted : EXIT_CODES.terminated);
+      process.exit(exitCodeOf(name));
     }
     controller.abort(name);
   };
@@ -26,8 +26,8 @@ export function stopSignal(until?: AbortSignal): AbortSignal {
   return controller.signal;
 }
 
-/** How a program ends that was asked to stop before it was done. */
-export const exitCodeOf = ({ reason }: AbortSignal): number =>
+/** How a program ends that was asked to stop before it was done. @param reason of the stop signal */
+export const exitCodeOf = (reason: unknown): number =>
   reason === 'SIGTERM' ? EXIT_CODES.terminated : EXIT_CODES.interrupted;
 
 /** @unit ms @source what a reader of a terminal notices */

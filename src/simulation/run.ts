@@ -8,6 +8,7 @@ import type { PeerMessageKind } from '../protocol/consensus/types.ts';
 import { CALM, type HubCounts } from '../transport/hub.ts';
 import { POISON, play } from './acts.ts';
 import { createLiar } from './byzantine/index.ts';
+import { thrown } from './checkers/claim.ts';
 import type { Violation } from './checkers/index.ts';
 import { Cluster } from './cluster.ts';
 import type { Observer } from './observer.ts';
@@ -123,10 +124,7 @@ class Run {
       if (error instanceof InvariantViolation) {
         this.#report('no livelock, and no invariant of the runtime breaks', error.message);
       } else {
-        this.#report(
-          'nothing is thrown',
-          error instanceof Error ? (error.stack ?? error.message) : String(error),
-        );
+        this.#violations.push(thrown(error));
       }
     }
   }

@@ -273,7 +273,7 @@ function contradictions(plan: RunPlan): readonly ScenarioProblem[] {
 }
 
 /** A core that is healed must be able to commit: a quorum of validators that neither lie nor run twice. */
-function weakCore({ validators, powers, twins, liars, ending }: RunPlan): readonly ScenarioProblem[] {
+export function weakCore({ validators, powers, twins, liars, ending }: RunPlan): readonly ScenarioProblem[] {
   if (ending.kind !== 'heal-core') return [];
   const faulty = new Set([...twins, ...liars.map(({ validator }) => validator)]);
   const powerOf = (validator: number): bigint => BigInt(powers?.[validator] ?? 1);

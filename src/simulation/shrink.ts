@@ -7,6 +7,7 @@ import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
 import type { Act, RunPlan, TimedAct } from './plan.ts';
 import type { RunReport } from './run.ts';
+import { weakCore } from './scenario.ts';
 
 export interface ShrinkOptions {
   /** True when a plan still fails as the first one did: see `failsLike`. */
@@ -66,9 +67,9 @@ class Search {
     return this.runs >= runsMax || this.#isTimeUp;
   }
 
-  /** Takes the candidate when it still fails. */
+  /** Takes the candidate when it still fails, and not for the reason that nobody could have committed. */
   try(candidate: RunPlan): boolean {
-    if (this.isOver) return false;
+    if (this.isOver || weakCore(candidate).length > 0) return false;
     this.runs += 1;
     if (!this.#options.fails(candidate)) return false;
     this.best = candidate;
@@ -116,7 +117,7 @@ const SIMPLER: readonly ((plan: RunPlan) => readonly RunPlan[])[] = [
   (plan) => (plan.twins.length === 0 ? [] : [withoutLastTwin(plan)]),
   (plan) => without(plan.clocks).map((clocks) => ({ ...plan, clocks })),
   (plan) => without(plan.lateStarts).map((lateStarts) => ({ ...plan, lateStarts })),
-  ({ powers, ...plan }) => (powers === undefined || !coreIsQuorum(plan) ? [] : [plan]),
+  ({ powers, ...plan }) => (powers === undefined ? [] : [plan]),
   ({ rounds, ...plan }) => (rounds === undefined ? [] : [plan, { ...plan, rounds: rounds.slice(0, -1) }]),
   (plan) => (plan.carry === 'reference' ? [] : [{ ...plan, carry: 'reference' }]),
   (plan) => (plan.signatures === 'keyed-hash' ? [] : [{ ...plan, signatures: 'keyed-hash' }]),
@@ -127,10 +128,6 @@ const SIMPLER: readonly ((plan: RunPlan) => readonly RunPlan[])[] = [
       milder(act).map((mild) => ({ ...plan, acts: plan.acts.with(index, { at, act: mild }) })),
     ),
 ];
-
-/** With equal powers the core that must commit still can. */
-const coreIsQuorum = ({ ending, validators }: RunPlan): boolean =>
-  ending.kind !== 'heal-core' || 3 * ending.core.length > 2 * validators;
 
 /** The node of the greatest number is gone, and what was done to it. */
 function withoutLastTwin(plan: RunPlan): RunPlan {

@@ -77,7 +77,7 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
   const kept = first === undefined ? undefined : await keepFinding(flags, first, result.stopped, output);
   await show(flags, result, kept, output);
   if (result.summary.failed > 0 || result.divergences.length > 0) status.code = EXIT_CODES.runtime;
-  else if (result.stopped) status.code = exitCodeOf(stop);
+  else if (result.stopped) status.code = exitCodeOf(stop.reason);
 }
 
 function* seedsOf({ from, seeds, nodes, liveness }: SimulateFlags): Generator<PlanSource> {

@@ -66,7 +66,7 @@ export async function runTwinsCommand(
   const findings = report.findings.map((one) => ({ ...one, replay: replayOf(one.number) }));
   output.data({ ...report, findings, seconds, stopped }, [...lines, ...keepFirst(flags, report.findings)]);
   if (report.unsafe > 0) status.code = EXIT_CODES.runtime;
-  else if (stopped) status.code = exitCodeOf(stop);
+  else if (stopped) status.code = exitCodeOf(stop.reason);
 }
 
 function readSet(file: string): readonly TwinsScenario[] {

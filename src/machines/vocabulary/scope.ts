@@ -15,7 +15,7 @@ import type {
 } from 'xstate';
 import type { SupervisionEffect } from '../../protocol/supervision/child.ts';
 import type { CellAddress, Effect, Message } from '../../protocol/supervision/effect.ts';
-import { isAtRest, type RawTransition, select } from './selection.ts';
+import { directActionsOf, isAtRest, type RawTransition, select } from './selection.ts';
 import { TURN, type Turn } from './turn.ts';
 
 /** A state timeout of `after` or of a delayed `raise`; it ends with its state (RT-12). */
@@ -112,25 +112,6 @@ class CellSystem {
 const siblingsOf = ({ source, eventType }: RawTransition): readonly RawTransition[] =>
   (eventType === '' ? source.always : source.transitions.get(eventType)) ?? [];
 
-/** The protocol of XState's builtin actions, which the vocabulary's follow. */
-interface ResolvableAction {
-  readonly type: string;
-  readonly resolve: (
-    scope: CellScope,
-    snapshot: AnyMachineSnapshot,
-    args: object,
-    params: unknown,
-    action: ResolvableAction,
-    extra: object,
-  ) => readonly [AnyMachineSnapshot, unknown, unknown];
-}
-
-interface DirectAction {
-  readonly action: ResolvableAction;
-  /** As the chart gives them: a value, or a function of the step. */
-  readonly params: unknown;
-}
-
 /** What XState has selected already for the step that it is about to take. */
 let selection:
   | {
@@ -141,37 +122,7 @@ let selection:
   | undefined;
 
 const prepared = new WeakSet<AnyStateMachine>();
-const directActions = new WeakMap<RawTransition, readonly DirectAction[] | 'none'>();
 const NO_QUEUE = Object.freeze({});
-
-/** The actions of a transition that stays, if each only assigns or adds effects; looked up once. */
-function directActionsOf(
-  machine: AnyStateMachine,
-  transition: RawTransition,
-): readonly DirectAction[] | undefined {
-  const known = directActions.get(transition);
-  if (known !== undefined) return known === 'none' ? undefined : known;
-  const found =
-    transition.target === undefined ? transition.actions.map(directActionIn(machine)) : [undefined];
-  const direct = found.filter((action) => action !== undefined);
-  directActions.set(transition, direct.length === found.length ? direct : 'none');
-  return direct.length === found.length ? direct : undefined;
-}
-
-const directActionIn =
-  (machine: AnyStateMachine) =>
-  (action: RawTransition['actions'][number]): DirectAction | undefined => {
-    const resolved =
-      typeof action === 'function'
-        ? action
-        : machine.implementations.actions[typeof action === 'string' ? action : action.type];
-    if (!isResolvable(resolved) || 'execute' in resolved) return undefined;
-    if (resolved.type !== 'xstate.assign' && !resolved.type.startsWith('althing.')) return undefined;
-    return { action: resolved, params: typeof action === 'object' ? action.params : undefined };
-  };
-
-const isResolvable = (action: unknown): action is ResolvableAction =>
-  typeof action === 'function' && 'resolve' in action && 'type' in action;
 
 interface RawAction {
   readonly type: string;

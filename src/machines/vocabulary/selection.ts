@@ -1,6 +1,6 @@
 /**
- * Which transition a message takes, and whether a chart is at rest, read off the chart's own tables: XState answers the
- * same by a search that costs a sixth of a simulated network's time. Undefined wherever a chart has more than these
+ * Which transition a message takes, what it runs, and whether a chart is at rest, read off the chart's own tables: XState
+ * answers the same by a search that costs a sixth of a simulated network's time. Undefined wherever a chart has more than these
  * tables say (parallel regions, event patterns, guards made of guards, a guard that throws): XState answers there.
  * test/machines/vocabulary/contract.test.ts holds both against each other. Pure. ADR 0001.
  */
@@ -44,7 +44,7 @@ interface Leaf {
   /** From the state itself outwards: whoever is enabled first is taken. */
   readonly chain: readonly RawNode[];
   readonly hasPatterns: boolean;
-  readonly candidates: Map<string, readonly Candidate[] | undefined>;
+  readonly candidates: Map<string, readonly Candidate[] | 'not plain'>;
   /** Its eventless transitions; undefined when only XState can tell. */
   readonly always: readonly Candidate[] | undefined;
 }
@@ -58,11 +58,12 @@ export function select(
   snapshot: AnyMachineSnapshot,
   event: Message,
 ): readonly RawTransition[] | undefined {
-  const node = onlyLeaf(snapshot);
+  const nodes: readonly RawNode[] = snapshot._nodes;
+  const node = nodes.find(isLeaf);
   if (node === undefined) return undefined;
   const leaf = leafOf(machine, node);
-  // A parallel region without an atomic state has transitions all the same.
-  if (leaf.chain.length !== snapshot._nodes.length) return undefined;
+  // More states than these are those of a parallel region.
+  if (leaf.chain.length !== nodes.length) return undefined;
   const candidates = candidatesFor(machine, leaf, event.type);
   if (candidates === undefined) return undefined;
   const { context } = snapshot;
@@ -99,17 +100,6 @@ export function isAtRest(machine: AnyStateMachine, snapshot: AnyMachineSnapshot,
 
 const isLeaf = ({ type }: RawNode): boolean => type === 'atomic' || type === 'final';
 
-function onlyLeaf({ _nodes }: AnyMachineSnapshot): RawNode | undefined {
-  const nodes: readonly RawNode[] = _nodes;
-  let leaf: RawNode | undefined;
-  for (const node of nodes) {
-    if (!isLeaf(node)) continue;
-    if (leaf !== undefined) return undefined;
-    leaf = node;
-  }
-  return leaf;
-}
-
 function leafOf(machine: AnyStateMachine, node: RawNode): Leaf {
   const known = leaves.get(node);
   if (known !== undefined) return known;
@@ -132,12 +122,12 @@ function candidatesFor(machine: AnyStateMachine, leaf: Leaf, type: string): read
   const { chain, hasPatterns, candidates } = leaf;
   if (hasPatterns) return undefined;
   const known = candidates.get(type);
-  if (known !== undefined || candidates.has(type)) return known;
+  if (known !== undefined) return known === 'not plain' ? undefined : known;
   const transitions = chain.flatMap((node) => node.transitions.get(type) ?? []);
   // What no state of the chart names is not kept: a sender must not fill the table with names.
   if (transitions.length === 0) return [];
   const found = candidatesAmong(machine, transitions);
-  candidates.set(type, found);
+  candidates.set(type, found ?? 'not plain');
   return found;
 }
 
@@ -159,9 +149,9 @@ function candidatesAmong(
 function plainGuard(machine: AnyStateMachine, guard: unknown): Candidate['isEnabled'] | 'not plain' {
   if (isPlain(guard)) return (args) => guard(args, undefined);
   const { guards } = machine.implementations;
-  // XState takes an empty name for no guard in some places and not in others.
-  if (guard === '') return 'not plain';
   if (typeof guard === 'string') {
+    // XState takes an empty name for no guard in some places and not in others.
+    if (guard === '') return 'not plain';
     const named: unknown = guards[guard];
     return isPlain(named) ? (args) => named(args, undefined) : 'not plain';
   }
@@ -177,3 +167,53 @@ function plainGuard(machine: AnyStateMachine, guard: unknown): Candidate['isEnab
 /** A guard that is no combination of guards, which XState knows by `check`. */
 const isPlain = (guard: unknown): guard is (args: GuardArgs, params: unknown) => unknown =>
   typeof guard === 'function' && !('check' in guard);
+
+/** The protocol of XState's builtin actions, which the vocabulary's follow. */
+interface ResolvableAction {
+  readonly type: string;
+  readonly resolve: (
+    scope: unknown,
+    snapshot: AnyMachineSnapshot,
+    args: object,
+    params: unknown,
+    action: ResolvableAction,
+    extra: object,
+  ) => readonly [AnyMachineSnapshot, unknown, unknown];
+}
+
+interface DirectAction {
+  readonly action: ResolvableAction;
+  /** As the chart gives them: a value, or a function of the step. */
+  readonly params: unknown;
+}
+
+const directActions = new WeakMap<RawTransition, readonly DirectAction[] | 'none'>();
+
+/** The actions of a transition that stays, if each only assigns or adds effects; looked up once. */
+export function directActionsOf(
+  machine: AnyStateMachine,
+  transition: RawTransition,
+): readonly DirectAction[] | undefined {
+  const known = directActions.get(transition);
+  if (known !== undefined) return known === 'none' ? undefined : known;
+  const found =
+    transition.target === undefined ? transition.actions.map(directActionIn(machine)) : [undefined];
+  const direct = found.filter((action) => action !== undefined);
+  directActions.set(transition, direct.length === found.length ? direct : 'none');
+  return direct.length === found.length ? direct : undefined;
+}
+
+const directActionIn =
+  (machine: AnyStateMachine) =>
+  (action: RawTransition['actions'][number]): DirectAction | undefined => {
+    const resolved =
+      typeof action === 'function'
+        ? action
+        : machine.implementations.actions[typeof action === 'string' ? action : action.type];
+    if (!isResolvable(resolved) || 'execute' in resolved) return undefined;
+    if (resolved.type !== 'xstate.assign' && !resolved.type.startsWith('althing.')) return undefined;
+    return { action: resolved, params: typeof action === 'object' ? action.params : undefined };
+  };
+
+const isResolvable = (action: unknown): action is ResolvableAction =>
+  typeof action === 'function' && 'resolve' in action && 'type' in action;

@@ -4,6 +4,7 @@
  * Rules SM-3, SM-4, SM-8; docs/simulation/twins.md.
  */
 import { CALM } from '../../transport/hub.ts';
+import { NOTHING_IS_THROWN, thrown } from '../checkers/claim.ts';
 import type { Violation } from '../checkers/index.ts';
 import type { RoundRule, RunPlan } from '../plan.ts';
 import { type Afterwards, TwinsExecutor } from './executor.ts';
@@ -133,7 +134,8 @@ export function* twinsInSteps(options: TwinsRunOptions = {}): Generator<undefine
     const number = (options.from ?? 0) + sums.scenarios;
     const afterwards: Afterwards = healEvery > 0 && number % healEvery === 0 ? 'heal' : 'stop';
     const outcome = attempt(executor, scenario, afterwards);
-    if (outcome.violations.some(({ claim }) => claim === THROWN)) executors.delete(scenario.validators);
+    if (outcome.violations.some(({ claim }) => claim === NOTHING_IS_THROWN))
+      executors.delete(scenario.validators);
     sums.scenarios += 1;
     sums.healed += afterwards === 'heal' ? 1 : 0;
     sums.delivered += outcome.delivered;
@@ -152,15 +154,12 @@ export function* twinsInSteps(options: TwinsRunOptions = {}): Generator<undefine
   return { ...sums, findings, byHeight };
 }
 
-const THROWN = 'nothing is thrown';
-
 /** Whatever is thrown outside of a cell is a finding of this scenario; its executor is not used again. */
 function attempt(executor: TwinsExecutor, scenario: TwinsScenario, afterwards: Afterwards) {
   try {
     return executor.run(scenario, afterwards);
   } catch (error) {
-    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    const violations: readonly Violation[] = [{ claim: THROWN, detail }];
+    const violations: readonly Violation[] = [thrown(error)];
     return { violations, delivered: 0, virtualMs: 0, committedHeight: 0 };
   }
 }

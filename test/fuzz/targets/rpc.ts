@@ -10,6 +10,7 @@ import { MemoryNode } from '../../rpc/memory-node.ts';
 import { base64Of, startTestServer, type TestServer } from '../../rpc/server.ts';
 import { JSON_FORM } from '../forms/json.ts';
 import { LINES } from '../forms/lines.ts';
+import { answerOf } from '../socket.ts';
 import { claim, type Target } from '../target.ts';
 
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'latin1'));
@@ -195,21 +196,8 @@ function codesIn(document: unknown): string {
   return [...new Set(codes)].sort().join('+');
 }
 
-/** Everything that comes until the other end closes, or until the patience ends. */
 function exchange(url: URL, request: Uint8Array, patienceMs: number): Promise<string> {
-  return new Promise((resolve) => {
-    const parts: Buffer[] = [];
-    const socket = connect({ host: url.hostname, port: Number(url.port), allowHalfOpen: true });
-    const finish = (): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(Buffer.concat(parts).toString('latin1'));
-    };
-    const timer = setTimeout(finish, patienceMs);
-    socket.on('error', finish);
-    socket.on('data', (part) => parts.push(part));
-    socket.on('end', finish);
-    socket.on('close', finish);
-    socket.on('connect', () => socket.end(request));
-  });
+  const socket = connect({ host: url.hostname, port: Number(url.port), allowHalfOpen: true });
+  socket.on('connect', () => socket.end(request));
+  return answerOf(socket, patienceMs);
 }

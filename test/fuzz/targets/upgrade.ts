@@ -17,6 +17,7 @@ import {
 import { Listener, type Offer } from '../../../src/transport/listener.ts';
 import { describeSelf } from '../../transport/support/pair.ts';
 import { LINES } from '../forms/lines.ts';
+import { answerOf } from '../socket.ts';
 import { claim, type Target } from '../target.ts';
 
 const HOST = '127.0.0.1';
@@ -141,32 +142,20 @@ function exchange(
   input: Uint8Array,
   patienceMs = PATIENCE_MS,
 ): Promise<string> {
-  return new Promise((resolve) => {
-    const parts: Buffer[] = [];
-    const at = { host: HOST, port: listener.port, allowHalfOpen: true };
-    const { certificate, privateKey } = dialer.identity;
-    const tls = overTls
-      ? connectTls({ ...at, cert: certificate, key: privateKey, rejectUnauthorized: false })
-      : undefined;
-    const socket: Socket = tls ?? connectPlain(at);
-    const finish = (): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(Buffer.concat(parts).toString('latin1'));
-    };
-    const timer = setTimeout(finish, patienceMs);
-    socket.on('error', finish);
-    socket.on('data', (part) => parts.push(part));
-    socket.on('end', finish);
-    socket.on('close', finish);
-    socket.on(overTls ? 'secureConnect' : 'connect', () => {
-      const binding =
-        tls === undefined ? plainBinding(new Uint8Array(Buffer.from(NONCE, 'hex'))) : exporterOf(tls);
-      const text = Buffer.from(input)
-        .toString('latin1')
-        .replaceAll('{HELLO}', helloHeader(dialer, 'dialer', binding))
-        .replaceAll('{NONCE}', NONCE);
-      socket.end(Buffer.from(text, 'latin1'));
-    });
+  const at = { host: HOST, port: listener.port, allowHalfOpen: true };
+  const { certificate, privateKey } = dialer.identity;
+  const tls = overTls
+    ? connectTls({ ...at, cert: certificate, key: privateKey, rejectUnauthorized: false })
+    : undefined;
+  const socket: Socket = tls ?? connectPlain(at);
+  socket.on(overTls ? 'secureConnect' : 'connect', () => {
+    const binding =
+      tls === undefined ? plainBinding(new Uint8Array(Buffer.from(NONCE, 'hex'))) : exporterOf(tls);
+    const text = Buffer.from(input)
+      .toString('latin1')
+      .replaceAll('{HELLO}', helloHeader(dialer, 'dialer', binding))
+      .replaceAll('{NONCE}', NONCE);
+    socket.end(Buffer.from(text, 'latin1'));
   });
+  return answerOf(socket, patienceMs);
 }

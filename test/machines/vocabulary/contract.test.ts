@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -333,6 +334,38 @@ describe("a cell's step", () => {
       expect(runCell(machine, ['a', 'b', 'a'], true)).toEqual(expected);
       expect(runCell(machine, ['a', 'b', 'a'], false)).toEqual(expected);
     }
+  });
+
+  it("takes guards made of guards as XState does in its production build too, whose own 'not' says false when it is called", () => {
+    const runtime = new URL('../../../src/actors/runtime/index.ts', import.meta.url).href;
+    const script = `
+      import { assign, createActor, createMachine, not } from 'xstate';
+      import { child, createSystem, seededRandom, virtualClock } from '${runtime}';
+      const add = { guard: not('never'), actions: assign(({ context }) => ({ n: context.n + 1 })) };
+      const machine = createMachine(
+        { context: { n: 0 }, initial: 'a', states: { a: { on: { go: add }, always: { guard: not('isSmall'), target: 'b' } }, b: {} } },
+        { guards: { never: () => false, isSmall: ({ context }) => context.n < 2 } },
+      );
+      const actor = createActor(machine).start();
+      const clock = virtualClock();
+      const ref = createSystem({ name: 'x', clock, random: seededRandom(1) }).start(child('x', machine, { publicEvents: ['go'] }));
+      clock.settle();
+      for (let told = 0; told < 2; told += 1) {
+        actor.send({ type: 'go' });
+        ref.tell({ type: 'go' });
+        clock.settle();
+      }
+      const { value, context } = ref.info().snapshot;
+      console.log(JSON.stringify([[value, context.n], [actor.getSnapshot().value, actor.getSnapshot().context.n]]));
+    `;
+    const told = execFileSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: import.meta.dirname,
+      encoding: 'utf8',
+    });
+    expect(JSON.parse(told)).toEqual([
+      ['b', 2],
+      ['b', 2],
+    ]);
   });
 
   it('asks each guard once, whichever way the step goes', () => {
