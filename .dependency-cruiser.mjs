@@ -8,7 +8,7 @@ const layers = [
   ['protocol'],
   ['machines'],
   ['actors'],
-  ['transport', 'storage', 'application', 'rpc', 'observe'],
+  ['transport', 'time', 'storage', 'application', 'rpc', 'observe'],
   ['node'],
   ['simulation', 'replay'],
   ['cli'],

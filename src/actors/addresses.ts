@@ -7,6 +7,9 @@ import type { CellAddress } from '../protocol/supervision/effect.ts';
 
 export const ADDRESSES = {
   storage: 'node/storage',
+  clock: 'node/time/clock',
+  ntpClient: 'node/time/ntp-client',
+  timeCoordinator: 'node/time/time-coordinator',
   router: 'node/network/router',
   executor: 'node/application/executor',
   safety: 'node/consensus/safety',
@@ -24,6 +27,7 @@ export const CONNECTIVITY_LISTENERS: readonly CellAddress[] = [
   ADDRESSES.viewChange,
   ADDRESSES.roundManager,
   ADDRESSES.blockSync,
+  ADDRESSES.timeCoordinator,
 ];
 
 const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {
@@ -38,6 +42,8 @@ const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {
   GetBlocks: ADDRESSES.blockSync,
   GetBlock: ADDRESSES.blockSync,
   Blocks: ADDRESSES.blockSync,
+  TimeRequest: ADDRESSES.timeCoordinator,
+  TimeReply: ADDRESSES.timeCoordinator,
 };
 
 /** The cell that is responsible for a kind of message. */

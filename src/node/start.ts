@@ -41,6 +41,7 @@ import { ExecutionWatch } from './execution-watch.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { createNodePort } from './node-port.ts';
 import { StorageWatch } from './storage-watch.ts';
+import { nodeClocks } from './time-cells.ts';
 import { nodeTree } from './tree.ts';
 import { VERSION } from './version.ts';
 
@@ -99,6 +100,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
   const gateway = new Gateway();
   const execution = new ExecutionWatch(log.of('application'), () => performance.now());
   const clock = realClock();
+  const clocks = nodeClocks(clock, log.of('time'));
   const peers = endpointsOf(config.p2p.peers);
   const network = createNetwork({
     address: 'node/network',
@@ -119,6 +121,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
   const system = createSystem({
     name: config.node.moniker,
     clock,
+    wall: () => clocks.adjusted.read(),
     random: seededRandom(`${self}/${Date.now()}`),
   });
   const end = Promise.withResolvers<NodeEnd>();
@@ -146,6 +149,8 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       },
       timeouts: timeoutConfig(config),
       mempool,
+      time: config.time,
+      clocks: clocks.cells,
       storage: child(
         'storage',
         storageLogic({
@@ -212,6 +217,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       rpcAddress: () => rpc?.address ?? config.rpc.listen,
       startedAt,
       peers: () => peersOf(network, epoch.set),
+      time: { clock, adjusted: clocks.adjusted, source: config.time.source },
       loopLagMs: lag.read,
       loopLagMsMax: config.runtime.loopLagMsMax,
       executionFailure: () => execution.failure,

@@ -19,12 +19,15 @@ import { mempoolMachine } from '../machines/mempool/mempool.machine.ts';
 import { MEMPOOL_EVENTS } from '../machines/mempool/mempool.setup.ts';
 import { blockSyncMachine } from '../machines/sync/block-sync.machine.ts';
 import { BLOCK_SYNC_EVENTS } from '../machines/sync/block-sync.setup.ts';
+import { timeCoordinatorMachine } from '../machines/time/time-coordinator.machine.ts';
+import { TIME_COORDINATOR_EVENTS } from '../machines/time/time-coordinator.setup.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { BlockLimits } from '../protocol/consensus/proposal.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import type { TimelinessConfig } from '../protocol/consensus/timeliness.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
+import type { TimeConfig } from '../protocol/time/config.ts';
 
 export interface NodeParts {
   readonly epoch: EpochContext;
@@ -35,8 +38,11 @@ export interface NodeParts {
   readonly timeliness: TimelinessConfig;
   readonly timeouts: TimeoutConfig;
   readonly mempool: MempoolConfig;
+  readonly time: TimeConfig;
   /** Boundary actors, by their places in the tree. */
   readonly storage: CellSpec;
+  /** `clock` and `ntp-client`. */
+  readonly clocks: readonly CellSpec[];
   readonly network: readonly CellSpec[];
   readonly executor: CellSpec;
   readonly surface: readonly CellSpec[];
@@ -64,6 +70,7 @@ export function nodeTree(parts: NodeParts): CellSpec {
       children: [
         parts.storage,
         child('network', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.network })),
+        child('time', time(parts)),
         child('application', supervisor({ strategy: 'one_for_one', ...bounded, children: [parts.executor] })),
         child('consensus', consensus(parts)),
         child('sync', sync(parts)),
@@ -71,6 +78,30 @@ export function nodeTree(parts: NodeParts): CellSpec {
       ],
     }),
   );
+}
+
+function time({ epoch, signer, time: config, clocks }: NodeParts) {
+  const { clock, ntpClient, router, roundManager } = ADDRESSES;
+  return supervisor({
+    // A clock or a client that starts anew knows of no question: the coordinator asks again.
+    strategy: 'rest_for_one',
+    ...bounded,
+    children: [
+      ...clocks,
+      child('time-coordinator', timeCoordinatorMachine, {
+        input: {
+          config,
+          validators: epoch.set,
+          self: signer.address,
+          clock,
+          ntpClient,
+          router,
+          listeners: [roundManager],
+        },
+        publicEvents: TIME_COORDINATOR_EVENTS,
+      }),
+    ],
+  });
 }
 
 function consensus(parts: NodeParts) {
@@ -119,6 +150,7 @@ function consensus(parts: NodeParts) {
           blockSync: ADDRESSES.blockSync,
           commitListeners: [executor, mempool],
           alarm: ADDRESSES.alarm,
+          timeCoordinator: ADDRESSES.timeCoordinator,
         },
         publicEvents: ROUND_MANAGER_EVENTS,
         mailbox: CONSENSUS_MAILBOX,

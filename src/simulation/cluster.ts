@@ -20,6 +20,7 @@ import { deadlinesOf } from '../protocol/consensus/pacemaker.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS, type TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
+import { TIME_DEFAULTS, type TimeConfig } from '../protocol/time/config.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
 import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../transport/hub.ts';
 import { NOTHING_LOST, NodeChecker, SafetyChecker, type Violation } from './checkers/index.ts';
@@ -47,6 +48,8 @@ export interface ClusterOptions {
   readonly clocks?: readonly ClockError[];
   readonly faults?: LinkFaults;
   readonly timeouts?: Partial<TimeoutConfig>;
+  /** Default: by the peers alone. */
+  readonly time?: Partial<TimeConfig>;
   /** `codec`: frames are encoded and decoded, as on the wire. Default `reference`. */
   readonly carry?: 'codec' | 'reference';
   readonly bls?: BlsEngine;
@@ -110,6 +113,7 @@ export class Cluster {
       epoch: this.epoch,
       bls: this.bls,
       timeouts: this.#timeouts,
+      time: { ...TIME_DEFAULTS, source: 'peers', ...options.time },
       clock: this.clock,
       hub: this.hub,
       directory: this.directory,

@@ -21,7 +21,8 @@ export type LieKind =
   | 'forge-signers'
   | 'duplicate-signers'
   | 'flood'
-  | 'mutate';
+  | 'mutate'
+  | 'lie-clocks';
 
 export interface Liar {
   readonly validator: number;
@@ -30,7 +31,7 @@ export interface Liar {
   readonly rate: number;
 }
 
-/** A wall clock's error at the start. Timers do not follow it: they are monotonic. */
+/** A machine's clock error at the start: the wall clock's offset, and the oscillator's drift, which timers follow too. */
 export interface ClockError {
   readonly node: number;
   /** @unit ms */

@@ -124,6 +124,8 @@ const scenario = z.strictObject({
                   'GetBlocks',
                   'GetBlock',
                   'Blocks',
+                  'TimeRequest',
+                  'TimeReply',
                 ])
                 .exactOptional(),
             }),

@@ -24,9 +24,12 @@ import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
 import type { SafetyViolated } from '../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
+import type { TimeConfig } from '../protocol/time/config.ts';
 import { type MemoryDisk, memoryDisk } from '../storage/memory-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store, StoreReader } from '../storage/store.ts';
+import { AdjustedClock } from '../time/adjusted-clock.ts';
+import { CLOCK_EVENTS, clockLogic } from '../time/clock.ts';
 import type { Hub } from '../transport/hub.ts';
 import { hubCells } from '../transport/hub-cells.ts';
 import { MachineFaults } from './faults.ts';
@@ -47,6 +50,7 @@ export interface Setting {
   readonly epoch: EpochContext;
   readonly bls: BlsEngine;
   readonly timeouts: TimeoutConfig;
+  readonly time: TimeConfig;
   readonly clock: VirtualClock;
   readonly hub: Hub;
   readonly directory: Directory;
@@ -60,6 +64,8 @@ export interface SimulatedProcess {
   readonly store: Store;
   /** Counts the processes of this node from 1. */
   readonly life: number;
+  /** The time that its cells see. */
+  readonly adjusted: AdjustedClock;
 }
 
 interface Life extends SimulatedProcess {
@@ -150,9 +156,11 @@ export class SimulatedNode {
     const { instance } = this;
     const clock = processClock(shared, this.wall);
     const store = this.disk.open();
+    const adjusted = new AdjustedClock(clock);
     const system = createSystem({
       name: `node${instance.node}`,
       clock,
+      wall: () => adjusted.read(),
       random: seededRandom(`${seed}/${instance.node}/${this.#lives}`),
     });
     const ownHub = processHub({
@@ -167,9 +175,9 @@ export class SimulatedNode {
       clock.kill();
       ownHub.detachAll();
     };
-    this.#life = { system, store, life: this.#lives, clock, kill };
+    this.#life = { system, store, life: this.#lives, clock, adjusted, kill };
     observer.started(instance, this.#life);
-    system.start(this.#tree(store, ownHub));
+    system.start(this.#tree(this.#life, ownHub));
     return true;
   }
 
@@ -212,8 +220,8 @@ export class SimulatedNode {
     return life?.clock.whenRunning(() => work(life.system)) ?? false;
   }
 
-  #tree(store: Store, hub: Hub) {
-    const { epoch, bls, timeouts } = this.#setting;
+  #tree({ store, clock, adjusted }: Life, hub: Hub) {
+    const { epoch, bls, timeouts, time } = this.#setting;
     const executor = executorLogic({
       openApplication: () => this.faults.openApplication(),
       genesis: {
@@ -237,6 +245,12 @@ export class SimulatedNode {
       timeliness: TIMELINESS_DEFAULTS,
       timeouts,
       mempool: DEFAULT_MEMPOOL_CONFIG,
+      time,
+      clocks: [
+        child('clock', clockLogic({ adjusted, wall: () => clock.wall(), report: () => undefined }), {
+          publicEvents: CLOCK_EVENTS,
+        }),
+      ],
       storage: child(
         'storage',
         storageLogic({

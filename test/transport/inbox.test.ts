@@ -6,6 +6,7 @@ import { KINDS } from '../../src/protocol/transport/kinds.ts';
 import { PEER_QUOTA } from '../../src/protocol/transport/limits.ts';
 import type { WireMessage } from '../../src/protocol/transport/messages.ts';
 import type { FrameRefusal } from '../../src/protocol/transport/refusal.ts';
+import { PROTOCOL_VERSION } from '../../src/protocol/transport/version.ts';
 import { encode } from '../../src/transport/codec/codec.ts';
 import { Inbox } from '../../src/transport/inbox.ts';
 import { MESSAGES } from './codec/arbitraries.ts';
@@ -131,11 +132,12 @@ describe('inbox: who may say what (TP-6, TP-9, TP-10)', () => {
   it('ignores and counts unknown kinds of a newer minor version, and refuses those of its own', () => {
     const { inbox, refusals } = inboxOf();
     const packr = new Packr({ useRecords: false });
-    inbox.take(packr.pack([1, 99, {}]));
+    const { minor } = PROTOCOL_VERSION;
+    inbox.take(packr.pack([minor + 1, 99, {}]));
     expect(inbox.counts.ignored).toBe(1);
     expect(refusals).toEqual([]);
-    inbox.take(packr.pack([0, 99, {}]));
-    expect(refusals).toEqual([{ code: 'KIND_UNKNOWN', number: 99, version: 0 }]);
+    inbox.take(packr.pack([minor, 99, {}]));
+    expect(refusals).toEqual([{ code: 'KIND_UNKNOWN', number: 99, version: minor }]);
   });
 
   it('refuses a second Hello, and text', () => {

@@ -85,6 +85,7 @@ export function begin(
     waiting: new Map(),
     batchesWait: false,
     hasWork: false,
+    mayPropose: false,
     commitTag: 0,
     committing: [],
     evidence: [],

@@ -52,6 +52,8 @@ export interface RoundManagerInput {
   readonly commitListeners: readonly CellAddress[];
   /** Told when safety is broken: it stops the node. */
   readonly alarm: CellAddress;
+  /** Says whether this node may propose (TM-7). */
+  readonly timeCoordinator: CellAddress;
 }
 
 interface Candidate {
@@ -79,6 +81,8 @@ export interface LiveTree {
   readonly waiting: ReadonlyMap<Address, readonly Waiting[]>;
   readonly batchesWait: boolean;
   readonly hasWork: boolean;
+  /** As the time-coordinator said last; false before it said anything. */
+  readonly mayPropose: boolean;
   /** Tag of the last commit that was asked of storage: none is used twice in a life. */
   readonly commitTag: number;
   /** Decided commits on their way to the disk, oldest first. */
@@ -149,7 +153,7 @@ export function toRound(
 
 /** What the tree says to a round about the parent of its proposal, or of what its leader would propose. */
 export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
-  const { tree, hasWork } = live;
+  const { tree, hasWork, mayPropose } = live;
   const parent = parentFacts(tree, qc);
   const executed = expectedExecuted(tree, qc);
   return {
@@ -158,6 +162,7 @@ export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
     ...(executed.status === 'known' ? { executed: executed.executed } : {}),
     namedBatches: namedBatches(tree, qc.blockId),
     hasWork,
+    mayPropose,
     committedRound: tree.root.round,
   };
 }
@@ -182,6 +187,7 @@ function areEqual(left: ChainFacts, right: ChainFacts): boolean {
     left.executed?.height === right.executed?.height &&
     left.executed?.appHash === right.executed?.appHash &&
     left.hasWork === right.hasWork &&
+    left.mayPropose === right.mayPropose &&
     left.committedRound === right.committedRound &&
     left.namedBatches.length === right.namedBatches.length &&
     left.namedBatches.every((digest, index) => digest === right.namedBatches[index])

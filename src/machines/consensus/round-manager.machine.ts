@@ -20,6 +20,8 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
     'blocks.committed': {},
     'recovery.found': {},
     'storage.failed': {},
+    // Asked for again once this cell runs.
+    'time.changed': {},
   },
   states: {
     recovering: {
@@ -51,6 +53,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'highQc.adopted': { actions: 'adoptHighQc' },
         'round.timedOut': { actions: 'recordTimedOut' },
         'work.changed': { actions: 'recordBatchesWait' },
+        'time.changed': { actions: 'recordTime' },
         'proposal.authenticated': { actions: 'recordCandidate' },
         'blocks.fetched': { actions: 'takeFetched' },
         'block.executed': { actions: 'recordExecuted' },

@@ -21,6 +21,7 @@ import type {
 import type { BlockExecuted } from '../../protocol/ports/execution.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
+import type { TimeChanged, TimeStatusRequested } from '../../protocol/ports/time.ts';
 import {
   type CellDown,
   crash,
@@ -66,6 +67,7 @@ type RoundManagerPublicEvent =
   | RoundTimedOut
   | VoteFound
   | WorkChanged
+  | TimeChanged
   | BlocksFetched
   | BlockExecuted
   | RoundReport
@@ -82,6 +84,7 @@ export const ROUND_MANAGER_EVENTS = declare<RoundManagerPublicEvent>()(
   'round.timedOut',
   'vote.found',
   'work.changed',
+  'time.changed',
   'blocks.fetched',
   'block.executed',
   'proposal.authenticated',
@@ -124,7 +127,9 @@ export const roundManagerSetup = setup({
             : context.commitListeners.map((to) =>
                 telling(to, { type: 'blocks.committed', blocks: [committed] }),
               );
-        return { context: { live: begun.live }, effects: [...begun.effects, work, ...news] };
+        const asking: TimeStatusRequested = { type: 'time.statusRequested', replyTo: clock.address };
+        const time = telling(context.timeCoordinator, asking);
+        return { context: { live: begun.live }, effects: [...begun.effects, work, time, ...news] };
       }),
     ),
     receiveMessage: step(
@@ -183,6 +188,11 @@ export const roundManagerSetup = setup({
             (now) => tellFacts(context, now, clock),
           ),
         ),
+      ),
+    ),
+    recordTime: step(
+      on('time.changed', ({ context, event: { mayPropose }, ...clock }) =>
+        alive(context, (live) => tellFacts(context, { ...live, mayPropose }, clock)),
       ),
     ),
     recordCandidate: step(

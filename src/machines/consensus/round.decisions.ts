@@ -151,6 +151,8 @@ export function open(context: RoundContext, clock: Clock): Decision<RoundContext
 export function compose(context: RoundContext, clock: Clock): Decision<RoundContext> {
   const { facts, composition, entered, setting } = context;
   if (!leads(context) || !isLive(context) || composition !== 'none') return { context };
+  // TM-7: a node without adjusted time proposes nothing; it votes all the same.
+  if (!facts.mayPropose) return { context };
   if (facts.parent === undefined || facts.executed === undefined) return { context };
   const idleFor = facts.hasWork ? 0 : entered.idleUntil - clock.now;
   // TM-8: a block's time is not ahead of this clock by more than the precision.
@@ -214,8 +216,8 @@ type Received = Extract<RoundRequest, { type: 'proposal.received' }>;
 /** Facts about another parent than the candidate's tell only of work and commits: they were sent before it came. */
 export function factsFor({ candidate, facts: known }: RoundContext, facts: ChainFacts): ChainFacts {
   if (candidate === undefined || facts.parentId === candidate.block.qc.blockId) return facts;
-  const { hasWork, committedRound } = facts;
-  return { ...known, hasWork, committedRound };
+  const { hasWork, mayPropose, committedRound } = facts;
+  return { ...known, hasWork, mayPropose, committedRound };
 }
 
 /** Form, signatures and certificates, once. A second block of the same leader is left to the votes (CS-4). */
@@ -235,9 +237,10 @@ export function examine(
   const { block } = proposal;
   const { blockId } = check;
   const candidate: Candidate = { block, blockId, from, receivedAt, batches: 'missing', waits: ['parent'] };
-  const { namedBatches, hasWork, committedRound } = context.facts;
+  const { namedBatches, hasWork, mayPropose, committedRound } = context.facts;
   // What is known is about the high QC's block; the candidate's parent may be another.
-  const facts: ChainFacts = { parentId: block.qc.blockId, namedBatches, hasWork, committedRound };
+  const parentId = block.qc.blockId;
+  const facts: ChainFacts = { parentId, namedBatches, hasWork, mayPropose, committedRound };
   const seen = happened({ ...context, candidate, facts }, { type: 'proposed', block, id: blockId });
   const { batches } = block.header;
   // A round that was given up votes for nothing: its block is kept for the chain, its batches are not asked for.

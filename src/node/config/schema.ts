@@ -203,6 +203,65 @@ const consensus = {
   }),
 };
 
+const time = {
+  source: choice({
+    default: 'hybrid',
+    choices: ['system', 'ntp', 'peers', 'hybrid'],
+    note: 'Whom this node believes about the time; hybrid: NTP within what the validators agree on.',
+    source: 'docs/protocol/time.md',
+  }),
+  servers: list({
+    pattern: /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?$/,
+    shape: 'an NTP server "host" or "host:port"',
+    lengthMax: 16,
+    note: 'NTP servers, for ntp and hybrid; four or more, so that one may lie. None: hybrid is peers.',
+    source: 'TM-3; RFC 8633 3.2',
+  }),
+  drift_threshold_ms: duration({
+    default: 500,
+    min: 1,
+    max: 3_600_000,
+    note: "Offset of this machine's clock above which the operator is warned.",
+    source: 'TM-7; the precision of block times',
+  }),
+  update_interval_ms: duration({
+    default: 10_000,
+    min: 100,
+    max: 600_000,
+    note: 'Between two updates of adjusted time; the validators are asked each time.',
+    source: 'TM-4; clocks drift a few milliseconds meanwhile',
+  }),
+  ntp_poll_interval_ms: duration({
+    default: 64_000,
+    min: 1_000,
+    max: 36_000_000,
+    note: 'Between two questions to one NTP server; the first four are 2 s apart.',
+    source: 'RFC 5905 (MINPOLL 6)',
+  }),
+  answer_timeout_ms: duration({
+    default: 1_000,
+    min: 10,
+    max: 60_000,
+    note: 'How long an answer about the time is waited for.',
+    source: 'docs/protocol/time.md',
+  }),
+  panic_threshold_ms: duration({
+    default: 1_000_000,
+    min: 1_000,
+    max: 100_000_000_000,
+    note: 'A greater correction is refused: somebody must look.',
+    source: 'TM-6; RFC 5905 (PANICT)',
+  }),
+  drift_ppm_max: integer({
+    default: 250,
+    min: 1,
+    max: 10_000,
+    unit: 'ppm',
+    note: "How fast this machine's clock may drift at the worst; error bounds grow by it.",
+    source: 'TM-4; quartz without temperature control',
+  }),
+};
+
 const mempool = {
   pending_bytes_max: integer({
     default: 64 * MEBIBYTE,
@@ -303,7 +362,7 @@ const runtime = {
   }),
 };
 
-export const SCHEMA = { node, p2p, rpc, consensus, mempool, storage, log, runtime };
+export const SCHEMA = { node, p2p, rpc, consensus, time, mempool, storage, log, runtime };
 
 type Schema = typeof SCHEMA;
 type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
@@ -339,6 +398,7 @@ export const SETTINGS: readonly SettingEntry[] = Object.entries(SCHEMA).flatMap(
 export const ORDERED_SETTINGS: readonly { readonly lesser: string; readonly greater: string }[] = [
   { lesser: 'p2p.dial_backoff_ms_min', greater: 'p2p.dial_backoff_ms_max' },
   { lesser: 'rpc.commit_timeout_ms', greater: 'rpc.request_timeout_ms' },
+  { lesser: 'time.answer_timeout_ms', greater: 'time.update_interval_ms' },
   { lesser: 'consensus.round_timeout_ms_min', greater: 'consensus.round_timeout_ms_max' },
   { lesser: 'consensus.round_timeout_ms_initial', greater: 'consensus.round_timeout_ms_max' },
 ];

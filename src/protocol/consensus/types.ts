@@ -15,6 +15,7 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../chain/types.ts';
+import type { TimeReplyMessage, TimeRequestMessage } from '../time/messages.ts';
 
 /** Why a validator asked for the next round. Travels beside the signed part. */
 export type ViewChangeReason =
@@ -115,7 +116,7 @@ export interface BlocksMessage {
   readonly height: Height;
 }
 
-/** Every message between validators that belongs to consensus, the mempool, or catching up. */
+/** Every message between validators that belongs to consensus, the mempool, catching up, or time. */
 export type PeerMessage =
   | ProposalMessage
   | VoteMessage
@@ -127,7 +128,9 @@ export type PeerMessage =
   | GetBatchMessage
   | GetBlocksMessage
   | GetBlockMessage
-  | BlocksMessage;
+  | BlocksMessage
+  | TimeRequestMessage
+  | TimeReplyMessage;
 
 export type PeerMessageKind = PeerMessage['kind'];
 

@@ -164,6 +164,8 @@ export interface ChainFacts {
   readonly namedBatches: readonly BatchDigest[];
   /** CS-10 */
   readonly hasWork: boolean;
+  /** TM-7: this node has adjusted time to propose by. */
+  readonly mayPropose: boolean;
   /** Round of the newest committed block. */
   readonly committedRound: Round;
 }

@@ -69,6 +69,8 @@ export const KINDS: Readonly<Record<WireKind, KindRule>> = {
   GetBlocks: rule(48, 'sync', 256, 32, 200, 800, 'any'),
   GetBlock: rule(49, 'sync', 256, 32, 200, 800, 'any'),
   Blocks: rule(50, 'sync', 2 * MIB, 8_000, 200, 800, 'any'),
+  TimeRequest: rule(64, 'control', 64, 16, 8, 64, 'any'),
+  TimeReply: rule(65, 'control', 128, 32, 8, 64),
 };
 
 /** Greatest length of any frame: what a connection takes at all. @unit bytes */

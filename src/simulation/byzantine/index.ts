@@ -12,6 +12,7 @@ import { flood } from './flood.ts';
 import { forgeSigners } from './forge-signers.ts';
 import { hideQc } from './hide-qc.ts';
 import type { LiarTools, LieModule, LieTools } from './lie.ts';
+import { lieClocks } from './lie-clocks.ts';
 import { lieHeights } from './lie-heights.ts';
 import { lieTimes } from './lie-times.ts';
 import { Memory } from './memory.ts';
@@ -32,6 +33,7 @@ export const LIES: Readonly<Record<LieKind, LieModule>> = {
   'duplicate-signers': duplicateSigners,
   flood,
   mutate,
+  'lie-clocks': lieClocks,
 };
 
 export const LIE_KINDS = Object.keys(LIES).filter((kind): kind is LieKind => Object.hasOwn(LIES, kind));

@@ -25,6 +25,8 @@ export const mutate: LieModule = {
     'GetBlocks',
     'GetBlock',
     'Blocks',
+    'TimeRequest',
+    'TimeReply',
   ],
   lie: (sent, tools) => [instead(sent, mutated(sent.message, tools))],
 };
@@ -62,6 +64,12 @@ function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
       return draws.below(2) === 0
         ? { ...message, requestId: message.requestId + 1 }
         : { ...message, blocks: message.blocks.slice(1) };
+    case 'TimeRequest':
+      return { ...message, requestId: message.requestId + 1 };
+    case 'TimeReply':
+      return draws.below(2) === 0
+        ? { ...message, requestId: message.requestId + 1 }
+        : { ...message, receivedMicros: message.repliedMicros, repliedMicros: message.receivedMicros };
   }
 }
 

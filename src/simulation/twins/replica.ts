@@ -29,6 +29,7 @@ import type {
   StorageReply,
   StorageRequest,
 } from '../../protocol/ports/storage.ts';
+import type { TimeStatusRequested } from '../../protocol/ports/time.ts';
 import type { CellAddress } from '../../protocol/supervision/effect.ts';
 import { ancestry, type HeldBlock } from '../../storage/ancestry.ts';
 
@@ -58,6 +59,7 @@ type GroundMessage =
   | NetworkRequest
   | MempoolRequest
   | SafetyViolated
+  | TimeStatusRequested
   | { readonly type: 'round.failed' };
 
 const BLOCK_LIMITS = { batchesMax: 64, bytesMax: 1_048_576 } as const;
@@ -131,6 +133,7 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
         blockSync,
         commitListeners: [ground],
         alarm: ground,
+        timeCoordinator: ground,
       },
     }),
     child(`${name}/block-sync`, blockSyncMachine, {
@@ -206,6 +209,9 @@ function receive(options: ReplicaOptions, context: GroundContext, message: Groun
       break;
     case 'payload.requested':
       context.tell(message.replyTo, { type: 'payload.selected', tag: message.tag, batches: [] });
+      break;
+    case 'time.statusRequested':
+      context.tell(message.replyTo, { type: 'time.changed', mayPropose: true });
       break;
     case 'blocks.committed':
       for (const block of message.blocks) execute(options, context, block);

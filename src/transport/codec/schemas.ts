@@ -49,6 +49,8 @@ const blockId = branded<BlockId>(hex64);
 const batchDigest = branded<BatchDigest>(hex64);
 const address = branded<Address>(z.string().regex(/^[0-9a-f]{40}$/));
 const wallTime = branded<WallTime>(whole);
+/** Microseconds since 1970. */
+const micros = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 const bytesWithin = (lengthMin: number, lengthMax: number): z.ZodType<Uint8Array> =>
   z.custom<Uint8Array>(
@@ -184,4 +186,11 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
   GetBlocks: z.strictObject({ requestId, from: height, limit: z.int().min(1).max(BLOCKS_MAX) }),
   GetBlock: z.strictObject({ requestId, id: blockId, ancestors: z.int().min(0).max(64) }),
   Blocks: z.strictObject({ requestId, blocks: listOf(certifiedBlock, 0, BLOCKS_MAX), height }),
+  TimeRequest: z.strictObject({ requestId }),
+  TimeReply: z.strictObject({
+    requestId,
+    receivedMicros: micros,
+    repliedMicros: micros,
+    isSynchronised: z.boolean(),
+  }),
 };

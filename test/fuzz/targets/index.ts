@@ -8,6 +8,7 @@ export const TARGETS: ReadonlyMap<string, () => Promise<Target>> = new Map<strin
   ['handshake', async () => (await import('./handshake.ts')).handshake],
   ['upgrade', async () => (await import('./upgrade.ts')).upgrade],
   ['frames', async () => (await import('./frames.ts')).frames],
+  ['ntp-packet', async () => (await import('./ntp-packet.ts')).ntpPacket],
   ['rpc', async () => (await import('./rpc.ts')).rpc],
   ['kv', async () => (await import('./kv.ts')).kvTransactions],
   ['config', async () => (await import('./config.ts')).config],

@@ -43,6 +43,7 @@ const input = {
   blockSync: 'block-sync',
   commitListeners: ['executor', 'mempool'],
   alarm: 'alarm',
+  timeCoordinator: 'time',
 };
 const { blocks, qcs } = chainOf(
   place,
@@ -166,6 +167,7 @@ describe('round-manager chart: recovery', () => {
       { type: 'peer.connected', peer: addressAt(1) } as const,
       { type: 'peer.disconnected', peer: addressAt(1) } as const,
       candidate(blockAt(1)),
+      { type: 'time.changed', mayPropose: true } as const,
       durable(1),
       found(77),
       failed(77, 'recovery.requested'),
@@ -180,6 +182,20 @@ describe('round-manager chart: recovery', () => {
     const told = toldTo(chart.send(found()), 'view-change');
     const { hasWork } = liveOf(chart);
     expect(told.at(-1)).toEqual({ type: 'work.changed', hasWork });
+  });
+});
+
+describe('round-manager chart: time (TM-7)', () => {
+  it('asks whether it may propose once it runs, and tells the round what it hears', () => {
+    const chart = reach.start(input);
+    const asked = toldTo(chart.send(found()), 'time');
+    expect(asked).toEqual([{ type: 'time.statusRequested', replyTo: 'rm' }]);
+    chart.send(entered(1));
+    const told = toldTo(chart.send({ type: 'time.changed', mayPropose: true }), 'rm/round/0/1');
+    expect(told).toMatchObject([{ type: 'facts.changed', facts: { mayPropose: true } }]);
+    expect(toldTo(chart.send({ type: 'time.changed', mayPropose: true }), 'rm/round/0/1')).toEqual([]);
+    const taken = toldTo(chart.send({ type: 'time.changed', mayPropose: false }), 'rm/round/0/1');
+    expect(taken).toMatchObject([{ type: 'facts.changed', facts: { mayPropose: false } }]);
   });
 });
 

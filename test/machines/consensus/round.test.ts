@@ -39,6 +39,7 @@ const facts = (change: Partial<ChainFacts> = {}): ChainFacts => ({
   executed: GENESIS_EXECUTED,
   namedBatches: [],
   hasWork: true,
+  mayPropose: true,
   committedRound: round(0),
   ...change,
 });
@@ -46,6 +47,7 @@ const unknown: ChainFacts = {
   parentId: root.blockId,
   namedBatches: [],
   hasWork: true,
+  mayPropose: true,
   committedRound: round(0),
 };
 

@@ -7,6 +7,7 @@ import { isPeerMessage } from '../../../src/protocol/transport/kinds.ts';
 import type { Letter } from '../../../src/simulation/byzantine/lie.ts';
 import type { RunPlan } from '../../../src/simulation/plan.ts';
 import { runPlan } from '../../../src/simulation/run.ts';
+import { START_WALL_MS } from '../../../src/simulation/validator.ts';
 import { CALM } from '../../../src/transport/hub.ts';
 
 export const LIAR = 3;
@@ -38,6 +39,25 @@ export const ROUGH_PLAN: RunPlan = {
   durationMs: 40_000,
   ending: { kind: 'stop' },
 };
+
+export type TimeLetter = Letter & Letter<'TimeReply'>;
+
+/** Honest answers about time, one a second, to each of the others in turn; each took 2 ms to write. */
+export function timeReplies({ epoch, signer }: Correspondence): readonly TimeLetter[] {
+  const others = epoch.set.validators.filter(({ address }) => address !== signer.address);
+  return Array.from({ length: 16 }, (_, turn) => turn).flatMap((turn) =>
+    others.map(({ address }, place): TimeLetter => {
+      const requestId = turn * others.length + place;
+      const receivedMicros = (START_WALL_MS + requestId * 1_000) * 1_000;
+      const repliedMicros = receivedMicros + 2_000;
+      return {
+        from: signer.address,
+        to: address,
+        message: { kind: 'TimeReply', requestId, receivedMicros, repliedMicros, isSynchronised: true },
+      };
+    }),
+  );
+}
 
 let known: Correspondence | undefined;
 

@@ -22,10 +22,14 @@ import { createLiar, LIE_KINDS, LIES } from '../../../src/simulation/byzantine/i
 import type { Letter } from '../../../src/simulation/byzantine/lie.ts';
 import type { LieKind } from '../../../src/simulation/plan.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
-import { correspondence, LIAR } from './letters.ts';
+import { correspondence, LIAR, timeReplies } from './letters.ts';
 
 const LIMITS = { batchesMax: 64, bytesMax: 1_048_576 };
-const { epoch, bls, signer, letters } = correspondence();
+const { epoch, bls, signer, letters: real } = correspondence();
+const letters: typeof real = [
+  ...real,
+  ...timeReplies(correspondence()).map((letter) => ({ direction: 'sent', letter }) as const),
+];
 
 interface Told<Kind extends PeerMessageKind> {
   readonly truth: Letter<Kind>;
@@ -91,9 +95,9 @@ describe('every lie', () => {
 
   it.each(LIE_KINDS)('%s: leaves what does not concern it alone', (lie) => {
     const { concerns } = LIES[lie];
-    const others = (['Proposal', 'Vote', 'QC', 'ViewChange', 'Batch', 'GetBlock'] as const).filter(
-      (kind) => !concerns.includes(kind),
-    );
+    const others = (
+      ['Proposal', 'Vote', 'QC', 'ViewChange', 'Batch', 'GetBlock', 'TimeReply'] as const
+    ).filter((kind) => !concerns.includes(kind));
     for (const kind of others) {
       for (const { truth, said } of told(lie, kind)) {
         expect(said).toHaveLength(1);

@@ -125,6 +125,8 @@ const KINDS: Readonly<Record<PeerMessage['kind'], true>> = {
   GetBlocks: true,
   GetBlock: true,
   Blocks: true,
+  TimeRequest: true,
+  TimeReply: true,
 };
 
 const isOfConsensus = (message: Transit['message']): message is PeerMessage =>

@@ -174,6 +174,14 @@ export const MESSAGES: {
     blocks: fc.array(certified, { maxLength: 3 }),
     height,
   }),
+  TimeRequest: fc.record({ kind: kind('TimeRequest'), requestId: ordinal }),
+  TimeReply: fc.record({
+    kind: kind('TimeReply'),
+    requestId: ordinal,
+    receivedMicros: fc.maxSafeNat(),
+    repliedMicros: fc.maxSafeNat(),
+    isSynchronised: fc.boolean(),
+  }),
 };
 
 export const anyMessage: fc.Arbitrary<WireMessage> = fc.oneof(...Object.values(MESSAGES));

@@ -3,6 +3,7 @@ import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import type { WireMessage } from '../../../src/protocol/transport/messages.ts';
+import { PROTOCOL_VERSION } from '../../../src/protocol/transport/version.ts';
 import { decode, encode, readEnvelope } from '../../../src/transport/codec/codec.ts';
 import { anyMessage, MESSAGES } from './arbitraries.ts';
 
@@ -179,17 +180,18 @@ describe('codec: kinds (TP-9, TP-10)', () => {
   });
 
   it('ignores an unknown kind of a newer minor version', () => {
-    expect(decode(foreign.pack([1, 99, {}]))).toEqual({ outcome: 'ignored', number: 99, version: 1 });
+    const version = PROTOCOL_VERSION.minor + 1;
+    expect(decode(foreign.pack([version, 99, {}]))).toEqual({ outcome: 'ignored', number: 99, version });
   });
 
   it('refuses an unknown kind of its own version', () => {
-    expect(decode(foreign.pack([0, 99, {}]))).toMatchObject({
+    expect(decode(foreign.pack([PROTOCOL_VERSION.minor, 99, {}]))).toMatchObject({
       refusal: { code: 'KIND_UNKNOWN', number: 99 },
     });
   });
 
   it('reads a known kind of a newer minor version', () => {
-    expect(decode(foreign.pack([1, KINDS.Ping.number, { nonce: 5 }]))).toEqual({
+    expect(decode(foreign.pack([PROTOCOL_VERSION.minor + 1, KINDS.Ping.number, { nonce: 5 }]))).toEqual({
       outcome: 'decoded',
       message: { kind: 'Ping', nonce: 5 },
     });

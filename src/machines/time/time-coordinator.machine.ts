@@ -1,0 +1,84 @@
+/** The TimeCoordinator chart: starting → acquiring → synchronised ⇄ holdingOver; back to acquiring when time is lost. Pure. */
+import { initialTime, now, timeCoordinatorSetup } from './time-coordinator.setup.ts';
+
+/** TM-1: what was measured by a clock that was stepped is worth nothing. */
+const look = [
+  { guard: 'systemClockStepped', target: '#acquiring', reenter: true, actions: 'discardSamples' },
+  { actions: 'recordLook' },
+] as const;
+
+export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
+  id: 'time-coordinator',
+  context: ({ input, self }) => initialTime(input, now({ self })),
+  initial: 'starting',
+  on: {
+    'message.received': { actions: 'takePeerMessage' },
+    'ntp.answered': { actions: 'takeNtpReply' },
+    'ntp.failed': { actions: 'takeNtpReply' },
+    'time.statusRequested': { actions: 'answerMayPropose' },
+    'poll.due': { actions: 'syncWithPeers' },
+    'servers.due': { actions: 'syncWithNtp' },
+    'update.due': { actions: 'applyTimeOffset' },
+    'peer.connected': { actions: 'askNewcomer' },
+    // Whoever is gone does not answer, and is scored for that.
+    'peer.disconnected': {},
+  },
+  states: {
+    starting: {
+      entry: 'startSyncLoop',
+      on: {
+        'clock.looked': { target: 'acquiring', actions: 'beginWithLook' },
+        'peer.connected': {},
+      },
+    },
+    /** No adjusted time: this node proposes nothing. */
+    acquiring: {
+      id: 'acquiring',
+      entry: ['forgetBound', 'takeBackMayPropose', 'syncWithPeers', 'syncWithNtp'],
+      exit: { type: 'lower', params: { alert: 'NoAdjustedTime' } },
+      always: {
+        guard: 'updateWasAccepted',
+        target: 'synchronised',
+        actions: { type: 'lower', params: { alert: 'SystemClockStepped' } },
+      },
+      after: {
+        patience: {
+          actions: {
+            type: 'raise',
+            params: {
+              alert: 'NoAdjustedTime',
+              detail: 'no source of time can be used yet: this node votes and does not propose',
+            },
+          },
+        },
+      },
+      on: { 'clock.looked': look },
+    },
+    synchronised: {
+      entry: 'tellMayPropose',
+      always: [
+        { guard: 'boundIsWrong', target: 'acquiring' },
+        { guard: 'nothingComes', target: 'holdingOver' },
+      ],
+      on: { 'clock.looked': look },
+    },
+    /** The clock goes on as it was led last; the error bound grows. */
+    holdingOver: {
+      entry: {
+        type: 'raise',
+        params: {
+          alert: 'HoldOver',
+          detail:
+            'no source of time can be used; the clock goes on as it was led last, less surely every second',
+        },
+      },
+      exit: { type: 'lower', params: { alert: 'HoldOver' } },
+      always: [
+        { guard: 'boundIsWrong', target: 'acquiring' },
+        { guard: 'nothingToFallBackOn', target: 'acquiring' },
+        { guard: 'updateWasAccepted', target: 'synchronised' },
+      ],
+      on: { 'clock.looked': look },
+    },
+  },
+});

@@ -1,0 +1,106 @@
+/**
+ * Parts of the TimeCoordinator chart (seed 000): owner of adjusted time, its error bound, and whether this node may
+ * propose by it. Pure: the clock itself and the NTP client are boundary actors. Rules TM-1 to TM-7, docs/protocol/time.md.
+ */
+import { setup } from 'xstate';
+import { millis } from '../../base/units.ts';
+import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
+import type { ClockLooked, NtpReply, TimeStatusRequested } from '../../protocol/ports/time.ts';
+import type { TimeReplyMessage, TimeRequestMessage } from '../../protocol/time/messages.ts';
+import type { TimeAlert } from '../../protocol/time/types.ts';
+import { declare, now, on, step, types } from '../vocabulary/index.ts';
+import {
+  forgetBound,
+  hasStepped,
+  initialTime,
+  isBoundWrong,
+  isLost,
+  isStale,
+  type TimeCoordinatorContext,
+  type TimeCoordinatorInput,
+  type TimeCoordinatorPrivateEvent,
+  tellMayPropose,
+} from './time-coordinator.live.ts';
+import {
+  askNewcomer,
+  beginWithLook,
+  startSyncLoop,
+  syncWithNtp,
+  syncWithPeers,
+  takeNtpReply,
+  takePeerMessage,
+} from './time-coordinator.polling.ts';
+import { alerted, discardSamples, update } from './time-coordinator.updating.ts';
+
+export type { TimeCoordinatorContext, TimeCoordinatorInput, UpdateRecord } from './time-coordinator.live.ts';
+export { initialTime, now };
+
+/** Time that is still being acquired after so long is an alert. @unit ms @source chosen */
+const PATIENCE_MS = millis(5_000);
+
+type TimeCoordinatorPublicEvent =
+  | PeerMessageReceived<TimeRequestMessage | TimeReplyMessage>
+  | ConnectivityEvent
+  | ClockLooked
+  | NtpReply
+  | TimeStatusRequested;
+
+/** Event types that other cells may send (RT-16). */
+export const TIME_COORDINATOR_EVENTS = declare<TimeCoordinatorPublicEvent>()(
+  'message.received',
+  'peer.connected',
+  'peer.disconnected',
+  'clock.looked',
+  'ntp.answered',
+  'ntp.failed',
+  'time.statusRequested',
+);
+
+export const timeCoordinatorSetup = setup({
+  types: types<
+    TimeCoordinatorContext,
+    TimeCoordinatorPublicEvent | TimeCoordinatorPrivateEvent,
+    TimeCoordinatorInput
+  >(),
+  guards: {
+    systemClockStepped: ({ context, event }) => event.type === 'clock.looked' && hasStepped(context, event),
+    updateWasAccepted: ({ context }) => context.verdict === 'accepted',
+    boundIsWrong: ({ context }) => isBoundWrong(context),
+    nothingComes: ({ context }) => isStale(context),
+    nothingToFallBackOn: ({ context }) => isLost(context),
+  },
+  delays: { patience: PATIENCE_MS },
+  actions: {
+    startSyncLoop: step(({ context, ...clock }) => startSyncLoop(context, clock)),
+    beginWithLook: step(on('clock.looked', ({ event }) => beginWithLook(event))),
+    recordLook: step(on('clock.looked', ({ event }) => ({ context: { look: event } }))),
+    discardSamples: step(on('clock.looked', ({ context, event }) => discardSamples(context, event))),
+    forgetBound: step(({ context }) => forgetBound(context)),
+    syncWithPeers: step(({ context, ...clock }) => syncWithPeers(context, clock)),
+    syncWithNtp: step(({ context, ...clock }) => syncWithNtp(context, clock)),
+    askNewcomer: step(
+      on('peer.connected', ({ context, event: { peer }, ...clock }) => askNewcomer(context, peer, clock)),
+    ),
+    takePeerMessage: step(
+      on('message.received', ({ context, event: { from, message }, ...clock }) =>
+        takePeerMessage(context, from, message, clock),
+      ),
+    ),
+    takeNtpReply: step(({ context, event, ...clock }) =>
+      event.type === 'ntp.answered' || event.type === 'ntp.failed' ? takeNtpReply(context, event, clock) : {},
+    ),
+    applyTimeOffset: step(({ context, ...clock }) => update(context, clock)),
+    tellMayPropose: step(({ context }) => tellMayPropose(context, context.listeners)),
+    /** At a first start nobody believes that there is adjusted time. */
+    takeBackMayPropose: step(({ context }) =>
+      context.wasAdjusted ? tellMayPropose(context, context.listeners) : {},
+    ),
+    answerMayPropose: step(
+      on('time.statusRequested', ({ context, event }) => tellMayPropose(context, [event.replyTo])),
+    ),
+    raise: step(({ context }, { alert, detail }: { readonly alert: TimeAlert; readonly detail: string }) =>
+      alerted(context, [alert], [[alert, detail]]),
+    ),
+    lower: step(({ context }, { alert }: { readonly alert: TimeAlert }) => alerted(context, [alert], [])),
+  },
+});

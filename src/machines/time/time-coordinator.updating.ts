@@ -1,0 +1,278 @@
+/**
+ * What the time-coordinator makes of the answers: a correction of the clock, or none, and what the operator hears of it.
+ * Pure. Rules TM-3 to TM-7, docs/protocol/time.md; the rules themselves are in protocol/time/.
+ */
+import type { Monotonic } from '../../base/units.ts';
+import type { ClockLooked } from '../../protocol/ports/time.ts';
+import type { Effect } from '../../protocol/supervision/effect.ts';
+import { adjustedTime, type Discipline, slewLeft } from '../../protocol/time/adjusted.ts';
+import { driftAlerts, stepAlerts } from '../../protocol/time/alerts.ts';
+import { correct, type Steps } from '../../protocol/time/discipline.ts';
+import { type RateWindow, ratePpmOf, withTarget } from '../../protocol/time/drift-rate.ts';
+import { withinOldBound } from '../../protocol/time/hybrid.ts';
+import { candidateOf, clearSamples, hasTried } from '../../protocol/time/ntp-association.ts';
+import { EMPTY_POLL } from '../../protocol/time/poll.ts';
+import { clockStep } from '../../protocol/time/sample.ts';
+import { asksNtp, type Findings, findingsOf, peersDisagree } from '../../protocol/time/sources.ts';
+import type { TimeAlert, TimeSource } from '../../protocol/time/types.ts';
+import {
+  type Clock,
+  type Decided,
+  errorNow,
+  isAcquiring,
+  isQuick,
+  ownOffset,
+  systemTimeNow,
+  type TimeCoordinatorContext,
+  toClock,
+  type UpdateRecord,
+  type Weighing,
+} from './time-coordinator.live.ts';
+import { closedPoll } from './time-coordinator.polling.ts';
+
+/** While time is being acquired, alerts wait for so many polls: everything may still come. @unit polls @source chosen */
+const QUIET_POLLS = 5;
+/** Updates kept for readers; the oldest makes room. @unit updates @source chosen: twenty minutes at 10 s */
+const HISTORY_MAX = 128;
+
+/** TM-3 to TM-6: the sources together, held against what this node knew before. */
+export function weigh(context: TimeCoordinatorContext, now: Monotonic): Weighing {
+  const { discipline, look, config, validators, self, peers, poll } = context;
+  if (discipline === undefined || look === undefined) return { status: 'none', findings: undefined };
+  const own = ownOffset(discipline, now);
+  const findings = findingsOf({
+    config,
+    validators,
+    self,
+    now,
+    ownOffset: own,
+    systemOffset: look.systemTime - look.at,
+    isSynchronised: !isAcquiring(context),
+    peers,
+    heard: poll.heard,
+    servers: [...context.servers.values()].flatMap((server) => candidateOf(server, now) ?? []),
+  });
+  const { estimate } = findings;
+  if (estimate === undefined || isPremature(context, findings)) return { status: 'none', findings };
+  // TM-4; while it steps, a node's own bound is that of a clock that was never compared.
+  if (!isQuick(context) && !withinOldBound(estimate.interval, own, errorNow(context, now))) {
+    return { status: 'contradicted', findings };
+  }
+  const correction = correct(
+    { discipline, steps: stepsAllowed(context), ratePpm: ratePpmOf(context.rate) },
+    { now, targetOffset: estimate.offset, systemTime: systemTimeNow(look, now), config },
+  );
+  return correction.status === 'refused'
+    ? { status: 'refused', findings, correction }
+    : { status: 'accepted', findings, correction, estimate };
+}
+
+/** TM-5: a cold start. What system clocks say together would bind NTP later, so NTP is heard first. */
+const isPremature = (
+  context: TimeCoordinatorContext,
+  { estimate, peersAreSynchronised }: Findings,
+): boolean =>
+  isAcquiring(context) &&
+  estimate?.by === 'peers' &&
+  !peersAreSynchronised &&
+  ![...context.servers.values()].every(hasTried);
+
+/** TM-6: the first updates may step; once time was handed out, forward only. */
+function stepsAllowed(context: TimeCoordinatorContext): Steps {
+  if (!isQuick(context)) return 'none';
+  return context.wasAdjusted ? 'forward' : 'any';
+}
+
+const isFirst = ({ updates, wasAdjusted }: TimeCoordinatorContext): boolean => updates === 0 && !wasAdjusted;
+
+/** The poll is over, and its answers are weighed (seed 000: checkDriftWithPeers, applyTimeOffset). */
+export function update(context: TimeCoordinatorContext, clock: Clock): Decided {
+  const closed: TimeCoordinatorContext = { ...context, ...closedPoll(context) };
+  const weighing = weigh(closed, clock.now);
+  const verdict = weighing.status;
+  const next =
+    weighing.status === 'accepted'
+      ? applyTimeOffset(closed, weighing, clock)
+      : { context: { ...closed, missed: closed.missed + 1 }, effects: [] };
+  const contradictions = verdict === 'contradicted' ? closed.contradictions + 1 : 0;
+  const after: TimeCoordinatorContext = {
+    ...next.context,
+    verdict,
+    contradictions,
+    findings: weighing.findings,
+  };
+  const told = alerted(after, OF_AN_UPDATE, conditionsAfter(after, weighing, clock.now));
+  return { context: told.context, effects: [...next.effects, ...(told.effects ?? [])] };
+}
+
+interface Applied {
+  readonly context: TimeCoordinatorContext;
+  readonly effects: readonly Effect[];
+}
+
+/** TM-6: the clock of all cells is led to what the sources say (seed 000). */
+function applyTimeOffset(
+  context: TimeCoordinatorContext,
+  { correction, estimate, findings: { ntp } }: Extract<Weighing, { status: 'accepted' }>,
+  { now, wall }: Clock,
+): Applied {
+  const { discipline } = correction;
+  const record: UpdateRecord = {
+    at: wall,
+    by: estimate.by,
+    outcome: correction.status,
+    correction: correction.correction,
+    error: estimate.error,
+    systemOffset: systemOffsetOf(context, discipline, now),
+    peers: peerOffsets(context, now),
+  };
+  return {
+    context: {
+      ...context,
+      discipline,
+      updates: context.updates + 1,
+      lastUpdate: now,
+      missed: 0,
+      bound: { error: estimate.error, at: now },
+      rate: ntp.status === 'selected' ? withRate(context, now, ntp.offset) : context.rate,
+      history: [...context.history, record].slice(-HISTORY_MAX),
+    },
+    effects: [toClock(context, { type: 'clock.disciplined', discipline, isFirst: isFirst(context) })],
+  };
+}
+
+/** One target a poll: between two polls the servers say nothing new. */
+function withRate({ rate, config }: TimeCoordinatorContext, at: Monotonic, offset: number): RateWindow {
+  const newest = rate.at(-1);
+  return newest !== undefined && at - newest.at < config.ntpPollIntervalMs
+    ? rate
+    : withTarget(rate, { at, offset });
+}
+
+/** System clock minus what adjusted time is led to. @unit ms */
+export function systemOffsetOf(
+  { look }: TimeCoordinatorContext,
+  discipline: Discipline,
+  now: Monotonic,
+): number {
+  if (look === undefined) return 0;
+  return systemTimeNow(look, now) - adjustedTime(discipline, now) - slewLeft(discipline, now);
+}
+
+/** The peers' clocks minus adjusted time, of the newest poll. @unit ms */
+function peerOffsets({ poll, discipline }: TimeCoordinatorContext, now: Monotonic): UpdateRecord['peers'] {
+  if (discipline === undefined) return [];
+  const own = ownOffset(discipline, now);
+  return [...poll.heard].map(([peer, { sample }]) => ({ peer, offset: sample.offset - own }));
+}
+
+const OF_AN_UPDATE: readonly TimeAlert[] = [
+  'ClockDrift',
+  'ClockDriftSevere',
+  'ClockDriftCritical',
+  'NoMajority',
+  'NtpUnavailable',
+  'TooFewPeers',
+  'TimeSourceConflict',
+  'PeersDisagree',
+  'UpdateContradicted',
+  'PanicThreshold',
+];
+
+type Condition = readonly [TimeAlert, string];
+
+/** What an update says to the operator. While time is being acquired everything may still come. */
+function conditionsAfter(
+  context: TimeCoordinatorContext,
+  weighing: Weighing,
+  now: Monotonic,
+): readonly Condition[] {
+  const { findings } = weighing;
+  if (findings === undefined || (isAcquiring(context) && context.polls <= QUIET_POLLS)) return [];
+  const { discipline, config } = context;
+  const own = discipline === undefined ? 0 : ownOffset(discipline, now);
+  const offset = discipline === undefined ? 0 : systemOffsetOf(context, discipline, now);
+  return [
+    ...(isAcquiring(context) ? [] : driftAlerts(offset, config)),
+    ...ofSources(context, findings),
+    ...(!isAcquiring(context) && peersDisagree(findings, own, errorNow(context, now))
+      ? [
+          [
+            'PeersDisagree',
+            "this node's time is outside what its peers agree on; check its clock and time.source",
+          ] as const,
+        ]
+      : []),
+    ...ofRefusal(weighing),
+  ];
+}
+
+function ofSources({ config }: TimeCoordinatorContext, findings: Findings): readonly Condition[] {
+  const conditions: Condition[] = [];
+  const { ntp, peers, conflict } = findings;
+  if (asksNtp(config.source) && config.servers.length > 0) {
+    if (ntp.status === 'noMajority')
+      conditions.push([
+        'NoMajority',
+        `of ${ntp.candidates} NTP servers ${ntp.agreeing} agree; name more servers in time.servers, or take the wrong ones away`,
+      ]);
+    if (ntp.status === 'noCandidates')
+      conditions.push([
+        'NtpUnavailable',
+        `no usable answer of ${config.servers.join(', ')}; check the network and time.servers`,
+      ]);
+  }
+  if (followsPeers(config.source) && peers.status === 'tooFewAnswers')
+    conditions.push([
+      'TooFewPeers',
+      `answers about time have power ${peers.power}, ${peers.needed} are needed; check the connections`,
+    ]);
+  if (conflict)
+    conditions.push([
+      'TimeSourceConflict',
+      'the NTP servers are outside what the peers agree on; the peers are followed. Check time.servers',
+    ]);
+  return conditions;
+}
+
+const followsPeers = (source: TimeSource): boolean => source === 'peers' || source === 'hybrid';
+
+function ofRefusal(weighing: Weighing): readonly Condition[] {
+  if (weighing.status === 'contradicted') {
+    const detail = 'an update contradicts the error bound of this node; if it lasts, time is acquired anew';
+    return [['UpdateContradicted', detail]];
+  }
+  if (weighing.status !== 'refused') return [];
+  const { correction, limit } = weighing.correction;
+  const detail = `a correction of ${(correction / 1_000).toFixed(1)} s was refused (more than ${limit / 1_000} s); set this machine's clock`;
+  return [['PanicThreshold', detail]];
+}
+
+/** The alerts of a group become these; what begins and ends is told to the node's log. */
+export function alerted(
+  context: TimeCoordinatorContext,
+  group: readonly TimeAlert[],
+  conditions: readonly Condition[],
+): Applied {
+  const wanted = new Map([...[...context.alerts].filter(([alert]) => !group.includes(alert)), ...conditions]);
+  const { raised, cleared, repeated, standing } = stepAlerts(context.alerts, wanted);
+  const alertCounts = new Map(context.alertCounts);
+  for (const { alert } of raised) alertCounts.set(alert, (alertCounts.get(alert) ?? 0) + 1);
+  const silent = raised.length + cleared.length + repeated.length === 0;
+  return {
+    context: { ...context, alerts: standing, alertCounts },
+    effects: silent ? [] : [toClock(context, { type: 'alerts.changed', raised, cleared, repeated })],
+  };
+}
+
+/** TM-1: what was measured before the step says nothing now; the poll begins anew. */
+export function discardSamples(context: TimeCoordinatorContext, look: ClockLooked): Decided {
+  const moved = context.look === undefined ? 0 : clockStep(context.look, look);
+  const servers = new Map([...context.servers].map(([server, one]) => [server, clearSamples(one, look.at)]));
+  const detail = `this machine's clock moved by ${(moved / 1_000).toFixed(3)} s against its monotonic clock; time is acquired anew`;
+  return alerted(
+    { ...context, look, servers, poll: EMPTY_POLL },
+    ['SystemClockStepped'],
+    [['SystemClockStepped', detail]],
+  );
+}
