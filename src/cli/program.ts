@@ -14,6 +14,7 @@ import { addResetCommand } from './commands/reset.ts';
 import { addSetupCommands } from './commands/setup.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addStartCommand } from './commands/start.ts';
+import { addTimeCommand } from './commands/time.ts';
 import { addUseCommands } from './commands/use.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { CommandFailure } from './failure.ts';
@@ -52,6 +53,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addStartCommand(program, status);
   addSetupCommands(program);
   addReadCommands(program);
+  addTimeCommand(program);
   addUseCommands(program);
   addKeyCommands(program);
   addResetCommand(program);

@@ -67,6 +67,72 @@ export const ROUNDS = z.object({
   ),
 });
 
+const ms = z.number().nullable();
+
+export const TIME = z.object({
+  state: z.string(),
+  source: z.string(),
+  led_by: z.string().nullable(),
+  adjusted_time: z.string(),
+  is_adjusted: z.boolean(),
+  system_time: z.string(),
+  system_offset_ms: z.number(),
+  error_ms: ms,
+  rate_ppm: z.number(),
+  slew_left_ms: z.number(),
+  updates: z.number(),
+  last_update_age_ms: ms,
+  may_propose: z.boolean(),
+  alerts: z.array(z.object({ alert: z.string(), detail: z.string() })),
+  alert_counts: z.record(z.string(), z.number()),
+  peers: z.array(
+    z.object({
+      peer: z.string(),
+      name: z.string(),
+      offset_ms: ms,
+      last_update_age_ms: ms,
+      round_trip_ms: ms,
+      reliability: z.number(),
+      is_synchronised: z.boolean(),
+    }),
+  ),
+  servers: z.array(
+    z.object({
+      server: z.string(),
+      status: z.string(),
+      why: z.string(),
+      reach: z.number(),
+      offset_ms: ms,
+      delay_ms: ms,
+      root_distance_ms: ms,
+      stratum: z.number().nullable(),
+    }),
+  ),
+  findings: z
+    .looseObject({
+      peers: z.looseObject({
+        status: z.string(),
+        lo_ms: z.number().optional(),
+        hi_ms: z.number().optional(),
+        low: z.array(z.string()).optional(),
+        high: z.array(z.string()).optional(),
+      }),
+      conflict: z.boolean(),
+    })
+    .nullable(),
+  history: z.array(
+    z.object({
+      at: z.string(),
+      by: z.string(),
+      outcome: z.string(),
+      correction_ms: z.number(),
+      error_ms: z.number(),
+      system_offset_ms: z.number(),
+      peers: z.array(z.object({ peer: z.string(), offset_ms: z.number() })),
+    }),
+  ),
+});
+
 export const COMMITTED = z.object({
   check_tx: z.object({ code: z.number(), log: z.string() }),
   tx_result: z.object({ code: z.number(), log: z.string(), codespace: z.string() }),

@@ -16,6 +16,8 @@ export interface HealthFacts extends Standing {
   readonly quorumPower: Power;
   /** Consensus has read its state back. */
   readonly recovered: boolean;
+  /** There is adjusted time (TM-7). */
+  readonly mayPropose: boolean;
   /** Longest recent stall of the event loop. @unit ms */
   readonly loopLagMs: number;
   readonly loopLagMsMax: number;
@@ -41,6 +43,7 @@ export function reasonsAgainst(facts: HealthFacts): readonly string[] {
   }
   if (facts.fetching) reasons.push('blocks are being fetched from peers');
   if (!facts.recovered) reasons.push('consensus has not recovered from the store');
+  if (!facts.mayPropose) reasons.push('no adjusted time: this node does not propose');
   if (executionFailure !== undefined) reasons.push(`blocks are not executed: ${executionFailure}`);
   if (behind(facts) > EXECUTED_BEHIND_MAX) {
     reasons.push(`the application is at height ${executedHeight}, the chain at ${committedHeight}`);

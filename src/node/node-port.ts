@@ -26,12 +26,14 @@ import type {
   RoundReport,
   RoundsReport,
   StoredBlock,
+  TimeReport,
   ViewChangeReport,
 } from '../rpc/node-port.ts';
 import type { Read, StoreReader } from '../storage/store.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
-import { blockSyncOf, mempoolOf, roundOf, safetyOf, treeOf, viewOf } from './views.ts';
+import { type Clocks, timeReport } from './time-report.ts';
+import { blockSyncOf, mempoolOf, roundOf, safetyOf, timeOf, treeOf, viewOf } from './views.ts';
 
 /** What of a node does not change while it runs. */
 export interface NodeIdentityCard {
@@ -52,6 +54,7 @@ export interface NodeSurroundings {
   readonly rpcAddress: () => string;
   readonly startedAt: WallTime;
   readonly peers: () => readonly PeerStatus[];
+  readonly time: Clocks;
   /** Longest recent stall of the event loop. @unit ms */
   readonly loopLagMs: () => number;
   readonly loopLagMsMax: number;
@@ -126,12 +129,16 @@ export function createNodePort(
     executedHeight: executed().height,
   });
 
+  const names = new Map(card.genesis.validators.map(({ address, name }) => [address, name]));
+  const time = (): TimeReport => timeReport(surroundings.time, timeOf(system), names);
+
   const health = (): NodeHealth => ({
     reasons: reasonsAgainst({
       ...standing(),
       reachablePower: reachablePower(),
       quorumPower: epoch.set.quorumPower,
       recovered: viewOf(system) !== undefined,
+      mayPropose: time().mayPropose,
       loopLagMs: surroundings.loopLagMs(),
       loopLagMsMax: surroundings.loopLagMsMax,
     }),
@@ -200,6 +207,8 @@ export function createNodePort(
     },
     peers: surroundings.peers,
     rounds,
+    time,
+    adjustedTime: () => surroundings.time.adjusted.read(),
     pending(limit) {
       const mempool = mempoolOf(system)?.mempool;
       return {

@@ -2,7 +2,6 @@
  * Starts one node out of its home: reads what is there, opens the store, builds the tree, and says when and why it ended.
  * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
  */
-import { existsSync } from 'node:fs';
 import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.ts';
 import { child, createSystem, handler, realClock, seededRandom } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
@@ -15,7 +14,7 @@ import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
-import type { Address, Digest, ValidatorSet } from '../protocol/chain/types.ts';
+import type { Address, ValidatorSet } from '../protocol/chain/types.ts';
 import { powerOf, validatorSet } from '../protocol/chain/validator-set.ts';
 import { firstEpoch } from '../protocol/consensus/epoch.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
@@ -26,20 +25,16 @@ import { DIAL_BACKOFF } from '../protocol/transport/backoff.ts';
 import type { Endpoint } from '../protocol/transport/messages.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
 import type { NodePort, PeerStatus } from '../rpc/node-port.ts';
-import { describeKeyProblem, loadKeys, type NodeKeys } from '../storage/key-store.ts';
 import { openStore } from '../storage/open.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import { createNetwork, type Network } from '../transport/network.ts';
-import { ensureAdminToken } from './config/admin-token.ts';
-import { loadGenesis } from './config/genesis-file.ts';
 import { homePaths } from './config/home.ts';
-import { readPassphrase } from './config/passphrase.ts';
-import { rememberedPossessions } from './config/possessions.ts';
 import type { Config } from './config/schema.ts';
 import { StartRefused } from './config/start-refused.ts';
 import { ExecutionWatch } from './execution-watch.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { createNodePort } from './node-port.ts';
+import { readHome, refusal, requireClockAfter } from './read-home.ts';
 import { StorageWatch } from './storage-watch.ts';
 import { nodeClocks } from './time-cells.ts';
 import { nodeTree } from './tree.ts';
@@ -61,13 +56,6 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-interface Home {
-  readonly genesis: GenesisDocument;
-  readonly genesisHash: Digest;
-  readonly keys: NodeKeys;
-  readonly adminToken: string;
-}
-
 /** Starts the node of `home`; resolves when it listens. Throws StartRefused, or the system's own error. */
 export async function startNode(home: string, config: Config): Promise<RunningNode> {
   const { engine: bls } = await loadBlsEngine();
@@ -84,7 +72,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       `validator ${keys.identity.nodeId} is not in the genesis of ${genesis.chainId}`,
     );
   }
-  requireClockAfter(genesis, paths.genesisFile);
+  requireClockAfter(genesis, paths.genesisFile, config.time);
   const log = openLog({ ...config.log, moniker: config.node.moniker });
   const opened = openStore(paths.data, domain, {
     segmentBytes: config.storage.segmentBytes,
@@ -265,39 +253,6 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
     },
   };
 }
-
-function readHome(home: string, bls: BlsEngine): Home {
-  const paths = homePaths(home);
-  if (!existsSync(paths.genesisFile))
-    throw refusal(paths.genesisFile, 'there is no genesis; run `althing init` first');
-  const possessions = rememberedPossessions(bls, paths.possessions);
-  const genesis = loadGenesis(paths.genesisFile, possessions);
-  if (genesis.status === 'refused') throw new StartRefused('config', genesis.problems);
-  possessions.save(paths.possessions);
-  const passphrase = readPassphrase(process.env);
-  const keys = loadKeys(paths.keys, { engine: bls, ...(passphrase === undefined ? {} : { passphrase }) });
-  if (keys.status === 'refused') throw refusal(paths.keys, describeKeyProblem(keys.problem));
-  return {
-    genesis: genesis.genesis,
-    genesisHash: genesis.hash,
-    keys: keys.keys,
-    adminToken: ensureAdminToken(paths.adminTokenFile),
-  };
-}
-
-/** A clock before the genesis would make every block late: no start, rather than a validator that cannot vote. */
-function requireClockAfter({ genesisTime, parameters }: GenesisDocument, where: string): void {
-  const now = Date.now();
-  if (now + parameters.timePrecision >= genesisTime) return;
-  const [clock, genesis] = [now, genesisTime].map((time) => new Date(time).toISOString());
-  throw refusal(
-    where,
-    `the chain begins at ${genesis}, and this machine's clock shows ${clock}: wait, or set the clock`,
-  );
-}
-
-const refusal = (where: string, message: string): StartRefused =>
-  new StartRefused('config', [{ where, message }]);
 
 function builtInApplication(
   genesis: GenesisDocument,

@@ -14,12 +14,26 @@ import type { SafetyContext } from '../machines/consensus/safety.setup.ts';
 import type { LiveView, ViewChangeContext } from '../machines/consensus/view-change.setup.ts';
 import type { MempoolContext } from '../machines/mempool/mempool.setup.ts';
 import type { BlockSyncContext } from '../machines/sync/block-sync.setup.ts';
+import type { TimeCoordinatorContext } from '../machines/time/time-coordinator.setup.ts';
 import type { Epoch, Round } from '../protocol/chain/types.ts';
+import type { TimeState } from '../rpc/node-port.ts';
 
 /** The chart at an address is known by the tree; its context's type with it. */
 function contextOf<Context>(system: System, address: CellAddress): Context | undefined {
   const snapshot = system.ref(address).info()?.snapshot as { readonly context?: Context } | undefined;
   return snapshot?.context;
+}
+
+/** As `contextOf`, with the state of a chart without regions. */
+function chartOf<Context, State extends string>(
+  system: System,
+  address: CellAddress,
+): { readonly value: State; readonly context: Context } | undefined {
+  const snapshot = system.ref(address).info()?.snapshot as
+    | { readonly value?: State; readonly context?: Context }
+    | undefined;
+  if (snapshot?.value === undefined || snapshot.context === undefined) return undefined;
+  return { value: snapshot.value, context: snapshot.context };
 }
 
 export const viewOf = (system: System): LiveView | undefined =>
@@ -36,6 +50,9 @@ export const mempoolOf = (system: System): MempoolContext | undefined =>
 
 export const blockSyncOf = (system: System): BlockSyncContext | undefined =>
   contextOf<BlockSyncContext>(system, ADDRESSES.blockSync);
+
+export const timeOf = (system: System) =>
+  chartOf<TimeCoordinatorContext, TimeState>(system, ADDRESSES.timeCoordinator);
 
 export const roundOf = (system: System, epoch: Epoch, round: Round): RoundContext | undefined =>
   contextOf<RoundContext>(system, `${ADDRESSES.roundManager}/${roundCellId(epoch, round)}`);

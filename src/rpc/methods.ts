@@ -28,6 +28,7 @@ import {
   transactionJson,
   upperHex,
 } from './shapes.ts';
+import { timeJson } from './time-shape.ts';
 
 const HEIGHT = [{ name: 'height', type: 'integer' }] as const;
 const TX = [{ name: 'tx', type: 'bytes' }] as const;
@@ -149,6 +150,9 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
     abciQuery,
   ),
   method('althing_rounds', [], async (_, { port }) => succeed(roundsJson(port.rounds()))),
+  method('althing_time', [{ name: 'history', type: 'integer' }], async ({ history }, { port }) =>
+    succeed(timeJson(port.time(), history)),
+  ),
   adminMethod('althing_view_change', async ({ port }) => {
     const { round } = await port.requestViewChange();
     return succeed({ round: String(round) });

@@ -24,6 +24,7 @@ import type {
   ExecutedTransaction,
   TransactionResult,
 } from '../protocol/ports/storage.ts';
+import type { TimeAlert, TimeSource } from '../protocol/time/types.ts';
 
 /** A committed block in a line. The genesis block has height 0, its genesis id, and the genesis time. */
 export interface BlockLabel {
@@ -154,6 +155,132 @@ export interface RoundsReport {
   readonly viewChanges: readonly ViewChangeReport[];
 }
 
+/** States of the time-coordinator; it is `starting` too while its supervisor starts it anew. */
+export const TIME_STATES = ['starting', 'acquiring', 'synchronised', 'holdingOver'] as const;
+export type TimeState = (typeof TIME_STATES)[number];
+
+/** A validator's clock, as this node knows it. */
+export interface TimePeer {
+  readonly id: Address;
+  /** Of the genesis. */
+  readonly name: string;
+  /** Its clock minus adjusted time; undefined before its first answer, with the three that follow. @unit ms */
+  readonly offset: number | undefined;
+  readonly lastUpdateAge: Millis | undefined;
+  readonly roundTripTime: Millis | undefined;
+  /** 0 to 1 */
+  readonly reliabilityScore: number;
+  /** It says that it has adjusted time. */
+  readonly isSynchronised: boolean;
+}
+
+/**
+ * `selected`: it leads, with others. `agreeing`: right, and others are steadier. `falseticker`: overruled by a majority.
+ * `undecided`: usable, and there is no majority, or no update yet. `unusable`: it answers without usable time.
+ * `unreachable`: no time of it in the last 8 questions. `waiting`: not answered yet. `denied`: it serves others only.
+ */
+export type TimeServerStatus =
+  | 'selected'
+  | 'agreeing'
+  | 'falseticker'
+  | 'undecided'
+  | 'unusable'
+  | 'unreachable'
+  | 'waiting'
+  | 'denied';
+
+/** An NTP server. What it did not say (yet) is undefined. */
+export interface TimeServer {
+  readonly server: string;
+  readonly status: TimeServerStatus;
+  /** A sentence on the status; '' where it leads. */
+  readonly why: string;
+  /** A bit for each of the last 8 questions, the newest lowest: it gave time. */
+  readonly reach: number;
+  /** Its clock minus adjusted time. @unit ms */
+  readonly offset: number | undefined;
+  readonly delay: Millis | undefined;
+  /** What it may be wrong by, back to the reference clock. */
+  readonly rootDistance: Millis | undefined;
+  readonly stratum: number | undefined;
+}
+
+/** What the sources said at the newest update that was due. Offsets are relative to adjusted time now. @unit ms */
+export interface TimeFindings {
+  readonly peers:
+    | {
+        readonly status: 'agreed';
+        /** What is left after the trimming. */
+        readonly lo: number;
+        readonly hi: number;
+        readonly offset: number;
+        readonly error: number;
+        /** Whose lowest and highest readings were dropped. */
+        readonly low: readonly Address[];
+        readonly high: readonly Address[];
+      }
+    | { readonly status: 'tooFewAnswers'; readonly power: Power; readonly needed: Power };
+  readonly ntp:
+    | {
+        readonly status: 'selected';
+        readonly offset: number;
+        readonly error: number;
+        readonly falsetickers: readonly string[];
+      }
+    | { readonly status: 'noMajority'; readonly candidates: number; readonly agreeing: number }
+    | { readonly status: 'noCandidates' };
+  /** NTP is outside what the peers agree on. */
+  readonly conflict: boolean;
+  readonly peersAreSynchronised: boolean;
+}
+
+/** One update of adjusted time. Offsets are relative to adjusted time before it. @unit ms */
+export interface TimeUpdate {
+  /** Adjusted time before the update. */
+  readonly at: WallTime;
+  readonly by: TimeSource;
+  readonly outcome: 'slewed' | 'stepped';
+  readonly correction: number;
+  readonly error: number;
+  /** System clock minus adjusted time as it is led from then on. */
+  readonly systemOffset: number;
+  readonly peers: readonly { readonly peer: Address; readonly offset: number }[];
+}
+
+export interface TimeReport {
+  readonly state: TimeState;
+  /** As configured. */
+  readonly source: TimeSource;
+  /** Who led at the last update. */
+  readonly ledBy: TimeSource | undefined;
+  /** What all of the node sees: the system clock until time was acquired once. */
+  readonly adjustedTime: WallTime;
+  readonly isAdjusted: boolean;
+  readonly systemTime: WallTime;
+  /** System clock minus adjusted time, both read now. @unit ms */
+  readonly systemOffset: number;
+  /** Adjusted time is at most so far from the sources' time; undefined before the first update. */
+  readonly error: Millis | undefined;
+  /** How much faster than the machine's oscillator adjusted time runs. @unit ppm */
+  readonly ratePpm: number;
+  /** What is still to be made up of the last correction. @unit ms */
+  readonly slewLeft: number;
+  /** Accepted since time was last acquired. */
+  readonly updates: number;
+  readonly lastUpdateAge: Millis | undefined;
+  readonly mayPropose: boolean;
+  /** Those that stand, with a sentence each. */
+  readonly alerts: readonly { readonly alert: TimeAlert; readonly detail: string }[];
+  /** How often each was raised. */
+  readonly alertCounts: ReadonlyMap<TimeAlert, number>;
+  /** Every other validator. */
+  readonly peers: readonly TimePeer[];
+  readonly servers: readonly TimeServer[];
+  readonly findings: TimeFindings | undefined;
+  /** The newest updates, oldest first, bounded by the node. One update is the same object in every report. */
+  readonly history: readonly TimeUpdate[];
+}
+
 export interface PendingTransactions {
   /** Count and bytes of all that is pending here. */
   readonly total: number;
@@ -193,6 +320,9 @@ export interface NodePort {
   validators(height?: Height): Promise<ValidatorSet | undefined>;
   peers(): readonly PeerStatus[];
   rounds(): RoundsReport;
+  time(): TimeReport;
+  /** What all of the node sees as the time; never decreases once it is adjusted (seed 000: getAdjustedTime). */
+  adjustedTime(): WallTime;
   pending(limit: number): PendingTransactions;
   /** Operator command: this node gives up its round (reason ExplicitRequest). The round that it left. */
   requestViewChange(): Promise<{ readonly round: Round }>;

@@ -126,6 +126,7 @@ const POISONS: Readonly<Record<KillableCell, readonly [CellAddress, Message]>> =
   executor: [ADDRESSES.executor, poison('recovery.found')],
   'block-sync': [ADDRESSES.blockSync, poison('message.received')],
   router: [ADDRESSES.router, poison('network.sendRequested')],
+  'time-coordinator': [ADDRESSES.timeCoordinator, poison('message.received')],
 };
 
 /** A message whose every field throws when it is read: as good as a bug that one input brings out. */

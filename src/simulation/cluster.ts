@@ -25,8 +25,9 @@ import type { SyncFault } from '../storage/memory-store.ts';
 import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../transport/hub.ts';
 import { NOTHING_LOST, NodeChecker, SafetyChecker, type Violation } from './checkers/index.ts';
 import { Directory, type Instance } from './instance.ts';
+import { ntpServerName } from './ntp-servers.ts';
 import { type Observer, together } from './observer.ts';
-import type { ClockError, RoundRule } from './plan.ts';
+import type { ClockError, NtpServerPlan, RoundRule } from './plan.ts';
 import type { Voice } from './process-hub.ts';
 import { RoundRules } from './round-rules.ts';
 import { type Setting, SimulatedNode, START_WALL_MS } from './validator.ts';
@@ -49,7 +50,9 @@ export interface ClusterOptions {
   readonly faults?: LinkFaults;
   readonly timeouts?: Partial<TimeoutConfig>;
   /** Default: by the peers alone. */
-  readonly time?: Partial<TimeConfig>;
+  readonly time?: Partial<Omit<TimeConfig, 'servers'>>;
+  /** Which all nodes ask, when their source of time is `ntp` or `hybrid`. */
+  readonly ntpServers?: readonly NtpServerPlan[];
   /** `codec`: frames are encoded and decoded, as on the wire. Default `reference`. */
   readonly carry?: 'codec' | 'reference';
   readonly bls?: BlsEngine;
@@ -74,6 +77,8 @@ export class Cluster {
   readonly bls: BlsEngine;
   readonly directory: Directory;
   readonly nodes: readonly SimulatedNode[];
+  readonly time: TimeConfig;
+  readonly ntpServers: readonly NtpServerPlan[];
   readonly #nodeChecker: NodeChecker;
   readonly #observer: Required<Observer>;
   readonly #options: ClusterOptions;
@@ -89,6 +94,9 @@ export class Cluster {
     const { validators: count = 4, seed, twins = [], liars = [] } = options;
     this.bls = options.bls ?? createKeyedHashEngine();
     this.#timeouts = { ...TIMEOUT_DEFAULTS, ...options.timeouts };
+    this.ntpServers = options.ntpServers ?? [];
+    const servers = this.ntpServers.map((_, index) => ntpServerName(index));
+    this.time = { ...TIME_DEFAULTS, source: 'peers', ...options.time, servers };
     this.clock = virtualClock({ startWallMs: START_WALL_MS });
     this.#secrets = Array.from({ length: count }, (_, index) => this.#newSecret(index));
     const validators = this.#secrets.map((secret, index) => this.#validatorOf(secret, index));
@@ -113,7 +121,8 @@ export class Cluster {
       epoch: this.epoch,
       bls: this.bls,
       timeouts: this.#timeouts,
-      time: { ...TIME_DEFAULTS, source: 'peers', ...options.time },
+      time: this.time,
+      ntpServers: this.ntpServers,
       clock: this.clock,
       hub: this.hub,
       directory: this.directory,

@@ -1,4 +1,5 @@
 /** What a simulated run tells whoever watches it: checkers, counters. Types, and how several watch at once. */
+import type { WallTime } from '../base/units.ts';
 import type { Address, Round } from '../protocol/chain/types.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
 import type { BlockExecuted } from '../protocol/ports/execution.ts';
@@ -13,6 +14,8 @@ export interface Observer {
   started?(instance: Instance, process: SimulatedProcess): void;
   /** kill -9; `process` answers nothing any more. */
   crashed?(instance: Instance, process: SimulatedProcess): void;
+  /** A turn of a process's cells begins: what they see as time in it. */
+  timeSeen?(instance: Instance, time: WallTime, isAdjusted: boolean): void;
   /** A message leaves an instance, as its own code made it (before it is lied about, whether or not it arrives). */
   sent?(instance: Instance, to: Address, message: PeerMessage): void;
   /** A block became durable as committed, and was executed. */
@@ -36,6 +39,7 @@ export function together(observers: readonly Observer[]): Required<Observer> {
     calls('sent'),
     calls('executed'),
   ];
+  const timeSeen = calls('timeSeen');
   const [committed, alarmed, admitted, roundFailed] = [
     calls('committed'),
     calls('alarmed'),
@@ -48,6 +52,9 @@ export function together(observers: readonly Observer[]): Required<Observer> {
     },
     crashed: (instance, process) => {
       for (const observer of crashed) observer.crashed?.(instance, process);
+    },
+    timeSeen: (instance, time, isAdjusted) => {
+      for (const observer of timeSeen) observer.timeSeen?.(instance, time, isAdjusted);
     },
     sent: (instance, to, message) => {
       for (const observer of sent) observer.sent?.(instance, to, message);

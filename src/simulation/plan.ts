@@ -7,6 +7,7 @@
 
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessageKind } from '../protocol/consensus/types.ts';
+import type { TimeSource } from '../protocol/time/types.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
 import type { LinkFaults } from '../transport/hub.ts';
 
@@ -40,6 +41,25 @@ export interface ClockError {
   readonly driftPpm: number;
 }
 
+/** An NTP server, which every node asks. Its clock is exact but for what is said here. */
+export interface NtpServerPlan {
+  /** @unit ms, later when positive */
+  readonly offsetMs: number;
+  /** Right before. Since the start of the run; always wrong without. @unit ms of virtual time */
+  readonly wrongFrom?: number;
+  /** Says that it does not know the time. */
+  readonly isUnsynchronised?: boolean;
+  /** Answers nothing from then on, for good without an end. @unit ms of virtual time */
+  readonly silentFrom?: number;
+  readonly silentUntil?: number;
+}
+
+/** Whom all nodes believe about time. */
+export interface TimePlan {
+  readonly source: TimeSource;
+  readonly servers: readonly NtpServerPlan[];
+}
+
 /** Cells that can be killed on their own; their supervisor starts them again. */
 export const KILLABLE_CELLS = [
   'mempool',
@@ -49,6 +69,7 @@ export const KILLABLE_CELLS = [
   'executor',
   'block-sync',
   'router',
+  'time-coordinator',
 ] as const;
 export type KillableCell = (typeof KILLABLE_CELLS)[number];
 
@@ -151,6 +172,8 @@ export interface RunPlan {
   readonly timeouts: Partial<TimeoutConfig>;
   readonly liars: readonly Liar[];
   readonly clocks: readonly ClockError[];
+  /** By the peers alone without. */
+  readonly time?: TimePlan;
   /** Ascending by time. */
   readonly acts: readonly TimedAct[];
   /** When the faults end. @unit ms of virtual time */

@@ -23,7 +23,7 @@ export interface RunReport {
   readonly committedHeight: number;
   /** Newest round that any node has reached. */
   readonly rounds: number;
-  /** Acts that applied, by kind, and `late-start`, `liar`, `twin`, `clock-error` for what the plan began with. */
+  /** Acts that applied, by kind, and `late-start`, `liar`, `twin`, `clock-error`, `ntp-server` for what the plan began with. */
   readonly acts: Readonly<Partial<Record<FaultName, number>>>;
   readonly messages: {
     /** By the hub: what its links did. Bytes are counted under `carry: 'codec'` only. */
@@ -41,7 +41,7 @@ export interface RunReport {
   readonly fingerprint: string;
 }
 
-export type FaultName = ActKind | 'late-start' | 'liar' | 'twin' | 'clock-error';
+export type FaultName = ActKind | 'late-start' | 'liar' | 'twin' | 'clock-error' | 'ntp-server';
 
 export interface RunOptions {
   /** They see the run; what they found is theirs to tell. */
@@ -70,13 +70,14 @@ class Run {
 
   constructor(plan: RunPlan, { observers = [], prepared }: RunOptions) {
     this.#plan = plan;
-    const { powers, leaders, rounds } = plan;
+    const { powers, leaders, rounds, time } = plan;
     this.#cluster = new Cluster({
       seed: plan.seed,
       validators: plan.validators,
       ...(powers === undefined ? {} : { powers }),
       ...(leaders === undefined ? {} : { leaders }),
       ...(rounds === undefined ? {} : { rounds }),
+      ...(time === undefined ? {} : { time: { source: time.source }, ntpServers: time.servers }),
       twins: plan.twins,
       liars: plan.liars.map(({ validator }) => validator),
       absent: plan.lateStarts.map(({ node }) => node),
@@ -130,11 +131,12 @@ class Run {
   }
 
   #playActs(): void {
-    const { acts, lateStarts, liars, twins, clocks, durationMs } = this.#plan;
+    const { acts, lateStarts, liars, twins, clocks, time, durationMs } = this.#plan;
     const cluster = this.#cluster;
     this.#count('liar', liars.length);
     this.#count('twin', twins.length);
     this.#count('clock-error', clocks.length);
+    this.#count('ntp-server', time?.servers.length ?? 0);
     const moments = [
       ...lateStarts.map(({ node, at }) => ({ at, do: () => this.#startLate(node) })),
       ...acts.map(({ at, act }) => ({

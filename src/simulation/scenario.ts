@@ -155,6 +155,22 @@ const scenario = z.strictObject({
   clocks: z
     .array(z.strictObject({ ...onNode, offsetMs: z.number().default(0), driftPpm: z.number().default(0) }))
     .default([]),
+  time: z
+    .strictObject({
+      source: z.enum(['system', 'ntp', 'peers', 'hybrid']).default('hybrid'),
+      servers: z
+        .array(
+          z.strictObject({
+            offsetMs: z.number().default(0),
+            wrongFrom: duration.exactOptional(),
+            isUnsynchronised: z.boolean().exactOptional(),
+            silentFrom: duration.exactOptional(),
+            silentUntil: duration.exactOptional(),
+          }),
+        )
+        .default([]),
+    })
+    .exactOptional(),
   acts: z.array(z.strictObject({ at: duration, act })).default([]),
   durationMs: duration,
   ending: z

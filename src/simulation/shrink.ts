@@ -5,7 +5,7 @@
  */
 import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
-import type { Act, RunPlan, TimedAct } from './plan.ts';
+import type { Act, NtpServerPlan, RunPlan, TimedAct, TimePlan } from './plan.ts';
 import type { RunReport } from './run.ts';
 import { weakCore } from './scenario.ts';
 
@@ -116,6 +116,8 @@ const SIMPLER: readonly ((plan: RunPlan) => readonly RunPlan[])[] = [
     ),
   (plan) => (plan.twins.length === 0 ? [] : [withoutLastTwin(plan)]),
   (plan) => without(plan.clocks).map((clocks) => ({ ...plan, clocks })),
+  ({ time, ...plan }) => (time === undefined ? [] : [plan]),
+  (plan) => simplerServers(plan).map((time) => ({ ...plan, time })),
   (plan) => without(plan.lateStarts).map((lateStarts) => ({ ...plan, lateStarts })),
   ({ powers, ...plan }) => (powers === undefined ? [] : [plan]),
   ({ rounds, ...plan }) => (rounds === undefined ? [] : [plan, { ...plan, rounds: rounds.slice(0, -1) }]),
@@ -163,6 +165,30 @@ function calmer(plan: RunPlan): readonly RunPlan[] {
     ...(links.delayMean > 0 ? [{ ...plan, links: { ...plan.links, delayMean: CALM.delayMean } }] : []),
     ...(links.delayMin > 1 ? [{ ...plan, links: { ...plan.links, delayMin: CALM.delayMin } }] : []),
   ];
+}
+
+/** One NTP server less, or one trait of one. */
+function simplerServers({ time }: RunPlan): readonly TimePlan[] {
+  if (time === undefined) return [];
+  const { servers } = time;
+  const calmed = servers.flatMap((server, index) =>
+    simplerServer(server).map((simpler) => servers.with(index, simpler)),
+  );
+  return [...without(servers), ...calmed].map((some) => ({ ...time, servers: some }));
+}
+
+function simplerServer(server: NtpServerPlan): readonly NtpServerPlan[] {
+  const { wrongFrom, isUnsynchronised, silentFrom, silentUntil, ...rest } = server;
+  const all = {
+    ...(wrongFrom === undefined ? {} : { wrongFrom }),
+    ...(isUnsynchronised === undefined ? {} : { isUnsynchronised }),
+    ...(silentFrom === undefined ? {} : { silentFrom }),
+    ...(silentUntil === undefined ? {} : { silentUntil }),
+  };
+  return Object.keys(all).map((trait) => ({
+    ...rest,
+    ...Object.fromEntries(Object.entries(all).filter(([name]) => name !== trait)),
+  }));
 }
 
 /** All lists with one item less. */

@@ -196,6 +196,6 @@ function drawClockStep(draws: RandomStream, scope: ActScope): Act {
   const far = draws.next() < 0.5;
   const sign = draws.next() < 0.5 ? -1 : 1;
   return far && badClock !== undefined
-    ? { kind: 'clock-step', node: badClock, ms: sign * between(draws, 1_000, 600_000) }
+    ? { kind: 'clock-step', node: badClock, ms: sign * between(draws, 1_000, 3_600_000) }
     : { kind: 'clock-step', node: node(draws, scope), ms: sign * between(draws, 1, 50) };
 }

@@ -7,12 +7,15 @@ import { millis } from '../base/units.ts';
 import { quorumPowerOf } from '../protocol/chain/validator-set.ts';
 import { LIE_KINDS } from './byzantine/index.ts';
 import { between, drawLinks, pick, shuffled } from './draws.ts';
-import type { ClockError, Liar, RunPlan, TimedAct } from './plan.ts';
+import { isRight, ROOT_DISPERSION_MS } from './ntp-servers.ts';
+import type { ClockError, Liar, LieKind, NtpServerPlan, RunPlan, TimedAct, TimePlan } from './plan.ts';
 import { drawActs } from './swarm-acts.ts';
 
 export interface SwarmOptions {
   /** Number of validators; drawn without, mostly 4. */
   readonly validators?: number;
+  /** One validator tells this lie, always, and nobody else is faulty; drawn without. Needs four validators. */
+  readonly lie?: LieKind;
 }
 
 /** How long faults happen. @unit ms of virtual time */
@@ -26,12 +29,26 @@ const BLS_FAULTS_MS = 4_000;
  */
 const PACE_MAX = 10;
 /** One seed in so many uses real BLS, and so on. @unit seeds @source SM-1; others chosen */
-const ONE_IN = { bls: 20, codec: 5, liar: 4, twin: 12, powers: 6, otherSize: 7, lateStart: 8 } as const;
+const ONE_IN = {
+  bls: 20,
+  codec: 5,
+  liar: 4,
+  twin: 12,
+  powers: 6,
+  otherSize: 7,
+  lateStart: 8,
+  servers: 4,
+} as const;
 
-/** Worst offset and drift of a clock that works. @unit ms, ppm @source CS-16's precision; cheap quartz */
+/** Worst offset and drift of a machine's clock that somebody cares for. @unit ms, ppm @source chosen; cheap quartz */
 const GOOD_CLOCK = { offsetMs: 200, driftPpm: 200 } as const;
-/** Of one that does not. @unit ms, ppm */
+/** Of one that nobody sets: adjusted time copes. @unit ms, ppm @source the goal of TM-4; cheap quartz */
+const UNSET_CLOCK = { offsetMs: 10_000, driftPpm: 200 } as const;
+/** Of one that does not work. @unit ms, ppm */
 const BAD_CLOCK = { offsetMs: 3_600_000, driftPpm: 50_000 } as const;
+
+/** Of an NTP server that nobody overrules. @unit ms @source chosen: far beyond the precision of TM-8 */
+const WRONG_SERVER_MS = 5_000;
 
 /** The plan of a seed: drawn faults for a while, then all is healed and must commit. */
 export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
@@ -40,13 +57,15 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
   const oneIn = (seeds: number): boolean => draws.below(seeds) === 0;
   const drawnSize = oneIn(ONE_IN.otherSize) ? pick(draws, [1, 2, 3, 5, 7]) : 4;
   const validators = options.validators ?? drawnSize;
-  const { liars, twins } = drawFaulty(draws, validators);
+  const drawn = drawFaulty(draws, validators);
+  const { liars, twins } = options.lie === undefined ? drawn : onlyLiar(draws, validators, options.lie);
   const powers =
     oneIn(ONE_IN.powers) && liars.length + twins.length === 0
       ? Array.from({ length: validators }, () => 1 + draws.below(10))
       : undefined;
   const nodes = validators + twins.length;
-  const badClock = validators >= 4 && liars.length + twins.length === 0 ? draws.below(validators) : undefined;
+  const isSoundButOne = validators >= 4 && liars.length + twins.length === 0 && powers === undefined;
+  const badClock = isSoundButOne ? draws.below(validators) : undefined;
   const signatures = oneIn(ONE_IN.bls) ? 'bls' : 'keyed-hash';
   const pace = PACE_MAX ** draws.next();
   const faultsMs = signatures === 'bls' ? BLS_FAULTS_MS : FAULTS_MS_MIN + draws.below(FAULTS_MS_SPAN);
@@ -63,7 +82,9 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     timeouts: { emptyBlockIntervalMs: millis(Math.round((100 + draws.below(900)) * pace)) },
     liars,
     // With equal clocks both instances of a twin would propose the same empty block.
-    clocks: draws.next() < 0.5 || twins.length > 0 ? drawClocks(draws, nodes, badClock) : [],
+    clocks:
+      draws.next() < 0.5 || twins.length > 0 ? drawClocks(random.stream('clocks'), nodes, badClock) : [],
+    ...(oneIn(ONE_IN.servers) ? { time: drawTime(random.stream('servers'), durationMs) } : {}),
     acts: drawActs(random.stream('acts'), { nodes, validators, durationMs, badClock, pace }),
     durationMs,
     ending: { kind: 'heal-all' },
@@ -135,6 +156,11 @@ function drawFaulty(
   return { liars: wants.liar ? [liar] : [], twins: wants.twin && !wants.liar ? [first] : [] };
 }
 
+const onlyLiar = (draws: RandomStream, validators: number, lie: LieKind) => ({
+  liars: validators < 4 ? [] : [{ validator: draws.below(validators), lies: [lie], rate: 1 } as const],
+  twins: [],
+});
+
 function drawLiar(draws: RandomStream, validator: number): Liar {
   const lie = pick(draws, LIE_KINDS);
   const more = LIE_KINDS.filter((kind) => kind !== lie && draws.next() < 0.15);
@@ -142,12 +168,39 @@ function drawLiar(draws: RandomStream, validator: number): Liar {
 }
 
 function drawClocks(draws: RandomStream, nodes: number, badClock: number | undefined): readonly ClockError[] {
+  const usual = draws.next() < 0.5 ? UNSET_CLOCK : GOOD_CLOCK;
   return Array.from({ length: nodes }, (_, node) => {
-    const worst = node === badClock && draws.next() < 0.3 ? BAD_CLOCK : GOOD_CLOCK;
+    const worst = node === badClock && draws.next() < 0.3 ? BAD_CLOCK : usual;
     return {
       node,
       offsetMs: between(draws, -worst.offsetMs, worst.offsetMs),
       driftPpm: between(draws, -worst.driftPpm, worst.driftPpm),
     };
   });
+}
+
+/**
+ * Whom all nodes ask. Of a minority of wrong servers one may be an hour off. NTP alone is followed only where most servers
+ * are right and always there: without, a network stops by right.
+ */
+function drawTime(draws: RandomStream, durationMs: number): TimePlan {
+  const count = 1 + draws.below(4);
+  const wrong = draws.below(Math.ceil(count / 2) + 1);
+  const worst = wrong < count / 2 ? BAD_CLOCK.offsetMs : WRONG_SERVER_MS;
+  const servers = Array.from({ length: count }, (_, index): NtpServerPlan => {
+    const isWrong = index < wrong;
+    const off = isWrong ? worst : ROOT_DISPERSION_MS;
+    const [offsetMs, from, trait] = [between(draws, -off, off), draws.below(durationMs), draws.next()];
+    return {
+      offsetMs,
+      ...(isWrong && trait < 0.5 ? { wrongFrom: from } : {}),
+      ...(!isWrong && trait < 0.1 ? { isUnsynchronised: true } : {}),
+      ...(draws.next() < 0.3 ? { silentFrom: from, silentUntil: from + draws.below(durationMs) } : {}),
+    };
+  });
+  const steady = servers.filter(
+    (server) => isRight(server) && server.silentFrom === undefined && server.isUnsynchronised === undefined,
+  );
+  const source = steady.length > count / 2 && draws.next() < 0.5 ? 'ntp' : 'hybrid';
+  return { source, servers };
 }

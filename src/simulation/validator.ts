@@ -30,11 +30,14 @@ import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store, StoreReader } from '../storage/store.ts';
 import { AdjustedClock } from '../time/adjusted-clock.ts';
 import { CLOCK_EVENTS, clockLogic } from '../time/clock.ts';
+import { NTP_CLIENT_EVENTS } from '../time/ntp-client.ts';
 import type { Hub } from '../transport/hub.ts';
 import { hubCells } from '../transport/hub-cells.ts';
 import { MachineFaults } from './faults.ts';
 import type { Directory, Instance } from './instance.ts';
+import { ntpServers } from './ntp-servers.ts';
 import type { Observer } from './observer.ts';
+import type { NtpServerPlan } from './plan.ts';
 import { type ProcessClock, processClock, WallClock } from './process-clock.ts';
 import { processHub, type Voice } from './process-hub.ts';
 
@@ -51,6 +54,7 @@ export interface Setting {
   readonly bls: BlsEngine;
   readonly timeouts: TimeoutConfig;
   readonly time: TimeConfig;
+  readonly ntpServers: readonly NtpServerPlan[];
   readonly clock: VirtualClock;
   readonly hub: Hub;
   readonly directory: Directory;
@@ -79,6 +83,8 @@ export class SimulatedNode {
   readonly disk: MemoryDisk;
   readonly faults: MachineFaults;
   readonly wall: WallClock;
+  /** Of its oscillator, at the start. @unit parts per million */
+  readonly driftPpm: number;
   /** Admissions by this node, of all its lives. */
   readonly admitted: Admission[] = [];
   readonly #setting: Setting;
@@ -106,6 +112,7 @@ export class SimulatedNode {
     // Every other machine has an application with a disk of its own.
     this.faults = new MachineFaults(() => setting.clock.now(), instance.node % 2 === 1);
     this.wall = new WallClock(setting.clock, error);
+    this.driftPpm = error.driftPpm;
     this.disk = memoryDisk(setting.epoch.domain, this.faults);
   }
 
@@ -160,7 +167,11 @@ export class SimulatedNode {
     const system = createSystem({
       name: `node${instance.node}`,
       clock,
-      wall: () => adjusted.read(),
+      wall: () => {
+        const time = adjusted.read();
+        observer.timeSeen(instance, time, adjusted.isAdjusted);
+        return time;
+      },
       random: seededRandom(`${seed}/${instance.node}/${this.#lives}`),
     });
     const ownHub = processHub({
@@ -220,8 +231,8 @@ export class SimulatedNode {
     return life?.clock.whenRunning(() => work(life.system)) ?? false;
   }
 
-  #tree({ store, clock, adjusted }: Life, hub: Hub) {
-    const { epoch, bls, timeouts, time } = this.#setting;
+  #tree({ store, clock, adjusted, life }: Life, hub: Hub) {
+    const { seed, epoch, bls, timeouts, time, ntpServers: servers, clock: shared } = this.#setting;
     const executor = executorLogic({
       openApplication: () => this.faults.openApplication(),
       genesis: {
@@ -236,6 +247,7 @@ export class SimulatedNode {
       mempool: ADDRESSES.mempool,
       listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
     });
+    const ntpLinks = seededRandom(`ntp/${seed}/${this.index}/${life}`).stream('links');
     return nodeTree({
       epoch,
       signer: { address: this.address, sign: (message) => bls.sign(this.#secret, message) },
@@ -249,6 +261,9 @@ export class SimulatedNode {
       clocks: [
         child('clock', clockLogic({ adjusted, wall: () => clock.wall(), report: () => undefined }), {
           publicEvents: CLOCK_EVENTS,
+        }),
+        child('ntp-client', ntpServers({ servers, clock: shared, draws: ntpLinks }), {
+          publicEvents: NTP_CLIENT_EVENTS,
         }),
       ],
       storage: child(

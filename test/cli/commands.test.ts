@@ -86,6 +86,11 @@ describe('commands that ask a node', () => {
     const status = await ask('status');
     expect(status.stdout).toContain('memory-chain');
     expect(status.stdout).toMatch(/in sync\s+yes\n/);
+    expect(status.stdout).toMatch(/time +synchronised by peers, ±2\.504 ms, system clock 10\.50 s ahead/);
+    expect(JSON.parse((await ask('status', '--json')).stdout)).toMatchObject({
+      node_info: { network: 'memory-chain' },
+      time: { state: 'synchronised', error_ms: 2.504, alerts: [{ alert: 'ClockDriftCritical' }] },
+    });
     expect((await ask('peers')).stdout.trim().split('\n')).toHaveLength(4);
     expect((await ask('net-info')).stdout).toContain('Listener(@127.0.0.1:26656)');
     const rounds = await ask('rounds');

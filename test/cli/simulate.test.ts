@@ -168,6 +168,12 @@ describe('althing simulate', { timeout: 180_000 }, () => {
     }
   });
 
+  it('has one liar of the wanted kind in every run (SM-3)', async () => {
+    const { code, stdout } = await althing(['simulate', '--lie', 'lie-clocks', '--seeds', '2', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ runs: 2, failed: 0, acts: { liar: 2 } });
+  });
+
   it('ends at the second interruption, in the middle of a run, and leaves no process behind', async () => {
     const long = { version: 1, validators: 4, durationMs: 20_000_000, ending: { kind: 'stop' }, acts: [] };
     const scenario = file('long.json', JSON.stringify(long));
@@ -180,8 +186,10 @@ describe('althing simulate', { timeout: 180_000 }, () => {
   it.each([
     [['simulate', '--scenario', '/nowhere.json'], 'cannot read the scenario file'],
     [['simulate', '--seeds', '0'], 'give a whole number from 1'],
-    [['simulate', '--twins', '1', '--liveness'], '--liveness and --twice are of seeds'],
-    [['simulate', '--scenario', 'x', '--nodes', '4'], '--nodes and --liveness are of seeds'],
+    [['simulate', '--twins', '1', '--liveness'], '--liveness, --lie and --twice are of seeds'],
+    [['simulate', '--scenario', 'x', '--nodes', '4'], '--nodes, --liveness and --lie are of seeds'],
+    [['simulate', '--lie', 'politely'], 'no lie "politely"; there are equivocate, '],
+    [['simulate', '--lie', 'lie-clocks', '--nodes', '3'], 'needs four validators'],
   ])('althing %j is a sentence and exit 2', async (args, words) => {
     const { code, stderr } = await althing(args);
     expect(stderr).toContain(words);

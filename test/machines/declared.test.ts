@@ -16,6 +16,8 @@ import { ROUTER_EVENTS } from '../../src/machines/peer/router.setup.ts';
 import { supervisorMachine } from '../../src/machines/supervisor/supervisor.machine.ts';
 import { blockSyncMachine } from '../../src/machines/sync/block-sync.machine.ts';
 import { BLOCK_SYNC_EVENTS } from '../../src/machines/sync/block-sync.setup.ts';
+import { timeCoordinatorMachine } from '../../src/machines/time/time-coordinator.machine.ts';
+import { TIME_COORDINATOR_EVENTS } from '../../src/machines/time/time-coordinator.setup.ts';
 
 type StateNode = AnyStateMachine['root'];
 
@@ -34,6 +36,7 @@ const CHARTS: Readonly<Record<string, Chart>> = {
   peer: { machine: peerMachine },
   router: { machine: routerMachine, events: ROUTER_EVENTS },
   'block-sync': { machine: blockSyncMachine, events: BLOCK_SYNC_EVENTS },
+  'time-coordinator': { machine: timeCoordinatorMachine, events: TIME_COORDINATOR_EVENTS },
   supervisor: { machine: supervisorMachine },
 };
 

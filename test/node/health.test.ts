@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type CellSpec,
   child,
   createSystem,
   seededRandom,
   supervisor,
   virtualClock,
 } from '../../src/actors/runtime/index.ts';
-import { wallTime } from '../../src/base/units.ts';
+import { millis, wallTime } from '../../src/base/units.ts';
 import { blockSyncMachine } from '../../src/machines/sync/block-sync.machine.ts';
+import { timeCoordinatorMachine } from '../../src/machines/time/time-coordinator.machine.ts';
 import { ExecutionWatch } from '../../src/node/execution-watch.ts';
 import { Gateway } from '../../src/node/gateway.ts';
 import {
@@ -18,7 +20,9 @@ import {
 } from '../../src/node/health.ts';
 import { createNodePort } from '../../src/node/node-port.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../../src/protocol/mempool/config.ts';
+import { TIME_DEFAULTS } from '../../src/protocol/time/config.ts';
 import { memoryDisk } from '../../src/storage/memory-store.ts';
+import { AdjustedClock } from '../../src/time/adjusted-clock.ts';
 import { chainOf, height, world } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
 
@@ -30,6 +34,7 @@ const WELL: HealthFacts = {
   reachablePower: 27n,
   quorumPower: 27n,
   recovered: true,
+  mayPropose: true,
   loopLagMs: 500,
   loopLagMsMax: 500,
 };
@@ -44,6 +49,7 @@ describe('a node is ready', () => {
     [{ reachablePower: 26n }, 'reachable validators have power 26, a quorum needs 27'],
     [{ fetching: true }, 'blocks are being fetched from peers'],
     [{ recovered: false }, 'consensus has not recovered from the store'],
+    [{ mayPropose: false }, 'no adjusted time: this node does not propose'],
     [{ executionFailure: 'APPLICATION_FAILED: kv.db' }, 'blocks are not executed: APPLICATION_FAILED: kv.db'],
     [{ executedHeight: late }, `the application is at height ${late}, the chain at 1000`],
     [{ loopLagMs: 501 }, 'the event loop stalled for 501 ms'],
@@ -71,9 +77,20 @@ describe("the node's port", () => {
     const system = createSystem({ name: 'node', clock, random: seededRandom(1) });
     const input = { epoch: place.epoch, self, bls: place.bls, storage: 'x', router: 'y', roundManager: 'z' };
     const blockSync = child('block-sync', blockSyncMachine, { input, publicEvents: ['blocks.wanted'] });
-    system.start(
-      child('node', supervisor({ children: [child('sync', supervisor({ children: [blockSync] }))] })),
-    );
+    const time = child('time-coordinator', timeCoordinatorMachine, {
+      input: {
+        config: { ...TIME_DEFAULTS, source: 'system' },
+        validators: place.epoch.set,
+        self,
+        clock: 'c',
+        ntpClient: 'n',
+        router: 'y',
+        listeners: [],
+      },
+      publicEvents: ['clock.looked'],
+    });
+    const part = (id: string, cell: CellSpec) => child(id, supervisor({ children: [cell] }));
+    system.start(child('node', supervisor({ children: [part('sync', blockSync), part('time', time)] })));
     clock.settle();
     let failure: string | undefined;
     let loopLagMs = 0;
@@ -98,6 +115,7 @@ describe("the node's port", () => {
         rpcAddress: () => '',
         startedAt: wallTime(0),
         peers: () => [],
+        time: { clock, adjusted: new AdjustedClock(clock), source: 'peers' },
         loopLagMs: () => loopLagMs,
         loopLagMsMax: 100,
         executionFailure: () => failure,
@@ -106,11 +124,23 @@ describe("the node's port", () => {
     const before = [
       'reachable validators have power 1, a quorum needs 3',
       'consensus has not recovered from the store',
+      'no adjusted time: this node does not propose',
     ];
     expect([port.health().reasons, port.status().syncing]).toEqual([before, false]);
     const wanted = { type: 'blocks.wanted', target, committedHeight: height(0), holders: [other] };
     system.ref('node/sync/block-sync').tell(wanted);
-    clock.settle();
+    const [systemTime, adjustedTime] = [wallTime(7_000), wallTime(7_000)];
+    const looked = { type: 'clock.looked', at: clock.now(), systemTime, adjustedTime, isAdjusted: false };
+    expect(port.time()).toMatchObject({ state: 'starting', source: 'peers', ledBy: undefined });
+    system.ref('node/time/time-coordinator').tell(looked);
+    clock.advance(millis(1_000));
+    expect(port.time()).toMatchObject({
+      state: 'synchronised',
+      ledBy: 'system',
+      updates: expect.any(Number),
+    });
+    expect(port.time().peers.map(({ id }) => id)).not.toContain(self);
+    expect(port.adjustedTime()).toBe(clock.wall());
     failure = 'STORAGE_FAILED: full';
     loopLagMs = 101;
     expect([port.health().reasons, port.status().syncing]).toEqual([

@@ -44,6 +44,7 @@ import type {
   RoundsReport,
   StoredBlock,
   StoredResults,
+  TimeReport,
   TransactionFate,
 } from '../../src/rpc/node-port.ts';
 
@@ -77,6 +78,8 @@ export class MemoryNode implements NodePort {
   hold = false;
   reasons: readonly string[] = [];
   viewChangesRequested = 0;
+  /** What `time()` says beside what this node says by itself. */
+  timeFacts: Partial<TimeReport> = {};
   #expired: Height | undefined;
 
   status(): NodeStatus {
@@ -216,6 +219,107 @@ export class MemoryNode implements NodePort {
       ],
       viewChanges: [{ ...label, reason: 'LeaderTimeout', duration: millis(412.4), at: START }],
     };
+  }
+
+  /** Led by its peers once; its system clock is 10.5 s ahead. */
+  time(): TimeReport {
+    const [, one, two, three] = GENESIS.validators;
+    if (one === undefined || two === undefined || three === undefined) throw new Error('there are four');
+    const heard = { lastUpdateAge: millis(3_340.2), reliabilityScore: 0.78, isSynchronised: true };
+    return {
+      state: 'synchronised',
+      source: 'hybrid',
+      ledBy: 'peers',
+      adjustedTime: this.adjustedTime(),
+      isAdjusted: true,
+      systemTime: wallTime(this.adjustedTime() + 10_500),
+      systemOffset: 10_500,
+      error: millis(2.5044),
+      ratePpm: -12.34,
+      slewLeft: -0.25,
+      updates: 4,
+      lastUpdateAge: millis(3_340.2),
+      mayPropose: true,
+      alerts: [{ alert: 'ClockDriftCritical', detail: "this machine's clock is 10.5 s ahead" }],
+      alertCounts: new Map([['ClockDriftCritical', 2]]),
+      peers: [
+        { id: one.address, name: one.name, offset: -0.06, roundTripTime: millis(1.498), ...heard },
+        { id: two.address, name: two.name, offset: 0.2274, roundTripTime: millis(1.15), ...heard },
+        {
+          id: three.address,
+          name: three.name,
+          offset: undefined,
+          lastUpdateAge: undefined,
+          roundTripTime: undefined,
+          reliabilityScore: 0.05,
+          isSynchronised: false,
+        },
+      ],
+      servers: [
+        {
+          server: 'ntp.example',
+          status: 'falseticker',
+          why: 'it contradicts the majority of the servers',
+          reach: 0b111,
+          offset: 5_000,
+          delay: millis(12.5),
+          rootDistance: millis(20),
+          stratum: 2,
+        },
+        {
+          server: '127.0.0.1:123',
+          status: 'waiting',
+          why: '',
+          reach: 0,
+          offset: undefined,
+          delay: undefined,
+          rootDistance: undefined,
+          stratum: undefined,
+        },
+      ],
+      findings: {
+        peers: {
+          status: 'agreed',
+          lo: -0.844,
+          hi: 0.724,
+          offset: 0.1,
+          error: 0.944,
+          low: [one.address],
+          high: [],
+        },
+        ntp: { status: 'noMajority', candidates: 2, agreeing: 1 },
+        conflict: false,
+        peersAreSynchronised: true,
+      },
+      history: [
+        {
+          at: wallTime(START + 10_500),
+          by: 'peers',
+          outcome: 'stepped',
+          correction: -10_500,
+          error: 1.5,
+          systemOffset: 10_500,
+          peers: [{ peer: one.address, offset: -10_500.0004 }],
+        },
+        {
+          at: wallTime(START + 10_000),
+          by: 'peers',
+          outcome: 'slewed',
+          correction: -0.00001,
+          error: 2.5,
+          systemOffset: 10_500,
+          peers: [
+            { peer: one.address, offset: -0.06 },
+            { peer: two.address, offset: 0.2274 },
+          ],
+        },
+      ],
+      ...this.timeFacts,
+    };
+  }
+
+  adjustedTime(): WallTime {
+    return wallTime(START + 13_340);
   }
 
   pending(limit: number): PendingTransactions {

@@ -16,6 +16,9 @@ const SAMPLE = [
   'leader-not-checked',
   'duplicates-executed',
   'tc-moves-no-round',
+  'nobody-trimmed',
+  'first-server-believed',
+  'proposes-without-time',
 ];
 const SEEDS = 3;
 

@@ -76,6 +76,12 @@ describe('a scenario file', () => {
       { ...SMALL, timeouts: { roundTimeoutMsMin: 0 } },
       'timeouts.roundTimeoutMsMin: ',
     ],
+    ['with a source of time that there is not', { ...SMALL, time: { source: 'sundial' } }, 'time.source: '],
+    [
+      'with a server that answers in some other way',
+      { ...SMALL, time: { servers: [{ offsetMs: 5, stratum: 3 }] } },
+      'time.servers[0]: ',
+    ],
     ['with a leader that is no validator', { ...SMALL, leaders: [4] }, 'leaders[0]: 4 is no validator'],
   ])('%s is refused with the place and the value', (_, scenario, words) => {
     expect(problems(scenario).join('\n')).toContain(words);

@@ -37,6 +37,19 @@ describe('shrinking', () => {
     expect(isMinimal).toBe(true);
   });
 
+  it('leaves one NTP server with the one trait that matters, or none and no source of time', () => {
+    const right = { offsetMs: 0, silentFrom: 5, silentUntil: 9 };
+    const wrong = { offsetMs: 700, wrongFrom: 40, isUnsynchronised: true, silentFrom: 5 };
+    const plan: RunPlan = { ...FAILING, time: { source: 'hybrid', servers: [right, wrong, right] } };
+    const isWrongLater = ({ time }: RunPlan): boolean =>
+      time?.servers.some(({ offsetMs, wrongFrom }) => offsetMs === 700 && wrongFrom === 40) === true;
+    expect(shrink(plan, { fails: isWrongLater }).plan.time).toEqual({
+      source: 'hybrid',
+      servers: [{ offsetMs: 700, wrongFrom: 40 }],
+    });
+    expect(shrink(plan, { fails: crashThenRestart }).plan.time).toBeUndefined();
+  });
+
   it('keeps what it has when the bound on runs ends it', () => {
     const { plan, runs, isMinimal } = shrink(FAILING, { fails: crashThenRestart, runsMax: 5 });
     expect({ runs, isMinimal }).toEqual({ runs: 5, isMinimal: false });

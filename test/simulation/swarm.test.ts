@@ -63,7 +63,7 @@ describe('the plans of seeds', () => {
     }
   });
 
-  it('use real BLS, the codec, liars, twins, powers, wrong clocks and late starts in a share of seeds (SM-1 to SM-3)', () => {
+  it('use real BLS, the codec, liars, twins, powers, wrong clocks, NTP and late starts in a share of seeds (SM-1 to SM-3)', () => {
     const share = (has: (plan: (typeof plans)[number]) => boolean): number =>
       plans.filter(has).length / plans.length;
     expect(share(({ signatures }) => signatures === 'bls')).toBeCloseTo(1 / 20, 1);
@@ -73,6 +73,12 @@ describe('the plans of seeds', () => {
       share(({ twins }) => twins.length > 0),
       share(({ powers }) => powers !== undefined),
       share(({ clocks }) => clocks.length > 0),
+      share(({ clocks }) => clocks.filter(({ offsetMs }) => Math.abs(offsetMs) > 1_000).length > 1),
+      share(({ acts }) => acts.some(({ act }) => act.kind === 'clock-step' && Math.abs(act.ms) > 1_800_000)),
+      share(({ time }) => time?.source === 'hybrid'),
+      share(({ time }) => time?.source === 'ntp'),
+      share(({ time }) => time?.servers.some(({ offsetMs }) => Math.abs(offsetMs) > 1_000) === true),
+      share(({ time }) => time?.servers.some(({ silentFrom }) => silentFrom !== undefined) === true),
       share(({ lateStarts }) => lateStarts.length > 0),
       share(({ links }) => (links.copies ?? 1) > 50),
       share(({ validators }) => validators !== 4),

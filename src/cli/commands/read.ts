@@ -7,7 +7,8 @@ import { EXIT_CODES } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import { createOutput, fields, table } from '../output.ts';
 import { callRpc, getPlain, targetOf } from '../rpc-client.ts';
-import { NET_INFO, READINESS, ROUNDS, STATUS } from '../shapes.ts';
+import { NET_INFO, READINESS, ROUNDS, STATUS, TIME } from '../shapes.ts';
+import { timeSentence } from '../time-lines.ts';
 
 export function addReadCommands(program: Command): void {
   withTarget(program.command('status').description('what the node is doing')).action(showStatus);
@@ -24,10 +25,12 @@ export function addReadCommands(program: Command): void {
 }
 
 async function showStatus(options: TargetOptions): Promise<void> {
-  const status = await callRpc(targetOf(options), 'status', {}, STATUS);
+  const target = targetOf(options);
+  const status = await callRpc(target, 'status', {}, STATUS);
+  const time = await callRpc(target, 'althing_time', { history: '0' }, TIME);
   const { node_info: node, sync_info: sync, validator_info: validator } = status;
   createOutput(options.json === true).data(
-    status,
+    { ...status, time: timeExcerpt(time) },
     fields([
       ['chain', node.network],
       ['node', `${node.moniker} ${node.id}`],
@@ -37,9 +40,21 @@ async function showStatus(options: TargetOptions): Promise<void> {
       ['state', sync.latest_app_hash],
       ['in sync', sync.catching_up ? pc.yellow('catching up') : pc.green('yes')],
       ['power', validator.voting_power === '0' ? '0 (not a validator)' : validator.voting_power],
+      ['time', timeSentence(time)],
     ]),
   );
 }
+
+/** The rest is in `althing time`. */
+const timeExcerpt = (time: z.infer<typeof TIME>) => ({
+  state: time.state,
+  led_by: time.led_by,
+  adjusted_time: time.adjusted_time,
+  error_ms: time.error_ms,
+  system_offset_ms: time.system_offset_ms,
+  may_propose: time.may_propose,
+  alerts: time.alerts,
+});
 
 async function showRounds(options: TargetOptions): Promise<void> {
   const report = await callRpc(targetOf(options), 'althing_rounds', {}, ROUNDS);

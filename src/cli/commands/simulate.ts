@@ -1,5 +1,6 @@
 /** `simulate`: networks of validators in this process, under faults that seeds draw or a scenario file tells. Rule SM-6. */
 import type { Command } from 'commander';
+import type { LieKind } from '../../simulation/plan.ts';
 import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
@@ -14,6 +15,7 @@ interface SimulateFlags extends CommonOptions {
   readonly from: number;
   readonly nodes?: number;
   readonly liveness?: boolean;
+  readonly lie?: string;
   readonly twins?: number;
   readonly rounds: number;
   readonly twice?: boolean;
@@ -37,6 +39,10 @@ export function addSimulateCommand(program: Command, status: ExitStatus): void {
     .option('--from <seed>', 'the first of them', wholeNumber(0, 2 ** 52), 1)
     .option('--nodes <n>', 'validators (drawn without, mostly 4)', wholeNumber(1, 200))
     .option('--liveness', 'heal a quorum only, the rest stays broken: it must commit')
+    .option(
+      '--lie <kind>',
+      'in every run one validator tells this lie, always (docs/simulation/byzantine.md)',
+    )
     .option('--twins <pairs>', 'Twins scenarios instead, with so many validators twice', wholeNumber(1, 10))
     .option('--rounds <n>', 'with --twins: rounds of a scenario', wholeNumber(1, 1_000), 8)
     .option(
@@ -59,8 +65,8 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
   const looked = new AbortController();
   const stop = stopSignal(looked.signal);
   if (flags.twins !== undefined) {
-    if (flags.liveness !== undefined || flags.twice !== undefined) {
-      throw usageFailure('--liveness and --twice are of seeds: --twins has scenarios of its own');
+    if (flags.liveness !== undefined || flags.twice !== undefined || flags.lie !== undefined) {
+      throw usageFailure('--liveness, --lie and --twice are of seeds: --twins has scenarios of its own');
     }
     if (flags.coverage !== undefined || flags.writeTest !== undefined) {
       throw usageFailure('--coverage and --write-test are of seeds: leave them away with --twins');
@@ -69,7 +75,10 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
     await runTwinsCommand({ ...flags, pairs: flags.twins }, stop, output, status);
     return;
   }
-  const sources = flags.scenario === undefined ? seedsOf(flags) : [await scenarioOf(flags.scenario, flags)];
+  const sources =
+    flags.scenario === undefined
+      ? seedsOf(flags, await lieOf(flags))
+      : [await scenarioOf(flags.scenario, flags)];
   const result = await campaign(flags, sources, stop, output);
   // Shrinking does not look at signals.
   looked.abort();
@@ -80,20 +89,34 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
   else if (result.stopped) status.code = exitCodeOf(stop.reason);
 }
 
-function* seedsOf({ from, seeds, nodes, liveness }: SimulateFlags): Generator<PlanSource> {
+async function lieOf({ lie, nodes }: SimulateFlags): Promise<LieKind | undefined> {
+  if (lie === undefined) return undefined;
+  const { LIE_KINDS } = await import('../../simulation/byzantine/index.ts');
+  const kind = LIE_KINDS.find((one) => one === lie);
+  if (kind === undefined) throw usageFailure(`no lie "${lie}"; there are ${LIE_KINDS.join(', ')}`);
+  if (nodes !== undefined && nodes < 4)
+    throw usageFailure('--lie needs four validators: of fewer none may lie');
+  return kind;
+}
+
+function* seedsOf(
+  { from, seeds, nodes, liveness }: SimulateFlags,
+  lie: LieKind | undefined,
+): Generator<PlanSource> {
   for (let seed = from; seed < from + seeds; seed += 1) {
     yield {
       kind: 'seed',
       seed,
       mode: liveness === true ? 'liveness' : 'swarm',
       ...(nodes === undefined ? {} : { validators: nodes }),
+      ...(lie === undefined ? {} : { lie }),
     };
   }
 }
 
-async function scenarioOf(file: string, { nodes, liveness }: SimulateFlags): Promise<PlanSource> {
-  if (nodes !== undefined || liveness !== undefined) {
-    throw usageFailure('--nodes and --liveness are of seeds: a scenario file says them itself');
+async function scenarioOf(file: string, { nodes, liveness, lie }: SimulateFlags): Promise<PlanSource> {
+  if (nodes !== undefined || liveness !== undefined || lie !== undefined) {
+    throw usageFailure('--nodes, --liveness and --lie are of seeds: a scenario file says them itself');
   }
   const { readScenario } = await import('../../simulation/scenario.ts');
   const { readText } = await import('../simulate/findings.ts');

@@ -15,10 +15,11 @@ const TOLD_MAX = 3;
 /** The command that plays the same run again. */
 export function replayCommand(source: PlanSource, scenarioFile?: string): string {
   if (source.kind === 'plan') return `althing simulate --scenario ${scenarioFile ?? 'FILE'}`;
-  const { seed, mode, validators } = source;
+  const { seed, mode, validators, lie } = source;
   return [
     `althing simulate --seeds 1 --from ${seed}`,
     ...(validators === undefined ? [] : [`--nodes ${validators}`]),
+    ...(lie === undefined ? [] : [`--lie ${lie}`]),
     ...(mode === 'liveness' ? ['--liveness'] : []),
   ].join(' ');
 }

@@ -1,7 +1,7 @@
 /** One simulated run that a worker is asked for, and its answer: plain data, so that it may cross to another process. */
 import type { ChartCoverage, Coverage } from '../../simulation/coverage.ts';
 import type { Observer } from '../../simulation/observer.ts';
-import type { RunPlan } from '../../simulation/plan.ts';
+import type { LieKind, RunPlan } from '../../simulation/plan.ts';
 import { type RunReport, runPlan } from '../../simulation/run.ts';
 import { planForLiveness, planOf } from '../../simulation/swarm.ts';
 import { type StepHashes, Trace } from '../../simulation/trace.ts';
@@ -14,6 +14,8 @@ export type PlanSource =
       readonly mode: 'swarm' | 'liveness';
       /** Drawn without. */
       readonly validators?: number;
+      /** One liar who tells only this; drawn without. */
+      readonly lie?: LieKind;
     }
   | { readonly kind: 'plan'; readonly plan: RunPlan };
 
@@ -42,8 +44,7 @@ export interface Worker {
 
 export function planFrom(source: PlanSource): RunPlan {
   if (source.kind === 'plan') return source.plan;
-  const { seed, mode, validators } = source;
-  const options = validators === undefined ? {} : { validators };
+  const { seed, mode, ...options } = source;
   return mode === 'liveness' ? planForLiveness(seed, options) : planOf(seed, options);
 }
 

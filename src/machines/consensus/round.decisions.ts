@@ -183,7 +183,8 @@ export function propose(
 ): Decision<RoundContext> {
   const { facts, entered, setting } = context;
   if (context.composition !== 'selecting' || !isLive(context)) return {};
-  if (facts.parent === undefined || facts.executed === undefined) return { context: { composition: 'none' } };
+  if (facts.parent === undefined || facts.executed === undefined || !facts.mayPropose)
+    return { context: { composition: 'none' } };
   const block = buildBlock(setting.epoch, {
     round: entered.round,
     proposer: setting.self,

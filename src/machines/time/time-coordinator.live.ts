@@ -7,9 +7,10 @@ import type { ClockLooked, ClockRequest, TimeChanged } from '../../protocol/port
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { adjustedTime, type Discipline, slewLeft } from '../../protocol/time/adjusted.ts';
 import type { Alerts } from '../../protocol/time/alerts.ts';
+import type { LocalClock } from '../../protocol/time/clock-filter.ts';
 import type { TimeConfig } from '../../protocol/time/config.ts';
 import type { Correction } from '../../protocol/time/discipline.ts';
-import { NO_TARGETS, type RateWindow } from '../../protocol/time/drift-rate.ts';
+import { NO_TARGETS, type RateWindow, ratePpmOf } from '../../protocol/time/drift-rate.ts';
 import { type Association, newAssociation } from '../../protocol/time/ntp-association.ts';
 import { EMPTY_POLL, type Poll } from '../../protocol/time/poll.ts';
 import { RELIABILITY_START } from '../../protocol/time/reliability.ts';
@@ -60,11 +61,17 @@ export interface TimeCoordinatorContext extends TimeCoordinatorInput {
   /** Adjusted time was handed out before it was last acquired: it must not fall. */
   readonly wasAdjusted: boolean;
   readonly bound: ErrorBound | undefined;
+  /** The latest adjusted time that cells may have seen; before any, far in the past. */
+  readonly shown: WallTime;
   readonly lastUpdate: Monotonic | undefined;
   readonly rate: RateWindow;
   /** Every validator but this one. */
   readonly peers: ReadonlyMap<Address, PeerTimeInfo>;
   readonly poll: Poll;
+  readonly polledAt: Monotonic | undefined;
+  /** Something came of this poll: it is not weighed again. */
+  readonly isWeighed: boolean;
+  /** Since time is being acquired. */
   readonly polls: number;
   readonly servers: ReadonlyMap<string, Association>;
   /** In a row. */
@@ -121,7 +128,9 @@ export const timer = (key: string, delayMs: number, message: TimeCoordinatorPriv
 export const toClock = ({ clock }: TimeCoordinatorInput, message: ClockRequest): Effect =>
   telling(clock, message);
 
-export const isAcquiring = ({ updates }: TimeCoordinatorContext): boolean => updates === 0;
+/** There is no time to go by: none was accepted yet, or the clock is still far from it. */
+export const isAcquiring = (context: TimeCoordinatorContext): boolean =>
+  context.updates === 0 || isLost(context);
 
 /** The first updates may step, and come quickly one after the other. */
 export const isQuick = ({ updates }: TimeCoordinatorContext): boolean => updates < STEP_UPDATES;
@@ -129,11 +138,18 @@ export const isQuick = ({ updates }: TimeCoordinatorContext): boolean => updates
 export const ownOffset = (discipline: Discipline, now: Monotonic): number =>
   adjustedTime(discipline, now) - now;
 
-/** Error bound now, with what is still to be made up of the last correction. @unit ms */
-export const errorNow = ({ bound, discipline, config }: TimeCoordinatorContext, now: Monotonic): number =>
-  bound === undefined || discipline === undefined
-    ? Number.POSITIVE_INFINITY
-    : errorAt(bound, now, config) + Math.abs(slewLeft(discipline, now));
+/**
+ * Error bound now, with what is still to be made up of the last correction, and how far the clock is held above it because
+ * it must not fall. @unit ms
+ */
+export function errorNow(
+  { bound, discipline, shown, config }: TimeCoordinatorContext,
+  now: Monotonic,
+): number {
+  if (bound === undefined || discipline === undefined) return Number.POSITIVE_INFINITY;
+  const held = Math.max(0, shown - adjustedTime(discipline, now));
+  return errorAt(bound, now, config) + Math.abs(slewLeft(discipline, now)) + held;
+}
 
 export const initialTime = (input: TimeCoordinatorInput, now: Monotonic): TimeCoordinatorContext => ({
   ...input,
@@ -143,6 +159,7 @@ export const initialTime = (input: TimeCoordinatorInput, now: Monotonic): TimeCo
   updates: 0,
   wasAdjusted: false,
   bound: undefined,
+  shown: wallTime(Number.NEGATIVE_INFINITY),
   lastUpdate: undefined,
   rate: NO_TARGETS,
   peers: new Map(
@@ -151,6 +168,8 @@ export const initialTime = (input: TimeCoordinatorInput, now: Monotonic): TimeCo
       .map(({ address }) => [address, newPeer(address)]),
   ),
   poll: EMPTY_POLL,
+  polledAt: undefined,
+  isWeighed: false,
   polls: 0,
   servers: new Map(
     asksNtp(input.config.source)
@@ -179,15 +198,16 @@ export const hasStepped = ({ look }: TimeCoordinatorContext, next: ClockLooked):
   look !== undefined && isStep(clockStep(look, next));
 
 /** Nothing is known of the clock's error any more: updates may step again, forward once time was handed out (TM-6). */
-export const forgetBound = ({ look }: TimeCoordinatorContext): Decided => ({
+export const forgetBound = ({ look, updates, wasAdjusted }: TimeCoordinatorContext): Decided => ({
   context: {
     updates: 0,
-    wasAdjusted: look?.isAdjusted === true,
+    polls: 0,
+    wasAdjusted: wasAdjusted || updates > 0 || look?.isAdjusted === true,
     bound: undefined,
     contradictions: 0,
-    missed: 0,
     verdict: 'none',
     rate: NO_TARGETS,
+    missed: 0,
   },
 });
 
@@ -198,7 +218,7 @@ export const isBoundWrong = ({ contradictions }: TimeCoordinatorContext): boolea
 /** Nothing comes of the updates. */
 export const isStale = ({ missed }: TimeCoordinatorContext): boolean => missed >= UPDATES_MISSED_MAX;
 
-/** TM-7: held over for so long that there is nothing to fall back on. */
+/** TM-7: held over for so long, or led so far off, that there is nothing to go by. */
 export const isLost = (context: TimeCoordinatorContext): boolean =>
   context.look !== undefined && errorNow(context, context.look.at) > HELD_OVER_ERROR_MS_MAX;
 
@@ -207,6 +227,12 @@ export function tellMayPropose(context: TimeCoordinatorContext, listeners: reado
   const message: TimeChanged = { type: 'time.changed', mayPropose: !isAcquiring(context) };
   return { effects: listeners.map((listener) => telling(listener, message)) };
 }
+
+/** What NTP's samples are measured by. */
+export const localClock = ({ config, rate }: TimeCoordinatorContext): LocalClock => ({
+  driftPpmMax: config.driftPpmMax,
+  ratePpm: ratePpmOf(rate) ?? 0,
+});
 
 /** The system clock, if nobody set it since the last look. */
 export const systemTimeNow = ({ systemTime, at }: ClockLooked, now: Monotonic): WallTime =>

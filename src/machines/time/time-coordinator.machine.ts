@@ -37,7 +37,7 @@ export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
       entry: ['forgetBound', 'takeBackMayPropose', 'syncWithPeers', 'syncWithNtp'],
       exit: { type: 'lower', params: { alert: 'NoAdjustedTime' } },
       always: {
-        guard: 'updateWasAccepted',
+        guard: 'thereIsTime',
         target: 'synchronised',
         actions: { type: 'lower', params: { alert: 'SystemClockStepped' } },
       },
@@ -58,6 +58,7 @@ export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
       entry: 'tellMayPropose',
       always: [
         { guard: 'boundIsWrong', target: 'acquiring' },
+        { guard: 'clockIsLost', target: 'acquiring' },
         { guard: 'nothingComes', target: 'holdingOver' },
       ],
       on: { 'clock.looked': look },
@@ -75,7 +76,7 @@ export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
       exit: { type: 'lower', params: { alert: 'HoldOver' } },
       always: [
         { guard: 'boundIsWrong', target: 'acquiring' },
-        { guard: 'nothingToFallBackOn', target: 'acquiring' },
+        { guard: 'clockIsLost', target: 'acquiring' },
         { guard: 'updateWasAccepted', target: 'synchronised' },
       ],
       on: { 'clock.looked': look },

@@ -2,10 +2,11 @@
  * Whom the time-coordinator asks, and what it keeps of the answers. Pure. Rules TM-2 to TM-4, docs/protocol/time.md; the
  * rules themselves are in protocol/time/{poll,ntp-association,reliability}.ts.
  */
-import { type Millis, type Monotonic, millis } from '../../base/units.ts';
+import { type Millis, type Monotonic, millis, monotonic } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
-import type { ClockLooked, NtpPollRequested, NtpReply } from '../../protocol/ports/time.ts';
+import type { ClockLooked, ClockRequest, NtpPollRequested, NtpReply } from '../../protocol/ports/time.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { adjustedTime, type Discipline } from '../../protocol/time/adjusted.ts';
 import type { TimeReplyMessage, TimeRequestMessage } from '../../protocol/time/messages.ts';
 import {
   type Association,
@@ -34,6 +35,8 @@ const LOOK_INTERVAL_MS = millis(1_000);
 const ACQUIRING_INTERVAL_MS = millis(1_000);
 /** How long the answers are waited for then; whoever is quick leads. @unit ms @source chosen: a round trip around the earth */
 const ACQUIRING_ANSWER_MS = millis(250);
+/** Of the time between two polls, at the most, answers are waited for. @unit ratio @source chosen */
+const ANSWER_SHARE_MAX = 0.9;
 const MICROS_PER_MS = 1_000;
 
 const toPeer = (
@@ -42,10 +45,26 @@ const toPeer = (
   message: TimeRequestMessage | TimeReplyMessage,
 ): Effect => telling(router, { type: 'network.sendRequested', outgoing: [{ to: [peer], message }] });
 
+/** The quick polls leave room for the answers, as the usual ones do by the configuration's order. */
+const intervalOf = (context: TimeCoordinatorContext): Millis => {
+  const { updateIntervalMs, answerTimeoutMs } = context.config;
+  const quick = Math.max(ACQUIRING_INTERVAL_MS, answerTimeoutMs);
+  return millis(
+    isQuick(context) || isAcquiring(context) ? Math.min(quick, updateIntervalMs) : updateIntervalMs,
+  );
+};
+
+/** How long answers are waited for: over before the next poll begins. */
 const answerWait = (context: TimeCoordinatorContext): Millis =>
-  isAcquiring(context)
-    ? millis(Math.min(ACQUIRING_ANSWER_MS, context.config.answerTimeoutMs))
-    : context.config.answerTimeoutMs;
+  millis(Math.min(context.config.answerTimeoutMs, ANSWER_SHARE_MAX * intervalOf(context)));
+
+/** While time is being acquired, whoever is quick leads, if they are enough. */
+const firstWait = (context: TimeCoordinatorContext): Millis =>
+  millis(isAcquiring(context) ? Math.min(ACQUIRING_ANSWER_MS, answerWait(context)) : answerWait(context));
+
+/** Until when the poll under way is waited for. */
+export const answersUntil = (context: TimeCoordinatorContext): Monotonic =>
+  monotonic((context.polledAt ?? Number.NEGATIVE_INFINITY) + answerWait(context));
 
 /** The clock is watched from now on; its first look begins everything (seed 000: startSyncLoop). */
 export const startSyncLoop = (context: TimeCoordinatorContext, { address }: Clock): Decided => ({
@@ -54,30 +73,40 @@ export const startSyncLoop = (context: TimeCoordinatorContext, { address }: Cloc
   ],
 });
 
-/** The clock goes on as it shows itself: this cell may have had earlier lives. */
-export const beginWithLook = (look: ClockLooked): Decided => ({
-  context: { look, discipline: { at: look.at, time: look.adjustedTime, ratePpm: 0, slewMs: 0 } },
-});
+/** The clock goes on as it shows itself: this cell may have had earlier lives, of whose corrections it knows nothing. */
+export function beginWithLook(context: TimeCoordinatorContext, look: ClockLooked): Decided {
+  const discipline: Discipline = { at: look.at, time: look.adjustedTime, ratePpm: 0, slewMs: 0 };
+  const told: ClockRequest = { type: 'clock.disciplined', discipline, isFirst: false };
+  return {
+    context: { look, discipline },
+    effects: look.isAdjusted ? [toClock(context, told)] : [],
+  };
+}
 
 /** Asks every validator whose turn it is, and comes again (seed 000). */
 export function syncWithPeers(context: TimeCoordinatorContext, clock: Clock): Decided {
   const polls = context.polls + 1;
-  const due = [...context.peers.values()].filter(
-    ({ reliabilityScore }) => polls % pollEvery(reliabilityScore) === 0,
-  );
-  const begun: TimeCoordinatorContext = { ...context, polls, poll: EMPTY_POLL };
+  const peers = scoredAtEnd(context);
+  const due = [...peers.values()].filter(({ reliabilityScore }) => polls % pollEvery(reliabilityScore) === 0);
+  const begun: TimeCoordinatorContext = {
+    ...context,
+    polls,
+    peers,
+    poll: EMPTY_POLL,
+    polledAt: clock.now,
+    isWeighed: false,
+  };
   const { context: next, effects } = askPeers(
     begun,
     due.map(({ peerId }) => peerId),
     clock,
   );
-  const interval = isQuick(context) ? ACQUIRING_INTERVAL_MS : context.config.updateIntervalMs;
   return {
     context: next,
     effects: [
       ...effects,
-      timer('poll', Math.min(interval, context.config.updateIntervalMs), { type: 'poll.due' }),
-      timer('update', due.length === 0 ? 0 : answerWait(context), { type: 'update.due' }),
+      timer('poll', intervalOf(context), { type: 'poll.due' }),
+      timer('update', due.length === 0 ? 0 : firstWait(context), { type: 'update.due' }),
     ],
   };
 }
@@ -90,10 +119,7 @@ export function askNewcomer(context: TimeCoordinatorContext, peer: Address, cloc
     [peer],
     clock,
   );
-  return {
-    context: next,
-    effects: [...effects, timer('update', answerWait(context), { type: 'update.due' })],
-  };
+  return { context: next, effects };
 }
 
 function askPeers(
@@ -147,9 +173,15 @@ export function takeNtpReply(context: TimeCoordinatorContext, reply: NtpReply, {
   const servers = new Map(context.servers).set(reply.server, next);
   // While time is being acquired, the servers may have been all that was waited for.
   const complete = isAcquiring(context) && [...servers.values()].every(hasTried);
-  const atOnce: readonly Effect[] = complete ? [timer('update', 0, { type: 'update.due' })] : [];
-  return { context: { servers }, effects: [...serversTimer(servers, now), ...atOnce] };
+  return {
+    context: { servers },
+    effects: [...serversTimer(servers, now), ...(complete ? atOnce(context) : [])],
+  };
 }
+
+/** What came is weighed now, unless this poll has had its update. */
+const atOnce = ({ isWeighed }: TimeCoordinatorContext): readonly Effect[] =>
+  isWeighed ? [] : [timer('update', 0, { type: 'update.due' })];
 
 /** A question is answered at once; an answer counts when it was asked for. */
 export function takePeerMessage(
@@ -162,31 +194,36 @@ export function takePeerMessage(
   const result = taken(context.poll, from, message, clock.now);
   if (result.status === 'ignored') return {};
   if (result.status === 'malformed') {
-    return settled({ ...context, poll: result.poll, peers: scored(context.peers, from, 'failure') }, [
-      telling(context.router, { type: 'peer.misbehaved', peer: from, code: 'TIME_MALFORMED' }),
-    ]);
+    const failing = { ...context, poll: result.poll, peers: scored(context.peers, from, 'failure') };
+    const blame = { type: 'peer.misbehaved', peer: from, code: 'TIME_REPLY_MALFORMED' } as const;
+    return settled(failing, [telling(context.router, blame)], clock);
   }
   const heard: TimeCoordinatorContext = { ...context, poll: result.poll };
   if (result.left > 0) {
     const { context: next, effects } = askPeers(heard, [from], clock, result.left);
     return { context: next, effects };
   }
-  return settled({ ...heard, peers: recorded(heard, from) }, []);
+  return settled({ ...heard, peers: recorded(heard, from) }, [], clock);
 }
 
-/** Nobody is waited for any more: the update comes now. */
-const settled = (context: TimeCoordinatorContext, effects: readonly Effect[]): Decided => ({
-  context,
-  effects: context.poll.asked.size > 0 ? effects : [...effects, timer('update', 0, { type: 'update.due' })],
-});
+/** Nobody is waited for any more, or, while time is being acquired, only the slow ones. */
+function settled(context: TimeCoordinatorContext, effects: readonly Effect[], { now }: Clock): Decided {
+  const { poll, polledAt = now } = context;
+  const enough = poll.asked.size === 0 || (isAcquiring(context) && now - polledAt >= ACQUIRING_ANSWER_MS);
+  return { context, effects: enough ? [...effects, ...atOnce(context)] : effects };
+}
 
 const answerTo = (
   context: TimeCoordinatorContext,
   from: Address,
   { requestId }: TimeRequestMessage,
-  { wall }: Clock,
+  { now, wall }: Clock,
 ): Effect => {
-  const micros = Math.max(0, Math.round(wall * MICROS_PER_MS));
+  const { discipline } = context;
+  // Not what is shown while the clock is held because it must not fall.
+  const isAdjusted = context.wasAdjusted || context.updates > 0;
+  const time = discipline !== undefined && isAdjusted ? adjustedTime(discipline, now) : wall;
+  const micros = Math.max(0, Math.round(time * MICROS_PER_MS));
   return toPeer(context, from, {
     kind: 'TimeReply',
     requestId,
@@ -220,15 +257,10 @@ function recorded({ peers, poll }: TimeCoordinatorContext, peer: Address): Peers
   });
 }
 
-/** Who has not answered by now is late. */
-export function closedPoll({
-  peers,
-  poll,
-}: TimeCoordinatorContext): Pick<TimeCoordinatorContext, 'peers' | 'poll'> {
-  const late = [...poll.asked.values()].reduce<Peers>(
-    // A peer that answered some of its questions is slow, not silent.
-    (known, { peer }) => (poll.heard.has(peer) ? known : scored(known, peer, 'timeout')),
-    peers,
+/** The scores once the next poll begins: who answered some questions was slow, who answered none is late. */
+const scoredAtEnd = (context: TimeCoordinatorContext): Peers =>
+  [...context.poll.asked.values()].reduce<Peers>(
+    (peers, { peer }) =>
+      context.poll.heard.has(peer) ? recorded({ ...context, peers }, peer) : scored(peers, peer, 'timeout'),
+    context.peers,
   );
-  return { peers: late, poll: { ...poll, asked: new Map() } };
-}

@@ -2,7 +2,7 @@
  * What the time-coordinator makes of the answers: a correction of the clock, or none, and what the operator hears of it.
  * Pure. Rules TM-3 to TM-7, docs/protocol/time.md; the rules themselves are in protocol/time/.
  */
-import type { Monotonic } from '../../base/units.ts';
+import { type Monotonic, millis, wallTime } from '../../base/units.ts';
 import type { ClockLooked } from '../../protocol/ports/time.ts';
 import type { Effect } from '../../protocol/supervision/effect.ts';
 import { adjustedTime, type Discipline, slewLeft } from '../../protocol/time/adjusted.ts';
@@ -10,9 +10,11 @@ import { driftAlerts, stepAlerts } from '../../protocol/time/alerts.ts';
 import { correct, type Steps } from '../../protocol/time/discipline.ts';
 import { type RateWindow, ratePpmOf, withTarget } from '../../protocol/time/drift-rate.ts';
 import { withinOldBound } from '../../protocol/time/hybrid.ts';
+import { steered } from '../../protocol/time/midpoint.ts';
 import { candidateOf, clearSamples, hasTried } from '../../protocol/time/ntp-association.ts';
 import { EMPTY_POLL } from '../../protocol/time/poll.ts';
 import { clockStep } from '../../protocol/time/sample.ts';
+import type { Candidate } from '../../protocol/time/selection.ts';
 import { asksNtp, type Findings, findingsOf, peersDisagree } from '../../protocol/time/sources.ts';
 import type { TimeAlert, TimeSource } from '../../protocol/time/types.ts';
 import {
@@ -21,17 +23,21 @@ import {
   errorNow,
   isAcquiring,
   isQuick,
+  localClock,
   ownOffset,
   systemTimeNow,
   type TimeCoordinatorContext,
+  timer,
   toClock,
   type UpdateRecord,
   type Weighing,
 } from './time-coordinator.live.ts';
-import { closedPoll } from './time-coordinator.polling.ts';
+import { answersUntil, beginWithLook } from './time-coordinator.polling.ts';
 
 /** While time is being acquired, alerts wait for so many polls: everything may still come. @unit polls @source chosen */
 const QUIET_POLLS = 5;
+/** While time is being acquired, fewer than half of the servers lead after so many polls. @unit polls @source chosen */
+const MINORITY_POLLS = 30;
 /** Updates kept for readers; the oldest makes room. @unit updates @source chosen: twenty minutes at 10 s */
 const HISTORY_MAX = 128;
 
@@ -50,14 +56,11 @@ export function weigh(context: TimeCoordinatorContext, now: Monotonic): Weighing
     isSynchronised: !isAcquiring(context),
     peers,
     heard: poll.heard,
-    servers: [...context.servers.values()].flatMap((server) => candidateOf(server, now) ?? []),
+    servers: usable(context, now),
   });
   const { estimate } = findings;
-  if (estimate === undefined || isPremature(context, findings)) return { status: 'none', findings };
-  // TM-4; while it steps, a node's own bound is that of a clock that was never compared.
-  if (!isQuick(context) && !withinOldBound(estimate.interval, own, errorNow(context, now))) {
-    return { status: 'contradicted', findings };
-  }
+  if (estimate === undefined || isPremature(context, findings, now)) return { status: 'none', findings };
+  if (contradicts(context, estimate, now)) return { status: 'contradicted', findings };
   const correction = correct(
     { discipline, steps: stepsAllowed(context), ratePpm: ratePpmOf(context.rate) },
     { now, targetOffset: estimate.offset, systemTime: systemTimeNow(look, now), config },
@@ -67,15 +70,43 @@ export function weigh(context: TimeCoordinatorContext, now: Monotonic): Weighing
     : { status: 'accepted', findings, correction, estimate };
 }
 
-/** TM-5: a cold start. What system clocks say together would bind NTP later, so NTP is heard first. */
-const isPremature = (
+/** What the servers say that can be used now. */
+const usable = (context: TimeCoordinatorContext, now: Monotonic): readonly Candidate[] =>
+  [...context.servers.values()].flatMap((server) => candidateOf(server, now, localClock(context)) ?? []);
+
+/**
+ * TM-4. The bound grows by what the others may have been slewed meanwhile, too. The system clock contradicts nothing where
+ * it is what a node believes; and while it steps, a node's own bound is that of a clock that was never compared.
+ */
+function contradicts(
+  context: TimeCoordinatorContext,
+  { interval }: NonNullable<Findings['estimate']>,
+  now: Monotonic,
+): boolean {
+  const { discipline, lastUpdate, config } = context;
+  if (discipline === undefined || isQuick(context) || config.source === 'system') return false;
+  const error = errorNow(context, now) + steered(millis(now - (lastUpdate ?? now)));
+  return !withinOldBound(interval, ownOffset(discipline, now), error);
+}
+
+/**
+ * A cold start. What system clocks say together would bind NTP later (TM-5), so NTP is heard first; and of several servers
+ * a few quick ones do not lead alone at once: the others might overrule them (TM-3).
+ */
+function isPremature(
   context: TimeCoordinatorContext,
   { estimate, peersAreSynchronised }: Findings,
-): boolean =>
-  isAcquiring(context) &&
-  estimate?.by === 'peers' &&
-  !peersAreSynchronised &&
-  ![...context.servers.values()].every(hasTried);
+  now: Monotonic,
+): boolean {
+  if (!isAcquiring(context) || peersAreSynchronised) return false;
+  const servers = [...context.servers.values()];
+  if (estimate?.by === 'peers') return !servers.every(hasTried);
+  return (
+    estimate?.by === 'ntp' &&
+    context.polls <= MINORITY_POLLS &&
+    2 * usable(context, now).length <= servers.length
+  );
+}
 
 /** TM-6: the first updates may step; once time was handed out, forward only. */
 function stepsAllowed(context: TimeCoordinatorContext): Steps {
@@ -85,24 +116,29 @@ function stepsAllowed(context: TimeCoordinatorContext): Steps {
 
 const isFirst = ({ updates, wasAdjusted }: TimeCoordinatorContext): boolean => updates === 0 && !wasAdjusted;
 
-/** The poll is over, and its answers are weighed (seed 000: checkDriftWithPeers, applyTimeOffset). */
+/** The answers are weighed (seed 000: checkDriftWithPeers, applyTimeOffset). */
 export function update(context: TimeCoordinatorContext, clock: Clock): Decided {
-  const closed: TimeCoordinatorContext = { ...context, ...closedPoll(context) };
-  const weighing = weigh(closed, clock.now);
+  const weighing = weigh(context, clock.now);
   const verdict = weighing.status;
+  const waitFor = answersUntil(context) - clock.now;
+  if (verdict === 'none' && isAcquiring(context) && context.poll.asked.size > 0 && waitFor > 0) {
+    // The slow ones may make it enough.
+    return { effects: [timer('update', waitFor, { type: 'update.due' })] };
+  }
   const next =
     weighing.status === 'accepted'
-      ? applyTimeOffset(closed, weighing, clock)
-      : { context: { ...closed, missed: closed.missed + 1 }, effects: [] };
-  const contradictions = verdict === 'contradicted' ? closed.contradictions + 1 : 0;
+      ? applyTimeOffset(context, weighing, clock)
+      : { context: { ...context, missed: context.missed + 1 }, effects: [] };
+  const contradictions = verdict === 'contradicted' ? context.contradictions + 1 : 0;
   const after: TimeCoordinatorContext = {
     ...next.context,
     verdict,
     contradictions,
+    isWeighed: verdict !== 'none',
     findings: weighing.findings,
   };
   const told = alerted(after, OF_AN_UPDATE, conditionsAfter(after, weighing, clock.now));
-  return { context: told.context, effects: [...next.effects, ...(told.effects ?? [])] };
+  return { context: told.context, effects: [...next.effects, ...told.effects] };
 }
 
 interface Applied {
@@ -130,6 +166,7 @@ function applyTimeOffset(
     context: {
       ...context,
       discipline,
+      shown: wallTime(Math.max(context.shown, shownUntil(context, now))),
       updates: context.updates + 1,
       lastUpdate: now,
       missed: 0,
@@ -140,6 +177,12 @@ function applyTimeOffset(
     effects: [toClock(context, { type: 'clock.disciplined', discipline, isFirst: isFirst(context) })],
   };
 }
+
+/** What cells may have seen of adjusted time by now; nothing before the first update. */
+const shownUntil = (context: TimeCoordinatorContext, now: Monotonic): number =>
+  context.discipline === undefined || isFirst(context)
+    ? Number.NEGATIVE_INFINITY
+    : adjustedTime(context.discipline, now);
 
 /** One target a poll: between two polls the servers say nothing new. */
 function withRate({ rate, config }: TimeCoordinatorContext, at: Monotonic, offset: number): RateWindow {
@@ -207,7 +250,7 @@ function conditionsAfter(
   ];
 }
 
-function ofSources({ config }: TimeCoordinatorContext, findings: Findings): readonly Condition[] {
+function ofSources({ config, servers }: TimeCoordinatorContext, findings: Findings): readonly Condition[] {
   const conditions: Condition[] = [];
   const { ntp, peers, conflict } = findings;
   if (asksNtp(config.source) && config.servers.length > 0) {
@@ -216,7 +259,7 @@ function ofSources({ config }: TimeCoordinatorContext, findings: Findings): read
         'NoMajority',
         `of ${ntp.candidates} NTP servers ${ntp.agreeing} agree; name more servers in time.servers, or take the wrong ones away`,
       ]);
-    if (ntp.status === 'noCandidates')
+    if (ntp.status === 'noCandidates' && [...servers.values()].every(hasTried))
       conditions.push([
         'NtpUnavailable',
         `no usable answer of ${config.servers.join(', ')}; check the network and time.servers`,
@@ -270,8 +313,11 @@ export function discardSamples(context: TimeCoordinatorContext, look: ClockLooke
   const moved = context.look === undefined ? 0 : clockStep(context.look, look);
   const servers = new Map([...context.servers].map(([server, one]) => [server, clearSamples(one, look.at)]));
   const detail = `this machine's clock moved by ${(moved / 1_000).toFixed(3)} s against its monotonic clock; time is acquired anew`;
+  const isAdjusted = look.isAdjusted || context.wasAdjusted || context.updates > 0;
+  // Before the first update the clock is the one that was set.
+  const begun = isAdjusted ? { look } : beginWithLook(context, look).context;
   return alerted(
-    { ...context, look, servers, poll: EMPTY_POLL },
+    { ...context, ...begun, servers, poll: EMPTY_POLL },
     ['SystemClockStepped'],
     [['SystemClockStepped', detail]],
   );

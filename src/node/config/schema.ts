@@ -226,17 +226,18 @@ const time = {
   }),
   update_interval_ms: duration({
     default: 10_000,
-    min: 100,
+    min: 500,
     max: 600_000,
     note: 'Between two updates of adjusted time; the validators are asked each time.',
-    source: 'TM-4; clocks drift a few milliseconds meanwhile',
+    source:
+      'TM-4; clocks drift a few milliseconds meanwhile; four questions a poll, eight a second are taken (TP-5)',
   }),
   ntp_poll_interval_ms: duration({
     default: 64_000,
     min: 1_000,
-    max: 36_000_000,
-    note: 'Between two questions to one NTP server; the first four are 2 s apart.',
-    source: 'RFC 5905 (MINPOLL 6)',
+    max: 1_024_000,
+    note: 'Between two questions to one NTP server; the first eight are 2 s apart.',
+    source: 'RFC 5905 (MINPOLL 6); ntpd (maxpoll 10)',
   }),
   answer_timeout_ms: duration({
     default: 1_000,
@@ -255,7 +256,7 @@ const time = {
   drift_ppm_max: integer({
     default: 250,
     min: 1,
-    max: 10_000,
+    max: 500,
     unit: 'ppm',
     note: "How fast this machine's clock may drift at the worst; error bounds grow by it.",
     source: 'TM-4; quartz without temperature control',

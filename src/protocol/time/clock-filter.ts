@@ -1,5 +1,5 @@
 /**
- * The last samples of one clock, and what they say together: the sample with the lowest delay. Pure. Rule TM-2,
+ * The last samples of one clock, and what they say together: the one that may be wrong by least. Pure. Rule TM-2,
  * docs/protocol/time.md; RFC 5905 §10.
  */
 import type { Monotonic } from '../../base/units.ts';
@@ -8,8 +8,6 @@ import type { Sample } from './types.ts';
 
 /** @unit samples @source RFC 5905 (NSTAGE) */
 export const FILTER_SAMPLES = 8;
-/** How fast a reading ages. @unit ppm @source RFC 5905 (PHI) */
-export const PHI_PPM = 15;
 /** Dispersion of a sample that is missing, and the most of any. @unit ms @source RFC 5905 (MAXDISP) */
 export const DISPERSION_MS_MAX = 16_000;
 /** A sample so many times the jitter away from the reading is a spike. @unit ratio @source ntpd (CLOCK_SGATE) */
@@ -25,18 +23,26 @@ export interface FilterRegister {
   readonly spike: Sample | undefined;
 }
 
-/** Of the sample with the lowest delay, and how far to trust it. */
+/** Of the sample with the least reach, which is what it may be wrong by: δ/2, its dispersion, and its ageing. */
 export interface FilterReading {
-  /** As `Sample.offset`, when it was measured: at `at`. @unit ms */
+  /** As `Sample.offset`, at the time of reading. @unit ms */
   readonly offset: number;
   /** @unit ms */
   readonly delay: number;
-  /** Σ εᵢ/2^(i+1) by increasing delay, each aged to the time of reading. @unit ms */
+  /** The sample's own, aged to the time of reading: the truth is within offset ± (delay/2 + this). @unit ms */
+  readonly ownDispersion: number;
+  /** Σ εᵢ/2^(i+1) by increasing reach, each aged to the time of reading. @unit ms */
   readonly dispersion: number;
   /** RMS of the other offsets' differences to this one. @unit ms */
   readonly jitter: number;
   /** The sample's. Never decreases while samples are added; a user who may take each sample only once compares it. */
   readonly at: Monotonic;
+}
+
+/** What is known of the clock that samples are measured by: this machine's monotonic one. */
+export interface LocalClock extends Pick<TimeConfig, 'driftPpmMax'> {
+  /** How much faster the sources run, as measured; 0 before. @unit ppm */
+  readonly ratePpm: number;
 }
 
 /** A register without samples; also what clears one. */
@@ -82,26 +88,39 @@ const reach = ({ delay, dispersion }: Sample): number => delay / 2 + dispersion;
 /**
  * What the register says at `now`; undefined without samples. It may be read at any time and as often as one likes: the
  * prime directive of RFC 5905 (no sample is used twice, none older than the last used) is held by `at`, for whom it matters.
+ * Samples go on at the measured rate, and age by what the clock may drift: RFC 5905's 15 ppm are of a disciplined one.
  */
-export function readFilter({ samples }: FilterRegister, now: Monotonic): FilterReading | undefined {
-  const sorted = byDelay(samples);
-  const [best] = sorted;
+export function readFilter(
+  { samples }: FilterRegister,
+  now: Monotonic,
+  { driftPpmMax, ratePpm }: LocalClock,
+): FilterReading | undefined {
+  const present = byReach(samples, driftPpmMax).map((sample) => ({
+    ...sample,
+    offset: sample.offset + drifted(ratePpm, sample.at, now),
+    dispersion: Math.min(sample.dispersion + drifted(driftPpmMax, sample.at, now), DISPERSION_MS_MAX),
+  }));
+  const [best] = present;
   if (best === undefined) return undefined;
-  const aged = sorted.map(({ dispersion, at }) =>
-    Math.min(dispersion + drifted(PHI_PPM, at, now), DISPERSION_MS_MAX),
-  );
-  const present = aged.reduce((sum, each, index) => sum + each / 2 ** (index + 1), 0);
-  const missing = DISPERSION_MS_MAX * (2 ** -aged.length - 2 ** -FILTER_SAMPLES);
+  const weighed = present.reduce((sum, { dispersion }, index) => sum + dispersion / 2 ** (index + 1), 0);
+  const missing = DISPERSION_MS_MAX * (2 ** -present.length - 2 ** -FILTER_SAMPLES);
   return {
     offset: best.offset,
     delay: best.delay,
-    dispersion: present + missing,
-    jitter: jitterOf(samples, best),
+    ownDispersion: best.dispersion,
+    dispersion: weighed + missing,
+    jitter: jitterOf(present, best),
     at: best.at,
   };
 }
 
-/** Of equal delays the newer first: so the best of a sliding register never becomes an older one. */
+/** Of equal ones the newer first. All age alike, so the order is the same at any time of reading: no sample comes back. */
+function byReach(samples: readonly Sample[], driftPpmMax: number): readonly Sample[] {
+  const rankOf = (sample: Sample): number => reach(sample) - (sample.at * driftPpmMax) / PER_MILLION;
+  return samples.toSorted((a, b) => rankOf(a) - rankOf(b) || b.at - a.at);
+}
+
+/** Of equal delays the newer first. */
 const byDelay = (samples: readonly Sample[]): readonly Sample[] =>
   samples.toSorted((a, b) => a.delay - b.delay || b.at - a.at);
 

@@ -10,7 +10,7 @@ export interface TimeConfig {
   readonly driftThresholdMs: Millis;
   /** Between two updates by the peers or the system clock. */
   readonly updateIntervalMs: Millis;
-  /** Between two questions to one NTP server; the first four are 2 s apart at most. */
+  /** Between two questions to one NTP server; the first eight are 2 s apart at most. */
   readonly ntpPollIntervalMs: Millis;
   /** How long an answer is waited for, of a peer or of a server. */
   readonly answerTimeoutMs: Millis;

@@ -89,10 +89,13 @@ export function readingInterval(
   age: Millis,
   driftPpmMax: number,
 ): OffsetInterval {
-  const aged = ((2 * driftPpmMax + SLEW_PPM + RATE_PPM_MAX) / PER_MILLION) * Math.max(0, age);
+  const aged = (2 * driftPpmMax * Math.max(0, age)) / PER_MILLION + steered(age);
   const radius = roundTripTime / 2 + aged;
   return { lo: offset - radius, hi: offset + radius };
 }
+
+/** How far a clock may be led by its own discipline meanwhile, beside what it drifts. @unit ms */
+export const steered = (age: Millis): number => ((SLEW_PPM + RATE_PPM_MAX) * Math.max(0, age)) / PER_MILLION;
 
 /** The nearest value within a closed interval. */
 export const clampInto = (value: number, { lo, hi }: OffsetInterval): number =>

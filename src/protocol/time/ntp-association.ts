@@ -10,7 +10,7 @@ import {
   FILTER_SAMPLES,
   type FilterReading,
   type FilterRegister,
-  PHI_PPM,
+  type LocalClock,
   readFilter,
 } from './clock-filter.ts';
 import type { TimeConfig } from './config.ts';
@@ -18,8 +18,10 @@ import { endsExchange, isNtpRefusal, type NtpAnswer, type NtpRefusal } from './n
 import { sampleOf } from './sample.ts';
 import { type Candidate, ROOT_DISTANCE_MS_MIN } from './selection.ts';
 
-/** Answers before the poll interval is the configured one. @unit answers @source TM-2: four make a dispersion below 1.5 s */
-export const BURST_ANSWERS = 4;
+/** Answers before the poll interval is the configured one. @unit answers @source ntpd (iburst): they fill the register */
+export const BURST_ANSWERS = FILTER_SAMPLES;
+/** Answers that make a server usable. @unit answers @source RFC 5905: four make a dispersion below MAXDIST, 1.5 s */
+const USABLE_ANSWERS = 4;
 /** Between two polls until then. @unit ms @source RFC 5905 (BTIME, iburst) */
 export const BURST_INTERVAL_MS = 2_000;
 /** The longest interval after failures. @unit ms @source ntpd (maxpoll 10) */
@@ -93,10 +95,13 @@ export const newAssociation = (server: string, now: Monotonic = monotonic(0)): A
 export const nextPollAt = (association: Association): Monotonic =>
   association.status === 'denied' ? monotonic(Number.POSITIVE_INFINITY) : association.nextPollAt;
 
-/** Nothing more is to be waited for at a start: its first burst is answered, a question has failed, or it is denied. */
+/** Nothing more is to be waited for at a start: it has answered often enough, a question has failed, or it is denied. */
 export const hasTried = (association: Association): boolean =>
-  association.status === 'denied' ||
-  (association.outstanding === undefined && (association.burstLeft === 0 || association.failures > 0));
+  association.status === 'denied' || hasEnoughAnswers(association) || association.failures > 0;
+
+/** Of its burst: what it says from now on is as good as it gets. */
+export const hasEnoughAnswers = ({ burstLeft }: Pick<PolledServer, 'burstLeft'>): boolean =>
+  burstLeft <= BURST_ANSWERS - USABLE_ANSWERS;
 
 /** It was asked. A question still under way has failed with that: its reply was lost. */
 export function pollSent(
@@ -128,7 +133,7 @@ export function answered(
   if (association.status === 'denied' || requestId !== association.outstanding) return association;
   if (isNtpRefusal(answer)) return refused(association, answer, now, config);
   const { receivedAt, repliedAt, precision } = answer;
-  const dispersion = precision + PRECISION_MS + drifted(PHI_PPM, sentAt, arrivedAt);
+  const dispersion = precision + PRECISION_MS + drifted(config.driftPpmMax, sentAt, arrivedAt);
   const sample = sampleOf({ sentAt, receivedAt, repliedAt, arrivedAt }, dispersion);
   if (sample === 'malformed') return failure(association, now, config);
   const heard: PolledServer = {
@@ -200,38 +205,48 @@ function intervalOf(
 
 /**
  * TM-1: the system clock was set, or the machine slept: what was measured before says nothing now. Not even the answer
- * under way, which may have waited while the monotonic clock stood still. Whose register was full is owed a new burst: so
- * a clock that steps all the time makes no server be asked without end.
+ * under way, which may have waited while the monotonic clock stood still. A new burst begins, no sooner than the old one
+ * would have gone on; a clock that steps all the time is a server asked every 2 s, until that says `RATE`.
  */
 export function clearSamples(association: Association, now: Monotonic): Association {
   if (association.status === 'denied') return association;
-  const cleared: PolledServer = { ...association, outstanding: undefined, register: EMPTY_REGISTER };
-  if (association.register.samples.length < FILTER_SAMPLES) return cleared;
   const soonest = association.polledAt + Math.max(BURST_INTERVAL_MS, association.intervalMin);
-  const next = Math.min(later(now, soonest), association.nextPollAt);
-  return { ...cleared, burstLeft: BURST_ANSWERS, nextPollAt: monotonic(next) };
+  return {
+    ...association,
+    outstanding: undefined,
+    register: EMPTY_REGISTER,
+    burstLeft: BURST_ANSWERS,
+    nextPollAt: monotonic(Math.min(later(now, soonest), association.nextPollAt)),
+  };
 }
 
-/** It gave time within the last 8 polls, is synchronised, and near enough to the reference clock. */
-export const isUsable = (association: Association, now: Monotonic): boolean =>
-  candidateOf(association, now) !== undefined;
-
-/** What it says, for the selection; undefined unless it is usable. */
-export function candidateOf(association: Association, now: Monotonic): Candidate | undefined {
+/**
+ * What it says, for the selection; undefined unless it is usable: it gave time within the last 8 polls, is synchronised, and
+ * near enough to the reference clock.
+ */
+export function candidateOf(
+  association: Association,
+  now: Monotonic,
+  clock: LocalClock,
+): Candidate | undefined {
   if (association.status === 'denied' || association.reach === 0) return undefined;
   const { server, answer, register } = association;
-  const reading = readFilter(register, now);
+  const reading = readFilter(register, now, clock);
   if (answer === undefined || reading === undefined) return undefined;
-  const rootDistance = rootDistanceOf(answer, reading, now);
+  const rootDistance = rootDistanceOf(answer, reading);
   if (rootDistance >= ROOT_DISTANCE_MS_MAX) return undefined;
   const { offset, jitter } = reading;
   return { server, offset, rootDistance, jitter, stratum: answer.stratum };
 }
 
-/** λ = (rootDelay + δ) / 2 + rootDispersion + ε + φ + 15 ppm · age (RFC 5905 §11.1). @unit ms */
-function rootDistanceOf(answer: NtpAnswer, reading: FilterReading, now: Monotonic): number {
-  const { delay, dispersion, jitter, at } = reading;
-  const distance =
-    (answer.rootDelay + delay) / 2 + answer.rootDispersion + dispersion + jitter + drifted(PHI_PPM, at, now);
+/**
+ * λ = (rootDelay + δ) / 2 + rootDispersion + ε + φ (RFC 5905 §11.1); the best sample's own dispersion counts whole, though ε
+ * has half of it. @unit ms
+ */
+function rootDistanceOf(
+  { rootDelay, rootDispersion }: NtpAnswer,
+  { delay, ownDispersion, dispersion, jitter }: FilterReading,
+): number {
+  const distance = (rootDelay + delay) / 2 + rootDispersion + dispersion + ownDispersion / 2 + jitter;
   return Math.max(ROOT_DISTANCE_MS_MIN, distance);
 }

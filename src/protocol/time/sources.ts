@@ -81,17 +81,26 @@ interface Agreement {
   readonly areSynchronised: boolean;
 }
 
-/** TM-4, by the synchronised clocks alone when there are enough of them: the others show their system clocks. */
+/**
+ * TM-4, by the synchronised clocks alone: the others show their system clocks. Only a node without time takes what it gets,
+ * its own system clock first, so that those who have time are not drawn away by those who have none.
+ */
 function midpointNow(knowledge: Knowledge): Agreement {
-  const { validators, isSynchronised, heard } = knowledge;
+  const { validators, self, isSynchronised, heard } = knowledge;
   const { totalPower } = validators;
   const readings = readingsOf(knowledge);
-  const synchronised = readings.filter(({ peer }) =>
-    peer === knowledge.self ? isSynchronised : heard.get(peer)?.isSynchronised === true,
-  );
-  const ofThose = midpointOf({ readings: synchronised, totalPower });
-  return ofThose.status === 'agreed'
-    ? { midpoint: ofThose, areSynchronised: true }
+  const isOfTime = ({ peer }: Reading): boolean =>
+    peer === self ? isSynchronised : heard.get(peer)?.isSynchronised === true;
+  const ofTime = midpointOf({ readings: readings.filter(isOfTime), totalPower });
+  if (ofTime.status === 'agreed' || isSynchronised) return { midpoint: ofTime, areSynchronised: true };
+  const power = readings.filter(isOfTime).reduce((sum, reading) => sum + reading.power, 0n);
+  const withOwn = midpointOf({
+    readings: readings.filter((reading) => reading.peer === self || isOfTime(reading)),
+    totalPower,
+  });
+  // Somebody honest among them has time.
+  return withOwn.status === 'agreed' && power >= validators.honestPower
+    ? { midpoint: withOwn, areSynchronised: true }
     : { midpoint: midpointOf({ readings, totalPower }), areSynchronised: false };
 }
 
@@ -102,7 +111,8 @@ function readingsOf(knowledge: Knowledge): readonly Reading[] {
     const reliability = peers.get(peer)?.reliabilityScore ?? 0;
     if (!isAdmitted(reliability)) return [];
     const { offset, delay, dispersion } = sample;
-    const age = millis(now - sample.at);
+    // From when the peer read its clock, at the earliest.
+    const age = millis(now - sample.at + delay);
     const interval = readingInterval(offset, millis(delay + 2 * dispersion), age, config.driftPpmMax);
     return [{ peer, power: powerOf(validators, peer), offset, interval, reliability }];
   });

@@ -66,6 +66,7 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['TIME_TOO_EARLY', consensus(2)],
   ['TIME_TOO_LATE', consensus(2)],
   ['EXECUTED_WRONG', consensus(2)],
+  ['TIME_REPLY_MALFORMED', consensus(10)],
   // What honest peers do when messages cross, and what is our own fault.
   ['WRONG_EPOCH', consensus(0)],
   ['ROUND_BELOW_WINDOW', consensus(0)],

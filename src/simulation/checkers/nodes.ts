@@ -5,13 +5,11 @@
 import { ADDRESSES } from '../../actors/addresses.ts';
 import type { Message, System } from '../../actors/runtime/index.ts';
 import type { Address } from '../../protocol/chain/types.ts';
-import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { MempoolReply } from '../../protocol/ports/mempool.ts';
 import type { Hub } from '../../transport/hub.ts';
 import type { Instance } from '../instance.ts';
 import type { Observer } from '../observer.ts';
-import type { SimulatedNode } from '../validator.ts';
 import { Blocks } from './blocks.ts';
 import { checkBounds } from './bounds.ts';
 import { checkCells, checkLinks } from './conservation.ts';
@@ -19,14 +17,13 @@ import { Contents } from './contents.ts';
 import { Durability } from './durability.ts';
 import { checkEvidence } from './evidence.ts';
 import type { SafetyChecker } from './index.ts';
+import { TimeWatch, type WatchedClocks } from './time-watch.ts';
 
 type CommitsTold = Extract<ExecutionRequest, { readonly type: 'blocks.committed' }>;
 type ExpiryTold = Extract<MempoolReply, { readonly type: 'transactions.expired' }>;
 
 /** What a checker needs of a cluster. */
-export interface Watched {
-  readonly epoch: EpochContext;
-  readonly nodes: readonly SimulatedNode[];
+export interface Watched extends WatchedClocks {
   readonly hub: Pick<Hub, 'counts'>;
 }
 
@@ -38,6 +35,7 @@ export class NodeChecker {
   #watched: Watched | undefined;
   readonly #contents: Contents;
   #blocks: Blocks | undefined;
+  #times: TimeWatch | undefined;
   #finished = false;
 
   constructor(checker: SafetyChecker, faulty: ReadonlySet<Address>) {
@@ -49,9 +47,9 @@ export class NodeChecker {
   /** Once, before anything runs. */
   watch(watched: Watched): void {
     this.#watched = watched;
-    const honest = watched.nodes.filter(({ instance }) => !instance.faulty);
-    const latestClock = (): number => Math.max(...honest.map(({ wall }) => wall.read()));
-    this.#blocks = new Blocks(watched.epoch, latestClock, this.#checker.report);
+    const times = new TimeWatch(watched, this.#checker.report);
+    this.#times = times;
+    this.#blocks = new Blocks(watched.epoch, () => times.latest, this.#checker.report);
     for (const { instance, disk } of watched.nodes) {
       if (instance.faulty) continue;
       this.#disks.set(instance, new Durability(nameOf(instance), disk, this.#checker.report));
@@ -62,11 +60,13 @@ export class NodeChecker {
   observer(): Observer {
     const checker = this.#checker;
     return {
-      started: (instance, { system }) => {
+      started: (instance, process) => {
         checker.started(instance.address);
         this.#disks.get(instance)?.look();
-        if (!instance.faulty) this.#listen(instance, system);
+        this.#times?.started(instance, process);
+        if (!instance.faulty) this.#listen(instance, process.system);
       },
+      timeSeen: (instance, time, isAdjusted) => this.#times?.seen(instance, time, isAdjusted),
       crashed: (instance, { system }) => {
         this.#disks.get(instance)?.look();
         this.#judge(instance, system);
@@ -74,6 +74,10 @@ export class NodeChecker {
       sent: (instance, to, message) => {
         if (instance.faulty) return;
         this.#disks.get(instance)?.sent(message);
+        if (message.kind === 'Proposal' && message.vote.validator === instance.address) {
+          this.#times?.proposed(instance);
+        }
+        if (message.kind === 'TimeReply') this.#times?.told(instance, message);
         checker.sent(instance.address, message, to);
       },
       executed: (instance, message) => {

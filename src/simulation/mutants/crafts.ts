@@ -36,6 +36,8 @@ const ofProposal =
   (message, shop) =>
     message.kind === 'Proposal' ? make(message, shop) : undefined;
 
+const HOUR_MICROS = 3_600_000_000;
+
 const later = ({ block }: ProposalMessage) => ({ time: timeBy(block.header.time, 1) });
 
 const MAKES = {
@@ -72,6 +74,16 @@ const MAKES = {
   /** A QC in which the liar is everybody: its bit, and bits beyond the set. */
   'one-in-all-places': (message, shop) =>
     message.kind === 'Vote' ? inflatedQC(message.vote, shop) : undefined,
+  /** Besides its own answer about time one to the next question, which is another's to answer, an hour off. */
+  'answer-for-another': (message) =>
+    message.kind === 'TimeReply'
+      ? {
+          ...message,
+          requestId: message.requestId + 1,
+          receivedMicros: message.receivedMicros + HOUR_MICROS,
+          repliedMicros: message.repliedMicros + HOUR_MICROS,
+        }
+      : undefined,
   /** Blocks that nobody voted for, in answer to who has missed some. */
   'unproven-blocks': (message) => (message.kind === 'Blocks' ? unproven(message) : undefined),
 } as const satisfies Readonly<Record<string, Make>>;

@@ -4,5 +4,12 @@ import { OF_CERTIFICATES } from './of-certificates.ts';
 import { OF_CHAIN } from './of-chain.ts';
 import { OF_PACE } from './of-pace.ts';
 import { OF_SIGNING } from './of-signing.ts';
+import { OF_TIME } from './of-time.ts';
 
-export const MUTANTS: readonly Mutant[] = [...OF_SIGNING, ...OF_CERTIFICATES, ...OF_CHAIN, ...OF_PACE];
+export const MUTANTS: readonly Mutant[] = [
+  ...OF_SIGNING,
+  ...OF_CERTIFICATES,
+  ...OF_CHAIN,
+  ...OF_PACE,
+  ...OF_TIME,
+];

@@ -7,7 +7,7 @@ import { millis } from '../../base/units.ts';
 import { CALM, type LinkFaults } from '../../transport/hub.ts';
 import { LIE_KINDS } from '../byzantine/index.ts';
 import { between, pick } from '../draws.ts';
-import type { LieKind, RunPlan, TimedAct } from '../plan.ts';
+import type { Liar, LieKind, RunPlan, TimedAct } from '../plan.ts';
 import { planForLiveness, planOf } from '../swarm.ts';
 import { CRAFTS, type Craft } from './crafts.ts';
 
@@ -23,6 +23,13 @@ const OWN_TRIALS = [
   'mute',
   'resubmit',
   'expiring',
+  'unset-clocks',
+  'unset-clocks-and-a-liar',
+  'liar-alone-heard',
+  'far-clocks',
+  'wrong-servers',
+  'some-wrong-servers',
+  'servers-gone',
 ] as const;
 export type TrialName = (typeof OWN_TRIALS)[number] | LieKind | Craft;
 
@@ -71,6 +78,8 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
       const liar = { validator: draws.below(4), lies: ['flood'], rate: 0 } as const;
       return { ...plan, liars: [liar], signatures: 'bls', durationMs: 3_000 };
     }
+    case 'answer-for-another':
+      return { ...plan, liars: [{ validator: draws.below(4), lies: ['lie-clocks'], rate: 1 }] };
     case 'twins':
       return {
         ...plan,
@@ -111,11 +120,74 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
         acts: [...resubmissions(draws, nodes, 15_000), ...partitions(draws, nodes, 15_000)].sort(byTime),
         durationMs: 15_000,
       };
+    case 'unset-clocks':
+    case 'unset-clocks-and-a-liar':
+    case 'liar-alone-heard':
+    case 'far-clocks':
+    case 'wrong-servers':
+    case 'some-wrong-servers':
+      return { ...plan, ...ofTime(name, draws), timeouts: { emptyBlockIntervalMs: millis(1_000) } };
+    case 'servers-gone':
+      return { ...plan, ...ofTime(name, draws), timeouts: { emptyBlockIntervalMs: millis(20_000) } };
     default: {
       const lies = isCraft(name) ? (['flood'] as const) : ([name] as const);
       const liar = { validator: draws.below(4), lies, rate: isCraft(name) ? 0 : 0.6 };
       const acts = [...crashes(draws, nodes, DURATION_MS), ...resubmissions(draws, nodes, DURATION_MS)];
       return { ...plan, liars: [liar], acts: acts.sort(byTime) };
+    }
+  }
+}
+
+type TimeTrial =
+  | 'unset-clocks'
+  | 'unset-clocks-and-a-liar'
+  | 'liar-alone-heard'
+  | 'far-clocks'
+  | 'wrong-servers'
+  | 'some-wrong-servers'
+  | 'servers-gone';
+
+function ofTime(name: TimeTrial, draws: Draws): Pick<RunPlan, 'clocks' | 'durationMs'> & Partial<RunPlan> {
+  const nodes = [0, 1, 2, 3] as const;
+  const clocks = nodes.map((node) => ({
+    node,
+    offsetMs: between(draws, -10_000, 10_000),
+    driftPpm: between(draws, -200, 200),
+  }));
+  const liar: Liar = { validator: draws.below(4), lies: ['lie-clocks'], rate: 1 };
+  const acts = crashes(draws, nodes, DURATION_MS);
+  switch (name) {
+    case 'unset-clocks':
+      return { clocks, acts, durationMs: 30_000 };
+    case 'unset-clocks-and-a-liar':
+      return { clocks, acts, liars: [liar], durationMs: 30_000 };
+    case 'liar-alone-heard': {
+      const alone = draws.below(4);
+      const rest = nodes.filter((node) => node !== alone);
+      const act = { kind: 'partition', groups: [[alone, liar.validator], rest] } as const;
+      return { clocks, liars: [liar], acts: [{ at: 0, act }], durationMs: 10_000 };
+    }
+    case 'far-clocks': {
+      const far = { node: draws.below(4), offsetMs: between(draws, 1_100_000, 3_600_000), driftPpm: 0 };
+      return { clocks: [far], durationMs: 10_000 };
+    }
+    case 'wrong-servers': {
+      // Silent while the peers acquire time without them.
+      const late = { silentFrom: 0, silentUntil: between(draws, 3_000, 8_000) };
+      const servers = [1, 2, 3].map(() => ({ offsetMs: 5_000, ...late }));
+      return { clocks, time: { source: 'hybrid', servers }, durationMs: 60_000 };
+    }
+    case 'some-wrong-servers': {
+      const wrong = { offsetMs: pick(draws, [-1, 1]) * between(draws, 3_000, 20_000) };
+      const servers = [0, 1, 2].map(() => ({ offsetMs: 0 })).with(draws.below(3), wrong);
+      return { clocks, time: { source: 'hybrid', servers }, durationMs: 60_000 };
+    }
+    case 'servers-gone': {
+      // Before the drift is learnt, and for so long that nothing that they said is used any more.
+      const silentFrom = between(draws, 20_000, 50_000);
+      const servers = [{ offsetMs: 0, silentFrom, silentUntil: 7_000_000 }];
+      const alone = { node: 0, offsetMs: 0, driftPpm: pick(draws, [-250, 250]) };
+      return { validators: 1, clocks: [alone], time: { source: 'ntp', servers }, durationMs: 9_000_000 };
     }
   }
 }

@@ -111,7 +111,7 @@ function recorded(answer: NtpAnswer | NtpRefusal): string {
     const isOver = !isNtpRefusal(answer) || endsExchange(answer);
     claim((association !== waiting) === isOver, 'what ends an exchange is recorded, and nothing else');
   }
-  const candidate = candidateOf(association, now);
+  const candidate = candidateOf(association, now, { ...config, ratePpm: 0 });
   if (candidate === undefined) return 'unusable';
   const { offset, rootDistance, jitter } = candidate;
   claim([offset, rootDistance, jitter].every(Number.isFinite), 'a candidate has numbers');

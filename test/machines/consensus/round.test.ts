@@ -274,6 +274,57 @@ describe('round chart: proposing (CS-9, CS-10)', () => {
   });
 });
 
+describe('round chart: without adjusted time (TM-7)', () => {
+  const qc1 = qcOf(place, block1);
+  const self = indexOf(leaderAt(epoch, round(2)));
+  const entered = { ...inRound(2, qc1), entry: { by: 'qc' as const, qc: qc1 } };
+  const known = (change: Partial<ChainFacts> = {}) => facts({ parentId: qc1.blockId, ...change });
+  const withoutTime = () => start(self, { entered, facts: known({ mayPropose: false }) });
+
+  it('composes nothing as the leader, and tells its QC meanwhile (CS-4b)', () => {
+    const chart = withoutTime();
+    expect(toldTo(chart.effects, 'mempool')).toEqual([]);
+    expect(ofKind(chart.effects, 'startTimer')).toEqual([]);
+    expect(toldTo(chart.effects, 'router')).toMatchObject([
+      { outgoing: [{ to: 'all', message: { kind: 'QC', qc: { round: 1 } } }] },
+    ]);
+    expect(chart.send({ type: 'proposal.dueNow' })).toEqual([]);
+    expect(chart.send({ type: 'facts.changed', facts: known({ mayPropose: false }) })).toEqual([]);
+  });
+
+  it('composes once, as soon as it hears that it may', () => {
+    const chart = withoutTime();
+    const may = { type: 'facts.changed', facts: known() } as const;
+    expect(toldTo(chart.send(may), 'mempool')).toMatchObject([{ type: 'payload.requested', height: 2 }]);
+    expect(toldTo(chart.send(may), 'mempool')).toEqual([]);
+  });
+
+  it('composes nothing when it is taken back before the proposal is due', () => {
+    const chart = start(LEADER, { facts: facts({ hasWork: false }) });
+    expect(ofKind(chart.effects, 'startTimer')).toMatchObject([{ key: 'due' }]);
+    chart.send(told({ hasWork: false, mayPropose: false }));
+    expect(toldTo(chart.send({ type: 'proposal.dueNow' }, { now: monotonic(500) }), 'mempool')).toEqual([]);
+    expect(toldTo(chart.send(told(), { now: monotonic(600) }), 'mempool')).toHaveLength(1);
+  });
+
+  it('proposes nothing when it is taken back while batches are selected, and composes anew when it may', () => {
+    const chart = start(LEADER);
+    expect(toldTo(chart.effects, 'mempool')).toMatchObject([{ type: 'payload.requested', height: 1 }]);
+    expect(chart.send(told({ mayPropose: false }))).toEqual([]);
+    const selected = { type: 'payload.selected', tag: 1, batches: [batch] } as const;
+    expect(chart.send(selected)).toEqual([]);
+    expect(toldTo(chart.send(told()), 'mempool')).toMatchObject([{ type: 'payload.requested', height: 1 }]);
+    expect(toldTo(chart.send(selected), 'safety')).toMatchObject([{ type: 'proposal.requested' }]);
+  });
+
+  it('votes all the same (TM-8)', () => {
+    const chart = start(FOLLOWER, { facts: facts({ mayPropose: false }) });
+    chart.send(received(block1));
+    const asked = toldTo(chart.send(told({ mayPropose: false })), 'safety');
+    expect(asked).toMatchObject([{ type: 'vote.requested' }]);
+  });
+});
+
 describe('round chart: steps', () => {
   const certified = { type: 'round.certified', qc: qcOf(place, block1) } as const;
   const fates = { 'round.committed': 'commit', 'round.abandoned': 'abandoned' } as const;

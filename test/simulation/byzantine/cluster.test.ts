@@ -101,7 +101,7 @@ const NOTICED: Partial<Record<LieKind, readonly string[]>> = {
   'forge-signers': ['SIGNATURE_INVALID'],
   'duplicate-signers': ['SIGNERS_MALFORMED'],
   flood: ['BATCH_MALFORMED'],
-  mutate: ['NOT_THE_LEADER'],
+  mutate: ['SIGNATURE_INVALID', 'LINK_WRONG'],
 };
 
 describe('four validators, one liar', () => {
