@@ -14,7 +14,7 @@ import { drawActs } from './swarm-acts.ts';
 export interface SwarmOptions {
   /** Number of validators; drawn without, mostly 4. */
   readonly validators?: number;
-  /** One validator tells this lie, always, and nobody else is faulty; drawn without. Needs four validators. */
+  /** One validator tells this lie, always, and nobody else is faulty; drawn without. Of fewer than four validators none may lie. */
   readonly lie?: LieKind;
 }
 
@@ -56,7 +56,7 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
   const draws = random.stream('cast');
   const oneIn = (seeds: number): boolean => draws.below(seeds) === 0;
   const drawnSize = oneIn(ONE_IN.otherSize) ? pick(draws, [1, 2, 3, 5, 7]) : 4;
-  const validators = options.validators ?? drawnSize;
+  const validators = options.validators ?? (options.lie === undefined ? drawnSize : Math.max(4, drawnSize));
   const drawn = drawFaulty(draws, validators);
   const { liars, twins } = options.lie === undefined ? drawn : onlyLiar(draws, validators, options.lie);
   const powers =
@@ -156,8 +156,12 @@ function drawFaulty(
   return { liars: wants.liar ? [liar] : [], twins: wants.twin && !wants.liar ? [first] : [] };
 }
 
-const onlyLiar = (draws: RandomStream, validators: number, lie: LieKind) => ({
-  liars: validators < 4 ? [] : [{ validator: draws.below(validators), lies: [lie], rate: 1 } as const],
+const onlyLiar = (
+  draws: RandomStream,
+  validators: number,
+  lie: LieKind,
+): { readonly liars: readonly Liar[]; readonly twins: readonly number[] } => ({
+  liars: [{ validator: draws.below(validators), lies: [lie], rate: 1 }],
   twins: [],
 });
 

@@ -171,7 +171,7 @@ describe('althing simulate', { timeout: 180_000 }, () => {
   it('has one liar of the wanted kind in every run (SM-3)', async () => {
     const { code, stdout } = await althing(['simulate', '--lie', 'lie-clocks', '--seeds', '2', '--json']);
     expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ runs: 2, failed: 0, acts: { liar: 2 } });
+    expect(JSON.parse(stdout)).toMatchObject({ runs: 2, failed: 0, faults: { liar: 2 } });
   });
 
   it('ends at the second interruption, in the middle of a run, and leaves no process behind', async () => {
