@@ -10,6 +10,10 @@ export interface Output {
 }
 
 export function createOutput(json: boolean): Output {
+  // The reader of a pipe has seen enough: nothing is wrong.
+  process.stdout.once('error', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'EPIPE') process.exit(0);
+  });
   return {
     json,
     data: (value, lines) => {

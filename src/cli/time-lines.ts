@@ -48,7 +48,12 @@ function headLines(time: Time): readonly string[] {
     ['system clock', `${time.system_time}, ${ahead(time.system_offset_ms)}`],
     ['source', `${time.source}; ${updatesText(time)}`],
     ['rate', `${rate}, ${offsetText(time.slew_left_ms)} left to slew`],
-    ['proposing', time.may_propose ? pc.green('yes') : pc.yellow('no: there is no adjusted time')],
+    [
+      'proposing',
+      time.may_propose
+        ? pc.green('yes')
+        : pc.yellow(time.updates > 0 ? 'no: adjusted time is far off' : 'no: there is no adjusted time'),
+    ],
     ...peersText(time),
     ...(time.alerts.length === 0 ? [['alerts', 'none'] as const] : []),
   ]);

@@ -72,6 +72,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       `validator ${keys.identity.nodeId} is not in the genesis of ${genesis.chainId}`,
     );
   }
+  requireServers(config);
   requireClockAfter(genesis, paths.genesisFile, config.time);
   const log = openLog({ ...config.log, moniker: config.node.moniker });
   const opened = openStore(paths.data, domain, {
@@ -252,6 +253,15 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       await ended;
     },
   };
+}
+
+/** A node that believes NTP alone and asks nobody would never propose. */
+function requireServers({ time: { source, servers } }: Config): void {
+  if (source === 'ntp' && servers.length === 0)
+    throw refusal(
+      'time.servers',
+      'time.source = "ntp" needs NTP servers: name four or more, or use "hybrid"',
+    );
 }
 
 function builtInApplication(

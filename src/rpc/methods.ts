@@ -4,7 +4,7 @@
  */
 import { digestFromBytes } from '../protocol/chain/parse.ts';
 import { broadcastAsync, broadcastCommit, broadcastSync } from './broadcast.ts';
-import { fail, succeed } from './json-rpc.ts';
+import { fail, invalidParams, succeed } from './json-rpc.ts';
 import {
   abciQuery,
   blockByHash,
@@ -151,7 +151,9 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
   ),
   method('althing_rounds', [], async (_, { port }) => succeed(roundsJson(port.rounds()))),
   method('althing_time', [{ name: 'history', type: 'integer' }], async ({ history }, { port }) =>
-    succeed(timeJson(port.time(), history)),
+    (history ?? 0) < 0
+      ? { error: invalidParams(`history must not be negative, but got ${history}`) }
+      : succeed(timeJson(port.time(), history)),
   ),
   adminMethod('althing_view_change', async ({ port }) => {
     const { round } = await port.requestViewChange();

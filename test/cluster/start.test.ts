@@ -31,6 +31,12 @@ describe('a validator whose peer address cannot be listened on', () => {
   const start = (listen: string): Promise<CommandResult> =>
     run('start', '--home', join(directory, 'node'), '--p2p-listen', listen, '--rpc-listen', '127.0.0.1:0');
 
+  it('nor one that believes NTP alone and names no server: exit 3', async () => {
+    const home = join(directory, 'node');
+    const { code, stderr } = await run('start', '--home', home, '--set', 'time.source=ntp');
+    expect([code, stderr]).toEqual([3, expect.stringContaining('time.servers')]);
+  });
+
   it('because it is in use: exit 2, naming it', async () => {
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve));

@@ -187,6 +187,7 @@ const FINDINGS: Findings = {
   },
   conflict: true,
   peersAreSynchronised: true,
+  somebodyHasTime: true,
 };
 
 /** One question to a server and what came of it, one second before NOW at the latest. */

@@ -113,7 +113,7 @@ export type Weighing =
       readonly findings: Findings;
       readonly correction: Extract<Correction, { status: 'refused' }>;
     }
-  | { readonly status: 'contradicted'; readonly findings: Findings }
+  | { readonly status: 'contradicted'; readonly findings: Findings; readonly by: TimeSource }
   | { readonly status: 'none'; readonly findings: Findings | undefined };
 
 export type Decided = Decision<TimeCoordinatorContext>;
@@ -153,7 +153,8 @@ export function errorNow(
 
 export const initialTime = (input: TimeCoordinatorInput, now: Monotonic): TimeCoordinatorContext => ({
   ...input,
-  requestId: 0,
+  // Not those of an earlier life, whose answers may be on their way.
+  requestId: Math.floor(now),
   look: undefined,
   discipline: undefined,
   updates: 0,

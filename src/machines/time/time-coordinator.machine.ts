@@ -35,22 +35,14 @@ export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
     acquiring: {
       id: 'acquiring',
       entry: ['forgetBound', 'takeBackMayPropose', 'syncWithPeers', 'syncWithNtp'],
-      exit: { type: 'lower', params: { alert: 'NoAdjustedTime' } },
+      exit: 'lowerNoTime',
       always: {
         guard: 'thereIsTime',
         target: 'synchronised',
         actions: { type: 'lower', params: { alert: 'SystemClockStepped' } },
       },
       after: {
-        patience: {
-          actions: {
-            type: 'raise',
-            params: {
-              alert: 'NoAdjustedTime',
-              detail: 'no source of time can be used yet: this node votes and does not propose',
-            },
-          },
-        },
+        patience: { actions: 'raiseNoTime' },
       },
       on: { 'clock.looked': look },
     },

@@ -17,7 +17,12 @@ import {
   pollSent,
 } from '../../protocol/time/ntp-association.ts';
 import { asked, EMPTY_POLL, EXCHANGES_PER_POLL, taken, unasked } from '../../protocol/time/poll.ts';
-import { type PollOutcome, pollEvery, reliabilityAfter } from '../../protocol/time/reliability.ts';
+import {
+  type PollOutcome,
+  pollEvery,
+  RELIABILITY_START,
+  reliabilityAfter,
+} from '../../protocol/time/reliability.ts';
 import {
   type Clock,
   type Decided,
@@ -111,11 +116,18 @@ export function syncWithPeers(context: TimeCoordinatorContext, clock: Clock): De
   };
 }
 
-/** A validator can be reached: while time is being acquired it is asked at once. What it was asked before is lost. */
+/**
+ * A validator can be reached: it was away, which says nothing of its answers. While time is being acquired it is asked at
+ * once; what it was asked before is lost.
+ */
 export function askNewcomer(context: TimeCoordinatorContext, peer: Address, clock: Clock): Decided {
-  if (!isAcquiring(context) || !context.peers.has(peer)) return {};
+  const info = context.peers.get(peer);
+  if (info === undefined) return {};
+  const reliabilityScore = Math.max(info.reliabilityScore, RELIABILITY_START);
+  const peers = new Map(context.peers).set(peer, { ...info, reliabilityScore });
+  if (!isAcquiring(context)) return { context: { peers } };
   const { context: next, effects } = askPeers(
-    { ...context, poll: unasked(context.poll, peer) },
+    { ...context, peers, poll: unasked(context.poll, peer) },
     [peer],
     clock,
   );

@@ -31,13 +31,13 @@ import {
   takeNtpReply,
   takePeerMessage,
 } from './time-coordinator.polling.ts';
-import { alerted, discardSamples, update } from './time-coordinator.updating.ts';
+import { alerted, discardSamples, NO_TIME, noTime, update } from './time-coordinator.updating.ts';
 
 export type { TimeCoordinatorContext, TimeCoordinatorInput, UpdateRecord } from './time-coordinator.live.ts';
 export { initialTime, now };
 
 /** Time that is still being acquired after so long is an alert. @unit ms @source chosen */
-const PATIENCE_MS = millis(5_000);
+const PATIENCE_MS = millis(10_000);
 
 type TimeCoordinatorPublicEvent =
   | PeerMessageReceived<TimeRequestMessage | TimeReplyMessage>
@@ -103,6 +103,8 @@ export const timeCoordinatorSetup = setup({
     raise: step(({ context }, { alert, detail }: { readonly alert: TimeAlert; readonly detail: string }) =>
       alerted(context, [alert], [[alert, detail]]),
     ),
+    raiseNoTime: step(({ context, now: at }) => alerted(context, NO_TIME, [noTime(context, at)])),
+    lowerNoTime: step(({ context }) => alerted(context, NO_TIME, [])),
     lower: step(({ context }, { alert }: { readonly alert: TimeAlert }) => alerted(context, [alert], [])),
   },
 });

@@ -8,7 +8,7 @@ import type { Effect } from '../../protocol/supervision/effect.ts';
 import { adjustedTime, type Discipline, slewLeft } from '../../protocol/time/adjusted.ts';
 import { driftAlerts, stepAlerts } from '../../protocol/time/alerts.ts';
 import { correct, type Steps } from '../../protocol/time/discipline.ts';
-import { type RateWindow, ratePpmOf, withTarget } from '../../protocol/time/drift-rate.ts';
+import { NO_TARGETS, type RateWindow, ratePpmOf, withTarget } from '../../protocol/time/drift-rate.ts';
 import { withinOldBound } from '../../protocol/time/hybrid.ts';
 import { steered } from '../../protocol/time/midpoint.ts';
 import { candidateOf, clearSamples, hasTried } from '../../protocol/time/ntp-association.ts';
@@ -36,8 +36,8 @@ import { answersUntil, beginWithLook } from './time-coordinator.polling.ts';
 
 /** While time is being acquired, alerts wait for so many polls: everything may still come. @unit polls @source chosen */
 const QUIET_POLLS = 5;
-/** While time is being acquired, fewer than half of the servers lead after so many polls. @unit polls @source chosen */
-const MINORITY_POLLS = 30;
+/** While time is being acquired, servers that others might overrule lead after so many polls. @unit polls @source chosen */
+const DOUBTFUL_POLLS = 30;
 /** Updates kept for readers; the oldest makes room. @unit updates @source chosen: twenty minutes at 10 s */
 const HISTORY_MAX = 128;
 
@@ -60,14 +60,14 @@ export function weigh(context: TimeCoordinatorContext, now: Monotonic): Weighing
   });
   const { estimate } = findings;
   if (estimate === undefined || isPremature(context, findings, now)) return { status: 'none', findings };
-  if (contradicts(context, estimate, now)) return { status: 'contradicted', findings };
   const correction = correct(
-    { discipline, steps: stepsAllowed(context), ratePpm: ratePpmOf(context.rate) },
+    // What a conflict taught of the rate, the believed clocks do not have.
+    { discipline, steps: stepsAllowed(context), ratePpm: findings.conflict ? 0 : ratePpmOf(context.rate) },
     { now, targetOffset: estimate.offset, systemTime: systemTimeNow(look, now), config },
   );
-  return correction.status === 'refused'
-    ? { status: 'refused', findings, correction }
-    : { status: 'accepted', findings, correction, estimate };
+  if (correction.status === 'refused') return { status: 'refused', findings, correction };
+  if (contradicts(context, estimate, now)) return { status: 'contradicted', findings, by: estimate.by };
+  return { status: 'accepted', findings, correction, estimate };
 }
 
 /** What the servers say that can be used now. */
@@ -90,21 +90,25 @@ function contradicts(
 }
 
 /**
- * A cold start. What system clocks say together would bind NTP later (TM-5), so NTP is heard first; and of several servers
- * a few quick ones do not lead alone at once: the others might overrule them (TM-3).
+ * A cold start. What system clocks say together would bind NTP later (TM-5), so NTP is heard first. Of several servers a few
+ * quick ones do not lead alone at once, since the others might overrule them (TM-3), nor do any against peers that have time.
  */
 function isPremature(
   context: TimeCoordinatorContext,
-  { estimate, peersAreSynchronised }: Findings,
+  { estimate, ntp, peers, peersAreSynchronised, somebodyHasTime }: Findings,
   now: Monotonic,
 ): boolean {
   if (!isAcquiring(context) || peersAreSynchronised) return false;
   const servers = [...context.servers.values()];
   if (estimate?.by === 'peers') return !servers.every(hasTried);
+  if (estimate?.by !== 'ntp' || context.polls > DOUBTFUL_POLLS) return false;
+  if (2 * usable(context, now).length <= servers.length) return true;
   return (
-    estimate?.by === 'ntp' &&
-    context.polls <= MINORITY_POLLS &&
-    2 * usable(context, now).length <= servers.length
+    context.config.source === 'hybrid' &&
+    somebodyHasTime &&
+    ntp.status === 'selected' &&
+    peers.status === 'agreed' &&
+    !withinOldBound(peers.interval, ntp.offset, ntp.error)
   );
 }
 
@@ -129,7 +133,7 @@ export function update(context: TimeCoordinatorContext, clock: Clock): Decided {
     weighing.status === 'accepted'
       ? applyTimeOffset(context, weighing, clock)
       : { context: { ...context, missed: context.missed + 1 }, effects: [] };
-  const contradictions = verdict === 'contradicted' ? context.contradictions + 1 : 0;
+  const contradictions = provesBoundWrong(context, weighing) ? context.contradictions + 1 : 0;
   const after: TimeCoordinatorContext = {
     ...next.context,
     verdict,
@@ -141,6 +145,10 @@ export function update(context: TimeCoordinatorContext, clock: Clock): Decided {
   return { context: told.context, effects: [...next.effects, ...told.effects] };
 }
 
+/** TM-5: in `hybrid` NTP alone does not, for the peers may only be silent: they might say that NTP is wrong. */
+const provesBoundWrong = ({ config }: TimeCoordinatorContext, weighing: Weighing): boolean =>
+  weighing.status === 'contradicted' && !(config.source === 'hybrid' && weighing.by === 'ntp');
+
 interface Applied {
   readonly context: TimeCoordinatorContext;
   readonly effects: readonly Effect[];
@@ -149,7 +157,7 @@ interface Applied {
 /** TM-6: the clock of all cells is led to what the sources say (seed 000). */
 function applyTimeOffset(
   context: TimeCoordinatorContext,
-  { correction, estimate, findings: { ntp } }: Extract<Weighing, { status: 'accepted' }>,
+  { correction, estimate, findings: { ntp, conflict } }: Extract<Weighing, { status: 'accepted' }>,
   { now, wall }: Clock,
 ): Applied {
   const { discipline } = correction;
@@ -171,7 +179,11 @@ function applyTimeOffset(
       lastUpdate: now,
       missed: 0,
       bound: { error: estimate.error, at: now },
-      rate: ntp.status === 'selected' ? withRate(context, now, ntp.offset) : context.rate,
+      rate: conflict
+        ? NO_TARGETS
+        : ntp.status === 'selected'
+          ? withRate(context, now, ntp.offset)
+          : context.rate,
       history: [...context.history, record].slice(-HISTORY_MAX),
     },
     effects: [toClock(context, { type: 'clock.disciplined', discipline, isFirst: isFirst(context) })],
@@ -236,9 +248,11 @@ function conditionsAfter(
   const own = discipline === undefined ? 0 : ownOffset(discipline, now);
   const offset = discipline === undefined ? 0 : systemOffsetOf(context, discipline, now);
   return [
-    ...(isAcquiring(context) ? [] : driftAlerts(offset, config)),
+    // In a conflict the system clock may be the right one.
+    ...(isAcquiring(context) || findings.conflict ? [] : driftAlerts(offset, config)),
     ...ofSources(context, findings),
-    ...(!isAcquiring(context) && peersDisagree(findings, own, errorNow(context, now))
+    ...(!isAcquiring(context) &&
+    peersDisagree(findings, own, errorNow(context, now) + config.driftThresholdMs)
       ? [
           [
             'PeersDisagree',
@@ -287,8 +301,21 @@ function ofRefusal(weighing: Weighing): readonly Condition[] {
   }
   if (weighing.status !== 'refused') return [];
   const { correction, limit } = weighing.correction;
-  const detail = `a correction of ${(correction / 1_000).toFixed(1)} s was refused (more than ${limit / 1_000} s); set this machine's clock`;
+  const detail = `the sources and this node differ by ${(correction / 1_000).toFixed(1)} s, more than ${limit / 1_000} s: nothing was corrected. Find out which of them is wrong`;
   return [['PanicThreshold', detail]];
+}
+
+/** Of these one stands while there is no time to go by. */
+export const NO_TIME: readonly TimeAlert[] = ['NoAdjustedTime', 'AdjustedTimeFarOff'];
+
+export function noTime(context: TimeCoordinatorContext, now: Monotonic): Condition {
+  if (context.updates === 0)
+    return ['NoAdjustedTime', 'no source of time can be used or believed yet: this node does not propose'];
+  const seconds = (errorNow(context, now) / 1_000).toFixed(0);
+  return [
+    'AdjustedTimeFarOff',
+    `adjusted time is up to ${seconds} s off and is made up slowly, since it must not fall: this node does not propose, and its votes may be refused. Restart it`,
+  ];
 }
 
 /** The alerts of a group become these; what begins and ends is told to the node's log. */
@@ -298,7 +325,8 @@ export function alerted(
   conditions: readonly Condition[],
 ): Applied {
   const wanted = new Map([...[...context.alerts].filter(([alert]) => !group.includes(alert)), ...conditions]);
-  const { raised, cleared, repeated, standing } = stepAlerts(context.alerts, wanted);
+  const { raised, cleared, standing, ...stood } = stepAlerts(context.alerts, wanted);
+  const repeated = stood.repeated.filter(({ alert }) => group.includes(alert));
   const alertCounts = new Map(context.alertCounts);
   for (const { alert } of raised) alertCounts.set(alert, (alertCounts.get(alert) ?? 0) + 1);
   const silent = raised.length + cleared.length + repeated.length === 0;

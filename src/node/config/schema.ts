@@ -6,6 +6,9 @@ import type { z } from 'zod';
 import { address, choice, duration, flag, integer, list, ratio, type Setting, text } from './setting.ts';
 
 const MEBIBYTE = 1_048_576;
+/** A name or address in brackets, and a port from 1 to 65535. */
+const NTP_SERVER =
+  /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?$/;
 
 const node = {
   moniker: text({
@@ -211,7 +214,7 @@ const time = {
     source: 'docs/protocol/time.md',
   }),
   servers: list({
-    pattern: /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?$/,
+    pattern: NTP_SERVER,
     shape: 'an NTP server "host" or "host:port"',
     lengthMax: 16,
     note: 'NTP servers, for ntp and hybrid; four or more, so that one may lie. None: hybrid is peers.',

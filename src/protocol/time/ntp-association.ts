@@ -24,12 +24,16 @@ export const BURST_ANSWERS = FILTER_SAMPLES;
 const USABLE_ANSWERS = 4;
 /** Between two polls until then. @unit ms @source RFC 5905 (BTIME, iburst) */
 export const BURST_INTERVAL_MS = 2_000;
-/** The longest interval after failures. @unit ms @source ntpd (maxpoll 10) */
-export const BACKOFF_MS_MAX = 1_024_000;
+/** The longest interval after failures: NTP that is back is used soon. @unit ms @source chosen */
+export const BACKOFF_MS_MAX = 256_000;
 /** The longest interval after RATE kisses: 36 h. @unit ms @source RFC 5905 (MAXPOLL 17) */
 export const RATE_INTERVAL_MS_MAX = 131_072_000;
 /** A server further from the reference clock is of no use. @unit ms @source ntpd (tos maxdist) */
 export const ROOT_DISTANCE_MS_MAX = 1_500;
+/** Failures in a row that do not slow the questions down: whether a server is gone is known soon. @unit failures @source chosen */
+export const PATIENT_FAILURES = 3;
+/** A server without an answer to any of the last four questions is not used, whatever it said before. @source chosen: RFC 5905 has eight */
+const RECENT_MASK = 0b1111;
 /** What reading this machine's clock may be wrong by. @unit ms @source resolution of performance.now() in Node.js */
 const PRECISION_MS = 0.001;
 /** A lost reply is given up after so many times the time an answer is waited for. @unit ratio @source room for a busy machine */
@@ -193,13 +197,16 @@ const rescheduled = (association: PolledServer, now: Monotonic, config: PollConf
 
 const later = (now: Monotonic, at: number): Monotonic => monotonic(Math.max(now, at));
 
-/** Doubled at every failure in a row, up to the greatest. @unit ms */
+/** Doubled at every failure in a row but the first few, up to the greatest. @unit ms */
 function intervalOf(
   { burstLeft, failures, intervalMin }: PolledServer,
   { ntpPollIntervalMs }: PollConfig,
 ): number {
   const usual = burstLeft > 0 ? Math.min(BURST_INTERVAL_MS, ntpPollIntervalMs) : ntpPollIntervalMs;
-  const backedOff = Math.max(usual, Math.min(usual * 2 ** failures, BACKOFF_MS_MAX));
+  const backedOff = Math.max(
+    usual,
+    Math.min(usual * 2 ** Math.max(0, failures - PATIENT_FAILURES), BACKOFF_MS_MAX),
+  );
   return Math.max(backedOff, intervalMin);
 }
 
@@ -221,7 +228,7 @@ export function clearSamples(association: Association, now: Monotonic): Associat
 }
 
 /**
- * What it says, for the selection; undefined unless it is usable: it gave time within the last 8 polls, is synchronised, and
+ * What it says, for the selection; undefined unless it is usable: it gave time within the last four polls, is synchronised, and
  * near enough to the reference clock.
  */
 export function candidateOf(
@@ -229,7 +236,7 @@ export function candidateOf(
   now: Monotonic,
   clock: LocalClock,
 ): Candidate | undefined {
-  if (association.status === 'denied' || association.reach === 0) return undefined;
+  if (association.status === 'denied' || (association.reach & RECENT_MASK) === 0) return undefined;
   const { server, answer, register } = association;
   const reading = readFilter(register, now, clock);
   if (answer === undefined || reading === undefined) return undefined;

@@ -37,15 +37,17 @@ export interface Findings {
   readonly conflict: boolean;
   /** The peers' interval is of synchronised clocks: it can be held against something. */
   readonly peersAreSynchronised: boolean;
+  /** It is not, but somebody honest among them has time: worth a wait. */
+  readonly somebodyHasTime: boolean;
 }
 
 export function findingsOf(knowledge: Knowledge): Findings {
   const { config, systemOffset } = knowledge;
-  const { midpoint: peers, areSynchronised: peersAreSynchronised } = midpointNow(knowledge);
+  const { midpoint: peers, areSynchronised: peersAreSynchronised, somebodyHasTime } = midpointNow(knowledge);
   const ntp = selectServers(knowledge.servers);
   const selected = ntp.status === 'selected' ? ntp : undefined;
   const agreed = peers.status === 'agreed' ? peers : undefined;
-  const found = { peers, ntp, conflict: false, peersAreSynchronised };
+  const found = { peers, ntp, conflict: false, peersAreSynchronised, somebodyHasTime };
   switch (config.source) {
     case 'system':
       return { ...found, estimate: around({ offset: systemOffset, error: 0, by: 'system' }) };
@@ -79,6 +81,7 @@ export const asksNtp = (source: TimeSource): boolean => source === 'ntp' || sour
 interface Agreement {
   readonly midpoint: Midpoint;
   readonly areSynchronised: boolean;
+  readonly somebodyHasTime: boolean;
 }
 
 /**
@@ -92,16 +95,18 @@ function midpointNow(knowledge: Knowledge): Agreement {
   const isOfTime = ({ peer }: Reading): boolean =>
     peer === self ? isSynchronised : heard.get(peer)?.isSynchronised === true;
   const ofTime = midpointOf({ readings: readings.filter(isOfTime), totalPower });
-  if (ofTime.status === 'agreed' || isSynchronised) return { midpoint: ofTime, areSynchronised: true };
+  if (ofTime.status === 'agreed' || isSynchronised)
+    return { midpoint: ofTime, areSynchronised: true, somebodyHasTime: true };
   const power = readings.filter(isOfTime).reduce((sum, reading) => sum + reading.power, 0n);
   const withOwn = midpointOf({
     readings: readings.filter((reading) => reading.peer === self || isOfTime(reading)),
     totalPower,
   });
-  // Somebody honest among them has time.
-  return withOwn.status === 'agreed' && power >= validators.honestPower
-    ? { midpoint: withOwn, areSynchronised: true }
-    : { midpoint: midpointOf({ readings, totalPower }), areSynchronised: false };
+  // Own clock and a liar together may be more than F: what they say binds nobody.
+  const somebodyHasTime = power >= validators.honestPower;
+  return withOwn.status === 'agreed' && somebodyHasTime
+    ? { midpoint: withOwn, areSynchronised: false, somebodyHasTime }
+    : { midpoint: midpointOf({ readings, totalPower }), areSynchronised: false, somebodyHasTime };
 }
 
 /** One for each validator that answered and is admitted, and this node's own, which needs no exchange. */

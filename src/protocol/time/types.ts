@@ -67,7 +67,8 @@ export interface Estimate {
  * `TooFewPeers`: fewer answers than TM-4 needs. `TimeSourceConflict`: NTP and the peers are disjoint (TM-5).
  * `PeersDisagree`: this node's time is outside what its peers agree on, though it does not follow them.
  * `UpdateContradicted`: an update contradicts the error bound (TM-4). `PanicThreshold`: a correction was refused (TM-6).
- * `HoldOver`: no source; the error bound grows. `NoAdjustedTime`: this node does not propose (TM-7).
+ * `HoldOver`: no source; the error bound grows. `NoAdjustedTime`: this node does not propose (TM-7). `AdjustedTimeFarOff`:
+ * nor while its clock is more than 10 s from what it is led to.
  */
 export const TIME_ALERTS = [
   'ClockDrift',
@@ -83,5 +84,6 @@ export const TIME_ALERTS = [
   'PanicThreshold',
   'HoldOver',
   'NoAdjustedTime',
+  'AdjustedTimeFarOff',
 ] as const;
 export type TimeAlert = (typeof TIME_ALERTS)[number];

@@ -104,7 +104,8 @@ describe('a poll of the time-coordinator (TM-4)', () => {
     rig.models[2] = peerAt(0);
     rig.advance(20);
     expect([rig.state, rig.context.poll.asked.size]).toEqual(['acquiring', 1]);
-    rig.reply(from, { ...answer, repliedMicros: 0 });
+    const [requestId = 0] = rig.context.poll.asked.keys();
+    rig.reply(from, { ...answer, requestId, repliedMicros: 0 });
     rig.advance(0);
     expect(rig.state).toBe('synchronised');
   });

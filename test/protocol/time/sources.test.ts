@@ -120,14 +120,28 @@ describe('peers as the source (TM-4)', () => {
     expect(found.peers.status).toBe('agreed');
   });
 
-  it('is bound by synchronised peers with power to have an honest one among them, while it has no time', () => {
+  it('goes by peers that have time and its own clock before it has time, which binds no NTP', () => {
     const offset = 4;
     const two = [{ offset }, { offset }, undefined];
     const found = findingsOf(knowledge(two, { isSynchronised: false, ownOffset: NOW }));
-    expect(found.peersAreSynchronised).toBe(true);
-    expect(found.peers).toMatchObject({ status: 'agreed', interval: { lo: NOW + 3, hi: NOW + 5 } });
+    expect(found).toMatchObject({
+      peersAreSynchronised: false,
+      somebodyHasTime: true,
+      peers: { status: 'agreed', interval: { lo: NOW + 3, hi: NOW + 5 } },
+    });
+    // One of them lies, and this node's clock is as wrong as he says: NTP is right all the same.
+    const lied = knowledge([{ offset: -10_000 }, { offset: 0 }, undefined], {
+      isSynchronised: false,
+      ownOffset: NOW - 10_000,
+      servers: [server(0)],
+    });
+    expect(estimateOf({ ...lied, config: { ...TIME_DEFAULTS, source: 'hybrid' } })).toEqual({
+      by: 'ntp',
+      offset: 0,
+      error: 5,
+    });
     const one = [{ offset }, { offset, isSynchronised: false }, { offset, isSynchronised: false }];
-    expect(findingsOf(knowledge(one, { isSynchronised: false })).peersAreSynchronised).toBe(false);
+    expect(findingsOf(knowledge(one, { isSynchronised: false })).somebodyHasTime).toBe(false);
   });
 
   it('does not count itself among the synchronised while it has no adjusted time', () => {
