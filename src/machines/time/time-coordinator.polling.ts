@@ -40,6 +40,8 @@ const LOOK_INTERVAL_MS = millis(1_000);
 const ACQUIRING_INTERVAL_MS = millis(1_000);
 /** How long the answers are waited for then; whoever is quick leads. @unit ms @source chosen: a round trip around the earth */
 const ACQUIRING_ANSWER_MS = millis(250);
+/** Of more validators than these a usual poll is proportionally later. @unit validators @source chosen: ten messages a second of a node */
+const VALIDATORS_PER_INTERVAL = 16;
 /** Of the time between two polls, at the most, answers are waited for. @unit ratio @source chosen */
 const ANSWER_SHARE_MAX = 0.9;
 const MICROS_PER_MS = 1_000;
@@ -50,14 +52,16 @@ const toPeer = (
   message: TimeRequestMessage | TimeReplyMessage,
 ): Effect => telling(router, { type: 'network.sendRequested', outgoing: [{ to: [peer], message }] });
 
+/** All ask all: of more validators each is asked more seldom, so that what time costs a node does not grow. @unit ms */
+const usualInterval = ({ config, validators }: TimeCoordinatorContext): number =>
+  config.updateIntervalMs * Math.max(1, validators.validators.length / VALIDATORS_PER_INTERVAL);
+
 /** The quick polls leave room for the answers, as the usual ones do by the configuration's order. */
-const intervalOf = (context: TimeCoordinatorContext): Millis => {
-  const { updateIntervalMs, answerTimeoutMs } = context.config;
-  const quick = Math.max(ACQUIRING_INTERVAL_MS, answerTimeoutMs);
-  return millis(
-    isQuick(context) || isAcquiring(context) ? Math.min(quick, updateIntervalMs) : updateIntervalMs,
-  );
-};
+function intervalOf(context: TimeCoordinatorContext): Millis {
+  const usual = usualInterval(context);
+  const quick = Math.max(ACQUIRING_INTERVAL_MS, context.config.answerTimeoutMs);
+  return millis(isQuick(context) || isAcquiring(context) ? Math.min(quick, usual) : usual);
+}
 
 /** How long answers are waited for: over before the next poll begins. */
 const answerWait = (context: TimeCoordinatorContext): Millis =>

@@ -231,7 +231,7 @@ const time = {
     default: 10_000,
     min: 500,
     max: 600_000,
-    note: 'Between two updates of adjusted time; the validators are asked each time.',
+    note: 'Between two updates of adjusted time; the validators are asked each time. Of more than 16 proportionally longer.',
     source:
       'TM-4; clocks drift a few milliseconds meanwhile; four questions a poll, eight a second are taken (TP-5)',
   }),

@@ -265,4 +265,16 @@ describe('how long the time-coordinator waits for answers (TM-4)', () => {
     expect(SCHEMA.time.update_interval_ms.type.safeParse(shortest).success).toBe(true);
     expect(SCHEMA.time.update_interval_ms.type.safeParse(shortest - 1).success).toBe(false);
   });
+
+  it('asks each of many validators more seldom, so that a node has no more to do than among 16', () => {
+    const perSecond = (validators: number): number => {
+      const powers = Array.from({ length: validators }, () => 1n);
+      const rig = rigOf({ powers, peers: powers.slice(1).map(() => peerAt(0)) });
+      rig.advance(600_000);
+      return rig.asked.filter(({ at }) => at > 100_000).length / 500;
+    };
+    expect(perSecond(4)).toBeCloseTo(1.2, 1);
+    expect(perSecond(16)).toBeCloseTo(6, 0);
+    expect(perSecond(64)).toBeLessThan(7);
+  });
 });
