@@ -3,8 +3,8 @@
  * is not known yet is NaN, an unknown error +Inf. Labels are bounded: validators, configured servers. Boundary.
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { TIME_ALERTS, type TimeSource } from '../protocol/time/types.ts';
-import { type NodePort, TIME_STATES, type TimeReport, type TimeUpdate } from '../rpc/node-port.ts';
+import { TIME_ALERTS, type TimeSource, type TimeUpdate } from '../protocol/time/types.ts';
+import { type NodePort, TIME_STATES, type TimeReport } from '../rpc/node-port.ts';
 
 const SOURCES: readonly TimeSource[] = ['system', 'ntp', 'peers', 'hybrid'];
 const OUTCOMES: readonly TimeUpdate['outcome'][] = ['slewed', 'stepped'];

@@ -24,7 +24,7 @@ import type {
   ExecutedTransaction,
   TransactionResult,
 } from '../protocol/ports/storage.ts';
-import type { TimeAlert, TimeSource } from '../protocol/time/types.ts';
+import type { TimeAlert, TimeSource, TimeUpdate } from '../protocol/time/types.ts';
 
 /** A committed block in a line. The genesis block has height 0, its genesis id, and the genesis time. */
 export interface BlockLabel {
@@ -232,19 +232,6 @@ export interface TimeFindings {
   /** NTP is outside what the peers agree on. */
   readonly conflict: boolean;
   readonly peersAreSynchronised: boolean;
-}
-
-/** One update of adjusted time. Offsets are relative to adjusted time before it. @unit ms */
-export interface TimeUpdate {
-  /** Adjusted time before the update. */
-  readonly at: WallTime;
-  readonly by: TimeSource;
-  readonly outcome: 'slewed' | 'stepped';
-  readonly correction: number;
-  readonly error: number;
-  /** System clock minus adjusted time as it is led from then on. */
-  readonly systemOffset: number;
-  readonly peers: readonly { readonly peer: Address; readonly offset: number }[];
 }
 
 export interface TimeReport {

@@ -2,8 +2,8 @@
  * `althing_time`: adjusted time, its sources and alerts. Milliseconds are numbers with microseconds, powers strings, times
  * RFC 3339; what is not known is null. Pure. docs/operator-guide.md.
  */
-import { TIME_ALERTS } from '../protocol/time/types.ts';
-import type { TimeFindings, TimePeer, TimeReport, TimeServer, TimeUpdate } from './node-port.ts';
+import { TIME_ALERTS, type TimeUpdate } from '../protocol/time/types.ts';
+import type { TimeFindings, TimePeer, TimeReport, TimeServer } from './node-port.ts';
 import { rfc3339, upperHex } from './shapes.ts';
 
 /** @param historyMax the newest updates to show; all that the node has without it */

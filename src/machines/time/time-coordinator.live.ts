@@ -16,7 +16,7 @@ import { EMPTY_POLL, type Poll } from '../../protocol/time/poll.ts';
 import { RELIABILITY_START } from '../../protocol/time/reliability.ts';
 import { clockStep, isStep } from '../../protocol/time/sample.ts';
 import { asksNtp, type ErrorBound, errorAt, type Findings } from '../../protocol/time/sources.ts';
-import type { PeerTimeInfo, TimeAlert, TimeSource } from '../../protocol/time/types.ts';
+import type { PeerTimeInfo, TimeAlert, TimeSource, TimeUpdate } from '../../protocol/time/types.ts';
 import type { Decision } from '../vocabulary/index.ts';
 
 /** The first so many updates may step. @unit updates @source TM-6; chrony's usual `makestep 1.0 3` */
@@ -37,18 +37,6 @@ export interface TimeCoordinatorInput {
   readonly router: CellAddress;
   /** Who hears whether this node may propose. */
   readonly listeners: readonly CellAddress[];
-}
-
-/** One update as it was made, for readers. Times of others are relative to adjusted time before it. @unit ms */
-export interface UpdateRecord {
-  readonly at: WallTime;
-  readonly by: TimeSource;
-  readonly outcome: 'slewed' | 'stepped';
-  readonly correction: number;
-  readonly error: number;
-  /** System clock minus adjusted time. */
-  readonly systemOffset: number;
-  readonly peers: readonly { readonly peer: Address; readonly offset: number }[];
 }
 
 export interface TimeCoordinatorContext extends TimeCoordinatorInput {
@@ -85,7 +73,7 @@ export interface TimeCoordinatorContext extends TimeCoordinatorInput {
   readonly alerts: Alerts;
   /** How often each alert was raised. */
   readonly alertCounts: ReadonlyMap<TimeAlert, number>;
-  readonly history: readonly UpdateRecord[];
+  readonly history: readonly TimeUpdate[];
 }
 
 /** What a step sees of the world. */
@@ -198,12 +186,16 @@ const newPeer = (peerId: Address): PeerTimeInfo => ({
 export const hasStepped = ({ look }: TimeCoordinatorContext, next: ClockLooked): boolean =>
   look !== undefined && isStep(clockStep(look, next));
 
+/** Cells have seen adjusted time, in this life or before. */
+export const isHandedOut = ({ wasAdjusted, updates }: TimeCoordinatorContext): boolean =>
+  wasAdjusted || updates > 0;
+
 /** Nothing is known of the clock's error any more: updates may step again, forward once time was handed out (TM-6). */
-export const forgetBound = ({ look, updates, wasAdjusted }: TimeCoordinatorContext): Decided => ({
+export const forgetBound = (context: TimeCoordinatorContext): Decided => ({
   context: {
     updates: 0,
     polls: 0,
-    wasAdjusted: wasAdjusted || updates > 0 || look?.isAdjusted === true,
+    wasAdjusted: isHandedOut(context) || context.look?.isAdjusted === true,
     bound: undefined,
     contradictions: 0,
     verdict: 'none',
@@ -223,7 +215,7 @@ export const isStale = ({ missed }: TimeCoordinatorContext): boolean => missed >
 export const isLost = (context: TimeCoordinatorContext): boolean =>
   context.look !== undefined && errorNow(context, context.look.at) > HELD_OVER_ERROR_MS_MAX;
 
-/** TM-7: whether this node proposes. It votes in any case, by TM-8. */
+/** TM-7: whether this node proposes. Its votes follow TM-8 alone. */
 export function tellMayPropose(context: TimeCoordinatorContext, listeners: readonly CellAddress[]): Decided {
   const message: TimeChanged = { type: 'time.changed', mayPropose: !isAcquiring(context) };
   return { effects: listeners.map((listener) => telling(listener, message)) };

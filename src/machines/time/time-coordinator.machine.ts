@@ -1,5 +1,6 @@
 /** The TimeCoordinator chart: starting → acquiring → synchronised ⇄ holdingOver; back to acquiring when time is lost. Pure. */
-import { initialTime, now, timeCoordinatorSetup } from './time-coordinator.setup.ts';
+import { now } from '../vocabulary/index.ts';
+import { initialTime, timeCoordinatorSetup } from './time-coordinator.setup.ts';
 
 /** TM-1: what was measured by a clock that was stepped is worth nothing. */
 const look = [
@@ -62,7 +63,7 @@ export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
         params: {
           alert: 'HoldOver',
           detail:
-            'no source of time can be used; the clock goes on as it was led last, less surely every second',
+            'no source of time can be used or believed; the clock goes on as it was led last, less surely every second',
         },
       },
       exit: { type: 'lower', params: { alert: 'HoldOver' } },

@@ -27,6 +27,7 @@ import {
   type Clock,
   type Decided,
   isAcquiring,
+  isHandedOut,
   isQuick,
   type TimeCoordinatorContext,
   type TimeCoordinatorInput,
@@ -237,8 +238,7 @@ const answerTo = (
 ): Effect => {
   const { discipline } = context;
   // Not what is shown while the clock is held because it must not fall.
-  const isAdjusted = context.wasAdjusted || context.updates > 0;
-  const time = discipline !== undefined && isAdjusted ? adjustedTime(discipline, now) : wall;
+  const time = discipline !== undefined && isHandedOut(context) ? adjustedTime(discipline, now) : wall;
   const micros = Math.max(0, Math.round(time * MICROS_PER_MS));
   return toPeer(context, from, {
     kind: 'TimeReply',

@@ -8,7 +8,7 @@ import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/port
 import type { ClockLooked, NtpReply, TimeStatusRequested } from '../../protocol/ports/time.ts';
 import type { TimeReplyMessage, TimeRequestMessage } from '../../protocol/time/messages.ts';
 import type { TimeAlert } from '../../protocol/time/types.ts';
-import { declare, now, on, step, types } from '../vocabulary/index.ts';
+import { declare, on, step, types } from '../vocabulary/index.ts';
 import {
   forgetBound,
   hasStepped,
@@ -33,8 +33,8 @@ import {
 } from './time-coordinator.polling.ts';
 import { alerted, discardSamples, NO_TIME, noTime, update } from './time-coordinator.updating.ts';
 
-export type { TimeCoordinatorContext, TimeCoordinatorInput, UpdateRecord } from './time-coordinator.live.ts';
-export { initialTime, now };
+export type { TimeCoordinatorContext, TimeCoordinatorInput } from './time-coordinator.live.ts';
+export { initialTime };
 
 /** Time that is still being acquired after so long is an alert. @unit ms @source chosen */
 const PATIENCE_MS = millis(10_000);

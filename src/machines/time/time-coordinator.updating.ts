@@ -16,12 +16,13 @@ import { EMPTY_POLL } from '../../protocol/time/poll.ts';
 import { clockStep } from '../../protocol/time/sample.ts';
 import type { Candidate } from '../../protocol/time/selection.ts';
 import { asksNtp, type Findings, findingsOf, peersDisagree } from '../../protocol/time/sources.ts';
-import type { TimeAlert, TimeSource } from '../../protocol/time/types.ts';
+import type { TimeAlert, TimeSource, TimeUpdate } from '../../protocol/time/types.ts';
 import {
   type Clock,
   type Decided,
   errorNow,
   isAcquiring,
+  isHandedOut,
   isQuick,
   localClock,
   ownOffset,
@@ -29,7 +30,6 @@ import {
   type TimeCoordinatorContext,
   timer,
   toClock,
-  type UpdateRecord,
   type Weighing,
 } from './time-coordinator.live.ts';
 import { answersUntil, beginWithLook } from './time-coordinator.polling.ts';
@@ -71,8 +71,10 @@ export function weigh(context: TimeCoordinatorContext, now: Monotonic): Weighing
 }
 
 /** What the servers say that can be used now. */
-const usable = (context: TimeCoordinatorContext, now: Monotonic): readonly Candidate[] =>
-  [...context.servers.values()].flatMap((server) => candidateOf(server, now, localClock(context)) ?? []);
+function usable(context: TimeCoordinatorContext, now: Monotonic): readonly Candidate[] {
+  const clock = localClock(context);
+  return [...context.servers.values()].flatMap((server) => candidateOf(server, now, clock) ?? []);
+}
 
 /**
  * TM-4. The bound grows by what the others may have been slewed meanwhile, too. The system clock contradicts nothing where
@@ -118,8 +120,6 @@ function stepsAllowed(context: TimeCoordinatorContext): Steps {
   return context.wasAdjusted ? 'forward' : 'any';
 }
 
-const isFirst = ({ updates, wasAdjusted }: TimeCoordinatorContext): boolean => updates === 0 && !wasAdjusted;
-
 /** The answers are weighed (seed 000: checkDriftWithPeers, applyTimeOffset). */
 export function update(context: TimeCoordinatorContext, clock: Clock): Decided {
   const weighing = weigh(context, clock.now);
@@ -161,7 +161,7 @@ function applyTimeOffset(
   { now, wall }: Clock,
 ): Applied {
   const { discipline } = correction;
-  const record: UpdateRecord = {
+  const record: TimeUpdate = {
     at: wall,
     by: estimate.by,
     outcome: correction.status,
@@ -186,13 +186,13 @@ function applyTimeOffset(
           : context.rate,
       history: [...context.history, record].slice(-HISTORY_MAX),
     },
-    effects: [toClock(context, { type: 'clock.disciplined', discipline, isFirst: isFirst(context) })],
+    effects: [toClock(context, { type: 'clock.disciplined', discipline, isFirst: !isHandedOut(context) })],
   };
 }
 
 /** What cells may have seen of adjusted time by now; nothing before the first update. */
 const shownUntil = (context: TimeCoordinatorContext, now: Monotonic): number =>
-  context.discipline === undefined || isFirst(context)
+  context.discipline === undefined || !isHandedOut(context)
     ? Number.NEGATIVE_INFINITY
     : adjustedTime(context.discipline, now);
 
@@ -215,7 +215,7 @@ export function systemOffsetOf(
 }
 
 /** The peers' clocks minus adjusted time, of the newest poll. @unit ms */
-function peerOffsets({ poll, discipline }: TimeCoordinatorContext, now: Monotonic): UpdateRecord['peers'] {
+function peerOffsets({ poll, discipline }: TimeCoordinatorContext, now: Monotonic): TimeUpdate['peers'] {
   if (discipline === undefined) return [];
   const own = ownOffset(discipline, now);
   return [...poll.heard].map(([peer, { sample }]) => ({ peer, offset: sample.offset - own }));
@@ -341,9 +341,8 @@ export function discardSamples(context: TimeCoordinatorContext, look: ClockLooke
   const moved = context.look === undefined ? 0 : clockStep(context.look, look);
   const servers = new Map([...context.servers].map(([server, one]) => [server, clearSamples(one, look.at)]));
   const detail = `this machine's clock moved by ${(moved / 1_000).toFixed(3)} s against its monotonic clock; time is acquired anew`;
-  const isAdjusted = look.isAdjusted || context.wasAdjusted || context.updates > 0;
   // Before the first update the clock is the one that was set.
-  const begun = isAdjusted ? { look } : beginWithLook(context, look).context;
+  const begun = look.isAdjusted || isHandedOut(context) ? { look } : beginWithLook(context, look).context;
   return alerted(
     { ...context, ...begun, servers, poll: EMPTY_POLL },
     ['SystemClockStepped'],

@@ -60,6 +60,19 @@ export interface Estimate {
   readonly by: TimeSource;
 }
 
+/** One update of adjusted time, for readers. Offsets are relative to adjusted time before it. @unit ms */
+export interface TimeUpdate {
+  /** Adjusted time before the update. */
+  readonly at: WallTime;
+  readonly by: TimeSource;
+  readonly outcome: 'slewed' | 'stepped';
+  readonly correction: number;
+  readonly error: number;
+  /** System clock minus adjusted time as it is led from then on. */
+  readonly systemOffset: number;
+  readonly peers: readonly { readonly peer: Address; readonly offset: number }[];
+}
+
 /**
  * What an operator should know. A condition is raised once and cleared once; its count is in the metrics.
  * `ClockDrift*`: the system clock is off by more than the threshold, 5 s, 10 s (TM-7). `SystemClockStepped`: TM-1.

@@ -6,11 +6,12 @@ import { ADDRESSES } from '../../actors/addresses.ts';
 import type { Transition, VirtualClock } from '../../actors/runtime/index.ts';
 import type { Monotonic } from '../../base/units.ts';
 import { errorNow, isAcquiring } from '../../machines/time/time-coordinator.live.ts';
-import type { TimeCoordinatorContext, UpdateRecord } from '../../machines/time/time-coordinator.setup.ts';
+import type { TimeCoordinatorContext } from '../../machines/time/time-coordinator.setup.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import type { TimeConfig } from '../../protocol/time/config.ts';
 import type { TimeReplyMessage } from '../../protocol/time/messages.ts';
+import type { TimeUpdate } from '../../protocol/time/types.ts';
 import type { Instance } from '../instance.ts';
 import { isRight, ntpServerName } from '../ntp-servers.ts';
 import type { NtpServerPlan } from '../plan.ts';
@@ -39,7 +40,7 @@ const MICROS_PER_MS = 1_000;
 
 interface Process {
   readonly process: SimulatedProcess;
-  record: UpdateRecord | undefined;
+  record: TimeUpdate | undefined;
   /** After the step before: an update may end with a new poll. */
   before: TimeCoordinatorContext | undefined;
   /** Of `record`; it takes effect in a later turn of that moment. @unit ms since the start of the run */
@@ -177,7 +178,7 @@ export class TimeWatch {
     update: {
       readonly now: Monotonic;
       readonly context: TimeCoordinatorContext;
-      readonly record: UpdateRecord;
+      readonly record: TimeUpdate;
     },
   ): void {
     const { now, context, record } = update;
