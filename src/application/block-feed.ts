@@ -14,8 +14,12 @@ import type {
   Height,
 } from '../protocol/chain/types.ts';
 
-/** Blocks held ahead of execution. @unit blocks @source chosen: a second of blocks at 32 blocks/s */
-const WINDOW_BLOCKS = 32;
+/** Headers held ahead of execution; what is committed beyond is read from storage later. @unit blocks @source what sync has under way */
+const WINDOW_BLOCKS = 1_024;
+/** Blocks read from storage at once, when half of them are missing. @unit blocks @source the most that storage gives */
+const READ_BLOCKS = 256;
+/** Blocks whose batches are asked for ahead; by halves, not one by one. @unit blocks @source bench/sync.bench.ts */
+const BATCHES_AHEAD = 128;
 /** Batch bytes held or asked for ahead; the next block's are always asked for. @unit bytes */
 const WINDOW_BYTES = 32 * 1_048_576;
 
@@ -23,8 +27,8 @@ interface FedBlock {
   readonly id: BlockId;
   readonly header: Header;
   readonly batches: Map<BatchDigest, Uint8Array>;
-  /** Its batches were asked of storage. */
-  asked: boolean;
+  /** Of its batches. */
+  readonly bytes: number;
 }
 
 export interface ReadyBlock {
@@ -32,6 +36,8 @@ export interface ReadyBlock {
   readonly header: Header;
   /** All transactions of its batches, in order. */
   readonly transactions: readonly Uint8Array[];
+  /** Of its batches. */
+  readonly bytes: number;
 }
 
 export class BlockFeed {
@@ -39,16 +45,28 @@ export class BlockFeed {
   readonly #blocks = new Map<number, FedBlock>();
   #next: Height;
   #tip: Height;
+  /** The first height that is not here. */
+  #missing: Height;
+  /** The first height whose batches were not asked for, and the bytes of those asked for and not taken. */
+  #unasked: Height;
+  #askedBytes = 0;
 
   /** @param next the first height to give out @param tip the newest committed height known */
   constructor(limits: BatchLimits, next: Height, tip: Height) {
     this.#limits = limits;
     this.#next = next;
+    this.#missing = next;
+    this.#unasked = next;
     this.#tip = tip;
   }
 
   get next(): Height {
     return this.#next;
+  }
+
+  /** The newest committed height known. */
+  get tip(): Height {
+    return this.#tip;
   }
 
   /** Keeps the blocks that belong into the window; the others are asked of storage when their turn comes. */
@@ -58,42 +76,43 @@ export class BlockFeed {
       const { height } = block.header;
       if (height > this.#tip) this.#tip = height;
       if (height < this.#next || height >= this.#next + WINDOW_BLOCKS || this.#blocks.has(height)) continue;
-      this.#blocks.set(height, { id: qc.blockId, header: block.header, batches: new Map(), asked: false });
+      const { header } = block;
+      const bytes = header.batches.reduce((sum, reference) => sum + reference.bytes, 0);
+      this.#blocks.set(height, { id: qc.blockId, header, batches: new Map(), bytes });
     }
+    while (this.#blocks.has(this.#missing)) this.#missing = nextHeight(this.#missing);
   }
 
   /** The first committed height of the window that is not here, and how many fit; undefined when none is missing. */
   missingBlocks(): { readonly from: Height; readonly limit: number } | undefined {
-    let from = this.#next;
-    while (from <= this.#tip && this.#blocks.has(from)) from = nextHeight(from);
-    const limit = this.#next + WINDOW_BLOCKS - from;
-    // Asked for by half windows, not one by one.
-    if (from > this.#tip || (from > this.#next && limit < WINDOW_BLOCKS / 2)) return undefined;
+    const from = this.#missing;
+    const limit = this.#next + READ_BLOCKS - from;
+    if (from > this.#tip || (from > this.#next && limit < READ_BLOCKS / 2)) return undefined;
     return { from, limit };
   }
 
   /** Batches to ask storage for now; each is named once. */
   batchesToAsk(): readonly BatchDigest[] {
     const digests: BatchDigest[] = [];
-    let bytes = 0;
-    for (let height = this.#next; ; height = nextHeight(height)) {
-      const block = this.#blocks.get(height);
-      if (block === undefined) return digests;
-      bytes += block.header.batches.reduce((sum, reference) => sum + reference.bytes, 0);
-      if (bytes > WINDOW_BYTES && height > this.#next) return digests;
-      if (block.asked) continue;
-      block.asked = true;
+    if (this.#unasked - this.#next > BATCHES_AHEAD / 2) return digests;
+    for (; this.#unasked < this.#next + BATCHES_AHEAD; this.#unasked = nextHeight(this.#unasked)) {
+      const block = this.#blocks.get(this.#unasked);
+      if (block === undefined) break;
+      if (this.#askedBytes + block.bytes > WINDOW_BYTES && this.#unasked > this.#next) break;
+      this.#askedBytes += block.bytes;
       for (const { digest } of block.header.batches) digests.push(digest);
     }
+    return digests;
   }
 
   /** Bytes that storage found. */
   fill(found: readonly { readonly digest: BatchDigest; readonly bytes: Uint8Array }[]): void {
-    const bytesOf = new Map(found.map(({ digest, bytes }) => [digest, bytes]));
-    for (const block of this.#blocks.values()) {
-      for (const { digest } of block.header.batches) {
-        const bytes = bytesOf.get(digest);
-        if (bytes !== undefined) block.batches.set(digest, bytes);
+    const held = new Map(found.map(({ digest, bytes }) => [digest, bytes]));
+    for (let height = this.#next; height < this.#unasked; height = nextHeight(height)) {
+      const block = this.#blocks.get(height);
+      for (const { digest } of block?.header.batches ?? []) {
+        const bytes = held.get(digest);
+        if (bytes !== undefined) block?.batches.set(digest, bytes);
       }
     }
   }
@@ -120,7 +139,7 @@ export class BlockFeed {
   take(): ReadyBlock | 'waiting' | 'malformed' {
     const block = this.#blocks.get(this.#next);
     if (block === undefined) return 'waiting';
-    const { id, header, batches } = block;
+    const { id, header, batches, bytes: size } = block;
     const parts: (readonly Uint8Array[])[] = [];
     for (const { digest } of header.batches) {
       const bytes = batches.get(digest);
@@ -131,6 +150,10 @@ export class BlockFeed {
     }
     this.#blocks.delete(this.#next);
     this.#next = nextHeight(this.#next);
-    return { id, header, transactions: parts.length === 1 ? (parts[0] ?? []) : parts.flat() };
+    this.#askedBytes -= size;
+    // An empty block is complete before it was asked for.
+    if (this.#unasked < this.#next) this.#unasked = this.#next;
+    const transactions = parts.length === 1 ? (parts[0] ?? []) : parts.flat();
+    return { id, header, bytes: size, transactions };
   }
 }

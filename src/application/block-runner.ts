@@ -16,11 +16,17 @@ import type { StorageReply, StorageRequest } from '../protocol/ports/storage.ts'
 import { BlockFeed, type ReadyBlock } from './block-feed.ts';
 import type { Calls } from './calls.ts';
 import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
+import type { SnapshotTaking } from './snapshot-taking.ts';
+import { UNTOLD_MAX, Untold } from './untold.ts';
 
 /** Blocks read in one piece. @unit bytes */
 const BLOCKS_BYTES_MAX = 4 * 1_048_576;
 /** Batches asked of the mempool at a time. @unit batches @source well below MempoolConfig.fetchesMax */
 const WANTED_MAX = 128;
+/** Executed in one turn, before what else waits in the mailbox; what they give the disk is one group. @unit blocks */
+const TURN_BLOCKS_MAX = 128;
+/** … or so much of their batches, which goes beyond it by one block. @unit bytes @source chosen: a few milliseconds of kv */
+const TURN_BYTES_MAX = 524_288;
 
 export type FailureCode = Extract<ExecutionReply, { readonly type: 'execution.failed' }>['code'];
 
@@ -46,6 +52,8 @@ export interface Life {
   readonly context: BoundaryContext<undefined>;
   readonly calls: Calls;
   readonly application: Application;
+  /** Absent: no snapshots are kept. */
+  readonly snapshots?: SnapshotTaking | undefined;
   nextTag(): number;
   fail(code: FailureCode, detail: string): void;
   /** The deduplication window is known, and the application stands where its blocks left it. */
@@ -62,6 +70,8 @@ export interface Place {
   /** The state below the first block to execute. */
   readonly below: ExecutedState;
   readonly committedHeight: Height;
+  /** Blocks may be executed before the results of those below are durable. */
+  readonly runsAhead: boolean;
 }
 
 export class BlockRunner {
@@ -72,13 +82,17 @@ export class BlockRunner {
   /** What this life asked has greater tags. */
   readonly #firstTag: number;
   #executed: ExecutedState;
-  /** Executed, on its way to the disk, then told. `lost`: the disk failed, and is asked again. */
-  #told: { readonly tag: number; readonly block: BlockExecuted; readonly lost: boolean } | undefined;
+  readonly #untold: Untold;
+  /** Up to here the results are durable. */
+  #stored: Height;
+  /** Why this life ends, as soon as what it executed is told. */
+  #end: { readonly code: FailureCode; readonly detail: string } | undefined;
   #blocksTag: number | undefined;
   /** Batches that are not here, oldest block first; the mempool is asked for some of them at a time. */
   #missing: BatchDigest[] = [];
   #want: { readonly request: Wanted; readonly digests: readonly BatchDigest[] } | undefined;
   #calling = false;
+  #working = false;
   #workDue = false;
   #ready = false;
 
@@ -87,6 +101,8 @@ export class BlockRunner {
     this.#life = life;
     this.#place = place;
     this.#executed = place.below;
+    this.#stored = place.stored.height;
+    this.#untold = new Untold(place.runsAhead ? UNTOLD_MAX : 1);
     this.#firstTag = life.nextTag();
     const first = parseHeight(Math.max(1, place.below.height + 1 - deduplicationHeights));
     this.#feed = new BlockFeed(
@@ -136,7 +152,7 @@ export class BlockRunner {
         if (message.life === this.#life.number) this.#wantAgain();
         return;
       case 'execution.persisted':
-        if (message.tag === this.#told?.tag) this.#persisted(this.#told.block);
+        this.#persisted(this.#untold.persisted(message.tag));
         break;
       case 'storage.failed':
         if (message.tag < this.#firstTag) return;
@@ -150,26 +166,37 @@ export class BlockRunner {
     this.#work();
   }
 
-  /** Executes the next block if it is here and nothing else is under way; asks for what is missing. */
+  /** Executes the blocks that are here, a turn's worth of them and no more than may be untold; asks for what is missing. */
   #work(): void {
+    if (this.#untold.isLost && !this.#workDue) this.#untold.askAgain((block) => this.#persist(block));
+    this.#working = true;
+    let bytes = 0;
+    for (let blocks = 1; this.#isFree(); blocks += 1) {
+      this.#reportReady();
+      const block = this.#feed.take();
+      if (block === 'waiting') break;
+      if (block === 'malformed') {
+        const detail = `a batch of the block at height ${this.#feed.next} cannot be read: CORRUPT`;
+        this.#fail('STORAGE_FAILED', detail);
+        break;
+      }
+      bytes += block.bytes;
+      if (blocks >= TURN_BLOCKS_MAX || bytes >= TURN_BYTES_MAX) this.#continue();
+      const ordered = this.#ordered(block);
+      if (block.header.height <= this.#place.below.height) {
+        // Already below the application: only the deduplication had to see it.
+        continue;
+      }
+      this.#finalize(block, ordered);
+    }
+    this.#working = false;
+  }
+
+  /** Asks for what is missing; true when a block may be executed now. */
+  #isFree(): boolean {
+    if (this.#end !== undefined) return false;
     this.#askStorage();
-    if (this.#told?.lost === true && !this.#workDue) this.#persist(this.#told.block);
-    if (this.#calling || this.#told !== undefined || this.#workDue) return;
-    this.#reportReady();
-    const block = this.#feed.take();
-    if (block === 'waiting') return;
-    if (block === 'malformed') {
-      const detail = `a batch of the block at height ${this.#feed.next} cannot be read: CORRUPT`;
-      this.#life.fail('STORAGE_FAILED', detail);
-      return;
-    }
-    const ordered = this.#ordered(block);
-    // Already below the application: only the deduplication had to see it.
-    if (block.header.height <= this.#place.below.height) {
-      this.#continue();
-      return;
-    }
-    this.#finalize(block, ordered);
+    return !this.#calling && !this.#workDue && this.#untold.hasRoom;
   }
 
   #reportReady(): void {
@@ -178,7 +205,7 @@ export class BlockRunner {
     this.#life.ready();
   }
 
-  /** The next block has its own turn: what else waits in the mailbox comes in between. */
+  /** The next blocks have their own turn: what else waits in the mailbox comes in between. */
   #continue(): void {
     this.#workDue = true;
     const { context, number } = this.#life;
@@ -207,12 +234,14 @@ export class BlockRunner {
           time,
           proposer,
           transactions: firstAppearances(ordered),
+          storedHeight: this.#stored,
         }),
       (result) => {
         this.#calling = false;
         this.#finalized(block, ordered, result);
+        if (!this.#working) this.#work();
       },
-      (detail) => this.#life.fail('APPLICATION_FAILED', detail),
+      (detail) => this.#fail('APPLICATION_FAILED', detail),
     );
   }
 
@@ -223,28 +252,38 @@ export class BlockRunner {
     const transactions = outcomes(ordered, result.results);
     const problem = this.#problemOf(executed, transactions === undefined ? result.results.length : undefined);
     if (transactions === undefined || problem !== undefined) {
-      this.#life.fail('APPLICATION_FAILED', problem ?? `no results for height ${height}`);
+      this.#fail('APPLICATION_FAILED', problem ?? `no results for height ${height}`);
       return;
     }
     this.#executed = executed;
     // A replay of what is stored: nobody is told twice.
-    if (height <= stored.height) {
-      this.#continue();
-      return;
-    }
+    if (height <= stored.height) return;
     const { events, validatorUpdates } = result;
     const told = { blockId: block.id, time, executed, transactions, events, validatorUpdates };
-    this.#persist({ type: 'block.executed', ...told });
+    const outcome: BlockExecuted = { type: 'block.executed', ...told };
+    this.#untold.add(outcome, block.bytes, this.#persist(outcome));
+    this.#takeSnapshot(executed);
+  }
+
+  /** SY-10: before the next block; what becomes of it is no block's concern. */
+  #takeSnapshot(executed: ExecutedState): void {
+    const { snapshots, application } = this.#life;
+    if (snapshots?.isDue(executed.height, this.#feed.tip) !== true) return;
+    this.#calling = true;
+    snapshots.take(application, executed, () => {
+      this.#calling = false;
+      if (!this.#working) this.#work();
+    });
   }
 
   /** The same outcome again is as good: the store knows it (ST-5). */
-  #persist(block: BlockExecuted): void {
+  #persist(block: BlockExecuted): number {
     const tag = this.#life.nextTag();
-    this.#told = { tag, block, lost: false };
     const { blockId, executed, transactions, events } = block;
     const replyTo = this.#life.context.self;
     const outcome = { blockId, executed, transactions, events };
     this.#toStorage({ type: 'execution.persistRequested', replyTo, tag, ...outcome });
+    return tag;
   }
 
   /**
@@ -252,13 +291,16 @@ export class BlockRunner {
    * tell anybody, and a leader that is not told cannot go on. So it is asked again until the disk answers.
    */
   #failed({ tag, request, code, detail }: Extract<StorageReply, { readonly type: 'storage.failed' }>): void {
-    const isDevice = code === 'IO' || code === 'FULL';
-    if (tag !== this.#told?.tag || !isDevice) {
-      this.#life.fail('STORAGE_FAILED', `${request}: ${code}: ${detail}`);
+    const isOutcome = request === 'execution.persistRequested';
+    if (isOutcome && !this.#untold.isOutstanding(tag)) return;
+    if (!isOutcome || (code !== 'IO' && code !== 'FULL' && code !== 'BUSY')) {
+      this.#end = { code: 'STORAGE_FAILED', detail: `${request}: ${code}: ${detail}` };
+      // What the store refuses for good is never told.
+      if (isOutcome || this.#untold.isEmpty) this.#life.fail(this.#end.code, this.#end.detail);
       return;
     }
     const { context, options, number, times } = this.#life;
-    this.#told = { ...this.#told, lost: true };
+    this.#untold.lose();
     this.#workDue = true;
     const failed: ExecutionReply = {
       type: 'execution.failed',
@@ -290,11 +332,20 @@ export class BlockRunner {
     return undefined;
   }
 
-  #persisted(block: BlockExecuted): void {
+  #persisted(blocks: readonly BlockExecuted[]): void {
     const { context, options } = this.#life;
-    this.#told = undefined;
-    for (const listener of options.listeners) context.tell(listener, block);
-    this.#life.progressed();
+    for (const block of blocks) {
+      this.#stored = block.executed.height;
+      for (const listener of options.listeners) context.tell(listener, block);
+    }
+    if (blocks.length > 0) this.#life.progressed();
+    if (this.#end !== undefined) this.#fail(this.#end.code, this.#end.detail);
+  }
+
+  /** Whoever starts over finds stored what is on its way to the disk now, and tells nobody: it is told before. */
+  #fail(code: FailureCode, detail: string): void {
+    this.#end ??= { code, detail };
+    if (this.#untold.isEmpty) this.#life.fail(code, detail);
   }
 
   #askStorage(): void {

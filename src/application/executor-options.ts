@@ -18,6 +18,12 @@ export interface ExecutorOptions {
   readonly mempool: CellAddress;
   /** Told `block.executed` and `execution.failed`. */
   readonly listeners: readonly CellAddress[];
+  /** Absent: no snapshots are taken (SY-10). */
+  readonly snapshots?: {
+    readonly keeper: CellAddress;
+    /** 0: never. @unit heights */
+    readonly intervalHeights: number;
+  };
   /** Told, in the executor's own turn, how execution stands: for operators, where messages could get lost. Must not throw. */
   readonly report?: (report: ExecutionStanding) => void;
   readonly times?: Partial<ExecutorTimes>;

@@ -10,11 +10,13 @@ import type { ExecutedState } from '../protocol/chain/types.ts';
 import { startPlan } from '../protocol/execution/plan.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
+import type { SnapshotOrder } from '../protocol/ports/snapshots.ts';
 import type { Recovered, StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
 import { BlockRunner, type FailureCode, type Place, type RunnerMessage } from './block-runner.ts';
 import { Calls } from './calls.ts';
 import { EXECUTOR_TIMES, type ExecutorOptions, type ExecutorTimes } from './executor-options.ts';
 import { answerQuestion, type Question, refuseQuestion } from './questions.ts';
+import { SnapshotTaking } from './snapshot-taking.ts';
 
 /** Checks and queries that wait for a start. Beyond: refused. @unit requests */
 const HELD_MAX = 1_024;
@@ -26,6 +28,7 @@ type Private =
 
 export type ExecutorMessage =
   | ExecutionRequest
+  | SnapshotOrder
   | RunnerMessage
   | Extract<StorageReply, { readonly type: 'recovery.found' }>
   | Private;
@@ -35,6 +38,8 @@ export const EXECUTOR_EVENTS = declare<ExecutorMessage>()(
   'blocks.committed',
   'check.requested',
   'query.requested',
+  'snapshotChunk.wanted',
+  'snapshot.released',
   'recovery.found',
   'blocks.found',
   'batches.found',
@@ -63,6 +68,7 @@ type Phase =
       readonly status: 'recovering';
       readonly application: Application;
       readonly opened: ExecutedState;
+      readonly runsAhead: boolean;
       readonly tag: number;
     }
   /** `ready` once the deduplication window is known: before, questions wait. */
@@ -80,6 +86,7 @@ class Executor {
   readonly #times: ExecutorTimes;
   readonly #context: BoundaryContext<undefined>;
   readonly #calls: Calls;
+  readonly #snapshots: SnapshotTaking | undefined;
   #phase: Phase = { status: 'opening' };
   /** Counts starts: answers to an earlier life are passed over. */
   #life = 0;
@@ -98,6 +105,15 @@ class Executor {
       start: (key, delay) => context.startTimer(key, delay, { type: 'call.overdue', key }),
       cancel: (key) => context.cancelTimer(key),
     });
+    const { snapshots } = options;
+    this.#snapshots =
+      snapshots &&
+      new SnapshotTaking({
+        intervalHeights: snapshots.intervalHeights,
+        stepMax: this.#times.finalizeMax,
+        calls: this.#calls,
+        tell: (news) => context.tell(snapshots.keeper, news),
+      });
     this.#start();
   }
 
@@ -106,6 +122,10 @@ class Executor {
       case 'check.requested':
       case 'query.requested':
         this.#ask(message);
+        return;
+      case 'snapshotChunk.wanted':
+      case 'snapshot.released':
+        this.#snapshots?.receive(message);
         return;
       case 'call.overdue':
         this.#calls.expire(message.key);
@@ -131,6 +151,7 @@ class Executor {
   close(): void | Promise<void> {
     this.#phase = { status: 'closed' };
     this.#calls.abandon();
+    this.#snapshots?.lose('the node stops');
     return this.#opened?.close?.();
   }
 
@@ -150,7 +171,7 @@ class Executor {
           'info',
           openMax,
           () => application.info(),
-          ({ executed: opened }) => {
+          ({ executed: opened, runsAhead = false }) => {
             if (parseHeight(opened.height) === 'malformed' || parseDigest(opened.appHash) === 'malformed') {
               const shown = `height ${opened.height} and hash '${opened.appHash}'`;
               return this.#fail(
@@ -159,7 +180,7 @@ class Executor {
               );
             }
             const tag = this.#nextTag();
-            this.#phase = { status: 'recovering', application, opened, tag };
+            this.#phase = { status: 'recovering', application, opened, runsAhead, tag };
             const request: StorageRequest = { type: 'recovery.requested', replyTo: this.#context.self, tag };
             this.#context.tell(this.#options.storage, request);
           },
@@ -180,7 +201,7 @@ class Executor {
   /** EX-4: from where application, results and chain stand, to the first block that it gets. */
   #recovered(tag: number, recovered: Recovered): void {
     if (this.#phase.status !== 'recovering' || this.#phase.tag !== tag) return;
-    const { application, opened } = this.#phase;
+    const { application, opened, runsAhead } = this.#phase;
     const stored = recovered.executed;
     const committedHeight = recovered.committed?.block.header.height ?? stored.height;
     const plan = startPlan({ application: opened, stored, committedHeight });
@@ -190,7 +211,7 @@ class Executor {
     }
     const below = opened.height > stored.height ? stored : opened;
     if (!plan.initialises) {
-      this.#run(application, { stored, opened, below, committedHeight });
+      this.#run(application, { stored, opened, below, committedHeight, runsAhead });
       return;
     }
     const { openMax } = this.#times;
@@ -200,7 +221,7 @@ class Executor {
       () => application.initChain(this.#options.genesis),
       ({ appHash }) => {
         const genesis = { height: opened.height, appHash };
-        this.#run(application, { stored, opened: genesis, below: genesis, committedHeight });
+        this.#run(application, { stored, opened: genesis, below: genesis, committedHeight, runsAhead });
       },
     );
   }
@@ -216,6 +237,7 @@ class Executor {
         context: this.#context,
         calls: this.#calls,
         application,
+        snapshots: this.#snapshots,
         nextTag: () => this.#nextTag(),
         fail: (code, detail) => {
           if (life === this.#life) this.#fail(code, detail);
@@ -274,6 +296,7 @@ class Executor {
     this.#phase = { status: 'failed', code, detail };
     this.#life += 1;
     this.#calls.abandon();
+    this.#snapshots?.lose(detail);
     const failed: ExecutionReply = { type: 'execution.failed', tag: 0, code, detail };
     this.#options.report?.({ status: 'failed', code, detail });
     for (const listener of this.#options.listeners) this.#context.tell(listener, failed);

@@ -5,11 +5,14 @@ export type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 export type {
   Application,
   ApplicationInfo,
+  ApplicationSnapshot,
   BlockResult,
   CheckResult,
   FinalizeRequest,
   InitChainRequest,
   QueryResult,
+  SnapshotChunks,
+  SnapshotOffer,
   ValidatorUpdate,
 } from '../protocol/ports/application.ts';
 export type { ApplicationEvent, TransactionResult } from '../protocol/ports/storage.ts';

@@ -203,6 +203,7 @@ function writeHome(
   mkdirSync(join(stagedPath, 'config'), { recursive: true });
   mkdirSync(paths.data, { recursive: true, mode: 0o700 });
   writeFileSync(paths.configFile, renderToml(values));
+  writeFileSync(paths.syncConfigFile, renderToml(new Map(), 'sync.toml'));
   writeFileSync(paths.genesisFile, genesis);
   ensureAdminToken(paths.adminTokenFile);
 }

@@ -3,7 +3,7 @@
  * of a local network's validators to their parent. Gateway: the parent checks them by these schemas. Pure.
  */
 import { z } from 'zod';
-import type { NodeEvent } from '../rpc/node-port.ts';
+import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
 import { rfc3339 } from '../rpc/shapes.ts';
 
 const READY = z.object({
@@ -33,6 +33,16 @@ const VIEW_CHANGE = z.object({
   duration_ms: z.number(),
 });
 
+/** Between parent and child, in `progress`: the members of `althing_sync` that make a bar (SY-11). */
+const CATCHING_UP = z.object({
+  tier: z.number(),
+  from: z.string(),
+  at: z.string(),
+  to: z.string(),
+  blocks_per_second: z.number(),
+  remaining_ms: z.number().nullable(),
+});
+
 /** Between parent and child only: what the display shows beside blocks. */
 const PROGRESS = z.object({
   type: z.literal('progress'),
@@ -40,6 +50,7 @@ const PROGRESS = z.object({
   round: z.number(),
   peers: z.number(),
   syncing: z.boolean(),
+  catching_up: CATCHING_UP.optional(),
 });
 
 const STOPPED = z.object({ type: z.literal('stopped'), reason: z.string() });
@@ -78,5 +89,30 @@ export function readyEvent(status: {
     peer_address: status.peerAddress,
     rpc_address: status.rpcAddress,
     pid: process.pid,
+  };
+}
+
+/** How far the node is, for a display. */
+export function progressEvent(port: Pick<NodePort, 'status' | 'peers' | 'sync'>): RunnerEvent {
+  const { committed, round, syncing } = port.status();
+  const { progress } = port.sync();
+  return {
+    type: 'progress',
+    height: committed.height,
+    round,
+    peers: port.peers().length,
+    syncing,
+    ...(progress === undefined
+      ? {}
+      : {
+          catching_up: {
+            tier: progress.tier,
+            from: String(progress.from),
+            at: String(progress.at),
+            to: String(progress.to),
+            blocks_per_second: progress.blocksPerSecond,
+            remaining_ms: progress.remaining ?? null,
+          },
+        }),
   };
 }

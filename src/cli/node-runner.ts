@@ -5,11 +5,10 @@
 import { type ConfigOverride, loadConfig } from '../node/config/load.ts';
 import type { Config } from '../node/config/schema.ts';
 import { StartRefused } from '../node/config/start-refused.ts';
-import type { RunningNode } from '../node/start.ts';
-import type { NodePort } from '../rpc/node-port.ts';
+import type { NodeEnd, RunningNode } from '../node/start.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { CommandFailure, configFailure, usageFailure } from './failure.ts';
-import { type RunnerEvent, readyEvent, runnerEvent } from './node-events.ts';
+import { progressEvent, type RunnerEvent, readyEvent, runnerEvent } from './node-events.ts';
 
 /** Throws `StartRefused` for what the user can mend; a port in use is the system's own error. */
 export type StartNode = (home: string, config: Config) => Promise<RunningNode>;
@@ -33,7 +32,21 @@ export async function runNode(
 ): Promise<number> {
   const result = loadConfig(home, process.env, overrides);
   if (result.status === 'refused') throw configFailure(result.problems);
-  const node = await startNode(home, result.loaded.config).catch((cause: unknown) => {
+  for (;;) {
+    const end = await runOnce({ home, signal, emit }, result.loaded.config, startNode);
+    if (end.kind === 'stopped') return EXIT_CODES.ok;
+    // SY-9: the node goes on with its new chain.
+    if (end.kind === 'resynced') continue;
+    throw new CommandFailure(FAILURES[end.kind].words + end.detail, FAILURES[end.kind].exitCode);
+  }
+}
+
+async function runOnce(
+  { home, signal, emit }: Omit<RunOptions, 'overrides'>,
+  config: Config,
+  startNode: StartNode,
+): Promise<NodeEnd> {
+  const node = await startNode(home, config).catch((cause: unknown) => {
     throw explained(cause);
   });
   const stop = (): void => void node.stop();
@@ -41,13 +54,20 @@ export async function runNode(
   else signal.addEventListener('abort', stop, { once: true });
   emit(readyEvent(node.port.status()));
   const unsubscribe = node.port.subscribe((event) => emit(runnerEvent(event)));
-  const timer = setInterval(() => emit(progressOf(node.port)), PROGRESS_INTERVAL);
+  const timer = setInterval(() => emit(progressEvent(node.port)), PROGRESS_INTERVAL);
   const end = await node.ended;
   clearInterval(timer);
   unsubscribe();
-  emit({ type: 'stopped', reason: end.kind === 'stopped' ? 'stopped' : `${end.kind}: ${end.detail}` });
-  if (end.kind === 'stopped') return EXIT_CODES.ok;
-  throw new CommandFailure(FAILURES[end.kind].words + end.detail, FAILURES[end.kind].exitCode);
+  signal.removeEventListener('abort', stop);
+  emit({ type: 'stopped', reason: reasonOf(end) });
+  return end;
+}
+
+function reasonOf(end: NodeEnd): string {
+  if (end.kind === 'stopped') return 'stopped';
+  return end.kind === 'resynced'
+    ? `resynced: it starts again on the new chain of ${end.height} blocks`
+    : `${end.kind}: ${end.detail}`;
 }
 
 const FAILURES = {
@@ -85,9 +105,4 @@ function explained(cause: unknown): unknown {
 function placeOf(cause: Error): string | undefined {
   if ('port' in cause) return `${'address' in cause ? cause.address : ''}:${cause.port}`;
   return 'hostname' in cause ? String(cause.hostname) : undefined;
-}
-
-function progressOf(port: NodePort): RunnerEvent {
-  const { committed, round, syncing } = port.status();
-  return { type: 'progress', height: committed.height, round, peers: port.peers().length, syncing };
 }

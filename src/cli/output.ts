@@ -1,4 +1,5 @@
 /** What commands print: data on stdout, as readable lines or (`--json`) one JSON value; notes on stderr. Boundary. */
+import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 
 export interface Output {
@@ -45,3 +46,12 @@ export function table(rows: readonly (readonly string[])[]): readonly string[] {
     return index === 0 ? pc.dim(line) : line;
   });
 }
+
+/** As `512 B`, `1.5 KiB`, `2.0 MiB`. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1_024) return `${bytes} B`;
+  return bytes < 1_048_576 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`;
+}
+
+/** Without what steers a terminal: names come from the genesis, and reasons from what peers said. */
+export const plainText = (text: string): string => stripVTControlCharacters(text).replaceAll(/\p{Cc}/gu, '');

@@ -133,6 +133,88 @@ export const TIME = z.object({
   ),
 });
 
+const height = z.string().nullable();
+const SYNC_STATUS = z.object({
+  kind: z.string(),
+  gap: z.number().nullable(),
+  reason: z.string().nullable(),
+});
+const SYNC_ERROR = z.object({ code: z.string(), detail: z.string() });
+
+/** How a download of the whole chain stands. */
+export const RESYNC = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('running') }),
+  z.object({ status: z.literal('ready'), height: z.string() }),
+  z.object({ status: z.literal('failed'), error: SYNC_ERROR }),
+]);
+
+export const SYNC_NOW = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('running') }),
+  z.object({ status: z.literal('done'), sync: SYNC_STATUS, error: SYNC_ERROR.nullable() }),
+]);
+
+export const SYNC_PROGRESS = z.object({
+  tier: z.number(),
+  from: z.string(),
+  at: z.string(),
+  to: z.string(),
+  blocks_per_second: z.number(),
+  remaining_ms: ms,
+  elapsed_ms: z.number(),
+  peers: z.array(z.string()),
+});
+
+export const SYNC = z.object({
+  activity: z.string(),
+  status: SYNC_STATUS,
+  health: z.string(),
+  height: z.string(),
+  consensus_height: height,
+  proved_height: height,
+  supported_height: height,
+  exact_height: height,
+  progress: SYNC_PROGRESS.nullable(),
+  resync: RESYNC.nullable(),
+  alerts: z.array(
+    z.object({ alert: z.string(), detail: z.string(), remedy: z.string(), age_ms: z.number() }),
+  ),
+  alert_counts: z.record(z.string(), z.number()),
+  last_check_age_ms: ms,
+  last_error: SYNC_ERROR.nullable(),
+  error_counts: z.record(z.string(), z.number()),
+  tier1_ms: ms,
+  tier2_ms: ms,
+  tier3_ms: ms,
+  validation_ms: ms,
+  counts: z.object({
+    checks: z.number(),
+    catch_ups: z.number(),
+    resyncs: z.number(),
+    forks: z.number(),
+    blocks_fetched: z.number(),
+    blocks_rejected: z.number(),
+    batches_retried: z.number(),
+    bytes_fetched: z.number(),
+  }),
+  peers: z.array(
+    z.object({
+      peer: z.string(),
+      name: z.string(),
+      power: z.string(),
+      base: height,
+      height,
+      is_proved: z.boolean(),
+      claim_age_ms: ms,
+      latency_ms: ms,
+      failures: z.number(),
+      score: z.number(),
+      consistent_uptime_ms: z.number(),
+      is_trusted: z.boolean(),
+      removed_for_ms: ms,
+    }),
+  ),
+});
+
 export const COMMITTED = z.object({
   check_tx: z.object({ code: z.number(), log: z.string() }),
   tx_result: z.object({ code: z.number(), log: z.string(), codespace: z.string() }),

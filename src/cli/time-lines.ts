@@ -1,8 +1,7 @@
 /** `althing time` as text: sentences, tables, and what the plot of the history shows. Pure. */
-import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 import type { z } from 'zod';
-import { fields, table } from './output.ts';
+import { fields, plainText, table } from './output.ts';
 import { type Line, plot } from './plot.ts';
 import type { TIME } from './shapes.ts';
 
@@ -99,7 +98,7 @@ const alertLines = ({ alerts }: Time, columns: number): readonly string[] =>
       ];
 
 /** Lines of so many columns at the most, from the second on set in; a longer word stays whole. */
-function wrapped(sentence: string, columns: number): readonly string[] {
+export function wrapped(sentence: string, columns: number): readonly string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of sentence.split(' ')) {
@@ -120,7 +119,7 @@ const peerLines = ({ peers }: Time): readonly string[] =>
           ['peer', 'name', 'offset', 'round trip', 'reliable', 'heard', 'clock'],
           ...peers.map((peer) => [
             peer.peer.slice(0, 8),
-            nameText(peer.name),
+            plainText(peer.name),
             offsetOr(peer.offset_ms),
             durationOr(peer.round_trip_ms),
             peer.reliability.toFixed(2),
@@ -177,7 +176,7 @@ function plotLines({ history, peers }: Time, columns: number): readonly string[]
   const others = drawn.map(
     ({ peer, name, points }, index): Line => ({
       mark: String.fromCodePoint(FIRST_LETTER + index),
-      label: `${nameText(name)} ${peer.slice(0, 8)}`.trim(),
+      label: `${plainText(name)} ${peer.slice(0, 8)}`.trim(),
       points,
     }),
   );
@@ -214,9 +213,6 @@ function clockText(at: number): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? '?' : date.toISOString().slice(11, 19);
 }
-
-/** Names come from the genesis, which may have anything in them. */
-const nameText = (name: string): string => stripVTControlCharacters(name).replaceAll(/\p{Cc}/gu, '');
 
 const ahead = (offset: number): string => {
   const text = duration(Math.abs(offset));

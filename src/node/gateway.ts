@@ -9,13 +9,17 @@ import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
 import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
+import type { ResyncEnded, SyncDone } from '../protocol/ports/sync.ts';
 import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
+import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port.ts';
 
 type GatewayMessage =
   | BlockExecuted
   | FailedRound
   | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>
-  | Extract<ExecutionReply, { type: 'query.answered' | 'execution.failed' }>;
+  | Extract<ExecutionReply, { type: 'query.answered' | 'execution.failed' }>
+  | SyncDone
+  | ResyncEnded;
 
 /** Event types that other cells may send (RT-16). */
 export const GATEWAY_EVENTS = [
@@ -25,6 +29,8 @@ export const GATEWAY_EVENTS = [
   'transactions.expired',
   'query.answered',
   'execution.failed',
+  'sync.done',
+  'resync.ended',
 ] as const satisfies readonly GatewayMessage['type'][];
 
 /** Calls that wait for a cell's answer; further ones fail at once. @unit calls @source the RPC's connection limit × 4 */
@@ -33,11 +39,16 @@ const CALLS_MAX = 4_096;
 const WAITERS_MAX = 65_536;
 /** A cell answers within this, or the call fails. @unit ms @source chosen: two mempool check timeouts */
 const ANSWER_TIMEOUT_MS = 10_000;
+/** What an operator's call waits for the end of what it began; then it answers that it runs. @unit ms @source a small gap is closed by then */
+const END_WAIT_MS = 5_000;
 
 /** The node cannot take the call now. */
 export class CallFailed extends Error {
-  override readonly name = 'CallFailed';
+  override readonly name: string = 'CallFailed';
 }
+
+/** The cell took it, and has not answered in time. */
+class CallUnanswered extends CallFailed {}
 
 interface Call {
   readonly resolve: (message: GatewayMessage) => void;
@@ -53,6 +64,7 @@ export class Gateway {
   readonly #waiters = new Map<Digest, Set<Waiter>>();
   readonly #listeners = new Set<(event: BlockExecuted | FailedRound) => void>();
   #executed: ExecutedState | undefined;
+  #resynced: ResyncOutcome | undefined;
   #waiting = 0;
   #tag = 0;
   #cell: BoundaryContext<undefined> | undefined;
@@ -60,6 +72,11 @@ export class Gateway {
   /** State after the newest block whose execution was told; undefined before the first since the start. */
   get executed(): ExecutedState | undefined {
     return this.#executed;
+  }
+
+  /** How the newest download of the whole chain ended; undefined from an order on until then. */
+  get resynced(): ResyncOutcome | undefined {
+    return this.#resynced;
   }
 
   /** The logic of the cell. */
@@ -93,6 +110,22 @@ export class Gateway {
     return { status: 'failed', detail };
   }
 
+  /** Orders a check of this node against its peers. */
+  async syncNow(): Promise<SyncNowOutcome> {
+    const answer = await this.#begin(ADDRESSES.syncCoordinator, { type: 'sync.manualRequested' });
+    if (answer?.type !== 'sync.done') return { status: 'running' };
+    const { status, error } = answer;
+    return { status: 'done', sync: status, ...(error === undefined ? {} : { error }) };
+  }
+
+  /** Orders the download of the whole chain (SY-9). */
+  async resync(checkpoint?: Checkpoint): Promise<ResyncOutcome> {
+    this.#resynced = undefined;
+    const at = checkpoint === undefined ? {} : { checkpoint };
+    const answer = await this.#begin(ADDRESSES.networkSync, { type: 'resync.requested', ...at });
+    return answer?.type === 'resync.ended' ? answer.outcome : { status: 'running' };
+  }
+
   /** The fate of a transaction from now on; the past is in the store. */
   waitFor(hash: Digest, timeout: Millis): Promise<TransactionFate> {
     if (this.#waiting >= WAITERS_MAX) return Promise.resolve({ status: 'timeout' });
@@ -123,7 +156,17 @@ export class Gateway {
     this.#cell?.tell(to, message);
   }
 
-  #call(to: string, request: Message): Promise<GatewayMessage> {
+  /** Undefined: it goes on, beyond what a caller waits for. */
+  async #begin(to: string, request: Message): Promise<GatewayMessage | undefined> {
+    try {
+      return await this.#call(to, request, END_WAIT_MS);
+    } catch (failure) {
+      if (failure instanceof CallUnanswered) return undefined;
+      throw failure;
+    }
+  }
+
+  #call(to: string, request: Message, timeoutMs = ANSWER_TIMEOUT_MS): Promise<GatewayMessage> {
     const cell = this.#cell;
     if (cell === undefined) return Promise.reject(new CallFailed('the node is not running'));
     if (this.#calls.size >= CALLS_MAX) return Promise.reject(new CallFailed('too many calls are waiting'));
@@ -132,9 +175,9 @@ export class Gateway {
     return new Promise((resolve, reject) => {
       const expire = (): void => {
         this.#calls.delete(tag);
-        reject(new CallFailed(`no answer from ${to} within ${ANSWER_TIMEOUT_MS} ms`));
+        reject(new CallUnanswered(`no answer from ${to} within ${timeoutMs} ms`));
       };
-      this.#calls.set(tag, { resolve, reject, timeout: setTimeout(expire, ANSWER_TIMEOUT_MS) });
+      this.#calls.set(tag, { resolve, reject, timeout: setTimeout(expire, timeoutMs) });
       const outcome = cell.tell(to, { ...request, replyTo: cell.self, tag });
       if (outcome !== 'accepted') this.#fail(tag, `${to} does not take it: ${outcome}`);
     });
@@ -164,6 +207,10 @@ export class Gateway {
         return;
       case 'transactions.expired':
         for (const hash of message.hashes) this.#settle(hash, { status: 'expired', height: message.height });
+        return;
+      case 'resync.ended':
+        this.#resynced = message.outcome;
+        this.#take(message.tag)?.resolve(message);
         return;
       default:
         this.#take(message.tag)?.resolve(message);

@@ -1,5 +1,6 @@
 /** When a node is ready to be used, and why not: `/readyz`, `althing health`, `catching_up`. Pure and total. */
 import type { Height, Power } from '../protocol/chain/types.ts';
+import type { SyncStatus } from '../protocol/sync/types.ts';
 
 /** How far this node is with the chain. */
 export interface Standing {
@@ -12,6 +13,8 @@ export interface Standing {
 }
 
 export interface HealthFacts extends Standing {
+  /** As network-sync has it; undefined while its cell is down. */
+  readonly sync: SyncStatus | undefined;
   readonly reachablePower: Power;
   readonly quorumPower: Power;
   /** Consensus has read its state back. */
@@ -42,6 +45,7 @@ export function reasonsAgainst(facts: HealthFacts): readonly string[] {
     reasons.push(`reachable validators have power ${reachablePower}, a quorum needs ${quorumPower}`);
   }
   if (facts.fetching) reasons.push('blocks are being fetched from peers');
+  reasons.push(...behindNetwork(facts.sync));
   if (!facts.recovered) reasons.push('consensus has not recovered from the store');
   if (!facts.mayPropose) reasons.push('no adjusted time: this node does not propose');
   if (executionFailure !== undefined) reasons.push(`blocks are not executed: ${executionFailure}`);
@@ -52,4 +56,17 @@ export function reasonsAgainst(facts: HealthFacts): readonly string[] {
     reasons.push(`the event loop stalled for ${Math.round(loopLagMs)} ms`);
   }
   return reasons;
+}
+
+/** A small gap is the way of a tip that moves; whether anybody answers is the quorum's line. */
+function behindNetwork(sync: SyncStatus | undefined): readonly string[] {
+  switch (sync?.kind) {
+    case 'MediumGap':
+    case 'LargeGap':
+      return [`${sync.gap} blocks behind the network`];
+    case 'Critical':
+      return [`sync needs its operator: ${sync.reason}`];
+    default:
+      return [];
+  }
 }

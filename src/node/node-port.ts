@@ -16,6 +16,8 @@ import type { MempoolConfig } from '../protocol/mempool/config.ts';
 import type { ApplicationInfo } from '../protocol/ports/application.ts';
 import type { BlockExecuted } from '../protocol/ports/execution.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
+import type { SyncConfig } from '../protocol/sync/config.ts';
+import { connectedOf } from '../protocol/sync/peers.ts';
 import type {
   BlockLabel,
   NodeEvent,
@@ -29,11 +31,23 @@ import type {
   TimeReport,
   ViewChangeReport,
 } from '../rpc/node-port.ts';
+import type { SyncReport } from '../rpc/sync-port.ts';
 import type { Read, StoreReader } from '../storage/store.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
+import { syncReport } from './sync-report.ts';
 import { type Clocks, timeReport } from './time-report.ts';
-import { blockSyncOf, mempoolOf, roundOf, safetyOf, timeOf, treeOf, viewOf } from './views.ts';
+import {
+  blockSyncOf,
+  mempoolOf,
+  networkSyncOf,
+  roundOf,
+  safetyOf,
+  stateSyncOf,
+  timeOf,
+  treeOf,
+  viewOf,
+} from './views.ts';
 
 /** What of a node does not change while it runs. */
 export interface NodeIdentityCard {
@@ -55,6 +69,7 @@ export interface NodeSurroundings {
   readonly startedAt: WallTime;
   readonly peers: () => readonly PeerStatus[];
   readonly time: Clocks;
+  readonly sync: Pick<SyncConfig, 'tier3TrustTime'>;
   /** Longest recent stall of the event loop. @unit ms */
   readonly loopLagMs: () => number;
   readonly loopLagMsMax: number;
@@ -122,8 +137,13 @@ export function createNodePort(
 
   const executed = (): ExecutedState => gateway.executed ?? executedAtStart;
 
+  const isFetching = (): boolean => {
+    const blocks = blockSyncOf(system);
+    return blocks !== undefined && (blocks.wanted !== undefined || blocks.askers.length > 0);
+  };
+
   const standing = (): Standing => ({
-    fetching: blockSyncOf(system)?.fetch !== undefined,
+    fetching: isFetching(),
     executionFailure: surroundings.executionFailure(),
     committedHeight: found(store.latest()).committed,
     executedHeight: executed().height,
@@ -132,9 +152,27 @@ export function createNodePort(
   const names = new Map(card.genesis.validators.map(({ address, name }) => [address, name]));
   const time = (): TimeReport => timeReport(surroundings.time, timeOf(system), names);
 
+  const sync = (): SyncReport =>
+    syncReport(
+      {
+        network: networkSyncOf(system),
+        peers: connectedOf(stateSyncOf(system)?.peers ?? new Map()),
+        blocks: blockSyncOf(system),
+      },
+      {
+        now: surroundings.time.clock.now(),
+        wall: surroundings.time.adjusted.read(),
+        committed: found(store.latest()).committed,
+        trustTime: surroundings.sync.tier3TrustTime,
+        names,
+        resynced: gateway.resynced,
+      },
+    );
+
   const health = (): NodeHealth => ({
     reasons: reasonsAgainst({
       ...standing(),
+      sync: networkSyncOf(system)?.context.status,
       reachablePower: reachablePower(),
       quorumPower: epoch.set.quorumPower,
       recovered: viewOf(system) !== undefined,
@@ -208,6 +246,9 @@ export function createNodePort(
     peers: surroundings.peers,
     rounds,
     time,
+    sync,
+    syncNow: () => gateway.syncNow(),
+    resync: (checkpoint) => gateway.resync(checkpoint),
     adjustedTime: () => surroundings.time.adjusted.read(),
     pending(limit) {
       const mempool = mempoolOf(system)?.mempool;

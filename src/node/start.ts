@@ -3,39 +3,50 @@
  * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
  */
 import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.ts';
-import { child, createSystem, handler, realClock, seededRandom } from '../actors/runtime/index.ts';
+import { child, createSystem, realClock, seededRandom } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import { kv } from '../application/kv/kv.ts';
+import {
+  SNAPSHOT_KEEPER_EVENTS,
+  type SnapshotReport,
+  snapshotKeeperLogic,
+} from '../application/snapshot-keeper.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
-import { openLog } from '../observe/log.ts';
+import { type NodeLog, openLog } from '../observe/log.ts';
 import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
-import type { Address, ValidatorSet } from '../protocol/chain/types.ts';
+import type { Address, Height, ValidatorSet } from '../protocol/chain/types.ts';
 import { powerOf, validatorSet } from '../protocol/chain/validator-set.ts';
 import { firstEpoch } from '../protocol/consensus/epoch.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import { DEFAULT_MEMPOOL_CONFIG, type MempoolConfig } from '../protocol/mempool/config.ts';
 import type { Application } from '../protocol/ports/application.ts';
-import type { SafetyViolated } from '../protocol/ports/consensus.ts';
 import { DIAL_BACKOFF } from '../protocol/transport/backoff.ts';
 import type { Endpoint } from '../protocol/transport/messages.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
 import type { NodePort, PeerStatus } from '../rpc/node-port.ts';
+import { forgetReplaced } from '../storage/chain-swap.ts';
 import { openStore } from '../storage/open.ts';
+import { sideFolder } from '../storage/side-disk.ts';
+import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import { createNetwork, type Network } from '../transport/network.ts';
+import { ALARM_EVENTS, alarmLogic } from './alarm.ts';
 import { homePaths } from './config/home.ts';
 import type { Config } from './config/schema.ts';
 import { StartRefused } from './config/start-refused.ts';
+import { syncConfigOf } from './config/sync-config.ts';
 import { ExecutionWatch } from './execution-watch.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { createNodePort } from './node-port.ts';
 import { readHome, refusal, requireClockAfter } from './read-home.ts';
 import { StorageWatch } from './storage-watch.ts';
+import { SyncWatch } from './sync-watch.ts';
+import { takeChain } from './take-chain.ts';
 import { nodeClocks } from './time-cells.ts';
 import { nodeTree } from './tree.ts';
 import { VERSION } from './version.ts';
@@ -45,7 +56,9 @@ export type NodeEnd =
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly detail: string }
   | { readonly kind: 'store-corrupt'; readonly detail: string }
-  | { readonly kind: 'safety-violation'; readonly detail: string };
+  | { readonly kind: 'safety-violation'; readonly detail: string }
+  /** A new chain is whole beside the old one: the next start of this home goes on with it (SY-9). */
+  | { readonly kind: 'resynced'; readonly height: Height };
 
 /** A node that is listening, its RPC too. */
 export interface RunningNode {
@@ -75,6 +88,8 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
   requireServers(config);
   requireClockAfter(genesis, paths.genesisFile, config.time);
   const log = openLog({ ...config.log, moniker: config.node.moniker });
+  const syncConfig = syncConfigOf(config);
+  const forked = takeChain(paths, domain, syncConfig, log.of('sync'));
   const opened = openStore(paths.data, domain, {
     segmentBytes: config.storage.segmentBytes,
     validator: self,
@@ -139,7 +154,22 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       timeouts: timeoutConfig(config),
       mempool,
       time: config.time,
+      sync: syncConfig,
+      fork: forked,
       clocks: clocks.cells,
+      sideStore: child(
+        'side-store',
+        sideStoreLogic({
+          disk: sideFolder({
+            identity: domain,
+            dir: paths.resyncData,
+            data: paths.data,
+            segmentBytes: config.storage.segmentBytes,
+          }),
+          onFailure: ({ code, detail }) => log.of('sync').warn({ code }, detail),
+        }),
+        { publicEvents: SIDE_STORE_EVENTS },
+      ),
       storage: child(
         'storage',
         storageLogic({
@@ -166,17 +196,37 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
           mempool: ADDRESSES.mempool,
           listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
           report: (report) => execution.report(report),
+          snapshots: {
+            keeper: ADDRESSES.snapshotKeeper,
+            intervalHeights: config.sync.snapshotIntervalHeights,
+          },
         }),
         { publicEvents: EXECUTOR_EVENTS, mailbox: { capacity: 16_384 } },
+      ),
+      snapshotKeeper: child(
+        'snapshot-keeper',
+        snapshotKeeperLogic({
+          dir: paths.snapshots,
+          executor: ADDRESSES.executor,
+          storage: ADDRESSES.storage,
+          report: (report) => reportSnapshot(log.of('snapshots'), report),
+        }),
+        { publicEvents: SNAPSHOT_KEEPER_EVENTS },
       ),
       surface: [
         child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
         child(
           'alarm',
-          alarmLogic((detail) => end.resolve({ kind: 'safety-violation', detail })),
-          {
-            publicEvents: ['safety.violated'],
-          },
+          alarmLogic({
+            home,
+            isForked: forked !== undefined,
+            wall: () => clocks.adjusted.read(),
+            log: log.of('sync'),
+            violated: (detail) => end.resolve({ kind: 'safety-violation', detail }),
+            resynced: (height) =>
+              void setTimeout(() => end.resolve({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
+          }),
+          { publicEvents: ALARM_EVENTS },
         ),
       ],
     }),
@@ -207,14 +257,17 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       startedAt,
       peers: () => peersOf(network, epoch.set),
       time: { clock, adjusted: clocks.adjusted, source: config.time.source },
+      sync: syncConfig,
       loopLagMs: lag.read,
       loopLagMsMax: config.runtime.loopLagMsMax,
       executionFailure: () => execution.failure,
     },
   );
   const metrics = createMetrics(port, system);
+  const unwatch = new SyncWatch(log.of('sync'), () => performance.now()).start(port.sync);
   const close = async (): Promise<void> => {
     await rpc?.close();
+    unwatch();
     metrics.stop();
     lag.stop();
     await withinTime(system.stop(), config.runtime.shutdownTimeoutMs);
@@ -240,6 +293,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
         onCall: metrics.observeCall,
       });
     }
+    forgetReplaced(paths);
   } catch (failure) {
     end.resolve({ kind: 'stopped' });
     await ended;
@@ -253,6 +307,15 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
       await ended;
     },
   };
+}
+
+/** Whoever asks each second hears that the new chain is whole before the node ends for it. @unit ms @source three such questions */
+const RESYNCED_NOTICE_MS = 3_000;
+
+function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, report: SnapshotReport): void {
+  const { status, ...facts } = report;
+  if (status === 'kept') log.info(facts, 'a snapshot of the application is kept');
+  else log.warn(facts, `a snapshot is ${status}`);
 }
 
 /** A node that believes NTP alone and asks nobody would never propose. */
@@ -276,14 +339,6 @@ function builtInApplication(
   } catch (cause) {
     throw new Error(`${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
-}
-
-/** Stops the node when safety is broken: nothing else may decide that. */
-function alarmLogic(ring: (detail: string) => void) {
-  return handler<undefined, SafetyViolated>({
-    init: () => undefined,
-    receive: ({ detail }) => ring(detail),
-  });
 }
 
 function mempoolConfig({ mempool }: Config, { parameters }: GenesisDocument): MempoolConfig {
@@ -363,5 +418,7 @@ async function withinTime(work: Promise<void>, ms: number): Promise<void> {
   clearTimeout(timer);
 }
 
-const detailOf = (end: NodeEnd): string =>
-  end.kind === 'stopped' ? 'the node was stopped while it started' : end.detail;
+function detailOf(end: NodeEnd): string {
+  if (end.kind === 'stopped') return 'the node was stopped while it started';
+  return end.kind === 'resynced' ? 'the chain was replaced while the node started' : end.detail;
+}

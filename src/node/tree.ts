@@ -5,8 +5,7 @@
 
 import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child, supervisor } from '../actors/runtime/index.ts';
-import type { Millis, WallTime } from '../base/units.ts';
-import { millis } from '../base/units.ts';
+import type { WallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { RoundSetting } from '../machines/consensus/round.setup.ts';
 import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
@@ -17,8 +16,6 @@ import { viewChangeMachine } from '../machines/consensus/view-change.machine.ts'
 import { VIEW_CHANGE_EVENTS } from '../machines/consensus/view-change.setup.ts';
 import { mempoolMachine } from '../machines/mempool/mempool.machine.ts';
 import { MEMPOOL_EVENTS } from '../machines/mempool/mempool.setup.ts';
-import { blockSyncMachine } from '../machines/sync/block-sync.machine.ts';
-import { BLOCK_SYNC_EVENTS } from '../machines/sync/block-sync.setup.ts';
 import { timeCoordinatorMachine } from '../machines/time/time-coordinator.machine.ts';
 import { TIME_COORDINATOR_EVENTS } from '../machines/time/time-coordinator.setup.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
@@ -27,7 +24,11 @@ import type { Signer } from '../protocol/consensus/safety.ts';
 import type { TimelinessConfig } from '../protocol/consensus/timeliness.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
+import type { SyncConfig } from '../protocol/sync/config.ts';
+import type { ForkEvidence } from '../protocol/sync/types.ts';
 import type { TimeConfig } from '../protocol/time/config.ts';
+import { bounded } from './intensity.ts';
+import { sync } from './sync-tree.ts';
 
 export interface NodeParts {
   readonly epoch: EpochContext;
@@ -39,26 +40,26 @@ export interface NodeParts {
   readonly timeouts: TimeoutConfig;
   readonly mempool: MempoolConfig;
   readonly time: TimeConfig;
+  readonly sync: SyncConfig;
+  /** Two proofs that an earlier life kept: this one signs nothing (SY-5). */
+  readonly fork?: { readonly detail: string; readonly evidence?: ForkEvidence } | undefined;
   /** Boundary actors, by their places in the tree. */
   readonly storage: CellSpec;
   /** `clock` and `ntp-client`. */
   readonly clocks: readonly CellSpec[];
   readonly network: readonly CellSpec[];
   readonly executor: CellSpec;
+  /** Absent: this node keeps no snapshots (SY-10). */
+  readonly snapshotKeeper?: CellSpec;
+  readonly sideStore: CellSpec;
   readonly surface: readonly CellSpec[];
 }
-
-/** Restarts of one subtree within a minute before its parent is asked. @unit restarts @source chosen */
-const RESTARTS_MAX = 5;
-const RESTART_PERIOD_MS: Millis = millis(60_000);
 
 /**
  * Messages that one consensus cell may have waiting; one link may fill a quarter. A full mailbox rejects, which pauses
  * the socket that fills it (TP-5). @unit messages @source 100 validators, a few rounds each
  */
 const CONSENSUS_MAILBOX = { capacity: 16_384, perSender: 4_096, overflow: 'reject' } as const;
-
-const bounded = { intensity: RESTARTS_MAX, period: RESTART_PERIOD_MS } as const;
 
 /** The root of a node; start it with `system.start(nodeTree(…))`. */
 export function nodeTree(parts: NodeParts): CellSpec {
@@ -71,7 +72,10 @@ export function nodeTree(parts: NodeParts): CellSpec {
         parts.storage,
         child('network', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.network })),
         child('time', time(parts)),
-        child('application', supervisor({ strategy: 'one_for_one', ...bounded, children: [parts.executor] })),
+        child(
+          'application',
+          supervisor({ strategy: 'one_for_one', ...bounded, children: application(parts) }),
+        ),
         child('consensus', consensus(parts)),
         child('sync', sync(parts)),
         child('surface', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.surface })),
@@ -79,6 +83,9 @@ export function nodeTree(parts: NodeParts): CellSpec {
     }),
   );
 }
+
+const application = ({ executor, snapshotKeeper }: NodeParts): readonly CellSpec[] =>
+  snapshotKeeper === undefined ? [executor] : [executor, snapshotKeeper];
 
 function time({ epoch, signer, time: config, clocks }: NodeParts) {
   const { clock, ntpClient, router, roundManager } = ADDRESSES;
@@ -123,7 +130,7 @@ function consensus(parts: NodeParts) {
     ...bounded,
     children: [
       child('safety', safetyMachine, {
-        input: { domain: epoch.domain, signer, storage, router },
+        input: { domain: epoch.domain, signer, storage, router, isForked: parts.fork !== undefined },
         publicEvents: SAFETY_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
       }),
@@ -148,9 +155,10 @@ function consensus(parts: NodeParts) {
           genesisTime,
           storage,
           blockSync: ADDRESSES.blockSync,
-          commitListeners: [executor, mempool],
+          commitListeners: [executor, mempool, ADDRESSES.blockSync, ADDRESSES.networkSync],
           alarm: ADDRESSES.alarm,
           timeCoordinator: ADDRESSES.timeCoordinator,
+          networkSync: ADDRESSES.networkSync,
         },
         publicEvents: ROUND_MANAGER_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
@@ -170,20 +178,6 @@ function consensus(parts: NodeParts) {
         },
         publicEvents: MEMPOOL_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
-      }),
-    ],
-  });
-}
-
-function sync({ epoch, signer, bls }: NodeParts) {
-  const { storage, router, roundManager } = ADDRESSES;
-  return supervisor({
-    strategy: 'one_for_one',
-    ...bounded,
-    children: [
-      child('block-sync', blockSyncMachine, {
-        input: { epoch, self: signer.address, bls, storage, router, roundManager },
-        publicEvents: BLOCK_SYNC_EVENTS,
       }),
     ],
   });

@@ -13,7 +13,9 @@ import {
 import type { SafetyContext } from '../machines/consensus/safety.setup.ts';
 import type { LiveView, ViewChangeContext } from '../machines/consensus/view-change.setup.ts';
 import type { MempoolContext } from '../machines/mempool/mempool.setup.ts';
-import type { BlockSyncContext } from '../machines/sync/block-sync.setup.ts';
+import type { BlockSyncContext } from '../machines/sync/block-sync.live.ts';
+import type { NetworkSyncContext } from '../machines/sync/network-sync.setup.ts';
+import type { StateSyncContext } from '../machines/sync/state-sync.live.ts';
 import type { TimeCoordinatorContext } from '../machines/time/time-coordinator.setup.ts';
 import type { Epoch, Round } from '../protocol/chain/types.ts';
 import type { TimeState } from '../rpc/node-port.ts';
@@ -25,7 +27,7 @@ function contextOf<Context>(system: System, address: CellAddress): Context | und
 }
 
 /** As `contextOf`, with the state of a chart without regions. */
-function chartOf<Context, State extends string>(
+function chartOf<Context, State extends string | object>(
   system: System,
   address: CellAddress,
 ): { readonly value: State; readonly context: Context } | undefined {
@@ -50,6 +52,19 @@ export const mempoolOf = (system: System): MempoolContext | undefined =>
 
 export const blockSyncOf = (system: System): BlockSyncContext | undefined =>
   contextOf<BlockSyncContext>(system, ADDRESSES.blockSync);
+
+export const stateSyncOf = (system: System): StateSyncContext | undefined =>
+  contextOf<StateSyncContext>(system, ADDRESSES.stateSync);
+
+/** Its outermost state: the regions within are its own. */
+export function networkSyncOf(
+  system: System,
+): { readonly state: string; readonly context: NetworkSyncContext } | undefined {
+  const chart = chartOf<NetworkSyncContext, string | object>(system, ADDRESSES.networkSync);
+  if (chart === undefined) return undefined;
+  const { value, context } = chart;
+  return { state: typeof value === 'string' ? value : (Object.keys(value)[0] ?? ''), context };
+}
 
 export const timeOf = (system: System) =>
   chartOf<TimeCoordinatorContext, TimeState>(system, ADDRESSES.timeCoordinator);

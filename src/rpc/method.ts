@@ -35,9 +35,11 @@ export function method<const List extends ParameterList>(
   ];
 }
 
-export function adminMethod(
+export function adminMethod<const List extends ParameterList>(
   name: string,
-  call: (context: CallContext) => Promise<Answer>,
+  parameters: List,
+  call: (values: Arguments<List>, context: CallContext) => Promise<Answer>,
 ): readonly [string, RpcMethod] {
-  return [name, { parameters: [], admin: true, call: (_, context) => call(context) }];
+  const [, { call: checked }] = method(name, parameters, call);
+  return [name, { parameters, admin: true, call: checked }];
 }

@@ -16,6 +16,7 @@ import {
   withBlockAt,
 } from './lookups.ts';
 import { adminMethod, method, type RpcMethod } from './method.ts';
+import { resync } from './resync.ts';
 import { roundsJson } from './rounds-shape.ts';
 import {
   base64,
@@ -28,6 +29,7 @@ import {
   transactionJson,
   upperHex,
 } from './shapes.ts';
+import { syncJson, syncNowJson } from './sync-shape.ts';
 import { timeJson } from './time-shape.ts';
 
 const HEIGHT = [{ name: 'height', type: 'integer' }] as const;
@@ -155,7 +157,17 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
       ? { error: invalidParams(`history must not be negative, but got ${history}`) }
       : succeed(timeJson(port.time(), history)),
   ),
-  adminMethod('althing_view_change', async ({ port }) => {
+  method('althing_sync', [], async (_, { port }) => succeed(syncJson(port.sync()))),
+  adminMethod('althing_sync_now', [], async (_, { port }) => succeed(syncNowJson(await port.syncNow()))),
+  adminMethod(
+    'althing_resync',
+    [
+      { name: 'height', type: 'integer' },
+      { name: 'id', type: 'hex' },
+    ],
+    resync,
+  ),
+  adminMethod('althing_view_change', [], async (_, { port }) => {
     const { round } = await port.requestViewChange();
     return succeed({ round: String(round) });
   }),

@@ -25,6 +25,7 @@ import type {
   TransactionResult,
 } from '../protocol/ports/storage.ts';
 import type { TimeAlert, TimeSource, TimeUpdate } from '../protocol/time/types.ts';
+import type { Checkpoint, ResyncOutcome, SyncNowOutcome, SyncReport } from './sync-port.ts';
 
 /** A committed block in a line. The genesis block has height 0, its genesis id, and the genesis time. */
 export interface BlockLabel {
@@ -310,9 +311,17 @@ export interface NodePort {
   time(): TimeReport;
   /** What all of the node sees as the time; never decreases once it is adjusted (seed 000: getAdjustedTime). */
   adjustedTime(): WallTime;
+  sync(): SyncReport;
   pending(limit: number): PendingTransactions;
   /** Operator command: this node gives up its round (reason ExplicitRequest). The round that it left. */
   requestViewChange(): Promise<{ readonly round: Round }>;
+  /** Operator command: a check at once (seed 002: manualSync). Rejects where the cell does not take it. */
+  syncNow(): Promise<SyncNowOutcome>;
+  /**
+   * Operator command: downloads the whole chain beside the own one (seed 001: fullResync; SY-9). With a checkpoint a chain that
+   * does not hold that block is refused. Answers the refusal where it comes at once, else that it runs.
+   */
+  resync(checkpoint?: Checkpoint): Promise<ResyncOutcome>;
   /** The returned function ends it. */
   subscribe(listener: (event: NodeEvent) => void): () => void;
 }

@@ -20,6 +20,7 @@ import { deadlinesOf } from '../protocol/consensus/pacemaker.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS, type TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
+import { SYNC_DEFAULTS, type SyncConfig } from '../protocol/sync/config.ts';
 import { TIME_DEFAULTS, type TimeConfig } from '../protocol/time/config.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
 import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../transport/hub.ts';
@@ -51,6 +52,8 @@ export interface ClusterOptions {
   readonly timeouts?: Partial<TimeoutConfig>;
   /** Default: by the peers alone. */
   readonly time?: Partial<Omit<TimeConfig, 'servers'>>;
+  /** Settings of sync that are not the usual ones. */
+  readonly sync?: Partial<SyncConfig>;
   /** Which all nodes ask, when their source of time is `ntp` or `hybrid`. */
   readonly ntpServers?: readonly NtpServerPlan[];
   /** `codec`: frames are encoded and decoded, as on the wire. Default `reference`. */
@@ -79,6 +82,7 @@ export class Cluster {
   readonly nodes: readonly SimulatedNode[];
   readonly time: TimeConfig;
   readonly ntpServers: readonly NtpServerPlan[];
+  readonly sync: SyncConfig;
   readonly #nodeChecker: NodeChecker;
   readonly #observer: Required<Observer>;
   readonly #options: ClusterOptions;
@@ -97,6 +101,7 @@ export class Cluster {
     this.ntpServers = options.ntpServers ?? [];
     const servers = this.ntpServers.map((_, index) => ntpServerName(index));
     this.time = { ...TIME_DEFAULTS, source: 'peers', ...options.time, servers };
+    this.sync = { ...SYNC_DEFAULTS, ...options.sync };
     this.clock = virtualClock({ startWallMs: START_WALL_MS });
     this.#secrets = Array.from({ length: count }, (_, index) => this.#newSecret(index));
     const validators = this.#secrets.map((secret, index) => this.#validatorOf(secret, index));
@@ -123,6 +128,7 @@ export class Cluster {
       timeouts: this.#timeouts,
       time: this.time,
       ntpServers: this.ntpServers,
+      sync: this.sync,
       clock: this.clock,
       hub: this.hub,
       directory: this.directory,

@@ -7,6 +7,7 @@
 
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessageKind } from '../protocol/consensus/types.ts';
+import type { SyncConfig } from '../protocol/sync/config.ts';
 import type { TimeSource } from '../protocol/time/types.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
 import type { LinkFaults } from '../transport/hub.ts';
@@ -23,7 +24,8 @@ export type LieKind =
   | 'duplicate-signers'
   | 'flood'
   | 'mutate'
-  | 'lie-clocks';
+  | 'lie-clocks'
+  | 'lie-sync';
 
 export interface Liar {
   readonly validator: number;
@@ -67,7 +69,14 @@ export const KILLABLE_CELLS = [
   'view-change',
   'safety',
   'executor',
+  'side-store',
+  'chain-server',
+  'state-sync',
+  'height-sync',
   'block-sync',
+  'chain-sync',
+  'network-sync',
+  'sync-coordinator',
   'router',
   'time-coordinator',
 ] as const;
@@ -174,6 +183,8 @@ export interface RunPlan {
   readonly clocks: readonly ClockError[];
   /** By the peers alone without. */
   readonly time?: TimePlan;
+  /** Settings of sync that are not the usual ones: a run is shorter than a day. */
+  readonly sync?: Partial<SyncConfig>;
   /** Ascending by time. */
   readonly acts: readonly TimedAct[];
   /** When the faults end. @unit ms of virtual time */

@@ -4,17 +4,20 @@
  */
 import { seededRandom } from '../actors/runtime/index.ts';
 import { InvariantViolation } from '../base/invariant.ts';
+import { networkSyncOf } from '../node/views.ts';
 import type { PeerMessageKind } from '../protocol/consensus/types.ts';
 import { CALM, type HubCounts } from '../transport/hub.ts';
 import { POISON, play } from './acts.ts';
 import { createLiar } from './byzantine/index.ts';
 import { thrown } from './checkers/claim.ts';
 import type { Violation } from './checkers/index.ts';
+import { IN_SYNC } from './checkers/sync.ts';
 import { Cluster } from './cluster.ts';
 import type { Observer } from './observer.ts';
 import type { ActKind, RunPlan } from './plan.ts';
 import type { Voice } from './process-hub.ts';
 import { REAL_BLS } from './real-bls.ts';
+import type { SimulatedNode } from './validator.ts';
 
 export interface RunReport {
   readonly plan: RunPlan;
@@ -53,6 +56,8 @@ export interface RunOptions {
 /** Blocks that a healed cluster must commit, and the time it has. @unit blocks, ms @source SM-5; backoff grows to 30 s */
 const HEALED_BLOCKS = 3;
 const HEALED_MS_MAX = 120_000;
+/** Until all are in sync: the longest pauses between checks, and what a check takes. @unit ms @source SY-7; seed 002: 30 s */
+const SYNCED_MS_MAX = 120_000;
 /** How often the healed cluster is looked at. @unit ms */
 const GLANCE_MS = 500;
 
@@ -70,7 +75,7 @@ class Run {
 
   constructor(plan: RunPlan, { observers = [], prepared }: RunOptions) {
     this.#plan = plan;
-    const { powers, leaders, rounds, time } = plan;
+    const { powers, leaders, rounds, time, sync } = plan;
     this.#cluster = new Cluster({
       seed: plan.seed,
       validators: plan.validators,
@@ -78,6 +83,7 @@ class Run {
       ...(leaders === undefined ? {} : { leaders }),
       ...(rounds === undefined ? {} : { rounds }),
       ...(time === undefined ? {} : { time: { source: time.source }, ntpServers: time.servers }),
+      ...(sync === undefined ? {} : { sync }),
       twins: plan.twins,
       liars: plan.liars.map(({ validator }) => validator),
       absent: plan.lateStarts.map(({ node }) => node),
@@ -174,7 +180,9 @@ class Run {
     this.#cluster.setLinks(CALM);
     const honest = nodes.filter(({ instance }) => !instance.faulty).map(({ index }) => index);
     this.#repair(nodes.map(({ index }) => index));
-    if (this.#awaitCommits(honest, 'a healed cluster commits again')) this.#awaitAdmitted();
+    if (!this.#awaitCommits(honest, 'a healed cluster commits again')) return;
+    this.#awaitAdmitted();
+    this.#awaitInSync(honest);
   }
 
   /** Machines work and processes run. */
@@ -221,6 +229,20 @@ class Run {
     this.#violations.push(...lost);
   }
 
+  /** SY-1, SY-2: with all healed, nobody is left who does not know that it is in sync, at the height of its disk. */
+  #awaitInSync(indices: readonly number[]): void {
+    const cluster = this.#cluster;
+    const from = cluster.clock.now();
+    const late = (): readonly string[] => indices.flatMap((index) => lagOf(cluster.node(index)));
+    let behind = late();
+    while (behind.length > 0 && cluster.clock.now() - from < SYNCED_MS_MAX) {
+      cluster.advance(GLANCE_MS);
+      for (const index of indices) cluster.start(index);
+      behind = late();
+    }
+    if (behind.length > 0) this.#report(IN_SYNC, `after ${SYNCED_MS_MAX} ms: ${behind.join(', ')}`);
+  }
+
   #counter(): Observer {
     return {
       started: (instance, { system }) => {
@@ -244,6 +266,14 @@ class Run {
   #report(claim: string, detail: string): void {
     this.#violations.push({ claim, detail });
   }
+}
+
+/** What keeps a node from being in sync; nothing when it is. */
+function lagOf({ index, process }: SimulatedNode): readonly string[] {
+  const context = process === undefined ? undefined : networkSyncOf(process.system)?.context;
+  if (context?.status.kind === 'InSync') return [];
+  const status = context?.status ?? { kind: 'down' };
+  return [`node ${index} ${JSON.stringify(status)} at ${context?.ownHeight ?? 'no height'}`];
 }
 
 /** The liars of a plan: one voice for each instance of a liar. */

@@ -117,6 +117,7 @@ const SIMPLER: readonly ((plan: RunPlan) => readonly RunPlan[])[] = [
   (plan) => (plan.twins.length === 0 ? [] : [withoutLastTwin(plan)]),
   (plan) => without(plan.clocks).map((clocks) => ({ ...plan, clocks })),
   ({ time, ...plan }) => (time === undefined ? [] : [plan]),
+  ({ sync, ...plan }) => (sync === undefined ? [] : [plan]),
   (plan) => simplerServers(plan).map((time) => ({ ...plan, time })),
   (plan) => without(plan.lateStarts).map((lateStarts) => ({ ...plan, lateStarts })),
   ({ powers, ...plan }) => (powers === undefined ? [] : [plan]),

@@ -10,6 +10,7 @@ import { between, drawLinks, pick, shuffled } from './draws.ts';
 import { isRight, ROOT_DISPERSION_MS } from './ntp-servers.ts';
 import type { ClockError, Liar, LieKind, NtpServerPlan, RunPlan, TimedAct, TimePlan } from './plan.ts';
 import { drawActs } from './swarm-acts.ts';
+import { drawBehind } from './swarm-sync.ts';
 
 export interface SwarmOptions {
   /** Number of validators; drawn without, mostly 4. */
@@ -38,6 +39,7 @@ const ONE_IN = {
   otherSize: 7,
   lateStart: 8,
   servers: 4,
+  behind: 6,
 } as const;
 
 /** Worst offset and drift of a machine's clock that somebody cares for. @unit ms, ppm @source chosen; cheap quartz */
@@ -67,10 +69,13 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
   const isSoundButOne = validators >= 4 && liars.length + twins.length === 0 && powers === undefined;
   const badClock = isSoundButOne ? draws.below(validators) : undefined;
   const signatures = oneIn(ONE_IN.bls) ? 'bls' : 'keyed-hash';
-  const pace = PACE_MAX ** draws.next();
+  const ofSync = random.stream('sync');
+  const isBehind = options.lie === 'lie-sync' || ofSync.below(ONE_IN.behind) === 0;
+  const drawnPace = PACE_MAX ** draws.next();
+  const pace = isBehind ? 1 : drawnPace;
   const faultsMs = signatures === 'bls' ? BLS_FAULTS_MS : FAULTS_MS_MIN + draws.below(FAULTS_MS_SPAN);
   const durationMs = Math.round(faultsMs * pace);
-  return {
+  const plan: RunPlan = {
     seed,
     validators,
     ...(powers === undefined ? {} : { powers }),
@@ -89,6 +94,15 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     durationMs,
     ending: { kind: 'heal-all' },
   };
+  if (!isBehind) return plan;
+  const behind = drawBehind(ofSync, {
+    validators,
+    nodes,
+    liars: liars.map(({ validator }) => validator),
+    durationMs,
+  });
+  const acts = [...plan.acts, ...behind.acts].sort((left, right) => left.at - right.at);
+  return { ...plan, ...behind, acts };
 }
 
 /** As `planOf`, but only a quorum of honest nodes is healed; what the others suffer goes on (SM-5). */

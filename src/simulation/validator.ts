@@ -24,8 +24,12 @@ import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
 import type { SafetyViolated } from '../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
+import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
+import type { SyncConfig } from '../protocol/sync/config.ts';
 import type { TimeConfig } from '../protocol/time/config.ts';
 import { type MemoryDisk, memoryDisk } from '../storage/memory-store.ts';
+import { memorySide } from '../storage/side-disk.ts';
+import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store, StoreReader } from '../storage/store.ts';
 import { AdjustedClock } from '../time/adjusted-clock.ts';
@@ -55,6 +59,7 @@ export interface Setting {
   readonly timeouts: TimeoutConfig;
   readonly time: TimeConfig;
   readonly ntpServers: readonly NtpServerPlan[];
+  readonly sync: SyncConfig;
   readonly clock: VirtualClock;
   readonly hub: Hub;
   readonly directory: Directory;
@@ -232,7 +237,7 @@ export class SimulatedNode {
   }
 
   #tree({ store, clock, adjusted, life }: Life, hub: Hub) {
-    const { seed, epoch, bls, timeouts, time, ntpServers: servers, clock: shared } = this.#setting;
+    const { seed, epoch, bls, timeouts, time, sync, ntpServers: servers, clock: shared } = this.#setting;
     const executor = executorLogic({
       openApplication: () => this.faults.openApplication(),
       genesis: {
@@ -258,6 +263,10 @@ export class SimulatedNode {
       timeouts,
       mempool: DEFAULT_MEMPOOL_CONFIG,
       time,
+      sync,
+      sideStore: child('side-store', sideStoreLogic({ disk: memorySide(epoch.domain) }), {
+        publicEvents: SIDE_STORE_EVENTS,
+      }),
       clocks: [
         child('clock', clockLogic({ adjusted, wall: () => clock.wall(), report: () => undefined }), {
           publicEvents: CLOCK_EVENTS,
@@ -294,7 +303,9 @@ export class SimulatedNode {
       executor: child('executor', executor, { publicEvents: EXECUTOR_EVENTS }),
       surface: [
         child('rpc', this.#surface(), { publicEvents: SURFACE_EVENTS }),
-        child('alarm', this.#alarm(), { publicEvents: ['safety.violated'] }),
+        child('alarm', this.#alarm(), {
+          publicEvents: ['safety.violated', 'sync.alertsChanged', 'resync.ready'],
+        }),
       ],
     });
   }
@@ -336,9 +347,11 @@ export class SimulatedNode {
 
   #alarm() {
     const { observer } = this.#setting;
-    return handler<undefined, SafetyViolated>({
+    return handler<undefined, SafetyViolated | SyncAlertsChanged | ResyncReady>({
       init: () => undefined,
-      receive: ({ detail }) => observer.alarmed(this.instance, detail),
+      receive: (message) => {
+        if (message.type === 'safety.violated') observer.alarmed(this.instance, message.detail);
+      },
     });
   }
 }

@@ -8,20 +8,21 @@ import { toHex } from '../base/bytes.ts';
 import {
   addressBytes,
   digestBytes,
+  digestFromBytes,
   type Malformed,
   parseAddress,
-  parseBatchDigest,
-  parseBlockId,
   parseBlockTime,
   parseCount,
-  parseDigest,
   parseEpoch,
   parseHeight,
   parseRound,
 } from '../protocol/chain/parse.ts';
 import type {
+  BatchDigest,
   BatchReference,
   Block,
+  BlockId,
+  Digest,
   Header,
   QuorumCertificate,
   TimeoutCertificate,
@@ -31,6 +32,7 @@ import type {
 import type { SafetyRecord, ViewChangeMessage, ViewChangeReason } from '../protocol/consensus/types.ts';
 import type { ApplicationEvent, CommittedBlock, TransactionResult } from '../protocol/ports/storage.ts';
 import { DamagedData } from './checksum.ts';
+import { RowWriter } from './row-writer.ts';
 
 const packr = new Packr({ useRecords: false, copyBuffers: true });
 
@@ -140,27 +142,22 @@ export const fromBytes =
   (raw: unknown): Value | Malformed =>
     raw instanceof Uint8Array ? parse(toHex(raw)) : 'malformed';
 
-const digest = fromBytes(parseDigest);
-const blockId = fromBytes(parseBlockId);
-const batchDigest = fromBytes(parseBatchDigest);
+/** As `fromBytes` of a digest's parser, which would look at each letter of a text that was made of bytes. */
+const digest = (raw: unknown): Digest | Malformed =>
+  raw instanceof Uint8Array ? digestFromBytes(raw) : 'malformed';
+const blockId = (raw: unknown): BlockId | Malformed => digest(raw) as BlockId | Malformed;
+const batchDigest = (raw: unknown): BatchDigest | Malformed => digest(raw) as BatchDigest | Malformed;
 const address = fromBytes(parseAddress);
 
-const packHeader = (header: Header): Packable => [
-  header.epoch,
-  header.round,
-  header.height,
-  digestBytes(header.parentId),
-  header.time,
-  addressBytes(header.proposer),
-  header.batches.map((batch) => [digestBytes(batch.digest), batch.count, batch.bytes]),
-  digestBytes(header.batchesRoot),
-  header.executed.height,
-  digestBytes(header.executed.appHash),
-  digestBytes(header.validatorsHash),
-  digestBytes(header.nextValidatorsHash),
-  digestBytes(header.evidenceHash),
-  header.vrfProof,
-];
+const writeHeader = (row: RowWriter, header: Header): RowWriter => {
+  row.array(14).integer(header.epoch).integer(header.round).integer(header.height).hex(header.parentId);
+  row.integer(header.time).hex(header.proposer).array(header.batches.length);
+  for (const { digest, count, bytes } of header.batches)
+    row.array(3).hex(digest).integer(count).integer(bytes);
+  row.hex(header.batchesRoot).integer(header.executed.height).hex(header.executed.appHash);
+  row.hex(header.validatorsHash).hex(header.nextValidatorsHash).hex(header.evidenceHash);
+  return row.bytes(header.vrfProof);
+};
 
 const readHeader = (fields: Fields): Header => ({
   epoch: fields.take(parseEpoch),
@@ -206,19 +203,40 @@ const readQc = (fields: Fields): QuorumCertificate => ({
   signature: fields.bytes(),
 });
 
-const packBlock = (block: Block): Packable => [packHeader(block.header), packQc(block.qc)];
+const writeQc = (row: RowWriter, qc: QuorumCertificate): RowWriter => {
+  row.array(8).integer(qc.epoch).integer(qc.round).integer(qc.height).hex(qc.blockId).hex(qc.parentId);
+  return row.integer(qc.parentRound).bytes(qc.signers).bytes(qc.signature);
+};
+
+const writeBlock = (row: RowWriter, { header, qc }: Block): RowWriter =>
+  writeQc(writeHeader(row.array(2), header), qc);
+
+/** What has one length in a header, a certificate, or a row around them, or more. @unit bytes */
+const ROW_BYTES = 512;
+/** A digest, two numbers and their heads, or more. @unit bytes */
+const REFERENCE_BYTES = 64;
+/** At least what the writers take. @unit bytes */
+const roomOfQc = ({ signers, signature }: QuorumCertificate): number =>
+  ROW_BYTES + signers.byteLength + signature.byteLength;
+const roomOfBlock = ({ header: { batches, vrfProof }, qc }: Block): number =>
+  ROW_BYTES + batches.length * REFERENCE_BYTES + vrfProof.byteLength + roomOfQc(qc);
+
 const readBlock = (fields: Fields): Block => ({
   header: fields.nested(readHeader),
   qc: fields.nested(readQc),
 });
 
-export const encodeBlock = (block: Block): Uint8Array => pack(packBlock(block));
+export const encodeBlock = (block: Block): Uint8Array =>
+  writeBlock(new RowWriter(roomOfBlock(block)), block).written;
 export const decodeBlock = (bytes: Uint8Array, what: string): Block => readBlock(unpack(bytes, what));
 export const encodeQc = (qc: QuorumCertificate): Uint8Array => pack(packQc(qc));
 export const decodeQc = (bytes: Uint8Array, what: string): QuorumCertificate => readQc(unpack(bytes, what));
 
-export const encodeCommitted = ({ id, block, qc, commitProof }: CommittedBlock): Uint8Array =>
-  pack([digestBytes(id), packBlock(block), packQc(qc), packQc(commitProof)]);
+export function encodeCommitted({ id, block, qc, commitProof }: CommittedBlock): Uint8Array {
+  const row = new RowWriter(ROW_BYTES + roomOfBlock(block) + roomOfQc(qc) + roomOfQc(commitProof));
+  writeBlock(row.array(4).hex(id), block);
+  return writeQc(writeQc(row, qc), commitProof).written;
+}
 
 export function decodeCommitted(bytes: Uint8Array, what: string): CommittedBlock {
   const fields = unpack(bytes, what);

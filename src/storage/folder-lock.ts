@@ -7,19 +7,16 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { SQLITE, sqliteCode } from './device-errors.ts';
 
-const LOCK_FILE = 'network.lock';
-/** For error messages only. */
-const OWNER_FILE = 'network.pid';
-
 export type FolderLock =
   | { readonly status: 'held'; release(): void }
   /** `by` in words: the process that holds it. */
   | { readonly status: 'taken'; readonly by: string };
 
-/** Takes the lock of a folder that is there. Throws what the device says. */
-export function lockFolder(dir: string): FolderLock {
-  const db = new DatabaseSync(join(dir, LOCK_FILE));
-  const owner = join(dir, OWNER_FILE);
+/** Takes the lock of a folder that is there, `<name>.lock`. Throws what the device says. */
+export function lockFolder(dir: string, name = 'network'): FolderLock {
+  const db = new DatabaseSync(join(dir, `${name}.lock`));
+  // For error messages only.
+  const owner = join(dir, `${name}.pid`);
   try {
     // Nothing is ever written: a journal in memory makes no second file.
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');

@@ -7,6 +7,7 @@ import { invariant } from '../base/invariant.ts';
 import { blockIdOf, genesisBlockId } from '../protocol/chain/canonical.ts';
 import { FIRST_EPOCH, GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
 import type {
+  Address,
   BatchDigest,
   Block,
   BlockId,
@@ -16,10 +17,20 @@ import type {
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
+import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock } from './ancestry.ts';
 import { encodeCommitted } from './codec.ts';
+import { keptReputations } from './reputations.ts';
 import { isDuplicate } from './results.ts';
-import { ruleOnCommit, ruleOnExecution, ruleOnRecord, type StoredChain, type StoreFacts } from './rulings.ts';
+import {
+  ruleOnCommit,
+  ruleOnExecution,
+  ruleOnPlant,
+  ruleOnRecord,
+  ruleOnRestored,
+  type StoredChain,
+  type StoreFacts,
+} from './rulings.ts';
 import { genesisRecord } from './sqlite-reader.ts';
 import {
   type BatchBytes,
@@ -31,7 +42,9 @@ import {
   type Read,
   type StageResult,
   type Store,
+  type StoredBlockId,
   type StoredExecution,
+  type StoredTip,
   type StoreIdentity,
   type StoreWrite,
   type SyncResult,
@@ -75,6 +88,7 @@ export function memoryDisk(identity: StoreIdentity, faults: MemoryFaults = {}): 
   return {
     open() {
       invariant(current === undefined || current.closed, 'one store at a time has the disk open');
+      image.forgetPlant();
       current = new MemoryStore(identity, image, faults);
       return current;
     },
@@ -108,6 +122,7 @@ class Image {
   readonly uncommitted = new Map<BlockId, HeldBlock>();
   readonly batches = new Map<BatchDigest, StoredBatch>();
   readonly executions = new Map<Height, ExecutionWrite>();
+  readonly reputations = new Map<Address, Reputation>();
   readonly places = new Map<Digest, { readonly height: Height; readonly entry: number }>();
   #undo: (() => void)[] = [];
 
@@ -140,6 +155,13 @@ class Image {
   settle(): void {
     this.#undo = [];
     this.durable = this.facts;
+  }
+
+  /** As on a disk: only a block on it makes it last (ST-11). */
+  forgetPlant(): void {
+    const { genesisId } = this.facts;
+    if (this.committed.size === 0) this.advance({ tip: { height: GENESIS_HEIGHT, id: genesisId } });
+    this.settle();
   }
 
   rollback(): void {
@@ -226,6 +248,26 @@ class MemoryStore implements Store {
     });
   }
 
+  tip(): Read<StoredTip> {
+    return this.#read(() => {
+      const { tip, executed } = this.#image.facts;
+      const [base = GENESIS_HEIGHT] = this.#image.committed.keys();
+      const proof = this.#image.committed.get(tip.height)?.commitProof;
+      return { ...tip, base, ...(proof === undefined ? {} : { proof }), executed };
+    });
+  }
+
+  blockIds(heights: readonly Height[]): Read<readonly StoredBlockId[]> {
+    return this.#read(() =>
+      [...new Set(heights)]
+        .sort((left, right) => left - right)
+        .flatMap((height) => {
+          const id = this.#image.committed.get(height)?.id;
+          return id === undefined ? [] : [{ height, id }];
+        }),
+    );
+  }
+
   blockAt(height: Height): Read<CommittedBlock | undefined> {
     return this.#read(() => this.#image.committed.get(height));
   }
@@ -298,6 +340,10 @@ class MemoryStore implements Store {
     });
   }
 
+  reputations(): Read<readonly Reputation[]> {
+    return this.#read(() => keptReputations([...this.#image.reputations.values()]));
+  }
+
   #committedById(id: BlockId): CommittedBlock | undefined {
     const height = this.#image.heightById.get(id);
     return height === undefined ? undefined : this.#image.committed.get(height);
@@ -351,6 +397,27 @@ class MemoryStore implements Store {
         return undefined;
       case 'execution':
         return this.#execute(write);
+      case 'plant': {
+        const refused = ruleOnPlant(image.facts, write);
+        if (refused !== undefined) return refused;
+        image.advance({ tip: { height: write.height, id: write.id } });
+        return undefined;
+      }
+      case 'restored': {
+        const refused = ruleOnRestored(image.facts, this.#chain, write);
+        if (refused !== undefined) return refused;
+        const { blockId, executed } = write;
+        const nothing = { kind: 'execution', blockId, executed, transactions: [], events: [] } as const;
+        image.set(image.executions, executed.height, nothing);
+        image.advance({ executed });
+        return undefined;
+      }
+      case 'reputations':
+        for (const peer of image.reputations.keys()) image.set(image.reputations, peer, undefined);
+        for (const reputation of keptReputations(write.reputations)) {
+          image.set(image.reputations, reputation.peer, reputation);
+        }
+        return undefined;
     }
   }
 

@@ -94,6 +94,15 @@ export const MIGRATIONS: readonly Migration[] = [
       db.exec('CREATE TABLE inline_values (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT');
     },
   },
+  {
+    to: 4,
+    what: 'what is known of peers',
+    up: (db) => {
+      db.exec(
+        'CREATE TABLE reputations (peer BLOB PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL) STRICT, WITHOUT ROWID',
+      );
+    },
+  },
 ];
 
 /** What this program writes. */

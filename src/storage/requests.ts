@@ -9,6 +9,9 @@ const READS = [
   'batches.uncommittedRequested',
   'blocks.requested',
   'block.requested',
+  'tip.requested',
+  'blockIds.requested',
+  'reputations.requested',
 ] as const;
 
 export type ReadRequest = Extract<StorageRequest, { type: (typeof READS)[number] }>;
@@ -18,6 +21,9 @@ export type WriteRequest = Exclude<StorageRequest, ReadRequest>;
 const BLOCKS_MAX = 256;
 /** Ancestors of one answer, whatever is asked. @unit blocks @source GetBlock, protocol/consensus/types.ts */
 const ANCESTORS_MAX = 64;
+
+/** Heights of one answer, whatever is asked. @unit heights @source SyncStorageRequest, protocol/ports/sync.ts */
+const BLOCK_IDS_MAX = 256;
 
 export const isRead = (request: StorageRequest): request is ReadRequest =>
   READS.some((type) => type === request.type);
@@ -36,6 +42,8 @@ export function writeOf(request: WriteRequest): StoreWrite {
       return { kind: 'batches', batches: request.batches };
     case 'batches.released':
       return { kind: 'pruneBatches', digests: request.digests };
+    case 'reputations.persistRequested':
+      return { kind: 'reputations', reputations: request.reputations };
     case 'execution.persistRequested': {
       const { blockId, executed, transactions, events } = request;
       return { kind: 'execution', blockId, executed, transactions, events };
@@ -63,6 +71,7 @@ export function replyOfWrite(
       return { type: 'execution.persisted', tag: request.tag, executed: request.executed };
     case 'blocks.certified':
     case 'batches.released':
+    case 'reputations.persistRequested':
       return undefined;
   }
 }
@@ -102,6 +111,16 @@ export function answerRead(store: StoreReader, request: ReadRequest): Read<Stora
       const found = store.blockWithAncestors(request.id, Math.min(request.ancestors, ANCESTORS_MAX));
       return withHeight(store, found, (blocks, height) => ({ type: 'blocks.found', tag, blocks, height }));
     }
+    case 'tip.requested':
+      return map(store.tip(), (tip) => ({ type: 'tip.found', tag, ...tip }));
+    case 'blockIds.requested':
+      return map(store.blockIds(request.heights.slice(0, BLOCK_IDS_MAX)), (ids) => ({
+        type: 'blockIds.found',
+        tag,
+        ids,
+      }));
+    case 'reputations.requested':
+      return map(store.reputations(), (reputations) => ({ type: 'reputations.found', tag, reputations }));
   }
 }
 

@@ -4,16 +4,13 @@
  */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
-import { parseAddress, parseDigest } from '../protocol/chain/parse.ts';
-import { DamagedData, verifyRow } from './checksum.ts';
-import { decodeRecord } from './codec.ts';
+import type { DatabaseSync } from 'node:sqlite';
+import { DamagedData } from './checksum.ts';
 import { SQLITE, sqliteCode } from './device-errors.ts';
-import { forgetKeptRecord, type KeptRecord, keepRecord, readKeptRecord } from './kept-record.ts';
-import { DATABASE_FILE, explain, isOurs, type OpenProblem, problem, SEGMENTS_DIR } from './open.ts';
-import { blobOf, integerOf, textOf } from './rows.ts';
+import { forgetKeptRecord, keepRecord, readKeptRecord } from './kept-record.ts';
+import { DATABASE_FILE, explain, type OpenProblem, problem, SEGMENTS_DIR } from './open.ts';
+import { lockDatabase, newerRecord, storedRecord } from './record-copies.ts';
 import { syncDirectory } from './segments.ts';
-import { recordKey } from './sqlite-reader.ts';
 import { readWitness, removeWitness, type WitnessPlace } from './witness.ts';
 
 export interface ResetOptions {
@@ -46,7 +43,7 @@ export function resetChainData(dir: string, options: ResetOptions): ResetOutcome
       removeWitness(place);
       return { status: 'reset', recordVersion: 0 };
     }
-    const kept = newer(readKeptRecord(dir), db === undefined ? undefined : storedRecord(db));
+    const kept = newerRecord(readKeptRecord(dir), db === undefined ? undefined : storedRecord(db));
     const witnessed = readWitness(place, kept?.genesisHash);
     const version = kept?.version ?? 0;
     if (witnessed === 'torn' ? kept === undefined : witnessed > version) {
@@ -76,51 +73,6 @@ export function resetChainData(dir: string, options: ResetOptions): ResetOutcome
 
 const FORCE_ADVICE =
   'a reset that forgets it (`althing reset --force`) is safe only for a validator whose keys never sign again on this chain';
-
-// An unreadable file is no obstacle to a reset that keeps nothing; a running node or a foreign database is.
-function lockDatabase(path: string): DatabaseSync | OpenProblem {
-  const db = new DatabaseSync(path);
-  try {
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT');
-    if (isOurs(db)) return db;
-  } catch (error) {
-    const code = sqliteCode(error);
-    if (code === SQLITE.notadb || code === SQLITE.corrupt) return db;
-    db.close();
-    throw error;
-  }
-  db.close();
-  return problem('FOREIGN_DATABASE', path, 'a SQLite database of another program; nothing was deleted');
-}
-
-function storedRecord(db: DatabaseSync): KeptRecord | undefined {
-  const tables = db.prepare("SELECT name FROM sqlite_schema WHERE name = 'safety_record'").get();
-  if (tables === undefined) return undefined;
-  const row = db.prepare('SELECT version, body, crc FROM safety_record WHERE id = 1').get();
-  if (row === undefined) return undefined;
-  const version = integerOf(row, 'version');
-  const body = blobOf(row, 'body');
-  verifyRow('safety_record', recordKey(version), body, integerOf(row, 'crc'));
-  decodeRecord(body, 'safety_record');
-  const meta = db.prepare('SELECT value FROM meta WHERE key = ?');
-  const genesisHash = parseDigest(textOf(meta.get('genesis_hash') ?? {}, 'value'));
-  if (genesisHash === 'malformed') throw new DamagedData('meta.genesis_hash is malformed');
-  const owner = meta.get('validator');
-  const validator = owner === undefined ? undefined : parseAddress(textOf(owner, 'value'));
-  if (validator === 'malformed') throw new DamagedData('meta.validator is malformed');
-  return {
-    genesisHash,
-    chainId: textOf(meta.get('chain_id') ?? {}, 'value'),
-    version,
-    body,
-    ...(validator === undefined ? {} : { validator }),
-  };
-}
-
-function newer(left: KeptRecord | undefined, right: KeptRecord | undefined): KeptRecord | undefined {
-  if (left === undefined || right === undefined) return left ?? right;
-  return left.version >= right.version ? left : right;
-}
 
 // The log goes first: without its database it would be applied to the next one.
 function deleteChain(dir: string): void {

@@ -1,6 +1,7 @@
 /**
  * What a store refuses, whoever asks: the last line of defence below the cells' own rules. Pure and total.
- * Rules ST-2 (the record never falls), ST-4 (commits join), ST-5 (executions join), docs/storage.md; CS-3, CS-6, CS-16.
+ * Rules ST-2 (the record never falls), ST-4 (commits join), ST-5 (executions join), ST-11 (a chain that begins above
+ * genesis), docs/storage.md; CS-3, CS-6, CS-16.
  */
 
 import { sameStatement } from '../protocol/chain/canonical.ts';
@@ -33,6 +34,8 @@ export interface StoredChain {
 
 type RecordWrite = Extract<StoreWrite, { kind: 'record' }>;
 type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
+type PlantWrite = Extract<StoreWrite, { kind: 'plant' }>;
+type RestoredWrite = Extract<StoreWrite, { kind: 'restored' }>;
 
 /** Undefined: it may be written, and its version is `recordVersion + 1`. */
 export function ruleOnRecord(facts: StoreFacts, write: RecordWrite): WriteRefused | undefined {
@@ -104,6 +107,29 @@ export function ruleOnExecution(
     return conflict(`executed is height ${facts.executed.height}; height ${height} would leave a gap`);
   }
   return 'fresh';
+}
+
+/** Undefined: the next block to commit stands on this one (ST-11). */
+export function ruleOnPlant({ tip, executed }: StoreFacts, { height }: PlantWrite): WriteRefused | undefined {
+  if (height === GENESIS_HEIGHT) return conflict('a chain that begins at genesis is not planted');
+  if (tip.height === GENESIS_HEIGHT && executed.height === GENESIS_HEIGHT) return undefined;
+  return conflict(`a chain is planted in an empty store; this one has committed height ${tip.height}`);
+}
+
+/** Undefined: nothing was executed here, and the state is that after a block which is committed here (ST-11). */
+export function ruleOnRestored(
+  facts: StoreFacts,
+  chain: StoredChain,
+  { blockId, executed }: RestoredWrite,
+): WriteRefused | undefined {
+  if (facts.executed.height !== GENESIS_HEIGHT) {
+    return conflict(`height ${facts.executed.height} is executed; a snapshot is for a new chain`);
+  }
+  const committed = executed.height === GENESIS_HEIGHT ? undefined : chain.committedIdAt(executed.height);
+  if (committed === blockId) return undefined;
+  return conflict(
+    `the state after block ${blockId} at height ${executed.height}; committed there is ${committed ?? 'nothing'}`,
+  );
 }
 
 // Within an epoch nothing that was signed may be forgotten; a later epoch starts anew (CS-16).

@@ -25,10 +25,12 @@ import type {
 } from '../protocol/chain/types.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
+import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock } from './ancestry.ts';
 import { DamagedData, verifyRow } from './checksum.ts';
 import { decodeBlock, decodeCommitted, decodeQc, decodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
+import { readReputations } from './reputations.ts';
 import {
   decodeEntry,
   decodeResults,
@@ -49,7 +51,9 @@ import {
   type LatestHeights,
   NO_APP_HASH,
   type Read,
+  type StoredBlockId,
   type StoredExecution,
+  type StoredTip,
   type StoreIdentity,
   type StoreReader,
   type TransactionFound,
@@ -112,6 +116,31 @@ export class SqliteReader implements StoreReader {
     });
   }
 
+  tip(): Read<StoredTip> {
+    return this.#read('the tip', () => {
+      const [tip, executed] = [this.readTip(), this.readExecuted()];
+      const earliest = this.sql.earliest.get();
+      const newest = this.#committedAt(tip.height);
+      return {
+        ...tip,
+        base: earliest === undefined ? GENESIS_HEIGHT : heightOf(earliest),
+        ...(newest === undefined ? {} : { proof: newest.commitProof }),
+        executed,
+      };
+    });
+  }
+
+  blockIds(heights: readonly Height[]): Read<readonly StoredBlockId[]> {
+    return this.#read('ids of blocks', () =>
+      [...new Set(heights)]
+        .sort((left, right) => left - right)
+        .flatMap((height) => {
+          const id = this.committedIdAt(height);
+          return id === undefined ? [] : [{ height, id }];
+        }),
+    );
+  }
+
   blockAt(height: Height): Read<CommittedBlock | undefined> {
     return this.#read(`block at height ${height}`, () => this.#committedAt(height));
   }
@@ -129,6 +158,8 @@ export class SqliteReader implements StoreReader {
         if (blocks.length > 0 && bytes > bytesMax) break;
         const committed = committedOf(row);
         const expected = from + blocks.length;
+        // ST-11: the chain that is held may begin above.
+        if (committed.block.header.height > expected && blocks.length === 0) break;
         if (committed.block.header.height !== expected && blocks.length > 0) {
           throw new DamagedData(`committed_blocks: height ${expected} is missing`);
         }
@@ -193,6 +224,10 @@ export class SqliteReader implements StoreReader {
       }
       return undefined;
     });
+  }
+
+  reputations(): Read<readonly Reputation[]> {
+    return this.#read('what is known of peers', () => readReputations(this.sql));
   }
 
   protected readRecord(): { readonly record: SafetyRecord; readonly version: number } {

@@ -12,9 +12,18 @@ import type { BatchDigest, Block, BlockId, Height, QuorumCertificate } from '../
 import { rowChecksum } from './checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
+import { writeReputations } from './reputations.ts';
 import { encodeResults, isDuplicate, prefixOf } from './results.ts';
 import { locationOf } from './rows.ts';
-import { ruleOnCommit, ruleOnExecution, ruleOnRecord, type StoredChain, type StoreFacts } from './rulings.ts';
+import {
+  ruleOnCommit,
+  ruleOnExecution,
+  ruleOnPlant,
+  ruleOnRecord,
+  ruleOnRestored,
+  type StoredChain,
+  type StoreFacts,
+} from './rulings.ts';
 import type { SegmentTail } from './segments.ts';
 import {
   certificateKey,
@@ -45,12 +54,16 @@ interface Mark {
 
 /** Entries of the tail that are written as a run in the middle of a block. @unit entries @source encodeRun sorts 2^21 at most */
 const TAIL_ENTRIES_MAX = 2 ** 20;
+/** Ids of blocks committed last that are held for the executions that follow. @unit blocks @source what sync has under way */
+const RECENT_IDS_MAX = 2_048;
 
 export class SqliteStore extends SqliteReader implements Store {
   readonly #db: DatabaseSync;
   readonly #witness: Witness;
   readonly #released: () => void;
   readonly #chain: StoredChain;
+  /** By rising height; may lack any, never wrong: emptied where a group is undone. */
+  readonly #recentIds = new Map<Height, BlockId>();
   #facts: StoreFacts;
   #mark: Mark | undefined;
   /** A rollback failed: what this connection would read or write is not known. */
@@ -65,8 +78,9 @@ export class SqliteStore extends SqliteReader implements Store {
     this.#witness = parts.witness;
     this.#released = parts.released;
     this.#chain = {
-      committedIdAt: (height) => this.committedIdAt(height),
-      executionAt: (height) => this.executionRow(height),
+      committedIdAt: (height) => this.#recentIds.get(height) ?? this.committedIdAt(height),
+      // Nothing is stored above the newest: that needs no query.
+      executionAt: (height) => (height > this.#facts.executed.height ? undefined : this.executionRow(height)),
     };
     const { record, version } = this.readRecord();
     this.#facts = {
@@ -163,6 +177,17 @@ export class SqliteStore extends SqliteReader implements Store {
         return undefined;
       case 'execution':
         return this.#writeExecution(write);
+      case 'plant': {
+        const refused = ruleOnPlant(this.#facts, write);
+        if (refused !== undefined) return refused;
+        this.#facts = { ...this.#facts, tip: { height: write.height, id: write.id } };
+        return undefined;
+      }
+      case 'restored':
+        return this.#writeRestored(write);
+      case 'reputations':
+        writeReputations(this.sql, write.reputations);
+        return undefined;
     }
   }
 
@@ -203,9 +228,19 @@ export class SqliteStore extends SqliteReader implements Store {
       this.sql.putCommitted.run(height, id, body, rowChecksum(committedKey(height, toHex(id)), body));
       for (const { digest } of batches) this.sql.markCommitted.run(digestBytes(digest), height);
       this.#facts = { ...this.#facts, tip: { height, id: committed.id } };
+      this.#rememberId(height, committed.id);
     }
     if (fresh.length > 0) this.sql.pruneUncommitted.run(this.#facts.tip.height);
     return undefined;
+  }
+
+  #rememberId(height: Height, id: BlockId): void {
+    this.#recentIds.set(height, id);
+    if (this.#recentIds.size <= RECENT_IDS_MAX) return;
+    for (const oldest of this.#recentIds.keys()) {
+      this.#recentIds.delete(oldest);
+      return;
+    }
   }
 
   #forgetBatch(digest: BatchDigest): void {
@@ -247,6 +282,17 @@ export class SqliteStore extends SqliteReader implements Store {
     return undefined;
   }
 
+  #writeRestored({ blockId, executed }: Extract<StoreWrite, { kind: 'restored' }>): WriteOutcome | undefined {
+    const refused = ruleOnRestored(this.#facts, this.#chain, { kind: 'restored', blockId, executed });
+    if (refused !== undefined) return refused;
+    const hash = digestBytes(executed.appHash);
+    const checksum = rowChecksum(executionKey(executed.height, blockId), hash);
+    const nowhere = [null, null, null, null] as const;
+    this.sql.putExecution.run(executed.height, digestBytes(blockId), hash, checksum, 0, ...nowhere);
+    this.#facts = { ...this.#facts, executed };
+    return undefined;
+  }
+
   #writeRun(lastHeight: Height): void {
     const entries = this.transactionTail.count;
     if (entries === 0) return;
@@ -270,6 +316,7 @@ export class SqliteStore extends SqliteReader implements Store {
     }
     this.values.rollback(mark.segmentTail);
     this.#facts = mark.facts;
+    this.#recentIds.clear();
     this.transactionTail.truncate(mark.transactions);
     const taken = this.#tailTaken;
     this.#settle();

@@ -69,5 +69,9 @@ export function prepareStatements(db: DatabaseSync) {
     putRun: prepare(
       `INSERT INTO transaction_runs (last_height, entries, ${LOCATION}) VALUES (?, ?, ?, ?, ?, ?)`,
     ),
+
+    reputations: prepare('SELECT peer, body, crc FROM reputations ORDER BY peer'),
+    putReputation: prepare('INSERT INTO reputations (peer, body, crc) VALUES (?, ?, ?)'),
+    forgetReputations: prepare('DELETE FROM reputations'),
   };
 }

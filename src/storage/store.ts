@@ -8,6 +8,7 @@ import type {
   BlockId,
   CertifiedBlock,
   ChainDomain,
+  CommitProof,
   Digest,
   ExecutedState,
   Height,
@@ -19,6 +20,7 @@ import type {
   ExecutedTransaction,
   Recovered,
 } from '../protocol/ports/storage.ts';
+import type { Reputation } from '../protocol/sync/types.ts';
 
 /** The chain that a store belongs to; it never serves another (ST-1). */
 export interface StoreIdentity extends ChainDomain {
@@ -49,6 +51,12 @@ export type StoreWrite =
   | { readonly kind: 'batches'; readonly batches: readonly BatchBytes[] }
   /** Forgets batches that no committed block names; the others stay. */
   | { readonly kind: 'pruneBatches'; readonly digests: readonly BatchDigest[] }
+  /** In place of all before; those after REPUTATIONS_MAX are not kept. */
+  | { readonly kind: 'reputations'; readonly reputations: readonly Reputation[] }
+  /** Into an empty store: its first block stands on this one, which it does not hold (ST-11). Kept by the commit that follows. */
+  | { readonly kind: 'plant'; readonly height: Height; readonly id: BlockId }
+  /** The state after a committed block, which a snapshot gave in place of all executions up to it (ST-11). */
+  | { readonly kind: 'restored'; readonly blockId: BlockId; readonly executed: ExecutedState }
   | {
       readonly kind: 'execution';
       readonly blockId: BlockId;
@@ -114,6 +122,23 @@ export interface LatestHeights {
   readonly executed: Height;
 }
 
+/** Where the committed chain begins and ends. */
+export interface StoredTip {
+  /** Lowest committed height that is held; 0 while nothing is committed. */
+  readonly base: Height;
+  /** The newest committed block; genesis at height 0. */
+  readonly height: Height;
+  readonly id: BlockId;
+  /** Commits that block; absent at height 0. */
+  readonly proof?: CommitProof;
+  readonly executed: ExecutedState;
+}
+
+export interface StoredBlockId {
+  readonly height: Height;
+  readonly id: BlockId;
+}
+
 /** Batches that no committed block names, by rising digest. */
 export interface UncommittedBatches {
   readonly batches: readonly BatchBytes[];
@@ -126,6 +151,9 @@ export interface StoreReader {
   readonly identity: StoreIdentity;
   recover(): Read<Recovered>;
   latest(): Read<LatestHeights>;
+  tip(): Read<StoredTip>;
+  /** Of committed blocks, those that are held, by rising height, each once. */
+  blockIds(heights: readonly Height[]): Read<readonly StoredBlockId[]>;
   blockAt(height: Height): Read<CommittedBlock | undefined>;
   committedBlock(id: BlockId): Read<CommittedBlock | undefined>;
   /** Committed blocks from a height; stops before `bytesMax` is passed, but gives one at least. */
@@ -138,6 +166,8 @@ export interface StoreReader {
   execution(height: Height): Read<StoredExecution | undefined>;
   /** By hash; the newest execution that was not a duplicate. */
   transaction(hash: Digest): Read<TransactionFound | undefined>;
+  /** By rising address. */
+  reputations(): Read<readonly Reputation[]>;
 }
 
 export interface Store extends StoreReader {

@@ -7,6 +7,7 @@ import { runNode, type StartNode } from '../../src/cli/node-runner.ts';
 import { StartRefused } from '../../src/node/config/start-refused.ts';
 import type { NodeEnd } from '../../src/node/start.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
+import { heightOf, progressOf } from '../rpc/sync-report.ts';
 
 let home = '';
 beforeAll(() => {
@@ -61,6 +62,40 @@ describe('a node in this process', () => {
       expect.objectContaining({ type: 'view-change', reason: 'LeaderTimeout', duration_ms: 412 }),
       { type: 'stopped', reason: 'stopped' },
     ]);
+  });
+
+  it('starts again, on its new chain, when that has become whole (SY-9); the second start is told as the first', async () => {
+    const nodes = [runningNode(), runningNode()];
+    const [first, second] = nodes;
+    let starts = 0;
+    const { events, exit, controller } = run(async () => {
+      const node = nodes[starts];
+      starts += 1;
+      if (node === undefined) throw new Error('a third start');
+      return node;
+    });
+    first?.end({ kind: 'resynced', height: heightOf(9) });
+    await expect.poll(() => events.filter(({ type }) => type === 'ready')).toHaveLength(2);
+    expect(events).toContainEqual({
+      type: 'stopped',
+      reason: expect.stringContaining('new chain of 9 blocks'),
+    });
+    controller.abort('SIGINT');
+    expect([await exit, starts, first?.stops, second?.stops]).toEqual([0, 2, 0, 1]);
+  });
+
+  it('tells its progress with what makes a bar, while there is any (SY-11)', async () => {
+    const node = runningNode();
+    node.port.syncFacts = { progress: progressOf({ remaining: undefined }) };
+    const { events, exit } = run(async () => node);
+    const progress = () => events.findLast((event) => event.type === 'progress');
+    await expect.poll(progress).toMatchObject({
+      catching_up: { tier: 2, from: '2345', at: '8645', to: '12345', remaining_ms: null },
+    });
+    node.port.syncFacts = {};
+    await expect.poll(() => Object.hasOwn(progress() ?? {}, 'catching_up')).toBe(false);
+    await node.stop();
+    expect(await exit).toBe(0);
   });
 
   it('is stopped at once when the signal came while it was starting', async () => {

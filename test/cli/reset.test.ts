@@ -51,7 +51,10 @@ function lastVotedRound(): number {
 describe('althing reset', () => {
   it('deletes chain and application state, and keeps what was signed', async () => {
     signedStore().close();
+    // A chain that was downloaded and waits for the next start.
+    mkdirSync(homePaths(home).resyncData, { recursive: true });
     const { code, stdout } = await althing(['reset', '--home', home]);
+    expect(existsSync(homePaths(home).resyncData)).toBe(false);
     expect([code, stdout]).toEqual([0, expect.stringContaining('the safety record is kept')]);
     expect(existsSync(homePaths(home).applicationData)).toBe(false);
     expect(lastVotedRound()).toBe(SIGNED_ROUND);

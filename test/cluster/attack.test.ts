@@ -180,7 +180,7 @@ describe('a stranger', () => {
 
   it('that pours blocks which nobody asked for is banned (TP-6, TP-11)', async () => {
     const line = await open(0, 'stranger');
-    const frame = bytesOf({ kind: 'Blocks', requestId: 1, blocks: [], height: height(1) });
+    const frame = bytesOf({ kind: 'Blocks', requestId: 1, blocks: [], batches: [], height: height(1) });
     await line.flood(400, () => frame);
     expect(await line.ended()).toBe('BANNED');
   });

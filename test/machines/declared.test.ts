@@ -16,6 +16,18 @@ import { ROUTER_EVENTS } from '../../src/machines/peer/router.setup.ts';
 import { supervisorMachine } from '../../src/machines/supervisor/supervisor.machine.ts';
 import { blockSyncMachine } from '../../src/machines/sync/block-sync.machine.ts';
 import { BLOCK_SYNC_EVENTS } from '../../src/machines/sync/block-sync.setup.ts';
+import { chainServerMachine } from '../../src/machines/sync/chain-server.machine.ts';
+import { CHAIN_SERVER_EVENTS } from '../../src/machines/sync/chain-server.setup.ts';
+import { chainSyncMachine } from '../../src/machines/sync/chain-sync.machine.ts';
+import { CHAIN_SYNC_EVENTS } from '../../src/machines/sync/chain-sync.setup.ts';
+import { heightSyncMachine } from '../../src/machines/sync/height-sync.machine.ts';
+import { HEIGHT_SYNC_EVENTS } from '../../src/machines/sync/height-sync.setup.ts';
+import { networkSyncMachine } from '../../src/machines/sync/network-sync.machine.ts';
+import { NETWORK_SYNC_EVENTS } from '../../src/machines/sync/network-sync.setup.ts';
+import { stateSyncMachine } from '../../src/machines/sync/state-sync.machine.ts';
+import { STATE_SYNC_EVENTS } from '../../src/machines/sync/state-sync.setup.ts';
+import { syncCoordinatorMachine } from '../../src/machines/sync/sync-coordinator.machine.ts';
+import { SYNC_COORDINATOR_EVENTS } from '../../src/machines/sync/sync-coordinator.setup.ts';
 import { timeCoordinatorMachine } from '../../src/machines/time/time-coordinator.machine.ts';
 import { TIME_COORDINATOR_EVENTS } from '../../src/machines/time/time-coordinator.setup.ts';
 
@@ -36,6 +48,12 @@ const CHARTS: Readonly<Record<string, Chart>> = {
   peer: { machine: peerMachine },
   router: { machine: routerMachine, events: ROUTER_EVENTS },
   'block-sync': { machine: blockSyncMachine, events: BLOCK_SYNC_EVENTS },
+  'chain-server': { machine: chainServerMachine, events: CHAIN_SERVER_EVENTS },
+  'state-sync': { machine: stateSyncMachine, events: STATE_SYNC_EVENTS },
+  'height-sync': { machine: heightSyncMachine, events: HEIGHT_SYNC_EVENTS },
+  'chain-sync': { machine: chainSyncMachine, events: CHAIN_SYNC_EVENTS },
+  'network-sync': { machine: networkSyncMachine, events: NETWORK_SYNC_EVENTS },
+  'sync-coordinator': { machine: syncCoordinatorMachine, events: SYNC_COORDINATOR_EVENTS },
   'time-coordinator': { machine: timeCoordinatorMachine, events: TIME_COORDINATOR_EVENTS },
   supervisor: { machine: supervisorMachine },
 };

@@ -9,6 +9,11 @@ import {
 } from '../../src/actors/runtime/index.ts';
 import { millis, wallTime } from '../../src/base/units.ts';
 import { blockSyncMachine } from '../../src/machines/sync/block-sync.machine.ts';
+import { BLOCK_SYNC_EVENTS } from '../../src/machines/sync/block-sync.setup.ts';
+import { networkSyncMachine } from '../../src/machines/sync/network-sync.machine.ts';
+import { NETWORK_SYNC_EVENTS } from '../../src/machines/sync/network-sync.setup.ts';
+import { stateSyncMachine } from '../../src/machines/sync/state-sync.machine.ts';
+import { STATE_SYNC_EVENTS } from '../../src/machines/sync/state-sync.setup.ts';
 import { timeCoordinatorMachine } from '../../src/machines/time/time-coordinator.machine.ts';
 import { ExecutionWatch } from '../../src/node/execution-watch.ts';
 import { Gateway } from '../../src/node/gateway.ts';
@@ -20,6 +25,7 @@ import {
 } from '../../src/node/health.ts';
 import { createNodePort } from '../../src/node/node-port.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../../src/protocol/mempool/config.ts';
+import { SYNC_DEFAULTS } from '../../src/protocol/sync/config.ts';
 import { TIME_DEFAULTS } from '../../src/protocol/time/config.ts';
 import { memoryDisk } from '../../src/storage/memory-store.ts';
 import { AdjustedClock } from '../../src/time/adjusted-clock.ts';
@@ -27,6 +33,7 @@ import { chainOf, height, world } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
 
 const WELL: HealthFacts = {
+  sync: { kind: 'InSync' },
   fetching: false,
   executionFailure: undefined,
   committedHeight: height(1_000),
@@ -48,6 +55,9 @@ describe('a node is ready', () => {
   it.each<[Partial<HealthFacts>, string]>([
     [{ reachablePower: 26n }, 'reachable validators have power 26, a quorum needs 27'],
     [{ fetching: true }, 'blocks are being fetched from peers'],
+    [{ sync: { kind: 'MediumGap', gap: 6 } }, '6 blocks behind the network'],
+    [{ sync: { kind: 'LargeGap', gap: 1_001 } }, '1001 blocks behind the network'],
+    [{ sync: { kind: 'Critical', reason: 'Fork detected!' } }, 'sync needs its operator: Fork detected!'],
     [{ recovered: false }, 'consensus has not recovered from the store'],
     [{ mayPropose: false }, 'no adjusted time: this node does not propose'],
     [{ executionFailure: 'APPLICATION_FAILED: kv.db' }, 'blocks are not executed: APPLICATION_FAILED: kv.db'],
@@ -55,6 +65,12 @@ describe('a node is ready', () => {
     [{ loopLagMs: 501 }, 'the event loop stalled for 501 ms'],
   ])('but not with %o', (fact, reason) => {
     expect(reasonsAgainst({ ...WELL, ...fact })).toEqual([reason]);
+  });
+
+  it('at a tip that moves, and while the question is open: the quorum tells whether anybody is there', () => {
+    expect(reasonsAgainst({ ...WELL, sync: { kind: 'SmallGap', gap: 5 } })).toEqual([]);
+    expect(reasonsAgainst({ ...WELL, sync: { kind: 'Unknown', reason: 'joining' } })).toEqual([]);
+    expect(reasonsAgainst({ ...WELL, sync: undefined })).toEqual([]);
   });
 
   it('in sync only where the application is: not far behind, not behind for good, not while it fetches', () => {
@@ -75,8 +91,35 @@ describe("the node's port", () => {
       throw new Error('a world has them');
     const clock = virtualClock();
     const system = createSystem({ name: 'node', clock, random: seededRandom(1) });
-    const input = { epoch: place.epoch, self, bls: place.bls, storage: 'x', router: 'y', roundManager: 'z' };
-    const blockSync = child('block-sync', blockSyncMachine, { input, publicEvents: ['blocks.wanted'] });
+    const { epoch, bls } = place;
+    const common = { epoch, self, bls, config: SYNC_DEFAULTS, storage: 'x', router: 'y' };
+    const [stateSync, networkSync] = ['node/sync/state-sync', 'node/sync/network-sync'];
+    const sync = supervisor({
+      children: [
+        child('state-sync', stateSyncMachine, {
+          input: { ...common, networkSync },
+          publicEvents: STATE_SYNC_EVENTS,
+        }),
+        child('block-sync', blockSyncMachine, {
+          input: { ...common, stateSync, roundManager: 'z', networkSync },
+          publicEvents: BLOCK_SYNC_EVENTS,
+        }),
+        child('network-sync', networkSyncMachine, {
+          input: {
+            ...common,
+            stateSync,
+            heightSync: 'h',
+            blockSync: 'b',
+            chainSync: 'c',
+            safety: 's',
+            alarm: 'a',
+            operator: 'o',
+            listeners: [],
+          },
+          publicEvents: NETWORK_SYNC_EVENTS,
+        }),
+      ],
+    });
     const time = child('time-coordinator', timeCoordinatorMachine, {
       input: {
         config: { ...TIME_DEFAULTS, source: 'system' },
@@ -90,7 +133,7 @@ describe("the node's port", () => {
       publicEvents: ['clock.looked'],
     });
     const part = (id: string, cell: CellSpec) => child(id, supervisor({ children: [cell] }));
-    system.start(child('node', supervisor({ children: [part('sync', blockSync), part('time', time)] })));
+    system.start(child('node', supervisor({ children: [child('sync', sync), part('time', time)] })));
     clock.settle();
     let failure: string | undefined;
     let loopLagMs = 0;
@@ -116,6 +159,7 @@ describe("the node's port", () => {
         startedAt: wallTime(0),
         peers: () => [],
         time: { clock, adjusted: new AdjustedClock(clock), source: 'peers' },
+        sync: SYNC_DEFAULTS,
         loopLagMs: () => loopLagMs,
         loopLagMsMax: 100,
         executionFailure: () => failure,
@@ -128,7 +172,19 @@ describe("the node's port", () => {
     ];
     expect([port.health().reasons, port.status().syncing]).toEqual([before, false]);
     const wanted = { type: 'blocks.wanted', target, committedHeight: height(0), holders: [other] };
+    expect(port.sync()).toMatchObject({
+      activity: 'starting',
+      status: { kind: 'Unknown' },
+      height: 0,
+      peers: [],
+    });
+    const genesisId = epoch.rootQC.blockId;
+    const executed = { height: height(0), appHash: '' };
+    const tip = { type: 'tip.found', tag: 1, base: height(0), height: height(0), id: genesisId, executed };
+    system.ref('node/sync/block-sync').tell(tip);
     system.ref('node/sync/block-sync').tell(wanted);
+    system.ref(stateSync).tell({ type: 'reputations.found', tag: 1, reputations: [] });
+    system.ref(stateSync).tell({ type: 'peer.connected', peer: other });
     const [systemTime, adjustedTime] = [wallTime(7_000), wallTime(7_000)];
     const looked = { type: 'clock.looked', at: clock.now(), systemTime, adjustedTime, isAdjusted: false };
     expect(port.time()).toMatchObject({ state: 'starting', source: 'peers', ledBy: undefined });
@@ -140,6 +196,7 @@ describe("the node's port", () => {
       updates: expect.any(Number),
     });
     expect(port.time().peers.map(({ id }) => id)).not.toContain(self);
+    expect(port.sync().peers).toMatchObject([{ id: other, power: 1n, claim: undefined, isTrusted: false }]);
     expect(port.adjustedTime()).toBe(clock.wall());
     failure = 'STORAGE_FAILED: full';
     loopLagMs = 101;

@@ -47,6 +47,8 @@ import type {
   TimeReport,
   TransactionFate,
 } from '../../src/rpc/node-port.ts';
+import type { Checkpoint, ResyncOutcome, SyncNowOutcome, SyncReport } from '../../src/rpc/sync-port.ts';
+import { syncReport } from './sync-report.ts';
 
 const START: WallTime = wallTime(Date.UTC(2026, 0, 31, 12, 0, 0, 0));
 const NODE_KEYS = [1, 2, 3, 4].map((seed) => new Uint8Array(32).fill(seed));
@@ -80,6 +82,12 @@ export class MemoryNode implements NodePort {
   viewChangesRequested = 0;
   /** What `time()` says beside what this node says by itself. */
   timeFacts: Partial<TimeReport> = {};
+  /** What `sync()` says beside what this node says by itself. */
+  syncFacts: Partial<SyncReport> = {};
+  syncsRequested = 0;
+  syncOutcome: SyncNowOutcome = { status: 'done', sync: { kind: 'InSync' } };
+  readonly resyncs: (Checkpoint | undefined)[] = [];
+  resyncOutcome: ResyncOutcome = { status: 'running' };
   #expired: Height | undefined;
 
   status(): NodeStatus {
@@ -326,6 +334,20 @@ export class MemoryNode implements NodePort {
     const all = [...this.#waiting.values()];
     const totalBytes = all.reduce((sum, { length }) => sum + length, 0);
     return { total: all.length, totalBytes, transactions: all.slice(0, limit) };
+  }
+
+  sync(): SyncReport {
+    return { ...syncReport(GENESIS), ...this.syncFacts };
+  }
+
+  async syncNow(): Promise<SyncNowOutcome> {
+    this.syncsRequested += 1;
+    return this.syncOutcome;
+  }
+
+  async resync(checkpoint?: Checkpoint): Promise<ResyncOutcome> {
+    this.resyncs.push(checkpoint);
+    return this.resyncOutcome;
   }
 
   async requestViewChange(): Promise<{ readonly round: Round }> {

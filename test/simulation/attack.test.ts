@@ -305,8 +305,8 @@ describe('a validator that lies', () => {
       liar.sayToAll({ kind: 'Batch', bytes: new Uint8Array(100_000).fill(turn) });
       liar.sayToAll({ kind: 'BatchAck', digests });
       liar.sayToAll({ kind: 'GetBatch', digests });
-      liar.sayToAll({ kind: 'Blocks', requestId: turn, blocks: [], height: height(1) });
-      liar.sayToAll({ kind: 'GetBlocks', requestId: turn, from: height(1), limit: 256 });
+      liar.sayToAll({ kind: 'Blocks', requestId: turn, blocks: [], batches: [], height: height(1) });
+      liar.sayToAll({ kind: 'GetBlocks', requestId: turn, from: height(1), limit: 256, withBatches: true });
       liar.run.advance(100);
     }
     liar.run.advance(5 * SECOND);

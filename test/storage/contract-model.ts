@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
 import type { SafetyRecord } from '../../src/protocol/consensus/types.ts';
+import type { Reputation } from '../../src/protocol/sync/types.ts';
 import type { BatchBytes, Store, StoreWrite } from '../../src/storage/store.ts';
 import {
   batch,
@@ -10,9 +11,11 @@ import {
   committed,
   execution,
   found,
+  GENESIS_ID,
   height,
   type MadeBlock,
   record,
+  reputation,
   round,
   timeout,
   votedFor,
@@ -34,6 +37,7 @@ export interface Model {
   readonly held: ReadonlySet<string>;
   readonly batches: ReadonlyMap<string, BatchBytes>;
   readonly executed: number;
+  readonly reputations: readonly Reputation[];
 }
 
 export const emptyModel = (): Model => ({
@@ -43,6 +47,7 @@ export const emptyModel = (): Model => ({
   held: new Set(),
   batches: new Map(),
   executed: 0,
+  reputations: [],
 });
 
 const at = (blocks: readonly MadeBlock[], index: number): MadeBlock => {
@@ -102,6 +107,10 @@ function applyOne(model: Model, write: StoreWrite): { readonly model: Model; rea
       );
       return staged({ committed: tip, held });
     }
+    // A chain above genesis has tests of its own (ST-11).
+    case 'plant':
+    case 'restored':
+      return refused('VERSION_CONFLICT');
     case 'batches': {
       const batches = new Map(model.batches);
       for (const entry of write.batches) batches.set(entry.digest, entry);
@@ -118,6 +127,8 @@ function applyOne(model: Model, write: StoreWrite): { readonly model: Model; rea
       );
       return staged({ batches });
     }
+    case 'reputations':
+      return staged({ reputations: write.reputations });
     case 'execution': {
       const wanted = write.executed.height;
       if (wanted <= model.executed) return staged({});
@@ -162,6 +173,17 @@ export function expectSame(store: Store, model: Model): void {
       return joins;
     });
   expect(new Set(recovered.blocks)).toEqual(new Set(tree.map(({ block }) => block)));
+  expect(found(store.reputations())).toEqual(model.reputations);
+  expect(found(store.tip())).toEqual({
+    base: Math.min(1, model.committed),
+    height: model.committed,
+    id: newest?.id ?? GENESIS_ID,
+    ...(newest === undefined ? {} : { proof: newest.commitProof }),
+    executed: recovered.executed,
+  });
+  expect(found(store.blockIds(MAIN.map(({ block }) => block.header.height)))).toEqual(
+    MAIN.slice(0, model.committed).map(({ id, block }) => ({ height: block.header.height, id })),
+  );
   const range = found(store.blocksFrom(height(1), LENGTH, 1e9));
   expect(range.blocks).toEqual(MAIN.slice(0, model.committed).map(committed));
   const digests = BATCHES.map(({ digest }) => digest);
@@ -218,11 +240,18 @@ const executions = position.map(
   (index): StoreWrite => execution(at(MAIN, index), [`tx ${index}`, `ty ${index}`]),
 );
 
+const reputations = fc
+  .subarray([1, 2, 3])
+  .map((peers): StoreWrite => ({ kind: 'reputations', reputations: peers.map(reputation) }));
+
 export const groupsOfWrites = fc.array(
   fc.record({
-    writes: fc.array(fc.oneof(records, certified, commits, growing, batches, prunes, executions), {
-      maxLength: 6,
-    }),
+    writes: fc.array(
+      fc.oneof(records, certified, commits, growing, batches, prunes, executions, reputations),
+      {
+        maxLength: 6,
+      },
+    ),
     after: fc.constantFrom('goOn', 'goOn', 'crash', 'crashAfterSync', 'restart'),
   }),
   { maxLength: 8 },

@@ -1,8 +1,10 @@
 /** What every store does, whatever it writes to. Run by the tests of each store. */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Store, StoreWrite } from '../../src/storage/store.ts';
+import { wallTime } from '../../src/base/units.ts';
+import { NO_APP_HASH, type Store, type StoreWrite } from '../../src/storage/store.ts';
 import { applyToModel, emptyModel, expectSame, groupsOfWrites, type Model } from './contract-model.ts';
+import { describePlantedStore } from './contract-planted.ts';
 import {
   batch,
   chain,
@@ -18,6 +20,7 @@ import {
   height,
   type MadeBlock,
   record,
+  reputation,
   round,
   type TestDisk,
   timeout,
@@ -334,6 +337,65 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
       expect(found(reopen().transaction(again.hash))?.height).toBe(1);
     });
   });
+
+  describe(`${name}: what sync asks (SY-3, SY-6)`, () => {
+    it('tells where the chain begins and ends, with the proof of the tip', () => {
+      expect(found(store.tip())).toEqual({
+        base: 0,
+        height: 0,
+        id: GENESIS_ID,
+        executed: { height: 0, appHash: NO_APP_HASH },
+      });
+      const blocks = chain(3);
+      const [first, , third] = blocks;
+      if (first === undefined || third === undefined) throw new Error('three blocks');
+      write(store, commit(...blocks), execution(first, []));
+      expect(found(crash().tip())).toEqual({
+        base: 1,
+        height: 3,
+        id: third.id,
+        proof: committed(third).commitProof,
+        executed: { height: 1, appHash: digest('app 1') },
+      });
+    });
+
+    it('gives the ids of committed blocks by rising height, each once, and none that it does not hold', () => {
+      const [first, second, third] = chain(3);
+      if (first === undefined || second === undefined || third === undefined) throw new Error('three blocks');
+      write(store, commit(first, second), {
+        kind: 'certified',
+        blocks: [{ block: third.block, qc: third.qc }],
+      });
+      expect(found(store.blockIds([3, 2, 0, 1, 2].map(height)))).toEqual([
+        { height: 1, id: first.id },
+        { height: 2, id: second.id },
+      ]);
+      expect(found(store.blockIds([]))).toEqual([]);
+    });
+
+    it('keeps what is known of peers to the last bit over a crash, each write in place of all before', () => {
+      expect(found(store.reputations())).toEqual([]);
+      const [one, two, three] = [1, 2, 3].map(reputation);
+      if (!one || !two || !three) throw new Error('three reputations');
+      const removed = { ...two, removedUntil: wallTime(1_700_000_000_123.75) };
+      write(store, { kind: 'reputations', reputations: [three, one] });
+      write(store, { kind: 'reputations', reputations: [removed, one] });
+      expect(found(crash().reputations())).toEqual([one, removed]);
+      store.stage([{ kind: 'reputations', reputations: [three] }]);
+      expect(found(crash().reputations()), 'a crash before the sync').toEqual([one, removed]);
+    });
+
+    it('keeps 1,024 peers and the newest word on each', () => {
+      const many = Array.from({ length: 1_030 }, (_, at) => reputation(at));
+      write(store, { kind: 'reputations', reputations: many });
+      expect(found(store.reputations())).toEqual(many.slice(0, 1_024));
+      const again = { ...reputation(0), score: 0.125 };
+      write(store, { kind: 'reputations', reputations: [reputation(0), again] });
+      expect(found(store.reputations())).toEqual([again]);
+    });
+  });
+
+  describePlantedStore(name, makeDisk);
 
   it(`${name}: equals a model after any writes, refusals, crashes and restarts`, () => {
     fc.assert(

@@ -36,6 +36,7 @@ import type {
 } from '../../src/protocol/chain/types.ts';
 import type { SafetyRecord, ViewChangeMessage } from '../../src/protocol/consensus/types.ts';
 import type { CommittedBlock, ExecutedTransaction } from '../../src/protocol/ports/storage.ts';
+import type { Reputation } from '../../src/protocol/sync/types.ts';
 import { type OpenOptions, openStore } from '../../src/storage/open.ts';
 import type {
   BatchBytes,
@@ -210,6 +211,13 @@ export function execution(made: MadeBlock, names: readonly string[], app = 'app'
     events: [{ type: 'block', attributes: [] }],
   };
 }
+
+export const reputation = (index: number): Reputation => ({
+  peer: address(index),
+  score: 1 / (index + 1),
+  at: wallTime(1_700_000_000_000.5),
+  consistentSince: wallTime(1_690_000_000_000 + index),
+});
 
 export function found<Value>(read: Read<Value>): Value {
   if (read.status === 'failed') throw new Error(`${read.code}: ${read.detail}`);

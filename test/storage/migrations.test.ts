@@ -16,6 +16,7 @@ import {
   found,
   IDENTITY,
   opened,
+  reputation,
   transaction,
   votedFor,
   write,
@@ -82,7 +83,7 @@ describe('migrations', () => {
     before.close();
     const old = new DatabaseSync(path);
     expect(old.prepare('SELECT count(*) AS count FROM inline_values').get()).toMatchObject({ count: 0 });
-    old.exec('DROP TABLE inline_values; PRAGMA user_version = 2');
+    old.exec('DROP TABLE inline_values; DROP TABLE reputations; PRAGMA user_version = 2');
     old.close();
 
     const store = opened(dir);
@@ -93,6 +94,24 @@ describe('migrations', () => {
     for (const name of ['a', 'b']) {
       expect(found(store.transaction(transaction(name, 0).hash))).toBeDefined();
     }
+    store.close();
+  });
+
+  it('upgrades a home of schema 3, which knew nothing of its peers', () => {
+    const [first] = chain(1);
+    if (first === undefined) throw new Error('a block');
+    const before = opened(dir);
+    write(before, { kind: 'commit', blocks: [committed(first)] });
+    before.close();
+    const old = new DatabaseSync(path);
+    old.exec('DROP TABLE reputations; PRAGMA user_version = 3');
+    old.close();
+
+    const store = opened(dir);
+    expect(found(store.reputations())).toEqual([]);
+    write(store, { kind: 'reputations', reputations: [reputation(1)] });
+    expect(found(store.reputations())).toEqual([reputation(1)]);
+    expect(found(store.tip())).toMatchObject({ base: 1, height: 1, id: first.id });
     store.close();
   });
 

@@ -11,7 +11,7 @@ import {
   type StorageFailure,
   storageLogic,
 } from '../../src/storage/storage-actor.ts';
-import type { Store } from '../../src/storage/store.ts';
+import { NO_APP_HASH, type Store } from '../../src/storage/store.ts';
 import {
   batch,
   chain,
@@ -24,6 +24,7 @@ import {
   height,
   IDENTITY,
   type MadeBlock,
+  reputation,
   type TestDisk,
   vote,
   votedFor,
@@ -58,6 +59,9 @@ function harness(store: Store, options: { readonly device?: () => DeviceDelay } 
     uncommittedBatches: (bytesMax, after) => store.uncommittedBatches(bytesMax, after),
     execution: (at) => store.execution(at),
     transaction: (hash) => store.transaction(hash),
+    tip: () => store.tip(),
+    blockIds: (heights) => store.blockIds(heights),
+    reputations: () => store.reputations(),
     close: () => store.close(),
     stage(writes) {
       groups.push(writes.length);
@@ -263,6 +267,42 @@ describe.each([
       batches: [named],
       missing: [held.digest],
     });
+  });
+
+  it('answers what sync asks: the tip with its proof, at most 256 ids, what is known of peers (SY-3, SY-6)', () => {
+    const { ask } = harness(makeStore());
+    const known = [reputation(1), reputation(2)];
+    const written = ask(commit([first, second]), {
+      type: 'reputations.persistRequested',
+      reputations: known,
+    });
+    expect(types(written), 'nobody waits for reputations').toEqual([
+      'disk durable',
+      'client blocks.committed',
+    ]);
+    const base = { replyTo: CLIENT, tag: 8 };
+    const all = ask(
+      { type: 'tip.requested', ...base },
+      {
+        type: 'blockIds.requested',
+        ...base,
+        heights: [...Array.from({ length: 255 }, () => height(2)), height(9), height(1)],
+      },
+      { type: 'reputations.requested', ...base },
+    );
+    expect(all.map(({ message }) => message)).toEqual([
+      {
+        type: 'tip.found',
+        tag: 8,
+        base: 1,
+        height: 2,
+        id: second.id,
+        proof: committed(second).commitProof,
+        executed: { height: 0, appHash: NO_APP_HASH },
+      },
+      { type: 'blockIds.found', tag: 8, ids: [{ height: 2, id: second.id }] },
+      { type: 'reputations.found', tag: 8, reputations: known },
+    ]);
   });
 
   it('answers a fork and then crashes: it is a broken invariant, not a refusal (ST-4)', () => {

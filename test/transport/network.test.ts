@@ -243,9 +243,9 @@ describe('network over TLS: misbehaviour (TP-6, TP-11)', () => {
     guest.send([first.id], vote);
     await until('refused', () => first.network.connections()[0]?.received.refused === 1);
     expect(first.received).toEqual([]);
-    guest.send([first.id], { kind: 'GetBlocks', requestId: 1, from: 1 as never, limit: 5 });
+    guest.send([first.id], { kind: 'GetBlockHeight', requestId: 1 });
     await until('sync is served', () => first.received.length === 1);
-    first.send([guest.id], { kind: 'GetBlocks', requestId: 1, from: 1 as never, limit: 5 });
+    first.send([guest.id], { kind: 'GetBlockHeight', requestId: 1 });
     await until('and answered', () => guest.received.length === 1);
   });
 });

@@ -3,24 +3,26 @@
  * Semantics of CometBFT's kvstore, whose users find their events and queries here. Deterministic; with a folder it
  * keeps its state in a SQLite file (store.ts), else in memory. docs/applications.md.
  */
-import { concatBytes, toHex, utf8 } from '../../base/bytes.ts';
-import { sha256 } from '../../crypto/hash.ts';
-import { u64 } from '../../protocol/chain/canonical.ts';
+import { toHex } from '../../base/bytes.ts';
 import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
-import { digestBytes, digestFromBytes } from '../../protocol/chain/parse.ts';
 import type { Digest, ExecutedState, Height } from '../../protocol/chain/types.ts';
 import type {
   Application,
   ApplicationInfo,
+  ApplicationSnapshot,
   BlockResult,
   CheckResult,
   FinalizeRequest,
   InitChainRequest,
   QueryResult,
+  SnapshotChunks,
+  SnapshotOffer,
   ValidatorUpdate,
 } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
-import { KvStore, packed, packedValidator } from './store.ts';
+import { SNAPSHOT_FORMAT, SnapshotReader } from './snapshot.ts';
+import { KvState } from './state.ts';
+import { type Flush, KvStore, packedValidator } from './store.ts';
 import {
   type KvValidators,
   type PossessionCheck,
@@ -50,7 +52,6 @@ const CODESPACE = 'kv';
 
 const EQUALS = 61;
 const NOTHING = new Uint8Array(0);
-const DOMAIN = utf8('althing/kv/v1');
 const CREATOR = { key: 'creator', value: 'althing', index: true };
 const INDEX_KEY = { key: 'index_key', value: 'index is working', index: true };
 const NOINDEX_KEY = { key: 'noindex_key', value: 'index is working', index: false };
@@ -64,14 +65,14 @@ class KvApplication implements Application {
   readonly #provesPossession: PossessionCheck;
   readonly #flushHeights: number;
   readonly #flushBytes: number;
-  #pairs = new Map<string, string>();
+  #state = new KvState();
   #changed = new Map<string, string>();
   #changedBytes = 0;
   #validators: KvValidators = new Map();
-  #executed: ExecutedState = { height: GENESIS_HEIGHT, appHash: digest(sha256(DOMAIN)) };
+  /** As kv.db and snapshots have them. */
+  #blobs: readonly Uint8Array[] = [];
+  #executed: ExecutedState = { height: GENESIS_HEIGHT, appHash: this.#state.appHash([]) };
   #flushedHeight = 0;
-  /** Transactions executed since genesis. */
-  #size = 0;
 
   constructor(options: KvOptions) {
     this.#provesPossession = options.provesPossession ?? (() => false);
@@ -80,31 +81,30 @@ class KvApplication implements Application {
     this.#store = options.dir === undefined ? undefined : new KvStore(options.dir, options.foldBytes);
     const saved = this.#store?.load();
     if (saved === undefined) return;
-    this.#pairs = saved.pairs;
-    this.#validators = validatorsFrom(saved.validators);
-    this.#executed = saved.executed;
+    this.#begin(saved.pairs, saved.validators, saved.executed.height);
     this.#flushedHeight = saved.executed.height;
-    this.#size = saved.size;
+    if (this.#executed.appHash === saved.executed.appHash) return;
+    this.#store?.close();
+    throw new Error(
+      'kv.db: what is in it has another hash than it had: remove the file, and the node replays its blocks',
+    );
   }
 
   info(): ApplicationInfo {
-    return { name: 'kv', version: '1', executed: this.#executed };
+    return { name: 'kv', version: '2', executed: this.#executed, runsAhead: true };
   }
 
   /** `appState` may hold the first pairs: an object of texts. */
   initChain(request: InitChainRequest): { readonly appHash: Digest } {
-    this.#validators = request.validators.reduce<KvValidators>(updated, new Map());
     const first = new Map<string, string>();
     if (typeof request.appState === 'object' && request.appState !== null) {
       for (const [key, value] of Object.entries(request.appState).sort(byKey)) {
         if (typeof value === 'string') first.set(latin1(key), latin1(value));
       }
     }
-    this.#pairs = new Map(first);
+    const blobs = request.validators.map(packedUpdate);
+    this.#begin(new Map(first), blobs, GENESIS_HEIGHT);
     this.#changed = first;
-    this.#size = 0;
-    const appHash = first.size === 0 ? sha256(DOMAIN) : sha256(concatBytes(DOMAIN, packed(first)));
-    this.#executed = { height: GENESIS_HEIGHT, appHash: digest(appHash) };
     return { appHash: this.#executed.appHash };
   }
 
@@ -114,15 +114,15 @@ class KvApplication implements Application {
   }
 
   finalizeBlock(request: FinalizeRequest): BlockResult {
-    // What is flushed is below this height, so it was stored by the node too: never one block ahead after a crash.
-    this.#flushIfDue();
+    // What is flushed was stored by the node too: never ahead of it after a crash.
+    if (this.#executed.height <= (request.storedHeight ?? this.#executed.height)) this.#flushIfDue();
     const results: TransactionResult[] = [];
     const validatorUpdates = new Map<string, ValidatorUpdate>();
     for (const transaction of request.transactions)
       results.push(this.#execute(transaction, validatorUpdates));
-    const appHash = request.transactions.length === 0 ? this.#executed.appHash : this.#hashAfter(request);
+    const isSame = request.transactions.length === 0;
+    const appHash = isSame ? this.#executed.appHash : this.#state.appHash(this.#blobs);
     this.#executed = { height: request.height, appHash };
-    this.#size += request.transactions.length;
     return { results, events: [], validatorUpdates: [...validatorUpdates.values()], appHash };
   }
 
@@ -137,9 +137,40 @@ class KvApplication implements Application {
       const log = `unknown path '${path}': use '/store' with the key as data`;
       return { ...base, code: CODE_UNKNOWN_PATH, log, value: NOTHING };
     }
-    const value = this.#pairs.get(textOf(data));
+    const value = this.#state.pairs.get(textOf(data));
     if (value === undefined) return { ...base, code: CODE_OK, log: 'does not exist', value: NOTHING };
     return { ...base, code: CODE_OK, log: 'exists', value: new Uint8Array(Buffer.from(value, 'latin1')) };
+  }
+
+  /** SY-10. Undefined while another is being read. */
+  takeSnapshot(): ApplicationSnapshot | undefined {
+    const chunks = this.#state.chunks(this.#blobs);
+    return chunks === undefined ? undefined : { executed: this.#executed, format: SNAPSHOT_FORMAT, chunks };
+  }
+
+  /** What was here before the first block is replaced when all has been read, and not before. */
+  async restoreSnapshot({ height, format }: SnapshotOffer, chunks: SnapshotChunks): Promise<void> {
+    if (this.#executed.height !== GENESIS_HEIGHT) {
+      throw new Error(
+        `a snapshot is for a new application, this one has executed height ${this.#executed.height}`,
+      );
+    }
+    if (format !== SNAPSHOT_FORMAT) {
+      throw new Error(`a snapshot of format ${format}; this program reads format ${SNAPSHOT_FORMAT}`);
+    }
+    const pairs = new Map<string, string>();
+    const blobs: Uint8Array[] = [];
+    const reader = new SnapshotReader({
+      validator: (blob) => blobs.push(blob),
+      pair: (key, value) => pairs.set(key, value),
+    });
+    for await (const chunk of chunks) refuse(reader.add(chunk));
+    refuse(reader.end());
+    this.#begin(pairs, blobs, height);
+    this.#changed = new Map();
+    this.#changedBytes = 0;
+    this.#store?.replace(this.#flushOf(new Map()));
+    this.#flushedHeight = height;
   }
 
   /** Writes nothing: the last block may not be stored by the node, and whoever opens this again replays it. */
@@ -162,7 +193,7 @@ class KvApplication implements Application {
     // Two texts of their own: slices of one would keep it alive.
     const key = textOf(transaction, 0, isPair ? split : transaction.byteLength);
     const value = isPair ? textOf(transaction, split + 1) : key;
-    this.#pairs.set(key, value);
+    this.#state.set(key, value);
     if (this.#store !== undefined) {
       this.#changed.set(key, value);
       this.#changedBytes += transaction.byteLength;
@@ -173,22 +204,21 @@ class KvApplication implements Application {
   #updateValidators(text: string, updates: Map<string, ValidatorUpdate>): TransactionResult {
     const ruling = ruleOnUpdate(text, this.#validators, this.#provesPossession);
     if (ruling.status === 'invalid') return failed(ruling.log);
-    this.#validators = updated(this.#validators, ruling.update);
+    this.#setValidators(updated(this.#validators, ruling.update));
     updates.set(toHex(ruling.update.nodeKey), ruling.update);
     return succeeded(text);
   }
 
-  /** A chain of hashes over everything executed: as deterministic as a hash of the state, and its cost is the block's alone. */
-  #hashAfter({ height, transactions }: FinalizeRequest): Digest {
-    const length = transactions.reduce((sum, { byteLength }) => sum + 4 + byteLength, 0);
-    const bytes = Buffer.allocUnsafe(length);
-    let at = 0;
-    for (const transaction of transactions) {
-      at = bytes.writeUInt32BE(transaction.byteLength, at);
-      bytes.set(transaction, at);
-      at += transaction.byteLength;
-    }
-    return digest(sha256(DOMAIN, digestBytes(this.#executed.appHash), u64(height), sha256(bytes)));
+  /** The state and nothing else decides the hash. */
+  #begin(pairs: Map<string, string>, blobs: readonly Uint8Array[], height: Height): void {
+    this.#state = new KvState(pairs);
+    this.#setValidators(validatorsFrom(blobs));
+    this.#executed = { height, appHash: this.#state.appHash(this.#blobs) };
+  }
+
+  #setValidators(validators: KvValidators): void {
+    this.#validators = validators;
+    this.#blobs = [...validators.values()].map(packedUpdate);
   }
 
   #flushIfDue(): void {
@@ -200,18 +230,14 @@ class KvApplication implements Application {
 
   #flush(): void {
     if (this.#store === undefined || this.#executed.height === this.#flushedHeight) return;
-    this.#store.flush({
-      executed: this.#executed,
-      size: this.#size,
-      changed: this.#changed,
-      all: this.#pairs,
-      validators: [...this.#validators.values()].map(({ nodeKey, consensusKey, power }) =>
-        packedValidator(nodeKey, consensusKey, power),
-      ),
-    });
+    this.#store.flush(this.#flushOf(this.#changed));
     this.#flushedHeight = this.#executed.height;
     this.#changed = new Map();
     this.#changedBytes = 0;
+  }
+
+  #flushOf(changed: ReadonlyMap<string, string>): Flush {
+    return { executed: this.#executed, changed, all: this.#state.pairs, validators: this.#blobs };
   }
 }
 
@@ -229,6 +255,13 @@ function validatorsFrom(blobs: readonly Uint8Array[]): KvValidators {
       }),
     new Map(),
   );
+}
+
+const packedUpdate = ({ nodeKey, consensusKey, power }: ValidatorUpdate): Uint8Array =>
+  packedValidator(nodeKey, consensusKey, power);
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) throw new Error(`the snapshot cannot be read: ${problem}`);
 }
 
 const byKey = ([left]: [string, unknown], [right]: [string, unknown]): number => (left < right ? -1 : 1);
@@ -273,9 +306,3 @@ const failed = (log: string): TransactionResult => ({
   gasUsed: 0n,
   events: [],
 });
-
-function digest(bytes: Uint8Array): Digest {
-  const parsed = digestFromBytes(bytes);
-  if (parsed === 'malformed') throw new Error(`a hash of ${bytes.byteLength} bytes`);
-  return parsed;
-}

@@ -13,7 +13,6 @@ import type { ExecutedState } from '../../protocol/chain/types.ts';
 
 export interface SavedState {
   readonly executed: ExecutedState;
-  readonly size: number;
   readonly pairs: Map<string, string>;
   readonly validators: readonly Uint8Array[];
 }
@@ -21,7 +20,6 @@ export interface SavedState {
 /** What a flush writes: the pairs that changed, and all of the rest. Keys and values are latin1 texts, one letter a byte. */
 export interface Flush {
   readonly executed: ExecutedState;
-  readonly size: number;
   readonly changed: ReadonlyMap<string, string>;
   readonly all: ReadonlyMap<string, string>;
   readonly validators: readonly Uint8Array[];
@@ -36,11 +34,14 @@ const PIECE_BYTES = 4 * 1_048_576;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL,
-    app_hash TEXT NOT NULL, size INTEGER NOT NULL) STRICT;
+    app_hash TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS snapshot (piece INTEGER PRIMARY KEY, pairs BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS changes (height INTEGER PRIMARY KEY, pairs BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS validators (position INTEGER PRIMARY KEY, validator BLOB NOT NULL) STRICT;
 `;
+
+/** Of the file. Version 1 had hashes of the history, which no state leads to: it cannot be carried over. */
+const FILE_VERSION = 2;
 
 export class KvStore {
   readonly #database: DatabaseSync;
@@ -54,42 +55,54 @@ export class KvStore {
     mkdirSync(dir, { recursive: true });
     this.#database = new DatabaseSync(join(dir, 'kv.db'));
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
+    this.#requireVersion(join(dir, 'kv.db'));
     this.#database.exec(SCHEMA);
   }
 
   /** What the last flush wrote; undefined when there was none. Throws when it is not what a flush writes. */
   load(): SavedState | undefined {
-    const standing = this.#database.prepare('SELECT height, app_hash, size FROM standing').get();
+    const standing = this.#database.prepare('SELECT height, app_hash FROM standing').get();
     if (standing === undefined) return undefined;
     const height = parseHeight(standing['height']);
     const appHash = parseDigest(standing['app_hash']);
-    const size = Number(standing['size']);
     if (height === 'malformed' || appHash === 'malformed') return corrupt('standing');
     const pairs = new Map<string, string>();
     this.#snapshotBytes = this.#read('SELECT pairs AS bytes FROM snapshot ORDER BY piece', pairs);
     this.#changesBytes = this.#read('SELECT pairs AS bytes FROM changes ORDER BY height', pairs);
     const validators = this.#blobs('SELECT validator AS bytes FROM validators ORDER BY position');
-    return { executed: { height, appHash }, size, pairs, validators };
+    return { executed: { height, appHash }, pairs, validators };
   }
 
   /** One transaction: all of it is there after a crash, or nothing. */
   flush(flush: Flush): void {
-    const { height, appHash } = flush.executed;
-    this.#database.exec('BEGIN IMMEDIATE');
-    try {
+    this.#write(flush, () => {
       const bytes = packed(flush.changed);
       const limit = Math.max(this.#foldBytes, CHANGES_PER_SNAPSHOT * this.#snapshotBytes);
       if (this.#changesBytes + bytes.byteLength > limit) this.#writeSnapshot(flush.all);
       else if (flush.changed.size > 0) {
+        const { height } = flush.executed;
         this.#database.prepare('INSERT INTO changes (height, pairs) VALUES (?, ?)').run(height, bytes);
         this.#changesBytes += bytes.byteLength;
       }
+    });
+  }
+
+  /** The same, with all of the state written anew. */
+  replace(flush: Flush): void {
+    this.#write(flush, () => this.#writeSnapshot(flush.all));
+  }
+
+  #write(flush: Flush, writePairs: () => void): void {
+    const { height, appHash } = flush.executed;
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      writePairs();
       this.#database.exec('DELETE FROM validators');
       const insert = this.#database.prepare('INSERT INTO validators (position, validator) VALUES (?, ?)');
       for (const [position, validator] of flush.validators.entries()) insert.run(position, validator);
       this.#database
-        .prepare('INSERT OR REPLACE INTO standing (id, height, app_hash, size) VALUES (1, ?, ?, ?)')
-        .run(height, appHash, flush.size);
+        .prepare('INSERT OR REPLACE INTO standing (id, height, app_hash) VALUES (1, ?, ?)')
+        .run(height, appHash);
       this.#database.exec('COMMIT');
     } catch (error) {
       // After some failures SQLite has rolled back by itself.
@@ -100,6 +113,19 @@ export class KvStore {
 
   close(): void {
     this.#database.close();
+  }
+
+  #requireVersion(path: string): void {
+    const tables = this.#database.prepare("SELECT name FROM sqlite_schema WHERE name = 'standing'").get();
+    const version = this.#database.prepare('PRAGMA user_version').get()?.['user_version'];
+    if (tables === undefined) this.#database.exec(`PRAGMA user_version = ${FILE_VERSION}`);
+    else if (version !== FILE_VERSION) {
+      this.#database.close();
+      const has = version === 0 ? 1 : version;
+      throw new Error(
+        `${path}: a file of kv version ${has}, this program writes version ${FILE_VERSION}, with other hashes of the state: go on with the program that wrote it, or begin a new chain`,
+      );
+    }
   }
 
   #writeSnapshot(all: ReadonlyMap<string, string>): void {

@@ -1,13 +1,14 @@
-/** `config print`: the configuration file's defaults, or what a node would use and where each value comes from. */
-import type { Command } from 'commander';
+/** `config print`: the configuration files' defaults, or what a node would use and where each value comes from. */
+import { type Command, Option } from 'commander';
 import { type ConfigOverride, describeOrigin, loadConfig } from '../../node/config/load.ts';
 import { renderToml, tomlValue } from '../../node/config/render.ts';
-import { SETTINGS } from '../../node/config/schema.ts';
+import { CONFIG_FILES, type ConfigFile, fileOf, SETTINGS } from '../../node/config/schema.ts';
 import { type CommonOptions, collectSetting, withJson } from '../command.ts';
 import { configFailure, usageFailure } from '../failure.ts';
 import { createOutput, table } from '../output.ts';
 
 interface PrintOptions extends CommonOptions {
+  readonly file?: ConfigFile;
   readonly effective?: boolean;
   readonly home?: string;
   readonly set?: readonly ConfigOverride[];
@@ -18,6 +19,7 @@ export function addConfigCommand(program: Command): void {
   withJson(
     config.command('print').description('every key with its default; --effective: with its value and origin'),
   )
+    .addOption(new Option('--file <name>', 'of one file alone').choices(CONFIG_FILES))
     .option('--effective', 'the values that a node of --home would use now')
     .option('--home <dir>', "the node's home")
     .option('--set <section.key=value>', 'a value that a flag would give; repeatable', collectSetting)
@@ -30,19 +32,31 @@ function print(options: PrintOptions): void {
     if (options.home !== undefined || options.set !== undefined) {
       throw usageFailure('--home and --set belong to `config print --effective`');
     }
-    const defaults = SETTINGS.map(({ path, setting }) => ({
-      key: path,
-      default: setting.default,
-      unit: setting.unit,
-      note: setting.note,
-      source: setting.source,
-    }));
-    output.data(defaults, [renderToml().trimEnd()]);
+    const files = options.file === undefined ? CONFIG_FILES : [options.file];
+    const defaults = SETTINGS.filter(({ section }) => files.includes(fileOf(section))).map(
+      ({ section, path, setting }) => ({
+        key: path,
+        file: fileOf(section),
+        default: setting.default,
+        unit: setting.unit,
+        note: setting.note,
+        source: setting.source,
+      }),
+    );
+    output.data(defaults, [
+      files
+        .map((file) => renderToml(new Map(), file))
+        .join('\n')
+        .trimEnd(),
+    ]);
     return;
   }
   const result = loadConfig(options.home ?? '.', process.env, options.set ?? []);
   if (result.status === 'refused') throw configFailure(result.problems);
-  const rows = result.loaded.settings.map(({ section, key, value, origin }) => ({
+  const settings = result.loaded.settings.filter(
+    ({ section }) => options.file === undefined || fileOf(section) === options.file,
+  );
+  const rows = settings.map(({ section, key, value, origin }) => ({
     key: `${section}.${key}`,
     value,
     origin: describeOrigin(origin),

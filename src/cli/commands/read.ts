@@ -5,10 +5,12 @@ import type { z } from 'zod';
 import { type TargetOptions, withTarget } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
-import { createOutput, fields, table } from '../output.ts';
+import { bytesText, createOutput, fields, table } from '../output.ts';
 import { callRpc, getPlain, targetOf } from '../rpc-client.ts';
-import { NET_INFO, READINESS, ROUNDS, STATUS, TIME } from '../shapes.ts';
+import { NET_INFO, READINESS, ROUNDS, STATUS, SYNC, TIME } from '../shapes.ts';
+import { type Sync, syncSentences } from '../sync-lines.ts';
 import { timeSentence } from '../time-lines.ts';
+import { columns } from '../watch.ts';
 
 export function addReadCommands(program: Command): void {
   withTarget(program.command('status').description('what the node is doing')).action(showStatus);
@@ -28,22 +30,33 @@ async function showStatus(options: TargetOptions): Promise<void> {
   const target = targetOf(options);
   const status = await callRpc(target, 'status', {}, STATUS);
   const time = await callRpc(target, 'althing_time', { history: '0' }, TIME);
-  const { node_info: node, sync_info: sync, validator_info: validator } = status;
-  createOutput(options.json === true).data(
-    { ...status, time: timeExcerpt(time) },
-    fields([
+  const sync = await callRpc(target, 'althing_sync', {}, SYNC);
+  const { node_info: node, sync_info: chain, validator_info: validator } = status;
+  createOutput(options.json === true).data({ ...status, time: timeExcerpt(time), sync: syncExcerpt(sync) }, [
+    ...fields([
       ['chain', node.network],
       ['node', `${node.moniker} ${node.id}`],
       ['version', node.version],
-      ['height', `${sync.latest_block_height} (${sync.latest_block_time})`],
-      ['block', sync.latest_block_hash],
-      ['state', sync.latest_app_hash],
-      ['in sync', sync.catching_up ? pc.yellow('catching up') : pc.green('yes')],
+      ['height', `${chain.latest_block_height} (${chain.latest_block_time})`],
+      ['block', chain.latest_block_hash],
+      ['state', chain.latest_app_hash],
+      ['in sync', chain.catching_up ? pc.yellow('catching up') : pc.green('yes')],
       ['power', validator.voting_power === '0' ? '0 (not a validator)' : validator.voting_power],
       ['time', timeSentence(time)],
     ]),
-  );
+    ...syncSentences(sync, columns()),
+  ]);
 }
+
+/** The rest is in `althing sync`. */
+const syncExcerpt = (sync: Sync) => ({
+  activity: sync.activity,
+  status: sync.status,
+  health: sync.health,
+  consensus_height: sync.consensus_height,
+  progress: sync.progress,
+  alerts: sync.alerts,
+});
 
 /** The rest is in `althing time`. */
 const timeExcerpt = (time: z.infer<typeof TIME>) => ({
@@ -144,8 +157,3 @@ async function showHealth(options: TargetOptions): Promise<void> {
 }
 
 const shortened = (address: string): string => address.slice(0, 8);
-
-function bytesText(bytes: number): string {
-  if (bytes < 1_024) return `${bytes} B`;
-  return bytes < 1_048_576 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`;
-}

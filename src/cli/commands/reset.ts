@@ -24,7 +24,7 @@ export function addResetCommand(program: Command): void {
 }
 
 async function reset({ home, force, json }: ResetOptions): Promise<void> {
-  const { data, applicationData, keys } = homePaths(home);
+  const { data, applicationData, resyncData, keys } = homePaths(home);
   if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
   const { resetChainData } = await import('../../storage/reset.ts');
   const outcome = resetChainData(data, { keepSafetyRecord: force !== true, witnessDir: keys });
@@ -34,10 +34,13 @@ async function reset({ home, force, json }: ResetOptions): Promise<void> {
       ? runtimeFailure(words)
       : new CommandFailure(words, EXIT_CODES.corruptStore);
   }
-  try {
-    rmSync(applicationData, { recursive: true, force: true });
-  } catch (cause) {
-    throw runtimeFailure(`${applicationData}: ${messageOf(cause)}`);
+  // A new chain that waits for the next start would take the place of what is to be synced.
+  for (const dir of [applicationData, resyncData]) {
+    try {
+      rmSync(dir, { recursive: true, force: true });
+    } catch (cause) {
+      throw runtimeFailure(`${dir}: ${messageOf(cause)}`);
+    }
   }
   const { recordVersion } = outcome;
   createOutput(json === true).data({ home, record_version: recordVersion }, [

@@ -7,6 +7,7 @@ import pc from 'picocolors';
 import { commandLine } from '../called.ts';
 import type { RunnerEvent } from '../node-events.ts';
 import { table } from '../output.ts';
+import { type Progress, progressLine } from '../sync-lines.ts';
 import type { ProcessEnd } from './validator-process.ts';
 
 export interface NetworkDisplay {
@@ -69,19 +70,26 @@ export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
 export function plainDisplay(facts: NetworkFacts): NetworkDisplay {
   const write = (line: string): void => void process.stdout.write(`${line}\n`);
   const peers = facts.homes.map(() => 0);
-  let ready = 0;
+  const ready = new Set<number>();
+  const toldAt = facts.homes.map(() => Number.NEGATIVE_INFINITY);
   let shownHeight = 0;
   let shownAt = Number.NEGATIVE_INFINITY;
   return {
     event: (index, event) => {
       if (event.type === 'ready') {
-        ready += 1;
+        const isFirst = ready.size < facts.homes.length;
+        ready.add(index);
         write(
           `validator ${index} ${event.id} listens at ${event.peer_address}, RPC http://${event.rpc_address}`,
         );
-        if (ready === facts.homes.length) write(`all ${ready} validators of ${facts.chainId} are up`);
+        if (isFirst && ready.size === facts.homes.length)
+          write(`all ${ready.size} validators of ${facts.chainId} are up`);
       } else if (event.type === 'progress') {
         peers[index] = event.peers;
+        const now = performance.now();
+        if (event.catching_up === undefined || now - (toldAt[index] ?? 0) < CATCH_UP_INTERVAL) return;
+        toldAt[index] = now;
+        write(`validator ${index}: ${progressLine(event.catching_up, PLAIN_COLUMNS)}`);
       } else if (event.type === 'block') {
         const now = performance.now();
         if (event.height <= shownHeight || now - shownAt < SUMMARY_INTERVAL) return;
@@ -103,14 +111,25 @@ export function plainDisplay(facts: NetworkFacts): NetworkDisplay {
 /** A table that is redrawn in place, with the last notices above it. */
 export function liveDisplay(facts: NetworkFacts): NetworkDisplay {
   const rows = facts.homes.map(
-    (_, index): Row => ({ index, state: 'starting', height: 0, round: 0, peers: 0, block: '', rpc: '' }),
+    (_, index): Row => ({
+      index,
+      state: 'starting',
+      height: 0,
+      round: 0,
+      peers: 0,
+      catchingUp: undefined,
+      block: '',
+      rpc: '',
+    }),
   );
   const pending: string[] = [];
   let drawn = 0;
   const draw = (): void => {
     const up = drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`;
     // A line that wraps would be two lines for the terminal, and one for the count of lines to go up.
-    const lines = [...liveTable(rows), '', pc.dim(HINT)].map((line) => clipped(line, process.stdout.columns));
+    const lines = [...liveTable(rows), ...catchUpLines(rows), '', pc.dim(HINT)].map((line) =>
+      clipped(line, process.stdout.columns),
+    );
     const notices = pending
       .splice(0)
       .map((line) => `${line}\n`)
@@ -133,12 +152,12 @@ export function liveDisplay(facts: NetworkFacts): NetworkDisplay {
       else if (event.type === 'block')
         update(index, { height: event.height, round: event.round, block: event.id.slice(0, 12) });
       else if (event.type === 'progress') {
-        const { height, round, peers, syncing } = event;
-        update(index, { height, round, peers, state: syncing ? 'syncing' : 'running' });
+        const { height, round, peers, syncing, catching_up: catchingUp } = event;
+        update(index, { height, round, peers, catchingUp, state: syncing ? 'syncing' : 'running' });
       } else if (event.type === 'view-change') notice(viewChangeLine(index, event));
     },
     ended: (index, end, logFile, expected) => {
-      update(index, { state: 'stopped', peers: 0 });
+      update(index, { state: 'stopped', peers: 0, catchingUp: undefined });
       notice(endedLine(index, end, logFile, expected));
     },
     say: notice,
@@ -155,6 +174,10 @@ const HELD_LINES_MAX = 10_000;
 const DRAW_INTERVAL = 100;
 /** @unit ms */
 const SUMMARY_INTERVAL = 1_000;
+/** Between two lines of one validator that catches up. @unit ms @source a log of minutes stays readable */
+const CATCH_UP_INTERVAL = 2_000;
+/** Where the output is no terminal. @unit columns */
+const PLAIN_COLUMNS = 100;
 /** Notices between two frames; the oldest go first. */
 const NOTICES_MAX = 100;
 const HINT = `try: ${["tx 'name=ada'", 'query name', 'rounds'].map(commandLine).join(' · ')} · Ctrl-C stops all`;
@@ -165,6 +188,7 @@ interface Row {
   readonly height: number;
   readonly round: number;
   readonly peers: number;
+  readonly catchingUp: Progress | undefined;
   readonly block: string;
   readonly rpc: string;
 }
@@ -182,6 +206,16 @@ const liveTable = (rows: readonly Row[]): readonly string[] =>
       rpc,
     ]),
   ]);
+
+/** SY-11: a bar below the table for each validator that catches up. */
+const catchUpLines = (rows: readonly Row[]): readonly string[] =>
+  rows.flatMap(({ index, catchingUp }) => {
+    if (catchingUp === undefined) return [];
+    const label = `validator ${index} `;
+    return [
+      `${label}${progressLine(catchingUp, (process.stdout.columns ?? PLAIN_COLUMNS) - label.length - 1)}`,
+    ];
+  });
 
 function clipped(line: string, columns: number): string {
   const visible = stripVTControlCharacters(line);

@@ -6,10 +6,10 @@ import { blockIdOf } from '../../protocol/chain/canonical.ts';
 import { previousRound, ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
 import type { Address, Block, Round, Vote } from '../../protocol/chain/types.ts';
 import {
-  type BlockTree,
   certifyBlock,
   genesisRoot,
   insertBlock,
+  insertProven,
   plantTree,
   rootOf,
 } from '../../protocol/consensus/block-tree.ts';
@@ -68,13 +68,12 @@ export function begin(
   const planted =
     committed === undefined
       ? plantTree(genesisRoot(epoch, { time: context.genesisTime, appHash: executed.appHash }), epoch.rootQC)
-      : plantTree(rootOf(committed), committed.qc, outcomes);
-  const grown = blocks.reduce<BlockTree>(
-    (tree, block) => insertBlock(tree, { id: blockIdOf(epoch.domain, block), block }, true).tree,
-    planted,
-  );
+      : plantTree(rootOf(committed), undefined, outcomes);
+  const nodes = blocks.map((block) => ({ id: blockIdOf(epoch.domain, block), block }));
   const highQC = recoveredHighQC(record.highQC, committed?.commitProof);
-  const tree = certifyBlock(grown, highQC);
+  // Of what is stored only these were verified for certain: a block that was fetched carries what its sender liked.
+  const proofs = committed === undefined ? [highQC] : [committed.commitProof, highQC];
+  const tree = proofs.reduce(certifyBlock, insertProven(planted, nodes));
   return {
     tree,
     votes: EMPTY_VOTE_BOOK,
@@ -86,6 +85,7 @@ export function begin(
     batchesWait: false,
     hasWork: false,
     mayPropose: false,
+    sync: { status: { kind: 'Unknown', reason: 'not heard of sync yet' }, forkProved: false },
     commitTag: 0,
     committing: [],
     evidence: [],
@@ -289,35 +289,31 @@ export function countVote(
   }
 }
 
+/** CS-12: the whole chain at once; then what it commits, and only what is still uncommitted is stored as certified. */
 export function takeFetched(
   context: RoundManagerContext,
   live: LiveTree,
-  { blocks }: BlocksFetched,
+  { blocks, verified }: BlocksFetched,
   clock: Clock,
 ): Stepped {
   const { self } = context.setting;
   const { wanted: _, ...rest } = live;
-  const tree = blocks.reduce(
-    (grown, { block, qc }) => certifyBlock(insertBlock(grown, { id: qc.blockId, block }, true).tree, qc),
-    live.tree,
-  );
-  // Committed ones and orphans are not stored again.
-  const held = blocks.filter(({ qc }) => tree.blocks.has(qc.blockId));
-  const newest = blocks.at(-1);
-  const higher = newest !== undefined && newest.qc.round > live.highQC.round;
+  const nodes = blocks.map(({ block, qc }) => ({ id: qc.blockId, block }));
+  const tree = verified.reduce(certifyBlock, insertProven(live.tree, nodes));
+  const newest = verified.at(-1);
+  const higher: Effect[] =
+    newest !== undefined && newest.round > live.highQC.round
+      ? [toViewChange(context, { type: 'certificates.received', from: self, qc: newest })]
+      : [];
   return chained(
     { ...rest, tree },
-    (now) => ({
-      live: now,
-      effects: held.length === 0 ? [] : [toStorage(context, { type: 'blocks.certified', blocks: held })],
-    }),
-    (now) => ({
-      live: now,
-      effects: higher
-        ? [toViewChange(context, { type: 'certificates.received', from: self, qc: newest.qc })]
-        : [],
-    }),
+    (now) => ({ live: now, effects: higher }),
     (now) => settle(context, insertCandidates(now), clock),
+    (now) => {
+      const held = blocks.filter(({ qc }) => now.tree.blocks.has(qc.blockId));
+      const kept = held.length === 0 ? [] : [toStorage(context, { type: 'blocks.certified', blocks: held })];
+      return { live: now, effects: kept };
+    },
   );
 }
 

@@ -34,6 +34,7 @@ import type {
   WorkChanged,
 } from '../../protocol/ports/consensus.ts';
 import type { CommittedBlock, StorageRequest } from '../../protocol/ports/storage.ts';
+import type { SyncStanding } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { RoundSetting } from './round.decisions.ts';
 
@@ -54,6 +55,8 @@ export interface RoundManagerInput {
   readonly alarm: CellAddress;
   /** Says whether this node may propose (TM-7). */
   readonly timeCoordinator: CellAddress;
+  /** Says whether a fork was proved, and hears of one that is seen here (SY-5). */
+  readonly networkSync: CellAddress;
 }
 
 interface Candidate {
@@ -83,6 +86,8 @@ export interface LiveTree {
   readonly hasWork: boolean;
   /** As the time-coordinator said last; false before it said anything. */
   readonly mayPropose: boolean;
+  /** As network-sync said last. */
+  readonly sync: SyncStanding;
   /** Tag of the last commit that was asked of storage: none is used twice in a life. */
   readonly commitTag: number;
   /** Decided commits on their way to the disk, oldest first. */
@@ -153,7 +158,7 @@ export function toRound(
 
 /** What the tree says to a round about the parent of its proposal, or of what its leader would propose. */
 export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
-  const { tree, hasWork, mayPropose } = live;
+  const { tree, hasWork, mayPropose, sync } = live;
   const parent = parentFacts(tree, qc);
   const executed = expectedExecuted(tree, qc);
   return {
@@ -163,6 +168,7 @@ export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
     namedBatches: namedBatches(tree, qc.blockId),
     hasWork,
     mayPropose,
+    sync,
     committedRound: tree.root.round,
   };
 }
@@ -188,6 +194,7 @@ function areEqual(left: ChainFacts, right: ChainFacts): boolean {
     left.executed?.appHash === right.executed?.appHash &&
     left.hasWork === right.hasWork &&
     left.mayPropose === right.mayPropose &&
+    left.sync === right.sync &&
     left.committedRound === right.committedRound &&
     left.namedBatches.length === right.namedBatches.length &&
     left.namedBatches.every((digest, index) => digest === right.namedBatches[index])
@@ -219,10 +226,12 @@ function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Ste
   if (live.committing.length >= COMMITTING_MAX) return still(live);
   const decided = commitReady(live.tree);
   if (decided.status === 'conflict') {
-    const { committed, proof } = decided;
-    const detail = `height ${committed.height}: ${committed.id} is committed, a proof commits ${proof.parentId}`;
-    const violated: SafetyViolated = { type: 'safety.violated', detail };
-    return { live, effects: [telling(context.alarm, violated), telling(context.setting.safety, violated)] };
+    const { height, first, second, evidence } = decided;
+    const detail = `height ${height}: there are proofs for block ${first} and for block ${second}`;
+    const proven = evidence === undefined ? {} : { evidence };
+    const violated: SafetyViolated = { type: 'safety.violated', detail, ...proven };
+    const hearing = [context.alarm, context.setting.safety, context.networkSync];
+    return { live, effects: hearing.map((to) => telling(to, violated)) };
   }
   if (decided.status !== 'committed') return still(live);
   const { tree, blocks } = decided;

@@ -22,6 +22,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
     'storage.failed': {},
     // Asked for again once this cell runs.
     'time.changed': {},
+    'sync.statusChanged': {},
   },
   states: {
     recovering: {
@@ -54,6 +55,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'round.timedOut': { actions: 'recordTimedOut' },
         'work.changed': { actions: 'recordBatchesWait' },
         'time.changed': { actions: 'recordTime' },
+        'sync.statusChanged': { actions: 'recordSync' },
         'proposal.authenticated': { actions: 'recordCandidate' },
         'blocks.fetched': { actions: 'takeFetched' },
         'block.executed': { actions: 'recordExecuted' },

@@ -21,6 +21,7 @@ import type {
 import type { BlockExecuted } from '../../protocol/ports/execution.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
+import type { SyncStatusChanged, SyncStatusRequested } from '../../protocol/ports/sync.ts';
 import type { TimeChanged, TimeStatusRequested } from '../../protocol/ports/time.ts';
 import {
   type CellDown,
@@ -68,6 +69,7 @@ type RoundManagerPublicEvent =
   | VoteFound
   | WorkChanged
   | TimeChanged
+  | SyncStatusChanged
   | BlocksFetched
   | BlockExecuted
   | RoundReport
@@ -85,6 +87,7 @@ export const ROUND_MANAGER_EVENTS = declare<RoundManagerPublicEvent>()(
   'vote.found',
   'work.changed',
   'time.changed',
+  'sync.statusChanged',
   'blocks.fetched',
   'block.executed',
   'proposal.authenticated',
@@ -129,7 +132,9 @@ export const roundManagerSetup = setup({
               );
         const asking: TimeStatusRequested = { type: 'time.statusRequested', replyTo: clock.address };
         const time = telling(context.timeCoordinator, asking);
-        return { context: { live: begun.live }, effects: [...begun.effects, work, time, ...news] };
+        const askingSync: SyncStatusRequested = { type: 'sync.statusRequested', replyTo: clock.address };
+        const sync = telling(context.networkSync, askingSync);
+        return { context: { live: begun.live }, effects: [...begun.effects, work, time, sync, ...news] };
       }),
     ),
     receiveMessage: step(
@@ -193,6 +198,11 @@ export const roundManagerSetup = setup({
     recordTime: step(
       on('time.changed', ({ context, event: { mayPropose }, ...clock }) =>
         alive(context, (live) => tellFacts(context, { ...live, mayPropose }, clock)),
+      ),
+    ),
+    recordSync: step(
+      on('sync.statusChanged', ({ context, event: { status, forkProved }, ...clock }) =>
+        alive(context, (live) => tellFacts(context, { ...live, sync: { status, forkProved } }, clock)),
       ),
     ),
     recordCandidate: step(

@@ -39,6 +39,7 @@ import type {
 } from '../../protocol/ports/consensus.ts';
 import type { MempoolReply, MempoolRequest } from '../../protocol/ports/mempool.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { syncBeforeProduction } from '../../protocol/sync/production.ts';
 import type { Decision } from '../vocabulary/index.ts';
 
 /** What every round of an epoch is given. */
@@ -147,13 +148,22 @@ export function open(context: RoundContext, clock: Clock): Decision<RoundContext
   return { context: opened, effects: wasLeader ? [watchful] : [] };
 }
 
+/** SY-7: what the round holds answers it; nobody is asked. Whoever has entered a round holds the certificate that opened it. */
+const mayProduce = ({ parent, executed, sync }: ChainFacts): boolean =>
+  syncBeforeProduction({
+    holdsEntry: true,
+    holdsParent: parent !== undefined,
+    hasExecuted: executed !== undefined,
+    ...sync,
+  }).proceed;
+
 /** CS-9, CS-10: with work at once, else when it is due; never before this node holds and executed the parent. */
 export function compose(context: RoundContext, clock: Clock): Decision<RoundContext> {
   const { facts, composition, entered, setting } = context;
   if (!leads(context) || !isLive(context) || composition !== 'none') return { context };
   // TM-7: a node without adjusted time proposes nothing; it votes all the same.
   if (!facts.mayPropose) return { context };
-  if (facts.parent === undefined || facts.executed === undefined) return { context };
+  if (facts.parent === undefined || !mayProduce(facts)) return { context };
   const idleFor = facts.hasWork ? 0 : entered.idleUntil - clock.now;
   // TM-8: a block's time is not ahead of this clock by more than the precision.
   const earlyFor = blockTime(setting.timeliness, clock.wall, facts.parent.time).notBefore - clock.wall;
@@ -217,8 +227,8 @@ type Received = Extract<RoundRequest, { type: 'proposal.received' }>;
 /** Facts about another parent than the candidate's tell only of work and commits: they were sent before it came. */
 export function factsFor({ candidate, facts: known }: RoundContext, facts: ChainFacts): ChainFacts {
   if (candidate === undefined || facts.parentId === candidate.block.qc.blockId) return facts;
-  const { hasWork, mayPropose, committedRound } = facts;
-  return { ...known, hasWork, mayPropose, committedRound };
+  const { hasWork, mayPropose, sync, committedRound } = facts;
+  return { ...known, hasWork, mayPropose, sync, committedRound };
 }
 
 /** Form, signatures and certificates, once. A second block of the same leader is left to the votes (CS-4). */
@@ -238,10 +248,10 @@ export function examine(
   const { block } = proposal;
   const { blockId } = check;
   const candidate: Candidate = { block, blockId, from, receivedAt, batches: 'missing', waits: ['parent'] };
-  const { namedBatches, hasWork, mayPropose, committedRound } = context.facts;
+  const { namedBatches, hasWork, mayPropose, sync, committedRound } = context.facts;
   // What is known is about the high QC's block; the candidate's parent may be another.
   const parentId = block.qc.blockId;
-  const facts: ChainFacts = { parentId, namedBatches, hasWork, mayPropose, committedRound };
+  const facts: ChainFacts = { parentId, namedBatches, hasWork, mayPropose, sync, committedRound };
   const seen = happened({ ...context, candidate, facts }, { type: 'proposed', block, id: blockId });
   const { batches } = block.header;
   // A round that was given up votes for nothing: its block is kept for the chain, its batches are not asked for.

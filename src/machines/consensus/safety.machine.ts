@@ -16,6 +16,7 @@ export const safetyMachine = safetySetup.createMachine({
   states: {
     recovering: {
       entry: 'requestRecovery',
+      always: { guard: 'forkIsProved', target: 'halted' },
       on: {
         'recovery.found': { guard: 'isForThisRequest', target: 'ready', actions: 'recordRecovery' },
         'storage.failed': [

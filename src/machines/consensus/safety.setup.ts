@@ -26,6 +26,8 @@ export interface SafetyInput {
   readonly signer: Signer;
   readonly storage: CellAddress;
   readonly router: CellAddress;
+  /** A fork was proved in an earlier life: nothing is signed (SY-5). */
+  readonly isForked?: boolean;
 }
 
 /** A signature that waits for its record to be durable, and what its asker is told then. */
@@ -205,6 +207,7 @@ function ruleOnTimeout(context: SafetyContext, request: TimeoutRequested, self: 
 export const safetySetup = setup({
   types: types<SafetyContext, SafetyPublicEvent, SafetyInput>(),
   guards: {
+    forkIsProved: ({ context }) => context.isForked === true,
     aSignatureWaits: ({ context }) => context.pending !== undefined,
     isForThisRequest: ({ context, event }) => 'tag' in event && event.tag === context.tag,
     recordIsDamaged: ({ context, event }) =>

@@ -6,7 +6,7 @@
 
 import { millis } from '../../base/units.ts';
 import { nextRound } from '../../protocol/chain/ordinals.ts';
-import type { Address } from '../../protocol/chain/types.ts';
+import type { Address, QuorumCertificate } from '../../protocol/chain/types.ts';
 import { checkViewChangeForm, verifyViewChange } from '../../protocol/consensus/certificates.ts';
 import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
 import { leaderAt } from '../../protocol/consensus/epoch.ts';
@@ -163,17 +163,27 @@ export function receive(
 ): Stepped {
   const { highQC, round } = live.pacemaker;
   const news: Certificates = {
-    ...(qc !== undefined && qc.round > highQC.round ? { qc } : {}),
+    ...(qc !== undefined && (qc.round > highQC.round || isRival(highQC, qc)) ? { qc } : {}),
     ...(tc !== undefined && (tc.round >= round || tc.highQC.round > highQC.round) ? { tc } : {}),
   };
   if (news.qc === undefined && news.tc === undefined) return still(live);
   const outcome = verifyCertificates(context.epoch, context.bls, live.verified, news);
   const adopted = adopt(context, { ...live, verified: outcome.verified }, outcome, clock);
+  // SY-5: both were verified; the owner of the tree says what that means.
+  const rival = outcome.qc !== undefined && isRival(highQC, outcome.qc);
   return {
     live: adopted.live,
-    effects: [...blamed(context, from, codesOf(outcome.refusals)), ...adopted.effects],
+    effects: [
+      ...blamed(context, from, codesOf(outcome.refusals)),
+      ...adopted.effects,
+      ...(rival ? [toManager(context, { type: 'highQc.adopted', qc: outcome.qc })] : []),
+    ],
   };
 }
+
+/** Of one round, for another block. */
+const isRival = (highQC: QuorumCertificate, { round, blockId }: QuorumCertificate): boolean =>
+  round === highQC.round && blockId !== highQC.blockId;
 
 /** CS-7. The sender's certificates first, then its statement, then the count. */
 export function receiveViewChange(

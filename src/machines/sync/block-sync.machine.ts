@@ -1,46 +1,70 @@
-/** The BlockSync chart: idle ⇄ fetching; it serves peers in both. Pure. */
+/** The BlockSync chart: starting → idle ⇄ fetching; while it fetches: advancing ⇄ stalled. Pure. */
+import { postpone } from '../vocabulary/index.ts';
 import { blockSyncSetup, initialBlockSync } from './block-sync.setup.ts';
 
 export const blockSyncMachine = blockSyncSetup.createMachine({
   id: 'block-sync',
   context: ({ input }) => initialBlockSync(input),
-  initial: 'idle',
+  initial: 'starting',
+  // What `running` handles, before that; and what was meant for an earlier life of this cell.
   on: {
-    'message.received': { actions: 'serveOrTake' },
-    'blocks.found': { actions: 'answerPeer' },
-    'storage.failed': { actions: 'forgetPeer' },
-    'peer.connected': { actions: 'recordConnected' },
-    'peer.disconnected': { actions: 'recordDisconnected' },
+    'blocks.wanted': { actions: postpone() },
+    'blocks.catchUpRequested': { actions: postpone() },
+    'blocks.committed': { actions: postpone() },
+    'tip.found': {},
+    'fetch.started': {},
+    'blocks.answered': {},
+    'fetch.failed': {},
+    'batches.persisted': {},
+    'storage.failed': {},
   },
   states: {
-    idle: {
-      on: { 'blocks.wanted': { target: 'fetching', actions: 'recordTarget' } },
+    starting: {
+      entry: 'requestTip',
+      on: {
+        'tip.found': { guard: 'isForThisRequest', target: 'running', actions: 'beginAtTip' },
+        'storage.failed': { guard: 'isForThisRequest', target: 'waiting' },
+      },
     },
-    fetching: {
-      initial: 'asking',
-      always: { guard: 'nothingIsMissing', target: 'idle' },
-      on: { 'blocks.wanted': { actions: 'recordTarget' } },
+    waiting: { after: { storageRetry: 'starting' } },
+    running: {
+      initial: 'idle',
+      on: {
+        'blocks.wanted': { actions: ['recordWanted', 'settle'] },
+        'blocks.catchUpRequested': { actions: ['recordAsker', 'settle'] },
+        'blocks.committed': { actions: ['recordCommitted', 'settle'] },
+        'fetch.started': { actions: 'recordStarted' },
+        'blocks.answered': { actions: ['takeAnswer', 'settle'] },
+        'fetch.failed': { actions: ['takeFailure', 'settle'] },
+        'batches.persisted': { actions: ['recordSaved', 'settle'] },
+        'storage.failed': { actions: ['saveLater', 'settle'] },
+        'review.due': { actions: ['forgetReview', 'settle'] },
+      },
       states: {
-        asking: {
-          entry: 'requestBlocks',
-          always: { guard: 'isAsked', target: 'awaiting' },
-          // Nobody is known to hold it.
-          after: { answerTimeout: { target: 'asking', reenter: true } },
-        },
-        awaiting: {
-          // A late answer helped, or the holder is gone.
-          always: { guard: 'anotherShouldBeAsked', target: 'asking' },
-          after: { answerTimeout: 'asking' },
-          on: {
-            'message.received': [
-              { guard: 'isAwaitedAnswer', target: 'weighing', actions: 'serveOrTake' },
-              { actions: 'serveOrTake' },
-            ],
+        idle: { always: { guard: 'somethingIsMissing', target: 'fetching' } },
+        fetching: {
+          entry: 'startProgress',
+          exit: 'endProgress',
+          initial: 'advancing',
+          always: { guard: 'nothingIsMissing', target: 'idle' },
+          states: {
+            advancing: {
+              entry: 'watchFromHere',
+              always: { guard: 'chainHasGrown', target: 'advancing', reenter: true },
+              after: {
+                stall: [
+                  { guard: 'isFarBehind', target: 'stalled' },
+                  { target: 'advancing', reenter: true },
+                ],
+              },
+            },
+            stalled: {
+              entry: 'askOthers',
+              always: { guard: 'chainHasGrown', target: 'advancing' },
+              after: { secondChance: { target: 'advancing', actions: ['failStalled', 'settle'] } },
+            },
           },
         },
-        weighing: { always: [{ guard: 'answerHelped', target: 'asking' }, { target: 'pausing' }] },
-        /** The holder had nothing, or lied: the next one is asked a little later. */
-        pausing: { after: { retryPause: 'asking' } },
       },
     },
   },

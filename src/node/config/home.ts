@@ -4,9 +4,15 @@ import { join } from 'node:path';
 export interface HomePaths {
   readonly home: string;
   readonly configFile: string;
+  /** [sync] alone. */
+  readonly syncConfigFile: string;
   readonly genesisFile: string;
   /** The chain's store: `src/storage/`. */
   readonly data: string;
+  /** A second chain that a full re-sync writes, and that takes the place of `data` at a start: `src/storage/chain-swap.ts`. */
+  readonly resyncData: string;
+  /** Of the application's state, for those that join. Within `data`: they belong to its chain, and go where it goes. */
+  readonly snapshots: string;
   /** The application's own; rebuilt from the chain when it is gone. */
   readonly applicationData: string;
   readonly keys: string;
@@ -20,8 +26,11 @@ export function homePaths(home: string): HomePaths {
   return {
     home,
     configFile: join(home, 'config', 'althing.toml'),
+    syncConfigFile: join(home, 'config', 'sync.toml'),
     genesisFile: join(home, 'config', 'genesis.json'),
     data: join(home, 'data'),
+    resyncData: join(home, 'data-resync'),
+    snapshots: join(home, 'data', 'snapshots'),
     applicationData: join(home, 'data', 'application'),
     keys: join(home, 'keys'),
     possessions: join(home, 'keys', 'possessions'),

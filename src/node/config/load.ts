@@ -1,12 +1,19 @@
 /**
  * The configuration of a node from its four sources: flag > environment (`ALTHING_P2P__LISTEN`) > file > default.
- * `resolveConfig` is pure; `loadConfig` reads the home's file. A wrong or unknown key refuses the whole, with its place.
+ * `resolveConfig` is pure; `loadConfig` reads the home's two files. A wrong or unknown key refuses the whole, with its place.
  */
 import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { homePaths } from './home.ts';
 import { locate } from './locate.ts';
-import { type Config, ORDERED_SETTINGS, SETTINGS, type SettingEntry } from './schema.ts';
+import {
+  type Config,
+  type ConfigFile,
+  fileOf,
+  ORDERED_SETTINGS,
+  SETTINGS,
+  type SettingEntry,
+} from './schema.ts';
 import type { RawValue } from './setting.ts';
 import { nearest } from './suggest.ts';
 
@@ -17,8 +24,15 @@ export interface ConfigOverride {
   readonly flag: string;
 }
 
+export interface TomlText {
+  readonly path: string;
+  readonly text: string;
+}
+
 export interface ConfigSources {
-  readonly file?: { readonly path: string; readonly text: string };
+  readonly file?: TomlText;
+  /** `config/sync.toml`: [sync], and nothing else. */
+  readonly syncFile?: TomlText;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly overrides: readonly ConfigOverride[];
 }
@@ -55,20 +69,26 @@ export type ConfigResult =
 /** Variables of the form `ALTHING_SECTION__KEY` are settings; other `ALTHING_…` are not this module's. */
 const VARIABLE = /^ALTHING_([A-Z0-9_]+?)__([A-Z0-9_]+)$/;
 
-/** Reads `config/althing.toml` of the home, if there is one, and resolves it with the other sources. */
+/** Reads `config/althing.toml` and `config/sync.toml` of the home, where they are, and resolves them with the other sources. */
 export function loadConfig(
   home: string,
   environment: ConfigSources['environment'],
   overrides: readonly ConfigOverride[],
 ): ConfigResult {
-  const path = homePaths(home).configFile;
-  try {
-    const text = readFileSync(path, 'utf8');
-    return resolveConfig({ file: { path, text }, environment, overrides });
-  } catch (cause) {
-    if (isMissing(cause)) return resolveConfig({ environment, overrides });
-    return { status: 'refused', problems: [{ where: path, message: `cannot be read: ${messageOf(cause)}` }] };
-  }
+  const { configFile, syncConfigFile } = homePaths(home);
+  const unread: ConfigProblem[] = [];
+  const [file, syncFile] = [readToml(configFile, unread), readToml(syncConfigFile, unread)];
+  const result = resolveConfig({
+    ...(file === undefined ? {} : { file }),
+    ...(syncFile === undefined ? {} : { syncFile }),
+    environment,
+    overrides,
+  });
+  if (unread.length === 0) return result;
+  return {
+    status: 'refused',
+    problems: [...unread, ...(result.status === 'refused' ? result.problems : [])],
+  };
 }
 
 /** The first source that names a key gives its value; every problem of every source is reported. */
@@ -76,7 +96,8 @@ export function resolveConfig(sources: ConfigSources): ConfigResult {
   const problems: ConfigProblem[] = [];
   const given = new Map<string, Candidate>();
   const sets = [
-    fromFile(sources, problems),
+    fromFile(sources.file, 'althing.toml', problems),
+    fromFile(sources.syncFile, 'sync.toml', problems),
     fromEnvironment(sources, problems),
     fromFlags(sources, problems),
   ];
@@ -121,7 +142,21 @@ interface Candidate {
   readonly where: string;
 }
 
-function fromFile({ file }: ConfigSources, problems: ConfigProblem[]): readonly Candidate[] {
+function readToml(path: string, problems: ConfigProblem[]): TomlText | undefined {
+  try {
+    return { path, text: readFileSync(path, 'utf8') };
+  } catch (cause) {
+    if (!isMissing(cause)) problems.push({ where: path, message: `cannot be read: ${messageOf(cause)}` });
+    return undefined;
+  }
+}
+
+/** @param holds whose sections may be in it */
+function fromFile(
+  file: TomlText | undefined,
+  holds: ConfigFile,
+  problems: ConfigProblem[],
+): readonly Candidate[] {
   if (file === undefined) return [];
   const place = (section: string, key?: string): string => {
     const { line, column } = locate(file.text, section, key) ?? { line: 1, column: 1 };
@@ -133,8 +168,12 @@ function fromFile({ file }: ConfigSources, problems: ConfigProblem[]): readonly 
       const known = [...new Set(SETTINGS.map((entry) => entry.section))];
       problems.push({
         where: place(section),
-        message: `unknown section [${section}]${hint(section, known)}`,
+        message: sectionless(section) ?? `unknown section [${section}]${hint(section, known)}`,
       });
+      return [];
+    }
+    if (fileOf(section) !== holds) {
+      problems.push({ where: place(section), message: `[${section}] belongs in config/${fileOf(section)}` });
       return [];
     }
     if (typeof members !== 'object' || members === null || Array.isArray(members)) {
@@ -201,10 +240,7 @@ function fromText(
   return [];
 }
 
-function parseToml(
-  { path, text }: { readonly path: string; readonly text: string },
-  problems: ConfigProblem[],
-): Readonly<Record<string, unknown>> {
+function parseToml({ path, text }: TomlText, problems: ConfigProblem[]): Readonly<Record<string, unknown>> {
   try {
     return parse(text, { unsafeKeyBehaviour: 'throw', maxDepth: 8 });
   } catch (cause) {
@@ -231,6 +267,12 @@ function disorder(settings: readonly ResolvedSetting[]): readonly ConfigProblem[
 
 function problemOf({ entry, value, where }: Candidate, message: string): ConfigProblem {
   return { where, message: `${entry.path} = ${JSON.stringify(value)}: ${message}` };
+}
+
+/** A key that stands where a section should. */
+function sectionless(name: string): string | undefined {
+  const entry = SETTINGS.find(({ key }) => key === name);
+  return entry && `${name} stands in no section: write [${entry.section}] above it`;
 }
 
 function unknownKey(section: string, key: string): string {

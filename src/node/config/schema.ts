@@ -1,9 +1,10 @@
 /**
- * Every configuration key of a node. The file `config/default.toml` is this table in writing; a test holds
- * the two together. Pure. Rules TP-1 to TP-7, CS-10, CS-11, docs/operator-guide.md.
+ * Every configuration key of a node. The files `config/default.toml` and `config/sync.toml` are this table in writing;
+ * tests hold them together. Pure. Rules TP-1 to TP-7, CS-10, CS-11, docs/operator-guide.md.
  */
 import type { z } from 'zod';
 import { address, choice, duration, flag, integer, list, ratio, type Setting, text } from './setting.ts';
+import { SYNC_ORDERS, SYNC_SETTINGS } from './sync-schema.ts';
 
 const MEBIBYTE = 1_048_576;
 /** A name or address in brackets, and a port from 1 to 65535. */
@@ -366,7 +367,23 @@ const runtime = {
   }),
 };
 
-export const SCHEMA = { node, p2p, rpc, consensus, time, mempool, storage, log, runtime };
+export const SCHEMA = {
+  node,
+  p2p,
+  rpc,
+  consensus,
+  time,
+  mempool,
+  storage,
+  log,
+  runtime,
+  sync: SYNC_SETTINGS,
+};
+
+/** The files of a home's configuration; each section is in one of them. */
+export const CONFIG_FILES = ['althing.toml', 'sync.toml'] as const;
+export type ConfigFile = (typeof CONFIG_FILES)[number];
+export const fileOf = (section: string): ConfigFile => (section === 'sync' ? 'sync.toml' : 'althing.toml');
 
 type Schema = typeof SCHEMA;
 type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
@@ -374,7 +391,7 @@ type CamelCase<Key extends string> = Key extends `${infer Head}_${infer Tail}`
   : Key;
 type ValueOf<Entry> = Entry extends { readonly type: z.ZodType<infer Value> } ? Value : never;
 
-/** The configuration that a node runs with: sections and keys of `config/default.toml`, keys in camel case. */
+/** The configuration that a node runs with: sections and keys of both files, keys in camel case. */
 export type Config = {
   readonly [Section in keyof Schema]: {
     readonly [Key in keyof Schema[Section] & string as CamelCase<Key>]: ValueOf<Schema[Section][Key]>;
@@ -405,4 +422,5 @@ export const ORDERED_SETTINGS: readonly { readonly lesser: string; readonly grea
   { lesser: 'time.answer_timeout_ms', greater: 'time.update_interval_ms' },
   { lesser: 'consensus.round_timeout_ms_min', greater: 'consensus.round_timeout_ms_max' },
   { lesser: 'consensus.round_timeout_ms_initial', greater: 'consensus.round_timeout_ms_max' },
+  ...SYNC_ORDERS,
 ];

@@ -1,6 +1,6 @@
 /**
  * What one configuration key is: its type, default, unit, source, and how text from a flag or the environment
- * becomes its value. Pure. Every key of `config/default.toml` is one of these.
+ * becomes its value. Pure. Every key of `config/default.toml` and `config/sync.toml` is one of these.
  */
 import { z } from 'zod';
 import { type Millis, millis } from '../../base/units.ts';
@@ -56,14 +56,14 @@ export const duration = (given: Range & Described): Setting<Millis> => {
 };
 
 /** A number that need not be whole. */
-export const ratio = (given: Range & Described): Setting<number> => ({
+export const ratio = (given: Range & Described & { readonly unit?: string }): Setting<number> => ({
   type: z
     .number('must be a number')
     .min(given.min, `must be at least ${given.min}`)
     .max(given.max, `must be at most ${given.max}`),
   ...described(given),
-  unit: 'factor',
-  form: 'a number',
+  unit: given.unit ?? 'factor',
+  form: given.unit === undefined ? 'a number' : `a number (${given.unit})`,
   fromText: (text) => (/^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : undefined),
 });
 

@@ -16,5 +16,9 @@ export const previousRound = (round: Round): Round | undefined =>
 export const maxRound = (left: Round, right: Round): Round => (left >= right ? left : right);
 
 export const nextHeight = (height: Height): Height => (height + 1) as Height;
+export const maxHeight = (left: Height, right: Height): Height => (left >= right ? left : right);
+export const minHeight = (left: Height, right: Height): Height => (left <= right ? left : right);
+/** So many heights above; `heights` is a whole number >= 0. */
+export const heightPlus = (height: Height, heights: number): Height => (height + heights) as Height;
 /** The height below; the genesis height is its own. */
 export const previousHeight = (height: Height): Height => (height > 0 ? ((height - 1) as Height) : height);

@@ -9,6 +9,7 @@ import type {
   BatchDigest,
   Block,
   BlockId,
+  CommitProof,
   Digest,
   Epoch,
   ExecutedState,
@@ -17,6 +18,7 @@ import type {
   Round,
 } from '../chain/types.ts';
 import type { CommittedBlock } from '../ports/storage.ts';
+import type { ForkEvidence } from '../sync/types.ts';
 import type { EpochContext } from './epoch.ts';
 import type { StorageRefusal } from './refusals.ts';
 
@@ -39,6 +41,8 @@ export interface TreeRoot {
   readonly time: WallTime;
   /** What its header states. */
   readonly executed: ExecutedState;
+  /** Verified: what committed it. Absent at genesis. */
+  readonly proof?: CommitProof;
 }
 
 export interface TreeBlock {
@@ -49,10 +53,12 @@ export interface TreeBlock {
 export interface BlockTree {
   readonly root: TreeRoot;
   readonly blocks: ReadonlyMap<BlockId, TreeBlock>;
-  /** Verified QCs by the block that they certify. */
+  /** Verified QCs by the block that they certify; nothing else is a proof. */
   readonly certificates: ReadonlyMap<BlockId, QuorumCertificate>;
   /** This node's own outcomes, by block. */
   readonly executed: ReadonlyMap<BlockId, ExecutedState>;
+  /** Two verified QCs of one round: from now on nothing is committed (SY-5). */
+  readonly fork?: Extract<ForkEvidence, { kind: 'RoundCertificates' }>;
 }
 
 /** Genesis as a root: `appHash` is what `initChain` answered. */
@@ -68,16 +74,20 @@ export function genesisRoot(epoch: EpochContext, genesis: { time: WallTime; appH
   };
 }
 
-/** A committed block as a root. */
-export function rootOf({ id, block }: TreeBlock): TreeRoot {
+/** A committed block as a root. `commitProof` is verified. */
+export function rootOf({
+  id,
+  block,
+  commitProof: proof,
+}: TreeBlock & Pick<CommittedBlock, 'commitProof'>): TreeRoot {
   const { epoch, round, height, parentId, time, executed } = block.header;
-  return { id, parentId, epoch, round, height, time, executed };
+  return { id, parentId, epoch, round, height, time, executed, proof };
 }
 
-/** A tree of the root alone. `rootQC` certifies it; `executed` are outcomes that this node knows, by block. */
+/** A tree of the root alone. `rootQC` certifies it and was verified, if it is held; `executed` are outcomes that this node knows, by block. */
 export function plantTree(
   root: TreeRoot,
-  rootQC: QuorumCertificate,
+  rootQC?: QuorumCertificate,
   executed: ReadonlyMap<BlockId, ExecutedState> = new Map<BlockId, ExecutedState>(),
 ): BlockTree {
   const outcomes = new Map(executed);
@@ -85,7 +95,7 @@ export function plantTree(
   return {
     root,
     blocks: new Map<BlockId, TreeBlock>(),
-    certificates: new Map([[root.id, rootQC]]),
+    certificates: new Map(rootQC === undefined ? [] : [[root.id, rootQC]]),
     executed: outcomes,
   };
 }
@@ -97,7 +107,10 @@ export type Insertion =
   | { readonly status: 'parentMissing'; readonly tree: BlockTree; readonly parentId: BlockId }
   | { readonly status: 'refused'; readonly tree: BlockTree; readonly refusal: StorageRefusal };
 
-/** Puts a verified block under its parent. A certified one (QC held or `certified`) is not bound by the round's limit. */
+/**
+ * Puts a block under its parent; the parent's QC inside it was verified. A certified one (QC held or `certified`) is not
+ * bound by the round's limit.
+ */
 export function insertBlock(tree: BlockTree, { id, block }: TreeBlock, certified = false): Insertion {
   const { root, blocks } = tree;
   if (id === root.id || blocks.has(id)) return { status: 'known', tree };
@@ -118,11 +131,35 @@ export function insertBlock(tree: BlockTree, { id, block }: TreeBlock, certified
   return { status: 'inserted', tree: certifyBlock(grown, block.qc) };
 }
 
+/**
+ * Puts blocks, parents before children, that a verified QC of a descendant proves, in one step. The QCs inside them are
+ * statements: none becomes a certificate of the tree. What joins nothing, or finds no room, is left out.
+ */
+export function insertProven(tree: BlockTree, nodes: readonly TreeBlock[]): BlockTree {
+  const { root } = tree;
+  const blocks = new Map(tree.blocks);
+  for (const node of nodes) {
+    const { header, qc } = node.block;
+    const { height, parentId } = header;
+    if (blocks.size >= BLOCKS_MAX) break;
+    if (height <= root.height || blocks.has(node.id)) continue;
+    if (parentId !== root.id && !blocks.has(parentId)) continue;
+    // No hash covers this field: the parent would be stored with the certificate of another block.
+    if (qc.blockId !== parentId) continue;
+    blocks.set(node.id, node);
+  }
+  return { ...tree, blocks };
+}
+
 /** Remembers a verified QC. Of blocks that are not held only the newest few are kept. */
 export function certifyBlock(tree: BlockTree, qc: QuorumCertificate): BlockTree {
-  if (tree.certificates.has(qc.blockId) || qc.epoch !== tree.root.epoch || qc.round <= tree.root.round) {
-    return tree;
+  if (tree.certificates.has(qc.blockId) || qc.epoch !== tree.root.epoch) return tree;
+  // SY-5: never two QCs of one round; two at one height in different rounds are normal.
+  const rival = [...tree.certificates.values()].find(({ round }) => round === qc.round);
+  if (rival !== undefined) {
+    return { ...tree, fork: { kind: 'RoundCertificates', first: rival, second: qc } };
   }
+  if (qc.round <= tree.root.round) return tree;
   const certificates = new Map(tree.certificates).set(qc.blockId, qc);
   const strangers = [...certificates.values()]
     .filter(({ blockId }) => blockId !== tree.root.id && !tree.blocks.has(blockId))
@@ -142,8 +179,15 @@ export type CommitStep =
   | { readonly status: 'nothing' }
   /** The QC commits a block whose chain is not held here: fetch it (CS-12). */
   | { readonly status: 'missing'; readonly id: BlockId }
-  /** The proof commits another block at the committed height: safety is broken, stop voting (SY-5). */
-  | { readonly status: 'conflict'; readonly committed: TreeRoot; readonly proof: QuorumCertificate };
+  /** Safety is broken, stop voting (SY-5): another block at the committed height, or two QCs of one round. */
+  | {
+      readonly status: 'conflict';
+      readonly height: Height;
+      readonly first: BlockId;
+      readonly second: BlockId;
+      /** Absent where nothing had to prove the first: it is genesis. */
+      readonly evidence?: ForkEvidence;
+    };
 
 /**
  * CS-5: a QC for b1 with parent b0, b1.round = b0.round + 1 and one epoch commits b0 and its uncommitted ancestors.
@@ -154,26 +198,45 @@ export function commitBy(tree: BlockTree, qc: QuorumCertificate): CommitStep {
   if (qc.round !== qc.parentRound + 1 || qc.epoch !== root.epoch) return { status: 'nothing' };
   const height = qc.height - 1;
   if (height === root.height && qc.parentId !== root.id) {
-    return { status: 'conflict', committed: root, proof: qc };
+    return conflictAtRoot(root, qc);
   }
   if (height <= root.height) return { status: 'nothing' };
   const path = pathTo(tree, qc.parentId);
   if (path.status === 'missing') return path;
   const blocks: CommittedBlock[] = [];
-  for (const { id, block } of path.blocks) {
-    const own = tree.certificates.get(id);
-    if (own === undefined) return { status: 'missing', id: qc.blockId };
+  for (const [index, { id, block }] of path.blocks.entries()) {
+    // What its child carries states the same, verified or not: the chain of ids below `qc` proves it.
+    const child = path.blocks[index + 1] ?? tree.blocks.get(qc.blockId);
+    const own = tree.certificates.get(id) ?? child?.block.qc;
+    if (own?.blockId !== id) return { status: 'missing', id: qc.blockId };
     blocks.push({ id, block, qc: own, commitProof: qc });
   }
   const [first, ...others] = blocks;
-  const newest = path.blocks.at(-1);
+  const newest = blocks.at(-1);
   if (first === undefined || newest === undefined) return { status: 'nothing' };
   const pruned = prune(tree, rootOf(newest));
   return { status: 'committed', blocks: [first, ...others], ...pruned };
 }
 
+function conflictAtRoot({ id: first, height, proof }: TreeRoot, qc: CommitProof): CommitStep {
+  const second = qc.parentId;
+  if (proof === undefined) return { status: 'conflict', height, first, second };
+  const evidence: ForkEvidence = {
+    kind: 'CommitProofs',
+    height,
+    first: { id: first, proof },
+    second: { id: second, proof: qc },
+  };
+  return { status: 'conflict', height, first, second, evidence };
+}
+
 /** The best that any QC in the tree commits: asked after a block or a certificate came, in whatever order they came. */
 export function commitReady(tree: BlockTree): CommitStep {
+  if (tree.fork !== undefined) {
+    const { first, second } = tree.fork;
+    const named = { height: first.height, first: first.blockId, second: second.blockId };
+    return { status: 'conflict', ...named, evidence: tree.fork };
+  }
   const newestFirst = [...tree.certificates.values()].sort((left, right) => right.round - left.round);
   for (const qc of newestFirst) {
     const step = commitBy(tree, qc);
@@ -215,10 +278,13 @@ export function expectedExecuted(tree: BlockTree, qc: QuorumCertificate): Execut
 /** Notes this node's outcome of a committed block. */
 export function noteExecuted(tree: BlockTree, id: BlockId, executed: ExecutedState): BlockTree {
   const noted = new Map(tree.executed).set(id, executed);
-  if (noted.size > EXECUTED_MAX) {
-    const [lowest] = [...noted].reduce((least, one) => (one[1].height < least[1].height ? one : least));
-    noted.delete(lowest);
+  if (noted.size <= EXECUTED_MAX) return { ...tree, executed: noted };
+  let lowest = id;
+  let { height } = executed;
+  for (const [each, outcome] of noted) {
+    if (outcome.height < height) [lowest, height] = [each, outcome.height];
   }
+  noted.delete(lowest);
   return { ...tree, executed: noted };
 }
 

@@ -6,8 +6,6 @@ import type {
   Address,
   BatchDigest,
   Block,
-  BlockId,
-  CertifiedBlock,
   Epoch,
   Height,
   QuorumCertificate,
@@ -15,6 +13,7 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../chain/types.ts';
+import type { SyncMessage } from '../sync/messages.ts';
 import type { TimeReplyMessage, TimeRequestMessage } from '../time/messages.ts';
 
 /** Why a validator asked for the next round. Travels beside the signed part. */
@@ -89,33 +88,6 @@ export interface GetBatchMessage {
   readonly digests: readonly BatchDigest[];
 }
 
-/** Asks for certified committed blocks from a height, oldest first. */
-export interface GetBlocksMessage {
-  readonly kind: 'GetBlocks';
-  readonly requestId: number;
-  readonly from: Height;
-  /** 1 to 256 */
-  readonly limit: number;
-}
-
-/** Asks for an uncommitted block and up to `ancestors` of its ancestors. */
-export interface GetBlockMessage {
-  readonly kind: 'GetBlock';
-  readonly requestId: number;
-  readonly id: BlockId;
-  /** 0 to 64 */
-  readonly ancestors: number;
-}
-
-/** Answer to GetBlocks and GetBlock: oldest first, each block's parent before it, capped in bytes. */
-export interface BlocksMessage {
-  readonly kind: 'Blocks';
-  readonly requestId: number;
-  readonly blocks: readonly CertifiedBlock[];
-  /** The sender's committed height. */
-  readonly height: Height;
-}
-
 /** Every message between validators that belongs to consensus, the mempool, catching up, or time. */
 export type PeerMessage =
   | ProposalMessage
@@ -126,9 +98,7 @@ export type PeerMessage =
   | BatchMessage
   | BatchAckMessage
   | GetBatchMessage
-  | GetBlocksMessage
-  | GetBlockMessage
-  | BlocksMessage
+  | SyncMessage
   | TimeRequestMessage
   | TimeReplyMessage;
 

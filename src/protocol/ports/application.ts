@@ -38,6 +38,8 @@ export interface FinalizeRequest {
   readonly time: WallTime;
   readonly proposer: Address;
   readonly transactions: readonly Uint8Array[];
+  /** The node has stored its results up to this height; the one below this block where it is left out (docs/applications.md). */
+  readonly storedHeight?: Height;
 }
 
 export interface BlockResult {
@@ -62,6 +64,11 @@ export interface ApplicationInfo {
   readonly version: string;
   /** Where it stands: the node replays the blocks above. Height 0 and its hash before any block. */
   readonly executed: ExecutedState;
+  /**
+   * It makes no state durable that is above `storedHeight`, so that it may be given blocks before the results of those
+   * before them are stored: many blocks then cost one wait for the disk. Left out: false.
+   */
+  readonly runsAhead?: boolean;
 }
 
 /** What a user of Althing writes. */
@@ -71,5 +78,31 @@ export interface Application {
   checkTx(transaction: Uint8Array): CheckResult | Promise<CheckResult>;
   finalizeBlock(request: FinalizeRequest): BlockResult | Promise<BlockResult>;
   query(path: string, data: Uint8Array, height?: Height): QueryResult | Promise<QueryResult>;
+  /** A snapshot of the state after the newest finalized block, to be read while others follow; undefined: not now. */
+  takeSnapshot?(): ApplicationSnapshot | undefined | Promise<ApplicationSnapshot | undefined>;
+  /**
+   * Begins from a snapshot, in place of `initChain`: the chunks as `takeSnapshot` gave them, in order, from peers that
+   * may lie. Then `info` says its height and the hash of what was restored, which is compared with the certified one.
+   * @throws (or rejects) with clear words when they cannot be read; what is left is deleted
+   */
+  restoreSnapshot?(snapshot: SnapshotOffer, chunks: SnapshotChunks): void | Promise<void>;
   close?(): void | Promise<void>;
+}
+
+/** Read once, in order; left early through the iterator's `return`. */
+export type SnapshotChunks = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+export interface SnapshotOffer {
+  /** The state after this height. */
+  readonly height: Height;
+  /** The application's own number for how the bytes are to be read. A whole number >= 0 */
+  readonly format: number;
+}
+
+/** One state has one sequence of chunks, on every node: then a newcomer may take each chunk from another peer. */
+export interface ApplicationSnapshot {
+  readonly executed: ExecutedState;
+  readonly format: number;
+  /** At least one, each of 1 to SNAPSHOT_CHUNK_BYTES_MAX bytes. Until they end the application keeps this state apart. */
+  readonly chunks: SnapshotChunks;
 }

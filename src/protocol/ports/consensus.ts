@@ -19,6 +19,8 @@ import type {
 } from '../chain/types.ts';
 import type { RoundDeadlines } from '../consensus/pacemaker.ts';
 import type { ProposalMessage, ViewChangeMessage, ViewChangeReason } from '../consensus/types.ts';
+import type { ForkEvidence } from '../sync/types.ts';
+import type { SyncStanding } from './sync.ts';
 
 /** How a round was entered (CS-2). */
 export type RoundEntry =
@@ -38,7 +40,7 @@ export interface RoundEntered {
   readonly deadlines: RoundDeadlines;
 }
 
-/** view-change → round-manager: a verified QC that is higher than all before. */
+/** view-change → round-manager: a verified QC that is higher than all before, or of the highest's round for another block (SY-5). */
 export interface HighQcAdopted {
   readonly type: 'highQc.adopted';
   readonly qc: QuorumCertificate;
@@ -146,10 +148,15 @@ export interface BlocksWanted {
   readonly holders: readonly Address[];
 }
 
-/** block-sync → round-manager: verified certified blocks, parents first. */
+/**
+ * block-sync → round-manager: certified blocks, each the parent of the next, proven by the chain of their ids below the
+ * certificates that were verified. Of the other certificates only the statements are known to hold (SY-8).
+ */
 export interface BlocksFetched {
   readonly type: 'blocks.fetched';
   readonly blocks: readonly CertifiedBlock[];
+  /** Verified: of the newest block, and what may prove a commit; at least one. By rising round. */
+  readonly verified: readonly QuorumCertificate[];
 }
 
 /** What the block tree knows about a proposal on `qc`, and what its leader needs to make one. */
@@ -166,6 +173,8 @@ export interface ChainFacts {
   readonly hasWork: boolean;
   /** TM-7: this node has adjusted time to propose by. */
   readonly mayPropose: boolean;
+  /** As network-sync says: shown, and no veto but for a proved fork (SY-7). */
+  readonly sync: SyncStanding;
   /** Round of the newest committed block. */
   readonly committedRound: Round;
 }
@@ -210,8 +219,10 @@ export interface ViewChangeOrdered {
   readonly type: 'viewChange.ordered';
 }
 
-/** round-manager → safety and the node's alarm: two commits differ at a height. Voting stops for good (SY-5). */
+/** round-manager, network-sync → safety and the node's alarm: two proofs contradict each other. Voting stops for good (SY-5). */
 export interface SafetyViolated {
   readonly type: 'safety.violated';
   readonly detail: string;
+  /** Kept on the disk before the node ends. */
+  readonly evidence?: ForkEvidence;
 }

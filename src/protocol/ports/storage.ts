@@ -14,6 +14,7 @@ import type {
   QuorumCertificate,
 } from '../chain/types.ts';
 import type { Outgoing, SafetyRecord } from '../consensus/types.ts';
+import type { SyncStorageReply, SyncStorageRequest } from './sync.ts';
 
 /** A committed block with the certificate of itself and the proof of its commit. */
 export interface CommittedBlock extends CertifiedBlock {
@@ -64,6 +65,7 @@ interface Request {
 }
 
 export type StorageRequest =
+  | SyncStorageRequest
   | ({ readonly type: 'recovery.requested' } & Request)
   /** One transaction: compare-and-set of the record by version, the block voted for, then the messages leave. */
   | ({
@@ -106,6 +108,7 @@ export type StorageRequest =
     } & Request);
 
 export type StorageReply =
+  | SyncStorageReply
   | { readonly type: 'recovery.found'; readonly tag: number; readonly recovered: Recovered }
   | { readonly type: 'record.persisted'; readonly tag: number; readonly version: number }
   | { readonly type: 'blocks.committed'; readonly tag: number; readonly height: Height }

@@ -66,11 +66,24 @@ export const KINDS: Readonly<Record<WireKind, KindRule>> = {
   Batch: rule(32, 'batches', 2 * MIB, 16, 2_000, 8_000),
   BatchAck: rule(33, 'control', 64 * KIB, 1_100, 2_000, 8_000),
   GetBatch: rule(34, 'sync', 64 * KIB, 1_100, 500, 2_000, 'any'),
-  GetBlocks: rule(48, 'sync', 256, 32, 200, 800, 'any'),
+  // 48 and 50 were GetBlocks and Blocks of version 1.1.
   GetBlock: rule(49, 'sync', 256, 32, 200, 800, 'any'),
-  Blocks: rule(50, 'sync', 2 * MIB, 8_000, 200, 800, 'any'),
+  GetBlocks: rule(51, 'sync', 256, 32, 200, 800, 'any'),
+  Blocks: rule(52, 'sync', 2 * MIB, 1_100, 200, 800, 'any'),
+  GetBlockHeight: rule(53, 'sync', 64, 16, 50, 200, 'any'),
+  BlockHeight: rule(54, 'sync', KIB, 64, 50, 200, 'any'),
+  GetGenesisHash: rule(55, 'sync', 64, 16, 50, 200, 'any'),
+  GenesisHash: rule(56, 'sync', 256, 16, 50, 200, 'any'),
+  GetBlockHash: rule(57, 'sync', 64, 16, 50, 200, 'any'),
+  BlockHash: rule(58, 'sync', 256, 16, 50, 200, 'any'),
+  GetChain: rule(59, 'sync', 64, 16, 4, 16, 'any'),
+  Chain: rule(60, 'sync', 16 * KIB, 1_024, 4, 16, 'any'),
+  GetSnapshot: rule(61, 'sync', 64, 16, 4, 16, 'any'),
+  Snapshot: rule(62, 'sync', 288 * KIB, 4_200, 4, 16, 'any'),
+  GetSnapshotChunk: rule(63, 'sync', 128, 16, 100, 400, 'any'),
   TimeRequest: rule(64, 'control', 64, 16, 8, 64, 'any'),
   TimeReply: rule(65, 'control', 128, 32, 8, 64),
+  SnapshotChunk: rule(66, 'sync', MIB + KIB, 16, 100, 400, 'any'),
 };
 
 /** Greatest length of any frame: what a connection takes at all. @unit bytes */

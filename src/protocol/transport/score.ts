@@ -58,10 +58,15 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   // Catching up.
   ['BLOCKS_NOT_GAPLESS', sync(50)],
   ['BAD_BLOCKS', sync(50)],
+  ['NOT_THE_WANTED_BLOCK', sync(50)],
+  ['CONTRADICTS_COMMITTED', sync(50)],
+  ['BATCH_NOT_NAMED', sync(50)],
   ['UNREQUESTED', sync(10)],
   ['SYNC_RATE_EXCEEDED', sync(0.5)],
   ['REQUEST_TIMEOUT', sync(2)],
   ['HEIGHT_WENT_BACK', sync(25)],
+  ['CLAIM_FALSE', sync(50)],
+  ['GENESIS_DIFFERS', consensus(BAN_AT)],
   // A clock that is off, or an application that differs: a fault, but perhaps not theirs.
   ['TIME_TOO_EARLY', consensus(2)],
   ['TIME_TOO_LATE', consensus(2)],

@@ -1,12 +1,16 @@
 /**
  * The truth, and with it up to sixteen messages that nobody needs: repetitions of all that was heard, true votes for far
- * rounds, requests for what does not exist, garbage. Rule SM-3; bounded by CS-13, MP-5, TP-6.
+ * rounds, requests for what does not exist,
+ * answers that nobody asked for, garbage. Rule SM-3; bounded by CS-13, MP-5, TP-6.
  */
 import { utf8 } from '../../base/bytes.ts';
+import type { RandomStream } from '../../base/random.ts';
 import { digestOf } from '../../protocol/chain/canonical.ts';
 import { parseBatchDigest, parseHeight } from '../../protocol/chain/parse.ts';
 import type { BatchDigest } from '../../protocol/chain/types.ts';
 import type { PeerMessage } from '../../protocol/consensus/types.ts';
+import type { SyncAnswer, SyncQuestion } from '../../protocol/sync/messages.ts';
+import { BLOCKS_MAX } from '../../protocol/transport/limits.ts';
 import type { Transit } from '../../transport/hub.ts';
 import { inventedId } from './equivocate.ts';
 import { instead, type LieModule, type LieTools } from './lie.ts';
@@ -21,7 +25,19 @@ const FAR = 1_000_000;
 const DIGESTS = 32;
 
 export const flood: LieModule = {
-  concerns: ['Proposal', 'Vote', 'QC', 'ViewChange', 'NewView', 'Batch', 'BatchAck', 'GetBatch', 'Blocks'],
+  concerns: [
+    'Proposal',
+    'Vote',
+    'QC',
+    'ViewChange',
+    'NewView',
+    'Batch',
+    'BatchAck',
+    'GetBatch',
+    'Blocks',
+    'BlockHeight',
+    'Chain',
+  ],
   lie(sent, tools) {
     const extras: Transit[] = [];
     for (let left = 1 + tools.draws.below(EXTRAS_MAX); left > 0; left -= 1) {
@@ -34,7 +50,7 @@ export const flood: LieModule = {
 
 function extra(tools: LieTools): PeerMessage | undefined {
   const { draws, memory, pen, epoch } = tools;
-  switch (draws.below(6)) {
+  switch (draws.below(7)) {
     case 0:
     case 1: {
       // A copy: whoever forwards cannot be told from whoever repeats.
@@ -54,15 +70,48 @@ function extra(tools: LieTools): PeerMessage | undefined {
         kind: draws.below(2) === 0 ? 'GetBatch' : 'BatchAck',
         digests: inventedDigests(draws.below(FAR)),
       };
-    case 4: {
-      const from = parseHeight(1 + draws.below(1_000));
-      return from === 'malformed'
-        ? undefined
-        : { kind: 'GetBlocks', requestId: draws.below(FAR), from, limit: 256 };
-    }
+    case 4:
+      return question(draws);
+    case 5:
+      return answer(tools);
     default:
       return { kind: 'Batch', bytes: utf8(`no batch at all ${draws.below(FAR)}`) };
   }
+}
+
+/** Questions about the chain: the dear and the cheap ones alike. */
+function question(draws: RandomStream): PeerMessage | undefined {
+  const requestId = draws.below(FAR);
+  const height = parseHeight(1 + draws.below(1_000));
+  if (height === 'malformed') return undefined;
+  const questions: readonly SyncQuestion[] = [
+    { kind: 'GetBlocks', requestId, from: height, limit: BLOCKS_MAX, withBatches: true },
+    { kind: 'GetBlockHeight', requestId },
+    { kind: 'GetGenesisHash', requestId },
+    { kind: 'GetBlockHash', requestId, height },
+    { kind: 'GetChain', requestId },
+    { kind: 'GetSnapshot', requestId },
+    { kind: 'GetSnapshotChunk', requestId, height, format: 1, chunk: 0 },
+  ];
+  return anyOf(questions, draws);
+}
+
+/** Answers that nobody asked for. */
+function answer({ draws, epoch }: LieTools): PeerMessage | undefined {
+  const requestId = draws.below(FAR);
+  const height = parseHeight(FAR + draws.below(FAR));
+  const id = inventedId(`flood ${requestId}`);
+  if (height === 'malformed' || id === undefined) return undefined;
+  const answers: readonly SyncAnswer[] = [
+    { kind: 'Blocks', requestId, blocks: [], batches: [], height },
+    { kind: 'BlockHeight', requestId, base: height, height, tipId: id, proof: epoch.rootQC },
+    { kind: 'GenesisHash', requestId, genesisHash: id },
+    { kind: 'BlockHash', requestId, height, id },
+    { kind: 'Chain', requestId, base: height, checkpoints: [{ height, id }] },
+    { kind: 'Snapshot', requestId },
+    { kind: 'SnapshotChunk', requestId },
+  ];
+  return anyOf(answers, draws);
 }
 
 function inventedDigests(from: number): readonly BatchDigest[] {

@@ -14,6 +14,7 @@ import { hideQc } from './hide-qc.ts';
 import type { LiarTools, LieModule, LieTools } from './lie.ts';
 import { lieClocks } from './lie-clocks.ts';
 import { lieHeights } from './lie-heights.ts';
+import { lieSync } from './lie-sync.ts';
 import { lieTimes } from './lie-times.ts';
 import { Memory } from './memory.ts';
 import { mutate } from './mutate.ts';
@@ -34,6 +35,7 @@ export const LIES: Readonly<Record<LieKind, LieModule>> = {
   flood,
   mutate,
   'lie-clocks': lieClocks,
+  'lie-sync': lieSync,
 };
 
 export const LIE_KINDS = Object.keys(LIES).filter((kind): kind is LieKind => Object.hasOwn(LIES, kind));

@@ -47,6 +47,10 @@ export class Memory {
       case 'Blocks':
         for (const { block, qc } of message.blocks) for (const one of [block.qc, qc]) this.#noteQc(one);
         return;
+      case 'BlockHeight':
+      case 'Chain':
+        if (message.proof !== undefined) this.#noteQc(message.proof);
+        return;
       default:
     }
   }

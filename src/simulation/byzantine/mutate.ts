@@ -5,12 +5,37 @@
 import { utf8 } from '../../base/bytes.ts';
 import type { RandomStream } from '../../base/random.ts';
 import { digestOf } from '../../protocol/chain/canonical.ts';
-import type { QuorumCertificate, TimeoutCertificate, Vote } from '../../protocol/chain/types.ts';
+import type { BlockId, QuorumCertificate, TimeoutCertificate, Vote } from '../../protocol/chain/types.ts';
 import type { PeerMessage, ProposalMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
+import type {
+  BlockHeightMessage,
+  BlocksMessage,
+  ChainMessage,
+  SnapshotMessage,
+  SyncMessage,
+} from '../../protocol/sync/messages.ts';
 import { inventedId } from './equivocate.ts';
 import { instead, type LieModule, type LieTools } from './lie.ts';
 import { epochBy, heightBy, NONE, type ProposalChange, roundBy, type TimeoutChange, timeBy } from './pen.ts';
 import { anyOf } from './stale-certificates.ts';
+
+const SYNC_KINDS = [
+  'GetBlocks',
+  'GetBlock',
+  'Blocks',
+  'GetBlockHeight',
+  'BlockHeight',
+  'GetGenesisHash',
+  'GenesisHash',
+  'GetBlockHash',
+  'BlockHash',
+  'GetChain',
+  'Chain',
+  'GetSnapshot',
+  'Snapshot',
+  'GetSnapshotChunk',
+  'SnapshotChunk',
+] as const satisfies readonly SyncMessage['kind'][];
 
 export const mutate: LieModule = {
   concerns: [
@@ -22,9 +47,7 @@ export const mutate: LieModule = {
     'Batch',
     'BatchAck',
     'GetBatch',
-    'GetBlocks',
-    'GetBlock',
-    'Blocks',
+    ...SYNC_KINDS,
     'TimeRequest',
     'TimeReply',
   ],
@@ -56,20 +79,147 @@ function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
     case 'BatchAck':
     case 'GetBatch':
       return { ...message, digests: [...message.digests, ...message.digests.slice(0, 1)] };
-    case 'GetBlocks':
-      return { ...message, from: heightBy(message.from, plusOrMinusOne(draws)) };
-    case 'GetBlock':
-      return { ...message, id: inventedId(`mutation of ${message.id}`) ?? message.id };
-    case 'Blocks':
-      return draws.below(2) === 0
-        ? { ...message, requestId: message.requestId + 1 }
-        : { ...message, blocks: message.blocks.slice(1) };
     case 'TimeRequest':
       return { ...message, requestId: message.requestId + 1 };
     case 'TimeReply':
       return draws.below(2) === 0
         ? { ...message, requestId: message.requestId + 1 }
         : { ...message, receivedMicros: message.repliedMicros, repliedMicros: message.receivedMicros };
+    default:
+      return draws.below(4) === 0
+        ? { ...message, requestId: message.requestId + 1 }
+        : mutatedSync(message, tools);
+  }
+}
+
+function mutatedSync(message: SyncMessage, tools: LieTools): SyncMessage {
+  const { draws } = tools;
+  const other = inventedId(`mutation ${draws.below(1_000_000)}`);
+  switch (message.kind) {
+    case 'GetBlocks':
+      return draws.below(4) === 0
+        ? { ...message, withBatches: !message.withBatches }
+        : { ...message, from: heightBy(message.from, plusOrMinusOne(draws)) };
+    case 'GetBlock':
+      return { ...message, id: other ?? message.id };
+    case 'Blocks':
+      return mutatedBlocks(message, tools);
+    case 'BlockHeight':
+      return mutatedClaim(message, tools);
+    case 'GenesisHash':
+      return { ...message, genesisHash: other ?? message.genesisHash };
+    case 'GetBlockHash':
+      return { ...message, height: heightBy(message.height, plusOrMinusOne(draws)) };
+    case 'BlockHash': {
+      const { id: _, ...unknown } = message;
+      return other === undefined || draws.below(3) === 0 ? unknown : { ...message, id: other };
+    }
+    case 'Chain':
+      return mutatedChain(message, tools);
+    case 'Snapshot':
+      return mutatedSnapshot(message, draws, other);
+    case 'GetSnapshotChunk':
+      return { ...message, chunk: message.chunk === 0 ? 1 : message.chunk - 1 };
+    case 'SnapshotChunk': {
+      const { bytes, ...none } = message;
+      if (bytes === undefined) return { ...message, bytes: utf8('no chunk at all') };
+      return draws.below(3) === 0 ? none : { ...message, bytes: withOneBitFlipped(bytes, draws) };
+    }
+    case 'GetBlockHeight':
+    case 'GetGenesisHash':
+    case 'GetChain':
+    case 'GetSnapshot':
+      return { ...message, requestId: message.requestId + 1 };
+  }
+}
+
+function mutatedBlocks(message: BlocksMessage, { draws }: LieTools): BlocksMessage {
+  const { blocks, batches } = message;
+  switch (draws.below(5)) {
+    case 0:
+      return { ...message, blocks: blocks.slice(1) };
+    case 1:
+      return { ...message, blocks: blocks.toReversed() };
+    case 2:
+      return { ...message, blocks: blocks.map(({ block }) => ({ block, qc: block.qc })) };
+    case 3:
+      return { ...message, height: heightBy(message.height, plusOrMinusOne(draws)) };
+    default:
+      return batches.length === 0
+        ? { ...message, batches: [utf8('a batch that nobody named')] }
+        : { ...message, batches: batches.map((bytes) => withOneBitFlipped(bytes, draws)) };
+  }
+}
+
+/** Another base, height or tip under a true proof, another proof under a true claim, or none. */
+function mutatedClaim(message: BlockHeightMessage, tools: LieTools): BlockHeightMessage {
+  const { draws, memory } = tools;
+  const { proof, ...unproved } = message;
+  switch (draws.below(6)) {
+    case 0:
+      return { ...message, base: heightBy(message.base, plusOrMinusOne(draws)) };
+    case 1:
+      return { ...message, height: heightBy(message.height, plusOrMinusOne(draws)) };
+    case 2:
+      return { ...message, base: heightBy(message.height, 1) };
+    case 3:
+      return { ...message, tipId: inventedId(`mutation of ${message.tipId}`) ?? message.tipId };
+    case 4:
+      return proof === undefined ? { ...message, height: heightBy(message.height, 1) } : unproved;
+    default: {
+      const some = proof ?? memory.qcs.at(-1);
+      return some === undefined ? unproved : { ...message, proof: otherQC(some, tools) };
+    }
+  }
+}
+
+function mutatedChain(message: ChainMessage, tools: LieTools): ChainMessage {
+  const { draws } = tools;
+  const { proof, ...unproved } = message;
+  const { checkpoints } = message;
+  const changed = draws.below(Math.max(1, checkpoints.length));
+  switch (draws.below(5)) {
+    case 0:
+      return { ...message, base: heightBy(message.base, plusOrMinusOne(draws)) };
+    case 1:
+      return { ...message, checkpoints: checkpoints.slice(0, -1) };
+    case 2:
+      return { ...message, checkpoints: checkpoints.toReversed() };
+    case 3:
+      return {
+        ...message,
+        checkpoints: checkpoints.map((one, place) =>
+          place === changed ? { ...one, id: inventedId(`mutation of ${one.id}`) ?? one.id } : one,
+        ),
+      };
+    default:
+      return proof === undefined || draws.below(2) === 0
+        ? unproved
+        : { ...message, proof: otherQC(proof, tools) };
+  }
+}
+
+function mutatedSnapshot(
+  message: SnapshotMessage,
+  draws: RandomStream,
+  other: BlockId | undefined,
+): SnapshotMessage {
+  const { manifest, ...none } = message;
+  if (manifest === undefined) return { ...message, requestId: message.requestId + 1 };
+  switch (draws.below(4)) {
+    case 0:
+      return none;
+    case 1:
+      return {
+        ...message,
+        manifest: { ...manifest, height: heightBy(manifest.height, plusOrMinusOne(draws)) },
+      };
+    case 2:
+      return { ...message, manifest: { ...manifest, format: manifest.format + 1 } };
+    default: {
+      const chunks = other === undefined ? manifest.chunks : [...manifest.chunks.slice(1), other];
+      return { ...message, manifest: { ...manifest, chunks } };
+    }
   }
 }
 

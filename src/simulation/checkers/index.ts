@@ -7,7 +7,7 @@ import type { PeerMessage } from '../../protocol/consensus/types.ts';
 import type { BlockExecuted } from '../../protocol/ports/execution.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
-import { Agreement } from './agreement.ts';
+import { Agreement, ONE_CHAIN } from './agreement.ts';
 import type { Report, Violation } from './claim.ts';
 import { Execution, type Unsettled } from './execution.ts';
 import { Livelock } from './livelock.ts';
@@ -52,6 +52,11 @@ export class SafetyChecker {
     return this.#agreement.committedHeight;
   }
 
+  /** Two honest nodes have committed different blocks. */
+  get isForked(): boolean {
+    return this.#counts.has(ONE_CHAIN);
+  }
+
   readonly report: Report = (claim, detail) => {
     const count = (this.#counts.get(claim) ?? 0) + 1;
     this.#counts.set(claim, count);
@@ -79,10 +84,8 @@ export class SafetyChecker {
         this.#certificates(from, { qc: message.highQC, tc: message.lastTC });
         return;
       case 'Blocks':
-        for (const { block, qc } of message.blocks) {
-          this.#certificates(from, { qc: block.qc });
-          this.#certificates(from, { qc });
-        }
+        // SY-8: those within were not verified by whoever fetched them; the newest vouches for all.
+        for (const { qc } of message.blocks.slice(-1)) this.#certificates(from, { qc });
     }
   }
 

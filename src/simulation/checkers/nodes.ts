@@ -17,13 +17,15 @@ import { Contents } from './contents.ts';
 import { Durability } from './durability.ts';
 import { checkEvidence } from './evidence.ts';
 import type { SafetyChecker } from './index.ts';
+import { SyncWatch, type WatchedSync } from './sync-watch.ts';
 import { TimeWatch, type WatchedClocks } from './time-watch.ts';
 
 type CommitsTold = Extract<ExecutionRequest, { readonly type: 'blocks.committed' }>;
 type ExpiryTold = Extract<MempoolReply, { readonly type: 'transactions.expired' }>;
 
 /** What a checker needs of a cluster. */
-export interface Watched extends WatchedClocks {
+export interface Watched extends WatchedClocks, WatchedSync {
+  readonly clock: WatchedClocks['clock'];
   readonly hub: Pick<Hub, 'counts'>;
 }
 
@@ -36,6 +38,7 @@ export class NodeChecker {
   readonly #contents: Contents;
   #blocks: Blocks | undefined;
   #times: TimeWatch | undefined;
+  #syncs: SyncWatch | undefined;
   #finished = false;
 
   constructor(checker: SafetyChecker, faulty: ReadonlySet<Address>) {
@@ -49,6 +52,7 @@ export class NodeChecker {
     this.#watched = watched;
     const times = new TimeWatch(watched, this.#checker.report);
     this.#times = times;
+    this.#syncs = new SyncWatch(watched, this.#faulty, this.#checker.report);
     this.#blocks = new Blocks(watched.epoch, () => times.latest, this.#checker.report);
     for (const { instance, disk } of watched.nodes) {
       if (instance.faulty) continue;
@@ -64,6 +68,7 @@ export class NodeChecker {
         checker.started(instance.address);
         this.#disks.get(instance)?.look();
         this.#times?.started(instance, process);
+        this.#syncs?.started(instance, process);
         if (!instance.faulty) this.#listen(instance, process.system);
       },
       timeSeen: (instance, time, isAdjusted) => this.#times?.seen(instance, time, isAdjusted),
@@ -74,6 +79,7 @@ export class NodeChecker {
       sent: (instance, to, message) => {
         if (instance.faulty) return;
         this.#disks.get(instance)?.sent(message);
+        this.#syncs?.sent(instance, message);
         if (message.kind === 'Proposal' && message.vote.validator === instance.address) {
           this.#times?.proposed(instance);
         }
@@ -106,6 +112,7 @@ export class NodeChecker {
       this.#disks.get(instance)?.look();
       if (process !== undefined) this.#judge(instance, process.system);
     }
+    this.#syncs?.finish(this.#checker.isForked);
     checkLinks(hub.counts, this.#checker.report);
     this.#checker.finish();
   }

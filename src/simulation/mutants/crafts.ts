@@ -14,7 +14,8 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../../protocol/chain/types.ts';
-import type { BlocksMessage, PeerMessage, ProposalMessage } from '../../protocol/consensus/types.ts';
+import type { PeerMessage, ProposalMessage } from '../../protocol/consensus/types.ts';
+import type { BlocksMessage } from '../../protocol/sync/messages.ts';
 import { heightBy, type Pen, penOf, roundBy, timeBy } from '../byzantine/pen.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Observer } from '../observer.ts';

@@ -4,6 +4,7 @@ import { OF_CERTIFICATES } from './of-certificates.ts';
 import { OF_CHAIN } from './of-chain.ts';
 import { OF_PACE } from './of-pace.ts';
 import { OF_SIGNING } from './of-signing.ts';
+import { OF_SYNC } from './of-sync.ts';
 import { OF_TIME } from './of-time.ts';
 
 export const MUTANTS: readonly Mutant[] = [
@@ -12,4 +13,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_CHAIN,
   ...OF_PACE,
   ...OF_TIME,
+  ...OF_SYNC,
 ];

@@ -7,6 +7,7 @@ import type { Cluster } from '../cluster.ts';
 import { runPlan } from '../run.ts';
 import { crafting } from './crafts.ts';
 import type { Finding } from './finding.ts';
+import { findingsOf } from './sync-trials.ts';
 import { isCraft, isTrialName, trialPlan } from './trials.ts';
 
 /** @unit ms of virtual time */
@@ -44,7 +45,9 @@ function violationsOf(seed: number): readonly Violation[] {
     cluster = made;
     stopEarly(made);
   };
-  const { violations, committedHeight } = runPlan(plan, { prepared, observers });
+  const report = runPlan(plan, { prepared, observers });
+  const { committedHeight } = report;
+  const violations = findingsOf(trial, report.violations);
   if (plan.ending.kind !== 'stop' || committedHeight >= COMMITS_MIN) return violations;
   return [...violations, { claim: COMMITS, detail: `height ${committedHeight} after ${plan.durationMs} ms` }];
 }
@@ -53,7 +56,7 @@ function violationsOf(seed: number): readonly Violation[] {
 function stopEarly(watched: Pick<Cluster, 'clock' | 'checker'>): void {
   const { clock, checker } = watched;
   clock.schedule(GLANCE_MS, () => {
-    if (checker.violations.length > 0) throw new Error('a checker has reported');
+    if (findingsOf(trial, checker.violations).length > 0) throw new Error('a checker has reported');
     stopEarly(watched);
   });
 }

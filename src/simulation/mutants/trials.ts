@@ -10,6 +10,7 @@ import { between, pick } from '../draws.ts';
 import type { Liar, LieKind, RunPlan, TimedAct } from '../plan.ts';
 import { planForLiveness, planOf } from '../swarm.ts';
 import { CRAFTS, type Craft } from './crafts.ts';
+import { SYNC_TRIALS, type SyncTrial, syncTrial } from './sync-trials.ts';
 
 const OWN_TRIALS = [
   'swarm',
@@ -31,10 +32,10 @@ const OWN_TRIALS = [
   'some-wrong-servers',
   'servers-gone',
 ] as const;
-export type TrialName = (typeof OWN_TRIALS)[number] | LieKind | Craft;
+export type TrialName = (typeof OWN_TRIALS)[number] | SyncTrial | LieKind | Craft;
 
 /** Own ones, one for each lie, one for each craft. */
-export const TRIALS: readonly TrialName[] = [...OWN_TRIALS, ...LIE_KINDS, ...CRAFTS];
+export const TRIALS: readonly TrialName[] = [...OWN_TRIALS, ...SYNC_TRIALS, ...LIE_KINDS, ...CRAFTS];
 
 export const isTrialName = (text: string): text is TrialName => TRIALS.some((name) => name === text);
 export const isCraft = (text: string): text is Craft => CRAFTS.some((name) => name === text);
@@ -120,6 +121,11 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
         acts: [...resubmissions(draws, nodes, 15_000), ...partitions(draws, nodes, 15_000)].sort(byTime),
         durationMs: 15_000,
       };
+    case 'behind':
+    case 'behind-and-a-liar':
+    case 'far-behind':
+    case 'fork':
+      return syncTrial(name, plan, draws);
     case 'unset-clocks':
     case 'unset-clocks-and-a-liar':
     case 'liar-alone-heard':

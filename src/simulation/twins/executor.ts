@@ -300,10 +300,10 @@ class ScenarioRun {
   /** Block fetching asks connected holders only; partitions of a scenario drop messages, they break no connection. */
   #connectAll(): void {
     this.clock.settle();
-    this.#places.forEach(({ blockSync }, instance) => {
+    this.#places.forEach(({ stateSync }, instance) => {
       for (const { address } of this.#signers) {
         if (address === this.#addressOf(instance)) continue;
-        this.#systems[instance]?.ref(blockSync).tell({ type: 'peer.connected', peer: address });
+        this.#systems[instance]?.ref(stateSync).tell({ type: 'peer.connected', peer: address });
       }
     });
   }

@@ -11,6 +11,8 @@ import { roundManagerMachine } from '../../machines/consensus/round-manager.mach
 import { safetyMachine } from '../../machines/consensus/safety.machine.ts';
 import { viewChangeMachine } from '../../machines/consensus/view-change.machine.ts';
 import { blockSyncMachine } from '../../machines/sync/block-sync.machine.ts';
+import { chainServerMachine } from '../../machines/sync/chain-server.machine.ts';
+import { stateSyncMachine } from '../../machines/sync/state-sync.machine.ts';
 import { blockIdOf, digestOf } from '../../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { Address, Block, BlockId, ExecutedState, Height } from '../../protocol/chain/types.ts';
@@ -31,6 +33,7 @@ import type {
 } from '../../protocol/ports/storage.ts';
 import type { TimeStatusRequested } from '../../protocol/ports/time.ts';
 import type { CellAddress } from '../../protocol/supervision/effect.ts';
+import { SYNC_DEFAULTS } from '../../protocol/sync/config.ts';
 import { ancestry, type HeldBlock } from '../../storage/ancestry.ts';
 
 /** What becomes of what an instance says and does. */
@@ -72,6 +75,8 @@ export interface ReplicaAddresses {
   readonly safety: CellAddress;
   readonly viewChange: CellAddress;
   readonly roundManager: CellAddress;
+  readonly chainServer: CellAddress;
+  readonly stateSync: CellAddress;
   readonly blockSync: CellAddress;
   readonly ground: CellAddress;
 }
@@ -80,6 +85,8 @@ export const replicaAddresses = (name: string): ReplicaAddresses => ({
   safety: `${name}/safety`,
   viewChange: `${name}/view-change`,
   roundManager: `${name}/round-manager`,
+  chainServer: `${name}/chain-server`,
+  stateSync: `${name}/state-sync`,
   blockSync: `${name}/block-sync`,
   ground: `${name}/ground`,
 });
@@ -96,8 +103,15 @@ export function cellFor(kind: PeerMessageKind, at: ReplicaAddresses): CellAddres
       return at.viewChange;
     case 'GetBlocks':
     case 'GetBlock':
+    case 'GetBlockHeight':
+    case 'GetGenesisHash':
+    case 'GetBlockHash':
+      return at.chainServer;
     case 'Blocks':
-      return at.blockSync;
+    case 'BlockHeight':
+    case 'GenesisHash':
+    case 'BlockHash':
+      return at.stateSync;
     default:
       return undefined;
   }
@@ -106,7 +120,7 @@ export function cellFor(kind: PeerMessageKind, at: ReplicaAddresses): CellAddres
 /** The cells of one instance, each a root of the system, in this order. */
 export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
   const { name, epoch, signer, bls, timeouts, genesisTime } = options;
-  const { safety, viewChange, roundManager, blockSync, ground } = replicaAddresses(name);
+  const { safety, viewChange, roundManager, stateSync, blockSync, ground } = replicaAddresses(name);
   const self = signer.address;
   const [storage, router, mempool] = [ground, ground, ground];
   return [
@@ -131,13 +145,27 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
         genesisTime,
         storage,
         blockSync,
-        commitListeners: [ground],
+        commitListeners: [ground, blockSync],
         alarm: ground,
         timeCoordinator: ground,
+        networkSync: ground,
       },
     }),
+    child(`${name}/chain-server`, chainServerMachine, { input: { epoch, bls, storage, router } }),
+    child(`${name}/state-sync`, stateSyncMachine, {
+      input: { epoch, self, bls, config: SYNC_DEFAULTS, storage, router, networkSync: ground },
+    }),
     child(`${name}/block-sync`, blockSyncMachine, {
-      input: { epoch, self, bls, storage, router, roundManager },
+      input: {
+        epoch,
+        self,
+        bls,
+        config: SYNC_DEFAULTS,
+        storage,
+        stateSync,
+        roundManager,
+        networkSync: ground,
+      },
     }),
   ];
 }
@@ -205,7 +233,11 @@ function receive(options: ReplicaOptions, context: GroundContext, message: Groun
     case 'recovery.requested':
     case 'block.requested':
     case 'blocks.requested':
-      context.tell(message.replyTo, found(state, message));
+    case 'tip.requested':
+    case 'blockIds.requested':
+    case 'reputations.requested':
+    case 'batches.requested':
+      context.tell(message.replyTo, found(state, message, options.epoch));
       break;
     case 'payload.requested':
       context.tell(message.replyTo, { type: 'payload.selected', tag: message.tag, batches: [] });
@@ -225,10 +257,19 @@ function receive(options: ReplicaOptions, context: GroundContext, message: Groun
 
 type Question = Extract<
   StorageRequest,
-  { type: 'recovery.requested' | 'block.requested' | 'blocks.requested' }
+  {
+    type:
+      | 'recovery.requested'
+      | 'block.requested'
+      | 'blocks.requested'
+      | 'tip.requested'
+      | 'blockIds.requested'
+      | 'reputations.requested'
+      | 'batches.requested';
+  }
 >;
 
-function found(state: Ground, question: Question): StorageReply {
+function found(state: Ground, question: Question, { rootQC }: EpochContext): StorageReply {
   const { tag } = question;
   const { height } = state;
   switch (question.type) {
@@ -243,6 +284,25 @@ function found(state: Ground, question: Question): StorageReply {
       const blocks = state.committed.slice(question.from - 1, question.from - 1 + ANSWER_BLOCKS_MAX);
       return { type: 'blocks.found', tag, blocks, height };
     }
+    case 'tip.requested': {
+      const tip = state.committed.at(-1);
+      const { executed } = state;
+      if (tip === undefined)
+        return { type: 'tip.found', tag, base: height, height, id: rootQC.blockId, executed };
+      const base = state.committed[0]?.block.header.height ?? height;
+      return { type: 'tip.found', tag, base, height, id: tip.id, proof: tip.commitProof, executed };
+    }
+    case 'blockIds.requested': {
+      const ids = question.heights.flatMap((at) => {
+        const id = state.committed[at - 1]?.id;
+        return id === undefined ? [] : [{ height: at, id }];
+      });
+      return { type: 'blockIds.found', tag, ids };
+    }
+    case 'reputations.requested':
+      return { type: 'reputations.found', tag, reputations: [] };
+    case 'batches.requested':
+      return { type: 'batches.found', tag, batches: [], missing: question.digests };
   }
 }
 

@@ -28,6 +28,12 @@ const KINDS = [
   'GetBlocks',
   'GetBlock',
   'Blocks',
+  'GetBlockHeight',
+  'BlockHeight',
+  'GetGenesisHash',
+  'GenesisHash',
+  'GetBlockHash',
+  'BlockHash',
 ] as const satisfies readonly PeerMessageKind[];
 
 const ours = z.strictObject({

@@ -11,6 +11,7 @@ import { KINDS, kindByNumber, type WireKind } from '../../protocol/transport/kin
 import type { WireMessage } from '../../protocol/transport/messages.ts';
 import type { FrameRefusal } from '../../protocol/transport/refusal.ts';
 import { PROTOCOL_VERSION } from '../../protocol/transport/version.ts';
+import { type ChainRefusal, readChain, writeChain } from './chain.ts';
 import { StructureScanner } from './prescan.ts';
 import { BODIES } from './schemas.ts';
 
@@ -45,12 +46,20 @@ const refused = (refusal: FrameRefusal): { readonly outcome: 'refused'; readonly
 /** The message in its one encoding. Refused when we ourselves would refuse it: too large, or not of its shape. */
 export function encode(message: WireMessage): Encoding {
   const { kind, ...body } = message;
+  if (message.kind !== 'Blocks') return encodeBody(kind, body);
+  const writing = writeChain(message.blocks);
+  return writing.outcome === 'refused'
+    ? refused(misplaced(writing))
+    : encodeBody(kind, { ...body, blocks: writing.bytes });
+}
+
+function encodeBody(kind: WireKind, body: object): Encoding {
   const parsed = parseBody(kind, body);
   if (parsed.outcome === 'refused') return parsed;
   const rule = KINDS[kind];
   const bytes =
-    message.kind === 'Batch'
-      ? packBytes(rule.number, message.bytes)
+    kind === 'Batch' && 'bytes' in body && body.bytes instanceof Uint8Array
+      ? packBytes(rule.number, body.bytes)
       : new Uint8Array(pack(rule.number, parsed.body));
   if (bytes.byteLength > rule.bytesMax) {
     return refused({ code: 'FRAME_TOO_LARGE', kind, bytes: bytes.byteLength, bytesMax: rule.bytesMax });
@@ -96,11 +105,42 @@ export function decodeBody(kind: WireKind, bytes: Uint8Array): Decoding {
   if (structure !== undefined) return refused({ code: 'STRUCTURE', kind, ...structure });
   const raw = unpack(bytes);
   if (raw === MALFORMED) return refused({ code: 'NOT_CANONICAL', kind });
+  if (kind === 'Blocks') return blocksOf(raw, bytes.byteLength);
   const parsed = parseBody(kind, raw);
   if (parsed.outcome === 'refused') return parsed;
   if (!isItsEncoding(kind, parsed.body, bytes)) return refused({ code: 'NOT_CANONICAL', kind });
   return { outcome: 'decoded', message: messageOf(kind, parsed.body) };
 }
+
+/** As for any kind; but the byte string of the blocks has one encoding anyway, and so have keys in their one order. */
+function blocksOf(raw: unknown, frameBytes: number): Decoding {
+  const parsed = BODIES.Blocks.safeParse(raw);
+  if (!parsed.success) return refused(malformed('Blocks', parsed.error));
+  const { data } = parsed;
+  if (!hasItsOrder(raw, data)) return refused({ code: 'NOT_CANONICAL', kind: 'Blocks' });
+  const reading = readChain(data.blocks);
+  if (reading.outcome === 'refused') return refused(misplaced(reading));
+  const batches = data.batches.map((bytes) => keptApart(bytes, frameBytes));
+  return { outcome: 'decoded', message: { kind: 'Blocks', ...data, blocks: reading.blocks, batches } };
+}
+
+const hasItsOrder = (raw: unknown, body: object): boolean => {
+  const keys = Object.keys(body);
+  return (
+    typeof raw === 'object' && raw !== null && Object.keys(raw).every((key, place) => key === keys[place])
+  );
+};
+
+/** Whoever keeps a batch keeps at most twice its bytes: one that is half of the frame stays in it, others are copied. */
+const keptApart = (bytes: Uint8Array, frameBytes: number): Uint8Array =>
+  bytes.byteLength * 2 >= frameBytes ? bytes : bytes.slice();
+
+const misplaced = ({ index, problem }: ChainRefusal): FrameRefusal => ({
+  code: 'SCHEMA',
+  kind: 'Blocks',
+  path: `blocks.${index}`,
+  problem,
+});
 
 const MALFORMED: unique symbol = Symbol('malformed');
 
@@ -125,9 +165,13 @@ function parseBody(kind: WireKind, raw: unknown): ParsedBody {
   const schema: z.ZodType<object> = BODIES[kind];
   const parsed = schema.safeParse(raw);
   if (parsed.success) return { outcome: 'parsed', body: parsed.data };
-  const issue = parsed.error.issues[0];
+  return refused(malformed(kind, parsed.error));
+}
+
+function malformed(kind: WireKind, { issues }: z.ZodError): FrameRefusal {
+  const [issue] = issues;
   const path = issue?.path.map(String).join('.') ?? '';
-  return refused({ code: 'SCHEMA', kind, path, problem: issue?.message ?? 'malformed' });
+  return { code: 'SCHEMA', kind, path, problem: issue?.message ?? 'malformed' };
 }
 
 /** The gateway's one statement of trust: `BODIES[kind]` has checked that `body` is the body of `kind`. */

@@ -11,7 +11,6 @@ import type {
   BatchReference,
   Block,
   BlockId,
-  CertifiedBlock,
   Digest,
   Epoch,
   Header,
@@ -22,9 +21,18 @@ import type {
   TimeoutGroup,
   Vote,
 } from '../../protocol/chain/types.ts';
+import {
+  CHECKPOINTS_MAX,
+  type ChainCheckpoint,
+  SNAPSHOT_CHUNK_BYTES_MAX,
+  SNAPSHOT_CHUNKS_MAX,
+  type SnapshotManifest,
+} from '../../protocol/sync/messages.ts';
 import type { WireKind } from '../../protocol/transport/kinds.ts';
 import {
   ADDRESS_RECORDS_MAX,
+  ANSWER_BATCHES_MAX,
+  BATCH_BYTES_MAX,
   BATCH_REFERENCES_MAX,
   BLOCKS_MAX,
   DIGESTS_MAX,
@@ -33,8 +41,12 @@ import {
 } from '../../protocol/transport/limits.ts';
 import type { AddressRecord, WireMessage } from '../../protocol/transport/messages.ts';
 
-/** The body of a kind: the message without its name, which is in the envelope. */
-export type Body<Kind extends WireKind> = Omit<Extract<WireMessage, { kind: Kind }>, 'kind'>;
+/** A message without its name, which is in the envelope. */
+type Unnamed<Kind extends WireKind> = Omit<Extract<WireMessage, { kind: Kind }>, 'kind'>;
+/** The body of a kind as msgpack sees it; blocks are one byte string (`chain.ts`). */
+export type Body<Kind extends WireKind> = Kind extends 'Blocks'
+  ? Omit<Unnamed<'Blocks'>, 'blocks'> & { readonly blocks: Uint8Array }
+  : Unnamed<Kind>;
 
 /** Tells a brand's schema by its name: the checks are the schema's, the brand is this gateway's. */
 const branded = <Branded>(schema: z.ZodType): z.ZodType<Branded> => schema as z.ZodType<Branded>;
@@ -127,7 +139,25 @@ const header: z.ZodType<Header> = z.strictObject({
   vrfProof: bytesWithin(0, 96),
 });
 const block: z.ZodType<Block> = z.strictObject({ header, qc });
-const certifiedBlock: z.ZodType<CertifiedBlock> = z.strictObject({ block, qc });
+const batches = z.custom<readonly Uint8Array[]>(
+  (value) =>
+    Array.isArray(value) &&
+    value.length <= ANSWER_BATCHES_MAX &&
+    value.every(
+      (item) => item instanceof Uint8Array && item.byteLength > 0 && item.byteLength <= BATCH_BYTES_MAX,
+    ),
+  `expected at most ${ANSWER_BATCHES_MAX} byte strings`,
+);
+const checkpoint: z.ZodType<ChainCheckpoint> = z.strictObject({ height, id: blockId });
+const manifest: z.ZodType<SnapshotManifest> = z.strictObject({
+  height,
+  format: whole,
+  bytes: z
+    .int()
+    .min(0)
+    .max(SNAPSHOT_CHUNKS_MAX * SNAPSHOT_CHUNK_BYTES_MAX),
+  chunks: listOf(digest, 0, SNAPSHOT_CHUNKS_MAX),
+});
 const addressRecord: z.ZodType<AddressRecord> = z.strictObject({
   host: z
     .string()
@@ -183,9 +213,48 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
   Batch: z.strictObject({ bytes: z.instanceof(Uint8Array) }),
   BatchAck: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),
   GetBatch: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),
-  GetBlocks: z.strictObject({ requestId, from: height, limit: z.int().min(1).max(BLOCKS_MAX) }),
+  GetBlocks: z.strictObject({
+    requestId,
+    from: height,
+    limit: z.int().min(1).max(BLOCKS_MAX),
+    withBatches: z.boolean(),
+  }),
   GetBlock: z.strictObject({ requestId, id: blockId, ancestors: z.int().min(0).max(64) }),
-  Blocks: z.strictObject({ requestId, blocks: listOf(certifiedBlock, 0, BLOCKS_MAX), height }),
+  Blocks: z.strictObject({ requestId, blocks: z.instanceof(Uint8Array), batches, height }),
+  GetBlockHeight: z.strictObject({ requestId }),
+  BlockHeight: z.strictObject({
+    requestId,
+    base: height,
+    height,
+    tipId: blockId,
+    proof: qc.exactOptional(),
+  }),
+  GetGenesisHash: z.strictObject({ requestId }),
+  GenesisHash: z.strictObject({ requestId, genesisHash: digest }),
+  GetBlockHash: z.strictObject({ requestId, height }),
+  BlockHash: z.strictObject({ requestId, height, id: blockId.exactOptional() }),
+  GetChain: z.strictObject({ requestId }),
+  Chain: z.strictObject({
+    requestId,
+    base: height,
+    proof: qc.exactOptional(),
+    checkpoints: listOf(checkpoint, 0, CHECKPOINTS_MAX),
+  }),
+  GetSnapshot: z.strictObject({ requestId }),
+  Snapshot: z.strictObject({ requestId, manifest: manifest.exactOptional() }),
+  GetSnapshotChunk: z.strictObject({
+    requestId,
+    height,
+    format: whole,
+    chunk: z
+      .int()
+      .min(0)
+      .max(SNAPSHOT_CHUNKS_MAX - 1),
+  }),
+  SnapshotChunk: z.strictObject({
+    requestId,
+    bytes: bytesWithin(0, SNAPSHOT_CHUNK_BYTES_MAX).exactOptional(),
+  }),
   TimeRequest: z.strictObject({ requestId }),
   TimeReply: z.strictObject({
     requestId,

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type KvOptions, kv } from '../../../src/application/kv/kv.ts';
@@ -107,7 +108,7 @@ describe('the kv application', () => {
     expect(await valueOfKey(application, 'wrong')).toEqual(['', 'does not exist']);
   });
 
-  it('has one hash for one history, another for every other, and keeps it over empty blocks', async () => {
+  it('has one hash for one state, whatever led to it, and another for every other', async () => {
     const hashes = async (...blocks: readonly (readonly string[])[]) => {
       const application = await started();
       let last = (await application.info()).executed.appHash;
@@ -115,11 +116,22 @@ describe('the kv application', () => {
         last = (await block(application, index + 1, ...texts)).appHash;
       return last;
     };
-    expect(await hashes(['a=1', 'b=2'])).toBe(await hashes(['a=1', 'b=2']));
-    expect(await hashes(['a=1', 'b=2'])).not.toBe(await hashes(['b=2', 'a=1']));
-    expect(await hashes(['a=1', 'b=2'])).not.toBe(await hashes(['a=1'], ['b=2']));
+    const one = await hashes(['a=1', 'b=2']);
+    expect(await hashes(['b=2', 'a=1'])).toBe(one);
+    expect(await hashes(['a=1'], ['b=2'])).toBe(one);
+    expect(await hashes(['a=9', 'b=9'], [], ['b=2', 'a=1', 'b=2'])).toBe(one);
+    expect(await hashes(['a=1', 'b=2'], [])).toBe(one);
+    expect(await hashes(['a=2', 'b=1'])).not.toBe(one);
+    expect(await hashes(['a=1'])).not.toBe(one);
     expect(await hashes(['ab', 'c'])).not.toBe(await hashes(['a', 'bc']));
-    expect(await hashes(['a=1'], [])).toBe(await hashes(['a=1']));
+  });
+
+  it('has a hash of its validators too', async () => {
+    const application = await started();
+    const before = (await application.info()).executed.appHash;
+    const nodeKey = Buffer.from(validator('a', 1n).nodeKey).toString('base64');
+    expect((await block(application, 1, `val:${nodeKey}!9`)).appHash).not.toBe(before);
+    expect((await block(application, 2, `val:${nodeKey}!3`)).appHash).toBe(before);
   });
 });
 
@@ -219,5 +231,165 @@ describe('kv on disk', () => {
     const remove = await block(second, 82, `val:${base64(validator('b', 1n).nodeKey)}!0`);
     expect(remove.results).toMatchObject([{ code: 0 }]);
     await second.close?.();
+  });
+});
+
+/** All of the state, as it is read while `meanwhile` goes on. */
+async function snapshotOf(
+  application: Application,
+  meanwhile: () => Promise<unknown> | undefined = () => undefined,
+) {
+  const snapshot = await application.takeSnapshot?.();
+  if (snapshot === undefined) throw new Error('no snapshot');
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of snapshot.chunks) {
+    chunks.push(chunk);
+    await meanwhile();
+  }
+  return { ...snapshot, chunks };
+}
+
+describe('snapshots of kv (SY-10)', () => {
+  const texts = fc.array(
+    fc.nat(400).map((index) => `k${index}=${'x'.repeat(index)}`),
+    { maxLength: 300, size: 'max' },
+  );
+
+  it('lead a new application to the same state and hash, in memory and on disk, and over a restart', async () => {
+    await fc.assert(
+      fc.asyncProperty(texts, texts, async (before, after) => {
+        const first = await started({}, { motto: 'með lögum' });
+        await block(first, 1, ...before);
+        const { executed, format, chunks } = await snapshotOf(first);
+        const dir = folder();
+        for (const options of [{}, { dir }]) {
+          const second = await started(options);
+          await second.restoreSnapshot?.({ height: executed.height, format }, chunks);
+          expect((await second.info()).executed).toEqual(executed);
+          if (options.dir !== undefined) await second.close?.();
+        }
+        const third = opened({ dir });
+        expect((await third.info()).executed).toEqual(executed);
+        const change = `val:${base64(validator('b', 1n).nodeKey)}!0`;
+        const next = await block(first, 2, ...after, change);
+        expect((await block(third, 2, ...after, change)).appHash).toBe(next.appHash);
+        for (const key of ['motto', 'k0', 'k200', 'k400']) {
+          expect(await valueOfKey(third, key)).toEqual(await valueOfKey(first, key));
+        }
+        await third.close?.();
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('are the same bytes on every node, whatever its history of restarts', async () => {
+    const made = Array.from({ length: 400 }, (_, index) => `key${(index * 7) % 331}=${index}`);
+    const dir = folder();
+    const memory = await started();
+    let disk = await started({ dir, flushHeights: 1, foldBytes: 1_000 });
+    for (let at = 1; at <= 10; at += 1) {
+      const mine = made.slice(40 * (at - 1), 40 * at);
+      await block(memory, at, ...mine);
+      await block(disk, at, ...mine);
+      await disk.close?.();
+      disk = opened({ dir, flushHeights: 1, foldBytes: 1_000 });
+      const from = (await disk.info()).executed.height;
+      if (from === 0) disk = await started({ dir, flushHeights: 1, foldBytes: 1_000 });
+      for (let again = from + 1; again <= at; again += 1) {
+        await block(disk, again, ...made.slice(40 * (again - 1), 40 * again));
+      }
+    }
+    const [left, right] = [await snapshotOf(memory), await snapshotOf(disk)];
+    expect(right.executed).toEqual(left.executed);
+    expect(Buffer.concat(right.chunks).equals(Buffer.concat(left.chunks))).toBe(true);
+    const restored = await started();
+    await restored.restoreSnapshot?.({ height: height(10), format: 1 }, left.chunks);
+    expect(Buffer.concat((await snapshotOf(restored)).chunks).equals(Buffer.concat(left.chunks))).toBe(true);
+    await disk.close?.();
+  });
+
+  it('are of the height at which they were taken, whatever blocks follow while they are read', async () => {
+    const application = await started();
+    const value = 'v'.repeat(400_000);
+    await block(application, 1, ...['a', 'b', 'c', 'd', 'e'].map((key) => `${key}=${value}`));
+    let at = 1;
+    const { executed, format, chunks } = await snapshotOf(application, () => {
+      at += 1;
+      return block(
+        application,
+        at,
+        'a=1',
+        'e=1',
+        `new${at}=1`,
+        `val:${base64(validator('b', 1n).nodeKey)}!9`,
+      );
+    });
+    expect(at).toBeGreaterThan(3);
+    const second = await started();
+    await second.restoreSnapshot?.({ height: executed.height, format }, chunks);
+    expect((await second.info()).executed).toEqual(executed);
+    expect(executed.height).toBe(1);
+    expect(await valueOfKey(second, 'e')).toEqual([value, 'exists']);
+  });
+
+  it('are one at a time', async () => {
+    const application = await started();
+    const first = await application.takeSnapshot?.();
+    expect(first).toBeDefined();
+    expect(await application.takeSnapshot?.()).toBeUndefined();
+  });
+
+  it('that cannot be read change nothing, and say why', async () => {
+    const first = await started();
+    await block(first, 1, 'a=1');
+    const { executed, format, chunks } = await snapshotOf(first);
+    const { height: at } = executed;
+    const dir = folder();
+    const second = await started({ dir }, { kept: 'yes' });
+    const before = await second.info();
+    const cut = chunks.map((chunk) => chunk.subarray(0, -1));
+    await expect(second.restoreSnapshot?.({ height: at, format }, cut)).rejects.toThrow(
+      'the snapshot cannot be read: it ends within a pair',
+    );
+    await expect(second.restoreSnapshot?.({ height: at, format: 9 }, chunks)).rejects.toThrow(
+      'a snapshot of format 9; this program reads format 1',
+    );
+    expect(await second.info()).toEqual(before);
+    expect(await valueOfKey(second, 'kept')).toEqual(['yes', 'exists']);
+    await block(second, 1, 'b=1');
+    await expect(second.restoreSnapshot?.({ height: at, format }, chunks)).rejects.toThrow(
+      'a snapshot is for a new application, this one has executed height 1',
+    );
+    await second.close?.();
+  });
+});
+
+describe('the file of kv', () => {
+  it('of version 1 is refused with words, and left as it is', () => {
+    const dir = folder();
+    const old = new DatabaseSync(join(dir, 'kv.db'));
+    old.exec('CREATE TABLE standing (id INTEGER PRIMARY KEY, height INTEGER, app_hash TEXT, size INTEGER)');
+    old.close();
+    expect(() => opened({ dir })).toThrow(/kv\.db: a file of kv version 1, this program writes version 2/);
+    const again = new DatabaseSync(join(dir, 'kv.db'));
+    expect(again.prepare('SELECT name FROM sqlite_schema').all()).toHaveLength(1);
+    again.close();
+  });
+
+  it('whose pairs are not those that it was written with is refused', async () => {
+    const dir = folder();
+    const first = await started({ dir, flushHeights: 1 });
+    await block(first, 1, 'a=1');
+    await block(first, 2, 'b=1');
+    await block(first, 3, 'c=1');
+    await first.close?.();
+    const file = new DatabaseSync(join(dir, 'kv.db'));
+    const [row] = file.prepare('SELECT height, pairs FROM changes ORDER BY height').all();
+    const pairs = row?.['pairs'];
+    if (!(pairs instanceof Uint8Array)) throw new Error('no pairs');
+    pairs[pairs.byteLength - 1] = 50;
+    file.prepare('UPDATE changes SET pairs = ? WHERE height = ?').run(pairs, Number(row?.['height']));
+    file.close();
+    expect(() => opened({ dir })).toThrow(/kv\.db: what is in it has another hash than it had/);
   });
 });

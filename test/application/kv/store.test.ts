@@ -16,7 +16,7 @@ it('tells why a flush failed, also where SQLite has rolled back by itself (RLIMI
       const changed = new Map([['key', 'v'.repeat(letters)]]);
       const executed = { height, appHash: '00'.repeat(32) };
       try {
-        store.flush({ executed, size: 1, changed, all: changed, validators: [] });
+        store.flush({ executed, changed, all: changed, validators: [] });
         console.log('flushed');
       } catch (error) {
         console.log(error.message);

@@ -50,7 +50,7 @@ export async function eventually<Value>(
 async function freeBasePort(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const base = 20_000 + Math.floor(Math.random() * 1_200) * 10;
-    const ports = [0, 1, 2, 3].flatMap((index) => [base + 10 * index, base + 10 * index + 1]);
+    const ports = [0, 1, 2, 3, 4].flatMap((index) => [base + 10 * index, base + 10 * index + 1]);
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return base;
   }
@@ -173,6 +173,8 @@ export interface Answer {
   readonly response?: { readonly value: string | null };
   readonly height?: string;
   readonly hash?: string;
+  readonly app_hash?: string;
+  readonly block_id?: { readonly hash: string };
   readonly tx_result?: { readonly code: number };
   readonly check_tx?: { readonly code: number };
 }

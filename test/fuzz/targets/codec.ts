@@ -4,6 +4,7 @@ import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import type { WireMessage } from '../../../src/protocol/transport/messages.ts';
 import { decode, encode } from '../../../src/transport/codec/codec.ts';
 import { MESSAGES } from '../../transport/codec/arbitraries.ts';
+import { blocksChanged } from '../forms/chain.ts';
 import { MSGPACK } from '../forms/msgpack.ts';
 import { claim, type Target } from '../target.ts';
 
@@ -40,7 +41,7 @@ export const codec: Target = {
   name: 'codec',
   what: 'frames of every kind into the decoder, and what it gives into the encoder',
   covers: ['/src/transport/codec/', '/src/protocol/transport/kinds'],
-  mutations: MSGPACK,
+  mutations: [...MSGPACK, blocksChanged],
   dictionary: words(),
   bytesMax: 2 * 1024 * 1024 + 64,
   window: 3_000,

@@ -61,6 +61,7 @@ import {
   voteFor,
   world,
 } from '../../protocol/consensus/fixture.ts';
+import { blocksChanged } from '../forms/chain.ts';
 import { MSGPACK } from '../forms/msgpack.ts';
 import { claim, type Target } from '../target.ts';
 import { words } from './codec.ts';
@@ -121,6 +122,7 @@ export const messages = (): readonly PeerMessage[] => [
     kind: 'Blocks',
     requestId: 1,
     blocks: blocks.flatMap((block, index) => ({ block, qc: qcs[index] ?? epoch.rootQC })),
+    batches: [],
     height: height(2),
   },
 ];
@@ -135,7 +137,7 @@ export const consensus: Target = {
   name: 'consensus',
   what: 'decoded proposals, votes, QCs, timeouts, new views and blocks into the rules, as they came and signed anew',
   covers: ['/src/protocol/consensus/', '/src/protocol/chain/'],
-  mutations: MSGPACK,
+  mutations: [...MSGPACK, blocksChanged],
   dictionary: words(),
   bytesMax: 64 * 1024,
   window: 1_500,

@@ -3,6 +3,7 @@ import type { Target } from '../target.ts';
 
 export const TARGETS: ReadonlyMap<string, () => Promise<Target>> = new Map<string, () => Promise<Target>>([
   ['codec', async () => (await import('./codec.ts')).codec],
+  ['chain', async () => (await import('./chain.ts')).chain],
   ['consensus', async () => (await import('./consensus.ts')).consensus],
   ['mempool', async () => (await import('./mempool.ts')).mempool],
   ['handshake', async () => (await import('./handshake.ts')).handshake],

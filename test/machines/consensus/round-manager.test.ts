@@ -44,6 +44,7 @@ const input = {
   commitListeners: ['executor', 'mempool'],
   alarm: 'alarm',
   timeCoordinator: 'time',
+  networkSync: 'network-sync',
 };
 const { blocks, qcs } = chainOf(
   place,
@@ -95,11 +96,23 @@ const candidate = (block: Block) =>
     blockId: idOf(place, block),
     block,
   }) as const;
-const fetched = (from: number, to: number) =>
+const fetched = (from: number, to: number, verified: readonly QuorumCertificate[] = [qcAt(to)]) =>
   ({
     type: 'blocks.fetched',
     blocks: blocks.slice(from - 1, to).map((block, index) => ({ block, qc: qcAt(from + index) })),
+    verified,
   }) as const;
+/** As a liar may send it: every signature but the newest is worth nothing. */
+const unsigned = (from: number, to: number) => {
+  const worthless = (qc: QuorumCertificate) => ({ ...qc, signature: new Uint8Array(96) });
+  return {
+    ...fetched(from, to),
+    blocks: blocks.slice(from - 1, to).map((block, index) => ({
+      block: { ...block, qc: worthless(block.qc) },
+      qc: worthless(qcAt(from + index)),
+    })),
+  };
+};
 const durable = (tag: number) => ({ type: 'blocks.committed', tag, height: height(1) }) as const;
 type Sent = Parameters<typeof toldTo>[0];
 const commits = (effects: Sent) =>
@@ -168,6 +181,7 @@ describe('round-manager chart: recovery', () => {
       { type: 'peer.disconnected', peer: addressAt(1) } as const,
       candidate(blockAt(1)),
       { type: 'time.changed', mayPropose: true } as const,
+      { type: 'sync.statusChanged', status: { kind: 'InSync' }, forkProved: false } as const,
       durable(1),
       found(77),
       failed(77, 'recovery.requested'),
@@ -196,6 +210,16 @@ describe('round-manager chart: time (TM-7)', () => {
     expect(toldTo(chart.send({ type: 'time.changed', mayPropose: true }), 'rm/round/0/1')).toEqual([]);
     const taken = toldTo(chart.send({ type: 'time.changed', mayPropose: false }), 'rm/round/0/1');
     expect(taken).toMatchObject([{ type: 'facts.changed', facts: { mayPropose: false } }]);
+  });
+
+  it('asks how sync stands when it starts, and tells the round what it hears (SY-7)', () => {
+    const chart = reach.start(input);
+    const asked = toldTo(chart.send(found()), 'network-sync');
+    expect(asked).toEqual([{ type: 'sync.statusRequested', replyTo: 'rm' }]);
+    chart.send(entered(1));
+    const heard = { status: { kind: 'Critical', reason: 'a fork' }, forkProved: true } as const;
+    const told = toldTo(chart.send({ type: 'sync.statusChanged', ...heard }), 'rm/round/0/1');
+    expect(told).toMatchObject([{ type: 'facts.changed', facts: { sync: heard } }]);
   });
 });
 
@@ -263,8 +287,28 @@ describe('round-manager chart: commit (CS-5)', () => {
       type: 'highQc.adopted',
       qc: { ...proof, round: round(9), parentRound: round(8) },
     });
-    expect(toldTo(violated, 'safety')).toMatchObject([{ type: 'safety.violated' }]);
-    expect(toldTo(violated, 'alarm')).toHaveLength(1);
+    const first = { id: idOf(place, blockAt(1)), proof: qcAt(2) };
+    const evidence = { kind: 'CommitProofs', height: 1, first, second: { id: proof.parentId } };
+    expect(toldTo(violated, 'safety')).toMatchObject([{ type: 'safety.violated', evidence }]);
+    expect(toldTo(violated, 'alarm')).toEqual(toldTo(violated, 'safety'));
+  });
+
+  it('tells of two QCs of one round, both as evidence, and commits no more (SY-5)', () => {
+    const { chart } = committing();
+    const rival = blockOn(place, qcAt(1), 2, { time: GENESIS_TIME + 99 });
+    const violated = chart.send({ ...fetched(3, 4), verified: [qcOf(place, rival), qcAt(4)] });
+    const evidence = { kind: 'RoundCertificates', first: qcAt(2), second: qcOf(place, rival) };
+    expect(toldTo(violated, 'safety')).toMatchObject([{ type: 'safety.violated', evidence }]);
+    expect(toldTo(violated, 'alarm')).toEqual(toldTo(violated, 'safety'));
+    expect(commits(violated)).toEqual([]);
+  });
+
+  it('two QCs at one height in different rounds are normal (SY-5)', () => {
+    const { chart } = committing();
+    const rival = blockOn(place, qcAt(1), 9, { time: GENESIS_TIME + 99 });
+    const got = chart.send({ ...fetched(3, 4), verified: [qcAt(4), qcOf(place, rival)] });
+    expect(toldTo(got, 'alarm')).toEqual([]);
+    expect(commits(got)).toMatchObject([{ blocks: { length: 2 } }]);
   });
 });
 
@@ -289,6 +333,64 @@ describe('round-manager chart: fetching (CS-12)', () => {
     expect(toldTo(orphan, 'storage')).toEqual([]);
     expect(toldTo(orphan, 'view-change')).toMatchObject([
       { type: 'certificates.received', qc: { round: 21 } },
+    ]);
+  });
+
+  it('a whole batch is one commit, and only what is still uncommitted is stored as certified', () => {
+    const chart = running();
+    const got = toldTo(chart.send(fetched(1, 128)), 'storage');
+    expect(got.map(({ type }) => type)).toEqual(['blocks.commitRequested', 'blocks.certified']);
+    expect(got).toMatchObject([
+      { blocks: { length: 127 } },
+      { blocks: [{ block: { header: { height: 128 } } }] },
+    ]);
+    expect(liveOf(chart).tree.blocks.size).toBe(1);
+  });
+
+  it('of fetched blocks only the verified QCs are certificates, proofs, or told to view-change (SY-8)', () => {
+    const chart = running();
+    const got = chart.send(unsigned(1, 100));
+    expect([...liveOf(chart).tree.certificates.values()]).toEqual([qcAt(100)]);
+    expect(toldTo(got, 'view-change').filter(({ type }) => type === 'certificates.received')).toEqual([
+      { type: 'certificates.received', from: addressAt(0), qc: qcAt(100) },
+    ]);
+    const asked = blocks.slice(0, 99).map((block) => {
+      const id = idOf(place, block);
+      return { id, qc: { blockId: id }, commitProof: qcAt(100) };
+    });
+    expect(commits(got)).toMatchObject([{ blocks: asked }]);
+  });
+
+  it('fetched blocks without a verified proof of a commit are held, and committed by the next one', () => {
+    const chart = running();
+    const skipping = blockOn(place, qcAt(3), 9);
+    const gap = qcOf(place, skipping);
+    const got = chart.send({
+      type: 'blocks.fetched',
+      blocks: [...unsigned(1, 3).blocks, { block: skipping, qc: gap }],
+      verified: [gap],
+    });
+    expect(commits(got)).toEqual([]);
+    expect(toldTo(got, 'storage')).toMatchObject([{ type: 'blocks.certified', blocks: { length: 4 } }]);
+    const next = blockOn(place, gap, 10);
+    const blocksOfNext = [{ block: next, qc: qcOf(place, next) }];
+    expect(
+      commits(chart.send({ type: 'blocks.fetched', blocks: blocksOfNext, verified: [qcOf(place, next)] })),
+    ).toMatchObject([{ blocks: { length: 4 } }]);
+  });
+
+  it('after a restart the QCs inside stored blocks prove nothing: only the record and the commit proof do', () => {
+    const chart = reach.start(input);
+    const [tip, ...above] = unsigned(1, 4).blocks;
+    if (tip === undefined) throw new Error('no tip');
+    const { recovered, ...rest } = found();
+    const committed = { id: tip.qc.blockId, ...tip, commitProof: qcAt(2) };
+    const stored = { ...recovered, committed, blocks: above.map(({ block }) => block) };
+    const begun = chart.send({ ...rest, recovered: stored });
+    expect(commits(begun)).toEqual([]);
+    expect([...liveOf(chart).tree.certificates.values()]).toEqual([qcAt(2)]);
+    expect(commits(chart.send({ type: 'highQc.adopted', qc: qcAt(4) }))).toMatchObject([
+      { blocks: { length: 2 } },
     ]);
   });
 

@@ -40,6 +40,7 @@ const facts = (change: Partial<ChainFacts> = {}): ChainFacts => ({
   namedBatches: [],
   hasWork: true,
   mayPropose: true,
+  sync: { status: { kind: 'InSync' }, forkProved: false },
   committedRound: round(0),
   ...change,
 });
@@ -48,6 +49,7 @@ const unknown: ChainFacts = {
   namedBatches: [],
   hasWork: true,
   mayPropose: true,
+  sync: { status: { kind: 'InSync' }, forkProved: false },
   committedRound: round(0),
 };
 
@@ -271,6 +273,25 @@ describe('round chart: proposing (CS-9, CS-10)', () => {
     expect(toldTo(chart.send({ type: 'proposal.missed' }), 'router')).toMatchObject([
       { outgoing: [{ to: 'all', message: { kind: 'QC', qc: { round: 1 } } }] },
     ]);
+  });
+});
+
+describe('round chart: syncBeforeProduction (SY-7)', () => {
+  const proposing = (sync: ChainFacts['sync']) =>
+    toldTo(start(LEADER, { facts: facts({ sync }) }).effects, 'mempool');
+
+  it('composes whatever a poll says: production is not blocked when nobody is ahead', () => {
+    for (const status of [
+      { kind: 'Unknown', reason: 'nobody has answered' },
+      { kind: 'LargeGap', gap: 500 },
+      { kind: 'Critical', reason: 'peers say so' },
+    ] as const) {
+      expect(proposing({ status, forkProved: false })).toMatchObject([{ type: 'payload.requested' }]);
+    }
+  });
+
+  it('composes nothing once a fork was proved (SY-5)', () => {
+    expect(proposing({ status: { kind: 'Critical', reason: 'a fork' }, forkProved: true })).toEqual([]);
   });
 });
 

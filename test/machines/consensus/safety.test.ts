@@ -153,6 +153,13 @@ describe('safety chart: halted', () => {
     expect(writing.snapshot.value).toBe('halted');
   });
 
+  it('signs nothing from the start where a fork was proved in an earlier life (SY-5)', () => {
+    const chart = reach.start({ ...input, isForked: true });
+    expect(chart.snapshot.value).toBe('halted');
+    chart.send(found(1));
+    expect(toldTo(chart.send(voteFor(1)), 'round')).toMatchObject([{ code: 'SAFETY_HALTED' }]);
+  });
+
   it('answers every request with a refusal once safety was violated, also the one on its way (CS-3)', () => {
     const chart = busy();
     const effects = chart.send({ type: 'safety.violated', detail: 'x' });

@@ -10,7 +10,9 @@ import {
   blockOn,
   chainOf,
   GENESIS_EXECUTED,
+  GENESIS_TIME,
   height,
+  qcOf,
   round,
   tcOf,
   timeoutBy,
@@ -161,6 +163,19 @@ describe('view-change chart: certificates (CS-2, CS-13)', () => {
       chart.send(from(2, { kind: 'QC', qc: qcAt(inRound) }));
     }
     expect(place.bls.calls).toEqual(before);
+  });
+
+  it('tells round-manager of another block certified in the round of the high QC, once its signature holds (SY-5)', () => {
+    const chart = running();
+    chart.send(from(1, { kind: 'QC', qc: qcAt(2) }));
+    const other = qcOf(place, blockOn(place, qcAt(1), 2, { time: GENESIS_TIME + 77 }));
+    expect(other.blockId).not.toBe(qcAt(2).blockId);
+    const forged = { ...other, signature: qcAt(1).signature };
+    expect(toldTo(chart.send(from(1, { kind: 'QC', qc: forged })), 'round-manager')).toEqual([]);
+    const told = toldTo(chart.send(from(1, { kind: 'QC', qc: other })), 'round-manager');
+    expect(told).toEqual([{ type: 'highQc.adopted', qc: other }]);
+    expect(roundOf(chart)).toBe(3);
+    expect(toldTo(chart.send(from(1, { kind: 'QC', qc: qcAt(2) })), 'round-manager')).toEqual([]);
   });
 
   it('tells round-manager of a higher QC that does not move the round', () => {

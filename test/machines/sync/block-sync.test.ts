@@ -1,285 +1,358 @@
+/** Tier 2: the chart's ways, and what round-manager wants at once. Rules CS-12, SY-8, SY-11, SY-12, SY-14. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { blockSyncMachine } from '../../../src/machines/sync/block-sync.machine.ts';
-import type { Address, CertifiedBlock } from '../../../src/protocol/chain/types.ts';
-import type { PeerMessage } from '../../../src/protocol/consensus/types.ts';
-import { blockOn, chainOf, height, qcOf, world } from '../../protocol/consensus/fixture.ts';
-import { reachOf, toldTo } from '../reach.ts';
+import { millis } from '../../../src/base/units.ts';
+import { height, present } from '../../protocol/consensus/fixture.ts';
+import { answerOf, everyRound, honest, longChain, type PeerModel, silent } from './block-sync.peers.ts';
+import { newReach, Rig, type RigOptions } from './block-sync.rig.ts';
 
-const place = world([1n, 1n, 1n, 1n, 1n]);
-const [self, ...holders] = place.validators.map(({ address }) => address);
-if (self === undefined) throw new Error('a set has validators');
-const reach = reachOf(blockSyncMachine, 'block-sync');
-const input = {
-  epoch: place.epoch,
-  self,
-  bls: place.bls,
-  storage: 'storage',
-  router: 'router',
-  roundManager: 'round-manager',
-};
-const { blocks, qcs } = chainOf(
-  place,
-  Array.from({ length: 40 }, (_, index) => index + 1),
+const reach = newReach();
+const chain = longChain(everyRound(160));
+/** Rounds of even numbers: all certified, none committed. */
+const loose = longChain(
+  everyRound(200).map((one) => one * 2),
+  false,
 );
-const certified: readonly CertifiedBlock[] = blocks.flatMap((block, index) => {
-  const qc = qcs[index];
-  return qc === undefined ? [] : [{ block, qc }];
-});
-
-const wanted = (at: number, committed = 0) => {
-  const target = certified[at - 1]?.qc;
-  if (target === undefined) throw new Error(`no height ${at}`);
-  return { type: 'blocks.wanted', target, committedHeight: height(committed), holders } as const;
-};
-
-function fetching(at: number) {
-  const chart = reach.start(input);
-  return { chart, effects: chart.send(wanted(at)) };
-}
-
-type Asked = { readonly to: Address; readonly message: Extract<PeerMessage, { requestId: number }> };
-
-/** What was asked of whom, by the effects of a step. */
-function asked(effects: Parameters<typeof toldTo>[0]): readonly Asked[] {
-  return toldTo(effects, 'router').flatMap((message) => {
-    const outgoing = 'outgoing' in message ? message['outgoing'] : undefined;
-    if (!Array.isArray(outgoing)) return [];
-    return outgoing.map(({ to, message: sent }) => ({ to: to[0], message: sent }));
-  });
-}
-
-const only = (effects: Parameters<typeof toldTo>[0]): Asked => {
-  const [first] = asked(effects);
-  if (first === undefined) throw new Error('nothing was asked');
-  return first;
-};
-
-const answer = ({ to, message }: Asked, from: number, to_: number, by: Address = to) =>
-  ({
-    type: 'message.received',
-    from: by,
-    message: {
-      kind: 'Blocks',
-      requestId: message.requestId,
-      blocks: certified.slice(from - 1, to_),
-      height: height(40),
-    },
-  }) as const;
+/** One peer's answer with blocks is waited for longer than the watchdog waits. */
+const SLOW = { blockFetchTimeout: millis(600_000), tier2TimeoutPerBlock: millis(20_000) };
+const three = (model: PeerModel): readonly PeerModel[] => [model, model, model];
+const rigOf = (options: Partial<RigOptions> = {}) =>
+  new Rig(reach, { chain, peers: three(honest(chain)), ...options });
 
 afterAll(() => expect(reach.missing()).toEqual([]));
 
-describe('block-sync chart: fetching (CS-12)', () => {
-  it('asks for a near target with its ancestors, and hands proven blocks to round-manager', () => {
-    const { chart, effects } = fetching(3);
-    const request = only(effects);
-    expect(request.message).toMatchObject({ kind: 'GetBlock', ancestors: 2 });
-    const got = chart.send(answer(request, 1, 3));
-    expect(toldTo(got, 'round-manager')).toMatchObject([{ type: 'blocks.fetched', blocks: { length: 3 } }]);
-    expect(chart.snapshot.value).toBe('idle');
+describe('block-sync: start (SY-12)', () => {
+  it('derives the height from the store, and asks again when that fails', () => {
+    const rig = rigOf({ tip: 100, refuses: 2 });
+    expect(rig.state).toBe('starting');
+    rig.advance(5);
+    expect(rig.state).toBe('waiting');
+    rig.advance(1_100);
+    expect(rig.state).toEqual({ running: 'idle' });
+    expect(rig.context.tip).toEqual({ height: 100, id: chain.ids[99] });
   });
 
-  it('fetches a far target in pieces of 32 by height', () => {
-    const { chart, effects } = fetching(40);
-    const request = only(effects);
-    expect(request.message).toMatchObject({ kind: 'GetBlocks', from: 1, limit: 32 });
-    const next = only(chart.send(answer(request, 1, 32)));
-    expect(next.message).toMatchObject({ kind: 'GetBlock', ancestors: 7 });
-    chart.send(answer(next, 33, 40));
-    expect(chart.snapshot.value).toBe('idle');
-  });
-
-  it('asks every holder in turn when none answers, with an even number of them too', () => {
-    const { chart, effects } = fetching(3);
-    const turns = [only(effects).to];
-    for (const wait of [300, 600, 1_200]) turns.push(only(chart.elapse(wait)).to);
-    chart.elapse(2_400);
-    chart.elapse(4_000);
-    chart.elapse(4_000);
-    expect(new Set(turns)).toEqual(new Set(holders));
-  });
-
-  it('asks nobody while no holder is known, and the new ones when they are', () => {
-    const chart = reach.start(input);
-    expect(asked(chart.send({ ...wanted(3), holders: [] }))).toEqual([]);
-    expect(asked(chart.elapse(300))).toEqual([]);
-    chart.send(wanted(5));
-    expect(only(chart.elapse(600)).message).toMatchObject({ kind: 'GetBlock', ancestors: 4 });
-  });
-
-  it('asks a holder that it can reach, and another as soon as that one is gone', () => {
-    const [, , third, fourth] = holders;
-    const chart = reach.start(input);
-    for (const peer of [third, fourth]) chart.send({ type: 'peer.connected', peer: peer ?? self });
-    const first = only(chart.send(wanted(3)));
-    expect([third, fourth]).toContain(first.to);
-    const second = only(chart.send({ type: 'peer.disconnected', peer: first.to }));
-    expect([third, fourth].filter((one) => one !== first.to)).toEqual([second.to]);
-    expect(asked(chart.send({ type: 'peer.disconnected', peer: second.to }))).toEqual([]);
-    expect(only(chart.send({ type: 'peer.connected', peer: first.to })).to).toBe(first.to);
-  });
-
-  it('asks the others too when all that it can reach were asked in vain: it may not have heard of them', () => {
-    const [first] = holders;
-    if (first === undefined) throw new Error('there is a holder');
-    const chart = reach.start(input);
-    chart.send({ type: 'peer.connected', peer: first });
-    const turns = [only(chart.send(wanted(3))).to];
-    for (const wait of [300, 600, 1_200, 2_400, 4_000]) turns.push(only(chart.elapse(wait)).to);
-    expect(turns[0]).toBe(first);
-    expect(new Set(turns)).toEqual(new Set(holders));
-    // Somebody comes: asked at once, before anybody else.
-    const another = holders.find((holder) => holder !== first && holder !== turns.at(-1));
-    if (another === undefined) throw new Error('there are several holders');
-    chart.send({ type: 'peer.disconnected', peer: first });
-    expect(only(chart.send({ type: 'peer.connected', peer: another })).to).toBe(another);
-  });
-
-  it('goes down from the target by its ancestors where nothing of them is committed', () => {
-    const { chart, effects } = fetching(40);
-    const up = only(effects);
-    expect(up.message).toMatchObject({ kind: 'GetBlocks', from: 1 });
-    chart.send(answer(up, 1, 0));
-    const down = only(chart.elapse(100));
-    expect(down.message).toMatchObject({ kind: 'GetBlock', id: certified[39]?.qc.blockId, ancestors: 31 });
-    const half = chart.send(answer(down, 9, 40));
-    expect(toldTo(half, 'round-manager')).toEqual([]);
-    const rest = only(half);
-    expect(rest.message).toMatchObject({ kind: 'GetBlock', id: certified[7]?.qc.blockId, ancestors: 7 });
-    const joined = chart.send(answer(rest, 1, 8));
-    expect(toldTo(joined, 'round-manager')).toMatchObject([
-      { blocks: { length: 32, 0: certified[0] } },
-      { blocks: { length: 8, 7: certified[39] } },
-    ]);
-    expect(chart.snapshot.value).toBe('idle');
-  });
-
-  it('keeps nothing on the way down that does not hang together with the target', () => {
-    const { chart, effects } = fetching(40);
-    chart.send(answer(only(effects), 1, 0));
-    const down = only(chart.elapse(100));
-    chart.send(answer(down, 5, 30));
-    const up = only(chart.elapse(100));
-    expect(up.message).toMatchObject({ kind: 'GetBlocks', from: 1 });
-    expect(toldTo(chart.send(answer(up, 1, 32)), 'round-manager')).toHaveLength(1);
-  });
-
-  it('takes the answer to what it asked although the target has moved on since', () => {
-    const { chart, effects } = fetching(3);
-    const request = only(effects);
-    chart.send({ ...wanted(5), holders: [...holders].reverse() });
-    const got = chart.send(answer(request, 1, 3));
-    expect(toldTo(got, 'round-manager')).toHaveLength(1);
-    expect(only(got).message).toMatchObject({ kind: 'GetBlock', ancestors: 1 });
-  });
-
-  it('lets no holder send it back to blocks that it has', () => {
-    const { chart, effects } = fetching(40);
-    const second = only(chart.send(answer(only(effects), 1, 32)));
-    expect(toldTo(chart.send(answer(second, 1, 2)), 'round-manager')).toEqual([]);
-    expect(chart.snapshot.context.fetch?.from).toBe(33);
-  });
-
-  it('pauses after an answer that did not help, then asks another holder', () => {
-    const { chart, effects } = fetching(3);
-    const request = only(effects);
-    expect(asked(chart.send(answer(request, 1, 0)))).toEqual([]);
-    expect(chart.snapshot.value).toEqual({ fetching: 'pausing' });
-    expect(only(chart.elapse(100)).to).not.toBe(request.to);
-  });
-
-  it('passes over answers of those whom it did not ask', () => {
-    const { chart, effects } = fetching(3);
-    const request = only(effects);
-    const other = holders.find((holder) => holder !== request.to);
-    for (const stranger of [self, other]) chart.send(answer(request, 1, 3, stranger));
-    expect(chart.snapshot.value).toEqual({ fetching: 'awaiting' });
-  });
-
-  it('uses an answer that comes after its wait, as all do on a slow link', () => {
-    const { chart, effects } = fetching(40);
-    const request = only(effects);
-    const second = only(chart.elapse(300));
-    expect(second.to).not.toBe(request.to);
-    const got = chart.send(answer(request, 1, 32));
-    expect(toldTo(got, 'round-manager')).toMatchObject([{ blocks: { length: 32 } }]);
-    expect(only(got).message).toMatchObject({ kind: 'GetBlock', ancestors: 7 });
-  });
-
-  it('asks nobody again for a late answer that brings nothing', () => {
-    const { chart, effects } = fetching(3);
-    const request = only(effects);
-    chart.elapse(300);
-    expect(asked(chart.send(answer(request, 1, 0)))).toEqual([]);
-    expect(chart.snapshot.value).toEqual({ fetching: 'awaiting' });
-  });
-
-  it('blames a holder for gaps, for too many blocks, and for certificates that do not hold', () => {
-    const other = blockOn(place, place.epoch.rootQC, 1, { time: 9_000_000 });
-    const orphan = { block: other, qc: qcOf(place, other) };
-    const [first, second] = certified;
-    if (first === undefined || second === undefined) throw new Error('a chain has blocks');
-    const swapped = { block: first.block, qc: second.qc };
-    for (const [sent, code] of [
-      [[orphan, second], 'BLOCKS_NOT_GAPLESS'],
-      [[first, certified[2] ?? second], 'BLOCKS_NOT_GAPLESS'],
-      [certified, 'BAD_BLOCKS'],
-      [[swapped], 'VOTE_NOT_FOR_BLOCK'],
-    ] as const) {
-      const { chart, effects } = fetching(3);
-      const event = answer(only(effects), 1, 3);
-      const got = chart.send({ ...event, message: { ...event.message, blocks: sent } });
-      expect(toldTo(got, 'router')).toMatchObject([{ type: 'peer.misbehaved', code }]);
-      expect(toldTo(got, 'round-manager')).toEqual([]);
+  it('keeps what is wanted, asked and committed meanwhile', () => {
+    const rig = rigOf({ refuses: 1 });
+    for (const state of ['starting', 'waiting']) {
+      expect(rig.state).toBe(state);
+      const kept = rig.send({ type: 'blocks.committed', blocks: [] });
+      expect(kept).toEqual([{ kind: 'postpone' }]);
+      rig.advance(5);
     }
+    const wanted = {
+      type: 'blocks.wanted',
+      target: rig.qc(3),
+      committedHeight: height(0),
+      holders: [],
+    } as const;
+    expect(rig.send(wanted)).toEqual([{ kind: 'postpone' }]);
+    const asking = { type: 'blocks.catchUpRequested', target: { kind: 'probe', height: height(9) } } as const;
+    expect(rig.send({ ...asking, replyTo: 'asker', tag: 1 })).toEqual([{ kind: 'postpone' }]);
   });
 
-  it('does not start again for the target that it fetches already', () => {
-    const { chart } = fetching(3);
-    expect(chart.send(wanted(3))).toEqual([]);
-    expect(chart.snapshot.context.requestId).toBe(1);
+  it('passes over what was meant for an earlier life', () => {
+    const rig = rigOf({ refuses: 1 });
+    const none = { tag: 1, peer: present(rig.peers[0], 'peer') } as const;
+    expect(rig.send({ type: 'fetch.started', ...none })).toEqual([]);
+    expect(
+      rig.send({ type: 'blocks.answered', ...none, blocks: [], batches: [], height: height(1) }),
+    ).toEqual([]);
+    const error = { code: 'Timeout', detail: '' } as const;
+    expect(rig.send({ type: 'fetch.failed', tag: 1, error, tried: [] })).toEqual([]);
+    expect(rig.send({ type: 'batches.persisted', tag: 9, digests: [] })).toEqual([]);
+    const failed = {
+      type: 'storage.failed',
+      tag: 9,
+      request: 'tip.requested',
+      code: 'IO',
+      detail: '',
+    } as const;
+    expect(rig.send(failed)).toEqual([]);
+    expect(rig.state).toBe('starting');
+    rig.advance(5);
+    const tip = { tag: 99, base: height(0), height: height(7), id: present(chain.ids[6], 'id') };
+    const executed = present(chain.certified[0], 'block').block.header.executed;
+    expect(rig.send({ type: 'tip.found', ...tip, executed })).toEqual([]);
+    expect(rig.state).toBe('waiting');
   });
 });
 
-describe('block-sync chart: serving', () => {
-  const get = (from: number, requestId = 1) =>
-    ({
-      type: 'message.received',
-      from: place.addressAt(from),
-      message: { kind: 'GetBlocks', requestId, from: height(1), limit: 256 },
-    }) as const;
-
-  it('serves a bounded range out of storage, in both states', () => {
-    const chart = reach.start(input);
-    expect(toldTo(chart.send(get(1, 7)), 'storage')).toMatchObject([
-      { type: 'blocks.requested', tag: 1, limit: 32 },
-    ]);
-    const found = { type: 'blocks.found', tag: 1, blocks: certified.slice(0, 1), height: height(1) } as const;
-    expect(only(chart.send(found))).toMatchObject({
-      to: place.addressAt(1),
-      message: { kind: 'Blocks', requestId: 7 },
+describe('block-sync: what round-manager wants (CS-12)', () => {
+  it('asks for a near target with its ancestors, by id, and hands the proven blocks on', () => {
+    const rig = rigOf();
+    rig.want(40);
+    expect(rig.state).toEqual({ running: { fetching: 'advancing' } });
+    expect(rig.fetches[0]?.request).toMatchObject({
+      query: { by: 'id', id: chain.ids[39], ancestors: 39 },
+      holders: rig.peers,
     });
-    expect(chart.send(found)).toEqual([]);
-    const [first] = certified;
-    if (first === undefined) throw new Error('a chain has blocks');
-    const message = { kind: 'GetBlock', requestId: 8, id: first.qc.blockId, ancestors: 64 } as const;
-    const one = chart.send({ type: 'message.received', from: place.addressAt(2), message });
-    expect(toldTo(one, 'storage')).toMatchObject([{ type: 'block.requested', ancestors: 31 }]);
+    rig.settle(1_000);
+    expect(rig.fetched).toMatchObject([{ blocks: { length: 40 }, verified: [rig.qc(40)] }]);
+    expect(rig.state).toEqual({ running: 'idle' });
+    rig.advance(50);
+    expect(rig.durable).toBe(39);
   });
 
-  it('keeps room for the others when one peer asks without end', () => {
-    const chart = reach.start(input);
-    for (let requestId = 1; requestId <= 1_000; requestId += 1) chart.send(get(1, requestId));
-    expect(chart.snapshot.context.serving.size).toBe(4);
-    expect(toldTo(chart.send(get(2)), 'storage')).toHaveLength(1);
-    expect(chart.snapshot.context.dropped).toBe(996);
-    const gone = {
-      type: 'storage.failed',
-      tag: 1,
-      request: 'blocks.requested',
-      code: 'IO',
-      detail: 'x',
+  it('asks again within 300 ms, then 600 ms, of one more holder, while nobody answers', () => {
+    const rig = rigOf({ peers: [silent, silent, silent, silent] });
+    rig.want(40);
+    rig.advance(299);
+    expect(rig.asked).toEqual([[0]]);
+    rig.advance(1);
+    expect(rig.asked).toEqual([[0, 1]]);
+    rig.advance(600);
+    expect(rig.asked).toEqual([[0, 1, 2]]);
+  });
+
+  it('asks every holder in turn when none answers', () => {
+    const rig = rigOf({ peers: [silent, silent, silent, honest(chain)], config: { tier2MaxRetries: 1 } });
+    rig.want(40);
+    rig.settle(30_000);
+    expect(rig.fetched).toHaveLength(1);
+    expect(rig.now).toBeLessThan(12_000);
+  });
+
+  it('asks nobody while nobody is there, goes on trying, and has it soon after somebody comes', () => {
+    const rig = rigOf();
+    for (const peer of rig.peers) rig.gone.add(peer);
+    rig.want(3);
+    rig.advance(60_000);
+    expect(rig.asked.flat()).toEqual([]);
+    // 0.3, 0.6, 1.2, 2.4, then every 4 s: no loop without a pause.
+    expect(rig.fetches.length).toBeLessThan(25);
+    rig.gone.clear();
+    rig.settle(4_100);
+    expect(rig.fetched).toHaveLength(1);
+  });
+
+  it('goes down from the target by its ancestors where nothing of them is committed', () => {
+    const rig = rigOf({ chain: loose, peers: three(honest(loose, 0)) });
+    rig.want(150);
+    expect(rig.fetches[0]?.request.query).toEqual({ by: 'height', from: 1, limit: 128 });
+    rig.settle(2_000);
+    expect(rig.heights).toEqual(everyRound(150));
+    expect(rig.fetches.slice(1).map(({ request }) => request.query)).toMatchObject([
+      { by: 'id', id: loose.ids[149], ancestors: 63 },
+      { by: 'id', id: loose.ids[85], ancestors: 63 },
+      { by: 'id', id: loose.ids[21], ancestors: 21 },
+    ]);
+    expect(rig.now).toBeLessThan(500);
+  });
+
+  it('climbs by height what is committed, and goes down by id for the rest', () => {
+    const rig = rigOf({ peers: three(honest(chain, 130)) });
+    rig.want(160);
+    rig.settle(2_000);
+    expect(rig.fetches.map(({ request }) => request.query)).toMatchObject([
+      { by: 'height', from: 1, limit: 128 },
+      { by: 'id', id: chain.ids[159], ancestors: 31 },
+    ]);
+    expect(rig.heights).toEqual(everyRound(160));
+  });
+
+  it('goes down when a peer that is not behind us has no more, without waiting for others', () => {
+    const short: PeerModel = (query) => ({ ...present(given(query), 'answer'), height: height(20) });
+    const given = (query: Parameters<PeerModel>[0]) => {
+      const blocks = answerOf(chain, query, 20);
+      return { blocks, batches: [], height: height(20), delay: 20 };
+    };
+    const rig = rigOf({ peers: [short, short, short] });
+    rig.want(160);
+    rig.advance(30);
+    expect(rig.fetches.map(({ request }) => request.query.by)).toEqual(['height', 'height', 'id']);
+    rig.settle(2_000);
+    expect(new Set(rig.heights)).toEqual(new Set(everyRound(160)));
+  });
+
+  it('is not led down by a peer that is behind us', () => {
+    const rig = rigOf({ chain: loose, tip: 50, peers: three(silent) });
+    rig.want(200);
+    const answer = {
+      type: 'blocks.answered',
+      tag: present(rig.fetches[0], 'fetch').request.tag,
+      peer: present(rig.peers[0], 'peer'),
+      blocks: [],
+      batches: [],
     } as const;
-    chart.send(gone);
-    expect(chart.snapshot.context.serving.size).toBe(4);
+    rig.send({ ...answer, height: height(49) });
+    expect(rig.fetches.filter(({ request }) => request.query.by === 'id')).toEqual([]);
+    rig.advance(200);
+    const again = present(rig.fetches.at(-1), 'fetch').request;
+    expect(again.avoid).toEqual([answer.peer]);
+    rig.send({ ...answer, tag: again.tag, height: height(50) });
+    expect(rig.fetches.filter(({ request }) => request.query.by === 'id')).toHaveLength(1);
+  });
+
+  it('takes the answer to what it asked although the target has moved on since', () => {
+    const rig = rigOf();
+    rig.want(3);
+    rig.want(5);
+    rig.settle(1_000);
+    expect(rig.fetches.map(({ request }) => request.query)).toMatchObject([
+      { id: chain.ids[2], ancestors: 2 },
+      { id: chain.ids[4] },
+    ]);
+    expect(rig.heights).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('goes for the newest target while nothing has come of the older', () => {
+    const rig = rigOf({ peers: three(silent) });
+    rig.want(3);
+    rig.advance(1_000);
+    rig.want(5);
+    rig.advance(4_200);
+    expect(rig.fetches.at(-1)?.request.query).toMatchObject({ id: chain.ids[4], ancestors: 4 });
+  });
+
+  it('does not start again for the target that it fetches already', () => {
+    const rig = rigOf();
+    rig.want(3);
+    rig.want(3);
+    rig.settle(1_000);
+    expect(rig.fetches).toHaveLength(1);
+  });
+
+  it('uses an answer that comes late to a question that was asked again, as all do on a slow link', () => {
+    const rig = rigOf({ peers: three(silent) });
+    rig.want(3);
+    rig.advance(5_200);
+    const [first, second] = rig.fetches;
+    expect(second?.request.query).toEqual(first?.request.query);
+    const peer = present(rig.peers[0], 'peer');
+    const blocks = chain.certified.slice(0, 3);
+    const tag = present(first, 'fetch').request.tag;
+    rig.send({ type: 'blocks.answered', tag, peer, blocks, batches: [], height: height(3) });
+    expect(rig.fetched).toHaveLength(1);
+    expect(rig.cancelled).toContain(present(second, 'fetch').request.tag);
+  });
+
+  it('uses a late answer that leads to an older target, and nothing of strangers', () => {
+    const rig = rigOf({ peers: three(silent) });
+    rig.want(3);
+    rig.advance(100);
+    rig.want(5);
+    rig.advance(5_000);
+    const peer = present(rig.peers[0], 'peer');
+    const late = { type: 'blocks.answered', tag: 999, peer, batches: [], height: height(3) } as const;
+    rig.send({ ...late, blocks: chain.certified.slice(0, 9) });
+    rig.send({ ...late, blocks: [] });
+    expect(rig.fetched).toEqual([]);
+    expect(rig.context.counts.answersUnused).toBe(2);
+    rig.send({ ...late, blocks: chain.certified.slice(0, 3) });
+    expect(rig.heights).toEqual([1, 2, 3]);
+  });
+
+  it('asks redundantly near the tip: the first good answer counts, the other copies are not waited for (SY-8)', () => {
+    const rig = rigOf({ tip: 30, peers: [silent, honest(chain, 159, 30), honest(chain, 159, 50)] });
+    rig.want(34);
+    expect(rig.fetches[0]?.request.copies).toBe(3);
+    rig.advance(31);
+    expect(rig.fetched).toHaveLength(1);
+    expect(rig.cancelled).toEqual([rig.fetches[0]?.request.tag]);
+    expect(rig.state).toEqual({ running: 'idle' });
+  });
+
+  it('wants no more what the chain has grown past by itself: never left fetching', () => {
+    const rig = rigOf({ peers: three(silent) });
+    rig.want(3);
+    const one = present(chain.certified[2], 'block');
+    rig.send({ type: 'blocks.committed', blocks: [{ ...one, id: one.qc.blockId, commitProof: rig.qc(4) }] });
+    expect(rig.state).toEqual({ running: 'idle' });
+    expect(rig.context.window).toEqual([]);
+    expect(rig.cancelled).toHaveLength(1);
+  });
+
+  it('climbs to a proved target while it goes down to one that is certified only', () => {
+    const both = longChain([...everyRound(100).map((one) => 2 * one), 201, 202], false);
+    const rig = rigOf({ chain: both, peers: three(honest(both, 101, 50)) });
+    rig.catchUp(101);
+    rig.advance(10);
+    rig.want(102);
+    rig.settle(2_000);
+    rig.advance(50);
+    expect(rig.durable).toBe(101);
+  });
+
+  it('tells again what round-manager lost, and fetches it anew when it is lost once more', () => {
+    const rig = rigOf({ loses: 2 });
+    rig.want(40);
+    rig.settle(1_000);
+    rig.want(40);
+    expect(rig.fetched).toHaveLength(1);
+    rig.advance(600);
+    rig.want(40);
+    expect(rig.fetched).toHaveLength(2);
+    expect(rig.fetches).toHaveLength(1);
+    rig.advance(600);
+    rig.want(40);
+    rig.settle(1_000);
+    expect(rig.fetches).toHaveLength(2);
+    rig.advance(50);
+    expect(rig.durable).toBe(39);
+  });
+
+  it('saves the bytes of batches before round-manager hears of the blocks, however often storage refuses them', () => {
+    const rig = rigOf();
+    rig.refuse(3);
+    rig.catchUp(100);
+    rig.advance(1_000);
+    expect(rig.fetched).toEqual([]);
+    rig.settle(2_000);
+    expect(rig.fetched).toHaveLength(1);
+    expect(rig.saved.size).toBe(100);
+    expect(rig.log.indexOf('round-manager blocks.fetched')).toBeGreaterThan(
+      rig.log.lastIndexOf('storage batches.persistRequested'),
+    );
+  });
+
+  it('knows by itself that what is proven committed was lost on the way', () => {
+    const rig = rigOf({ loses: 1 });
+    rig.catchUp(100);
+    rig.advance(9_000);
+    expect(rig.durable).toBe(0);
+    rig.advance(2_000);
+    expect(rig.durable).toBe(100);
+    expect(rig.fetches).toHaveLength(1);
+  });
+});
+
+describe('block-sync: watchdog (SY-11)', () => {
+  it('asks other peers when nothing was applied for 60 s, and the asker hears of it: never stuck', () => {
+    const rig = rigOf({
+      peers: [silent, silent, silent, silent],
+      config: SLOW,
+    });
+    rig.catchUp(100);
+    rig.advance(59_000);
+    const tried = rig.asked.flat();
+    rig.advance(1_500);
+    expect(rig.state).toEqual({ running: { fetching: 'stalled' } });
+    expect(rig.fetches.at(-1)?.request.avoid.length).toBe(tried.length);
+    rig.advance(21_000);
+    expect(rig.ended).toMatchObject([{ outcome: { status: 'failed', error: { code: 'Timeout' } } }]);
+    expect(rig.state).toEqual({ running: 'idle' });
+  });
+
+  it('leaves the alarm when the chain grows again', () => {
+    const rig = rigOf({
+      peers: three(silent),
+      config: SLOW,
+    });
+    rig.catchUp(159);
+    rig.advance(61_000);
+    expect(rig.state).toEqual({ running: { fetching: 'stalled' } });
+    const [first] = chain.certified;
+    const [block, proof] = [present(first, 'block'), rig.qc(2)];
+    const committed = { ...block, id: block.qc.blockId, commitProof: proof };
+    rig.send({ type: 'blocks.committed', blocks: [committed] });
+    expect(rig.state).toEqual({ running: { fetching: 'advancing' } });
+    expect(rig.context.askers).toHaveLength(1);
+  });
+
+  it('is no alarm within 3 blocks of the goal', () => {
+    const rig = rigOf({ tip: 30, peers: three(silent) });
+    rig.want(32);
+    rig.advance(130_000);
+    expect(rig.state).toEqual({ running: { fetching: 'advancing' } });
   });
 });

@@ -11,10 +11,15 @@ import {
   resolveConfig,
   variableOf,
 } from '../../../src/node/config/load.ts';
-import { SETTINGS } from '../../../src/node/config/schema.ts';
+import { fileOf, SETTINGS } from '../../../src/node/config/schema.ts';
 
 const nothing: ConfigSources = { environment: {}, overrides: [] };
 const file = (text: string): ConfigSources => ({ ...nothing, file: { path: 'althing.toml', text } });
+
+const fileWith = (section: string, line: string): ConfigSources =>
+  fileOf(section) === 'sync.toml'
+    ? { ...nothing, syncFile: { path: 'sync.toml', text: `[${section}]\n${line}\n` } }
+    : file(`[${section}]\n${line}\n`);
 
 function settings(
   result: ConfigResult,
@@ -60,7 +65,7 @@ describe('precedence', () => {
         ({ section, key, path, setting }, source) => {
           const text = String(setting.default);
           const sources: ConfigSources = {
-            ...(source === 'file' ? file(`[${section}]\n${key} = ${text}\n`) : nothing),
+            ...(source === 'file' ? fileWith(section, `${key} = ${text}`) : nothing),
             environment: source === 'environment' ? { [variableOf(section, key)]: text } : {},
             overrides: source === 'flag' ? [{ path, text, flag: '--set' }] : [],
           };

@@ -15,6 +15,7 @@ import {
   genesisRoot,
   hasUncommittedPayload,
   insertBlock,
+  insertProven,
   missingFor,
   namedBatches,
   noteExecuted,
@@ -129,7 +130,7 @@ describe('commit (CS-5)', () => {
     expect(step.blocks.map(({ block }) => block)).toEqual([at(blocks, 0), at(blocks, 1)]);
     expect(step.blocks.map(({ qc }) => qc)).toEqual([at(qcs, 0), at(qcs, 1)]);
     expect(step.blocks.every(({ commitProof }) => commitProof === at(qcs, 2))).toBe(true);
-    expect(step.tree.root).toEqual(rootOf(node(at(blocks, 1))));
+    expect(step.tree.root).toEqual(rootOf({ ...node(at(blocks, 1)), commitProof: at(qcs, 2) }));
     expect([...step.tree.blocks.keys()]).toEqual([idOf(place, at(blocks, 2))]);
     expect(step.dropped).toEqual([]);
     expect(commitReady(step.tree).status).toBe('nothing');
@@ -143,9 +144,9 @@ describe('commit (CS-5)', () => {
   });
 
   it('drops what forked below, and says so', () => {
-    const { blocks, qcs } = chainOf(place, [1, 2, 3]);
+    const { blocks, qcs } = chainOf(place, [1, 3, 4]);
     const fork = blockOn(place, rootQC, 2, { time: 5_000_000 });
-    const forkOfFork = blockOn(place, qcOf(place, fork), 3, { time: 6_000_000 });
+    const forkOfFork = blockOn(place, qcOf(place, fork), 5, { time: 6_000_000 });
     const step = commitReady(certifyBlock(grow(planted, ...blocks, fork, forkOfFork), at(qcs, 2)));
     if (step.status !== 'committed') throw new Error(step.status);
     expect(step.dropped).toEqual([fork, forkOfFork].map((block) => idOf(place, block)));
@@ -214,11 +215,124 @@ describe('commit (CS-5)', () => {
       place,
       blockOn(place, { ...at(qcs, 0), blockId: idOf(place, rival), height: height(2) }, 2),
     );
-    expect(commitBy(step.tree, { ...proof, height: height(3), parentRound: round(1) })).toMatchObject({
+    const contrary = { ...proof, height: height(3), parentRound: round(1) };
+    const committed = { id: idOf(place, at(blocks, 1)), proof: at(qcs, 2) };
+    expect(commitBy(step.tree, contrary)).toEqual({
       status: 'conflict',
-      committed: { height: 2 },
+      height: 2,
+      first: committed.id,
+      second: contrary.parentId,
+      evidence: {
+        kind: 'CommitProofs',
+        height: 2,
+        first: committed,
+        second: { id: contrary.parentId, proof: contrary },
+      },
     });
     expect(commitBy(step.tree, at(qcs, 1)).status).toBe('nothing');
+  });
+
+  it('has no proof of genesis to show against a proof for another first block (SY-5)', () => {
+    const { qcs } = chainOf(place, [1]);
+    const contrary = { ...at(qcs, 0), parentId: idOf(place, blockOn(place, rootQC, 9)) };
+    const step = commitBy(planted, contrary);
+    expect(step).toEqual({ status: 'conflict', height: 0, first: root.id, second: contrary.parentId });
+  });
+});
+
+describe('two QCs that contradict each other (SY-5)', () => {
+  const { blocks, qcs } = chainOf(place, [1, 2, 3]);
+  const rival = blockOn(place, rootQC, 2, { time: 5_000_000 });
+
+  it('two of one round for different blocks stop every commit, with both as evidence', () => {
+    const tree = certifyBlock(certifyBlock(grow(planted, ...blocks), qcOf(place, rival)), at(qcs, 2));
+    expect(commitReady(tree)).toEqual({
+      status: 'conflict',
+      height: 2,
+      first: idOf(place, at(blocks, 1)),
+      second: idOf(place, rival),
+      evidence: { kind: 'RoundCertificates', first: at(qcs, 1), second: qcOf(place, rival) },
+    });
+  });
+
+  it('is seen when the other is of the committed block', () => {
+    const step = commitReady(certifyBlock(grow(planted, ...blocks), at(qcs, 2)));
+    if (step.status !== 'committed') throw new Error(step.status);
+    expect(commitReady(certifyBlock(step.tree, qcOf(place, rival)))).toMatchObject({
+      status: 'conflict',
+      evidence: { first: { round: 2 }, second: { round: 2 } },
+    });
+  });
+
+  it('is none between other signers of one block, nor between rounds at one height', () => {
+    const again = qcOf(place, at(blocks, 1), [1, 2, 3]);
+    const later = qcOf(place, blockOn(place, rootQC, 7, { time: 5_000_000 }));
+    const tree = [again, at(qcs, 2), later].reduce(certifyBlock, grow(planted, ...blocks));
+    expect(tree.fork).toBeUndefined();
+    expect(heightsOf(commitReady(tree))).toEqual([1, 2]);
+  });
+});
+
+describe('blocks that a descendant proves (CS-12, SY-8)', () => {
+  const { blocks, qcs } = chainOf(place, [1, 2, 3, 5, 6]);
+  const forged = new Uint8Array(96);
+  /** As a liar may send them: the signatures inside are worth nothing, the statements are true. */
+  const unsigned = blocks.map((block) => ({ ...block, qc: { ...block.qc, signature: forged } }));
+
+  it('stand in the tree at once, and none of the QCs inside them becomes a certificate', () => {
+    const tree = insertProven(planted, unsigned.map(node));
+    expect(tree.blocks.size).toBe(5);
+    expect([...tree.certificates.keys()]).toEqual([root.id]);
+    expect(commitReady(tree).status).toBe('nothing');
+  });
+
+  it('are committed by a verified QC alone, which is the proof of each; their own QC is what their child carries', () => {
+    const tree = certifyBlock(insertProven(planted, unsigned.map(node)), at(qcs, 4));
+    const step = commitReady(tree);
+    if (step.status !== 'committed') throw new Error(step.status);
+    expect(step.blocks.map(({ block }) => block.header.round)).toEqual([1, 2, 3, 5]);
+    expect(step.blocks.every(({ commitProof }) => commitProof === at(qcs, 4))).toBe(true);
+    expect(step.blocks.map(({ id, qc }) => [qc.blockId === id, qc.signature])).toEqual(
+      step.blocks.map(() => [true, forged]),
+    );
+    expect(step.tree.root.proof).toBe(at(qcs, 4));
+  });
+
+  it('a verified QC of a block among them is kept rather than what its child carries', () => {
+    const proven = insertProven(planted, unsigned.map(node));
+    const step = commitReady([at(qcs, 1), at(qcs, 4)].reduce(certifyBlock, proven));
+    if (step.status !== 'committed') throw new Error(step.status);
+    expect(step.blocks.map(({ qc }) => qc.signature === forged)).toEqual([true, false, true, true]);
+  });
+
+  it('a consecutive QC that only came inside a block commits nothing', () => {
+    // QC(6) is not known, QC(5) follows a gap; rounds 2 and 3 are consecutive, but nobody verified QC(3).
+    const tree = certifyBlock(insertProven(planted, unsigned.slice(0, 4).map(node)), at(qcs, 3));
+    expect(commitReady(tree).status).toBe('nothing');
+  });
+
+  it('overlapping and repeated ones change nothing; orphans, those below the root and wrong links are left out', () => {
+    const tree = insertProven(planted, [...unsigned.slice(0, 3), ...unsigned.slice(1)].map(node));
+    expect([...tree.blocks.keys()]).toEqual(blocks.map((block) => idOf(place, block)));
+    expect(insertProven(planted, unsigned.slice(1).map(node)).blocks.size).toBe(0);
+    const step = commitReady(certifyBlock(tree, at(qcs, 2)));
+    if (step.status !== 'committed') throw new Error(step.status);
+    const fork = blockOn(place, rootQC, 9);
+    expect(insertProven(step.tree, [node(fork)]).blocks).toEqual(step.tree.blocks);
+    const [first, second] = [at(unsigned, 0), at(unsigned, 1)];
+    const link = { ...second, qc: { ...second.qc, blockId: idOf(place, fork) } };
+    expect([...insertProven(planted, [node(first), { ...node(second), block: link }]).blocks.keys()]).toEqual(
+      [idOf(place, first)],
+    );
+  });
+
+  it('are bounded as all blocks are: what comes first has room', () => {
+    const filler = node(at(blocks, 4));
+    const ids = Array.from({ length: BLOCKS_MAX - 1 }, (_, index) => parseBlockId(digestOf(u64(index))));
+    const held = new Map(ids.flatMap((id) => (id === 'malformed' ? [] : [[id, filler] as const])));
+    const grown = insertProven({ ...planted, blocks: held }, unsigned.map(node)).blocks;
+    expect(grown.size).toBe(BLOCKS_MAX);
+    expect(grown.has(idOf(place, at(blocks, 0)))).toBe(true);
   });
 });
 

@@ -359,7 +359,7 @@ class Model {
     for (;;) {
       const step = this.#rules.commitReady(replica.tree);
       if (step.status === 'conflict' && replica.honest) {
-        this.#breach ??= `a commit proof contradicts height ${step.committed.height}`;
+        this.#breach ??= `a commit proof contradicts height ${step.height}`;
       }
       if (step.status !== 'committed') return;
       replica.tree = step.tree;

@@ -75,7 +75,37 @@ const block: fc.Arbitrary<Block> = fc.record({
   }),
   qc,
 });
-const certified: fc.Arbitrary<CertifiedBlock> = fc.record({ block, qc });
+export const certified: fc.Arbitrary<CertifiedBlock> = fc.record({ block, qc });
+/** Some of them carry the certificate of the one before, as those of a chain do; or nearly so. */
+export const chain: fc.Arbitrary<readonly CertifiedBlock[]> = fc
+  .array(fc.tuple(certified, fc.constantFrom('same', 'copied', 'signers', 'signature', 'apart')), {
+    maxLength: 6,
+  })
+  .map((drawn) => {
+    const blocks: CertifiedBlock[] = [];
+    for (const [one, link] of drawn) {
+      const before = blocks.at(-1)?.qc;
+      blocks.push(
+        before === undefined ? one : { ...one, block: { ...one.block, qc: linked(before, link, one) } },
+      );
+    }
+    return blocks;
+  });
+
+function linked(before: QuorumCertificate, link: string, { block }: CertifiedBlock): QuorumCertificate {
+  switch (link) {
+    case 'same':
+      return before;
+    case 'copied':
+      return { ...before, signers: before.signers.slice(), signature: before.signature.slice() };
+    case 'signers':
+      return { ...before, signers: block.qc.signers };
+    case 'signature':
+      return { ...before, signature: block.qc.signature };
+    default:
+      return block.qc;
+  }
+}
 const record = fc.record({
   host: fc.constantFrom('127.0.0.1', 'node-1.example', '::1'),
   port: fc.integer({ min: 1, max: 65_535 }),
@@ -161,6 +191,7 @@ export const MESSAGES: {
     requestId: ordinal,
     from: height,
     limit: fc.integer({ min: 1, max: 256 }),
+    withBatches: fc.boolean(),
   }),
   GetBlock: fc.record({
     kind: kind('GetBlock'),
@@ -171,9 +202,65 @@ export const MESSAGES: {
   Blocks: fc.record({
     kind: kind('Blocks'),
     requestId: ordinal,
-    blocks: fc.array(certified, { maxLength: 3 }),
+    blocks: fc.oneof(fc.array(certified, { maxLength: 3 }), chain),
+    batches: fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 4 }),
     height,
   }),
+  GetBlockHeight: fc.record({ kind: kind('GetBlockHeight'), requestId: ordinal }),
+  BlockHeight: fc.record(
+    { kind: kind('BlockHeight'), requestId: ordinal, base: height, height, tipId: blockId, proof: qc },
+    { requiredKeys: ['kind', 'requestId', 'base', 'height', 'tipId'] },
+  ),
+  GetGenesisHash: fc.record({ kind: kind('GetGenesisHash'), requestId: ordinal }),
+  GenesisHash: fc.record({ kind: kind('GenesisHash'), requestId: ordinal, genesisHash: digest }),
+  GetBlockHash: fc.record({ kind: kind('GetBlockHash'), requestId: ordinal, height }),
+  BlockHash: fc.record(
+    { kind: kind('BlockHash'), requestId: ordinal, height, id: blockId },
+    { requiredKeys: ['kind', 'requestId', 'height'] },
+  ),
+  GetChain: fc.record({ kind: kind('GetChain'), requestId: ordinal }),
+  Chain: fc.record(
+    {
+      kind: kind('Chain'),
+      requestId: ordinal,
+      base: height,
+      proof: qc,
+      checkpoints: fc.array(fc.record({ height, id: blockId }), { maxLength: 6 }),
+    },
+    { requiredKeys: ['kind', 'requestId', 'base', 'checkpoints'] },
+  ),
+  GetSnapshot: fc.record({ kind: kind('GetSnapshot'), requestId: ordinal }),
+  Snapshot: fc.record(
+    {
+      kind: kind('Snapshot'),
+      requestId: ordinal,
+      manifest: fc.record({
+        height,
+        format: ordinal,
+        bytes: fc.nat({ max: 2 ** 32 }),
+        chunks: fc.array(digest, { maxLength: 5 }),
+      }),
+    },
+    { requiredKeys: ['kind', 'requestId'] },
+  ),
+  GetSnapshotChunk: fc.record({
+    kind: kind('GetSnapshotChunk'),
+    requestId: ordinal,
+    height,
+    format: ordinal,
+    chunk: fc.nat({ max: 4_095 }),
+  }),
+  SnapshotChunk: fc.record(
+    {
+      kind: kind('SnapshotChunk'),
+      requestId: ordinal,
+      bytes: fc.oneof(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.constantFrom(255, 256, 65_535, 65_536).map((length) => new Uint8Array(length).fill(7)),
+      ),
+    },
+    { requiredKeys: ['kind', 'requestId'] },
+  ),
   TimeRequest: fc.record({ kind: kind('TimeRequest'), requestId: ordinal }),
   TimeReply: fc.record({
     kind: kind('TimeReply'),

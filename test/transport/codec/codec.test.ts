@@ -1,12 +1,20 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { ORDINAL_MAX } from '../../../src/protocol/chain/ordinals.ts';
+import type { Height } from '../../../src/protocol/chain/types.ts';
+import {
+  CHECKPOINTS_MAX,
+  SNAPSHOT_CHUNK_BYTES_MAX,
+  SNAPSHOT_CHUNKS_MAX,
+} from '../../../src/protocol/sync/messages.ts';
 import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import type { WireMessage } from '../../../src/protocol/transport/messages.ts';
 import { PROTOCOL_VERSION } from '../../../src/protocol/transport/version.ts';
 import { decode, encode, readEnvelope } from '../../../src/transport/codec/codec.ts';
 import { anyMessage, MESSAGES } from './arbitraries.ts';
 
+const most = ORDINAL_MAX;
 const foreign = new Packr({ useRecords: false, variableMapSize: true });
 
 const frameOf = (message: WireMessage): Uint8Array => {
@@ -106,6 +114,21 @@ describe('codec: one encoding only (TP-8)', () => {
     expect(decode(bytes)).toMatchObject({ refusal: { code: 'NOT_CANONICAL', kind: 'Vote' } });
   });
 
+  it('refuses keys in another order of a message with blocks, which is not encoded again', () => {
+    const bytes = frameOf({ ...sample('Blocks'), batches: [Uint8Array.of(1)] });
+    const [, , body] = foreign.unpack(bytes) as [number, number, object];
+    expect(foreign.pack([PROTOCOL_VERSION.minor, KINDS.Blocks.number, body])).toEqual(Buffer.from(bytes));
+    const shuffled = foreign.pack([0, KINDS.Blocks.number, shuffledKeys(body)]);
+    expect(decode(shuffled)).toMatchObject({ refusal: { code: 'NOT_CANONICAL', kind: 'Blocks' } });
+  });
+
+  it('refuses blocks that are not the encoding of what they say', () => {
+    const body = { requestId: 1, blocks: Uint8Array.of(0, 0, 0), batches: [], height: 1 };
+    expect(decode(foreign.pack([0, KINDS.Blocks.number, body]))).toMatchObject({
+      refusal: { code: 'SCHEMA', kind: 'Blocks', path: 'blocks.0', problem: 'bytes after the last block' },
+    });
+  });
+
   it('refuses bytes after the message', () => {
     const bytes = Buffer.concat([frameOf(sample('Vote')), Buffer.from([0xc0])]);
     expect(decode(bytes)).toMatchObject({ refusal: { code: 'STRUCTURE', fault: 'TRAILING_BYTES' } });
@@ -177,6 +200,70 @@ describe('codec: kinds (TP-9, TP-10)', () => {
   it('gives each kind a number of its own', () => {
     const numbers = Object.values(KINDS).map((rule) => rule.number);
     expect(new Set(numbers).size).toBe(numbers.length);
+  });
+
+  it('gives no number to a kind whose bodies another version had otherwise: 48 and 50 stay empty (TP-10)', () => {
+    for (const number of [48, 50]) {
+      expect(decode(foreign.pack([1, number, {}]))).toMatchObject({
+        refusal: { code: 'KIND_UNKNOWN', number },
+      });
+    }
+  });
+
+  it('has room in each kind for the greatest message of it', () => {
+    const qc = { ...sample('QC').qc, signers: new Uint8Array(64), signature: new Uint8Array(96) };
+    const widest = { ...qc, epoch: most, round: most, height: most, parentRound: most } as typeof qc;
+    const id = 'ab'.repeat(32) as (typeof qc)['blockId'];
+    const greatest: readonly WireMessage[] = [
+      { kind: 'GetBlocks', requestId: most, from: most as Height, limit: 256, withBatches: true },
+      { kind: 'GetBlockHeight', requestId: most },
+      {
+        kind: 'BlockHeight',
+        requestId: most,
+        base: most as Height,
+        height: most as Height,
+        tipId: id,
+        proof: widest,
+      },
+      { kind: 'GenesisHash', requestId: most, genesisHash: id },
+      { kind: 'GetBlockHash', requestId: most, height: most as Height },
+      { kind: 'BlockHash', requestId: most, height: most as Height, id },
+      {
+        kind: 'Chain',
+        requestId: most,
+        base: most as Height,
+        proof: widest,
+        checkpoints: new Array(CHECKPOINTS_MAX).fill({ height: most, id }),
+      },
+      {
+        kind: 'Snapshot',
+        requestId: most,
+        manifest: {
+          height: most as Height,
+          format: most,
+          bytes: SNAPSHOT_CHUNKS_MAX * SNAPSHOT_CHUNK_BYTES_MAX,
+          chunks: new Array(SNAPSHOT_CHUNKS_MAX).fill(id),
+        },
+      },
+      { kind: 'GetSnapshotChunk', requestId: most, height: most as Height, format: most, chunk: 4_095 },
+      { kind: 'SnapshotChunk', requestId: most, bytes: new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX) },
+    ];
+    for (const message of greatest) {
+      const encoding = encode(message);
+      expect([message.kind, encoding.outcome]).toEqual([message.kind, 'encoded']);
+    }
+    const beyond: readonly WireMessage[] = [
+      { kind: 'SnapshotChunk', requestId: 1, bytes: new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX + 1) },
+      { kind: 'GetSnapshotChunk', requestId: 1, height: most as Height, format: 1, chunk: 4_096 },
+      {
+        kind: 'Chain',
+        requestId: 1,
+        base: most as Height,
+        checkpoints: new Array(129).fill({ height: 1, id }),
+      },
+      { kind: 'GetBlocks', requestId: 1, from: most as Height, limit: 257, withBatches: true },
+    ];
+    for (const message of beyond) expect(encode(message)).toMatchObject({ refusal: { code: 'SCHEMA' } });
   });
 
   it('ignores an unknown kind of a newer minor version', () => {

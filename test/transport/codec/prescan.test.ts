@@ -200,22 +200,52 @@ describe('frames that are made to cost (TP-11)', () => {
     (_, index) => `prefix-of-every-key${String.fromCharCode(65 + index)}`,
   );
   const record = Object.fromEntries(keys.map((key) => [key, 0]));
-  const lists: readonly (readonly [string, Uint8Array])[] = [
-    ['numbers', packr.pack({ requestId: 1, blocks: new Array(7_000).fill(0), height: 1 })],
-    ['empty records', packr.pack({ requestId: 1, blocks: new Array(250).fill({}), height: 1 })],
-    ['records with keys alike', packr.pack({ requestId: 1, blocks: new Array(250).fill(record), height: 1 })],
+  const chunks = (items: readonly unknown[]): Uint8Array =>
+    packr.pack({ requestId: 1, manifest: { height: 1, format: 1, bytes: 1, chunks: items } });
+  const checkpoints = (items: readonly unknown[]): Uint8Array =>
+    packr.pack({ requestId: 1, base: 1, checkpoints: items });
+  const good = 'ab'.repeat(32);
+  const lists: readonly (readonly [string, keyof typeof KINDS, Uint8Array])[] = [
+    ['numbers', 'Snapshot', chunks(new Array(4_096).fill(0))],
+    ['digests with a bad one last', 'Snapshot', chunks([...new Array<string>(4_095).fill(good), 'ab'])],
+    ['empty records', 'Chain', checkpoints(new Array(128).fill({}))],
+    ['records with keys alike', 'Chain', checkpoints(new Array(30).fill(record))],
+    ['lists in lists', 'Snapshot', chunks(new Array(100).fill(new Array(40).fill([])))],
+    ['long texts', 'Snapshot', chunks(new Array(4_096).fill('x'.repeat(64)))],
     [
-      'lists in lists',
-      packr.pack({ requestId: 1, blocks: new Array(190).fill(new Array(40).fill([])), height: 1 }),
+      'byte strings of one byte',
+      'Blocks',
+      packr.pack({
+        requestId: 1,
+        blocks: new Uint8Array(2),
+        batches: new Array(1_025).fill(Uint8Array.of(1)),
+        height: 1,
+      }),
     ],
-    ['long texts', packr.pack({ requestId: 1, blocks: new Array(7_900).fill('x'.repeat(64)), height: 1 })],
+    [
+      'nothing, as many as there can be',
+      'Blocks',
+      packr.pack({ requestId: 1, blocks: new Uint8Array(2_000_000), batches: [], height: 1 }),
+    ],
   ];
-  for (const [what, body] of lists) {
-    it(`costs less than 10 ms: a Blocks of ${what}`, () => {
-      expect(decode(frame('Blocks', body)).outcome).toBe('refused');
-      expect(costOf(frame('Blocks', body))).toBeLessThan(10);
+  for (const [what, kind, body] of lists) {
+    it(`costs less than 10 ms: a ${kind} of ${what}`, () => {
+      expect(body.byteLength).toBeLessThan(KINDS[kind].bytesMax);
+      expect(decode(frame(kind, body)).outcome).toBe('refused');
+      expect(costOf(frame(kind, body))).toBeLessThan(10);
     });
   }
+
+  it('costs less than 10 ms: the greatest Snapshot and the greatest Chain that are taken', () => {
+    const greatest = [
+      frame('Snapshot', chunks(new Array(4_096).fill(good))),
+      frame('Chain', checkpoints(new Array(128).fill({ height: 2 ** 52, id: good }))),
+    ];
+    for (const bytes of greatest) {
+      expect(decode(bytes).outcome).toBe('decoded');
+      expect(costOf(bytes)).toBeLessThan(10);
+    }
+  });
 
   const units: readonly (readonly [string, string])[] = [
     ['nested lists', '91'],

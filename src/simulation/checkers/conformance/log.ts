@@ -4,7 +4,6 @@
  */
 import type { Address, Block, TimeoutCertificate } from '../../../protocol/chain/types.ts';
 import type {
-  BlocksMessage,
   NewViewMessage,
   PeerMessage,
   ProposalMessage,
@@ -14,6 +13,7 @@ import type {
   VoteMessage,
 } from '../../../protocol/consensus/types.ts';
 import type { CommittedBlock } from '../../../protocol/ports/storage.ts';
+import type { BlocksMessage } from '../../../protocol/sync/messages.ts';
 
 /** The messages that the rules of consensus speak of. */
 export type JudgedMessage =

@@ -1,0 +1,88 @@
+/**
+ * Executed blocks on their way to the disk: told in order, each only when it is durable. How many there may be is
+ * bounded; at the bound all of them are waited for, so that now and then an application sees everything stored.
+ * Mutable, deterministic. Rules EX-1, EX-5, docs/applications.md.
+ */
+import { RingBuffer } from '../base/ring-buffer.ts';
+import type { BlockExecuted } from '../protocol/ports/execution.ts';
+
+/** Executed and not yet durable, for an application that runs ahead; for others 1. @unit blocks @source bench/sync.bench.ts */
+export const UNTOLD_MAX = 128;
+/** … or so many bytes of their batches. @unit bytes @source a group of the storage actor */
+const UNTOLD_BYTES_MAX = 16 * 1_048_576;
+
+interface Outcome {
+  readonly block: BlockExecuted;
+  readonly bytes: number;
+  tag: number;
+}
+
+export class Untold {
+  readonly #max: number;
+  readonly #outcomes = new RingBuffer<Outcome>();
+  #bytes = 0;
+  #full = false;
+  #lost = false;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  get isEmpty(): boolean {
+    return this.#outcomes.length === 0;
+  }
+
+  /** True while the disk refuses them: they are to be asked again. */
+  get isLost(): boolean {
+    return this.#lost;
+  }
+
+  /** True when another block may be executed now. */
+  get hasRoom(): boolean {
+    return !this.#full && !this.#lost;
+  }
+
+  /** Storage was asked to keep it, by this tag. @param bytes of its batches */
+  add(block: BlockExecuted, bytes: number, tag: number): void {
+    this.#outcomes.push({ block, bytes, tag });
+    this.#bytes += bytes;
+    this.#full = this.#outcomes.length >= this.#max || this.#bytes >= UNTOLD_BYTES_MAX;
+  }
+
+  /** Storage has it: what is to be told now, in order. Storage writes in order, so what was before it is durable too. */
+  persisted(tag: number): readonly BlockExecuted[] {
+    if (this.#lost || !this.isOutstanding(tag)) return [];
+    const durable: BlockExecuted[] = [];
+    for (let oldest = this.#outcomes.peek(); oldest !== undefined; oldest = this.#outcomes.peek()) {
+      if (oldest.tag > tag) break;
+      this.#outcomes.shift();
+      this.#bytes -= oldest.bytes;
+      durable.push(oldest.block);
+    }
+    if (this.isEmpty) this.#full = false;
+    return durable;
+  }
+
+  /** False for an answer to an earlier attempt. */
+  isOutstanding(tag: number): boolean {
+    const oldest = this.#outcomes.peek();
+    const newest = this.#outcomes.at(this.#outcomes.length - 1);
+    return (
+      !this.#lost && oldest !== undefined && newest !== undefined && oldest.tag <= tag && tag <= newest.tag
+    );
+  }
+
+  /** The disk refused one of them: those behind it are refused for the gap, so all are asked again later. */
+  lose(): void {
+    this.#lost = true;
+  }
+
+  /** All of them once more, oldest first, each by its new tag. */
+  askAgain(ask: (block: BlockExecuted) => number): void {
+    this.#lost = false;
+    for (let at = 0; at < this.#outcomes.length; at += 1) {
+      const outcome = this.#outcomes.at(at);
+      if (outcome !== undefined) outcome.tag = ask(outcome.block);
+    }
+  }
+}

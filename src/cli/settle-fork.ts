@@ -1,0 +1,30 @@
+/** `resync --settle-fork`: the operator has seen the evidence of a fork, and the node may sign again. Boundary: the disk. Rule SY-5. */
+import { existsSync } from 'node:fs';
+import { wallTime } from '../base/units.ts';
+import { homePaths } from '../node/config/home.ts';
+import { readForkEvidence, settleForkEvidence } from '../storage/fork-evidence.ts';
+import { storeHolder } from '../storage/open.ts';
+import { runtimeFailure, usageFailure } from './failure.ts';
+import { createOutput } from './output.ts';
+
+export async function settleFork(
+  home: string | undefined,
+  json: boolean,
+  confirm: () => Promise<void>,
+): Promise<void> {
+  if (home === undefined)
+    throw usageFailure('resync --settle-fork works on the files of a stopped node: give --home DIR');
+  if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
+  const found = readForkEvidence(home);
+  if (found === undefined) throw usageFailure(`${home}: no evidence of a fork is kept`);
+  const holder = storeHolder(homePaths(home).data);
+  if (holder !== undefined) throw runtimeFailure(`the node of ${home} runs (${holder}): stop it first`);
+  const output = createOutput(json);
+  output.note(`${found.path}: ${found.detail}`);
+  await confirm();
+  const settled = settleForkEvidence(home, wallTime(Date.now())) ?? found.path;
+  output.data({ home, evidence: settled }, [
+    `the evidence is kept in ${settled}`,
+    'from its next start on this validator signs again',
+  ]);
+}

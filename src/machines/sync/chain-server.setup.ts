@@ -1,0 +1,76 @@
+/**
+ * Parts of the ChainServer chart: answers what peers ask of this node's chain. Pure: it reads nothing itself, keeps no
+ * blocks, and never says what it has not proven. Rules SY-3, SY-4, SY-8 to SY-10, docs/protocol/sync.md.
+ */
+import { setup } from 'xstate';
+import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
+import type { SnapshotKeeperReply } from '../../protocol/ports/snapshots.ts';
+import type { StorageReply } from '../../protocol/ports/storage.ts';
+import type { SyncQuestion } from '../../protocol/sync/messages.ts';
+import { declare, on, step, types } from '../vocabulary/index.ts';
+import {
+  answerBlocks,
+  answerIds,
+  type ChainServerContext,
+  type ChainServerInput,
+  forgetAsker,
+  initialChainServer,
+  readBlocks,
+  takeBlocks,
+  takeQuestion,
+  takeTip,
+} from './chain-server.answering.ts';
+import { answerChunk, answerManifest } from './chain-server.snapshots.ts';
+
+export type { ChainServerContext, ChainServerInput } from './chain-server.answering.ts';
+export { initialChainServer };
+
+type ChainServerPublicEvent =
+  | PeerMessageReceived<SyncQuestion>
+  | SnapshotKeeperReply
+  | Extract<
+      StorageReply,
+      { type: 'blocks.found' | 'batches.found' | 'tip.found' | 'blockIds.found' | 'storage.failed' }
+    >;
+type ChainServerPrivateEvent = { readonly type: 'rest.ended' | 'keeper.silent'; readonly tag: number };
+
+/** Event types that other cells may send (RT-16). */
+export const CHAIN_SERVER_EVENTS = declare<ChainServerPublicEvent>()(
+  'message.received',
+  'blocks.found',
+  'batches.found',
+  'tip.found',
+  'blockIds.found',
+  'manifest.found',
+  'chunk.found',
+  'storage.failed',
+);
+
+export const chainServerSetup = setup({
+  types: types<ChainServerContext, ChainServerPublicEvent | ChainServerPrivateEvent, ChainServerInput>(),
+  actions: {
+    takeQuestion: step(
+      on('message.received', ({ context, event: { from, message }, now, address }) =>
+        takeQuestion(context, from, message, { now, address }),
+      ),
+    ),
+    readBlocks: step(
+      on('rest.ended', ({ context, event: { tag }, address }) => readBlocks(context, tag, address)),
+    ),
+    takeBlocks: step(
+      on('blocks.found', ({ context, event, now, address }) => takeBlocks(context, event, { now, address })),
+    ),
+    answerBlocks: step(
+      on('batches.found', ({ context, event, now }) => answerBlocks(context, event.tag, event.batches, now)),
+    ),
+    takeTip: step(on('tip.found', ({ context, event, address }) => takeTip(context, event, address))),
+    answerIds: step(on('blockIds.found', ({ context, event }) => answerIds(context, event))),
+    answerManifest: step(on('manifest.found', ({ context, event }) => answerManifest(context, event))),
+    answerChunk: step(on('chunk.found', ({ context, event, now }) => answerChunk(context, event, now))),
+    forgetAsker: step(({ context, event }) =>
+      event.type === 'storage.failed' || event.type === 'keeper.silent'
+        ? forgetAsker(context, event.tag)
+        : {},
+    ),
+  },
+});

@@ -1,0 +1,69 @@
+/** Whose chain is downloaded (seed 001: findTrustedPeer, requestFullChain, validateFullChain). Pure. Rules SY-3, SY-9, docs/protocol/sync.md. */
+import { millis } from '../../base/units.ts';
+import { powerOf } from '../../protocol/chain/validator-set.ts';
+import { verifyCertificates } from '../../protocol/consensus/verified.ts';
+import type { StateSyncReply, SyncStorageReply } from '../../protocol/ports/sync.ts';
+import { chooseChain, comparedWithOwn, findTrustedPeers } from '../../protocol/sync/chain-choice.ts';
+import { asking, type ChainSyncContext, type Clock, type Decided, failing } from './chain-sync.live.ts';
+
+type ReplyOf<Type> = Extract<StateSyncReply, { readonly type: Type }>;
+
+export const queryPeers = (context: ChainSyncContext, clock: Clock): Decided =>
+  asking(
+    context,
+    context.stateSync,
+    { type: 'peers.pollRequested', maxAge: millis(0), timeout: context.config.peerQueryTimeout },
+    clock,
+  );
+
+export function recordTrusted(
+  { config }: ChainSyncContext,
+  { peers }: ReplyOf<'peers.polled'>,
+  { wall }: Clock,
+): Decided {
+  const outcome = findTrustedPeers(peers, config.tier3TrustTime, wall);
+  return outcome.status === 'refused'
+    ? { context: { failure: outcome.error } }
+    : { context: { trusted: outcome.peers } };
+}
+
+export const requestChains = (context: ChainSyncContext, clock: Clock): Decided =>
+  asking(
+    context,
+    context.stateSync,
+    { type: 'chains.requested', peers: context.trusted, timeout: context.config.peerQueryTimeout },
+    clock,
+  );
+
+/** The proof of the tip that is taken is verified here too: it will prove the commit of the last blocks. */
+export function recordChains(context: ChainSyncContext, { chains }: ReplyOf<'chains.answered'>): Decided {
+  const { epoch, bls, trusted, order } = context;
+  const described = chains
+    .filter(({ peer }) => trusted.includes(peer))
+    .map(({ peer, chain }) => ({ peer, chain, power: powerOf(epoch.set, peer) }));
+  const choice = chooseChain(described, order?.checkpoint);
+  if (choice.status === 'refused') return { context: { failure: choice.error } };
+  const { target, holders, parted, checkpoints } = choice;
+  const outcome = verifyCertificates(epoch, bls, context.verified, { qc: target.proof });
+  const [refusal] = outcome.refusals;
+  const { verified } = outcome;
+  if (refusal !== undefined) {
+    const detail = `the proof of the tip at height ${target.height} does not hold: ${refusal.code}`;
+    return { context: { verified, ...failing('NoConsensusReached', detail) } };
+  }
+  return { context: { verified, target, holders, parted, checkpoints } };
+}
+
+/** Where the chain that is taken parts from ours: the operator must know. */
+export const requestOwnIds = (context: ChainSyncContext, clock: Clock): Decided =>
+  asking(
+    context,
+    context.storage,
+    { type: 'blockIds.requested', heights: context.checkpoints.map(({ height }) => height) },
+    clock,
+  );
+
+export const recordOwnIds = (
+  { checkpoints }: ChainSyncContext,
+  { ids }: Extract<SyncStorageReply, { type: 'blockIds.found' }>,
+): Decided => ({ context: { ownParting: comparedWithOwn(checkpoints, ids) } });

@@ -1,0 +1,226 @@
+/** What chain-sync knows of a full re-sync, and what it tells whom. Pure. Rules SY-9, SY-11, SY-13, docs/protocol/sync.md. */
+import type { Monotonic, WallTime } from '../../base/units.ts';
+import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import type { Address, Height } from '../../protocol/chain/types.ts';
+import type { EpochContext } from '../../protocol/consensus/epoch.ts';
+import { NONE_VERIFIED, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
+import type {
+  ResyncEnded,
+  ResyncProgressed,
+  ResyncReady,
+  SideStoreRequest,
+  StateSyncRequest,
+  SyncStorageRequest,
+} from '../../protocol/ports/sync.ts';
+import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import type { OwnParting, PartedPeer } from '../../protocol/sync/chain-choice.ts';
+import type { Download } from '../../protocol/sync/chain-download.ts';
+import type { SyncConfig } from '../../protocol/sync/config.ts';
+import type { ChainCheckpoint } from '../../protocol/sync/messages.ts';
+import { type Progress, viewOf } from '../../protocol/sync/progress.ts';
+import type { ProvedTip, SyncError, SyncErrorCode } from '../../protocol/sync/types.ts';
+import type { Decision } from '../vocabulary/index.ts';
+
+/** Between two words about progress. @unit ms @source SY-11 */
+const PROGRESS_MS_MIN = 250;
+
+export interface ChainSyncInput {
+  readonly epoch: EpochContext;
+  readonly self: Address;
+  readonly bls: BlsEngine;
+  readonly config: SyncConfig;
+  readonly storage: CellAddress;
+  readonly stateSync: CellAddress;
+  readonly sideStore: CellAddress;
+  /** The only one whose order counts: it has it from the operator (SY-9). */
+  readonly networkSync: CellAddress;
+  readonly alarm: CellAddress;
+}
+
+/** SY-13. Since the start of this cell. */
+export interface ChainSyncCounts {
+  readonly resyncs: number;
+  readonly blocksFetched: number;
+  readonly blocksRejected: number;
+  /** Questions that had to be asked again. */
+  readonly piecesRetried: number;
+  /** Pieces that did not join what was below them. */
+  readonly partings: number;
+  /** Answers that came when nobody waited for them any more. */
+  readonly late: number;
+  /** Orders that did not come from the operator, or came while one was carried out. */
+  readonly refused: number;
+}
+
+export interface Order {
+  readonly replyTo: CellAddress;
+  readonly tag: number;
+  readonly checkpoint?: ChainCheckpoint;
+}
+
+export interface ChainSyncContext extends ChainSyncInput {
+  readonly tag: number;
+  /** Whose answer the present state waits for. */
+  readonly awaited: number;
+  readonly order: Order | undefined;
+  /** By rising address; empty until they are found. */
+  readonly trusted: readonly Address[];
+  readonly target: ProvedTip | undefined;
+  readonly holders: readonly Address[];
+  readonly checkpoints: readonly ChainCheckpoint[];
+  /** For the operator: who has another chain, and where it parts from ours. Kept after the end. */
+  readonly parted: readonly PartedPeer[];
+  readonly ownParting: OwnParting | undefined;
+  readonly download: Download | undefined;
+  /** Whom the open questions for blocks are at. */
+  readonly fetchingFrom: ReadonlyMap<number, Address>;
+  /** In this download. */
+  readonly partings: number;
+  /** The side store was asked to open: at a failure it is discarded. */
+  readonly isPrepared: boolean;
+  readonly progress: Progress | undefined;
+  readonly toldAt: Monotonic | undefined;
+  readonly verified: VerifiedCertificates;
+  readonly failure: SyncError | undefined;
+  readonly sealed: Height | undefined;
+  readonly counts: ChainSyncCounts;
+}
+
+export type ChainSyncPrivateEvent =
+  | { readonly type: 'progress.due' }
+  | { readonly type: 'watch.due' }
+  | { readonly type: 'retry.due' };
+
+/** What a step sees of the world. */
+export interface Clock {
+  readonly now: Monotonic;
+  readonly wall: WallTime;
+  readonly address: CellAddress;
+  readonly draw: () => number;
+}
+
+export type Decided = Decision<ChainSyncContext>;
+
+/** A step that has been taken: the whole context after it. */
+export interface Stepped {
+  readonly context: ChainSyncContext;
+  readonly effects: readonly Effect[];
+}
+
+export const unchanged = (context: ChainSyncContext): Stepped => ({ context, effects: [] });
+
+export function chained(
+  { context, effects }: Stepped,
+  next: (context: ChainSyncContext) => Stepped,
+): Stepped {
+  const after = next(context);
+  return { context: after.context, effects: [...effects, ...after.effects] };
+}
+
+const IDLE = {
+  order: undefined,
+  trusted: [],
+  target: undefined,
+  holders: [],
+  checkpoints: [],
+  download: undefined,
+  fetchingFrom: new Map<number, Address>(),
+  partings: 0,
+  isPrepared: false,
+  progress: undefined,
+  toldAt: undefined,
+  failure: undefined,
+  sealed: undefined,
+} as const;
+
+export const initialChainSync = (input: ChainSyncInput, now: Monotonic): ChainSyncContext => ({
+  ...input,
+  ...IDLE,
+  // Not those of an earlier life, whose answers may be on their way.
+  tag: Math.floor(now),
+  awaited: 0,
+  parted: [],
+  ownParting: undefined,
+  verified: NONE_VERIFIED,
+  counts: {
+    resyncs: 0,
+    blocksFetched: 0,
+    blocksRejected: 0,
+    piecesRetried: 0,
+    partings: 0,
+    late: 0,
+    refused: 0,
+  },
+});
+
+export const counted = (
+  { counts }: ChainSyncContext,
+  name: keyof ChainSyncCounts,
+  by = 1,
+): Pick<ChainSyncContext, 'counts'> => ({ counts: { ...counts, [name]: counts[name] + by } });
+
+export const failing = (code: Exclude<SyncErrorCode, 'SyncGapTooLarge'>, detail: string) => ({
+  failure: { code, detail },
+});
+
+type Question<Request> = Request extends { readonly replyTo: string; readonly tag: number }
+  ? Omit<Request, 'replyTo' | 'tag'>
+  : never;
+
+/** A question whose answer the state waits for. */
+export function asking(
+  context: ChainSyncContext,
+  to: CellAddress,
+  question: Question<StateSyncRequest | SideStoreRequest | SyncStorageRequest>,
+  { address }: Clock,
+): Decided {
+  const tag = context.tag + 1;
+  return { context: { tag, awaited: tag }, effects: [telling(to, { ...question, replyTo: address, tag })] };
+}
+
+/** SY-9: an order that the operator gave. What the last attempt found of partings is forgotten. */
+export const begun = (context: ChainSyncContext, order: Order): Decided => ({
+  context: { ...IDLE, order, parted: [], ownParting: undefined, ...counted(context, 'resyncs') },
+});
+
+export function refusing(
+  context: ChainSyncContext,
+  { replyTo, tag }: Pick<Order, 'replyTo' | 'tag'>,
+  detail: string,
+): Decided {
+  const error: SyncError = { code: 'CriticalSyncRequired', detail };
+  const message: ResyncEnded = { type: 'resync.ended', tag, outcome: { status: 'failed', error } };
+  return { context: counted(context, 'refused'), effects: [telling(replyTo, message)] };
+}
+
+/** The end, for whoever ordered it. */
+export function ended(context: ChainSyncContext): Decided {
+  const { order, sealed, failure } = context;
+  const error = failure ?? { code: 'Timeout', detail: 'it came to no end' };
+  const outcome: ResyncEnded['outcome'] =
+    sealed === undefined ? { status: 'failed', error } : { status: 'ready', height: sealed };
+  const progressed: ResyncProgressed = { type: 'resync.progressed' };
+  const effects: Effect[] = [telling(context.networkSync, progressed)];
+  if (sealed !== undefined) {
+    const ready: ResyncReady = { type: 'resync.ready', height: sealed };
+    effects.push(telling(context.alarm, ready));
+  }
+  if (order !== undefined) {
+    const message: ResyncEnded = { type: 'resync.ended', tag: order.tag, outcome };
+    effects.push(telling(order.replyTo, message));
+  }
+  return { context: { ...IDLE, sealed }, effects };
+}
+
+/** SY-11: at most every PROGRESS_MS_MIN, unless it is asked for. */
+export function tellProgress(context: ChainSyncContext, now: Monotonic, isDue: boolean): Stepped {
+  const { progress, target, fetchingFrom, toldAt } = context;
+  if (progress === undefined || target === undefined) return unchanged(context);
+  if (!isDue && toldAt !== undefined && now - toldAt < PROGRESS_MS_MIN) return unchanged(context);
+  const peers = [...new Set(fetchingFrom.values())].sort();
+  const message: ResyncProgressed = {
+    type: 'resync.progressed',
+    progress: { ...viewOf(progress, target.height, peers, now), tier: 3 },
+  };
+  return { context: { ...context, toldAt: now }, effects: [telling(context.networkSync, message)] };
+}

@@ -1,0 +1,166 @@
+/**
+ * Parts of the ChainSync chart (seed 001: ChainSyncManager), tier 3: the whole chain anew, by the operator's order only, into
+ * a side store; the running chain is never touched. Pure. Rules SY-9, SY-11, docs/protocol/sync.md.
+ */
+import { setup } from 'xstate';
+import { millis } from '../../base/units.ts';
+import type { StorageReply } from '../../protocol/ports/storage.ts';
+import type {
+  ResyncRequested,
+  SideStoreReply,
+  StateSyncReply,
+  SyncStorageReply,
+} from '../../protocol/ports/sync.ts';
+import { isWritten } from '../../protocol/sync/chain-download.ts';
+import { declare, on, step, types } from '../vocabulary/index.ts';
+import {
+  queryPeers,
+  recordChains,
+  recordOwnIds,
+  recordTrusted,
+  requestChains,
+  requestOwnIds,
+} from './chain-sync.choosing.ts';
+import {
+  beat,
+  beginDownloading,
+  endDownloading,
+  recordFetching,
+  recordWritten,
+  retryPieces,
+  stalled,
+  takeAnswer,
+  takeFailure,
+} from './chain-sync.downloading.ts';
+import {
+  asking,
+  begun,
+  type ChainSyncContext,
+  type ChainSyncInput,
+  type ChainSyncPrivateEvent,
+  counted,
+  ended,
+  failing,
+  initialChainSync,
+  refusing,
+} from './chain-sync.live.ts';
+
+export type { ChainSyncContext, ChainSyncInput } from './chain-sync.live.ts';
+export { initialChainSync };
+
+/** Beside the time that state-sync gives the peers. @unit ms @source chosen */
+const ANSWER_MARGIN_MS = 5_000;
+/** A side store that does not open or go away in so long is not waited for. @unit ms @source chosen: a slow disk deletes a chain */
+const SIDE_SILENCE_MS = millis(300_000);
+
+type ChainSyncPublicEvent =
+  | ResyncRequested
+  | Extract<
+      StateSyncReply,
+      { type: 'peers.polled' | 'chains.answered' | 'fetch.started' | 'blocks.answered' | 'fetch.failed' }
+    >
+  | SideStoreReply
+  | Extract<SyncStorageReply, { type: 'blockIds.found' }>
+  | Extract<StorageReply, { type: 'storage.failed' }>;
+
+/** Event types that other cells may send (RT-16). */
+export const CHAIN_SYNC_EVENTS = declare<ChainSyncPublicEvent>()(
+  'resync.requested',
+  'peers.polled',
+  'chains.answered',
+  'fetch.started',
+  'blocks.answered',
+  'fetch.failed',
+  'side.opened',
+  'side.planted',
+  'side.restored',
+  'side.appended',
+  'side.sealed',
+  'side.discarded',
+  'side.failed',
+  'blockIds.found',
+  'storage.failed',
+);
+
+export const chainSyncSetup = setup({
+  types: types<ChainSyncContext, ChainSyncPublicEvent | ChainSyncPrivateEvent, ChainSyncInput>(),
+  guards: {
+    /** SY-9: network-sync passes on what the operator orders; nobody else may. */
+    operatorAsks: ({ context, event }) =>
+      event.type === 'resync.requested' && event.replyTo === context.networkSync,
+    isAwaited: ({ context, event }) => 'tag' in event && event.tag === context.awaited,
+    /** Of the side store, while blocks are written. */
+    isAppending: ({ context, event }) => 'tag' in event && event.tag === context.download?.appending?.tag,
+    hasFailed: ({ context }) => context.failure !== undefined,
+    peersAreFound: ({ context }) => context.trusted.length > 0,
+    chainIsChosen: ({ context }) => context.target !== undefined,
+    everythingIsWritten: ({ context }) => context.download !== undefined && isWritten(context.download),
+    nothingIsPrepared: ({ context }) => !context.isPrepared,
+  },
+  delays: {
+    answerSilence: ({ context }) => context.config.peerQueryTimeout + ANSWER_MARGIN_MS,
+    sideSilence: SIDE_SILENCE_MS,
+  },
+  actions: {
+    /** Seed 001: fullResync. */
+    fullResync: step(
+      on('resync.requested', ({ context, event: { replyTo, tag, checkpoint } }) =>
+        begun(context, { replyTo, tag, ...(checkpoint === undefined ? {} : { checkpoint }) }),
+      ),
+    ),
+    refuse: step(({ context, event }, { detail }: { readonly detail: string }) =>
+      event.type === 'resync.requested' ? refusing(context, event, detail) : {},
+    ),
+    queryPeers: step(({ context, ...clock }) => queryPeers(context, clock)),
+    findTrustedPeer: step(
+      on('peers.polled', ({ context, event, ...clock }) => recordTrusted(context, event, clock)),
+    ),
+    requestFullChain: step(({ context, ...clock }) => requestChains(context, clock)),
+    validateFullChain: step(on('chains.answered', ({ context, event }) => recordChains(context, event))),
+    compareWithOwn: step(({ context, ...clock }) => requestOwnIds(context, clock)),
+    recordOwnIds: step(on('blockIds.found', ({ context, event }) => recordOwnIds(context, event))),
+    /** Seed 001: backupChain. The running chain is the backup: the new one is written beside it. */
+    backupChain: step(({ context, ...clock }) => {
+      const asked = asking(context, context.sideStore, { type: 'side.openRequested' }, clock);
+      return { ...asked, context: { ...asked.context, isPrepared: true } };
+    }),
+    downloadFullChain: step(({ context, ...clock }) => beginDownloading(context, clock)),
+    endDownload: step(({ context, ...clock }) => endDownloading(context, clock)),
+    recordFetching: step(
+      on('fetch.started', ({ context, event: { tag, peer } }) => recordFetching(context, tag, peer)),
+    ),
+    takeAnswer: step(
+      on('blocks.answered', ({ context, event, ...clock }) => takeAnswer(context, event, clock)),
+    ),
+    takeFailure: step(
+      on('fetch.failed', ({ context, event, ...clock }) => takeFailure(context, event, clock)),
+    ),
+    retryPieces: step(({ context, ...clock }) => retryPieces(context, clock)),
+    recordWritten: step(
+      on('side.appended', ({ context, event, ...clock }) => recordWritten(context, event, clock)),
+    ),
+    recordStall: step(({ context }) => ({ context: { failure: stalled(context) } })),
+    tellProgress: step(({ context, now }) => beat(context, now)),
+    endProgress: step(() => ({ effects: [{ kind: 'cancelTimer', key: 'progress' } as const] })),
+    sealSideStore: step(({ context, ...clock }) => {
+      const { target } = context;
+      if (target === undefined) return {};
+      const { height, id } = target;
+      return asking(context, context.sideStore, { type: 'side.sealRequested', height, id }, clock);
+    }),
+    recordSeal: step(on('side.sealed', ({ event: { height } }) => ({ context: { sealed: height } }))),
+    recordSideFailure: step(
+      on('side.failed', ({ event: { code, detail } }) => ({
+        context: failing('CriticalSyncRequired', `the side store failed (${code}): ${detail}`),
+      })),
+    ),
+    recordSilence: step((_, { whose }: { readonly whose: string }) => ({
+      context: failing('Timeout', `no answer from ${whose}`),
+    })),
+    discardSideStore: step(({ context, ...clock }) =>
+      asking(context, context.sideStore, { type: 'side.discardRequested' }, clock),
+    ),
+    tellEnd: step(({ context }) => ended(context)),
+    countLate: step(({ context }) => ({ context: counted(context, 'late') })),
+  },
+});

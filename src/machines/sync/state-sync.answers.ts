@@ -1,0 +1,335 @@
+/**
+ * How state-sync takes what peers answer. Only what was asked for is read (TP-6); what comes late is used where it helps. Pure.
+ * Rules SY-3 to SY-6, SY-8, docs/protocol/sync.md; claims are judged in protocol/sync/claims.ts.
+ */
+
+import type { Address } from '../../protocol/chain/types.ts';
+import type { StorageReply } from '../../protocol/ports/storage.ts';
+import { telling } from '../../protocol/supervision/effect.ts';
+import {
+  type ClaimRuling,
+  forkAmong,
+  forkOf,
+  isChainSound,
+  ownTip,
+  provedTipOf,
+  ruleOnClaim,
+  wentBack,
+} from '../../protocol/sync/claims.ts';
+import {
+  type BlocksMessage,
+  SNAPSHOT_CHUNK_BYTES_MAX,
+  SNAPSHOT_CHUNKS_MAX,
+  type SnapshotManifest,
+  type SyncAnswer,
+} from '../../protocol/sync/messages.ts';
+import { withLatency } from '../../protocol/sync/peers.ts';
+import { type OpenQuestion, received } from '../../protocol/sync/questions.ts';
+import type { ForkEvidence, PeerClaim } from '../../protocol/sync/types.ts';
+import { KINDS } from '../../protocol/transport/kinds.ts';
+import {
+  askEveryGenesis,
+  endQuestion,
+  requestBlocksRedundant,
+  retryPendingBlocks,
+} from './state-sync.asking.ts';
+import {
+  cancelTimer,
+  change,
+  count,
+  type Reading,
+  tellAsker,
+  type Work,
+  withoutTask,
+  withTask,
+} from './state-sync.live.ts';
+import {
+  blame,
+  chargeFailure,
+  chargeLie,
+  distrust,
+  recordConnected,
+  recordState,
+  thank,
+} from './state-sync.standing.ts';
+import { endAwaiting } from './state-sync.tasks.ts';
+
+type AnswerOf<Kind extends SyncAnswer['kind']> = Extract<SyncAnswer, { kind: Kind }>;
+type Found<Type extends StorageReply['type']> = Extract<StorageReply, { type: Type }>;
+
+/** What state-sync blames a peer for whose answer is none to the question. */
+const BAD_BLOCKS = 'BAD_BLOCKS';
+const CLAIM_FALSE = 'CLAIM_FALSE';
+
+export function takeAnswer(work: Work, from: Address, message: SyncAnswer): void {
+  const { startedAt, config } = work.context;
+  const reception = received(work.context.book, from, message);
+  // What an earlier life asked for is on its way for so long at the most.
+  if (reception.status === 'foreign' && work.clock.now - startedAt < config.blockFetchTimeout) {
+    count(work, 'foreign');
+    return;
+  }
+  if (reception.status === 'foreign' || reception.status === 'unrequested') {
+    count(work, 'unrequested');
+    blame(work, from, 'UNREQUESTED');
+    return;
+  }
+  const { question, book, status } = reception;
+  change(work, { book });
+  if (status === 'open') {
+    cancelTimer(work, `question/${message.requestId}`);
+    // A peer that answers what was asked since it was last gone is there.
+    recordConnected(work, from);
+    if (message.kind !== 'Blocks' && message.kind !== 'SnapshotChunk') recordLatency(work, from, question);
+  }
+  takeMessage(work, question, message, status === 'open');
+  retryPendingBlocks(work);
+}
+
+function recordLatency(work: Work, peer: Address, { askedAt }: OpenQuestion): void {
+  const state = work.context.peers.get(peer)?.state;
+  if (state !== undefined) recordState(work, withLatency(state, work.clock.now - askedAt));
+}
+
+function takeMessage(work: Work, question: OpenQuestion, message: SyncAnswer, isInTime: boolean): void {
+  const { peer } = question;
+  switch (message.kind) {
+    case 'BlockHeight':
+      // SY-3, SY-5: compared with what this node has committed at the height, if it has.
+      request(work, { kind: 'claim', peer, message });
+      return;
+    case 'GenesisHash':
+      takeGenesis(work, peer, message);
+      endQuestion(work, question);
+      return;
+    case 'BlockHash':
+      takeVote(work, question, message);
+      endQuestion(work, question);
+      return;
+    case 'Blocks':
+      takeBlocks(work, question, message, isInTime);
+      return;
+    case 'Chain':
+      takeChain(work, question, message);
+      endQuestion(work, question);
+      return;
+    case 'Snapshot':
+      takeSnapshot(work, question, message.manifest);
+      endQuestion(work, question);
+      return;
+    case 'SnapshotChunk':
+      takeChunk(work, question, message);
+      return;
+  }
+}
+
+/** Storage is asked for what the claim is judged by. */
+function request(work: Work, reading: Reading): void {
+  const { storage } = work.context;
+  const tag = work.context.tag + 1;
+  change(work, { tag, readings: new Map(work.context.readings).set(tag, reading) });
+  const to = { replyTo: work.clock.address, tag };
+  work.effects.push(
+    reading.kind === 'claim'
+      ? telling(storage, { type: 'blockIds.requested', ...to, heights: [reading.message.height] })
+      : telling(storage, {
+          ...{ type: 'blocks.requested', ...to, from: reading.tip.height, limit: 2 },
+          bytesMax: KINDS.Blocks.bytesMax,
+        }),
+  );
+}
+
+function takeReading(work: Work, tag: number): Reading | undefined {
+  const reading = work.context.readings.get(tag);
+  const readings = new Map(work.context.readings);
+  readings.delete(tag);
+  change(work, { readings });
+  return reading;
+}
+
+export function judgeClaim(work: Work, { tag, ids }: Found<'blockIds.found'>): void {
+  const reading = takeReading(work, tag);
+  if (reading?.kind !== 'claim') return;
+  const { peer, message } = reading;
+  const held = ids.find(({ height }) => height === message.height)?.id;
+  const { epoch, bls, verified } = work.context;
+  const judged = ruleOnClaim(epoch, bls, verified, message, held);
+  change(work, { verified: judged.verified });
+  if (work.context.peers.get(peer)?.presence === 'connected')
+    act(work, peer, message.requestId, judged.ruling);
+  endAwaiting(work, peer, 'GetBlockHeight', undefined);
+  retryPendingBlocks(work);
+}
+
+function act(work: Work, peer: Address, requestId: number, ruling: ClaimRuling): void {
+  switch (ruling.status) {
+    case 'accepted':
+      recordClaim(work, peer, requestId, ruling.claim);
+      return;
+    case 'false':
+      chargeLie(work, peer, ruling.code);
+      distrust(work, peer);
+      return;
+    case 'fork':
+      distrust(work, peer);
+      request(work, { kind: 'fork', peer, tip: ruling.tip });
+      return;
+  }
+}
+
+function recordClaim(work: Work, peer: Address, requestId: number, claim: PeerClaim): void {
+  const known = work.context.peers.get(peer);
+  // An answer that was overtaken by a later one says nothing new.
+  if (known === undefined || requestId < known.claimedBy) return;
+  const before = known.state.claim;
+  const state = { ...known.state, claim, answeredAt: work.clock.now };
+  change(work, { peers: new Map(work.context.peers).set(peer, { ...known, state, claimedBy: requestId }) });
+  if (before !== undefined && wentBack(before, claim)) {
+    chargeLie(work, peer, 'HEIGHT_WENT_BACK');
+    return;
+  }
+  if (claim.status === 'proved') thank(work, peer);
+  const tip = provedTipOf(claim);
+  if (tip === undefined) return;
+  const others = [...work.context.peers.values()]
+    .map(({ state: other }) => ({ peer: other.peer, claim: other.claim }))
+    .filter((other) => other.peer !== peer)
+    .sort((left, right) => (left.peer < right.peer ? -1 : 1));
+  const evidence = forkAmong(tip, others);
+  if (evidence !== undefined) tellFork(work, peer, evidence);
+}
+
+/** SY-5: this node's own proof was read. */
+export function proveFork(work: Work, { tag, blocks, commitProof }: Found<'blocks.found'>): void {
+  const reading = takeReading(work, tag);
+  if (reading?.kind !== 'fork') return;
+  const { epoch, bls } = work.context;
+  const own = ownTip(epoch, bls, blocks, commitProof);
+  const evidence = own === undefined ? undefined : forkOf(own, reading.tip);
+  if (evidence !== undefined) tellFork(work, reading.peer, evidence);
+}
+
+function tellFork(work: Work, from: Address, evidence: ForkEvidence): void {
+  count(work, 'forks');
+  tellAsker(work, { replyTo: work.context.networkSync }, { type: 'fork.found', evidence, from });
+}
+
+/** Storage did not serve: no peer's fault. Who waits for the claim goes on without it. */
+export function forgetReading(work: Work, tag: number): void {
+  const reading = takeReading(work, tag);
+  count(work, 'storageFailures');
+  if (reading?.kind === 'claim') endAwaiting(work, reading.peer, 'GetBlockHeight', undefined);
+}
+
+/** SY-4: compared with this node's own; the handshake has bound it already. */
+function takeGenesis(work: Work, peer: Address, { genesisHash }: AnswerOf<'GenesisHash'>): void {
+  const state = work.context.peers.get(peer)?.state;
+  if (state !== undefined) recordState(work, { ...state, genesisHash });
+  if (genesisHash === work.context.epoch.domain.genesisHash) return;
+  chargeLie(work, peer, 'GENESIS_DIFFERS');
+  distrust(work, peer);
+  askEveryGenesis(work);
+}
+
+function takeVote(
+  work: Work,
+  { peer, task: of, message: asked }: OpenQuestion,
+  message: AnswerOf<'BlockHash'>,
+): void {
+  if (asked.kind !== 'GetBlockHash' || asked.height !== message.height) {
+    chargeLie(work, peer, CLAIM_FALSE);
+    return;
+  }
+  const task = of === undefined ? undefined : work.context.tasks.get(of);
+  if (of === undefined || task?.kind !== 'hash') return;
+  const vote = message.id === undefined ? { peer } : { peer, hash: message.id };
+  withTask(work, of, { ...task, votes: [...task.votes, vote] });
+}
+
+/** SY-8: handed on as they came; block-sync verifies them and judges who gave them. */
+function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage, isInTime: boolean): void {
+  const { peer, task: id } = question;
+  const { blocks, batches, height } = message;
+  if (!isAnswerTo(question, message)) {
+    chargeLie(work, peer, BAD_BLOCKS);
+    endFetchQuestion(work, question, `${peer} answered with other blocks than it was asked for`);
+    return;
+  }
+  if (blocks.length === 0) {
+    if (isInTime && provedToHold(work, question)) chargeFailure(work, peer);
+    endFetchQuestion(work, question, `${peer} holds none of it`);
+    return;
+  }
+  const task = id === undefined ? undefined : work.context.tasks.get(id);
+  if (id === undefined || task?.kind !== 'fetch') return;
+  const answered = task.answered + 1;
+  tellAsker(work, task, { type: 'blocks.answered', tag: task.tag, peer, blocks, batches, height });
+  withTask(work, id, { ...task, answered });
+  requestBlocksRedundant(work, id);
+}
+
+function endFetchQuestion(work: Work, question: OpenQuestion, detail: string): void {
+  endQuestion(work, question, { code: 'BlockNotFound', detail });
+}
+
+/** Not more than was asked for, and beginning where it was asked. Everything else is block-sync's to judge. */
+function isAnswerTo({ message: asked }: OpenQuestion, { blocks }: BlocksMessage): boolean {
+  if (asked.kind === 'GetBlock') return blocks.length <= asked.ancestors + 1;
+  if (asked.kind !== 'GetBlocks') return false;
+  const [first] = blocks;
+  return blocks.length <= asked.limit && (first === undefined || first.block.header.height === asked.from);
+}
+
+/** Whether the peer has proved that it has what it was asked for. */
+function provedToHold(work: Work, { peer, message: asked }: OpenQuestion): boolean {
+  const claim = work.context.peers.get(peer)?.state.claim;
+  return asked.kind === 'GetBlocks' && claim?.status === 'proved' && claim.height >= asked.from;
+}
+
+function takeChain(work: Work, { peer, task: id }: OpenQuestion, chain: AnswerOf<'Chain'>): void {
+  const { epoch, bls, verified } = work.context;
+  const judged = isChainSound(epoch, bls, verified, chain);
+  change(work, { verified: judged.verified });
+  if (!judged.isSound) {
+    chargeLie(work, peer, CLAIM_FALSE);
+    distrust(work, peer);
+    return;
+  }
+  const task = id === undefined ? undefined : work.context.tasks.get(id);
+  if (id === undefined || task?.kind !== 'chains') return;
+  const found = [...task.found, { peer, chain }].sort((left, right) => (left.peer < right.peer ? -1 : 1));
+  withTask(work, id, { ...task, found });
+}
+
+function takeSnapshot(
+  work: Work,
+  { peer, task: id }: OpenQuestion,
+  manifest: SnapshotManifest | undefined,
+): void {
+  if (manifest === undefined) return;
+  const { chunks, bytes } = manifest;
+  const isSound =
+    chunks.length > 0 &&
+    chunks.length <= SNAPSHOT_CHUNKS_MAX &&
+    bytes <= chunks.length * SNAPSHOT_CHUNK_BYTES_MAX;
+  if (!isSound) {
+    chargeLie(work, peer, CLAIM_FALSE);
+    return;
+  }
+  const task = id === undefined ? undefined : work.context.tasks.get(id);
+  if (id === undefined || task?.kind !== 'snapshots') return;
+  const found = [...task.found, { peer, manifest }].sort((left, right) => (left.peer < right.peer ? -1 : 1));
+  withTask(work, id, { ...task, found });
+}
+
+function takeChunk(work: Work, question: OpenQuestion, { bytes }: AnswerOf<'SnapshotChunk'>): void {
+  const { peer, task: id } = question;
+  const task = id === undefined ? undefined : work.context.tasks.get(id);
+  if (id === undefined || task?.kind !== 'chunk') return;
+  if (bytes === undefined) {
+    endFetchQuestion(work, question, `${peer} keeps it no more`);
+    return;
+  }
+  withoutTask(work, id);
+  tellAsker(work, task, { type: 'snapshotChunk.answered', tag: task.tag, bytes });
+}

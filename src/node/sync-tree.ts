@@ -1,0 +1,96 @@
+/**
+ * The cells of sync, below their supervisor: the tiers, their conductor, the coordinator, and whoever answers other nodes. Pure
+ * data. Rules SY-1 to SY-14, docs/protocol/sync.md.
+ */
+import { ADDRESSES } from '../actors/addresses.ts';
+import { child, supervisor } from '../actors/runtime/index.ts';
+import { blockSyncMachine } from '../machines/sync/block-sync.machine.ts';
+import { BLOCK_SYNC_EVENTS } from '../machines/sync/block-sync.setup.ts';
+import { chainServerMachine } from '../machines/sync/chain-server.machine.ts';
+import { CHAIN_SERVER_EVENTS } from '../machines/sync/chain-server.setup.ts';
+import { chainSyncMachine } from '../machines/sync/chain-sync.machine.ts';
+import { CHAIN_SYNC_EVENTS } from '../machines/sync/chain-sync.setup.ts';
+import { heightSyncMachine } from '../machines/sync/height-sync.machine.ts';
+import { HEIGHT_SYNC_EVENTS } from '../machines/sync/height-sync.setup.ts';
+import { networkSyncMachine } from '../machines/sync/network-sync.machine.ts';
+import { NETWORK_SYNC_EVENTS } from '../machines/sync/network-sync.setup.ts';
+import { stateSyncMachine } from '../machines/sync/state-sync.machine.ts';
+import { STATE_SYNC_EVENTS } from '../machines/sync/state-sync.setup.ts';
+import { syncCoordinatorMachine } from '../machines/sync/sync-coordinator.machine.ts';
+import { SYNC_COORDINATOR_EVENTS } from '../machines/sync/sync-coordinator.setup.ts';
+import { bounded } from './intensity.ts';
+import type { NodeParts } from './tree.ts';
+
+type SyncParts = Pick<
+  NodeParts,
+  'epoch' | 'signer' | 'bls' | 'sync' | 'sideStore' | 'fork' | 'snapshotKeeper'
+>;
+
+export function sync({ epoch, signer, bls, sync: config, sideStore, fork, snapshotKeeper }: SyncParts) {
+  const { storage, router, safety, roundManager, alarm, rpc } = ADDRESSES;
+  const { stateSync, heightSync, blockSync, chainSync, networkSync } = ADDRESSES;
+  const self = signer.address;
+  return supervisor({
+    // What one of them has asked of another is known to both: they begin anew together.
+    strategy: 'one_for_all',
+    ...bounded,
+    children: [
+      sideStore,
+      child('chain-server', chainServerMachine, {
+        input: {
+          ...{ epoch, bls, storage, router },
+          ...(snapshotKeeper === undefined ? {} : { snapshotKeeper: ADDRESSES.snapshotKeeper }),
+        },
+        publicEvents: CHAIN_SERVER_EVENTS,
+      }),
+      child('state-sync', stateSyncMachine, {
+        input: { epoch, self, bls, config, storage, router, networkSync },
+        publicEvents: STATE_SYNC_EVENTS,
+      }),
+      child('height-sync', heightSyncMachine, {
+        input: { epoch, config, storage, stateSync, blockSync },
+        publicEvents: HEIGHT_SYNC_EVENTS,
+      }),
+      child('block-sync', blockSyncMachine, {
+        input: { epoch, self, bls, config, storage, stateSync, roundManager, networkSync },
+        publicEvents: BLOCK_SYNC_EVENTS,
+      }),
+      child('chain-sync', chainSyncMachine, {
+        input: {
+          epoch,
+          self,
+          bls,
+          config,
+          storage,
+          stateSync,
+          sideStore: ADDRESSES.sideStore,
+          networkSync,
+          alarm,
+        },
+        publicEvents: CHAIN_SYNC_EVENTS,
+      }),
+      child('network-sync', networkSyncMachine, {
+        input: {
+          epoch,
+          self,
+          config,
+          storage,
+          heightSync,
+          blockSync,
+          chainSync,
+          stateSync,
+          safety,
+          alarm,
+          operator: rpc,
+          listeners: [roundManager],
+          ...(fork === undefined ? {} : { fork }),
+        },
+        publicEvents: NETWORK_SYNC_EVENTS,
+      }),
+      child('sync-coordinator', syncCoordinatorMachine, {
+        input: { config, stateSync, networkSync },
+        publicEvents: SYNC_COORDINATOR_EVENTS,
+      }),
+    ],
+  });
+}

@@ -1,0 +1,192 @@
+/**
+ * Whom state-sync knows, and whom it asks next. Pure: a choice depends on what is known and one draw, never on the order in
+ * which peers came. Rules SY-3, SY-6, docs/protocol/sync.md.
+ */
+import { type Millis, type Monotonic, millis, type WallTime } from '../../base/units.ts';
+import type { Address, ValidatorSet } from '../chain/types.ts';
+import { powerOf } from '../chain/validator-set.ts';
+import type { BlocksQuery } from '../ports/sync.ts';
+import { isDistrusted, isRemoved, newReputation, REPUTATIONS_MAX, resumed, scoreAt } from './reputation.ts';
+import type { PeerState, Reputation } from './types.ts';
+
+/** Weight of a new latency in the average. @source RFC 6298, alpha */
+const LATENCY_WEIGHT = 1 / 8;
+/** Of a peer that has not answered yet. @unit ms @source chosen: half around the earth */
+const LATENCY_ASSUMED_MS = millis(100);
+/** Below it a difference of latencies is none. @unit ms @source chosen */
+const LATENCY_FLOOR_MS = millis(5);
+
+/** `unknown`: since this cell started it was not heard whether the peer can be reached. */
+export type Presence = 'unknown' | 'connected' | 'gone';
+
+export interface KnownPeer {
+  readonly presence: Presence;
+  readonly state: PeerState;
+  /** Number of the question that brought the claim. */
+  readonly claimedBy: number;
+}
+
+/** At most REPUTATIONS_MAX. */
+export type KnownPeers = ReadonlyMap<Address, KnownPeer>;
+
+const stranger = (set: ValidatorSet, peer: Address, reputation: Reputation): KnownPeer => ({
+  presence: 'unknown',
+  state: { peer, power: powerOf(set, peer), failures: 0, reputation },
+  claimedBy: 0,
+});
+
+/** Every validator but this one, and whoever was known before this node stopped. The time since then does not count (SY-9). */
+export function knownAtStart(
+  set: ValidatorSet,
+  self: Address,
+  kept: readonly Reputation[],
+  now: WallTime,
+): KnownPeers {
+  const reputations = new Map(kept.map((reputation) => [reputation.peer, resumed(reputation, now)]));
+  const validators = set.validators.map(({ address }) => address).filter((address) => address !== self);
+  const others = [...reputations.keys()].filter((peer) => peer !== self && !set.indexByAddress.has(peer));
+  const addresses = [...validators, ...others.sort()].slice(0, REPUTATIONS_MAX);
+  return new Map(
+    addresses.map((peer) => {
+      const known = stranger(set, peer, reputations.get(peer) ?? newReputation(peer, now));
+      return [peer, set.indexByAddress.has(peer) ? known : { ...known, presence: 'gone' }];
+    }),
+  );
+}
+
+/** It can be reached from now on. What it said on an earlier connection counts no more: it may have been reset since. */
+export function withConnected(
+  peers: KnownPeers,
+  set: ValidatorSet,
+  peer: Address,
+  now: WallTime,
+): KnownPeers {
+  const known = peers.get(peer);
+  if (known?.presence === 'connected') return peers;
+  const next = new Map(peers);
+  if (known === undefined && peers.size >= REPUTATIONS_MAX) {
+    const oldest = leastLatelySeen(peers, set, now);
+    if (oldest === undefined) return peers;
+    next.delete(oldest);
+  }
+  const { state } = known ?? stranger(set, peer, newReputation(peer, now));
+  const { claim: _, answeredAt: __, ...rest } = state;
+  const reputation = resumed(state.reputation, now);
+  return next.set(peer, { presence: 'connected', state: { ...rest, reputation }, claimedBy: 0 });
+}
+
+/** Whoever is no validator, not connected and not distrusted, and was seen least lately. */
+function leastLatelySeen(peers: KnownPeers, set: ValidatorSet, now: WallTime): Address | undefined {
+  const candidates = [...peers.values()]
+    .filter(({ presence, state: { peer } }) => presence !== 'connected' && !set.indexByAddress.has(peer))
+    .filter(({ state }) => !isDistrusted(state.reputation, now))
+    .map(({ state: { peer, reputation } }) => ({ peer, at: reputation.at }));
+  return candidates.sort((left, right) => left.at - right.at || (left.peer < right.peer ? -1 : 1))[0]?.peer;
+}
+
+/** Its answers are waited for no more; what was thought of it stays. */
+export function withGone(peers: KnownPeers, peer: Address): KnownPeers {
+  const known = peers.get(peer);
+  if (known === undefined) return peers;
+  const { claim: _, answeredAt: __, ...state } = known.state;
+  return new Map(peers).set(peer, { presence: 'gone', state, claimedBy: 0 });
+}
+
+export const connectedOf = (peers: KnownPeers): readonly PeerState[] =>
+  [...peers.values()]
+    .filter(({ presence }) => presence === 'connected')
+    .map(({ state }) => state)
+    .sort((left, right) => (left.peer < right.peer ? -1 : 1));
+
+/** The average with one more answer in it. */
+export function withLatency(state: PeerState, took: number): PeerState {
+  const before = state.latencyMs ?? took;
+  return { ...state, latencyMs: millis(before + (took - before) * LATENCY_WEIGHT) };
+}
+
+/** A peer's answer is younger than `maxAge`. */
+export const isFresh = ({ answeredAt }: PeerState, maxAge: Millis, now: Monotonic): boolean =>
+  answeredAt !== undefined && now - answeredAt < maxAge;
+
+/** What is wanted, and of whom. */
+export interface Wish {
+  readonly query: BlocksQuery;
+  readonly holders?: readonly Address[] | undefined;
+  readonly avoid: readonly Address[];
+  /** Each attempt is of another peer. */
+  readonly tried: readonly Address[];
+}
+
+export type Choice =
+  | { readonly status: 'chosen'; readonly peer: Address }
+  /** All that can be asked have no place for one more question now. */
+  | { readonly status: 'busy' }
+  | { readonly status: 'nobody' };
+
+/** What a choice depends on beside the peers. */
+export interface Choosing {
+  readonly wall: WallTime;
+  /** In [0, 1): turns the order of those who are equal. */
+  readonly drawn: number;
+  /** Open questions at a peer; undefined: it has no place for one more of this kind. */
+  readonly placesTaken: (peer: Address) => number | undefined;
+}
+
+/**
+ * SY-6: of the peers that may hold what is wanted, the one with the highest proved height that reaches it, then the least busy,
+ * then by score over latency. Who was removed for failures, or was not heard of, comes last; who contradicted, never.
+ */
+export function selectBestSyncPeer(peers: KnownPeers, wish: Wish, choosing: Choosing): Choice {
+  const { wall, drawn, placesTaken } = choosing;
+  const candidates = [...peers.values()].filter((known) => mayHold(known, wish, wall));
+  if (candidates.length === 0) return { status: 'nobody' };
+  const addresses = candidates.map(({ state }) => state.peer).sort();
+  const shift = Math.floor(drawn * addresses.length);
+  const ranked = candidates.flatMap((known) => {
+    const { peer } = known.state;
+    const taken = placesTaken(peer);
+    if (taken === undefined) return [];
+    const turn = (addresses.indexOf(peer) + addresses.length - shift) % addresses.length;
+    const order = [reserveOf(known, wish, wall), rankOf(known.state, wish.query), taken];
+    return [{ peer, order: [...order, -worthOf(known.state, wall), turn] }];
+  });
+  const [best] = ranked.sort((left, right) => compare(left.order, right.order));
+  return best === undefined ? { status: 'busy' } : { status: 'chosen', peer: best.peer };
+}
+
+function mayHold({ presence, state }: KnownPeer, wish: Wish, wall: WallTime): boolean {
+  const { query, holders, tried } = wish;
+  if (tried.includes(state.peer) || isDistrusted(state.reputation, wall)) return false;
+  if (holders !== undefined && !holders.includes(state.peer)) return false;
+  // Of validators one may have come without this cell's hearing of it; others cannot be reached.
+  if (presence === 'gone' && state.power === 0n) return false;
+  // SY-3: a chain that begins above what is wanted is of no use.
+  return query.by === 'id' || state.claim === undefined || state.claim.base <= query.from;
+}
+
+/** 0: asked first. Then who is to be avoided, who was removed, and who may not be there at all. */
+function reserveOf({ presence, state }: KnownPeer, { avoid }: Wish, wall: WallTime): number {
+  if (presence !== 'connected') return 3;
+  if (isRemoved(state.reputation, wall)) return 2;
+  return avoid.includes(state.peer) ? 1 : 0;
+}
+
+/** 0: it proved that it has all of it; an old claim says only what it had at least. */
+function rankOf({ claim }: PeerState, query: BlocksQuery): number {
+  if (query.by === 'id') return 0;
+  if (claim === undefined || claim.height < query.from) return 3;
+  if (claim.status === 'unproved') return 2;
+  return claim.height >= query.from + query.limit - 1 ? 0 : 1;
+}
+
+/** Score over latency. */
+const worthOf = ({ reputation, latencyMs }: PeerState, wall: WallTime): number =>
+  scoreAt(reputation, wall) / Math.max(LATENCY_FLOOR_MS, latencyMs ?? LATENCY_ASSUMED_MS);
+
+function compare(left: readonly number[], right: readonly number[]): number {
+  for (const [index, value] of left.entries()) {
+    const difference = value - (right[index] ?? value);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

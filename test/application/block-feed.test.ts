@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest';
+import { BlockFeed } from '../../src/application/block-feed.ts';
+import { batch, child, height, type MadeBlock } from '../storage/fixtures.ts';
+
+const LIMITS = { batchBytesMax: 1_048_576, transactionBytesMax: 1_024 };
+
+function chainOf(count: number, named: (at: number) => boolean): readonly MadeBlock[] {
+  const blocks: MadeBlock[] = [];
+  for (let at = 1; at <= count; at += 1) {
+    blocks.push(child(blocks.at(-1), { batches: named(at) ? [batch(`feed ${at}`)] : [] }));
+  }
+  return blocks;
+}
+
+describe('blocks ahead of execution (EX-1)', () => {
+  it('empty ones need no question, and what follows them is still asked for', () => {
+    const blocks = chainOf(3, (at) => at === 3);
+    const feed = new BlockFeed(LIMITS, height(1), height(0));
+    feed.offer(blocks, height(3));
+    expect([feed.take(), feed.take()]).toMatchObject([{ transactions: [] }, { transactions: [] }]);
+    expect(feed.take()).toBe('waiting');
+    expect(feed.batchesToAsk()).toEqual(blocks[2]?.block.header.batches.map(({ digest }) => digest));
+    expect(feed.batchesToAsk()).toEqual([]);
+  });
+
+  it('holds a bounded window, and asks storage for the rest when its turn comes', () => {
+    const blocks = chainOf(1_100, () => false);
+    const feed = new BlockFeed(LIMITS, height(1), height(0));
+    feed.offer(blocks, height(1_100));
+    expect(feed.missingBlocks()).toBeUndefined();
+    for (let at = 1; at <= 1_024; at += 1) expect(feed.take()).not.toBe('waiting');
+    expect(feed.take()).toBe('waiting');
+    expect(feed.missingBlocks()).toEqual({ from: 1_025, limit: 256 });
+  });
+
+  it('asks for the batches of a bounded number of blocks ahead, by halves', () => {
+    const blocks = chainOf(300, () => true);
+    const feed = new BlockFeed(LIMITS, height(1), height(0));
+    feed.offer(blocks, height(300));
+    expect(feed.batchesToAsk()).toHaveLength(128);
+    expect(feed.batchesToAsk()).toEqual([]);
+  });
+});

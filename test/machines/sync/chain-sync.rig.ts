@@ -1,0 +1,456 @@
+/**
+ * A chain-sync among peers that do as a test says, with a real side store in memory: what it asks is answered in an order that
+ * a seed decides, and time passes only when nothing else is left to do.
+ */
+import { child, createSystem, handler, supervisor, virtualClock } from '../../../src/actors/runtime/index.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
+import { chainSyncMachine } from '../../../src/machines/sync/chain-sync.machine.ts';
+import { batchDigestOf, encodeBatch } from '../../../src/protocol/chain/batch.ts';
+import type {
+  Address,
+  BatchReference,
+  CertifiedBlock,
+  CommitProof,
+} from '../../../src/protocol/chain/types.ts';
+import type {
+  ResyncProgressed,
+  SideStoreReply,
+  SideStoreRequest,
+  StateSyncRequest,
+} from '../../../src/protocol/ports/sync.ts';
+import type { Message } from '../../../src/protocol/supervision/effect.ts';
+import { SYNC_DEFAULTS, type SyncConfig } from '../../../src/protocol/sync/config.ts';
+import type { ChainCheckpoint } from '../../../src/protocol/sync/messages.ts';
+import type { PeerState, Reputation } from '../../../src/protocol/sync/types.ts';
+import type { MemoryFaults } from '../../../src/storage/memory-store.ts';
+import { type MemorySideDisk, memorySide } from '../../../src/storage/side-disk.ts';
+import { SIDE_STORE_EVENTS, sideStoreLogic } from '../../../src/storage/side-store.ts';
+import {
+  blockOn,
+  height,
+  idOf,
+  present,
+  qcOf,
+  seeded,
+  type World,
+  world,
+} from '../../protocol/consensus/fixture.ts';
+import { ofKind, type Reach, reachOf, toldTo } from '../reach.ts';
+
+export const WALL = 1_700_000_000_000;
+export const TRUST_MS = SYNC_DEFAULTS.tier3TrustTime;
+
+export interface MadeChain {
+  readonly blocks: readonly CertifiedBlock[];
+  /** Commits the newest. */
+  readonly proof: CommitProof;
+  readonly bytes: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface ChainOptions {
+  readonly base?: MadeChain;
+  /** Blocks of `base` that are taken over. */
+  readonly upTo?: number;
+  readonly salt?: number;
+  /** Bytes of the batch at a height; 0: none. */
+  readonly batchBytes?: (height: number) => number;
+  /** Rounds that are skipped before the block at a height. */
+  readonly skipped?: (height: number) => number;
+}
+
+/** Certified blocks 1 to `length`, with batches. */
+export function madeChain(place: World, length: number, options: ChainOptions = {}): MadeChain {
+  const {
+    base,
+    upTo = base?.blocks.length ?? 0,
+    salt = 0,
+    batchBytes = () => 0,
+    skipped = () => 0,
+  } = options;
+  const blocks: CertifiedBlock[] = [...(base?.blocks.slice(0, upTo) ?? [])];
+  const bytes = new Map<string, Uint8Array>(base?.bytes);
+  let qc = blocks.at(-1)?.qc ?? place.epoch.rootQC;
+  const next = (at: number): CertifiedBlock => {
+    const size = batchBytes(at);
+    const batches = size === 0 ? [] : [batchOf(place, at, size, bytes)];
+    const inRound = qc.round + 1 + skipped(at);
+    const block = blockOn(place, qc, inRound, { batches, time: 2_000_000 + inRound * 10 + salt });
+    qc = qcOf(place, block);
+    return { block, qc };
+  };
+  while (blocks.length < length) blocks.push(next(blocks.length + 1));
+  // Round r + 1 on the newest: its certificate commits the newest.
+  const above = blockOn(place, qc, qc.round + 1, { time: 3_000_000 + qc.round * 10 + salt });
+  return { blocks, proof: qcOf(place, above), bytes };
+}
+
+function batchOf(place: World, at: number, size: number, bytes: Map<string, Uint8Array>): BatchReference {
+  const encoded = encodeBatch({
+    author: place.addressAt(0),
+    sequence: at,
+    expiresAtHeight: height(at + 100),
+    transactions: [new Uint8Array(size).fill(at % 251)],
+  });
+  const digest = batchDigestOf(encoded);
+  bytes.set(digest, encoded);
+  return { digest, count: 1, bytes: encoded.byteLength };
+}
+
+export const idAt = (place: World, { blocks }: MadeChain, at: number) =>
+  idOf(place, present(blocks[at - 1], `block ${at}`).block);
+
+/** What one peer answers to a question for blocks; undefined: nothing in time. */
+export type Answering = (question: {
+  readonly from: number;
+  readonly limit: number;
+  readonly draw: () => number;
+}) => { readonly blocks: readonly CertifiedBlock[]; readonly batches: readonly Uint8Array[] } | undefined;
+
+export interface PeerModel {
+  readonly chain: MadeChain;
+  readonly answers: Answering;
+  /** Default: six hours. @unit ms */
+  readonly consistentFor?: number;
+  readonly removed?: boolean;
+  /** Default: 1. */
+  readonly base?: number;
+  readonly describes?: boolean;
+}
+
+/** Blocks as asked, cut at random where `cuts`; batches as many as fit into `fit` bytes. */
+export const honest =
+  (chain: MadeChain, { cuts = false, fit = Number.POSITIVE_INFINITY } = {}): Answering =>
+  ({ from, limit, draw }) => {
+    const all = chain.blocks.slice(from - 1, from - 1 + limit);
+    const count = cuts ? 1 + Math.floor(draw() * all.length) : all.length;
+    const blocks = all.slice(0, count);
+    const batches: Uint8Array[] = [];
+    let room = fit;
+    for (const { digest } of blocks.flatMap(({ block }) => block.header.batches)) {
+      const bytes = present(chain.bytes.get(digest), 'batch');
+      room -= bytes.byteLength;
+      if (room < 0) break;
+      batches.push(bytes);
+    }
+    return { blocks, batches };
+  };
+
+export const peerOf = (chain: MadeChain, answers: Answering = honest(chain)): PeerModel => ({
+  chain,
+  answers,
+});
+
+export type ChainSyncReach = Reach<typeof chainSyncMachine>;
+export const newReach = (): ChainSyncReach => reachOf(chainSyncMachine, 'chain-sync');
+
+type Chart = ReturnType<ChainSyncReach['start']>;
+type ChartEvent = Parameters<Chart['send']>[0];
+
+export interface RigOptions {
+  readonly seed?: number;
+  readonly config?: Partial<SyncConfig>;
+  /** By order of address, without this node. */
+  readonly peers: readonly (PeerModel | 'absent')[];
+  readonly own?: MadeChain;
+  readonly faults?: MemoryFaults;
+  /** These are not answered. */
+  readonly silent?: readonly string[];
+}
+
+/** Checkpoints that a chain is described by: every 32nd, and its tip. */
+export function checkpointsOf(place: World, chain: MadeChain): readonly ChainCheckpoint[] {
+  const { blocks } = chain;
+  return blocks
+    .map((_, index) => index + 1)
+    .filter((at) => at % 32 === 0 || at === blocks.length)
+    .map((at) => ({ height: height(at), id: idAt(place, chain, at) }));
+}
+
+export class Rig {
+  readonly place: World;
+  readonly peers: readonly Address[];
+  readonly chart: Chart;
+  readonly disk: MemorySideDisk;
+  readonly judged: { readonly peer: Address; readonly verdict: string }[] = [];
+  readonly told: Message[] = [];
+  readonly alarmed: Message[] = [];
+  readonly asked: Extract<StateSyncRequest, { type: 'blocks.fetchRequested' }>[] = [];
+  readonly sideAsked: string[] = [];
+  readonly cancelled: number[] = [];
+  now = 0;
+  readonly #options: RigOptions;
+  readonly #draw: () => number;
+  readonly #askSide: (request: SideStoreRequest) => readonly SideStoreReply[];
+  #pending: (() => void)[] = [];
+  readonly #timers = new Map<string, { readonly at: number; readonly message: ChartEvent }>();
+
+  constructor(reach: ChainSyncReach, place: World, options: RigOptions) {
+    this.#options = options;
+    this.place = place;
+    this.#draw = seeded(options.seed ?? 1);
+    const [self, ...peers] = place.validators.map(({ address }) => address);
+    this.peers = peers;
+    this.disk = memorySide(place.epoch.domain, options.faults);
+    this.#askSide = sideStore(this.disk);
+    this.chart = reach.start(
+      {
+        epoch: place.epoch,
+        self: present(self, 'self'),
+        bls: place.bls,
+        config: { ...SYNC_DEFAULTS, ...options.config },
+        storage: 'storage',
+        stateSync: 'state-sync',
+        sideStore: 'side-store',
+        networkSync: 'network-sync',
+        alarm: 'alarm',
+      },
+      this.#circumstances(),
+    );
+  }
+
+  get context() {
+    return this.chart.snapshot.context;
+  }
+
+  get state(): string {
+    const { value } = this.chart.snapshot;
+    return typeof value === 'string' ? value : (Object.keys(value)[0] ?? '');
+  }
+
+  get progress() {
+    return this.told.flatMap((message) => (isProgress(message) ? [message.progress] : []));
+  }
+
+  get outcome() {
+    return this.told.findLast(({ type }) => type === 'resync.ended');
+  }
+
+  peer(index: number): Address {
+    return present(this.peers[index], `peer ${index}`);
+  }
+
+  send(event: ChartEvent) {
+    const effects = this.chart.send(event, this.#circumstances());
+    this.#take(effects);
+    return effects;
+  }
+
+  order(checkpoint?: ChainCheckpoint, replyTo = 'network-sync') {
+    const named = checkpoint === undefined ? {} : { checkpoint };
+    return this.send({ type: 'resync.requested', replyTo, tag: 99, ...named });
+  }
+
+  elapse(delayMs: number) {
+    this.now += delayMs;
+    this.#take(this.chart.elapse(delayMs, this.#circumstances()));
+  }
+
+  /** One waiting message is delivered. */
+  step(): boolean {
+    const index = Math.floor(this.#draw() * this.#pending.length);
+    const [next] = this.#pending.splice(index, 1);
+    if (next === undefined) return false;
+    this.now += 1;
+    next();
+    return true;
+  }
+
+  /** Until nothing is left to deliver and the end has come, or no more than `steps`. */
+  run(steps = 5_000): this {
+    for (let count = 0; count < steps; count += 1) {
+      if (this.step()) continue;
+      if (this.state === 'idle' || this.state === 'ready' || !this.fire()) return this;
+    }
+    throw new Error(`still ${this.state} after ${steps} steps`);
+  }
+
+  /** The timer that is due first. */
+  fire(): boolean {
+    const [first] = [...this.#timers].sort(([, a], [, b]) => a.at - b.at);
+    if (first === undefined) return false;
+    const [key, { at, message }] = first;
+    this.#timers.delete(key);
+    this.now = Math.max(this.now, at);
+    this.send(message);
+    return true;
+  }
+
+  get timers(): readonly string[] {
+    return [...this.#timers.keys()].sort();
+  }
+
+  #circumstances() {
+    const draws = Array.from({ length: 4 }, () => this.#draw());
+    return { now: monotonic(this.now), wall: wallTime(WALL + this.now), draws };
+  }
+
+  #take(effects: Chart['effects']): void {
+    for (const { key, delayMs, message } of ofKind(effects, 'startTimer')) {
+      const { type } = message;
+      if (type !== 'retry.due' && type !== 'watch.due' && type !== 'progress.due') throw new Error(type);
+      this.#timers.set(key, { at: this.now + delayMs, message: { type } });
+    }
+    for (const { key } of ofKind(effects, 'cancelTimer')) this.#timers.delete(key);
+    this.told.push(...toldTo(effects, 'network-sync'));
+    this.alarmed.push(...toldTo(effects, 'alarm'));
+    for (const message of toldTo(effects, 'storage')) this.#storage(message);
+    for (const message of toldTo(effects, 'side-store')) {
+      if (!isSideRequest(message)) throw new Error(message.type);
+      this.sideAsked.push(message.type);
+      this.#later(message.type, () => {
+        for (const reply of this.#askSide(message)) this.send(reply);
+      });
+    }
+    for (const message of toldTo(effects, 'state-sync')) {
+      if (!isStateSyncRequest(message)) throw new Error(message.type);
+      this.#stateSync(message);
+    }
+  }
+
+  #later(type: string, run: () => void): void {
+    if (this.#options.silent?.includes(type) !== true) this.#pending.push(run);
+  }
+
+  #storage(message: Message): void {
+    const { own } = this.#options;
+    const tag = 'tag' in message && typeof message['tag'] === 'number' ? message['tag'] : 0;
+    this.#later(message.type, () => {
+      if (own === undefined) {
+        const request = 'blockIds.requested';
+        this.send({ type: 'storage.failed', tag, request, code: 'IO', detail: 'the disk is gone' });
+        return;
+      }
+      this.send({ type: 'blockIds.found', tag, ids: checkpointsOf(this.place, own) });
+    });
+  }
+
+  #present(): readonly { readonly peer: Address; readonly model: PeerModel }[] {
+    return this.#options.peers.flatMap((model, index) =>
+      model === 'absent' ? [] : [{ peer: this.peer(index), model }],
+    );
+  }
+
+  #stateSync(request: StateSyncRequest): void {
+    switch (request.type) {
+      case 'peers.pollRequested':
+        this.#later(request.type, () => {
+          const peers = this.#present().map(({ peer, model }) => this.#stateOf(peer, model));
+          this.send({ type: 'peers.polled', tag: request.tag, peers, answered: [] });
+        });
+        return;
+      case 'chains.requested':
+        this.#later(request.type, () => {
+          const chains = this.#present()
+            .filter(({ peer, model }) => request.peers.includes(peer) && model.describes !== false)
+            .map(({ peer, model }) => ({
+              peer,
+              chain: {
+                kind: 'Chain' as const,
+                requestId: 1,
+                base: height(model.base ?? 1),
+                proof: model.chain.proof,
+                checkpoints: checkpointsOf(this.place, model.chain),
+              },
+            }));
+          this.send({ type: 'chains.answered', tag: request.tag, chains });
+        });
+        return;
+      case 'blocks.fetchRequested':
+        this.asked.push(request);
+        this.#later(request.type, () => this.#fetch(request));
+        return;
+      case 'fetch.cancelled':
+        this.cancelled.push(request.tag);
+        return;
+      case 'peer.judged': {
+        const { peer, verdict } = request;
+        this.judged.push({ peer, verdict: verdict === 'good' ? verdict : verdict.code });
+        return;
+      }
+      default:
+        throw new Error(request.type);
+    }
+  }
+
+  /** As state-sync: holders only, whom to avoid last, others after each failure. */
+  #fetch({
+    tag,
+    query,
+    holders,
+    avoid,
+    attempts,
+  }: Extract<StateSyncRequest, { type: 'blocks.fetchRequested' }>) {
+    if (query.by !== 'height' || this.cancelled.includes(tag)) return;
+    const ranked = this.#present()
+      .filter(({ peer }) => holders?.includes(peer) ?? true)
+      .map((one) => ({ ...one, order: (avoid.includes(one.peer) ? 1 : 0) + this.#draw() * 0.5 }))
+      .sort((left, right) => left.order - right.order);
+    const tried: Address[] = [];
+    for (const { peer, model } of ranked.slice(0, attempts)) {
+      tried.push(peer);
+      this.send({ type: 'fetch.started', tag, peer });
+      const { from, limit } = query;
+      const answer = model.answers({ from, limit, draw: this.#draw });
+      if (answer === undefined) continue;
+      this.send({ type: 'blocks.answered', tag, peer, ...answer, height: height(model.chain.blocks.length) });
+      return;
+    }
+    this.send({ type: 'fetch.failed', tag, error: { code: 'Timeout', detail: 'nobody answered' }, tried });
+  }
+
+  #stateOf(peer: Address, { consistentFor = 6 * 3_600_000, removed = false }: PeerModel): PeerState {
+    const reputation: Reputation = {
+      peer,
+      score: removed ? 0 : 0.5,
+      at: wallTime(WALL),
+      consistentSince: wallTime(WALL - consistentFor),
+      ...(removed ? { removedUntil: wallTime(WALL + TRUST_MS) } : {}),
+    };
+    return { peer, power: 1n, failures: 0, latencyMs: millis(10), reputation };
+  }
+}
+
+function sideStore(disk: MemorySideDisk): (request: SideStoreRequest) => readonly SideStoreReply[] {
+  const clock = virtualClock();
+  const heard: SideStoreReply[] = [];
+  const system = createSystem({ name: 'side', clock, random: seededRandom('side') });
+  const listener = handler<undefined, SideStoreReply>({
+    init: () => undefined,
+    receive: (message) => {
+      heard.push(message);
+    },
+  });
+  system.start(
+    child(
+      'node',
+      supervisor({
+        strategy: 'one_for_one',
+        intensity: 0,
+        children: [
+          child('side', sideStoreLogic({ disk }), { restart: 'permanent', publicEvents: SIDE_STORE_EVENTS }),
+          child('listener', listener, { restart: 'permanent' }),
+        ],
+      }),
+    ),
+  );
+  clock.settle();
+  return (request) => {
+    system.ref('node/side').tell({ ...request, replyTo: 'node/listener' });
+    clock.settle();
+    return heard.splice(0);
+  };
+}
+
+const isProgress = (message: Message): message is ResyncProgressed => message.type === 'resync.progressed';
+const isSideRequest = (message: Message): message is SideStoreRequest => message.type.startsWith('side.');
+const isStateSyncRequest = (message: Message): message is StateSyncRequest =>
+  [
+    'peers.pollRequested',
+    'chains.requested',
+    'blocks.fetchRequested',
+    'fetch.cancelled',
+    'peer.judged',
+  ].includes(message.type);
+
+export const newWorld = (): World => world([1n, 1n, 1n, 1n, 1n], 'resync');

@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import { batchDigestOf, encodeBatch } from '../../../src/protocol/chain/batch.ts';
+import type { CertifiedBlock } from '../../../src/protocol/chain/types.ts';
+import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
+import {
+  againWithout,
+  anew,
+  beginDownload,
+  type Download,
+  frontOf,
+  HELD_BYTES_MAX,
+  heldBytes,
+  isWritten,
+  PIECES_MAX,
+  type Piece,
+  questionOf,
+  withBatches,
+  withBlocks,
+  withNextPieces,
+  withoutBatchesOf,
+  withPiece,
+  written,
+} from '../../../src/protocol/sync/chain-download.ts';
+import { type Segment, verifySegment } from '../../../src/protocol/sync/segment.ts';
+import { chainOf, height, idOf, present, world } from '../consensus/fixture.ts';
+
+const place = world();
+const LENGTH = 700;
+const bytesAt = (at: number): Uint8Array =>
+  encodeBatch({
+    author: place.addressAt(0),
+    sequence: at,
+    expiresAtHeight: height(at + 50),
+    transactions: [new Uint8Array(200).fill(at % 250)],
+  });
+const batchAt = (at: number) => {
+  const bytes = bytesAt(at);
+  return { digest: batchDigestOf(bytes), count: 1, bytes: bytes.byteLength };
+};
+/** Blocks 1 to 699 in consecutive rounds, with a batch at each tenth height. */
+const made = chainOf(
+  place,
+  Array.from({ length: LENGTH }, (_, index) => index + 1),
+  (index) => ((index + 1) % 10 === 0 ? { batches: [batchAt(index + 1)] } : {}),
+);
+const blockAt = (at: number): CertifiedBlock => ({
+  block: present(made.blocks[at - 1], 'block'),
+  qc: present(made.qcs[at - 1], 'certificate'),
+});
+const blockIdAt = (at: number) => idOf(place, blockAt(at).block);
+const TARGET = LENGTH - 1;
+const target = {
+  height: height(TARGET),
+  id: blockIdAt(TARGET),
+  proof: present(made.qcs[TARGET], 'proof'),
+};
+const begun = (): Download => withNextPieces(beginDownload(target, place.epoch.rootQC.blockId));
+const range = (from: number, to: number): readonly CertifiedBlock[] =>
+  Array.from({ length: to - from + 1 }, (_, index) => blockAt(from + index));
+const batchesOf = (from: number, to: number) =>
+  range(from, to).flatMap(({ block }) => block.header.batches.map(() => bytesAt(block.header.height)));
+
+function segment(from: number, to: number, batches: readonly Uint8Array[] = batchesOf(from, to)): Segment {
+  const judge = { epoch: place.epoch, bls: place.bls, verified: NONE_VERIFIED };
+  const check = verifySegment(
+    judge,
+    { from: height(from), limit: to - from + 1, proofs: [] },
+    { blocks: range(from, to), batches },
+  );
+  if (check.status === 'refused') throw new Error(check.code);
+  return check.segment;
+}
+
+const piece = ({ pieces }: Download, index: number): Piece => present(pieces[index], `piece ${index}`);
+function filled(download: Download, index: number, given?: Segment): Download {
+  const { from, to } = piece(download, index);
+  const fuller = withBlocks(piece(download, index), given ?? segment(from, to), place.addressAt(1));
+  if (fuller === 'parts') throw new Error('it parts');
+  return withPiece(download, fuller);
+}
+
+describe('the window of a full download (SY-8, SY-9)', () => {
+  it('has a few pieces between the borders, the last one up to the target', () => {
+    const download = begun();
+    expect(download.pieces.map(({ from, to }) => [from, to])).toEqual([
+      [1, 128],
+      [129, 256],
+      [257, 384],
+      [385, 512],
+    ]);
+    expect(download.pieces).toHaveLength(PIECES_MAX);
+    const near = withNextPieces({
+      ...beginDownload(target, blockIdAt(0 + 1)),
+      durable: { height: height(600), id: blockIdAt(600) },
+    });
+    expect(near.pieces.map(({ from, to }) => [from, to])).toEqual([
+      [601, 640],
+      [641, TARGET],
+    ]);
+  });
+
+  it('writes in order what a verified proof commits, with its batches, and holds the rest back', () => {
+    let download = filled(begun(), 1);
+    expect(frontOf(download), 'the lowest is not there').toEqual({ status: 'waiting' });
+    download = filled(download, 0);
+    const front = frontOf(download);
+    if (front.status !== 'ready') throw new Error(front.status);
+    expect(front.blocks.map(({ certified }) => certified.block.header.height)).toEqual(
+      Array.from({ length: 255 }, (_, index) => index + 1),
+    );
+    for (const { certified, commitProof } of front.blocks) {
+      expect(commitProof.height).toBeGreaterThan(certified.block.header.height);
+      expect([128, 256]).toContain(commitProof.height);
+    }
+    expect(front.batches).toHaveLength(25);
+    const after = written(download, height(255), blockIdAt(255));
+    expect(after.pieces.map(({ from, to }) => [from, to])).toEqual([
+      [256, 256],
+      [257, 384],
+      [385, 512],
+    ]);
+    expect(frontOf(after)).toEqual({ status: 'waiting' });
+    expect(heldBytes(after)).toBeLessThan(heldBytes(download) / 50);
+    expect(isWritten(after)).toBe(false);
+    expect(isWritten({ ...after, durable: { ...after.durable, height: target.height } })).toBe(true);
+  });
+
+  it('writes up to the first block whose batch is missing', () => {
+    const download = filled(begun(), 0, segment(1, 128, batchesOf(1, 35)));
+    const front = frontOf(download);
+    if (front.status !== 'ready') throw new Error(front.status);
+    expect(front.blocks.at(-1)?.certified.block.header.height).toBe(39);
+    const lacking = piece(download, 0);
+    expect(questionOf(lacking)).toEqual({ what: 'batches', from: 40, limit: 16 });
+    const question = present(questionOf(lacking), 'question');
+    const fuller = withBatches(lacking, question, [
+      bytesAt(40),
+      bytesAt(50),
+      new Uint8Array([1]),
+      bytesAt(500),
+    ]);
+    expect(questionOf(fuller), 'both are within 40 to 55').toEqual({ what: 'batches', from: 60, limit: 16 });
+    expect(fuller.batches.size).toBe(5);
+  });
+
+  it('asks for fewer blocks when no batch came, and counts only the question for one block as a failure', () => {
+    let lacking = piece(filled(begun(), 0, segment(1, 128, [])), 0);
+    const limits: number[] = [];
+    while (lacking.failures < 2) {
+      const question = present(questionOf(lacking), 'question');
+      limits.push(question.limit);
+      lacking = withBatches(lacking, question, []);
+    }
+    expect(limits).toEqual([16, 8, 4, 2, 1, 1]);
+    const left = withoutBatchesOf(lacking, present(questionOf(lacking), 'question'));
+    expect([left.left.size, questionOf(left)?.from, questionOf(left)?.limit]).toEqual([1, 20, 16]);
+    const download = withPiece(begun(), left);
+    expect(written(download, height(128), blockIdAt(128)).batchesLeft).toBe(1);
+  });
+
+  it('asks for what is left of a piece whose answer was cut, and joins it only where it hangs together', () => {
+    const cut = piece(filled(begun(), 0, segment(1, 50)), 0);
+    expect(questionOf(cut)).toEqual({ what: 'blocks', from: 51, limit: 78 });
+    expect(withBlocks(cut, segment(52, 60), place.addressAt(1))).toBe('parts');
+    const whole = withBlocks(cut, segment(51, 128), place.addressAt(2));
+    if (whole === 'parts') throw new Error(whole);
+    expect([whole.step, whole.givers]).toEqual([
+      { status: 'whole' },
+      [place.addressAt(1), place.addressAt(2)],
+    ]);
+    expect(anew(whole)).toMatchObject({
+      segment: undefined,
+      avoid: whole.givers,
+      failures: 1,
+      step: { status: 'due' },
+    });
+    expect(againWithout(cut, [place.addressAt(1)], { status: 'pausing' })).toMatchObject({
+      failures: 1,
+      segment: cut.segment,
+    });
+  });
+
+  it('says which pieces do not hang together', () => {
+    const download = filled(begun(), 0);
+    const wrong = { ...segment(129, 256), parentId: blockIdAt(5) };
+    const parted = filled(download, 1, wrong);
+    expect(frontOf(parted)).toMatchObject({ status: 'parts', pieces: [{ from: 1 }, { from: 129 }] });
+    const elsewhere = { ...filled(begun(), 0), durable: { height: height(0), id: blockIdAt(9) } };
+    expect(frontOf(elsewhere)).toMatchObject({ status: 'parts', pieces: [{ from: 1 }] });
+  });
+
+  it('begins no piece above its bytes, but always one that the lower ones wait for', () => {
+    const full = begun();
+    const heavy: Piece = {
+      ...piece(full, 0),
+      batches: new Map([[batchAt(1).digest, new Uint8Array(HELD_BYTES_MAX)]]),
+    };
+    expect(withNextPieces({ ...full, pieces: [heavy] }).pieces).toHaveLength(1);
+    expect(
+      withNextPieces({ ...full, pieces: [{ ...heavy, step: { status: 'whole' } }] }).pieces,
+    ).toHaveLength(2);
+  });
+
+  it('gives up where so many blocks are there and no commit is proved', () => {
+    let download = begun();
+    for (let index = 0; index < PIECES_MAX; index += 1) download = filled(download, index);
+    const unproved = {
+      ...download,
+      pieces: download.pieces.map((one) => ({
+        ...one,
+        segment: { ...present(one.segment, 'segment'), verified: [] },
+      })),
+    };
+    expect(frontOf(unproved)).toEqual({ status: 'unproved', height: 512 });
+    const tail = written(download, height(3), blockIdAt(3));
+    const short = { ...tail, pieces: unproved.pieces.slice(0, 2) };
+    expect(frontOf({ ...short, durable: download.durable })).toEqual({ status: 'waiting' });
+  });
+});
