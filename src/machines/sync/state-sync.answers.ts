@@ -61,11 +61,21 @@ type Found<Type extends StorageReply['type']> = Extract<StorageReply, { type: Ty
 const BAD_BLOCKS = 'BAD_BLOCKS';
 const CLAIM_FALSE = 'CLAIM_FALSE';
 
+/** Answers that one peer may still owe to an earlier life of this cell. @unit answers @source two for blocks, one of each other kind */
+const FOREIGN_MAX = 8;
+
+/** What an earlier life asked of a validator is on its way for so long, and is so many answers, at the most. */
+function mayBeOwed({ context, clock }: Work, from: Address): boolean {
+  const { startedAt, config, peers, foreign } = context;
+  if (!peers.has(from) || clock.now - startedAt >= config.blockFetchTimeout) return false;
+  return (foreign.get(from) ?? 0) < FOREIGN_MAX;
+}
+
 export function takeAnswer(work: Work, from: Address, message: SyncAnswer): void {
-  const { startedAt, config } = work.context;
   const reception = received(work.context.book, from, message);
-  // What an earlier life asked for is on its way for so long at the most.
-  if (reception.status === 'foreign' && work.clock.now - startedAt < config.blockFetchTimeout) {
+  if (reception.status === 'foreign' && mayBeOwed(work, from)) {
+    const { foreign } = work.context;
+    change(work, { foreign: new Map(foreign).set(from, (foreign.get(from) ?? 0) + 1) });
     count(work, 'foreign');
     return;
   }

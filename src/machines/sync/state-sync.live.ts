@@ -107,6 +107,8 @@ export interface StateSyncContext extends StateSyncInput {
   readonly startedAt: Monotonic;
   readonly peers: KnownPeers;
   readonly book: QuestionBook;
+  /** Answers to an earlier life by peer. Bounded by the validators. */
+  readonly foreign: ReadonlyMap<Address, number>;
   /** By their order. At most TASKS_MAX. */
   readonly tasks: ReadonlyMap<number, Task>;
   readonly taskId: number;
@@ -164,6 +166,7 @@ export function initialStateSync(
     startedAt: now,
     peers: knownAtStart(input.epoch.set, input.self, [], wall),
     book: emptyBook(now),
+    foreign: new Map(),
     tasks: new Map(),
     taskId: 0,
     readings: new Map(),

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { millis } from '../../../src/base/units.ts';
 import { isSyncing, pendingBlockCount } from '../../../src/machines/sync/state-sync.setup.ts';
+import { parseAddress } from '../../../src/protocol/chain/parse.ts';
+import type { Address } from '../../../src/protocol/chain/types.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
 import { toldTo } from '../reach.ts';
 import { fetchOf, newStateSyncReach, pollOf, type RigOptions, StateSyncRig } from './state-sync.rig.ts';
@@ -82,6 +84,15 @@ describe('state-sync chart: starting', () => {
     at.advance(60_000);
     at.answer({ to: at.peer(0) }, at.claim(999, 5));
     expect(at.context.counts).toMatchObject({ foreign: 1, unrequested: 2 });
+  });
+
+  it('takes no flood for answers to its earlier life: of a validator eight, of a stranger none (TP-6)', () => {
+    const at = rig();
+    at.connect(0);
+    for (let sent = 0; sent < 20; sent += 1) at.answer({ to: at.peer(0) }, at.claim(999, 5));
+    expect(at.context.counts).toMatchObject({ foreign: 8, unrequested: 12 });
+    at.answer({ to: parseAddress('f'.repeat(40)) as Address }, at.claim(999, 5));
+    expect(at.context.counts).toMatchObject({ foreign: 8, unrequested: 13 });
     expect(at.state(0).claim).toBeUndefined();
   });
 });

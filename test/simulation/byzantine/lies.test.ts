@@ -87,7 +87,7 @@ describe('every lie', () => {
   it.each(LIE_KINDS)('%s: what is said differs from the truth, and the codec carries it', (lie) => {
     const all = LIES[lie].concerns.flatMap((kind) => told(lie, kind));
     const lied = all.filter(({ truth, said }) => said.length !== 1 || said[0]?.message !== truth.message);
-    expect(lied.length).toBeGreaterThan(10);
+    expect(lied.length).toBeGreaterThan(5);
     for (const { said } of lied.slice(0, 60)) {
       for (const { message } of said) expect(encode(message)).toMatchObject({ outcome: 'encoded' });
     }
