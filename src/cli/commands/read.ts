@@ -40,12 +40,19 @@ async function showStatus(options: TargetOptions): Promise<void> {
       ['height', `${chain.latest_block_height} (${chain.latest_block_time})`],
       ['block', chain.latest_block_hash],
       ['state', chain.latest_app_hash],
-      ['in sync', chain.catching_up ? pc.yellow('catching up') : pc.green('yes')],
+      ['in sync', inSyncText(chain.catching_up, sync.status.kind)],
       ['power', validator.voting_power === '0' ? '0 (not a validator)' : validator.voting_power],
       ['time', timeSentence(time)],
     ]),
     ...syncSentences(sync, columns()),
   ]);
+}
+
+/** As `/readyz`, up to a small gap. What is on this disk may be whole while the network is elsewhere. */
+function inSyncText(isCatchingUp: boolean, kind: Sync['status']['kind']): string {
+  if (isCatchingUp) return pc.yellow('catching up');
+  if (kind === 'Unknown') return pc.yellow('unknown');
+  return kind === 'InSync' || kind === 'SmallGap' ? pc.green('yes') : pc.red('no');
 }
 
 /** The rest is in `althing sync`. */

@@ -64,7 +64,7 @@ type FetchFailed = Extract<StateSyncReply, { type: 'fetch.failed' }>;
 export function beginDownloading(context: ChainSyncContext, clock: Clock): Stepped {
   const { target, epoch } = context;
   if (target === undefined) return unchanged(context);
-  const download = beginDownload(target, epoch.rootQC.blockId);
+  const download = beginDownload(target, epoch.rootQC);
   const progress = beginProgress(download.durable.height, clock.now);
   const begun: Stepped = {
     context: { ...context, download, progress, isPrepared: true },

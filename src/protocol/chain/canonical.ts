@@ -94,6 +94,16 @@ export function statementOf(block: Block, id: BlockId): VoteStatement {
   return { epoch, round, height, blockId: id, parentId, parentRound: block.qc.round };
 }
 
+/**
+ * The block with the certificate of its parent as the parent's own statement has it. A block's id covers which block its
+ * certificate is for, and its round; the rest of what it says is the parent's to say, whoever sent the block.
+ */
+export function restated(block: Block, parent: VoteStatement): Block {
+  if (sameStatement(block.qc, parent)) return block;
+  const { epoch, round, height, blockId, parentId, parentRound } = parent;
+  return { ...block, qc: { ...block.qc, epoch, round, height, blockId, parentId, parentRound } };
+}
+
 /** Equal in every field: the two sign the same bytes. */
 export function sameStatement(left: VoteStatement, right: VoteStatement): boolean {
   return (

@@ -3,7 +3,7 @@
  * executed. Every block in it descends from the root. Pure; immutable. Rules CS-5, CS-10, CS-12, "Blocks".
  */
 import type { WallTime } from '../../base/units.ts';
-import { NO_PARENT } from '../chain/canonical.ts';
+import { NO_PARENT, restated, statementOf } from '../chain/canonical.ts';
 import { GENESIS_HEIGHT, previousHeight } from '../chain/ordinals.ts';
 import type {
   BatchDigest,
@@ -16,6 +16,7 @@ import type {
   Height,
   QuorumCertificate,
   Round,
+  VoteStatement,
 } from '../chain/types.ts';
 import type { CommittedBlock } from '../ports/storage.ts';
 import type { ForkEvidence } from '../sync/types.ts';
@@ -38,6 +39,7 @@ export interface TreeRoot {
   readonly epoch: Epoch;
   readonly round: Round;
   readonly height: Height;
+  readonly parentRound: Round;
   readonly time: WallTime;
   /** What its header states. */
   readonly executed: ExecutedState;
@@ -69,6 +71,7 @@ export function genesisRoot(epoch: EpochContext, genesis: { time: WallTime; appH
     epoch: epoch.epoch,
     round: epoch.rootQC.round,
     height: GENESIS_HEIGHT,
+    parentRound: epoch.rootQC.parentRound,
     time: genesis.time,
     executed: { height: GENESIS_HEIGHT, appHash: genesis.appHash },
   };
@@ -81,7 +84,7 @@ export function rootOf({
   commitProof: proof,
 }: TreeBlock & Pick<CommittedBlock, 'commitProof'>): TreeRoot {
   const { epoch, round, height, parentId, time, executed } = block.header;
-  return { id, parentId, epoch, round, height, time, executed, proof };
+  return { id, parentId, epoch, round, height, parentRound: block.qc.round, time, executed, proof };
 }
 
 /** A tree of the root alone. `rootQC` certifies it and was verified, if it is held; `executed` are outcomes that this node knows, by block. */
@@ -143,12 +146,26 @@ export function insertProven(tree: BlockTree, nodes: readonly TreeBlock[]): Bloc
     const { height, parentId } = header;
     if (blocks.size >= BLOCKS_MAX) break;
     if (height <= root.height || blocks.has(node.id)) continue;
-    if (parentId !== root.id && !blocks.has(parentId)) continue;
-    // No hash covers this field: the parent would be stored with the certificate of another block.
-    if (qc.blockId !== parentId) continue;
-    blocks.set(node.id, node);
+    const parent = statementIn(root, blocks, parentId);
+    if (parent === undefined || qc.blockId !== parentId || qc.round !== parent.round) continue;
+    // No id covers the rest of what the parent's certificate says: it is taken from the parent, not from the sender.
+    blocks.set(node.id, { id: node.id, block: restated(node.block, parent) });
   }
   return { ...tree, blocks };
+}
+
+/** What a certificate of the root or of a block says. */
+function statementIn(
+  root: TreeRoot,
+  blocks: ReadonlyMap<BlockId, TreeBlock>,
+  id: BlockId,
+): VoteStatement | undefined {
+  if (id === root.id) {
+    const { epoch, round, height, parentId, parentRound } = root;
+    return { epoch, round, height, blockId: id, parentId, parentRound };
+  }
+  const held = blocks.get(id);
+  return held === undefined ? undefined : statementOf(held.block, id);
 }
 
 /** Remembers a verified QC. Of blocks that are not held only the newest few are kept. */

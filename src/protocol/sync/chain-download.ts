@@ -3,8 +3,17 @@
  * What a verified proof does not commit yet is held back. Pure and total. Rules SY-8, SY-9; CS-5, docs/protocol/sync.md.
  */
 import { batchDigestOf } from '../chain/batch.ts';
+import { restated, statementOf } from '../chain/canonical.ts';
 import { GENESIS_HEIGHT, maxHeight, nextHeight } from '../chain/ordinals.ts';
-import type { Address, BatchDigest, BlockId, CertifiedBlock, CommitProof, Height } from '../chain/types.ts';
+import type {
+  Address,
+  BatchDigest,
+  BlockId,
+  CertifiedBlock,
+  CommitProof,
+  Height,
+  VoteStatement,
+} from '../chain/types.ts';
 import { BATCH_HEIGHTS } from './config.ts';
 import type { Segment } from './segment.ts';
 import { joined } from './segment.ts';
@@ -55,7 +64,7 @@ export interface PieceQuestion {
 export interface Download {
   readonly target: ProvedTip;
   /** The newest block of the side store. */
-  readonly durable: { readonly height: Height; readonly id: BlockId };
+  readonly durable: { readonly height: Height; readonly id: BlockId; readonly statement: VoteStatement };
   /** What is being written. */
   readonly appending: { readonly tag: number; readonly height: Height; readonly id: BlockId } | undefined;
   /** By rising height, without a gap, the first one above `durable`. */
@@ -64,9 +73,10 @@ export interface Download {
   readonly batchesLeft: number;
 }
 
-export const beginDownload = (target: ProvedTip, genesisId: BlockId): Download => ({
+/** `root`: what the certificate of the genesis block says. */
+export const beginDownload = (target: ProvedTip, root: VoteStatement): Download => ({
   target,
-  durable: { height: GENESIS_HEIGHT, id: genesisId },
+  durable: { height: GENESIS_HEIGHT, id: root.blockId, statement: root },
   appending: undefined,
   pieces: [],
   batchesLeft: 0,
@@ -239,13 +249,17 @@ export function frontOf({ durable, pieces }: Download): Front {
   );
   const complete = lacking.find((block) => block !== undefined)?.block.header.height;
   const blocks: ReadyBlock[] = [];
+  let below = durable.statement;
   for (const [index, certified] of segment.blocks.entries()) {
     const { height } = certified.block.header;
     const id = segment.ids[index];
     const commitProof = proofOf(segment, height);
     if (id === undefined || commitProof === undefined || (complete !== undefined && height >= complete))
       break;
-    blocks.push({ id, certified, commitProof });
+    // What no id covers is the parent's to say (SY-8).
+    const block = restated(certified.block, below);
+    blocks.push({ id, certified: { ...certified, block }, commitProof });
+    below = statementOf(block, id);
   }
   if (blocks.length > 0) return { status: 'ready', blocks, batches: batchesOf(blocks, whole) };
   const isFull = pieces.length >= PIECES_MAX && isAllWhole(pieces);
@@ -296,7 +310,8 @@ export function written(download: Download, height: Height, id: BlockId): Downlo
   const batchesLeft = download.pieces
     .filter(({ to }) => to <= height)
     .reduce((sum, { left }) => sum + left.size, download.batchesLeft);
-  return { ...download, durable: { height, id }, appending: undefined, pieces, batchesLeft };
+  const statement = statementAt(download, height, id);
+  return { ...download, durable: { height, id, statement }, appending: undefined, pieces, batchesLeft };
 }
 
 function pieceAbove(piece: Piece, height: Height): readonly Piece[] {
@@ -345,3 +360,11 @@ function above(lower: Segment, upper: Segment): Segment {
 
 const withName = (names: readonly Address[], name: Address): readonly Address[] =>
   names.includes(name) ? names : [...names, name];
+
+function statementAt({ durable, pieces }: Download, height: Height, id: BlockId): VoteStatement {
+  for (const { segment } of pieces) {
+    const found = segment?.blocks.find((_, index) => segment.ids[index] === id);
+    if (found?.block.header.height === height) return statementOf(found.block, id);
+  }
+  return durable.statement;
+}

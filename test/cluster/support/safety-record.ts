@@ -7,14 +7,26 @@ import { homePaths } from '../../../src/node/config/home.ts';
 import type { SafetyRecord } from '../../../src/protocol/consensus/types.ts';
 import { verifyRow } from '../../../src/storage/checksum.ts';
 import { decodeRecord } from '../../../src/storage/codec.ts';
+import { readKeptRecord } from '../../../src/storage/kept-record.ts';
 import { DATABASE_FILE } from '../../../src/storage/open.ts';
 import { blobOf, integerOf } from '../../../src/storage/rows.ts';
 import { recordKey } from '../../../src/storage/sqlite-reader.ts';
 
+interface Recorded {
+  readonly version: number;
+  readonly record: SafetyRecord;
+}
+
+/** With what the next start takes into the database: a reset, a swap or a rollback has put it beside. */
+export function newestSafetyRecord(home: string): Recorded | undefined {
+  const stored = readSafetyRecord(home);
+  const kept = readKeptRecord(homePaths(home).data);
+  if (kept === undefined || kept.version <= (stored?.version ?? 0)) return stored;
+  return { version: kept.version, record: decodeRecord(kept.body, 'safety_record') };
+}
+
 /** Undefined while it has signed nothing. The copy keeps the home as the kill left it, write-ahead log and all. */
-export function readSafetyRecord(
-  home: string,
-): { readonly version: number; readonly record: SafetyRecord } | undefined {
+export function readSafetyRecord(home: string): Recorded | undefined {
   const { data } = homePaths(home);
   const copy = mkdtempSync(join(tmpdir(), 'althing-record-'));
   try {

@@ -7,7 +7,14 @@ import { cpSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { SYNC } from '../../../src/cli/shapes.ts';
+import type { BlsEngine } from '../../../src/crypto/bls/engine.ts';
+import { loadBlsEngine } from '../../../src/crypto/bls/select.ts';
 import { homePaths } from '../../../src/node/config/home.ts';
+import type { Address } from '../../../src/protocol/chain/types.ts';
+import type { EpochContext } from '../../../src/protocol/consensus/epoch.ts';
+import type { Reputation } from '../../../src/protocol/sync/types.ts';
+import { openStore } from '../../../src/storage/open.ts';
+import { readAddresses, readEpoch } from './chain.ts';
 import { type CommandResult, eventually, MAIN } from './local-network.ts';
 import { writeLongChain } from './long-chain.ts';
 import { SyncLiar } from './sync-liars.ts';
@@ -29,7 +36,7 @@ const BRISK = {
   ALTHING_SYNC__PEER_QUERY_TIMEOUT_SECS: '3',
 };
 
-export interface SyncNetworkOptions {
+interface SyncNetworkOptions {
   /** Blocks of the holders. */
   readonly blocks: number;
   /** Blocks that the joiner may begin with. */
@@ -46,10 +53,13 @@ export class SyncNetwork {
   /** Of all processes so far. */
   readonly ends: SeenEnd[] = [];
   readonly #liars: SyncLiar[] = [];
+  readonly #read: { readonly epoch: EpochContext; readonly ids: readonly Address[] };
 
-  private constructor(validators: Validators, blocks: number) {
+  private constructor(validators: Validators, blocks: number, bls: BlsEngine) {
     this.validators = validators;
     this.blocks = blocks;
+    const { network } = validators;
+    this.#read = { epoch: readEpoch(network.homeOf(0), bls), ids: readAddresses(network, COUNT, bls) };
   }
 
   static async create({ blocks, starts }: SyncNetworkOptions): Promise<SyncNetwork> {
@@ -65,14 +75,16 @@ export class SyncNetwork {
           : {}),
       }),
     });
-    made = new SyncNetwork(validators, blocks);
+    made = new SyncNetwork(validators, blocks, (await loadBlsEngine()).engine);
     const { network } = validators;
     const signers = HOLDERS.map((index) => network.homeOf(index));
     await writeLongChain({
       signers,
       into: [
         ...signers.map((home) => ({ home, blocks })),
-        ...starts.filter((start) => start > 0).map((start) => ({ home: made.#part(start), blocks: start })),
+        ...starts
+          .filter((start) => start > 0 && start < blocks)
+          .map((start) => ({ home: made.#part(start), blocks: start })),
       ],
       bodyBytes: 256,
       segmentBytes: SEGMENT_BYTES,
@@ -100,7 +112,9 @@ export class SyncNetwork {
   }
 
   #part(blocks: number): string {
-    return join(this.validators.network.directory, `part-${blocks}`);
+    return blocks === this.blocks
+      ? join(this.#template, 'node0')
+      : join(this.validators.network.directory, `part-${blocks}`);
   }
 
   homeOf(index: number): string {
@@ -178,6 +192,21 @@ export class SyncNetwork {
     return [...new Set(hashes)];
   }
 
+  /** What the joiner, which does not run, has kept of these. */
+  reputations(indices: readonly number[]): readonly Reputation[] {
+    const { epoch, ids } = this.#read;
+    const store = openStore(homePaths(this.homeOf(JOINER)).data, epoch.domain);
+    if ('status' in store) throw new Error(store.detail);
+    const kept = store.reputations();
+    store.close();
+    if (kept.status !== 'found') throw new Error(kept.detail);
+    return indices.map((index) => {
+      const found = kept.value.find(({ peer }) => peer === ids[index]);
+      if (found === undefined) throw new Error(`nothing is kept of ${index}`);
+      return found;
+    });
+  }
+
   /** Names of what is in the joiner's home. */
   folders(): readonly string[] {
     return readdirSync(this.homeOf(JOINER)).sort();
@@ -185,9 +214,13 @@ export class SyncNetwork {
 }
 
 /** One command, while this process goes on playing liars. */
-export function command(...words: readonly string[]): Promise<CommandResult> {
+export const command = (...words: readonly string[]): Promise<CommandResult> =>
+  commandUntil(new AbortController().signal, ...words);
+
+/** The same; it ends when `signal` is aborted, if not before. */
+export function commandUntil(signal: AbortSignal, ...words: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const options = { env: { ...process.env, NO_COLOR: '1' } };
+    const options = { env: { ...process.env, NO_COLOR: '1' }, signal };
     const child = execFile(process.execPath, [MAIN, ...words], options, (_, stdout, stderr) =>
       resolve({ code: child.exitCode, stdout, stderr }),
     );

@@ -326,6 +326,29 @@ describe('blocks that a descendant proves (CS-12, SY-8)', () => {
     );
   });
 
+  it('what no id covers of the certificate that they carry is their parent’s to say, not the sender’s (SY-8)', () => {
+    const lied = unsigned.map((block) => ({
+      ...block,
+      qc: {
+        ...block.qc,
+        parentId: idOf(place, at(blocks, 4)),
+        parentRound: block.qc.round,
+        height: height(9),
+      },
+    }));
+    expect(lied.map((block) => idOf(place, block))).toEqual(blocks.map((block) => idOf(place, block)));
+    const tree = insertProven(planted, lied.map(node));
+    expect([...tree.blocks.values()].map(({ block }) => block)).toEqual(unsigned);
+    const step = commitReady(certifyBlock(tree, at(qcs, 2)));
+    if (step.status !== 'committed') throw new Error(step.status);
+    const above = insertProven(step.tree, lied.slice(2).map(node));
+    expect([...above.blocks.values()].map(({ block }) => block)).toEqual(unsigned.slice(2));
+    const round = insertProven(planted, [
+      { ...node(at(lied, 0)), block: { ...at(lied, 0), qc: { ...rootQC, round: at(qcs, 2).round } } },
+    ]);
+    expect(round.blocks.size).toBe(0);
+  });
+
   it('are bounded as all blocks are: what comes first has room', () => {
     const filler = node(at(blocks, 4));
     const ids = Array.from({ length: BLOCKS_MAX - 1 }, (_, index) => parseBlockId(digestOf(u64(index))));

@@ -54,7 +54,7 @@ const target = {
   id: blockIdAt(TARGET),
   proof: present(made.qcs[TARGET], 'proof'),
 };
-const begun = (): Download => withNextPieces(beginDownload(target, place.epoch.rootQC.blockId));
+const begun = (): Download => withNextPieces(beginDownload(target, place.epoch.rootQC));
 const range = (from: number, to: number): readonly CertifiedBlock[] =>
   Array.from({ length: to - from + 1 }, (_, index) => blockAt(from + index));
 const batchesOf = (from: number, to: number) =>
@@ -90,8 +90,8 @@ describe('the window of a full download (SY-8, SY-9)', () => {
     ]);
     expect(download.pieces).toHaveLength(PIECES_MAX);
     const near = withNextPieces({
-      ...beginDownload(target, blockIdAt(0 + 1)),
-      durable: { height: height(600), id: blockIdAt(600) },
+      ...beginDownload(target, place.epoch.rootQC),
+      durable: { height: height(600), id: blockIdAt(600), statement: blockAt(600).qc },
     });
     expect(near.pieces.map(({ from, to }) => [from, to])).toEqual([
       [601, 640],
@@ -180,12 +180,33 @@ describe('the window of a full download (SY-8, SY-9)', () => {
     });
   });
 
+  it('writes what no id covers as the block below has it, also at the seam of two pieces (SY-8)', () => {
+    const lied = (from: number, to: number) => {
+      const [first, ...others] = segment(from, to).blocks;
+      const { block, qc } = present(first, 'block');
+      const lie = { ...block, qc: { ...block.qc, parentId: blockIdAt(77), parentRound: block.qc.round } };
+      return { ...segment(from, to), blocks: [{ block: lie, qc }, ...others] } as const;
+    };
+    const download = filled(filled(begun(), 0, lied(1, 128)), 1, lied(129, 256));
+    const front = frontOf(download);
+    if (front.status !== 'ready') throw new Error(front.status);
+    for (const { certified } of front.blocks) {
+      const { height: at } = certified.block.header;
+      expect(certified.block.qc).toEqual(at === 1 ? place.epoch.rootQC : blockAt(at - 1).qc);
+    }
+    const after = written(download, height(128), blockIdAt(128));
+    expect(after.durable.statement).toMatchObject({ blockId: blockIdAt(128), parentId: blockIdAt(127) });
+  });
+
   it('says which pieces do not hang together', () => {
     const download = filled(begun(), 0);
     const wrong = { ...segment(129, 256), parentId: blockIdAt(5) };
     const parted = filled(download, 1, wrong);
     expect(frontOf(parted)).toMatchObject({ status: 'parts', pieces: [{ from: 1 }, { from: 129 }] });
-    const elsewhere = { ...filled(begun(), 0), durable: { height: height(0), id: blockIdAt(9) } };
+    const elsewhere = {
+      ...filled(begun(), 0),
+      durable: { height: height(0), id: blockIdAt(9), statement: blockAt(9).qc },
+    };
     expect(frontOf(elsewhere)).toMatchObject({ status: 'parts', pieces: [{ from: 1 }] });
   });
 
