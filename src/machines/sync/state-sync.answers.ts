@@ -266,7 +266,7 @@ function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage, 
     return;
   }
   if (blocks.length === 0) {
-    if (isInTime && provedToHold(work, question)) chargeFailure(work, peer);
+    if (isInTime && provedToHold(work, question)) chargeFailure(work, peer, 'blocks');
     endFetchQuestion(work, question, `${peer} holds none of it`);
     return;
   }

@@ -71,6 +71,9 @@ export function callRoll(work: Work): void {
   }
 }
 
+const isForBlocks = ({ message }: OpenQuestion): boolean =>
+  message.kind === 'GetBlocks' || message.kind === 'GetBlock';
+
 /** No answer came in time: another peer is asked. What was cancelled, or sent to whom we cannot reach, costs nobody anything. */
 export function expire(work: Work, requestId: number): void {
   const question = work.context.book.open.get(requestId);
@@ -81,7 +84,7 @@ export function expire(work: Work, requestId: number): void {
   const isWaitedFor = task === undefined || work.context.tasks.has(task);
   if (known?.presence === 'connected' && isWaitedFor) {
     count(work, 'timeouts');
-    chargeFailure(work, peer);
+    chargeFailure(work, peer, isForBlocks(question) ? 'blocks' : 'words');
     blame(work, peer, 'REQUEST_TIMEOUT');
   }
   const isThere = known?.presence === 'connected';

@@ -35,19 +35,30 @@ export function praise(work: Work, peer: Address): void {
   const state = stateOf(work, peer);
   if (state === undefined) return;
   recordReputation(work, { ...state, failures: 0 }, praised(state.reputation, work.clock.wall));
+  recordWithheld(work, peer, 0);
   persistLater(work, PERSIST_EVERY_MS);
+}
+
+function recordWithheld(work: Work, peer: Address, withheld: number): void {
+  const known = work.context.peers.get(peer);
+  if (known !== undefined && known.withheld !== withheld)
+    change(work, { peers: new Map(work.context.peers).set(peer, { ...known, withheld }) });
 }
 
 /** It said something true; whoever was removed for failures has to give blocks before that is forgotten. */
 export function thank(work: Work, peer: Address): void {
-  const state = stateOf(work, peer);
-  if (state !== undefined && !isRemoved(state.reputation, work.clock.wall)) praise(work, peer);
+  const known = work.context.peers.get(peer);
+  if (known === undefined || isRemoved(known.state.reputation, work.clock.wall)) return;
+  if (known.withheld === 0) praise(work, peer);
+  else recordState(work, { ...known.state, failures: known.withheld });
 }
 
-/** It did not answer in time, or had not what it must have. */
-export function chargeFailure(work: Work, peer: Address): void {
-  const state = stateOf(work, peer);
-  if (state === undefined) return;
+/** It did not answer in time, or had not what it must have: blocks, or what is smaller. */
+export function chargeFailure(work: Work, peer: Address, what: 'blocks' | 'words'): void {
+  const known = work.context.peers.get(peer);
+  if (known === undefined) return;
+  if (what === 'blocks') recordWithheld(work, peer, known.withheld + 1);
+  const { state } = known;
   const failures = state.failures + 1;
   recordReputation(work, { ...state, failures }, failed(state.reputation, failures, work.clock.wall));
   persistLater(work, PERSIST_EVERY_MS);

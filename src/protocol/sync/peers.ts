@@ -24,6 +24,8 @@ export interface KnownPeer {
   readonly state: PeerState;
   /** Number of the question that brought the claim. */
   readonly claimedBy: number;
+  /** Questions for blocks in a row that brought none; a claim, however true, does not make up for them (SY-6). */
+  readonly withheld: number;
 }
 
 /** At most REPUTATIONS_MAX. */
@@ -33,6 +35,7 @@ const stranger = (set: ValidatorSet, peer: Address, reputation: Reputation): Kno
   presence: 'unknown',
   state: { peer, power: powerOf(set, peer), failures: 0, reputation },
   claimedBy: 0,
+  withheld: 0,
 });
 
 /** Every validator but this one, and whoever was known before this node stopped. The time since then does not count (SY-9). */
@@ -69,10 +72,10 @@ export function withConnected(
     if (oldest === undefined) return peers;
     next.delete(oldest);
   }
-  const { state } = known ?? stranger(set, peer, newReputation(peer, now));
+  const { state, withheld } = known ?? stranger(set, peer, newReputation(peer, now));
   const { claim: _, answeredAt: __, ...rest } = state;
   const reputation = resumed(state.reputation, now);
-  return next.set(peer, { presence: 'connected', state: { ...rest, reputation }, claimedBy: 0 });
+  return next.set(peer, { presence: 'connected', state: { ...rest, reputation }, claimedBy: 0, withheld });
 }
 
 /** Whoever is no validator, not connected and not distrusted, and was seen least lately. */
@@ -89,7 +92,7 @@ export function withGone(peers: KnownPeers, peer: Address): KnownPeers {
   const known = peers.get(peer);
   if (known === undefined) return peers;
   const { claim: _, answeredAt: __, ...state } = known.state;
-  return new Map(peers).set(peer, { presence: 'gone', state, claimedBy: 0 });
+  return new Map(peers).set(peer, { ...known, presence: 'gone', state, claimedBy: 0 });
 }
 
 export const connectedOf = (peers: KnownPeers): readonly PeerState[] =>

@@ -238,6 +238,37 @@ describe("nobody is hammered (SY-6), nobody's flood detector trips", () => {
     );
   });
 
+  it('removes who answers every poll and never gives blocks: a claim does not make up for them (SY-6)', () => {
+    const at = rig();
+    at.advance(2_000);
+    at.join(0, 20);
+    for (let tag = 1; tag <= 5; tag += 1) {
+      at.send(fetchOf(1, 1, { tag, holders: [at.peer(0)], attempts: 1 }));
+      at.advance(10_000);
+      at.send(pollOf());
+      for (const question of at.take('GetBlockHeight'))
+        if (question.to === at.peer(0)) at.answer(question, at.claim(question.message.requestId, 20));
+    }
+    expect(at.state(0)).toMatchObject({ failures: 5, reputation: { removedUntil: expect.any(Number) } });
+  });
+
+  it('forgives a question of words by the next answer (SY-6)', () => {
+    const at = rig();
+    at.advance(2_000);
+    at.join(0, 20);
+    at.send(pollOf());
+    at.take('GetBlockHeight');
+    at.advance(60_000);
+    expect(at.state(0).failures).toBeGreaterThan(0);
+    at.send(pollOf());
+    const question = present(
+      at.take('GetBlockHeight').find(({ to }) => to === at.peer(0)),
+      'question',
+    );
+    at.answer(question, at.claim(question.message.requestId, 20));
+    expect(at.state(0).failures).toBe(0);
+  });
+
   it('removes a peer for a time after failures in a row, and asks it again when there is nobody else', () => {
     const at = rig();
     at.advance(2_000);
