@@ -4,8 +4,9 @@
  */
 import { blockIdOf } from '../../protocol/chain/canonical.ts';
 import { previousRound, ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
-import type { Address, Block, Round, Vote } from '../../protocol/chain/types.ts';
+import type { Address, Block, ExecutedState, Round, Vote } from '../../protocol/chain/types.ts';
 import {
+  type BlockTree,
   certifyBlock,
   genesisRoot,
   insertBlock,
@@ -56,24 +57,16 @@ export function begin(
   { committed, record, blocks, executed }: Recovered,
 ): LiveTree {
   const { epoch } = context.setting;
-  // A certified child of consecutive rounds states its grandparent's outcome, and this node agreed when it voted.
-  const outcomes = new Map(
-    blocks
-      .filter(({ qc }) => qc.round === qc.parentRound + 1)
-      .map(({ qc, header }) => [qc.parentId, header.executed]),
-  );
-  if (committed !== undefined && executed.height === committed.block.header.height) {
-    outcomes.set(committed.id, executed);
-  }
   const planted =
     committed === undefined
       ? plantTree(genesisRoot(epoch, { time: context.genesisTime, appHash: executed.appHash }), epoch.rootQC)
-      : plantTree(rootOf(committed), undefined, outcomes);
+      : plantTree(rootOf(committed));
   const nodes = blocks.map((block) => ({ id: blockIdOf(epoch.domain, block), block }));
+  const grown = withOutcomes(insertProven(planted, nodes), committed, executed);
   const highQC = recoveredHighQC(record.highQC, committed?.commitProof);
   // Of what is stored only these were verified for certain: a block that was fetched carries what its sender liked.
   const proofs = committed === undefined ? [highQC] : [committed.commitProof, highQC];
-  const tree = proofs.reduce(certifyBlock, insertProven(planted, nodes));
+  const tree = proofs.reduce(certifyBlock, grown);
   return {
     tree,
     votes: EMPTY_VOTE_BOOK,
@@ -90,6 +83,22 @@ export function begin(
     committing: [],
     evidence: [],
   };
+}
+
+/** A certified child of consecutive rounds states its grandparent's outcome. Read off the tree, which has what no id covers from the parents. */
+function withOutcomes(
+  tree: BlockTree,
+  committed: Recovered['committed'],
+  executed: ExecutedState,
+): BlockTree {
+  if (committed === undefined) return tree;
+  const outcomes = new Map(
+    [...tree.blocks.values()]
+      .filter(({ block: { qc } }) => qc.round === qc.parentRound + 1)
+      .map(({ block: { qc, header } }) => [qc.parentId, header.executed]),
+  );
+  if (executed.height === committed.block.header.height) outcomes.set(committed.id, executed);
+  return { ...tree, executed: outcomes };
 }
 
 export function enter(
@@ -310,7 +319,11 @@ export function takeFetched(
     (now) => ({ live: now, effects: higher }),
     (now) => settle(context, insertCandidates(now), clock),
     (now) => {
-      const held = blocks.filter(({ qc }) => now.tree.blocks.has(qc.blockId));
+      // As the tree has them: what no id covers is not the sender's to say.
+      const held = blocks.flatMap(({ qc }) => {
+        const node = now.tree.blocks.get(qc.blockId);
+        return node === undefined ? [] : [{ block: node.block, qc }];
+      });
       const kept = held.length === 0 ? [] : [toStorage(context, { type: 'blocks.certified', blocks: held })];
       return { live: now, effects: kept };
     },

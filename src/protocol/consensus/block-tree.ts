@@ -87,19 +87,13 @@ export function rootOf({
   return { id, parentId, epoch, round, height, parentRound: block.qc.round, time, executed, proof };
 }
 
-/** A tree of the root alone. `rootQC` certifies it and was verified, if it is held; `executed` are outcomes that this node knows, by block. */
-export function plantTree(
-  root: TreeRoot,
-  rootQC?: QuorumCertificate,
-  executed: ReadonlyMap<BlockId, ExecutedState> = new Map<BlockId, ExecutedState>(),
-): BlockTree {
-  const outcomes = new Map(executed);
-  if (root.height === GENESIS_HEIGHT) outcomes.set(root.id, root.executed);
+/** A tree of the root alone. `rootQC` certifies it and was verified, if it is held. */
+export function plantTree(root: TreeRoot, rootQC?: QuorumCertificate): BlockTree {
   return {
     root,
     blocks: new Map<BlockId, TreeBlock>(),
     certificates: new Map(rootQC === undefined ? [] : [[root.id, rootQC]]),
-    executed: outcomes,
+    executed: new Map(root.height === GENESIS_HEIGHT ? [[root.id, root.executed]] : []),
   };
 }
 

@@ -394,6 +394,38 @@ describe('round-manager chart: fetching (CS-12)', () => {
     ]);
   });
 
+  it('stores fetched blocks, and reads outcomes after a restart, as the parents have them, whatever a sender wrote (SY-8)', () => {
+    const lied = (from: number, to: number) =>
+      fetched(from, to).blocks.map(({ block, qc }) => ({
+        block: { ...block, qc: { ...block.qc, parentId: idOf(place, blockAt(5)), parentRound: round(0) } },
+        qc,
+      }));
+    const skipping = blockOn(place, qcAt(3), 9);
+    const gap = qcOf(place, skipping);
+    const got = running().send({
+      type: 'blocks.fetched',
+      blocks: [...lied(1, 3), { block: skipping, qc: gap }],
+      verified: [gap],
+    });
+    const stored = toldTo(got, 'storage');
+    expect(stored).toMatchObject([{ type: 'blocks.certified' }]);
+    expect(stored).toEqual([
+      { type: 'blocks.certified', blocks: [...fetched(1, 3).blocks, { block: skipping, qc: gap }] },
+    ]);
+    const { recovered, ...rest } = found();
+    const [tip, ...above] = fetched(1, 4).blocks;
+    if (tip === undefined) throw new Error('no tip');
+    const committed = { id: tip.qc.blockId, ...tip, commitProof: qcAt(2) };
+    const begunWith = (blocks: typeof recovered.blocks) => {
+      const chart = reach.start(input);
+      chart.send({ ...rest, recovered: { ...recovered, committed, blocks } });
+      return liveOf(chart).tree.executed;
+    };
+    expect(begunWith(lied(2, 4).map(({ block }) => block))).toEqual(
+      begunWith(above.map(({ block }) => block)),
+    );
+  });
+
   it('takes a block that came after its QC, also one that waited for a round gone by', () => {
     const chart = running();
     chart.send(entered(1));
