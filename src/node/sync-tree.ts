@@ -52,13 +52,12 @@ export function sync({ epoch, signer, bls, sync: config, sideStore, fork, snapsh
         publicEvents: HEIGHT_SYNC_EVENTS,
       }),
       child('block-sync', blockSyncMachine, {
-        input: { epoch, self, bls, config, storage, stateSync, roundManager, networkSync },
+        input: { epoch, bls, config, storage, stateSync, roundManager, networkSync },
         publicEvents: BLOCK_SYNC_EVENTS,
       }),
       child('chain-sync', chainSyncMachine, {
         input: {
           epoch,
-          self,
           bls,
           config,
           storage,

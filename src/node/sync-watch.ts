@@ -40,9 +40,20 @@ export class SyncWatch {
   }
 
   start(read: () => SyncReport): () => void {
-    const timer = setInterval(() => this.look(read()), LOOK_INTERVAL_MS);
+    const timer = setInterval(() => this.#lookAt(read), LOOK_INTERVAL_MS);
     timer.unref();
     return () => clearInterval(timer);
+  }
+
+  #lookAt(read: () => SyncReport): void {
+    let report: SyncReport;
+    try {
+      report = read();
+    } catch {
+      // A store that cannot be read says so itself, and ends the node if it must: StorageWatch.
+      return;
+    }
+    this.look(report);
   }
 
   #tell({ tier, at, to, blocksPerSecond, remaining, peers }: SyncProgressReport): void {

@@ -3,9 +3,11 @@
  * people's Twins scenarios. The gateway from text to `RunPlan`: what is wrong is said with path, value and remedy. Pure.
  * Rules SM-3, SM-6; the format is described in docs/simulation.md.
  */
+
 import { z } from 'zod';
 import { millis } from '../base/units.ts';
 import { quorumPowerOf } from '../protocol/chain/validator-set.ts';
+import { SYNC_KINDS } from '../protocol/sync/messages.ts';
 import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
 import { LIE_KINDS } from './byzantine/index.ts';
@@ -121,21 +123,7 @@ const scenario = z.strictObject({
                   'Batch',
                   'BatchAck',
                   'GetBatch',
-                  'GetBlocks',
-                  'GetBlock',
-                  'Blocks',
-                  'GetBlockHeight',
-                  'BlockHeight',
-                  'GetGenesisHash',
-                  'GenesisHash',
-                  'GetBlockHash',
-                  'BlockHash',
-                  'GetChain',
-                  'Chain',
-                  'GetSnapshot',
-                  'Snapshot',
-                  'GetSnapshotChunk',
-                  'SnapshotChunk',
+                  ...SYNC_KINDS,
                   'TimeRequest',
                   'TimeReply',
                 ])

@@ -25,7 +25,6 @@ import type { Decision } from '../vocabulary/index.ts';
 
 export interface BlockSyncInput {
   readonly epoch: EpochContext;
-  readonly self: Address;
   readonly bls: BlsEngine;
   readonly config: SyncConfig;
   readonly storage: CellAddress;

@@ -26,7 +26,6 @@ const PROGRESS_MS_MIN = 250;
 
 export interface ChainSyncInput {
   readonly epoch: EpochContext;
-  readonly self: Address;
   readonly bls: BlsEngine;
   readonly config: SyncConfig;
   readonly storage: CellAddress;

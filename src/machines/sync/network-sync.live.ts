@@ -10,13 +10,7 @@ import type { SyncAlertsChanged, SyncRequested, SyncStatusChanged } from '../../
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { type SyncAlerts, stepSyncAlerts } from '../../protocol/sync/alerts.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
-import {
-  type CheckFact,
-  consensusHeightOf,
-  describeFork,
-  type SyncFacts,
-  statusOf,
-} from '../../protocol/sync/status.ts';
+import { type CheckFact, consensusHeightOf, type SyncFacts, statusOf } from '../../protocol/sync/status.ts';
 import type {
   ForkEvidence,
   ProvedTip,
@@ -45,8 +39,6 @@ export interface NetworkSyncInput {
   readonly listeners: readonly CellAddress[];
   /** Proved in an earlier life: the status is Critical from the start. */
   readonly fork?: ProvedFork | undefined;
-  /** The same where nothing else is known of it. */
-  readonly evidence?: ForkEvidence;
 }
 
 /** The evidence is absent where consensus saw no more than that its own commits contradict each other. */
@@ -151,8 +143,6 @@ const NO_COUNTS: SyncCounts = {
 };
 
 export function initialNetworkSync(input: NetworkSyncInput, now: Monotonic): NetworkSyncContext {
-  const { evidence } = input;
-  const kept = evidence === undefined ? undefined : { detail: describeFork(evidence), evidence };
   // Not those of an earlier life, whose answers may be on their way.
   const tag = Math.floor(now);
   return {
@@ -175,7 +165,7 @@ export function initialNetworkSync(input: NetworkSyncInput, now: Monotonic): Net
     differsByTips: undefined,
     differsById: undefined,
     contradicted: undefined,
-    fork: input.fork ?? kept,
+    fork: input.fork,
     genesis: undefined,
     noPeersSince: undefined,
     catchUpError: undefined,

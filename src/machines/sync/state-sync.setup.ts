@@ -50,11 +50,7 @@ type StateSyncPublicEvent =
       { type: 'reputations.found' | 'blockIds.found' | 'blocks.found' | 'storage.failed' }
     >;
 
-/** Event types that other cells may send (RT-16). */
-export const STATE_SYNC_EVENTS = declare<StateSyncPublicEvent>()(
-  'message.received',
-  'peer.connected',
-  'peer.disconnected',
+const REQUESTS = [
   'peers.pollRequested',
   'genesis.verifyRequested',
   'hash.verifyRequested',
@@ -65,25 +61,22 @@ export const STATE_SYNC_EVENTS = declare<StateSyncPublicEvent>()(
   'chains.requested',
   'snapshots.requested',
   'snapshotChunk.requested',
+] as const satisfies readonly StateSyncRequest['type'][];
+
+/** Event types that other cells may send (RT-16). */
+export const STATE_SYNC_EVENTS = declare<StateSyncPublicEvent>()(
+  'message.received',
+  'peer.connected',
+  'peer.disconnected',
+  ...REQUESTS,
   'reputations.found',
   'blockIds.found',
   'blocks.found',
   'storage.failed',
 );
 
-const REQUESTS: ReadonlySet<string> = new Set<StateSyncRequest['type']>([
-  'peers.pollRequested',
-  'genesis.verifyRequested',
-  'hash.verifyRequested',
-  'blocks.fetchRequested',
-  'fetch.hurried',
-  'fetch.cancelled',
-  'peer.judged',
-  'chains.requested',
-  'snapshots.requested',
-  'snapshotChunk.requested',
-]);
-const isRequest = (event: { readonly type: string }): event is StateSyncRequest => REQUESTS.has(event.type);
+const isRequest = (event: { readonly type: string }): event is StateSyncRequest =>
+  REQUESTS.some((type) => type === event.type);
 
 export const stateSyncSetup = setup({
   types: types<StateSyncContext, StateSyncPublicEvent | StateSyncPrivateEvent, StateSyncInput>(),

@@ -164,6 +164,25 @@ export type SyncAnswer =
 
 export type SyncMessage = SyncQuestion | SyncAnswer;
 
+/** All of them. */
+export const SYNC_KINDS = [
+  'GetBlocks',
+  'GetBlock',
+  'Blocks',
+  'GetBlockHeight',
+  'BlockHeight',
+  'GetGenesisHash',
+  'GenesisHash',
+  'GetBlockHash',
+  'BlockHash',
+  'GetChain',
+  'Chain',
+  'GetSnapshot',
+  'Snapshot',
+  'GetSnapshotChunk',
+  'SnapshotChunk',
+] as const satisfies readonly SyncMessage['kind'][];
+
 /** Checkpoints in one Chain message. @unit checkpoints @source 128 × 48 bytes fit a small frame */
 export const CHECKPOINTS_MAX = 128;
 /** Chunks of one snapshot. @unit chunks @source 4,096 × 1 MiB */

@@ -14,28 +14,11 @@ import type {
   SnapshotMessage,
   SyncMessage,
 } from '../../protocol/sync/messages.ts';
+import { SYNC_KINDS } from '../../protocol/sync/messages.ts';
 import { inventedId } from './equivocate.ts';
 import { instead, type LieModule, type LieTools } from './lie.ts';
 import { epochBy, heightBy, NONE, type ProposalChange, roundBy, type TimeoutChange, timeBy } from './pen.ts';
 import { anyOf } from './stale-certificates.ts';
-
-const SYNC_KINDS = [
-  'GetBlocks',
-  'GetBlock',
-  'Blocks',
-  'GetBlockHeight',
-  'BlockHeight',
-  'GetGenesisHash',
-  'GenesisHash',
-  'GetBlockHash',
-  'BlockHash',
-  'GetChain',
-  'Chain',
-  'GetSnapshot',
-  'Snapshot',
-  'GetSnapshotChunk',
-  'SnapshotChunk',
-] as const satisfies readonly SyncMessage['kind'][];
 
 export const mutate: LieModule = {
   concerns: [

@@ -158,7 +158,6 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
     child(`${name}/block-sync`, blockSyncMachine, {
       input: {
         epoch,
-        self,
         bls,
         config: SYNC_DEFAULTS,
         storage,

@@ -109,7 +109,7 @@ export class Rig {
     this.#options = options;
     this.chain = options.chain;
     const { place } = options.chain;
-    const [self, ...others] = place.validators.map(({ address }) => address);
+    const [, ...others] = place.validators.map(({ address }) => address);
     this.peers = others;
     this.models = others.map((_, index) => options.peers[index] ?? silent);
     // A peer without a model is not there.
@@ -121,7 +121,6 @@ export class Rig {
     this.#refuses = options.refuses ?? 0;
     const input = {
       epoch: place.epoch,
-      self: present(self, 'self'),
       bls: place.bls,
       config: { ...SYNC_DEFAULTS, ...options.config },
       storage: 'storage',

@@ -189,14 +189,13 @@ export class Rig {
     this.#options = options;
     this.place = place;
     this.#draw = seeded(options.seed ?? 1);
-    const [self, ...peers] = place.validators.map(({ address }) => address);
+    const [, ...peers] = place.validators.map(({ address }) => address);
     this.peers = peers;
     this.disk = memorySide(place.epoch.domain, options.faults);
     this.#askSide = sideStore(this.disk);
     this.chart = reach.start(
       {
         epoch: place.epoch,
-        self: present(self, 'self'),
         bls: place.bls,
         config: { ...SYNC_DEFAULTS, ...options.config },
         storage: 'storage',

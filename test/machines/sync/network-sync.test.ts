@@ -316,7 +316,7 @@ describe('a proven fork (SY-5)', () => {
   });
 
   it('of an earlier life is Critical from the start, and does not end the node again', () => {
-    const rig = new Rig(reach, { evidence: FORK });
+    const rig = new Rig(reach, { fork: { detail: 'two commits', evidence: FORK } });
     expect(rig.context.status.kind).toBe('Critical');
     rig.begin(9);
     expect(rig.state).toBe('critical');
