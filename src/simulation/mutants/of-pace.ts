@@ -31,8 +31,8 @@ export const OF_PACE: readonly Mutant[] = [
       },
       {
         file: 'src/machines/consensus/round-manager.decisions.ts',
-        find: '.filter(({ qc }) => qc.round === qc.parentRound + 1)',
-        replace: '.filter(({ qc }) => qc.round < 0)',
+        find: '.filter(({ block: { qc } }) => qc.round === qc.parentRound + 1)',
+        replace: '.filter(({ block: { qc } }) => qc.round < 0)',
       },
       {
         file: VIEW,
