@@ -18,6 +18,7 @@ export const ADDRESSES = {
   roundManager: 'node/consensus/round-manager',
   mempool: 'node/consensus/mempool',
   sideStore: 'node/sync/side-store',
+  snapshotRestorer: 'node/sync/snapshot-restorer',
   chainServer: 'node/sync/chain-server',
   stateSync: 'node/sync/state-sync',
   heightSync: 'node/sync/height-sync',

@@ -2,6 +2,7 @@
  * Starts one node out of its home: reads what is there, opens the store, builds the tree, and says when and why it ended.
  * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
  */
+import { rmSync } from 'node:fs';
 import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.ts';
 import { child, createSystem, realClock, seededRandom } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
@@ -11,6 +12,7 @@ import {
   type SnapshotReport,
   snapshotKeeperLogic,
 } from '../application/snapshot-keeper.ts';
+import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
@@ -18,6 +20,7 @@ import { type NodeLog, openLog } from '../observe/log.ts';
 import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
+import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
 import type { Address, Height, ValidatorSet } from '../protocol/chain/types.ts';
 import { powerOf, validatorSet } from '../protocol/chain/validator-set.ts';
@@ -34,6 +37,7 @@ import { openStore } from '../storage/open.ts';
 import { sideFolder } from '../storage/side-disk.ts';
 import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
+import type { Store } from '../storage/store.ts';
 import { createNetwork, type Network } from '../transport/network.ts';
 import { ALARM_EVENTS, alarmLogic } from './alarm.ts';
 import { homePaths } from './config/home.ts';
@@ -96,6 +100,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
     witnessDir: paths.keys,
   });
   if ('status' in opened) throw new StartRefused('store', [{ where: opened.path, message: opened.detail }]);
+  const joins = config.sync.join === 'snapshot' && isEmpty(opened);
   let application: Application | undefined;
   const openApplication = (): Application => {
     application = builtInApplication(genesis, paths.applicationData, bls.verifyPossession);
@@ -170,6 +175,18 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
         }),
         { publicEvents: SIDE_STORE_EVENTS },
       ),
+      snapshotRestorer: child(
+        'snapshot-restorer',
+        snapshotRestorerLogic({
+          openApplication: () => {
+            rmSync(paths.resyncApplicationData, { recursive: true, force: true });
+            return builtInApplication(genesis, paths.resyncApplicationData, bls.verifyPossession);
+          },
+        }),
+        { publicEvents: SNAPSHOT_RESTORER_EVENTS },
+      ),
+      deduplicationHeights: genesis.parameters.deduplicationHeights,
+      joins,
       storage: child(
         'storage',
         storageLogic({
@@ -311,6 +328,12 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
 
 /** Whoever asks each second hears that the new chain is whole before the node ends for it. @unit ms @source three such questions */
 const RESYNCED_NOTICE_MS = 3_000;
+
+/** Nothing was ever committed there. */
+function isEmpty(store: Store): boolean {
+  const tip = store.tip();
+  return tip.status === 'found' && tip.value.height === GENESIS_HEIGHT;
+}
 
 function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, report: SnapshotReport): void {
   const { status, ...facts } = report;

@@ -23,10 +23,29 @@ import type { NodeParts } from './tree.ts';
 
 type SyncParts = Pick<
   NodeParts,
-  'epoch' | 'signer' | 'bls' | 'sync' | 'sideStore' | 'fork' | 'snapshotKeeper'
+  | 'epoch'
+  | 'signer'
+  | 'bls'
+  | 'sync'
+  | 'sideStore'
+  | 'snapshotRestorer'
+  | 'deduplicationHeights'
+  | 'joins'
+  | 'fork'
+  | 'snapshotKeeper'
 >;
 
-export function sync({ epoch, signer, bls, sync: config, sideStore, fork, snapshotKeeper }: SyncParts) {
+export function sync({
+  epoch,
+  signer,
+  bls,
+  sync: config,
+  sideStore,
+  fork,
+  snapshotKeeper,
+  ...parts
+}: SyncParts) {
+  const { snapshotRestorer, deduplicationHeights, joins = false } = parts;
   const { storage, router, safety, roundManager, alarm, rpc } = ADDRESSES;
   const { stateSync, heightSync, blockSync, chainSync, networkSync } = ADDRESSES;
   const self = signer.address;
@@ -36,6 +55,7 @@ export function sync({ epoch, signer, bls, sync: config, sideStore, fork, snapsh
     ...bounded,
     children: [
       sideStore,
+      ...(snapshotRestorer === undefined ? [] : [snapshotRestorer]),
       child('chain-server', chainServerMachine, {
         input: {
           ...{ epoch, bls, storage, router },
@@ -52,7 +72,7 @@ export function sync({ epoch, signer, bls, sync: config, sideStore, fork, snapsh
         publicEvents: HEIGHT_SYNC_EVENTS,
       }),
       child('block-sync', blockSyncMachine, {
-        input: { epoch, bls, config, storage, stateSync, roundManager, networkSync },
+        input: { epoch, bls, config, storage, stateSync, roundManager, networkSync, joins },
         publicEvents: BLOCK_SYNC_EVENTS,
       }),
       child('chain-sync', chainSyncMachine, {
@@ -63,6 +83,8 @@ export function sync({ epoch, signer, bls, sync: config, sideStore, fork, snapsh
           storage,
           stateSync,
           sideStore: ADDRESSES.sideStore,
+          snapshotRestorer: ADDRESSES.snapshotRestorer,
+          deduplicationHeights,
           networkSync,
           alarm,
         },
@@ -82,6 +104,7 @@ export function sync({ epoch, signer, bls, sync: config, sideStore, fork, snapsh
           alarm,
           operator: rpc,
           listeners: [roundManager],
+          joins,
           ...(fork === undefined ? {} : { fork }),
         },
         publicEvents: NETWORK_SYNC_EVENTS,

@@ -52,6 +52,12 @@ export interface NodeParts {
   /** Absent: this node keeps no snapshots (SY-10). */
   readonly snapshotKeeper?: CellSpec;
   readonly sideStore: CellSpec;
+  /** Absent: this node never joins by a snapshot (SY-10). */
+  readonly snapshotRestorer?: CellSpec;
+  /** D of the genesis. @unit heights */
+  readonly deduplicationHeights: number;
+  /** This life begins with a join by a snapshot. Default: false. */
+  readonly joins?: boolean;
   readonly surface: readonly CellSpec[];
 }
 

@@ -264,6 +264,7 @@ export class SimulatedNode {
       mempool: DEFAULT_MEMPOOL_CONFIG,
       time,
       sync,
+      deduplicationHeights: DEFAULT_MEMPOOL_CONFIG.batchTtlHeights,
       sideStore: child('side-store', sideStoreLogic({ disk: memorySide(epoch.domain) }), {
         publicEvents: SIDE_STORE_EVENTS,
       }),

@@ -237,7 +237,7 @@ describe('the report on sync', () => {
   });
 
   it('has the counts of network-sync and block-sync (SY-13)', () => {
-    const counts = { checks: 1, forks: 2, catchUps: 3, probes: 9, resyncs: 4, dropped: 9, late: 9 };
+    const counts = { checks: 1, forks: 2, catchUps: 3, probes: 9, resyncs: 4, joins: 9, dropped: 9, late: 9 };
     const fetched = {
       blocksFetched: 5,
       blocksRejected: 6,

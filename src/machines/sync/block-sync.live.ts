@@ -31,6 +31,8 @@ export interface BlockSyncInput {
   readonly stateSync: CellAddress;
   readonly roundManager: CellAddress;
   readonly networkSync: CellAddress;
+  /** SY-10: nothing is fetched until network-sync has decided whether the node joins by a snapshot. Default: false. */
+  readonly joins?: boolean;
 }
 
 /** Who asked for a height, and is to be answered. */

@@ -1,4 +1,4 @@
-/** The BlockSync chart: starting → idle ⇄ fetching; while it fetches: advancing ⇄ stalled. Pure. */
+/** The BlockSync chart: starting → idle ⇄ fetching; while it fetches: advancing ⇄ stalled. Before: yielding to a join by a snapshot. Pure. */
 import { postpone } from '../vocabulary/index.ts';
 import { blockSyncSetup, initialBlockSync } from './block-sync.setup.ts';
 
@@ -11,6 +11,7 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
     'blocks.wanted': { actions: postpone() },
     'blocks.catchUpRequested': { actions: postpone() },
     'blocks.committed': { actions: postpone() },
+    'joining.settled': { actions: postpone() },
     'tip.found': {},
     'fetch.started': {},
     'blocks.answered': {},
@@ -22,14 +23,27 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
     starting: {
       entry: 'requestTip',
       on: {
-        'tip.found': { guard: 'isForThisRequest', target: 'running', actions: 'beginAtTip' },
+        'tip.found': [
+          { guard: 'joinIsPossible', target: 'yielding', actions: 'beginAtTip' },
+          { guard: 'isForThisRequest', target: 'running', actions: 'beginAtTip' },
+        ],
         'storage.failed': { guard: 'isForThisRequest', target: 'waiting' },
       },
     },
     waiting: { after: { storageRetry: 'starting' } },
+    /** SY-10. Consensus wants its blocks again with each round. */
+    yielding: {
+      on: {
+        'joining.settled': 'running',
+        'blocks.wanted': {},
+        'blocks.catchUpRequested': { target: 'running', actions: ['recordAsker', 'settle'] },
+        'blocks.committed': { actions: ['recordCommitted', 'settle'] },
+      },
+    },
     running: {
       initial: 'idle',
       on: {
+        'joining.settled': {},
         'blocks.wanted': { actions: ['recordWanted', 'settle'] },
         'blocks.catchUpRequested': { actions: ['recordAsker', 'settle'] },
         'blocks.committed': { actions: ['recordCommitted', 'settle'] },

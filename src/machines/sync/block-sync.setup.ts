@@ -8,7 +8,7 @@ import { millis } from '../../base/units.ts';
 import type { BlocksWanted } from '../../protocol/ports/consensus.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
-import type { CatchUpRequested, StateSyncReply } from '../../protocol/ports/sync.ts';
+import type { CatchUpRequested, JoiningSettled, StateSyncReply } from '../../protocol/ports/sync.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import { takeAnswer } from './block-sync.answers.ts';
 import { recordCommitted, recordSaved, saveLater } from './block-sync.applying.ts';
@@ -45,6 +45,7 @@ const STALL_MS = millis(60_000);
 type BlockSyncPublicEvent =
   | BlocksWanted
   | CatchUpRequested
+  | JoiningSettled
   | Extract<ExecutionRequest, { type: 'blocks.committed' }>
   | Extract<StateSyncReply, { type: 'fetch.started' | 'blocks.answered' | 'fetch.failed' }>
   | Extract<StorageReply, { type: 'tip.found' | 'batches.persisted' | 'storage.failed' }>;
@@ -55,6 +56,7 @@ type BlockSyncPrivateEvent = { readonly type: 'review.due' };
 export const BLOCK_SYNC_EVENTS = declare<BlockSyncPublicEvent>()(
   'blocks.wanted',
   'blocks.catchUpRequested',
+  'joining.settled',
   'blocks.committed',
   'fetch.started',
   'blocks.answered',
@@ -68,6 +70,8 @@ export const blockSyncSetup = setup({
   types: types<BlockSyncContext, BlockSyncPublicEvent | BlockSyncPrivateEvent, BlockSyncInput>(),
   guards: {
     isForThisRequest: ({ context, event }) => 'tag' in event && event.tag === context.tag,
+    joinIsPossible: ({ context, event }) =>
+      context.joins === true && 'tag' in event && event.tag === context.tag,
     somethingIsMissing: ({ context }) => isMissing(context),
     nothingIsMissing: ({ context }) => !isMissing(context),
     chainHasGrown: ({ context }) => context.advances > context.watched,

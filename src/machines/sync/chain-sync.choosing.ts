@@ -17,11 +17,13 @@ export const queryPeers = (context: ChainSyncContext, clock: Clock): Decided =>
   );
 
 export function recordTrusted(
-  { config }: ChainSyncContext,
+  { config, joining }: ChainSyncContext,
   { peers }: ReplyOf<'peers.polled'>,
   { wall }: Clock,
 ): Decided {
-  const outcome = findTrustedPeers(peers, config.tier3TrustTime, wall);
+  // SY-10: who joins has no chain to lose, and certificates prove what it gets.
+  const trustTime = joining === undefined ? config.tier3TrustTime : millis(0);
+  const outcome = findTrustedPeers(peers, trustTime, wall);
   return outcome.status === 'refused'
     ? { context: { failure: outcome.error } }
     : { context: { trusted: outcome.peers } };
@@ -37,11 +39,12 @@ export const requestChains = (context: ChainSyncContext, clock: Clock): Decided 
 
 /** The proof of the tip that is taken is verified here too: it will prove the commit of the last blocks. */
 export function recordChains(context: ChainSyncContext, { chains }: ReplyOf<'chains.answered'>): Decided {
-  const { epoch, bls, trusted, order } = context;
+  const { epoch, bls, trusted, order, joining } = context;
   const described = chains
     .filter(({ peer }) => trusted.includes(peer))
     .map(({ peer, chain }) => ({ peer, chain, power: powerOf(epoch.set, peer) }));
-  const choice = chooseChain(described, order?.checkpoint);
+  const part = joining === undefined ? 'all' : 'upper';
+  const choice = chooseChain(described, order?.checkpoint, part);
   if (choice.status === 'refused') return { context: { failure: choice.error } };
   const { target, holders, parted, checkpoints } = choice;
   const outcome = verifyCertificates(epoch, bls, context.verified, { qc: target.proof });
@@ -51,7 +54,8 @@ export function recordChains(context: ChainSyncContext, { chains }: ReplyOf<'cha
     const detail = `the proof of the tip at height ${target.height} does not hold: ${refusal.code}`;
     return { context: { verified, ...failing('NoConsensusReached', detail) } };
   }
-  return { context: { verified, target, holders, parted, checkpoints } };
+  const bases = new Map(described.map(({ peer, chain }) => [peer, chain.base]));
+  return { context: { verified, target, holders, bases, parted, checkpoints } };
 }
 
 /** Where the chain that is taken parts from ours: the operator must know. */

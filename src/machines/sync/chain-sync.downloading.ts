@@ -14,7 +14,6 @@ import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import {
   againWithout,
   anew,
-  beginDownload,
   type Download,
   frontOf,
   HELD_BYTES_MAX,
@@ -44,6 +43,7 @@ import {
   tellProgress,
   unchanged,
 } from './chain-sync.live.ts';
+import { certifiedBy, downloadOf, planting } from './chain-sync.planting.ts';
 
 /** Failures of one piece in a row, after which the re-sync fails. @unit failures @source chosen: some minutes with the pauses */
 export const FAILURES_MAX = 8;
@@ -62,9 +62,9 @@ type Answered = Extract<StateSyncReply, { type: 'blocks.answered' }>;
 type FetchFailed = Extract<StateSyncReply, { type: 'fetch.failed' }>;
 
 export function beginDownloading(context: ChainSyncContext, clock: Clock): Stepped {
-  const { target, epoch } = context;
+  const { target } = context;
   if (target === undefined) return unchanged(context);
-  const download = beginDownload(target, epoch.rootQC);
+  const download = downloadOf(context, target);
   const progress = beginProgress(download.durable.height, clock.now);
   const begun: Stepped = {
     context: { ...context, download, progress, isPrepared: true },
@@ -191,9 +191,13 @@ function writeFront(context: ChainSyncContext, { address }: Clock): Stepped {
         blocks,
         batches,
       };
+      const joining = certifiedBy(context, blocks);
       return {
-        context: { ...context, tag, download: { ...download, appending: { tag, height, id } } },
-        effects: [telling(context.sideStore, message)],
+        context: { ...context, tag, joining, download: { ...download, appending: { tag, height, id } } },
+        effects: [
+          ...planting(context, blocks, { replyTo: address, tag }),
+          telling(context.sideStore, message),
+        ],
       };
     }
   }
@@ -346,7 +350,7 @@ function withoutFetch(context: ChainSyncContext, tag: number): ChainSyncContext 
 
 const late = (context: ChainSyncContext): Stepped => unchanged({ ...context, ...counted(context, 'late') });
 
-const watching = (): Effect => ({
+export const watching = (): Effect => ({
   kind: 'startTimer',
   key: 'watch',
   delayMs: STALLED_MS,

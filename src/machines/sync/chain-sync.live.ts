@@ -1,9 +1,10 @@
 /** What chain-sync knows of a full re-sync, and what it tells whom. Pure. Rules SY-9, SY-11, SY-13, docs/protocol/sync.md. */
 import type { Monotonic, WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import type { Address, Height } from '../../protocol/chain/types.ts';
+import type { Address, BlockId, ExecutedState, Height } from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { NONE_VERIFIED, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
+import type { RestoreRequest } from '../../protocol/ports/snapshots.ts';
 import type {
   ResyncEnded,
   ResyncProgressed,
@@ -18,6 +19,12 @@ import type { Download } from '../../protocol/sync/chain-download.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
 import type { ChainCheckpoint } from '../../protocol/sync/messages.ts';
 import { type Progress, viewOf } from '../../protocol/sync/progress.ts';
+import type {
+  Certification,
+  ChunkAsk,
+  SnapshotCandidate,
+  SnapshotDownload,
+} from '../../protocol/sync/snapshot.ts';
 import type { ProvedTip, SyncError, SyncErrorCode } from '../../protocol/sync/types.ts';
 import type { Decision } from '../vocabulary/index.ts';
 
@@ -31,6 +38,9 @@ export interface ChainSyncInput {
   readonly storage: CellAddress;
   readonly stateSync: CellAddress;
   readonly sideStore: CellAddress;
+  readonly snapshotRestorer: CellAddress;
+  /** Of the genesis: blocks below a snapshot that are needed with it (EX-2). @unit heights */
+  readonly deduplicationHeights: number;
   /** The only one whose order counts: it has it from the operator (SY-9). */
   readonly networkSync: CellAddress;
   readonly alarm: CellAddress;
@@ -45,6 +55,8 @@ export interface ChainSyncCounts {
   readonly piecesRetried: number;
   /** Pieces that did not join what was below them. */
   readonly partings: number;
+  /** Snapshots that could not be used (SY-10). */
+  readonly snapshotsRefused: number;
   /** Answers that came when nobody waited for them any more. */
   readonly late: number;
   /** Orders that did not come from the operator, or came while one was carried out. */
@@ -54,7 +66,29 @@ export interface ChainSyncCounts {
 export interface Order {
   readonly replyTo: CellAddress;
   readonly tag: number;
+  readonly mode: 'chain' | 'snapshot';
   readonly checkpoint?: ChainCheckpoint;
+}
+
+/** A join by a snapshot (SY-10). */
+export interface Joining {
+  /** Manifests that are not tried again, by their ids. */
+  readonly refused: ReadonlySet<string>;
+  readonly candidate: SnapshotCandidate | undefined;
+  readonly chunks: SnapshotDownload | undefined;
+  /** Open questions for chunks, by their tags. */
+  readonly asked: ReadonlyMap<number, ChunkAsk>;
+  /** For the application, in order; it reads the first one under the tag `feeding`. */
+  readonly ready: readonly Uint8Array[];
+  readonly feeding: number | undefined;
+  /** Where the application says it stands after the last chunk. */
+  readonly restored: ExecutedState | undefined;
+  /** Of the block that the snapshot was taken after, as it was downloaded. */
+  readonly blockId: BlockId | undefined;
+  /** What the headers that are written say of the state. */
+  readonly certification: Certification;
+  /** Why this snapshot cannot be used: the next one is tried. */
+  readonly rejection: string | undefined;
 }
 
 export interface ChainSyncContext extends ChainSyncInput {
@@ -66,6 +100,10 @@ export interface ChainSyncContext extends ChainSyncInput {
   readonly trusted: readonly Address[];
   readonly target: ProvedTip | undefined;
   readonly holders: readonly Address[];
+  /** The lowest block that each of them has. */
+  readonly bases: ReadonlyMap<Address, Height>;
+  /** Undefined: all of the chain is downloaded. */
+  readonly joining: Joining | undefined;
   readonly checkpoints: readonly ChainCheckpoint[];
   /** For the operator: who has another chain, and where it parts from ours. Kept after the end. */
   readonly parted: readonly PartedPeer[];
@@ -116,18 +154,25 @@ export function chained(
   return { context: after.context, effects: [...effects, ...after.effects] };
 }
 
-const IDLE = {
-  order: undefined,
+/** Before peers are looked for. */
+const UNCHOSEN = {
   trusted: [],
   target: undefined,
   holders: [],
+  bases: new Map<Address, Height>(),
   checkpoints: [],
   download: undefined,
   fetchingFrom: new Map<number, Address>(),
   partings: 0,
-  isPrepared: false,
   progress: undefined,
   toldAt: undefined,
+} as const;
+
+const IDLE = {
+  ...UNCHOSEN,
+  order: undefined,
+  joining: undefined,
+  isPrepared: false,
   failure: undefined,
   sealed: undefined,
 } as const;
@@ -147,6 +192,7 @@ export const initialChainSync = (input: ChainSyncInput, now: Monotonic): ChainSy
     blocksRejected: 0,
     piecesRetried: 0,
     partings: 0,
+    snapshotsRefused: 0,
     late: 0,
     refused: 0,
   },
@@ -170,17 +216,41 @@ type Question<Request> = Request extends { readonly replyTo: string; readonly ta
 export function asking(
   context: ChainSyncContext,
   to: CellAddress,
-  question: Question<StateSyncRequest | SideStoreRequest | SyncStorageRequest>,
+  question: Question<StateSyncRequest | SideStoreRequest | SyncStorageRequest | RestoreRequest>,
   { address }: Clock,
 ): Decided {
   const tag = context.tag + 1;
   return { context: { tag, awaited: tag }, effects: [telling(to, { ...question, replyTo: address, tag })] };
 }
 
+const NO_SNAPSHOT: Omit<Joining, 'refused'> = {
+  candidate: undefined,
+  chunks: undefined,
+  asked: new Map(),
+  ready: [],
+  feeding: undefined,
+  restored: undefined,
+  blockId: undefined,
+  certification: { status: 'not yet' },
+  rejection: undefined,
+};
+
 /** SY-9: an order that the operator gave. What the last attempt found of partings is forgotten. */
-export const begun = (context: ChainSyncContext, order: Order): Decided => ({
-  context: { ...IDLE, order, parted: [], ownParting: undefined, ...counted(context, 'resyncs') },
-});
+export function begun(context: ChainSyncContext, order: Order): Decided {
+  const joining: Joining | undefined =
+    order.mode === 'snapshot' ? { ...NO_SNAPSHOT, refused: new Set() } : undefined;
+  return {
+    context: { ...IDLE, order, joining, parted: [], ownParting: undefined, ...counted(context, 'resyncs') },
+  };
+}
+
+/** The snapshot is not tried again; peers are looked for anew. */
+export function withoutCandidate({ joining }: ChainSyncContext): Partial<ChainSyncContext> {
+  if (joining === undefined) return UNCHOSEN;
+  const { refused, candidate } = joining;
+  const more = candidate === undefined ? refused : new Set([...refused, candidate.id]);
+  return { ...UNCHOSEN, joining: { ...NO_SNAPSHOT, refused: more } };
+}
 
 export function refusing(
   context: ChainSyncContext,

@@ -1,12 +1,14 @@
 /**
  * The ChainSync chart: idle → findingPeer → askingChains → comparing → preparing → downloading → sealing → ready; from each of
- * them, when it fails, over discarding back to idle. Pure.
+ * them, when it fails, over discarding back to idle. A join by a snapshot has choosingSnapshot before preparing, restoring after
+ * it, and certifying after downloading; from these two over leaving to the next snapshot. Pure.
  */
 import { now } from '../vocabulary/index.ts';
 import { chainSyncSetup, initialChainSync } from './chain-sync.setup.ts';
 
 const late = { actions: 'countLate' } as const;
 const sideFailed = { guard: 'isAwaited', actions: 'recordSideFailure' } as const;
+const silence = (whose: string) => ({ actions: { type: 'recordSilence', params: { whose } } }) as const;
 const fails = { guard: 'hasFailed', target: '#failing' } as const;
 
 export const chainSyncMachine = chainSyncSetup.createMachine({
@@ -20,6 +22,13 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
     // Answers to what is not waited for any more, or to an earlier life of this cell.
     'peers.polled': late,
     'chains.answered': late,
+    'snapshots.answered': late,
+    'snapshotChunk.answered': late,
+    'restore.begun': late,
+    'restore.took': late,
+    'restore.ended': late,
+    'restore.abandoned': late,
+    'restore.failed': late,
     'fetch.started': late,
     'blocks.answered': late,
     'fetch.failed': late,
@@ -54,51 +63,98 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
     findingPeer: {
       entry: 'queryPeers',
       always: [fails, { guard: 'peersAreFound', target: 'askingChains' }],
-      after: {
-        answerSilence: { actions: { type: 'recordSilence', params: { whose: 'state-sync' } } },
-      },
+      after: { answerSilence: silence('state-sync') },
       on: { 'peers.polled': [{ guard: 'isAwaited', actions: 'findTrustedPeer' }, late] },
     },
     askingChains: {
       entry: 'requestFullChain',
       always: [fails, { guard: 'chainIsChosen', target: 'comparing' }],
-      after: {
-        answerSilence: { actions: { type: 'recordSilence', params: { whose: 'state-sync' } } },
-      },
+      after: { answerSilence: silence('state-sync') },
       on: { 'chains.answered': [{ guard: 'isAwaited', actions: 'validateFullChain' }, late] },
     },
     /** For the operator's eyes: it decides nothing. */
     comparing: {
       entry: 'compareWithOwn',
-      after: { answerSilence: 'preparing' },
+      after: { answerSilence: 'proceeding' },
       on: {
-        'blockIds.found': [{ guard: 'isAwaited', target: 'preparing', actions: 'recordOwnIds' }, late],
-        'storage.failed': [{ guard: 'isAwaited', target: 'preparing' }, late],
+        'blockIds.found': [{ guard: 'isAwaited', target: 'proceeding', actions: 'recordOwnIds' }, late],
+        'storage.failed': [{ guard: 'isAwaited', target: 'proceeding' }, late],
       },
+    },
+    proceeding: { always: [{ guard: 'joins', target: 'choosingSnapshot' }, { target: 'preparing' }] },
+    choosingSnapshot: {
+      entry: 'requestSnapshots',
+      always: [fails, { guard: 'snapshotIsChosen', target: 'preparing' }],
+      after: { answerSilence: silence('state-sync') },
+      on: { 'snapshots.answered': [{ guard: 'isAwaited', actions: 'chooseSnapshot' }, late] },
     },
     preparing: {
       entry: 'backupChain',
       always: fails,
-      after: { sideSilence: { actions: { type: 'recordSilence', params: { whose: 'the side store' } } } },
+      after: { sideSilence: silence('the side store') },
       on: {
-        'side.opened': [{ guard: 'isAwaited', target: 'downloading' }, late],
+        'side.opened': [
+          { guard: 'isAwaitedForAJoin', target: 'restoring' },
+          { guard: 'isAwaited', target: 'downloading' },
+          late,
+        ],
         'side.failed': [sideFailed, late],
+      },
+    },
+    /** The side store is there: the application's folder is within it. */
+    restoring: {
+      entry: 'beginRestoring',
+      exit: 'endRestoring',
+      always: [
+        { guard: 'snapshotIsRejected', target: 'leaving' },
+        { guard: 'applicationIsRestored', target: 'downloading' },
+      ],
+      on: {
+        'restore.begun': [{ guard: 'isAwaited', actions: 'requestChunks' }, late],
+        'snapshotChunk.answered': { actions: 'takeChunk' },
+        'fetch.failed': { actions: 'takeMiss' },
+        'retry.due': { actions: 'requestChunks' },
+        'restore.took': { actions: 'recordTook' },
+        'restore.ended': [{ guard: 'isAwaited', actions: 'recordRestored' }, late],
+        'restore.failed': { actions: 'recordRestoreFailure' },
+        'watch.due': { actions: 'recordRestoreStall' },
       },
     },
     downloading: {
       entry: 'downloadFullChain',
       exit: 'endDownload',
-      always: [fails, { guard: 'everythingIsWritten', target: 'sealing' }],
+      always: [
+        fails,
+        { guard: 'everythingIsWrittenAndJoins', target: 'certifying' },
+        { guard: 'everythingIsWritten', target: 'sealing' },
+      ],
       on: {
         'fetch.started': { actions: 'recordFetching' },
         'blocks.answered': { actions: 'takeAnswer' },
         'fetch.failed': { actions: 'takeFailure' },
         'retry.due': { actions: 'retryPieces' },
+        'side.planted': [{ guard: 'isAppending' }, late],
         'side.appended': { actions: 'recordWritten' },
         'side.failed': [{ guard: 'isAppending', actions: 'recordSideFailure' }, late],
         'watch.due': { actions: 'recordStall' },
         'progress.due': { actions: 'tellProgress' },
       },
+    },
+    certifying: {
+      entry: 'judgeSnapshot',
+      always: [fails, { guard: 'snapshotIsRejected', target: 'leaving' }],
+      after: { sideSilence: silence('the side store') },
+      on: {
+        'side.restored': [{ guard: 'isAwaited', target: 'sealing' }, late],
+        'side.failed': [sideFailed, late],
+        'progress.due': { actions: 'tellProgress' },
+      },
+    },
+    leaving: {
+      entry: ['endProgress', 'refuseSnapshot', 'abandonRestoring'],
+      always: fails,
+      after: { sideSilence: silence('the snapshot-restorer') },
+      on: { 'restore.abandoned': [{ guard: 'isAwaited', target: 'findingPeer' }, late] },
     },
     /** However long the chain is, it is read once more. */
     sealing: {
@@ -119,8 +175,15 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
         deciding: {
           always: [
             { guard: 'nothingIsPrepared', target: '#idle', actions: 'tellEnd' },
+            { guard: 'joins', target: 'abandoning' },
             { target: 'discarding' },
           ],
+        },
+        /** The application's folder is deleted when nobody writes there any more. */
+        abandoning: {
+          entry: 'abandonRestoring',
+          after: { sideSilence: 'discarding' },
+          on: { 'restore.abandoned': [{ guard: 'isAwaited', target: 'discarding' }, late] },
         },
         discarding: {
           entry: 'discardSideStore',

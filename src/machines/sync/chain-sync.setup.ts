@@ -4,6 +4,7 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
+import type { RestoreReply } from '../../protocol/ports/snapshots.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type {
   ResyncRequested,
@@ -44,6 +45,22 @@ import {
   initialChainSync,
   refusing,
 } from './chain-sync.live.ts';
+import {
+  abandonRestoring,
+  beginRestoring,
+  endRestoring,
+  judgeSnapshot,
+  recordRestored,
+  recordRestoreFailure,
+  recordRestoreStall,
+  recordSnapshots,
+  recordTook,
+  refuseSnapshot,
+  requestChunks,
+  requestSnapshots,
+  takeChunkAnswer,
+  takeMiss,
+} from './chain-sync.restoring.ts';
 
 export type { ChainSyncContext, ChainSyncInput } from './chain-sync.live.ts';
 export { initialChainSync };
@@ -57,8 +74,18 @@ type ChainSyncPublicEvent =
   | ResyncRequested
   | Extract<
       StateSyncReply,
-      { type: 'peers.polled' | 'chains.answered' | 'fetch.started' | 'blocks.answered' | 'fetch.failed' }
+      {
+        type:
+          | 'peers.polled'
+          | 'chains.answered'
+          | 'snapshots.answered'
+          | 'snapshotChunk.answered'
+          | 'fetch.started'
+          | 'blocks.answered'
+          | 'fetch.failed';
+      }
     >
+  | RestoreReply
   | SideStoreReply
   | Extract<SyncStorageReply, { type: 'blockIds.found' }>
   | Extract<StorageReply, { type: 'storage.failed' }>;
@@ -68,6 +95,13 @@ export const CHAIN_SYNC_EVENTS = declare<ChainSyncPublicEvent>()(
   'resync.requested',
   'peers.polled',
   'chains.answered',
+  'snapshots.answered',
+  'snapshotChunk.answered',
+  'restore.begun',
+  'restore.took',
+  'restore.ended',
+  'restore.abandoned',
+  'restore.failed',
   'fetch.started',
   'blocks.answered',
   'fetch.failed',
@@ -95,6 +129,15 @@ export const chainSyncSetup = setup({
     peersAreFound: ({ context }) => context.trusted.length > 0,
     chainIsChosen: ({ context }) => context.target !== undefined,
     everythingIsWritten: ({ context }) => context.download !== undefined && isWritten(context.download),
+    /** SY-10. */
+    isAwaitedForAJoin: ({ context, event }) =>
+      context.joining !== undefined && 'tag' in event && event.tag === context.awaited,
+    joins: ({ context }) => context.joining !== undefined,
+    everythingIsWrittenAndJoins: ({ context }) =>
+      context.joining !== undefined && context.download !== undefined && isWritten(context.download),
+    snapshotIsChosen: ({ context }) => context.joining?.candidate !== undefined,
+    snapshotIsRejected: ({ context }) => context.joining?.rejection !== undefined,
+    applicationIsRestored: ({ context }) => context.joining?.restored !== undefined,
     nothingIsPrepared: ({ context }) => !context.isPrepared,
   },
   delays: {
@@ -104,8 +147,8 @@ export const chainSyncSetup = setup({
   actions: {
     /** Seed 001: fullResync. */
     fullResync: step(
-      on('resync.requested', ({ context, event: { replyTo, tag, checkpoint } }) =>
-        begun(context, { replyTo, tag, ...(checkpoint === undefined ? {} : { checkpoint }) }),
+      on('resync.requested', ({ context, event: { replyTo, tag, mode = 'chain', checkpoint } }) =>
+        begun(context, { replyTo, tag, mode, ...(checkpoint === undefined ? {} : { checkpoint }) }),
       ),
     ),
     refuse: step(({ context, event }, { detail }: { readonly detail: string }) =>
@@ -126,6 +169,24 @@ export const chainSyncSetup = setup({
     }),
     downloadFullChain: step(({ context, ...clock }) => beginDownloading(context, clock)),
     endDownload: step(({ context, ...clock }) => endDownloading(context, clock)),
+    requestSnapshots: step(({ context, ...clock }) => requestSnapshots(context, clock)),
+    chooseSnapshot: step(on('snapshots.answered', ({ context, event }) => recordSnapshots(context, event))),
+    beginRestoring: step(({ context, ...clock }) => beginRestoring(context, clock)),
+    endRestoring: step(({ context }) => endRestoring(context)),
+    requestChunks: step(({ context, ...clock }) => requestChunks(context, clock)),
+    takeChunk: step(
+      on('snapshotChunk.answered', ({ context, event, ...clock }) => takeChunkAnswer(context, event, clock)),
+    ),
+    takeMiss: step(on('fetch.failed', ({ context, event }) => takeMiss(context, event))),
+    recordTook: step(on('restore.took', ({ context, event, ...clock }) => recordTook(context, event, clock))),
+    recordRestored: step(on('restore.ended', ({ context, event }) => recordRestored(context, event))),
+    recordRestoreFailure: step(
+      on('restore.failed', ({ context, event }) => recordRestoreFailure(context, event)),
+    ),
+    recordRestoreStall: step(({ context }) => recordRestoreStall(context)),
+    judgeSnapshot: step(({ context, ...clock }) => judgeSnapshot(context, clock)),
+    abandonRestoring: step(({ context, ...clock }) => abandonRestoring(context, clock)),
+    refuseSnapshot: step(({ context }) => refuseSnapshot(context)),
     recordFetching: step(
       on('fetch.started', ({ context, event: { tag, peer } }) => recordFetching(context, tag, peer)),
     ),

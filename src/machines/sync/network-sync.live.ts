@@ -6,7 +6,12 @@ import { type Millis, type Monotonic, millis } from '../../base/units.ts';
 import type { Address, BlockId, Height } from '../../protocol/chain/types.ts';
 import { powerOf } from '../../protocol/chain/validator-set.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
-import type { SyncAlertsChanged, SyncRequested, SyncStatusChanged } from '../../protocol/ports/sync.ts';
+import type {
+  JoiningSettled,
+  SyncAlertsChanged,
+  SyncRequested,
+  SyncStatusChanged,
+} from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { type SyncAlerts, stepSyncAlerts } from '../../protocol/sync/alerts.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
@@ -37,6 +42,8 @@ export interface NetworkSyncInput {
   readonly operator: CellAddress;
   /** Who hears `sync.statusChanged`. */
   readonly listeners: readonly CellAddress[];
+  /** SY-10: the operator's configuration says so, and nothing was ever committed in this home. Default: false. */
+  readonly joins?: boolean;
   /** Proved in an earlier life: the status is Critical from the start. */
   readonly fork?: ProvedFork | undefined;
 }
@@ -62,6 +69,8 @@ export interface SyncCounts {
   readonly catchUps: number;
   readonly probes: number;
   readonly resyncs: number;
+  /** By a snapshot. */
+  readonly joins: number;
   /** Askers that were one too many. */
   readonly dropped: number;
   /** Answers that nobody waited for any more. */
@@ -111,6 +120,8 @@ export interface NetworkSyncContext extends NetworkSyncInput {
   /** What the sync that runs, or ran last, was begun for. */
   readonly cause: SyncRequested['cause'] | undefined;
   readonly resync: { readonly asker: Asker; readonly checkpoint?: ProvedTipName } | undefined;
+  /** A join by a snapshot is tried once; in vain: the blocks are fetched. */
+  readonly joining: 'undecided' | 'under way' | 'failed' | 'none';
   readonly tierStartedAt: Monotonic | undefined;
   readonly progress: SyncProgress | undefined;
   /** Computed: see `settled`. */
@@ -138,6 +149,7 @@ const NO_COUNTS: SyncCounts = {
   catchUps: 0,
   probes: 0,
   resyncs: 0,
+  joins: 0,
   dropped: 0,
   late: 0,
 };
@@ -174,6 +186,7 @@ export function initialNetworkSync(input: NetworkSyncInput, now: Monotonic): Net
     askers: [],
     cause: undefined,
     resync: undefined,
+    joining: input.joins === true ? 'undecided' : 'none',
     tierStartedAt: undefined,
     progress: undefined,
     status: { kind: 'Unknown', reason: 'starting' },
@@ -269,8 +282,9 @@ function conditionsOf(context: NetworkSyncContext, now: Monotonic): ReadonlyMap<
   if (fork !== undefined) wanted.set('ForkDetected', fork.detail);
   if (status.kind === 'Critical') wanted.set('CriticalSyncRequired', status.reason);
   if (genesis !== undefined) wanted.set('GenesisSplit', genesis);
-  if (catchUpError !== undefined && 'gap' in status) {
-    const detail = `${status.gap} blocks behind: ${catchUpError.code}: ${catchUpError.detail}`;
+  if (catchUpError !== undefined && ('gap' in status || context.joining === 'failed')) {
+    const behind = 'gap' in status ? `${status.gap} blocks behind: ` : '';
+    const detail = `${behind}${catchUpError.code}: ${catchUpError.detail}`;
     wanted.set(catchUpError.code === 'Timeout' ? 'SyncStalled' : 'GapNotClosed', detail);
   }
   const contradiction = contradictionOf(context);
@@ -313,3 +327,17 @@ export const failedWith = (
   error,
   failures: new Map(failures).set(error.code, (failures.get(error.code) ?? 0) + 1),
 });
+
+/** SY-10: consensus may have its blocks. */
+export function yieldNoMore({ blockSync }: NetworkSyncContext): Effect {
+  const message: JoiningSettled = { type: 'joining.settled' };
+  return telling(blockSync, message);
+}
+
+/** A join that failed is an alert until the blocks have been fetched instead. */
+export function failureOf(context: NetworkSyncContext, error: SyncError): Partial<NetworkSyncContext> {
+  if (context.joining !== 'under way') return failedWith(context, error);
+  const detail = `the join by a snapshot failed, the blocks are fetched instead: ${error.code}: ${error.detail}`;
+  const told: SyncError = { code: 'BlockNotFound', detail };
+  return { ...failedWith(context, told), catchUpError: told, joining: 'failed' };
+}

@@ -1,6 +1,6 @@
 /**
  * The NetworkSync chart: starting → joining → checking (tier 1) → catchingUp (tier 2) → resting; resyncing (tier 3) by the
- * operator alone; critical after a proven fork. One sync at a time, since there is one state at a time. Pure.
+ * operator alone, or once, to join by a snapshot, by the configuration; critical after a proven fork. One sync at a time, since there is one state at a time. Pure.
  */
 import { now, postpone } from '../vocabulary/index.ts';
 import { initialNetworkSync, networkSyncSetup } from './network-sync.setup.ts';
@@ -65,7 +65,11 @@ export const networkSyncMachine = networkSyncSetup.createMachine({
       on: { 'heights.checked': { guard: 'isAnswer', target: 'weighing', actions: 'recordCheck' } },
     },
     weighing: {
-      always: [{ guard: 'thereIsATarget', target: 'catchingUp' }, { target: 'resting' }],
+      always: [
+        { guard: 'joinsBySnapshot', target: 'resyncing', actions: 'joinBySnapshot' },
+        { guard: 'thereIsATarget', target: 'catchingUp', actions: 'settleJoin' },
+        { target: 'resting', actions: 'settleJoin' },
+      ],
     },
     /** Tier 2. The chain grew meanwhile: where it was reached, tier 1 looks again. */
     catchingUp: {

@@ -21,6 +21,7 @@ import type {
 } from '../../protocol/ports/sync.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
+import { joinsBySnapshot, requestJoin, settleJoin } from './network-sync.joining.ts';
 import {
   counted,
   initialNetworkSync,
@@ -108,6 +109,7 @@ export const networkSyncSetup = setup({
       event.type === 'hash.verified' && event.tag === context.hashAwaited?.tag,
     someoneWaits: ({ context }) => context.askers.length > 0,
     thereIsATarget: ({ context }) => targetOf(context) !== undefined,
+    joinsBySnapshot: ({ context }) => joinsBySnapshot(context),
     forkIsProved: ({ context }) => context.fork !== undefined,
     /** SY-9: nothing that a peer sends becomes this message, and only the operator's cell is answered. */
     operatorAsks: ({ context, event }) =>
@@ -179,6 +181,8 @@ export const networkSyncSetup = setup({
     fullResync: step(
       on('resync.requested', ({ context, event, ...clock }) => requestResync(context, event, clock)),
     ),
+    joinBySnapshot: step(({ context, ...clock }) => requestJoin(context, clock)),
+    settleJoin: step(({ context, now }) => settleJoin(context, now)),
     refuseResync: step(({ event }, { detail }: { readonly detail: string }) =>
       event.type === 'resync.requested' ? refuseResync(event, detail) : {},
     ),

@@ -30,9 +30,11 @@ import {
   counted,
   type Decided,
   failedWith,
+  failureOf,
   type NetworkSyncContext,
   settled,
   timed,
+  yieldNoMore,
 } from './network-sync.live.ts';
 
 /** Who may wait for one sync; above it the newest is answered at once. @unit askers @source chosen */
@@ -51,7 +53,7 @@ type Message =
   | Omit<ResyncRequested, 'tag' | 'replyTo'>
   | Omit<Extract<SyncStorageRequest, { type: 'tip.requested' }>, 'tag' | 'replyTo'>;
 
-function asking(
+export function asking(
   context: NetworkSyncContext,
   whom: CellAddress,
   message: Message,
@@ -353,9 +355,15 @@ export function recordResyncEnd(
   now: Monotonic,
 ): Decided {
   const { resync } = context;
-  const failure = outcome.status === 'failed' ? failedWith(context, outcome.error) : {};
-  const change = { ...timed(context, 3, now), ...failure, resync: undefined, progress: undefined };
-  if (resync === undefined) return settled(context, change, now);
+  const failure = outcome.status === 'failed' ? failureOf(context, outcome.error) : {};
+  const change: Partial<NetworkSyncContext> = {
+    ...timed(context, 3, now),
+    ...failure,
+    resync: undefined,
+    progress: undefined,
+  };
+  const yields = change.joining === 'failed' ? [yieldNoMore(context)] : [];
+  if (resync === undefined) return settled(context, change, now, yields);
   const message: ResyncEnded = { type: 'resync.ended', tag: resync.asker.tag, outcome };
   return settled(context, change, now, [telling(resync.asker.replyTo, message)]);
 }

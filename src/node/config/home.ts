@@ -16,6 +16,8 @@ export interface HomePaths {
   /** The application's own; rebuilt from the chain when it is gone. */
   readonly applicationData: string;
   readonly keys: string;
+  /** Of an application that is restored from a snapshot (SY-10). Within `resyncData`, whose chain it belongs to. */
+  readonly resyncApplicationData: string;
   /** Which keys of the genesis have proven their possession already. */
   readonly possessions: string;
   /** Bearer token of operator commands, mode 0600; written at the first start. */
@@ -32,6 +34,7 @@ export function homePaths(home: string): HomePaths {
     resyncData: join(home, 'data-resync'),
     snapshots: join(home, 'data', 'snapshots'),
     applicationData: join(home, 'data', 'application'),
+    resyncApplicationData: join(home, 'data-resync', 'application'),
     keys: join(home, 'keys'),
     possessions: join(home, 'keys', 'possessions'),
     adminTokenFile: join(home, 'keys', 'admin.token'),

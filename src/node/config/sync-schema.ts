@@ -155,6 +155,12 @@ export const SYNC_SETTINGS = {
     source: 'SY-8',
   }),
   hash_consensus: TWO_THIRDS,
+  join: choice({
+    default: 'blocks',
+    choices: ['blocks', 'snapshot'],
+    note: 'How a new home gets its chain: all blocks, or the newest snapshot and the blocks above it. A home that has blocks is not touched.',
+    source: 'SY-10',
+  }),
   snapshot_interval_heights: integer({
     default: SNAPSHOT_INTERVAL_HEIGHTS,
     min: 0,

@@ -20,5 +20,8 @@ export const maxHeight = (left: Height, right: Height): Height => (left >= right
 export const minHeight = (left: Height, right: Height): Height => (left <= right ? left : right);
 /** So many heights above; `heights` is a whole number >= 0. */
 export const heightPlus = (height: Height, heights: number): Height => (height + heights) as Height;
+/** So many heights below, or genesis; `heights` is a whole number >= 0. */
+export const heightMinus = (height: Height, heights: number): Height =>
+  Math.max(0, height - heights) as Height;
 /** The height below; the genesis height is its own. */
 export const previousHeight = (height: Height): Height => (height > 0 ? ((height - 1) as Height) : height);

@@ -192,6 +192,11 @@ export interface CatchUpRequested extends Request {
   readonly target: CatchUpTarget;
 }
 
+/** network-sync → block-sync, once, where a join by a snapshot was possible: it will not be, consensus may have its blocks (SY-10). */
+export interface JoiningSettled {
+  readonly type: 'joining.settled';
+}
+
 /** block-sync → whoever asked. */
 export interface CatchUpEnded {
   readonly type: 'catchUp.ended';
@@ -259,6 +264,11 @@ export interface ManualSyncRequested extends Request {
 /** The operator → network-sync → chain-sync (seed 001: fullResync). Nothing that a peer sends ever becomes one. */
 export interface ResyncRequested extends Request {
   readonly type: 'resync.requested';
+  /**
+   * `snapshot`: the application's state is restored, and the chain begins a little below it (SY-10); network-sync alone asks
+   * for it, by the operator's configuration. Default: `chain`, all of it.
+   */
+  readonly mode?: 'chain' | 'snapshot';
   /** The chain must hold this block, or it is refused. */
   readonly checkpoint?: { readonly height: Height; readonly id: BlockId };
 }

@@ -15,6 +15,9 @@ const NAMED_MAX = 8;
 /** The first block of a chain: whoever begins above it cannot give all of it. */
 const LOWEST_BASE_MAX = 1;
 
+/** `all`: from its first block. `upper`: from wherever the peer has it; who has enough is seen later (SY-10). */
+export type ChainPart = 'all' | 'upper';
+
 export type TrustOutcome =
   /** By rising address. */
   | { readonly status: 'trusted'; readonly peers: readonly Address[] }
@@ -88,13 +91,14 @@ interface Candidate {
 export function chooseChain(
   described: readonly DescribedChain[],
   checkpoint: ChainCheckpoint | undefined,
+  part: ChainPart = 'all',
 ): ChainChoice {
-  const sound = described.flatMap(candidateOf);
+  const sound = described
+    .filter(({ chain }) => part === 'upper' || chain.base <= LOWEST_BASE_MAX)
+    .flatMap(candidateOf);
   if (sound.length === 0) {
-    return refuse(
-      'NoPeersAvailable',
-      'no trusted peer described a chain from its first block to a proved tip',
-    );
+    const from = part === 'all' ? 'from its first block ' : '';
+    return refuse('NoPeersAvailable', `no trusted peer described a chain ${from}to a proved tip`);
   }
   const allowed = sound.filter(({ ids, tip }) => admits(ids, tip, checkpoint));
   if (checkpoint !== undefined && allowed.length === 0) {
@@ -161,9 +165,9 @@ export function comparedWithOwn(
 }
 
 function candidateOf({ peer, power, chain }: DescribedChain): readonly Candidate[] {
-  const { base, proof, checkpoints } = chain;
+  const { proof, checkpoints } = chain;
   const newest = checkpoints.at(-1);
-  if (newest === undefined || newest.height === GENESIS_HEIGHT || base > LOWEST_BASE_MAX) return [];
+  if (newest === undefined || newest.height === GENESIS_HEIGHT) return [];
   if (proof === undefined || !statesCommitOf(proof, newest)) return [];
   const ids = new Map(checkpoints.map(({ height, id }) => [height, id]));
   return [{ peer, power, tip: { ...newest, proof }, ids, checkpoints }];

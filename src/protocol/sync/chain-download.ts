@@ -4,7 +4,7 @@
  */
 import { batchDigestOf } from '../chain/batch.ts';
 import { restated, statementOf } from '../chain/canonical.ts';
-import { GENESIS_HEIGHT, maxHeight, nextHeight } from '../chain/ordinals.ts';
+import { GENESIS_HEIGHT, maxHeight, nextHeight, previousHeight } from '../chain/ordinals.ts';
 import type {
   Address,
   BatchDigest,
@@ -63,8 +63,11 @@ export interface PieceQuestion {
 
 export interface Download {
   readonly target: ProvedTip;
-  /** The newest block of the side store. */
-  readonly durable: { readonly height: Height; readonly id: BlockId; readonly statement: VoteStatement };
+  /** The newest block of the side store; or what the chain stands on, which is not known before its first block (SY-10). */
+  readonly durable: { readonly height: Height } & (
+    | { readonly id: BlockId; readonly statement: VoteStatement }
+    | { readonly id?: undefined; readonly statement?: undefined }
+  );
   /** What is being written. */
   readonly appending: { readonly tag: number; readonly height: Height; readonly id: BlockId } | undefined;
   /** By rising height, without a gap, the first one above `durable`. */
@@ -74,9 +77,13 @@ export interface Download {
 }
 
 /** `root`: what the certificate of the genesis block says. */
-export const beginDownload = (target: ProvedTip, root: VoteStatement): Download => ({
+export const beginDownload = (target: ProvedTip, root: VoteStatement): Download =>
+  beginDownloadAbove(target, { height: GENESIS_HEIGHT, id: root.blockId, statement: root });
+
+/** @param root below the first block that is wanted */
+export const beginDownloadAbove = (target: ProvedTip, root: Download['durable']): Download => ({
   target,
-  durable: { height: GENESIS_HEIGHT, id: root.blockId, statement: root },
+  durable: root,
   appending: undefined,
   pieces: [],
   batchesLeft: 0,
@@ -240,7 +247,9 @@ export interface ReadyBatch {
 export function frontOf({ durable, pieces }: Download): Front {
   const [lowest] = pieces;
   if (lowest?.segment === undefined) return { status: 'waiting' };
-  if (lowest.segment.parentId !== durable.id) return { status: 'parts', pieces: [lowest] };
+  // What the first block stands on is vouched for by the quorum that certified a block above it.
+  if (durable.id !== undefined && lowest.segment.parentId !== durable.id)
+    return { status: 'parts', pieces: [lowest] };
   const front = joinedFront(pieces);
   if (front.status === 'parts') return front;
   const { segment, whole } = front;
@@ -249,7 +258,7 @@ export function frontOf({ durable, pieces }: Download): Front {
   );
   const complete = lacking.find((block) => block !== undefined)?.block.header.height;
   const blocks: ReadyBlock[] = [];
-  let below = durable.statement;
+  let below = durable.statement ?? rootOf(lowest.segment);
   for (const [index, certified] of segment.blocks.entries()) {
     const { height } = certified.block.header;
     const id = segment.ids[index];
@@ -257,7 +266,7 @@ export function frontOf({ durable, pieces }: Download): Front {
     if (id === undefined || commitProof === undefined || (complete !== undefined && height >= complete))
       break;
     // What no id covers is the parent's to say (SY-8).
-    const block = restated(certified.block, below);
+    const block = below === undefined ? certified.block : restated(certified.block, below);
     blocks.push({ id, certified: { ...certified, block }, commitProof });
     below = statementOf(block, id);
   }
@@ -311,7 +320,8 @@ export function written(download: Download, height: Height, id: BlockId): Downlo
     .filter(({ to }) => to <= height)
     .reduce((sum, { left }) => sum + left.size, download.batchesLeft);
   const statement = statementAt(download, height, id);
-  return { ...download, durable: { height, id, statement }, appending: undefined, pieces, batchesLeft };
+  const durable = statement === undefined ? { height } : { height, id, statement };
+  return { ...download, durable, appending: undefined, pieces, batchesLeft };
 }
 
 function pieceAbove(piece: Piece, height: Height): readonly Piece[] {
@@ -361,7 +371,15 @@ function above(lower: Segment, upper: Segment): Segment {
 const withName = (names: readonly Address[], name: Address): readonly Address[] =>
   names.includes(name) ? names : [...names, name];
 
-function statementAt({ durable, pieces }: Download, height: Height, id: BlockId): VoteStatement {
+/** SY-10: of a block that is not downloaded, as far as the one above it tells; the rest no id covers, and nobody else can say. */
+function rootOf({ blocks, parentId }: Segment): VoteStatement | undefined {
+  const [first] = blocks;
+  if (first === undefined) return undefined;
+  const { header, qc } = first.block;
+  return { ...qc, epoch: header.epoch, height: previousHeight(header.height), blockId: parentId };
+}
+
+function statementAt({ durable, pieces }: Download, height: Height, id: BlockId): VoteStatement | undefined {
   for (const { segment } of pieces) {
     const found = segment?.blocks.find((_, index) => segment.ids[index] === id);
     if (found?.block.header.height === height) return statementOf(found.block, id);

@@ -169,7 +169,7 @@ export class LocalNetwork {
 
 /** The parts of answers that these tests read. */
 export interface Answer {
-  readonly sync_info?: { readonly latest_block_height: string };
+  readonly sync_info?: { readonly latest_block_height: string; readonly earliest_block_height: string };
   readonly response?: { readonly value: string | null };
   readonly height?: string;
   readonly hash?: string;

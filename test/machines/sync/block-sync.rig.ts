@@ -35,6 +35,8 @@ type Effects = Chart['effects'];
 export const newReach = (): BlockSyncReach => reachOf(blockSyncMachine, 'block-sync');
 
 export interface RigOptions {
+  /** It may join by a snapshot. */
+  readonly joins?: boolean;
   readonly chain: Chain;
   readonly peers: readonly PeerModel[];
   readonly config?: Partial<SyncConfig>;
@@ -127,6 +129,7 @@ export class Rig {
       stateSync: 'state-sync',
       roundManager: 'round-manager',
       networkSync: 'network-sync',
+      joins: options.joins ?? false,
     };
     this.chart = reach.start(input, { now: monotonic(0) });
     this.#take(this.chart.effects);

@@ -20,6 +20,38 @@ const rigOf = (options: Partial<RigOptions> = {}) =>
 
 afterAll(() => expect(reach.missing()).toEqual([]));
 
+describe('block-sync: a home that may join by a snapshot (SY-10)', () => {
+  const wantedOf = (rig: Rig) =>
+    ({ type: 'blocks.wanted', target: rig.qc(3), committedHeight: height(0), holders: [] }) as const;
+
+  it('fetches nothing for consensus until the join is settled, and then what it wants', () => {
+    const rig = rigOf({ joins: true });
+    rig.advance(5);
+    expect(rig.state).toBe('yielding');
+    expect(rig.send(wantedOf(rig))).toEqual([]);
+    rig.send({ type: 'blocks.committed', blocks: [] });
+    expect(rig.state).toBe('yielding');
+    rig.send({ type: 'joining.settled' });
+    expect(rig.state).toEqual({ running: 'idle' });
+    rig.send(wantedOf(rig));
+    expect(rig.state).toEqual({ running: { fetching: 'advancing' } });
+    rig.send({ type: 'joining.settled' });
+  });
+
+  it('fetches what network-sync asks for', () => {
+    const rig = rigOf({ joins: true });
+    rig.advance(5);
+    const target = { kind: 'probe', height: height(9) } as const;
+    rig.send({ type: 'blocks.catchUpRequested', target, replyTo: 'asker', tag: 1 });
+    expect(rig.state).toEqual({ running: { fetching: 'advancing' } });
+  });
+
+  it('keeps the word that the join is settled while the store is read', () => {
+    const rig = rigOf({ joins: true, refuses: 1 });
+    expect(rig.send({ type: 'joining.settled' })).toEqual([{ kind: 'postpone' }]);
+  });
+});
+
 describe('block-sync: start (SY-12)', () => {
   it('derives the height from the store, and asks again when that fails', () => {
     const rig = rigOf({ tip: 100, refuses: 2 });

@@ -3,16 +3,22 @@
  * a seed decides, and time passes only when nothing else is left to do.
  */
 import { child, createSystem, handler, supervisor, virtualClock } from '../../../src/actors/runtime/index.ts';
+import { utf8 } from '../../../src/base/bytes.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
+import { sha256Hex } from '../../../src/crypto/hash.ts';
 import { chainSyncMachine } from '../../../src/machines/sync/chain-sync.machine.ts';
 import { batchDigestOf, encodeBatch } from '../../../src/protocol/chain/batch.ts';
+import { digestOf } from '../../../src/protocol/chain/canonical.ts';
+import { parseDigest } from '../../../src/protocol/chain/parse.ts';
 import type {
   Address,
   BatchReference,
   CertifiedBlock,
   CommitProof,
+  ExecutedState,
 } from '../../../src/protocol/chain/types.ts';
+import type { RestoreReply, RestoreRequest } from '../../../src/protocol/ports/snapshots.ts';
 import type {
   ResyncProgressed,
   SideStoreReply,
@@ -21,13 +27,14 @@ import type {
 } from '../../../src/protocol/ports/sync.ts';
 import type { Message } from '../../../src/protocol/supervision/effect.ts';
 import { SYNC_DEFAULTS, type SyncConfig } from '../../../src/protocol/sync/config.ts';
-import type { ChainCheckpoint } from '../../../src/protocol/sync/messages.ts';
+import type { ChainCheckpoint, SnapshotManifest } from '../../../src/protocol/sync/messages.ts';
 import type { PeerState, Reputation } from '../../../src/protocol/sync/types.ts';
 import type { MemoryFaults } from '../../../src/storage/memory-store.ts';
 import { type MemorySideDisk, memorySide } from '../../../src/storage/side-disk.ts';
 import { SIDE_STORE_EVENTS, sideStoreLogic } from '../../../src/storage/side-store.ts';
 import {
   blockOn,
+  GENESIS_EXECUTED,
   height,
   idOf,
   present,
@@ -40,6 +47,9 @@ import { ofKind, type Reach, reachOf, toldTo } from '../reach.ts';
 
 export const WALL = 1_700_000_000_000;
 export const TRUST_MS = SYNC_DEFAULTS.tier3TrustTime;
+
+/** D of the genesis. @unit heights */
+export const WINDOW = 20;
 
 export interface MadeChain {
   readonly blocks: readonly CertifiedBlock[];
@@ -57,7 +67,17 @@ export interface ChainOptions {
   readonly batchBytes?: (height: number) => number;
   /** Rounds that are skipped before the block at a height. */
   readonly skipped?: (height: number) => number;
+  /** Which state the header at a height states; default: of two below. */
+  readonly stated?: (height: number) => number;
 }
+
+/** The application's state after a height: its hash. */
+export const stateAfter = (at: number, salt = ''): ExecutedState => {
+  if (at <= 0) return GENESIS_EXECUTED;
+  const appHash = parseDigest(sha256Hex(utf8(`state ${at}${salt}`)));
+  if (appHash === 'malformed') throw new Error('SHA-256 has 64 letters');
+  return { height: height(at), appHash };
+};
 
 /** Certified blocks 1 to `length`, with batches. */
 export function madeChain(place: World, length: number, options: ChainOptions = {}): MadeChain {
@@ -67,6 +87,7 @@ export function madeChain(place: World, length: number, options: ChainOptions = 
     salt = 0,
     batchBytes = () => 0,
     skipped = () => 0,
+    stated = (at) => at - 2,
   } = options;
   const blocks: CertifiedBlock[] = [...(base?.blocks.slice(0, upTo) ?? [])];
   const bytes = new Map<string, Uint8Array>(base?.bytes);
@@ -75,7 +96,11 @@ export function madeChain(place: World, length: number, options: ChainOptions = 
     const size = batchBytes(at);
     const batches = size === 0 ? [] : [batchOf(place, at, size, bytes)];
     const inRound = qc.round + 1 + skipped(at);
-    const block = blockOn(place, qc, inRound, { batches, time: 2_000_000 + inRound * 10 + salt });
+    const block = blockOn(place, qc, inRound, {
+      batches,
+      time: 2_000_000 + inRound * 10 + salt,
+      executed: stateAfter(stated(at)),
+    });
     qc = qcOf(place, block);
     return { block, qc };
   };
@@ -116,6 +141,26 @@ export interface PeerModel {
   /** Default: 1. */
   readonly base?: number;
   readonly describes?: boolean;
+  readonly snapshot?: SnapshotModel;
+}
+
+/** A snapshot of `state` at the height, and how its chunks are given. */
+export interface SnapshotModel {
+  readonly manifest: SnapshotManifest;
+  /** Undefined: fetch.failed; 'silent': nothing at all. */
+  readonly gives: (chunk: number) => Uint8Array | undefined | 'silent';
+}
+
+/** The chunks say which state they are of: the model of an application reads it there. */
+export function snapshotOf(state: ExecutedState, count = 12): SnapshotModel {
+  const chunks = Array.from({ length: count }, (_, index) => utf8(`${index} ${JSON.stringify(state)}`));
+  const manifest: SnapshotManifest = {
+    height: state.height,
+    format: 1,
+    bytes: chunks.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    chunks: chunks.map((chunk) => digestOf(chunk)),
+  };
+  return { manifest, gives: (chunk) => chunks[chunk] };
 }
 
 /** Blocks as asked, cut at random where `cuts`; batches as many as fit into `fit` bytes. */
@@ -144,6 +189,18 @@ export const peerOf = (chain: MadeChain, answers: Answering = honest(chain)): Pe
 export type ChainSyncReach = Reach<typeof chainSyncMachine>;
 export const newReach = (): ChainSyncReach => reachOf(chainSyncMachine, 'chain-sync');
 
+/** What only a join by a snapshot reaches: chain-sync.join.test.ts. */
+export const isOfJoin = (name: string): boolean =>
+  /choosingSnapshot|restoring|certifying|leaving|abandoning|restore\.|snapshot|side\.(planted|restored)/i.test(
+    name,
+  ) ||
+  [
+    'chain-sync.proceeding on always [0]',
+    'chain-sync.preparing on side.opened [0]',
+    'chain-sync.downloading on always [1]',
+    'chain-sync.failing.deciding on always [1]',
+  ].includes(name);
+
 type Chart = ReturnType<ChainSyncReach['start']>;
 type ChartEvent = Parameters<Chart['send']>[0];
 
@@ -154,6 +211,8 @@ export interface RigOptions {
   readonly peers: readonly (PeerModel | 'absent')[];
   readonly own?: MadeChain;
   readonly faults?: MemoryFaults;
+  /** What the application says at a request; default: it takes all, and says what the chunks are of. */
+  readonly restoring?: (request: RestoreRequest, taken: readonly Uint8Array[]) => RestoreReply | undefined;
   /** These are not answered. */
   readonly silent?: readonly string[];
 }
@@ -177,6 +236,10 @@ export class Rig {
   readonly alarmed: Message[] = [];
   readonly asked: Extract<StateSyncRequest, { type: 'blocks.fetchRequested' }>[] = [];
   readonly sideAsked: string[] = [];
+  readonly restorerAsked: string[] = [];
+  readonly chunksAsked: { readonly peer: Address; readonly chunk: number }[] = [];
+  #taken: Uint8Array[] = [];
+  readonly #toSide: SideStoreRequest[] = [];
   readonly cancelled: number[] = [];
   now = 0;
   readonly #options: RigOptions;
@@ -201,6 +264,8 @@ export class Rig {
         storage: 'storage',
         stateSync: 'state-sync',
         sideStore: 'side-store',
+        snapshotRestorer: 'snapshot-restorer',
+        deduplicationHeights: WINDOW,
         networkSync: 'network-sync',
         alarm: 'alarm',
       },
@@ -238,6 +303,11 @@ export class Rig {
   order(checkpoint?: ChainCheckpoint, replyTo = 'network-sync') {
     const named = checkpoint === undefined ? {} : { checkpoint };
     return this.send({ type: 'resync.requested', replyTo, tag: 99, ...named });
+  }
+
+  /** As network-sync does by the operator's configuration. */
+  join() {
+    return this.send({ type: 'resync.requested', replyTo: 'network-sync', tag: 99, mode: 'snapshot' });
   }
 
   elapse(delayMs: number) {
@@ -297,8 +367,22 @@ export class Rig {
     for (const message of toldTo(effects, 'side-store')) {
       if (!isSideRequest(message)) throw new Error(message.type);
       this.sideAsked.push(message.type);
+      if (this.#options.silent?.includes(message.type) === true) continue;
+      // In the order in which they were sent (RT-4).
+      this.#toSide.push(message);
+      this.#pending.push(() => {
+        const [next] = this.#toSide.splice(0, 1);
+        for (const reply of next === undefined ? [] : this.#askSide(next)) this.send(reply);
+      });
+    }
+    for (const message of toldTo(effects, 'snapshot-restorer')) {
+      if (!isRestoreRequest(message)) throw new Error(message.type);
+      this.restorerAsked.push(message.type);
       this.#later(message.type, () => {
-        for (const reply of this.#askSide(message)) this.send(reply);
+        const reply = (this.#options.restoring ?? restoring)(message, this.#taken);
+        if (message.type === 'restore.beginRequested') this.#taken = [];
+        if (message.type === 'restore.chunkRequested') this.#taken.push(message.bytes);
+        if (reply !== undefined) this.send(reply);
       });
     }
     for (const message of toldTo(effects, 'state-sync')) {
@@ -355,6 +439,18 @@ export class Rig {
           this.send({ type: 'chains.answered', tag: request.tag, chains });
         });
         return;
+      case 'snapshots.requested':
+        this.#later(request.type, () => {
+          const snapshots = this.#present().flatMap(({ peer, model: { snapshot } }) =>
+            snapshot === undefined ? [] : [{ peer, manifest: snapshot.manifest }],
+          );
+          this.send({ type: 'snapshots.answered', tag: request.tag, snapshots });
+        });
+        return;
+      case 'snapshotChunk.requested':
+        this.chunksAsked.push({ peer: request.peer, chunk: request.chunk });
+        this.#later(request.type, () => this.#chunk(request));
+        return;
       case 'blocks.fetchRequested':
         this.asked.push(request);
         this.#later(request.type, () => this.#fetch(request));
@@ -370,6 +466,15 @@ export class Rig {
       default:
         throw new Error(request.type);
     }
+  }
+
+  #chunk({ tag, peer, chunk, height: at }: Extract<StateSyncRequest, { type: 'snapshotChunk.requested' }>) {
+    const snapshot = this.#present().find((one) => one.peer === peer)?.model.snapshot;
+    const bytes = snapshot?.manifest.height === at ? snapshot.gives(chunk) : undefined;
+    if (bytes === 'silent') return;
+    const error = { code: 'BlockNotFound', detail: 'it keeps it no more' } as const;
+    if (bytes === undefined) this.send({ type: 'fetch.failed', tag, error, tried: [peer] });
+    else this.send({ type: 'snapshotChunk.answered', tag, bytes });
   }
 
   /** As state-sync: holders only, whom to avoid last, others after each failure. */
@@ -441,12 +546,36 @@ function sideStore(disk: MemorySideDisk): (request: SideStoreRequest) => readonl
   };
 }
 
+/** An application that believes its chunks. */
+export function restoring(request: RestoreRequest, taken: readonly Uint8Array[]): RestoreReply {
+  const { tag } = request;
+  switch (request.type) {
+    case 'restore.beginRequested':
+      return { type: 'restore.begun', tag };
+    case 'restore.chunkRequested':
+      return { type: 'restore.took', tag };
+    case 'restore.endRequested':
+      return { type: 'restore.ended', tag, executed: statedBy(taken) };
+    case 'restore.abandonRequested':
+      return { type: 'restore.abandoned', tag };
+  }
+}
+
+function statedBy([first]: readonly Uint8Array[]): ExecutedState {
+  const text = new TextDecoder().decode(first);
+  const { height: at, appHash } = JSON.parse(text.slice(text.indexOf('{')));
+  return { height: at, appHash };
+}
+
+const isRestoreRequest = (message: Message): message is RestoreRequest => message.type.startsWith('restore.');
 const isProgress = (message: Message): message is ResyncProgressed => message.type === 'resync.progressed';
 const isSideRequest = (message: Message): message is SideStoreRequest => message.type.startsWith('side.');
 const isStateSyncRequest = (message: Message): message is StateSyncRequest =>
   [
     'peers.pollRequested',
     'chains.requested',
+    'snapshots.requested',
+    'snapshotChunk.requested',
     'blocks.fetchRequested',
     'fetch.cancelled',
     'peer.judged',

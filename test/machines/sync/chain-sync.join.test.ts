@@ -1,0 +1,375 @@
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/base/bytes.ts';
+import { SNAPSHOTS_TRIED_MAX } from '../../../src/machines/sync/chain-sync.restoring.ts';
+import type { RestoreRequest } from '../../../src/protocol/ports/snapshots.ts';
+import { height, present } from '../../protocol/consensus/fixture.ts';
+import {
+  honest,
+  idAt,
+  isOfJoin,
+  madeChain,
+  newReach,
+  newWorld,
+  type PeerModel,
+  peerOf,
+  Rig,
+  type RigOptions,
+  restoring,
+  type SnapshotModel,
+  snapshotOf,
+  stateAfter,
+  WINDOW,
+} from './chain-sync.rig.ts';
+
+const place = newWorld();
+const reach = newReach();
+const LENGTH = 160;
+const AT = 100;
+const ROOT = AT - WINDOW;
+const chain = madeChain(place, LENGTH, { batchBytes: (at) => (at % 5 === 0 ? 500 : 0) });
+const good = snapshotOf(stateAfter(AT));
+
+const offering = (snapshot: SnapshotModel, answers = honest(chain)): PeerModel => ({
+  ...peerOf(chain, answers),
+  consistentFor: 0,
+  snapshot,
+});
+const rigOf = (options: Partial<RigOptions> = {}): Rig =>
+  new Rig(reach, place, { own: chain, peers: [offering(good), offering(good), offering(good)], ...options });
+const joined = (options: Partial<RigOptions> = {}): Rig => {
+  const rig = rigOf(options);
+  rig.join();
+  return rig.run();
+};
+
+const stepTo = (rig: Rig, state: string): void => {
+  while (rig.state !== state)
+    if (!rig.step()) throw new Error(`it is ${rig.state}, and nothing is left to do`);
+};
+const READY = { type: 'resync.ended', tag: 99, outcome: { status: 'ready', height: LENGTH } };
+const failedWith = (code: string, detail: RegExp) => ({
+  type: 'resync.ended',
+  tag: 99,
+  outcome: { status: 'failed', error: { code, detail: expect.stringMatching(detail) } },
+});
+
+/** The sealed chain stands on the block below the window, and is executed up to the snapshot. */
+function expectJoined(rig: Rig, made = chain, at = AT): void {
+  expect([rig.state, rig.outcome]).toEqual([
+    'ready',
+    { ...READY, outcome: { status: 'ready', height: made.blocks.length } },
+  ]);
+  const sealed = present(rig.disk.sealed(), 'a sealed chain');
+  sealed.disk.crash();
+  const store = sealed.disk.open();
+  const tip = store.tip();
+  if (tip.status === 'failed') throw new Error(tip.detail);
+  const base = Math.max(1, at - WINDOW + 1);
+  expect(tip.value).toMatchObject({ base, height: made.blocks.length, executed: stateAfter(at) });
+  const range = store.blocksFrom(height(base), 1_000, 1e9);
+  if (range.status === 'failed') throw new Error(range.detail);
+  expect(range.value.blocks.map(({ id }) => id)).toEqual(
+    made.blocks.slice(base - 1).map((_, index) => idAt(place, made, base + index)),
+  );
+  store.close();
+  expect(rig.timers, 'no timer goes on').toEqual([]);
+}
+
+const blamed = (rig: Rig, code: string) =>
+  [...new Set(rig.judged.filter(({ verdict }) => verdict === code).map(({ peer }) => peer))].sort();
+
+describe('a join by a snapshot (SY-10)', () => {
+  it('restores the newest snapshot, downloads from the window below it, compares with the certified hash, seals', () => {
+    const rig = joined();
+    expectJoined(rig);
+    expect(rig.alarmed).toEqual([{ type: 'resync.ready', height: LENGTH }]);
+    expect(rig.chunksAsked).toHaveLength(12);
+    expect(new Set(rig.chunksAsked.map(({ peer }) => peer)).size, 'of every holder').toBe(3);
+    expect(Math.min(...rig.asked.flatMap(({ query }) => (query.by === 'height' ? [query.from] : [])))).toBe(
+      ROOT + 1,
+    );
+    expect(rig.sideAsked.filter((type) => type !== 'side.appendRequested')).toEqual([
+      'side.openRequested',
+      'side.plantRequested',
+      'side.restoredRequested',
+      'side.sealRequested',
+    ]);
+    expect(rig.judged.every(({ verdict }) => verdict === 'good')).toBe(true);
+  });
+
+  it('needs no trusted peers, while a full resync does (SY-9)', () => {
+    const rig = rigOf();
+    rig.order();
+    expect(rig.run().outcome).toEqual(failedWith('CriticalSyncRequired', /no peer has been consistent/));
+    rig.join();
+    expectJoined(rig.run());
+  });
+
+  it('is begun by nobody but network-sync', () => {
+    const rig = rigOf();
+    rig.send({ type: 'resync.requested', replyTo: 'node/network/router', tag: 99, mode: 'snapshot' });
+    expect([rig.run().state, rig.sideAsked, rig.chunksAsked]).toEqual(['idle', [], []]);
+  });
+
+  it('needs no planting where the window reaches down to genesis', () => {
+    const early = snapshotOf(stateAfter(WINDOW));
+    const rig = joined({ peers: [offering(early), offering(early)] });
+    expect(rig.sideAsked).not.toContain('side.plantRequested');
+    expectJoined(rig, chain, WINDOW);
+  });
+
+  it('takes blocks of peers that begin above genesis, where they have enough of them', () => {
+    const upper: PeerModel = { ...offering(good), base: ROOT + 1 };
+    const late: PeerModel = { ...offering(good), base: ROOT + 2 };
+    const rig = joined({ peers: [upper, late, late] });
+    expectJoined(rig);
+    expect(new Set(rig.asked.flatMap(({ holders = [] }) => holders))).toEqual(new Set([rig.peer(0)]));
+    expect(joined({ peers: [late, late] }).outcome).toEqual(
+      failedWith('BlockNotFound', /no peer offers a snapshot/),
+    );
+  });
+
+  it('keeps its conductor awake while chunks are written (SY-11)', () => {
+    const rig = rigOf();
+    rig.join();
+    stepTo(rig, 'downloading');
+    expect(rig.progress.filter((progress) => progress === undefined)).toHaveLength(12);
+  });
+});
+
+describe('nobody has one', () => {
+  it.each([
+    ['none is offered', [peerOf(chain), peerOf(chain)]],
+    ['it is at the tip, which no header certifies', [offering(snapshotOf(stateAfter(LENGTH)))]],
+    ['it is above the tip', [offering(snapshotOf(stateAfter(LENGTH + 9)))]],
+  ] as const)('%s: it fails before anything is prepared', (_, peers) => {
+    const rig = joined({ peers });
+    expect(rig.outcome).toEqual(failedWith('BlockNotFound', /no peer offers a snapshot that can be used$/));
+    expect([rig.state, rig.sideAsked, rig.timers]).toEqual(['idle', [], []]);
+  });
+
+  it('no header states that height: nobody is blamed, the next one is tried', () => {
+    const skipped = madeChain(place, LENGTH, { stated: (at) => (at === AT + 2 ? AT - 1 : at - 2) });
+    const peers = [offering(good), offering(good), offering(snapshotOf(stateAfter(AT - 10)))].map((one) => ({
+      ...one,
+      chain: skipped,
+      answers: honest(skipped),
+    }));
+    const rig = joined({ peers });
+    expectJoined(rig, skipped, AT - 10);
+    expect(rig.context.counts.snapshotsRefused).toBe(1);
+    expect(rig.judged.every(({ verdict }) => verdict === 'good')).toBe(true);
+  });
+});
+
+describe('liars', () => {
+  const false1 = snapshotOf(stateAfter(AT, ' of a liar'));
+
+  it('a false manifest, from start to end: its holders are blamed, and the next one is taken', () => {
+    const peers = [offering(false1), offering(false1), offering(good)];
+    const rig = joined({ peers });
+    expectJoined(rig);
+    expect(blamed(rig, 'SNAPSHOT_FALSE')).toEqual([rig.peer(0), rig.peer(1)].sort());
+    expect(rig.sideAsked.filter((type) => type === 'side.openRequested')).toHaveLength(2);
+    expect(rig.restorerAsked).toContain('restore.abandonRequested');
+  });
+
+  it('the application says another height than the certified one', () => {
+    const rig = joined({
+      restoring: (request, taken) => {
+        const reply = restoring(request, taken);
+        const isEnd = reply.type === 'restore.ended';
+        return isEnd ? { ...reply, executed: { ...stateAfter(AT), height: height(AT - 1) } } : reply;
+      },
+    });
+    expect(rig.outcome).toEqual(failedWith('BlockNotFound', /beside 1 that were refused/));
+  });
+
+  it('a wrong chunk: its sender is blamed, and the others give it', () => {
+    const wrong: SnapshotModel = { ...good, gives: () => utf8('something else') };
+    const rig = joined({ peers: [offering(wrong), offering(good), offering(good)] });
+    expectJoined(rig);
+    expect(blamed(rig, 'SNAPSHOT_CHUNK_DIFFERS')).toEqual([rig.peer(0)]);
+  });
+
+  it('chunks that are not so long as the manifest says: all who offered it are blamed', () => {
+    const longer = { ...good, manifest: { ...good.manifest, bytes: good.manifest.bytes + 1 } };
+    const rig = joined({ peers: [offering(longer), offering(longer), offering(good)] });
+    expectJoined(rig);
+    expect(blamed(rig, 'SNAPSHOT_FALSE')).toEqual([rig.peer(0), rig.peer(1)].sort());
+  });
+
+  it('keep it no more, all of them: the next one is tried', () => {
+    const gone: SnapshotModel = { ...false1, gives: () => undefined };
+    const rig = joined({ peers: [offering(gone), offering(gone), offering(good)] });
+    expectJoined(rig);
+    expect(rig.context.counts.piecesRetried).toBeGreaterThan(2);
+  });
+
+  it('are silent: after ten minutes the next one is tried', () => {
+    const silent: SnapshotModel = { ...false1, gives: () => 'silent' };
+    const rig = joined({ peers: [offering(silent), offering(silent), offering(good)] });
+    expectJoined(rig);
+  });
+
+  it('a new false manifest each time: it ends after so many, and nothing is left', () => {
+    const fixed = new Map<number, SnapshotModel>();
+    let round = 0;
+    const each: PeerModel = {
+      ...offering(good),
+      get snapshot() {
+        const known = fixed.get(round) ?? snapshotOf(stateAfter(AT, ` ${round}`), 2);
+        fixed.set(round, known);
+        return known;
+      },
+    };
+    const rig = rigOf({
+      peers: [each, each],
+      restoring: (request, taken) => {
+        if (request.type === 'restore.abandonRequested') round += 1;
+        return restoring(request, taken);
+      },
+    });
+    rig.join();
+    rig.run(20_000);
+    expect(rig.outcome).toEqual(
+      failedWith(
+        'NoConsensusReached',
+        new RegExp(
+          `^${SNAPSHOTS_TRIED_MAX} snapshots were tried in vain; the last one: it is the state after`,
+        ),
+      ),
+    );
+    expect([rig.state, rig.sideAsked.at(-1), rig.disk.sealed()]).toEqual([
+      'idle',
+      'side.discardRequested',
+      undefined,
+    ]);
+  });
+
+  it('whatever the order of answers: with one honest holder the node joins', () => {
+    const ways: readonly SnapshotModel[] = [
+      false1,
+      { ...good, gives: () => utf8('something else') },
+      { ...good, gives: () => undefined },
+      { ...good, gives: (chunk) => (chunk % 2 === 0 ? good.gives(chunk) : undefined) },
+      { ...false1, gives: () => 'silent' },
+    ];
+    fc.assert(
+      fc.property(fc.nat(1e6), fc.array(fc.constantFrom(...ways), { maxLength: 3 }), (seed, others) => {
+        const rig = rigOf({
+          seed,
+          peers: [offering(good, honest(chain, { cuts: true })), ...others.map((one) => offering(one))],
+        });
+        rig.join();
+        rig.run(20_000);
+        expectJoined(rig);
+      }),
+      { numRuns: 40 },
+    );
+  }, 60_000);
+});
+
+describe('the application or the disk fails', () => {
+  const refusing =
+    (type: RestoreRequest['type']) => (request: RestoreRequest, taken: readonly Uint8Array[]) =>
+      request.type === type
+        ? ({ type: 'restore.failed', tag: request.tag, detail: 'format 1 is not read' } as const)
+        : restoring(request, taken);
+
+  it.each(['restore.chunkRequested', 'restore.endRequested'] as const)(
+    'at %s: nobody is blamed, it is said',
+    (type) => {
+      const rig = joined({ restoring: refusing(type) });
+      expect(rig.outcome).toEqual(
+        failedWith('BlockNotFound', /no peer offers .* beside 1 that were refused/),
+      );
+      expect(rig.judged.every(({ verdict }) => verdict === 'good')).toBe(true);
+      expect([rig.state, rig.sideAsked.at(-1), rig.timers]).toEqual(['idle', 'side.discardRequested', []]);
+      expect(rig.restorerAsked.at(-1), 'its folder is free before it is deleted').toBe(
+        'restore.abandonRequested',
+      );
+    },
+  );
+
+  it('the side store cannot be opened: the restorer is left before the discard', () => {
+    const rig = joined({ faults: { onSync: () => 'FULL' } });
+    expect(rig.outcome).toEqual(failedWith('CriticalSyncRequired', /side store failed \(FULL\)/));
+    expect([rig.state, rig.sideAsked.at(-1)]).toEqual(['idle', 'side.discardRequested']);
+  });
+
+  it('at the note of the restored state', () => {
+    const rig = rigOf({ silent: ['side.restoredRequested'] });
+    rig.join();
+    stepTo(rig, 'certifying');
+    rig.fire();
+    expect(rig.progress.at(-1)?.at, 'it goes on telling').toBe(LENGTH);
+    rig.send({ type: 'side.failed', tag: rig.context.awaited, code: 'IO', detail: 'gone' });
+    expect(rig.run().outcome).toEqual(failedWith('CriticalSyncRequired', /\(IO\): gone/));
+  });
+
+  it.each([
+    ['snapshots.requested', 'choosingSnapshot', 35_000, /no answer from state-sync/],
+    ['side.restoredRequested', 'certifying', 300_000, /no answer from the side store/],
+  ] as const)('%s that is not answered ends it', (type, state, silence, detail) => {
+    const rig = rigOf({ silent: [type] });
+    rig.join();
+    while (rig.step());
+    expect(rig.state).toBe(state);
+    rig.elapse(silence);
+    rig.run();
+    expect(rig.outcome).toEqual(failedWith('Timeout', detail));
+  });
+
+  it('a restorer that is silent at the end, and when it is left', () => {
+    const rig = rigOf({ silent: ['restore.beginRequested', 'restore.abandonRequested'] });
+    rig.join();
+    while (rig.step());
+    expect([rig.state, rig.timers]).toEqual(['restoring', ['watch']]);
+    rig.fire();
+    expect(rig.state).toBe('leaving');
+    rig.elapse(300_000);
+    expect(rig.state).toBe('failing');
+    rig.elapse(300_000);
+    expect(rig.run().outcome).toEqual(failedWith('Timeout', /no answer from the snapshot-restorer/));
+  });
+});
+
+it('passes over answers to nothing, in every state, and counts them', () => {
+  const events = [
+    { type: 'snapshots.answered', tag: 7_777, snapshots: [] },
+    { type: 'snapshotChunk.answered', tag: 7_777, bytes: utf8('late') },
+    { type: 'fetch.failed', tag: 7_777, error: { code: 'Timeout', detail: '' }, tried: [] },
+    { type: 'restore.begun', tag: 7_777 },
+    { type: 'restore.took', tag: 7_777 },
+    { type: 'restore.ended', tag: 7_777, executed: stateAfter(1) },
+    { type: 'restore.abandoned', tag: 7_777 },
+    { type: 'restore.failed', tag: 7_777, detail: '' },
+    { type: 'side.planted', tag: 7_777 },
+    { type: 'side.restored', tag: 7_777 },
+    { type: 'side.opened', tag: 7_777 },
+    { type: 'side.failed', tag: 7_777, code: 'IO', detail: '' },
+  ] as const;
+  const states = new Set<string>();
+  const liar = offering(snapshotOf(stateAfter(AT, ' of a liar')));
+  for (const options of [{ peers: [liar, liar, offering(good)] }, { peers: [liar] }]) {
+    const rig = rigOf(options);
+    const disturb = (): void => {
+      states.add(rig.state);
+      const before = rig.context.counts.late;
+      for (const event of events) rig.send(event);
+      expect(rig.context.counts.late).toBe(before + events.length);
+    };
+    disturb();
+    rig.join();
+    do disturb();
+    while (rig.step());
+  }
+  for (const state of ['choosingSnapshot', 'restoring', 'certifying', 'leaving', 'failing', 'ready', 'idle'])
+    expect(states).toContain(state);
+});
+
+afterAll(() => {
+  expect(reach.missing().filter(isOfJoin)).toEqual([]);
+});
