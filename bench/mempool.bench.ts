@@ -115,10 +115,12 @@ function live(transactions: readonly Uint8Array[]): void {
       return { hash: HASHES.get(bytes) ?? transactionHashOf(bytes), index, bytes, result: DUPLICATE_RESULT };
     });
     executedTo = from + SUBMISSION;
-    const id = committedBlock(height(at), [], author).id;
+    const { block, id } = committedBlock(height(at), [], author);
     send({
       type: 'block.executed',
       blockId: id,
+      round: block.header.round,
+      proposer: author,
       time: wallTime(at),
       executed: { height: height(at), appHash: id },
       transactions: executed,

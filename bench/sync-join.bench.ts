@@ -46,6 +46,8 @@ try {
     liars.push(await SyncLiar.start(validators, honest + 1, HOLDERS, 'stalls'));
   }
   const ready = performance.now();
+  const running = [...Array.from({ length: honest }, (_, index) => index), HOLDERS];
+  const before = new Map(running.map((index) => [index, processorOf(validators.pid(index))]));
   console.log(`joiner answers after ${seconds(began)} s`);
   await until(HOLDERS, ({ committed }) => committed >= blocks);
   const committedIn = performance.now() - ready;
@@ -53,6 +55,10 @@ try {
   const executedIn = performance.now() - ready;
   const rate = (ms: number): string => Math.round((blocks * 1_000) / ms).toLocaleString('en');
   console.log(`committed ${rate(committedIn)} blocks/s, executed ${rate(executedIn)} blocks/s`);
+  const used = (index: number): string =>
+    `${Math.round(((processorOf(validators.pid(index)) - (before.get(index) ?? 0)) * 1_000) / blocks)} µs`;
+  const servers = Array.from({ length: honest }, (_, index) => used(index)).join(', ');
+  console.log(`processor a block: joiner ${used(HOLDERS)}, holders ${servers}`);
   console.log(`peak memory of the joiner ${peak(validators.pid(HOLDERS))} MiB`);
 } finally {
   for (const liar of liars) {
@@ -89,6 +95,13 @@ async function standingOf(index: number): Promise<Standing | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** User and kernel time of all threads so far. @unit ms */
+function processorOf(pid: number | undefined): number {
+  // What stands before ')' may hold spaces; utime and stime are the fields 14 and 15, in hundredths of a second.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return 10 * (Number(fields[11]) + Number(fields[12]));
 }
 
 /** @unit MiB */

@@ -246,7 +246,7 @@ export class BlockRunner {
   }
 
   #finalized(block: ReadyBlock, ordered: OrderedTransactions, result: BlockResult): void {
-    const { height, time } = block.header;
+    const { height, round, proposer, time } = block.header;
     const { stored } = this.#place;
     const executed: ExecutedState = { height, appHash: result.appHash };
     const transactions = outcomes(ordered, result.results);
@@ -259,8 +259,9 @@ export class BlockRunner {
     // A replay of what is stored: nobody is told twice.
     if (height <= stored.height) return;
     const { events, validatorUpdates } = result;
-    const told = { blockId: block.id, time, executed, transactions, events, validatorUpdates };
-    const outcome: BlockExecuted = { type: 'block.executed', ...told };
+    const of = { blockId: block.id, round, proposer, time };
+    const told = { executed, transactions, events, validatorUpdates };
+    const outcome: BlockExecuted = { type: 'block.executed', ...of, ...told };
     this.#untold.add(outcome, block.bytes, this.#persist(outcome));
     this.#takeSnapshot(executed);
   }

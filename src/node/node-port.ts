@@ -264,7 +264,7 @@ export function createNodePort(
     },
     subscribe: (listener) =>
       gateway.listen((event) =>
-        listener(event.type === 'block.executed' ? blockEvent(store, event) : viewChangeEvent(epoch, event)),
+        listener(event.type === 'block.executed' ? blockEvent(event) : viewChangeEvent(epoch, event)),
       ),
   };
 }
@@ -312,15 +312,13 @@ const viewChangeEvent = (epoch: EpochContext, failed: FailedRound): NodeEvent =>
   viewChange: viewChangeReport(epoch, failed),
 });
 
-function blockEvent(store: StoreReader, event: BlockExecuted): NodeEvent {
-  const { blockId, time, executed, transactions } = event;
-  const header = found(store.blockAt(executed.height))?.block.header;
-  if (header === undefined) throw new Error(`block ${executed.height} was executed and is not stored`);
+function blockEvent(event: BlockExecuted): NodeEvent {
+  const { blockId, round, proposer, time, executed, transactions } = event;
   return {
     type: 'block.committed',
     block: { height: executed.height, id: blockId, time },
-    round: header.round,
-    proposer: header.proposer,
+    round,
+    proposer,
     transactionCount: transactions.length,
   };
 }

@@ -4,11 +4,13 @@ import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
-import { child, height } from '../storage/fixtures.ts';
+import { address, child, height, round } from '../storage/fixtures.ts';
 
 const outcome = (at: number): BlockExecuted => ({
   type: 'block.executed',
   blockId: child(undefined).id,
+  round: round(at),
+  proposer: address(1),
   time: wallTime(at),
   executed: { height: height(at), appHash: digestOf(utf8(`${at}`)) },
   transactions: [],

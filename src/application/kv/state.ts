@@ -28,6 +28,8 @@ export class KvState {
   /** Changed since the last hash. */
   readonly #touched = new Set<string>();
   readonly #changesKeptMax: number;
+  /** The validators of the last hash, and theirs. */
+  #sealed: { readonly validators: readonly Uint8Array[]; readonly hash: Uint8Array } | undefined;
   #view: View | undefined;
 
   constructor(pairs: Map<string, string> = new Map(), changesKeptMax = CHANGES_KEPT_MAX) {
@@ -46,11 +48,14 @@ export class KvState {
     this.#touched.add(key);
   }
 
-  /** Of pairs and validators, whatever way they came about. @param validators as kv.db has them, in any order */
+  /** Of pairs and validators, whatever way they came about. @param validators as kv.db has them, in any order; not to be changed afterwards */
   appHash(validators: readonly Uint8Array[]): Digest {
     for (const key of this.#touched) this.#tree.set(key, this.#pairs.get(key) ?? '');
     this.#touched.clear();
-    const digest = digestFromBytes(sha256(DOMAIN, this.#tree.root(), sha256(...byNodeKey(validators))));
+    if (this.#sealed?.validators !== validators) {
+      this.#sealed = { validators, hash: sha256(...byNodeKey(validators)) };
+    }
+    const digest = digestFromBytes(sha256(DOMAIN, this.#tree.root(), this.#sealed.hash));
     if (digest === 'malformed') throw new Error('SHA-256 has 32 bytes');
     return digest;
   }

@@ -3,7 +3,7 @@
  * Messages only. It executes committed blocks in order, each once, also across restarts.
  */
 import type { WallTime } from '../../base/units.ts';
-import type { BlockId, Digest, ExecutedState, Height } from '../chain/types.ts';
+import type { Address, BlockId, Digest, ExecutedState, Height, Round } from '../chain/types.ts';
 import type { CheckResult, QueryResult, ValidatorUpdate } from './application.ts';
 import type { ApplicationEvent, CommittedBlock, ExecutedTransaction } from './storage.ts';
 
@@ -32,6 +32,8 @@ export type ExecutionRequest =
 export interface BlockExecuted {
   readonly type: 'block.executed';
   readonly blockId: BlockId;
+  readonly round: Round;
+  readonly proposer: Address;
   readonly time: WallTime;
   /** State after this block. */
   readonly executed: ExecutedState;

@@ -227,7 +227,10 @@ function receive(options: ReplicaOptions, context: GroundContext, message: Groun
       commit(context, message, surroundings);
       break;
     case 'blocks.certified':
-      for (const { block, qc } of message.blocks) state.held.set(qc.blockId, { id: qc.blockId, block, qc });
+      for (const one of message.blocks) {
+        const id = blockIdOf(options.epoch.domain, one.block);
+        state.held.set(id, { id, ...one });
+      }
       break;
     case 'recovery.requested':
     case 'block.requested':
@@ -276,7 +279,7 @@ function found(state: Ground, question: Question, { rootQC }: EpochContext): Sto
       return { type: 'recovery.found', tag, recovered: state.recovered() };
     case 'block.requested': {
       const held = (id: BlockId): HeldBlock | undefined => state.held.get(id);
-      const blocks = ancestry(question.id, question.ancestors, held, state.record.highQC);
+      const blocks = ancestry(question.id, question.ancestors, held, [state.record.highQC]);
       return { type: 'blocks.found', tag, blocks, height };
     }
     case 'blocks.requested': {
@@ -348,12 +351,14 @@ function commit(
 
 function execute(options: ReplicaOptions, context: GroundContext, { id, block }: CommittedBlock): void {
   const { state } = context;
-  const { height, time } = block.header;
+  const { height, round, proposer, time } = block.header;
   if (height !== state.executed.height + 1) return;
   state.executed = { height, appHash: digestOf(utf8(`${state.executed.appHash}/${id}`)) };
   const executed: BlockExecuted = {
     type: 'block.executed',
     blockId: id,
+    round,
+    proposer,
     time,
     executed: state.executed,
     transactions: [],

@@ -436,10 +436,12 @@ export class World {
       node.executedHashes.add(hash);
       return { hash, index, bytes, result };
     });
-    const { height: at, time } = block.block.header;
+    const { height: at, round, proposer, time } = block.block.header;
     return {
       type: 'block.executed',
       blockId: block.id,
+      round,
+      proposer,
       time,
       executed: { height: at, appHash: digestOf(utf8(toHex(utf8(String(at))))) },
       transactions: executed,

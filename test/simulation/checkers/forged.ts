@@ -181,6 +181,8 @@ export function executedOf(
   return {
     type: 'block.executed',
     blockId: blockIdOf(domain, block),
+    round: block.header.round,
+    proposer: block.header.proposer,
     time: block.header.time,
     executed: { height: block.header.height, appHash: digestOf(utf8(state)) },
     transactions: names.map((name, index) => ({
