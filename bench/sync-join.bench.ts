@@ -1,7 +1,8 @@
 /**
  * How long a fresh validator takes to join a network with a long chain: real processes, TLS, disks, everything verified
- * and executed. Run: npm run bench -- sync-join [--blocks=50000] [--body=2048] [--bad=1]. The chain is made first, which
- * takes about a millisecond a block. With --bad=1 one of the four holders lies and one gives nothing.
+ * and executed. Run: npm run bench -- sync-join [--blocks=50000] [--body=2048] [--bad=1] [--snapshot=1]. The chain is made
+ * first, which takes some milliseconds a block. With --bad=1 one of the four holders lies and one gives nothing; with
+ * --snapshot=1 the holders keep snapshots and it joins by one.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,7 +29,13 @@ interface Standing {
 
 const seconds = (since: number): string => ((performance.now() - since) / 1_000).toFixed(1);
 
-const validators = await Validators.create({ count: HOLDERS + 1 });
+const bySnapshot = flag('snapshot', 0) === 1;
+const joining = { ALTHING_SYNC__JOIN: 'snapshot', ALTHING_SYNC__SNAPSHOT_INTERVAL_HEIGHTS: '8' };
+
+const validators = await Validators.create({
+  count: HOLDERS + 1,
+  ...(bySnapshot ? { launch: () => ({ env: joining }) } : {}),
+});
 const { network } = validators;
 const holders = Array.from({ length: HOLDERS }, (_, index) => network.homeOf(index));
 const liars: SyncLiar[] = [];
@@ -38,6 +45,7 @@ try {
   console.log(`chain of ${blocks} blocks of ${bodyBytes} bytes made in ${seconds(began)} s`);
   for (let index = 0; index < honest; index += 1) validators.start(index);
   for (let index = 0; index < honest; index += 1) await until(index, ({ executed }) => executed >= blocks);
+  if (bySnapshot) for (let index = 0; index < honest; index += 1) await keepsSnapshot(index);
   began = performance.now();
   validators.start(HOLDERS);
   await until(HOLDERS, () => true);
@@ -73,6 +81,13 @@ async function until(index: number, fits: (standing: Standing) => boolean): Prom
   for (;;) {
     const standing = await standingOf(index);
     if (standing !== undefined && fits(standing)) return;
+    if (!validators.runs(index)) throw new Error(`validator ${index} ended: ${validators.wordsOf(index)}`);
+    await sleep(100);
+  }
+}
+
+async function keepsSnapshot(index: number): Promise<void> {
+  while (!validators.wordsOf(index).includes('snapshot of the application is kept')) {
     if (!validators.runs(index)) throw new Error(`validator ${index} ended: ${validators.wordsOf(index)}`);
     await sleep(100);
   }

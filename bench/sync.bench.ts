@@ -2,6 +2,7 @@
  * Blocks a second from block-sync to the executed state: a chain of blocks of 2 KB, one batch each, given in batches of 128 to
  * the real round-manager, store on disk, executor and kv, on one core. What comes before (network, decoding, the chain of ids)
  * is not in it; one row verifies the newest certificate of each batch with real signatures.
+ * And what SY-7 costs a leader: one answer of syncBeforeProduction.
  * Run: node bench/sync.bench.ts [folder] [--blocks=20000]. Set-up is outside the loops; each line is the median of 3 runs.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -27,6 +28,7 @@ import type { CertifiedBlock } from '../src/protocol/chain/types.ts';
 import { TIMELINESS_DEFAULTS } from '../src/protocol/consensus/timeliness.ts';
 import { NONE_VERIFIED, verifyCertificates } from '../src/protocol/consensus/verified.ts';
 import { BATCH_HEIGHTS } from '../src/protocol/sync/config.ts';
+import { type ProductionFacts, syncBeforeProduction } from '../src/protocol/sync/production.ts';
 import { openStore } from '../src/storage/open.ts';
 import { STORAGE_EVENTS, storageLogic } from '../src/storage/storage-actor.ts';
 import type { BatchBytes } from '../src/storage/store.ts';
@@ -227,6 +229,32 @@ async function measure(name: string, made: Made, verifies: boolean): Promise<voi
   );
 }
 
+/** A leader asks once a round; the answer changes with the facts, so that nothing is computed ahead. */
+function measureProduction(): void {
+  const healthy: ProductionFacts = {
+    holdsEntry: true,
+    holdsParent: true,
+    hasExecuted: true,
+    forkProved: false,
+    status: { kind: 'InSync' },
+  };
+  const asked = [healthy, { ...healthy, hasExecuted: false }];
+  const times = 2_000_000;
+  const micros = Array.from({ length: RUNS }, () => {
+    let proceeded = 0;
+    const start = process.cpuUsage();
+    for (let time = 0; time < times; time += 1) {
+      const facts = asked[time & 1];
+      if (facts !== undefined && syncBeforeProduction(facts).proceed) proceeded += 1;
+    }
+    const { user, system } = process.cpuUsage(start);
+    if (proceeded !== times / 2) throw new Error(`${proceeded} of ${times} proceeded`);
+    return (user + system) / times;
+  }).sort((left, right) => left - right);
+  console.log(`syncBeforeProduction, asked once a round: ${micros[RUNS >> 1]?.toFixed(3)} µs`);
+}
+
+measureProduction();
 const isBorder = (at: number): boolean => at % BATCH_HEIGHTS === 0 || at === BLOCKS;
 await measure(`${BLOCKS} blocks, certificates taken as verified`, chainOf(world(), BLOCKS, isBorder), false);
 const real = world([1n, 1n, 1n, 1n], 'bench', (await loadBlsEngine()).engine);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { homePaths } from '../node/config/home.ts';
 import { loadConfig } from '../node/config/load.ts';
+import { isOperatorOnly } from '../rpc/json-rpc.ts';
 import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
 
 export interface RpcTarget {
@@ -38,13 +39,19 @@ export async function callRpc<Result>(
   const answer = ANSWER.safeParse(body);
   if (!answer.success) throw runtimeFailure(`${target.url} is no Althing RPC: its answer is not JSON-RPC`);
   const { error, result } = answer.data;
-  if (error !== undefined) throw runtimeFailure(`${method}: ${error.data ?? error.message}`);
+  if (error !== undefined) throw runtimeFailure(`${method}: ${wordsOf(error, target)}`);
   const checked = schema.safeParse(result);
   if (checked.success) return checked.data;
   const [issue] = checked.error.issues;
   throw runtimeFailure(
     `${target.url} answers ${method} in another shape (${issue?.path.join('.')}: ${issue?.message}); is it an Althing node?`,
   );
+}
+
+function wordsOf({ data, message }: NonNullable<z.infer<typeof ANSWER>['error']>, target: RpcTarget): string {
+  return target.token !== undefined && isOperatorOnly(data)
+    ? `this is an operator's, and the token of the given --home is not that of the node at ${target.url}: give that node's home`
+    : (data ?? message);
 }
 
 /** GET of a plain endpoint such as `/readyz`: its status and body. */

@@ -1,10 +1,10 @@
 /** `resync --settle-fork`: the operator has seen the evidence of a fork, and the node may sign again. Boundary: the disk. Rule SY-5. */
 import { existsSync } from 'node:fs';
 import { wallTime } from '../base/units.ts';
-import { homePaths } from '../node/config/home.ts';
+import { type HomePaths, homePaths } from '../node/config/home.ts';
 import { readForkEvidence, settleForkEvidence } from '../storage/fork-evidence.ts';
 import { storeHolder } from '../storage/open.ts';
-import { runtimeFailure, usageFailure } from './failure.ts';
+import { messageOf, runtimeFailure, usageFailure } from './failure.ts';
 import { createOutput } from './output.ts';
 
 export async function settleFork(
@@ -15,16 +15,25 @@ export async function settleFork(
   if (home === undefined)
     throw usageFailure('resync --settle-fork works on the files of a stopped node: give --home DIR');
   if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
-  const found = readForkEvidence(home);
+  const paths = homePaths(home);
+  const found = readForkEvidence(paths);
   if (found === undefined) throw usageFailure(`${home}: no evidence of a fork is kept`);
-  const holder = storeHolder(homePaths(home).data);
+  const holder = storeHolder(paths.data);
   if (holder !== undefined) throw runtimeFailure(`the node of ${home} runs (${holder}): stop it first`);
   const output = createOutput(json);
   output.note(`${found.path}: ${found.detail}`);
   await confirm();
-  const settled = settleForkEvidence(home, wallTime(Date.now())) ?? found.path;
+  const settled = settle(paths);
   output.data({ home, evidence: settled }, [
-    `the evidence is kept in ${settled}`,
+    `the evidence is kept in ${settled.join(' and ')}`,
     'from its next start on this validator signs again',
   ]);
+}
+
+function settle(paths: HomePaths): readonly string[] {
+  try {
+    return settleForkEvidence(paths, wallTime(Date.now()));
+  } catch (cause) {
+    throw runtimeFailure(`${messageOf(cause)}; the validator signs nothing until it can be put aside`);
+  }
 }

@@ -1,17 +1,15 @@
 /**
- * The cell `surface/alarm`: what ends this node, and what its operator must hear. Boundary: the log, and the evidence of a fork, on
- * the disk before the node ends. Rules SY-5, SY-9, docs/protocol/sync.md.
+ * The cell `surface/alarm`: what ends this node, and what its operator must hear. Boundary: the log. Rules SY-5, SY-9,
+ * docs/protocol/sync.md.
  */
 import { type BoundaryLogic, handler } from '../actors/runtime/index.ts';
-import type { WallTime } from '../base/units.ts';
 import type { NodeLog } from '../observe/log.ts';
 import type { Height } from '../protocol/chain/types.ts';
 import type { SafetyViolated } from '../protocol/ports/consensus.ts';
 import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
 import { SYNC_ALERTS } from '../protocol/sync/alerts.ts';
-import { keepForkEvidence } from '../storage/fork-evidence.ts';
 
-type Log = Pick<ReturnType<NodeLog['of']>, 'error' | 'warn' | 'info'>;
+type Log = Pick<ReturnType<NodeLog['of']>, 'warn' | 'info'>;
 type AlarmMessage = SafetyViolated | SyncAlertsChanged | ResyncReady;
 
 /** Event types that other cells may send (RT-16). */
@@ -22,13 +20,8 @@ export const ALARM_EVENTS = [
 ] as const satisfies readonly AlarmMessage['type'][];
 
 export interface AlarmOptions {
-  /** Where evidence is kept. */
-  readonly home: string;
-  /** Some was kept by an earlier life: the node has ended for it, and runs now without signing. */
-  readonly isForked: boolean;
-  readonly wall: () => WallTime;
   readonly log: Log;
-  readonly violated: (detail: string) => void;
+  readonly violated: (message: SafetyViolated) => void;
   readonly resynced: (height: Height) => void;
 }
 
@@ -39,7 +32,7 @@ export function alarmLogic(options: AlarmOptions): BoundaryLogic<undefined> {
     receive: (message) => {
       switch (message.type) {
         case 'safety.violated':
-          violated(options, message);
+          options.violated(message);
           return;
         case 'sync.alertsChanged':
           for (const { alert, detail } of message.raised)
@@ -51,17 +44,4 @@ export function alarmLogic(options: AlarmOptions): BoundaryLogic<undefined> {
       }
     },
   });
-}
-
-/** Evidence first: whoever ends the node must find it on the disk. */
-function violated(options: AlarmOptions, { detail, evidence }: SafetyViolated): void {
-  const { home, wall, log, isForked } = options;
-  if (isForked) return;
-  try {
-    keepForkEvidence(home, { detail, at: wall(), ...(evidence === undefined ? {} : { evidence }) });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    log.error({ detail, evidence }, `the evidence of a fork could not be kept in ${home}: ${why}`);
-  }
-  options.violated(detail);
 }

@@ -4,6 +4,8 @@ import type { SyncStatus } from '../protocol/sync/types.ts';
 
 /** How far this node is with the chain. */
 export interface Standing {
+  /** As network-sync has it; undefined while its cell is down. */
+  readonly sync: SyncStatus | undefined;
   /** Committed blocks are being fetched from peers. */
   readonly fetching: boolean;
   /** Why blocks are not executed; undefined while they are. */
@@ -13,8 +15,6 @@ export interface Standing {
 }
 
 export interface HealthFacts extends Standing {
-  /** As network-sync has it; undefined while its cell is down. */
-  readonly sync: SyncStatus | undefined;
   readonly reachablePower: Power;
   readonly quorumPower: Power;
   /** Consensus has read its state back. */
@@ -31,9 +31,13 @@ export const EXECUTED_BEHIND_MAX = 100;
 
 const behind = ({ committedHeight, executedHeight }: Standing): number => committedHeight - executedHeight;
 
-/** True while the answers of this node's application are not those of the chain's tip. */
+/**
+ * True while the answers of this node's application are not, or may not be, those of the chain's tip: also on a fork, and far
+ * behind with nobody to fetch from. Whoever reads `catching_up` does so before using what a node answers.
+ */
 export const isCatchingUp = (standing: Standing): boolean =>
   standing.fetching ||
+  standing.sync?.kind === 'Critical' ||
   behind(standing) > EXECUTED_BEHIND_MAX ||
   (standing.executionFailure !== undefined && behind(standing) > 0);
 

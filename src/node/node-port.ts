@@ -143,6 +143,7 @@ export function createNodePort(
   };
 
   const standing = (): Standing => ({
+    sync: networkSyncOf(system)?.context.status,
     fetching: isFetching(),
     executionFailure: surroundings.executionFailure(),
     committedHeight: found(store.latest()).committed,
@@ -172,7 +173,6 @@ export function createNodePort(
   const health = (): NodeHealth => ({
     reasons: reasonsAgainst({
       ...standing(),
-      sync: networkSyncOf(system)?.context.status,
       reachablePower: reachablePower(),
       quorumPower: epoch.set.quorumPower,
       recovered: viewOf(system) !== undefined,

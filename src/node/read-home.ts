@@ -1,25 +1,52 @@
-/** What a home says before its node runs: genesis, keys, the clock against the genesis. Boundary; throws StartRefused. */
+/** What a home says before its node runs: genesis, keys, who of the validators it is, the clock against the genesis. Boundary; throws StartRefused. */
 import { existsSync } from 'node:fs';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
-import type { Digest } from '../protocol/chain/types.ts';
+import { parseAddress } from '../protocol/chain/parse.ts';
+import type { Address, Digest } from '../protocol/chain/types.ts';
+import { powerOf, validatorSet } from '../protocol/chain/validator-set.ts';
+import { type EpochContext, firstEpoch } from '../protocol/consensus/epoch.ts';
 import { describeKeyProblem, loadKeys, type NodeKeys } from '../storage/key-store.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
 import { loadGenesis } from './config/genesis-file.ts';
-import { homePaths } from './config/home.ts';
+import { type HomePaths, homePaths } from './config/home.ts';
 import { readPassphrase } from './config/passphrase.ts';
 import { rememberedPossessions } from './config/possessions.ts';
 import type { Config } from './config/schema.ts';
 import { StartRefused } from './config/start-refused.ts';
 
-export interface Home {
+/** Whose node it is, and of which chain. */
+export interface Member extends Home {
+  readonly paths: HomePaths;
+  readonly epoch: EpochContext;
+  readonly self: Address;
+}
+
+/** A home whose validator may start by its genesis, its configuration and this machine's clock. */
+export function readMember(home: string, config: Config, bls: BlsEngine): Member {
+  const paths = homePaths(home);
+  const read = readHome(home, bls);
+  const { genesis, genesisHash, keys } = read;
+  const set = validatorSet(genesis.validators);
+  if ('code' in set) throw refusal(paths.genesisFile, JSON.stringify(set.code));
+  const epoch = firstEpoch({ genesisHash, chainId: genesis.chainId }, set);
+  const { nodeId } = keys.identity;
+  const self = parseAddress(nodeId);
+  if (self === 'malformed' || powerOf(set, self) === 0n)
+    throw refusal(paths.keys, `validator ${nodeId} is not in the genesis of ${genesis.chainId}`);
+  requireServers(config);
+  requireClockAfter(genesis, paths.genesisFile, config.time);
+  return { ...read, paths, epoch, self };
+}
+
+interface Home {
   readonly genesis: GenesisDocument;
   readonly genesisHash: Digest;
   readonly keys: NodeKeys;
   readonly adminToken: string;
 }
 
-export function readHome(home: string, bls: BlsEngine): Home {
+function readHome(home: string, bls: BlsEngine): Home {
   const paths = homePaths(home);
   if (!existsSync(paths.genesisFile))
     throw refusal(paths.genesisFile, 'there is no genesis; run `althing init` first');
@@ -42,7 +69,7 @@ export function readHome(home: string, bls: BlsEngine): Home {
  * Before the genesis every block would be late: no start, rather than a validator that cannot vote. A clock that is
  * behind by less than what adjusted time makes up may start.
  */
-export function requireClockAfter(
+function requireClockAfter(
   { genesisTime, parameters }: GenesisDocument,
   where: string,
   { source, panicThresholdMs }: Config['time'],
@@ -55,6 +82,15 @@ export function requireClockAfter(
     where,
     `the chain begins at ${genesis}, and this machine's clock shows ${clock}: wait, or set the clock`,
   );
+}
+
+/** A node that believes NTP alone and asks nobody would never propose. */
+function requireServers({ time: { source, servers } }: Config): void {
+  if (source === 'ntp' && servers.length === 0)
+    throw refusal(
+      'time.servers',
+      'time.source = "ntp" needs NTP servers: name four or more, or use "hybrid"',
+    );
 }
 
 export const refusal = (where: string, message: string): StartRefused =>

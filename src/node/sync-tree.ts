@@ -35,16 +35,8 @@ type SyncParts = Pick<
   | 'snapshotKeeper'
 >;
 
-export function sync({
-  epoch,
-  signer,
-  bls,
-  sync: config,
-  sideStore,
-  fork,
-  snapshotKeeper,
-  ...parts
-}: SyncParts) {
+export function sync(parts: SyncParts) {
+  const { epoch, signer, bls, sync: config, sideStore, snapshotKeeper } = parts;
   const { snapshotRestorer, deduplicationHeights, joins = false } = parts;
   const { storage, router, safety, roundManager, alarm, rpc } = ADDRESSES;
   const { stateSync, heightSync, blockSync, chainSync, networkSync } = ADDRESSES;
@@ -105,7 +97,9 @@ export function sync({
           operator: rpc,
           listeners: [roundManager],
           joins,
-          ...(fork === undefined ? {} : { fork }),
+          get fork() {
+            return parts.fork;
+          },
         },
         publicEvents: NETWORK_SYNC_EVENTS,
       }),

@@ -42,7 +42,7 @@ export function takeChain(
     }
   }
   for (const dir of swap.deleted) log.warn({ dir }, 'deleted: a backup that is too old, or half a chain');
-  const found = readForkEvidence(paths.home);
+  const found = readForkEvidence(paths);
   if (found === undefined) return undefined;
   log.error(`${found.path}: ${found.detail}; this validator signs nothing while the file is there`);
   return {

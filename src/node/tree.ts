@@ -41,7 +41,7 @@ export interface NodeParts {
   readonly mempool: MempoolConfig;
   readonly time: TimeConfig;
   readonly sync: SyncConfig;
-  /** Two proofs that an earlier life kept: this one signs nothing (SY-5). */
+  /** Two proofs: nothing is signed (SY-5). Read at each start of a cell, so that one which starts anew knows of a fork of this life. */
   readonly fork?: { readonly detail: string; readonly evidence?: ForkEvidence } | undefined;
   /** Boundary actors, by their places in the tree. */
   readonly storage: CellSpec;
@@ -136,7 +136,15 @@ function consensus(parts: NodeParts) {
     ...bounded,
     children: [
       child('safety', safetyMachine, {
-        input: { domain: epoch.domain, signer, storage, router, isForked: parts.fork !== undefined },
+        input: {
+          domain: epoch.domain,
+          signer,
+          storage,
+          router,
+          get isForked() {
+            return parts.fork !== undefined;
+          },
+        },
         publicEvents: SAFETY_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
       }),

@@ -14,6 +14,7 @@ import {
   invalidParams,
   invalidRequest,
   methodNotFound,
+  operatorOnly,
   type RpcError,
   type RpcRequest,
   readBody,
@@ -238,10 +239,7 @@ async function answerRequest(
 ): Promise<Answer> {
   const method = METHODS.get(name);
   if (method === undefined) return { error: methodNotFound(`there is no method "${name.slice(0, 80)}"`) };
-  if (method.admin && !operator) {
-    const data = `"${name}" is an operator's: send the header "Authorization: Bearer <token of keys/admin.token>"`;
-    return { error: serverError(data) };
-  }
+  if (method.admin && !operator) return { error: operatorOnly(name) };
   return run(options, held, name, method, fromJsonParams(method.parameters, params), client);
 }
 

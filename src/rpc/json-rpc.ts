@@ -50,6 +50,12 @@ export const methodNotFound = (data: string): RpcError => ({
 export const invalidParams = (data: string): RpcError => ({ code: -32602, message: 'Invalid params', data });
 export const internalError = (data: string): RpcError => ({ code: -32603, message: 'Internal error', data });
 export const serverError = (data: string): RpcError => ({ code: -32000, message: 'Server error', data });
+const TOKEN_WORDS = 'send the header "Authorization: Bearer <token of keys/admin.token>"';
+/** Who calls has not shown the operator's token. */
+export const operatorOnly = (name: string): RpcError =>
+  serverError(`"${name}" is an operator's: ${TOKEN_WORDS}`);
+/** As `operatorOnly` answers, by its data. */
+export const isOperatorOnly = (data: string | undefined): boolean => data?.endsWith(TOKEN_WORDS) === true;
 
 /** Answers with a result. */
 export const succeed = (result: unknown): Answer => ({ result });

@@ -20,6 +20,7 @@ import { deadlinesOf } from '../protocol/consensus/pacemaker.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS, type TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
+import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
 import { SYNC_DEFAULTS, type SyncConfig } from '../protocol/sync/config.ts';
 import { TIME_DEFAULTS, type TimeConfig } from '../protocol/time/config.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
@@ -54,6 +55,12 @@ export interface ClusterOptions {
   readonly time?: Partial<Omit<TimeConfig, 'servers'>>;
   /** Settings of sync that are not the usual ones. */
   readonly sync?: Partial<SyncConfig>;
+  /** Default: as of a genesis. @unit heights */
+  readonly batchTtlHeights?: number;
+  /** Between two snapshots of each node. Default: 0, none. @unit heights */
+  readonly snapshotIntervalHeights?: number;
+  /** Nodes that join by a snapshot, if they are new (SY-10). */
+  readonly joining?: readonly number[];
   /** Which all nodes ask, when their source of time is `ntp` or `hybrid`. */
   readonly ntpServers?: readonly NtpServerPlan[];
   /** `codec`: frames are encoded and decoded, as on the wire. Default `reference`. */
@@ -129,6 +136,9 @@ export class Cluster {
       time: this.time,
       ntpServers: this.ntpServers,
       sync: this.sync,
+      batchTtlHeights: options.batchTtlHeights ?? DEFAULT_MEMPOOL_CONFIG.batchTtlHeights,
+      snapshotIntervalHeights: options.snapshotIntervalHeights ?? 0,
+      joining: options.joining ?? [],
       clock: this.clock,
       hub: this.hub,
       directory: this.directory,

@@ -10,7 +10,7 @@ import type { DeviceFailure, Store } from '../storage/store.ts';
 
 export class MachineFaults implements MemoryFaults {
   readonly #now: () => number;
-  readonly #keepsApplication: boolean;
+  #keepsApplication: boolean;
   #kept: Application | undefined;
   #syncFault: SyncFault = 'ok';
   #syncsLeft = 0;
@@ -54,6 +54,12 @@ export class MachineFaults implements MemoryFaults {
   /** The application throws at its next `times` calls. */
   crashApplication(times: number): void {
     this.#throws = times;
+  }
+
+  /** It has come from a snapshot, and no replay of blocks would come to it: it outlives its process from now on (SY-10). */
+  keepApplication(application: Application): void {
+    this.#keepsApplication = true;
+    this.#kept = repeating(application);
   }
 
   /** Nothing goes wrong any more. */
@@ -129,6 +135,7 @@ export class MachineFaults implements MemoryFaults {
       checkTx: (transaction) => call(() => application.checkTx(transaction)),
       finalizeBlock: (request) => call(() => application.finalizeBlock(request)),
       query: (path, data, height) => call(() => application.query(path, data, height)),
+      takeSnapshot: () => call(() => application.takeSnapshot?.()),
     };
   }
 
@@ -154,5 +161,6 @@ function repeating(application: Application): Application {
       return last.result;
     },
     query: (path, data, height) => application.query(path, data, height),
+    takeSnapshot: () => application.takeSnapshot?.(),
   };
 }

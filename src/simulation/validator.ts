@@ -6,29 +6,29 @@ import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.
 import {
   child,
   createSystem,
-  handler,
   type System,
   seededRandom,
   type VirtualClock,
 } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
+import { kv } from '../application/kv/kv.ts';
+import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
-import type { FailedRound } from '../machines/consensus/view-change.live.ts';
 import { nodeTree } from '../node/tree.ts';
+import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../protocol/chain/types.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import { TIMELINESS_DEFAULTS } from '../protocol/consensus/timeliness.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
-import type { SafetyViolated } from '../protocol/ports/consensus.ts';
-import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
-import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
-import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
+import type { Application } from '../protocol/ports/application.ts';
+import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { Admission } from '../protocol/ports/mempool.ts';
 import type { SyncConfig } from '../protocol/sync/config.ts';
 import type { TimeConfig } from '../protocol/time/config.ts';
-import { type MemoryDisk, memoryDisk } from '../storage/memory-store.ts';
-import { memorySide } from '../storage/side-disk.ts';
+import { memoryDisk } from '../storage/memory-store.ts';
+import { type MemorySideDisk, memorySide } from '../storage/side-disk.ts';
 import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store, StoreReader } from '../storage/store.ts';
@@ -39,11 +39,14 @@ import type { Hub } from '../transport/hub.ts';
 import { hubCells } from '../transport/hub-cells.ts';
 import { MachineFaults } from './faults.ts';
 import type { Directory, Instance } from './instance.ts';
+import { type NodeDisk, nodeDisk } from './node-disk.ts';
 import { ntpServers } from './ntp-servers.ts';
 import type { Observer } from './observer.ts';
 import type { NtpServerPlan } from './plan.ts';
 import { type ProcessClock, processClock, WallClock } from './process-clock.ts';
 import { processHub, type Voice } from './process-hub.ts';
+import { SHELF_EVENTS, SnapshotShelf } from './snapshots.ts';
+import { surfaceCells } from './surface.ts';
 
 /** Wall clock at the start of a run. @unit ms since 1970 @source chosen */
 export const START_WALL_MS = 1_700_000_000_000;
@@ -60,6 +63,12 @@ export interface Setting {
   readonly time: TimeConfig;
   readonly ntpServers: readonly NtpServerPlan[];
   readonly sync: SyncConfig;
+  /** Of the genesis, its deduplicationHeights too. @unit heights */
+  readonly batchTtlHeights: number;
+  /** Between two snapshots of each node; 0: none. @unit heights */
+  readonly snapshotIntervalHeights: number;
+  /** Nodes whose configuration says join = "snapshot" (SY-10): whoever runs them lets promises settle between two advances. */
+  readonly joining: readonly number[];
   readonly clock: VirtualClock;
   readonly hub: Hub;
   readonly directory: Directory;
@@ -85,7 +94,9 @@ interface Life extends SimulatedProcess {
 
 export class SimulatedNode {
   readonly instance: Instance;
-  readonly disk: MemoryDisk;
+  readonly disk: NodeDisk;
+  readonly side: MemorySideDisk;
+  readonly snapshots = new SnapshotShelf();
   readonly faults: MachineFaults;
   readonly wall: WallClock;
   /** Of its oscillator, at the start. @unit parts per million */
@@ -101,6 +112,8 @@ export class SimulatedNode {
   /** A group is on its way to the disk: the store cannot be read. */
   #isWriting = false;
   #height = 0;
+  /** Made out of a snapshot, for the chain in the side store. */
+  #restored: Application | undefined;
   /** Executed heights that the observer has not been given the blocks of. */
   readonly #unreported: Height[] = [];
 
@@ -118,7 +131,14 @@ export class SimulatedNode {
     this.faults = new MachineFaults(() => setting.clock.now(), instance.node % 2 === 1);
     this.wall = new WallClock(setting.clock, error);
     this.driftPpm = error.driftPpm;
-    this.disk = memoryDisk(setting.epoch.domain, this.faults);
+    this.disk = nodeDisk(memoryDisk(setting.epoch.domain, this.faults));
+    this.side = memorySide(setting.epoch.domain);
+  }
+
+  /** SY-10: its configuration says so, and nothing was ever committed here. */
+  get joins(): boolean {
+    const { joining } = this.#setting;
+    return joining.includes(this.index) && this.disk.durable().tip.height === GENESIS_HEIGHT;
   }
 
   get index(): number {
@@ -167,6 +187,7 @@ export class SimulatedNode {
     const { seed, clock: shared, hub, directory, observer } = this.#setting;
     const { instance } = this;
     const clock = processClock(shared, this.wall);
+    this.#takeChain();
     const store = this.disk.open();
     const adjusted = new AdjustedClock(clock);
     const system = createSystem({
@@ -207,6 +228,7 @@ export class SimulatedNode {
     this.#isWriting = false;
     this.#unreported.length = 0;
     this.disk.crash();
+    this.side.crash();
     this.#setting.observer.crashed(this.instance, life);
     return true;
   }
@@ -236,8 +258,20 @@ export class SimulatedNode {
     return life?.clock.whenRunning(() => work(life.system)) ?? false;
   }
 
+  /** As the folders change their places: the safety record is carried over (SY-9). */
+  #takeChain(): void {
+    const sealed = this.side.sealed();
+    if (sealed === undefined) return;
+    sealed.disk.crash();
+    this.disk.replace(sealed.disk);
+    if (this.#restored !== undefined) this.faults.keepApplication(this.#restored);
+    this.side.discard();
+  }
+
   #tree({ store, clock, adjusted, life }: Life, hub: Hub) {
     const { seed, epoch, bls, timeouts, time, sync, ntpServers: servers, clock: shared } = this.#setting;
+    const { snapshotIntervalHeights: intervalHeights, batchTtlHeights } = this.#setting;
+    const mempool = { ...DEFAULT_MEMPOOL_CONFIG, batchTtlHeights };
     const executor = executorLogic({
       openApplication: () => this.faults.openApplication(),
       genesis: {
@@ -246,11 +280,12 @@ export class SimulatedNode {
         validators: [],
         appState: null,
       },
-      limits: DEFAULT_MEMPOOL_CONFIG,
-      deduplicationHeights: DEFAULT_MEMPOOL_CONFIG.batchTtlHeights,
+      limits: mempool,
+      deduplicationHeights: batchTtlHeights,
       storage: ADDRESSES.storage,
       mempool: ADDRESSES.mempool,
       listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
+      snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights },
     });
     const ntpLinks = seededRandom(`ntp/${seed}/${this.index}/${life}`).stream('links');
     return nodeTree({
@@ -261,13 +296,15 @@ export class SimulatedNode {
       limits: BLOCK_LIMITS,
       timeliness: TIMELINESS_DEFAULTS,
       timeouts,
-      mempool: DEFAULT_MEMPOOL_CONFIG,
+      mempool,
       time,
       sync,
-      deduplicationHeights: DEFAULT_MEMPOOL_CONFIG.batchTtlHeights,
-      sideStore: child('side-store', sideStoreLogic({ disk: memorySide(epoch.domain) }), {
+      deduplicationHeights: batchTtlHeights,
+      sideStore: child('side-store', sideStoreLogic({ disk: this.side }), {
         publicEvents: SIDE_STORE_EVENTS,
       }),
+      ...(intervalHeights === 0 ? {} : this.#snapshotCells()),
+      joins: this.joins,
       clocks: [
         child('clock', clockLogic({ adjusted, wall: () => clock.wall(), report: () => undefined }), {
           publicEvents: CLOCK_EVENTS,
@@ -302,28 +339,41 @@ export class SimulatedNode {
         connectivity: CONNECTIVITY_LISTENERS,
       }),
       executor: child('executor', executor, { publicEvents: EXECUTOR_EVENTS }),
-      surface: [
-        child('rpc', this.#surface(), { publicEvents: SURFACE_EVENTS }),
-        child('alarm', this.#alarm(), {
-          publicEvents: ['safety.violated', 'sync.alertsChanged', 'resync.ready'],
-        }),
-      ],
+      surface: this.#surface(),
     });
   }
 
-  /** Where a real node's RPC stands: the observers listen here. */
+  #snapshotCells() {
+    const openApplication = (): Application => {
+      this.#restored = kv();
+      return this.#restored;
+    };
+    return {
+      snapshotKeeper: child('snapshot-keeper', this.snapshots.logic(ADDRESSES.executor), {
+        publicEvents: SHELF_EVENTS,
+      }),
+      snapshotRestorer: child('snapshot-restorer', snapshotRestorerLogic({ openApplication }), {
+        publicEvents: SNAPSHOT_RESTORER_EVENTS,
+      }),
+    };
+  }
+
   #surface() {
-    const { observer } = this.#setting;
-    return handler<undefined, SurfaceMessage>({
-      init: () => undefined,
-      receive: (message) => {
-        if (message.type === 'block.executed') this.#executed(message);
-        if (message.type === 'round.failed') observer.roundFailed(this.instance, message.round);
-        if (message.type === 'transactions.admitted') {
-          this.admitted.push(...message.admissions);
-          observer.admitted(this.instance, message.admissions);
-        }
+    const { observer, clock } = this.#setting;
+    return surfaceCells({
+      executed: (message) => this.#executed(message),
+      roundFailed: (round) => observer.roundFailed(this.instance, round),
+      admitted: (admissions) => {
+        this.admitted.push(...admissions);
+        observer.admitted(this.instance, admissions);
       },
+      violated: (detail) => observer.alarmed(this.instance, detail),
+      // As a node ends, and its start takes the new chain.
+      resynced: () =>
+        void clock.schedule(0, () => {
+          this.crash();
+          this.start();
+        }),
     });
   }
 
@@ -345,28 +395,4 @@ export class SimulatedNode {
       }
     });
   }
-
-  #alarm() {
-    const { observer } = this.#setting;
-    return handler<undefined, SafetyViolated | SyncAlertsChanged | ResyncReady>({
-      init: () => undefined,
-      receive: (message) => {
-        if (message.type === 'safety.violated') observer.alarmed(this.instance, message.detail);
-      },
-    });
-  }
 }
-
-type SurfaceMessage =
-  | BlockExecuted
-  | FailedRound
-  | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>
-  | Extract<ExecutionReply, { type: 'execution.failed' }>;
-
-const SURFACE_EVENTS = [
-  'block.executed',
-  'round.failed',
-  'transactions.admitted',
-  'transactions.expired',
-  'execution.failed',
-] as const;

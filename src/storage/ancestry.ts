@@ -1,7 +1,7 @@
-/** A block and its ancestors, each with the certificate that some held child or record has of it. Pure. CS-12. */
+/** A block and its ancestors, each with a certificate that is held of it, its own or inside a child. Pure. CS-12. */
 import type { Block, BlockId, CertifiedBlock, QuorumCertificate } from '../protocol/chain/types.ts';
 
-/** A stored block; its own certificate may not have come yet. */
+/** A stored block; with its own certificate where one was verified. */
 export interface HeldBlock {
   readonly id: BlockId;
   readonly block: Block;
@@ -10,23 +10,28 @@ export interface HeldBlock {
 
 /**
  * Parents first, block `id` last, at most `ancestors` above it. A block's certificate is its own, or the one inside
- * its child; the first block's may be `highQC`. A first block that nothing certifies is left out.
+ * its child, which nobody may have verified; block `id` may have one of `others`. Without any it is left out.
  */
 export function ancestry(
   id: BlockId,
   ancestors: number,
   held: (id: BlockId) => HeldBlock | undefined,
-  highQC: QuorumCertificate,
+  others: Iterable<QuorumCertificate>,
 ): readonly CertifiedBlock[] {
   const newestFirst: CertifiedBlock[] = [];
-  let [wanted, childQc]: [BlockId, QuorumCertificate] = [id, highQC];
+  let [wanted, childQc]: [BlockId, QuorumCertificate | undefined] = [id, undefined];
   for (let steps = 0; steps <= ancestors; steps += 1) {
     const found = held(wanted);
     if (found === undefined) break;
-    const qc = found.qc ?? (childQc.blockId === found.id ? childQc : undefined);
+    const qc = found.qc ?? (childQc?.blockId === found.id ? childQc : undefined) ?? firstOf(others, found.id);
     if (qc !== undefined) newestFirst.push({ block: found.block, qc });
     childQc = found.block.qc;
     wanted = found.block.header.parentId;
   }
   return newestFirst.reverse();
+}
+
+function firstOf(certificates: Iterable<QuorumCertificate>, id: BlockId): QuorumCertificate | undefined {
+  for (const qc of certificates) if (qc.blockId === id) return qc;
+  return undefined;
 }

@@ -3,12 +3,12 @@
  * The safety record is carried over before anything moves, and moves are renames: cut off anywhere, the next start goes on
  * or goes back. Rule SY-9, docs/protocol/sync.md; ST-7, ST-9, ST-10, docs/storage.md.
  */
-import { existsSync } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Millis, WallTime } from '../base/units.ts';
 import type { ChainDomain, Height } from '../protocol/chain/types.ts';
 import { DamagedData } from './checksum.ts';
-import { deviceFailure, SQLITE, sqliteCode } from './device-errors.ts';
+import { deviceFailure, errnoOf, SQLITE, sqliteCode } from './device-errors.ts';
 import { lockFolder } from './folder-lock.ts';
 import { type KeptRecord, readKeptRecord } from './kept-record.ts';
 import { DATABASE_FILE, explain, type OpenProblem, problem } from './open.ts';
@@ -19,6 +19,7 @@ import {
   discardFolder,
   foldersOf,
   isSwapped,
+  MOUNTED_WORDS,
   REAL_STEPS,
   type SwapFolders,
   type SwapPaths,
@@ -326,6 +327,7 @@ function alone<Outcome>(
 ): Outcome | OpenProblem {
   const path = join(data, DATABASE_FILE);
   try {
+    accessSync(home, constants.R_OK | constants.W_OK);
     const lock = lockFolder(home, 'swap');
     if (lock.status === 'taken')
       return problem('LOCKED', home, `${lock.by} is changing its chain: wait for it`);
@@ -335,6 +337,14 @@ function alone<Outcome>(
       lock.release();
     }
   } catch (error) {
+    if (['EBUSY', 'EXDEV'].includes(errnoOf(error) ?? '')) {
+      const text = error instanceof Error ? error.message : String(error);
+      return problem(
+        'IO',
+        data,
+        `${text}; ${MOUNTED_WORDS}; \`althing resync --rollback\` drops a new chain`,
+      );
+    }
     const unreadable = error instanceof DamagedData || sqliteCode(error) === SQLITE.corrupt;
     if (!unreadable) {
       if (deviceFailure(error, path) === undefined) throw error;

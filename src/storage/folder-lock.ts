@@ -5,7 +5,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { SQLITE, sqliteCode } from './device-errors.ts';
+import { deviceFailure, SQLITE, sqliteCode } from './device-errors.ts';
 
 export type FolderLock =
   | { readonly status: 'held'; release(): void }
@@ -15,17 +15,16 @@ export type FolderLock =
 /** Takes the lock of a folder that is there, `<name>.lock`. Throws what the device says. */
 export function lockFolder(dir: string, name = 'network'): FolderLock {
   const db = new DatabaseSync(join(dir, `${name}.lock`));
-  // For error messages only.
   const owner = join(dir, `${name}.pid`);
   try {
     // Nothing is ever written: a journal in memory makes no second file.
     db.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
-    writeFileSync(owner, `${process.pid}\n`);
   } catch (error) {
     db.close();
     if (sqliteCode(error) === SQLITE.busy) return { status: 'taken', by: ownerIn(owner) };
     throw error;
   }
+  noteOwner(owner);
   return {
     status: 'held',
     release() {
@@ -33,6 +32,15 @@ export function lockFolder(dir: string, name = 'network'): FolderLock {
       db.close();
     },
   };
+}
+
+/** For error messages only: a disk that is full must not keep from its folder who would make room there. */
+function noteOwner(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+  } catch (error) {
+    if (deviceFailure(error, path) === undefined) throw error;
+  }
 }
 
 function ownerIn(path: string): string {

@@ -1,6 +1,7 @@
 /**
- * Proof that safety was broken, kept in the home where neither a reset nor a swap of the chain reaches it. While it is there
- * the node signs nothing. The first proof counts. Boundary: disk. Rule SY-5, docs/protocol/sync.md.
+ * Proof that safety was broken, kept where neither a reset nor a swap of the chain reaches it: in the home, else beside the
+ * keys. While it is there the node signs nothing. The first proof counts; where no disk takes it, an empty file does, which
+ * takes no room. Boundary: disk. Rule SY-5, docs/protocol/sync.md.
  */
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +16,12 @@ import { syncDirectory } from './segments.ts';
 export const EVIDENCE_FILE = 'fork-evidence.json';
 const FORMAT = 1;
 
+/** In the order in which they are tried; `HomePaths` is one. */
+export interface EvidencePlaces {
+  readonly home: string;
+  readonly keys: string;
+}
+
 export interface KeptEvidence {
   /** In words. */
   readonly detail: string;
@@ -28,30 +35,48 @@ export type EvidenceFound =
   /** Something is there: it halts signing all the same. */
   | { readonly status: 'unreadable'; readonly path: string; readonly detail: string };
 
-/** Durable when this returns. `dir` is the home. @returns false where some is kept already. Throws what the device says. */
-export function keepForkEvidence(dir: string, { detail, at, evidence }: KeptEvidence): boolean {
+/** `mark`: an empty file, in place of a proof for which there was no room. `before`: something was there already. */
+export type EvidenceKeeping = 'proof' | 'mark' | 'before';
+
+/** Durable when this returns. Throws what the first device says where none takes even a mark. */
+export function keepForkEvidence(places: EvidencePlaces, kept: KeptEvidence): EvidenceKeeping {
+  const dirs = dirsOf(places);
+  if (dirs.some((dir) => existsSync(join(dir, EVIDENCE_FILE)))) return 'before';
+  const proof = `${JSON.stringify(plainKept(kept), null, 2)}\n`;
+  let failure: unknown;
+  for (const keeping of ['proof', 'mark'] as const) {
+    for (const dir of dirs) {
+      try {
+        write(dir, keeping === 'proof' ? proof : '');
+        return keeping;
+      } catch (error) {
+        failure ??= error;
+      }
+    }
+  }
+  throw failure;
+}
+
+function write(dir: string, text: string): void {
   const path = join(dir, EVIDENCE_FILE);
-  if (existsSync(path)) return false;
-  const kept = {
-    format: FORMAT,
-    detail,
-    at,
-    evidence: evidence === undefined ? null : plainEvidence(evidence),
-  };
   const file = openSync(`${path}.new`, 'w', 0o600);
   try {
-    writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+    writeFileSync(file, text);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
   renameSync(`${path}.new`, path);
   syncDirectory(dir);
-  return true;
 }
 
-/** Undefined where none is kept. */
-export function readForkEvidence(dir: string): EvidenceFound | undefined {
+/** Undefined where none is kept; a proof before what cannot be read. */
+export function readForkEvidence(places: EvidencePlaces): EvidenceFound | undefined {
+  const found = dirsOf(places).flatMap((dir) => readIn(dir) ?? []);
+  return found.find(({ status }) => status === 'kept') ?? found[0];
+}
+
+function readIn(dir: string): EvidenceFound | undefined {
   const path = join(dir, EVIDENCE_FILE);
   let text: string;
   try {
@@ -61,25 +86,40 @@ export function readForkEvidence(dir: string): EvidenceFound | undefined {
     const detail = error instanceof Error ? error.message : String(error);
     return { status: 'unreadable', path, detail };
   }
+  if (text === '') return { status: 'unreadable', path, detail: MARK_DETAIL };
   const kept = keptOf(text);
   return kept === 'malformed'
     ? { status: 'unreadable', path, detail: 'it is not what this program wrote' }
     : { status: 'kept', path, ...kept };
 }
 
+const MARK_DETAIL = 'a fork was proved, and no disk had room for the proof: it is in the log of that time';
+
 /** The operator has seen it: it is put aside under the time, and the next start may sign. @returns where it is now */
-export function settleForkEvidence(dir: string, now: WallTime): string | undefined {
-  const path = join(dir, EVIDENCE_FILE);
-  if (!existsSync(path)) return undefined;
-  const settled = join(dir, `fork-evidence-${new Date(now).toISOString().replaceAll(':', '-')}.json`);
-  renameSync(path, settled);
-  syncDirectory(dir);
-  return settled;
+export function settleForkEvidence(places: EvidencePlaces, now: WallTime): readonly string[] {
+  const name = `fork-evidence-${new Date(now).toISOString().replaceAll(':', '-')}.json`;
+  return dirsOf(places).flatMap((dir) => {
+    const path = join(dir, EVIDENCE_FILE);
+    if (!existsSync(path)) return [];
+    renameSync(path, join(dir, name));
+    syncDirectory(dir);
+    return [join(dir, name)];
+  });
 }
+
+const dirsOf = ({ home, keys }: EvidencePlaces): readonly string[] => [home, keys];
 
 type Plain = Readonly<Record<string, unknown>>;
 
-const plainEvidence = (evidence: ForkEvidence): Plain =>
+const plainKept = ({ detail, at, evidence }: KeptEvidence): Plain => ({
+  format: FORMAT,
+  detail,
+  at,
+  evidence: evidence === undefined ? null : plainEvidence(evidence),
+});
+
+/** As JSON can carry it. */
+export const plainEvidence = (evidence: ForkEvidence): Plain =>
   evidence.kind === 'RoundCertificates'
     ? { kind: evidence.kind, first: plainQc(evidence.first), second: plainQc(evidence.second) }
     : {

@@ -4,10 +4,9 @@
  * Same rules as the store on disk; one suite of tests holds both (test/storage/contract.ts).
  */
 import { invariant } from '../base/invariant.ts';
-import { blockIdOf, genesisBlockId } from '../protocol/chain/canonical.ts';
-import { FIRST_EPOCH, GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
+import { blockIdOf } from '../protocol/chain/canonical.ts';
+import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
 import type {
-  Address,
   BatchDigest,
   Block,
   BlockId,
@@ -20,37 +19,28 @@ import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock } from './ancestry.ts';
 import { encodeCommitted } from './codec.ts';
+import { type ExecutionWrite, MemoryImage, type StoredBatch } from './memory-image.ts';
 import { keptReputations } from './reputations.ts';
 import { isDuplicate } from './results.ts';
-import {
-  ruleOnCommit,
-  ruleOnExecution,
-  ruleOnPlant,
-  ruleOnRecord,
-  ruleOnRestored,
-  type StoredChain,
-  type StoreFacts,
-} from './rulings.ts';
-import { genesisRecord } from './sqlite-reader.ts';
-import {
-  type BatchBytes,
-  type BatchesFound,
-  type BlockRange,
-  type DeviceFailure,
-  type LatestHeights,
-  NO_APP_HASH,
-  type Read,
-  type StageResult,
-  type Store,
-  type StoredBlockId,
-  type StoredExecution,
-  type StoredTip,
-  type StoreIdentity,
-  type StoreWrite,
-  type SyncResult,
-  type TransactionFound,
-  type UncommittedBatches,
-  type WriteOutcome,
+import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
+import type {
+  BatchBytes,
+  BatchesFound,
+  BlockRange,
+  DeviceFailure,
+  LatestHeights,
+  Read,
+  StageResult,
+  Store,
+  StoredBlockId,
+  StoredExecution,
+  StoredTip,
+  StoreIdentity,
+  StoreWrite,
+  SyncResult,
+  TransactionFound,
+  UncommittedBatches,
+  WriteOutcome,
 } from './store.ts';
 
 /**
@@ -83,7 +73,7 @@ export interface MemoryDisk {
 
 /** A disk for one node; `faults` may change what they answer at any time. */
 export function memoryDisk(identity: StoreIdentity, faults: MemoryFaults = {}): MemoryDisk {
-  const image = new Image(identity);
+  const image = new MemoryImage(identity);
   let current: MemoryStore | undefined;
   return {
     open() {
@@ -105,80 +95,15 @@ export function memoryDisk(identity: StoreIdentity, faults: MemoryFaults = {}): 
   };
 }
 
-interface StoredBatch {
-  readonly bytes?: Uint8Array;
-  readonly committedAt?: Height;
-}
-
-type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
-
-/** Everything stored, with the way back to the last sync. */
-class Image {
-  facts: StoreFacts;
-  /** As of the last sync. */
-  durable: StoreFacts;
-  readonly committed = new Map<Height, CommittedBlock>();
-  readonly heightById = new Map<BlockId, Height>();
-  readonly uncommitted = new Map<BlockId, HeldBlock>();
-  readonly batches = new Map<BatchDigest, StoredBatch>();
-  readonly executions = new Map<Height, ExecutionWrite>();
-  readonly reputations = new Map<Address, Reputation>();
-  readonly places = new Map<Digest, { readonly height: Height; readonly entry: number }>();
-  #undo: (() => void)[] = [];
-
-  constructor(identity: StoreIdentity) {
-    const genesisId = genesisBlockId(identity, FIRST_EPOCH);
-    this.facts = {
-      record: genesisRecord(identity),
-      recordVersion: 0,
-      tip: { height: GENESIS_HEIGHT, id: genesisId },
-      executed: { height: GENESIS_HEIGHT, appHash: identity.genesisAppHash ?? NO_APP_HASH },
-      genesisId,
-    };
-    this.durable = this.facts;
-  }
-
-  set<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-    const before = map.get(key);
-    this.#undo.push(() => put(map, key, before));
-    put(map, key, value);
-  }
-
-  advance(facts: Partial<StoreFacts>): void {
-    const before = this.facts;
-    this.#undo.push(() => {
-      this.facts = before;
-    });
-    this.facts = { ...before, ...facts };
-  }
-
-  settle(): void {
-    this.#undo = [];
-    this.durable = this.facts;
-  }
-
-  /** As on a disk: only a block on it makes it last (ST-11). */
-  forgetPlant(): void {
-    const { genesisId } = this.facts;
-    if (this.committed.size === 0) this.advance({ tip: { height: GENESIS_HEIGHT, id: genesisId } });
-    this.settle();
-  }
-
-  rollback(): void {
-    for (const step of this.#undo.reverse()) step();
-    this.#undo = [];
-  }
-}
-
 class MemoryStore implements Store {
   readonly identity: StoreIdentity;
   closed = false;
-  readonly #image: Image;
+  readonly #image: MemoryImage;
   readonly #faults: MemoryFaults;
   readonly #chain: StoredChain;
   #staged = false;
 
-  constructor(identity: StoreIdentity, image: Image, faults: MemoryFaults) {
+  constructor(identity: StoreIdentity, image: MemoryImage, faults: MemoryFaults) {
     this.identity = identity;
     this.#image = image;
     this.#faults = faults;
@@ -294,7 +219,11 @@ class MemoryStore implements Store {
   blockWithAncestors(id: BlockId, ancestors: number): Read<readonly CertifiedBlock[]> {
     const held = (wanted: BlockId): HeldBlock | undefined =>
       this.#image.uncommitted.get(wanted) ?? this.#committedById(wanted);
-    return this.#read(() => ancestry(id, ancestors, held, this.#image.facts.record.highQC));
+    return this.#read(() => {
+      const { facts, uncommitted } = this.#image;
+      const above = [...uncommitted.values()].sort(byHeightRoundId).map(({ block }) => block.qc);
+      return ancestry(id, ancestors, held, [facts.record.highQC, ...above]);
+    });
   }
 
   batches(digests: readonly BatchDigest[]): Read<BatchesFound> {
@@ -359,119 +288,101 @@ class MemoryStore implements Store {
   }
 
   #write(write: StoreWrite): WriteOutcome {
-    const refused = this.#tryWrite(write);
-    if (refused !== undefined) return refused;
-    const { recordVersion, tip } = this.#image.facts;
+    const image = this.#image;
+    const ruling = ruleOn(image.facts, this.#chain, write);
+    if (ruling.status === 'refused') return ruling;
+    if (ruling.status === 'taken') {
+      image.advance(ruling.facts);
+      this.#apply(write, ruling.fresh);
+    }
+    const { recordVersion, tip } = image.facts;
     return { status: 'staged', version: recordVersion, height: tip.height };
   }
 
-  #tryWrite(write: StoreWrite): WriteOutcome | undefined {
+  #apply(write: StoreWrite, fresh: readonly CommittedBlock[]): void {
     const image = this.#image;
     switch (write.kind) {
-      case 'record': {
-        const refused = ruleOnRecord(image.facts, write);
-        if (refused !== undefined) return refused;
-        if (write.block !== undefined) this.#hold(blockIdOf(this.identity, write.block), write.block);
-        image.advance({ record: write.record, recordVersion: image.facts.recordVersion + 1 });
-        return undefined;
-      }
+      case 'record':
+        if (write.block !== undefined) this.#hold(write.block);
+        return;
       case 'certified':
-        for (const { block, qc } of write.blocks) this.#hold(qc.blockId, block, qc);
-        return undefined;
+        for (const { block, qc } of write.blocks) this.#hold(block, qc);
+        return;
       case 'commit':
-        return this.#commit(write.blocks);
+        this.#commit(fresh);
+        return;
       case 'batches':
         for (const { digest, bytes } of write.batches) {
           const known = image.batches.get(digest);
-          if (known?.bytes !== undefined) continue;
-          image.set(image.batches, digest, { ...known, bytes });
+          if (known?.bytes === undefined) image.set(image.batches, digest, { ...known, bytes });
         }
-        return undefined;
+        return;
       case 'pruneBatches':
         for (const digest of write.digests) {
           const known = image.batches.get(digest);
-          if (known !== undefined && known.committedAt === undefined) {
-            image.set(image.batches, digest, undefined);
-          }
+          if (known?.committedAt === undefined) image.set(image.batches, digest, undefined);
         }
-        return undefined;
+        return;
       case 'execution':
-        return this.#execute(write);
-      case 'plant': {
-        const refused = ruleOnPlant(image.facts, write);
-        if (refused !== undefined) return refused;
-        image.advance({ tip: { height: write.height, id: write.id } });
-        return undefined;
-      }
+        this.#execute(write);
+        return;
+      case 'plant':
+        return;
       case 'restored': {
-        const refused = ruleOnRestored(image.facts, this.#chain, write);
-        if (refused !== undefined) return refused;
         const { blockId, executed } = write;
         const nothing = { kind: 'execution', blockId, executed, transactions: [], events: [] } as const;
         image.set(image.executions, executed.height, nothing);
-        image.advance({ executed });
-        return undefined;
+        return;
       }
       case 'reputations':
         for (const peer of image.reputations.keys()) image.set(image.reputations, peer, undefined);
-        for (const reputation of keptReputations(write.reputations)) {
+        for (const reputation of keptReputations(write.reputations))
           image.set(image.reputations, reputation.peer, reputation);
-        }
-        return undefined;
+        return;
     }
   }
 
-  #hold(id: BlockId, block: Block, qc?: QuorumCertificate): void {
+  #hold(block: Block, qc?: QuorumCertificate): void {
     const { uncommitted, facts } = this.#image;
     if (block.header.height <= facts.tip.height) return;
+    const id = blockIdOf(this.identity, block);
     const known = uncommitted.get(id);
-    if (known?.qc !== undefined) return;
-    this.#image.set(uncommitted, id, { id, block, ...(qc === undefined ? {} : { qc }) });
+    if (known?.qc !== undefined || (known !== undefined && qc === undefined)) return;
+    this.#image.set(uncommitted, id, {
+      id,
+      block: known?.block ?? block,
+      ...(qc === undefined ? {} : { qc }),
+    });
   }
 
-  #commit(blocks: readonly CommittedBlock[]): WriteOutcome | undefined {
+  #commit(fresh: readonly CommittedBlock[]): void {
     const image = this.#image;
-    const fresh = ruleOnCommit(image.facts, this.#chain, blocks);
-    if ('status' in fresh) return fresh;
     for (const committed of fresh) {
       const { height, batches } = committed.block.header;
       image.set(image.committed, height, committed);
       image.set(image.heightById, committed.id, height);
       for (const { digest } of batches) {
         const known = image.batches.get(digest) ?? {};
-        if (known.committedAt === undefined) {
+        if (known.committedAt === undefined)
           image.set(image.batches, digest, { ...known, committedAt: height });
-        }
       }
-      image.advance({ tip: { height, id: committed.id } });
     }
     for (const { id, block } of image.uncommitted.values()) {
       if (block.header.height <= image.facts.tip.height) image.set(image.uncommitted, id, undefined);
     }
-    return undefined;
   }
 
-  #execute(write: ExecutionWrite): WriteOutcome | undefined {
+  #execute(write: ExecutionWrite): void {
     const image = this.#image;
-    const ruling = ruleOnExecution(image.facts, this.#chain, write);
-    if (ruling === 'known') return undefined;
-    if (ruling !== 'fresh') return ruling;
     const { height } = write.executed;
     image.set(image.executions, height, write);
     write.transactions.forEach((transaction, entry) => {
       if (!isDuplicate(transaction)) image.set(image.places, transaction.hash, { height, entry });
     });
-    image.advance({ executed: write.executed });
-    return undefined;
   }
 }
 
 const CRASHED: DeviceFailure = { status: 'failed', code: 'IO', detail: 'the disk has crashed' };
-
-function put<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
-}
 
 const byDigest = ([left]: [BatchDigest, StoredBatch], [right]: [BatchDigest, StoredBatch]): number =>
   left < right ? -1 : 1;

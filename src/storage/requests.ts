@@ -1,6 +1,6 @@
 /** Requests of the port as writes and reads of a store, and outcomes as replies. Pure but for the store's reads. */
-import type { CertifiedBlock, Height } from '../protocol/chain/types.ts';
-import type { StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
+import type { CertifiedBlock, CommitProof, Height } from '../protocol/chain/types.ts';
+import type { CommittedBlock, StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
 import type { Read, StoreReader, StoreWrite, WriteOutcome } from './store.ts';
 
 const READS = [
@@ -103,7 +103,9 @@ export function answerRead(store: StoreReader, request: ReadRequest): Read<Stora
           tag,
           blocks: blocks.map(certifiedOf),
           height,
-          ...(newest === undefined ? {} : { commitProof: newest.commitProof }),
+          ...(newest === undefined
+            ? {}
+            : { commitProof: newest.commitProof, commitProofs: proofsOf(blocks) }),
         };
       });
     }
@@ -123,6 +125,12 @@ export function answerRead(store: StoreReader, request: ReadRequest): Read<Stora
       return map(store.reputations(), (reputations) => ({ type: 'reputations.found', tag, reputations }));
   }
 }
+
+/** Neighbours that one certificate committed are read each with a copy of it. */
+const proofsOf = (blocks: readonly CommittedBlock[]): readonly CommitProof[] =>
+  blocks
+    .map(({ commitProof }) => commitProof)
+    .filter(({ blockId }, index, all) => blockId !== all[index - 1]?.blockId);
 
 const certifiedOf = ({ block, qc }: CertifiedBlock): CertifiedBlock => ({ block, qc });
 

@@ -4,7 +4,7 @@
  * genesis), docs/storage.md; CS-3, CS-6, CS-16.
  */
 
-import { sameStatement } from '../protocol/chain/canonical.ts';
+import { sameStatement, statementOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
 import type { BlockId, Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
@@ -37,8 +37,56 @@ type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
 type PlantWrite = Extract<StoreWrite, { kind: 'plant' }>;
 type RestoredWrite = Extract<StoreWrite, { kind: 'restored' }>;
 
+export type Ruling =
+  | WriteRefused
+  /** It is stored already: nothing is to be written. */
+  | { readonly status: 'known' }
+  /** To be written; from then on `facts` hold. */
+  | {
+      readonly status: 'taken';
+      readonly facts: StoreFacts;
+      /** Of a commit, the blocks that are new. */
+      readonly fresh: readonly CommittedBlock[];
+    };
+
+/** Judges a write by what the writes before it have come to. */
+export function ruleOn(facts: StoreFacts, chain: StoredChain, write: StoreWrite): Ruling {
+  const taken = (change: Partial<StoreFacts>, fresh: readonly CommittedBlock[] = []): Ruling => ({
+    status: 'taken',
+    facts: { ...facts, ...change },
+    fresh,
+  });
+  switch (write.kind) {
+    case 'record': {
+      const { record } = write;
+      return ruleOnRecord(facts, write) ?? taken({ record, recordVersion: facts.recordVersion + 1 });
+    }
+    case 'commit': {
+      const fresh = ruleOnCommit(facts, chain, write.blocks);
+      if ('status' in fresh) return fresh;
+      const newest = fresh.at(-1);
+      const tip = newest === undefined ? facts.tip : { height: newest.block.header.height, id: newest.id };
+      return taken({ tip }, fresh);
+    }
+    case 'execution': {
+      const ruling = ruleOnExecution(facts, chain, write);
+      if (ruling === 'known') return { status: 'known' };
+      return ruling === 'fresh' ? taken({ executed: write.executed }) : ruling;
+    }
+    case 'plant':
+      return ruleOnPlant(facts, write) ?? taken({ tip: { height: write.height, id: write.id } });
+    case 'restored':
+      return ruleOnRestored(facts, chain, write) ?? taken({ executed: write.executed });
+    case 'certified':
+    case 'batches':
+    case 'pruneBatches':
+    case 'reputations':
+      return { status: 'taken', facts, fresh: [] };
+  }
+}
+
 /** Undefined: it may be written, and its version is `recordVersion + 1`. */
-export function ruleOnRecord(facts: StoreFacts, write: RecordWrite): WriteRefused | undefined {
+function ruleOnRecord(facts: StoreFacts, write: RecordWrite): WriteRefused | undefined {
   const { recordVersion } = facts;
   if (write.expectedVersion !== recordVersion) {
     return conflict(`the record is at version ${recordVersion}, expected was ${write.expectedVersion}`);
@@ -48,7 +96,7 @@ export function ruleOnRecord(facts: StoreFacts, write: RecordWrite): WriteRefuse
 }
 
 /** The blocks of a commit that are new, or why it is refused as a whole. */
-export function ruleOnCommit(
+function ruleOnCommit(
   facts: StoreFacts,
   chain: StoredChain,
   blocks: readonly CommittedBlock[],
@@ -58,8 +106,8 @@ export function ruleOnCommit(
   for (const committed of blocks) {
     const { height, parentId } = committed.block.header;
     const { id } = committed;
-    if (committed.qc.blockId !== id) {
-      return fork(`block ${id} at height ${height} has a certificate of ${committed.qc.blockId}`);
+    if (!sameStatement(committed.qc, statementOf(committed.block, id))) {
+      return fork(`block ${id} at height ${height} has a certificate that states another block`);
     }
     if (height <= tip.height) {
       const known = fresh.find((block) => block.block.header.height === height)?.id;
@@ -82,7 +130,7 @@ export function ruleOnCommit(
 }
 
 /** `known`: the same outcome is stored already, as after a replay by the application (ST-5). */
-export function ruleOnExecution(
+function ruleOnExecution(
   facts: StoreFacts,
   chain: StoredChain,
   { blockId, executed }: ExecutionWrite,
@@ -110,14 +158,14 @@ export function ruleOnExecution(
 }
 
 /** Undefined: the next block to commit stands on this one (ST-11). */
-export function ruleOnPlant({ tip, executed }: StoreFacts, { height }: PlantWrite): WriteRefused | undefined {
+function ruleOnPlant({ tip, executed }: StoreFacts, { height }: PlantWrite): WriteRefused | undefined {
   if (height === GENESIS_HEIGHT) return conflict('a chain that begins at genesis is not planted');
   if (tip.height === GENESIS_HEIGHT && executed.height === GENESIS_HEIGHT) return undefined;
   return conflict(`a chain is planted in an empty store; this one has committed height ${tip.height}`);
 }
 
 /** Undefined: nothing was executed here, and the state is that after a block which is committed here (ST-11). */
-export function ruleOnRestored(
+function ruleOnRestored(
   facts: StoreFacts,
   chain: StoredChain,
   { blockId, executed }: RestoredWrite,

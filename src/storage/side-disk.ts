@@ -10,12 +10,13 @@ import { type OpenProblem, openStore } from './open.ts';
 import { type Seal, writeSeal } from './resync-seal.ts';
 import { SEGMENT_BYTES_DEFAULT, syncDirectory } from './segments.ts';
 import type { DeviceFailure, Store, StoreIdentity } from './store.ts';
+import { isMounted, MOUNTED_WORDS } from './swap-folders.ts';
 
 /** One store at a time; `detail` of a failure says what to do. */
 export interface SideDisk {
   readonly identity: StoreIdentity;
-  /** An empty store; what an earlier attempt left is deleted first. */
-  create(): Store | DeviceFailure;
+  /** An empty store; what an earlier attempt left is deleted first. @param snapshotBytes of a snapshot that is restored beside it */
+  create(snapshotBytes?: number): Store | DeviceFailure;
   /** What was written, opened anew: the one before must be closed. */
   reopen(): Store | DeviceFailure;
   /** Marks the closed store as whole; durable when this returns. */
@@ -40,6 +41,8 @@ export interface SideFolderOptions {
 
 /** Room that must be left beside the new chain, for the running one. @unit bytes @source chosen: minutes of a busy chain */
 export const FREE_BYTES_LEFT = 64 * 1_048_576;
+/** What an application takes of a disk for each byte of its snapshot. @unit ratio @source chosen: its state, and the log of its writing */
+const SNAPSHOT_ROOM = 2;
 
 export function sideFolder(options: SideFolderOptions): SideDisk {
   const { identity, dir, data, segmentBytes = SEGMENT_BYTES_DEFAULT, freeBytes = freeAt } = options;
@@ -66,10 +69,11 @@ export function sideFolder(options: SideFolderOptions): SideDisk {
   };
   return {
     identity,
-    create: () =>
+    create: (snapshotBytes = 0) =>
       tried(() => {
         remove();
-        return roomProblem(parent, data, freeBytes) ?? open();
+        const needed = bytesUnder(data) + SNAPSHOT_ROOM * snapshotBytes + FREE_BYTES_LEFT;
+        return mountProblem(data) ?? roomProblem(parent, needed, freeBytes) ?? open();
       }),
     reopen: () => tried(open),
     seal: (height, id) =>
@@ -127,14 +131,17 @@ const failed = ({ code, path, detail }: OpenProblem): DeviceFailure => ({
   detail: `${path}: ${detail}`,
 });
 
+/** Found before the download, and not at the start after it. */
+const mountProblem = (data: string): DeviceFailure | undefined =>
+  isMounted(data) ? { status: 'failed', code: 'IO', detail: `${data}: ${MOUNTED_WORDS}` } : undefined;
+
 function roomProblem(
   parent: string,
-  data: string,
+  needed: number,
   freeBytes: (path: string) => number | undefined,
 ): DeviceFailure | undefined {
   const free = freeBytes(parent);
   if (free === undefined) return undefined;
-  const needed = bytesUnder(data) + FREE_BYTES_LEFT;
   if (free >= needed) return undefined;
   const [has, needs] = [free, needed].map((bytes) => Math.ceil(bytes / 1_048_576));
   return {

@@ -76,7 +76,7 @@ export function sideStoreLogic({ disk, onFailure }: SideStoreOptions): BoundaryL
       const { outcome, to } = answered;
       const failed = 'status' in outcome;
       const reply: SideStoreReply = failed
-        ? { type: 'side.failed', tag: to.tag, code: outcome.code, detail: outcome.detail }
+        ? { type: 'side.failed', tag: to.tag, code: outcome.code, detail: adviceOn(outcome) }
         : outcome;
       if (reply.type === 'side.failed') onFailure?.(reply);
       context.tell(to.replyTo, reply);
@@ -124,9 +124,15 @@ function handled(disk: SideDisk, context: Context, message: SideStoreRequest | C
   }
 }
 
-function open(disk: SideDisk, context: Context, { tag }: Asked): SideStoreReply | DeviceFailure {
+type OpenRequest = Extract<SideStoreRequest, { type: 'side.openRequested' }>;
+
+function open(
+  disk: SideDisk,
+  context: Context,
+  { tag, snapshotBytes }: OpenRequest,
+): SideStoreReply | DeviceFailure {
   close(context.state);
-  const store = disk.create();
+  const store = disk.create(snapshotBytes);
   if ('status' in store) return store;
   const root = { height: GENESIS_HEIGHT, id: genesisBlockId(disk.identity, FIRST_EPOCH) };
   context.state.side = { status: 'open', store, root };
@@ -251,6 +257,12 @@ function close(state: SideState): void {
   if (state.side.status !== 'closed') state.side.store.close();
   state.side = { status: 'closed' };
 }
+
+/** A disk that fills is mended by its operator. */
+const adviceOn = ({ code, detail }: DeviceFailure): string =>
+  code === 'FULL' && !detail.includes('make room')
+    ? `${detail}: make room on that disk, then ask again`
+    : detail;
 
 const corrupt = (detail: string): DeviceFailure => ({ status: 'failed', code: 'CORRUPT', detail });
 

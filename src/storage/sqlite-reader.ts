@@ -2,17 +2,11 @@
  * Reads of the store on disk. Every row is checked against its CRC-32 before it is believed (ST-6). Boundary: disk.
  * Rules ST-6, ST-8, docs/storage.md.
  */
-import { equalBytes, toHex } from '../base/bytes.ts';
+import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { genesisBlockId, genesisCertificate } from '../protocol/chain/canonical.ts';
 import { FIRST_EPOCH, GENESIS_HEIGHT, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
-import {
-  digestBytes,
-  parseBatchDigest,
-  parseBlockId,
-  parseDigest,
-  parseHeight,
-} from '../protocol/chain/parse.ts';
+import { digestBytes, parseBatchDigest, parseBlockId, parseDigest } from '../protocol/chain/parse.ts';
 import type {
   BatchDigest,
   Block,
@@ -27,8 +21,9 @@ import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock } from './ancestry.ts';
+import { blockIdIn, committedOf, heightOf, parsed, uncommittedOf } from './block-rows.ts';
 import { DamagedData, verifyRow } from './checksum.ts';
-import { decodeBlock, decodeCommitted, decodeQc, decodeRecord } from './codec.ts';
+import { decodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
 import { readReputations } from './reputations.ts';
 import {
@@ -40,7 +35,7 @@ import {
   spanRows,
   tableBytes,
 } from './results.ts';
-import { blobOf, integerOf, locationOf, type Row } from './rows.ts';
+import { blobOf, integerOf, locationOf } from './rows.ts';
 import type { Tip } from './rulings.ts';
 import type { Location } from './segments.ts';
 import type { Statements } from './statements.ts';
@@ -171,7 +166,7 @@ export class SqliteReader implements StoreReader {
 
   blockWithAncestors(id: BlockId, ancestors: number): Read<readonly CertifiedBlock[]> {
     return this.#read(`block ${id}`, () =>
-      ancestry(id, ancestors, (wanted) => this.#held(wanted), this.readRecord().record.highQC),
+      ancestry(id, ancestors, (wanted) => this.#held(wanted), this.#certificatesAbove(id)),
     );
   }
 
@@ -321,6 +316,14 @@ export class SqliteReader implements StoreReader {
     return row === undefined ? this.#committedById(id) : uncommittedOf(row);
   }
 
+  /** Lazily: most often the first one is the one. */
+  *#certificatesAbove(id: BlockId): Generator<QuorumCertificate> {
+    yield this.readRecord().record.highQC;
+    const row = this.sql.uncommittedById.get(digestBytes(id));
+    if (row === undefined) return;
+    for (const child of this.sql.uncommitted.iterate(heightOf(row))) yield uncommittedOf(child).block.qc;
+  }
+
   // Only what joins the committed chain: parents first, each one's parent before it.
   #uncommittedAbove(tip: Tip): readonly Block[] {
     const joined = new Set<BlockId>([tip.id]);
@@ -378,46 +381,4 @@ export const genesisRecord = (identity: StoreIdentity): SafetyRecord => ({
 });
 
 export const recordKey = (version: number): string => `record/${version}`;
-export const committedKey = (height: number, idHex: string): string => `committed/${height}/${idHex}`;
-export const uncommittedKey = (idHex: string): string => `uncommitted/${idHex}`;
-export const certificateKey = (idHex: string): string => `certificate/${idHex}`;
 export const executionKey = (height: number, idHex: string): string => `execution/${height}/${idHex}`;
-
-function committedOf(row: Row): CommittedBlock {
-  const height = integerOf(row, 'height');
-  const id = blobOf(row, 'id');
-  const body = blobOf(row, 'body');
-  const where = `committed_blocks, height ${height}`;
-  verifyRow(where, committedKey(height, toHex(id)), body, integerOf(row, 'crc'));
-  const committed = decodeCommitted(body, where);
-  if (committed.block.header.height !== height || !equalBytes(digestBytes(committed.id), id)) {
-    throw new DamagedData(`${where}: the row holds block ${committed.id}`);
-  }
-  return committed;
-}
-
-function uncommittedOf(row: Row): HeldBlock {
-  const id = blockIdIn(row, 'id', 'uncommitted_blocks.id');
-  const body = blobOf(row, 'body');
-  const where = `uncommitted_blocks, ${id}`;
-  verifyRow(where, uncommittedKey(id), body, integerOf(row, 'crc'));
-  const block = decodeBlock(body, where);
-  const qc = certificateOf(row, id, where);
-  return { id, block, ...(qc === undefined ? {} : { qc }) };
-}
-
-function certificateOf(row: Row, id: BlockId, where: string): QuorumCertificate | undefined {
-  if (row['qc'] === null) return undefined;
-  const body = blobOf(row, 'qc');
-  verifyRow(`${where}, certificate`, certificateKey(id), body, integerOf(row, 'qc_crc'));
-  return decodeQc(body, where);
-}
-
-const heightOf = (row: Row, column = 'height'): Height => parsed(parseHeight(row[column]), column);
-const blockIdIn = (row: Row, column: string, where: string): BlockId =>
-  parsed(parseBlockId(toHex(blobOf(row, column))), where);
-
-function parsed<Value>(value: Value | 'malformed', where: string): Value {
-  if (value === 'malformed') throw new DamagedData(`${where} is malformed`);
-  return value;
-}

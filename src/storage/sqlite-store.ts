@@ -9,31 +9,17 @@ import { invariant } from '../base/invariant.ts';
 import { blockIdOf } from '../protocol/chain/canonical.ts';
 import { digestBytes } from '../protocol/chain/parse.ts';
 import type { BatchDigest, Block, BlockId, Height, QuorumCertificate } from '../protocol/chain/types.ts';
+import type { CommittedBlock } from '../protocol/ports/storage.ts';
+import { certificateKey, committedKey, uncommittedKey } from './block-rows.ts';
 import { rowChecksum } from './checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
 import { writeReputations } from './reputations.ts';
 import { encodeResults, isDuplicate, prefixOf } from './results.ts';
 import { locationOf } from './rows.ts';
-import {
-  ruleOnCommit,
-  ruleOnExecution,
-  ruleOnPlant,
-  ruleOnRecord,
-  ruleOnRestored,
-  type StoredChain,
-  type StoreFacts,
-} from './rulings.ts';
+import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
 import type { SegmentTail } from './segments.ts';
-import {
-  certificateKey,
-  committedKey,
-  executionKey,
-  type ReaderParts,
-  recordKey,
-  SqliteReader,
-  uncommittedKey,
-} from './sqlite-reader.ts';
+import { executionKey, type ReaderParts, recordKey, SqliteReader } from './sqlite-reader.ts';
 import type { DeviceFailure, StageResult, Store, StoreWrite, SyncResult, WriteOutcome } from './store.ts';
 import { RUN_ENTRIES } from './transaction-index.ts';
 import type { Witness } from './witness.ts';
@@ -151,60 +137,61 @@ export class SqliteStore extends SqliteReader implements Store {
   }
 
   #write(write: StoreWrite): WriteOutcome {
-    const refused = this.#tryWrite(write);
-    if (refused !== undefined) return refused;
+    const ruling = ruleOn(this.#facts, this.#chain, write);
+    if (ruling.status === 'refused') return ruling;
+    if (ruling.status === 'taken') {
+      this.#facts = ruling.facts;
+      this.#apply(write, ruling.fresh);
+    }
     return { status: 'staged', version: this.#facts.recordVersion, height: this.#facts.tip.height };
   }
 
-  #tryWrite(write: StoreWrite): WriteOutcome | undefined {
+  #apply(write: StoreWrite, fresh: readonly CommittedBlock[]): void {
     switch (write.kind) {
       case 'record':
-        return this.#writeRecord(write);
+        this.#writeRecord(write);
+        return;
       case 'certified':
-        for (const { block, qc } of write.blocks) this.#putUncommitted(qc.blockId, block, qc);
-        return undefined;
+        for (const { block, qc } of write.blocks) this.#putUncommitted(block, qc);
+        return;
       case 'commit':
-        return this.#writeCommit(write);
+        this.#writeCommit(fresh);
+        return;
       case 'batches':
         for (const { digest, bytes } of write.batches) {
           if (this.batchLocation(digest) !== undefined) continue;
           const { segment, offset, length, crc } = this.values.append(bytes);
           this.sql.putBatch.run(digestBytes(digest), segment, offset, length, crc);
         }
-        return undefined;
+        return;
       case 'pruneBatches':
         for (const digest of write.digests) this.#forgetBatch(digest);
-        return undefined;
+        return;
       case 'execution':
-        return this.#writeExecution(write);
-      case 'plant': {
-        const refused = ruleOnPlant(this.#facts, write);
-        if (refused !== undefined) return refused;
-        this.#facts = { ...this.#facts, tip: { height: write.height, id: write.id } };
-        return undefined;
-      }
+        this.#writeExecution(write);
+        return;
+      case 'plant':
+        return;
       case 'restored':
-        return this.#writeRestored(write);
+        this.#writeRestored(write);
+        return;
       case 'reputations':
         writeReputations(this.sql, write.reputations);
-        return undefined;
+        return;
     }
   }
 
-  #writeRecord(write: Extract<StoreWrite, { kind: 'record' }>): WriteOutcome | undefined {
-    const refused = ruleOnRecord(this.#facts, write);
-    if (refused !== undefined) return refused;
-    const version = this.#facts.recordVersion + 1;
+  #writeRecord(write: Extract<StoreWrite, { kind: 'record' }>): void {
+    const version = this.#facts.recordVersion;
     const body = encodeRecord(write.record);
     this.sql.putRecord.run(version, body, rowChecksum(recordKey(version), body));
-    if (write.block !== undefined) this.#putUncommitted(blockIdOf(this.identity, write.block), write.block);
-    this.#facts = { ...this.#facts, record: write.record, recordVersion: version };
-    return undefined;
+    if (write.block !== undefined) this.#putUncommitted(write.block);
   }
 
-  #putUncommitted(id: BlockId, block: Block, qc?: QuorumCertificate): void {
+  #putUncommitted(block: Block, qc?: QuorumCertificate): void {
     const { height, round } = block.header;
     if (height <= this.#facts.tip.height) return;
+    const id = blockIdOf(this.identity, block);
     const body = encodeBlock(block);
     const certificate = qc === undefined ? null : encodeQc(qc);
     this.sql.putUncommitted.run(
@@ -218,20 +205,16 @@ export class SqliteStore extends SqliteReader implements Store {
     );
   }
 
-  #writeCommit({ blocks }: Extract<StoreWrite, { kind: 'commit' }>): WriteOutcome | undefined {
-    const fresh = ruleOnCommit(this.#facts, this.#chain, blocks);
-    if ('status' in fresh) return fresh;
+  #writeCommit(fresh: readonly CommittedBlock[]): void {
     for (const committed of fresh) {
       const { height, batches } = committed.block.header;
       const body = encodeCommitted(committed);
       const id = digestBytes(committed.id);
       this.sql.putCommitted.run(height, id, body, rowChecksum(committedKey(height, toHex(id)), body));
       for (const { digest } of batches) this.sql.markCommitted.run(digestBytes(digest), height);
-      this.#facts = { ...this.#facts, tip: { height, id: committed.id } };
       this.#rememberId(height, committed.id);
     }
     if (fresh.length > 0) this.sql.pruneUncommitted.run(this.#facts.tip.height);
-    return undefined;
   }
 
   #rememberId(height: Height, id: BlockId): void {
@@ -249,10 +232,7 @@ export class SqliteStore extends SqliteReader implements Store {
     if (location !== undefined) this.values.forget(location);
   }
 
-  #writeExecution(write: Extract<StoreWrite, { kind: 'execution' }>): WriteOutcome | undefined {
-    const ruling = ruleOnExecution(this.#facts, this.#chain, write);
-    if (ruling === 'known') return undefined;
-    if (ruling !== 'fresh') return ruling;
+  #writeExecution(write: Extract<StoreWrite, { kind: 'execution' }>): void {
     const { blockId, executed, transactions, events } = write;
     const { height, appHash } = executed;
     const empty = transactions.length === 0 && events.length === 0;
@@ -278,19 +258,13 @@ export class SqliteStore extends SqliteReader implements Store {
       this.#writeRun(height);
     });
     if (split || this.transactionTail.count >= RUN_ENTRIES) this.#writeRun(height);
-    this.#facts = { ...this.#facts, executed };
-    return undefined;
   }
 
-  #writeRestored({ blockId, executed }: Extract<StoreWrite, { kind: 'restored' }>): WriteOutcome | undefined {
-    const refused = ruleOnRestored(this.#facts, this.#chain, { kind: 'restored', blockId, executed });
-    if (refused !== undefined) return refused;
+  #writeRestored({ blockId, executed }: Extract<StoreWrite, { kind: 'restored' }>): void {
     const hash = digestBytes(executed.appHash);
     const checksum = rowChecksum(executionKey(executed.height, blockId), hash);
     const nowhere = [null, null, null, null] as const;
     this.sql.putExecution.run(executed.height, digestBytes(blockId), hash, checksum, 0, ...nowhere);
-    this.#facts = { ...this.#facts, executed };
-    return undefined;
   }
 
   #writeRun(lastHeight: Height): void {

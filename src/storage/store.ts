@@ -19,6 +19,7 @@ import type {
   CommittedBlock,
   ExecutedTransaction,
   Recovered,
+  UncommittedBlock,
 } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 
@@ -45,7 +46,8 @@ export type StoreWrite =
       readonly expectedVersion: number;
       readonly block?: Block;
     }
-  | { readonly kind: 'certified'; readonly blocks: readonly CertifiedBlock[] }
+  /** What is held of a block stays; a certificate joins it where there was none. */
+  | { readonly kind: 'certified'; readonly blocks: readonly UncommittedBlock[] }
   /** Oldest first, gapless; those already committed are passed over (ST-4). */
   | { readonly kind: 'commit'; readonly blocks: readonly CommittedBlock[] }
   | { readonly kind: 'batches'; readonly batches: readonly BatchBytes[] }
@@ -158,7 +160,7 @@ export interface StoreReader {
   committedBlock(id: BlockId): Read<CommittedBlock | undefined>;
   /** Committed blocks from a height; stops before `bytesMax` is passed, but gives one at least. */
   blocksFrom(from: Height, limit: number, bytesMax: number): Read<BlockRange>;
-  /** Parents first, the block itself last; blocks whose own certificate is not held are left out. */
+  /** Parents first, the block itself last; blocks of which no certificate is held, their own or in a child, are left out. */
   blockWithAncestors(id: BlockId, ancestors: number): Read<readonly CertifiedBlock[]>;
   batches(digests: readonly BatchDigest[]): Read<BatchesFound>;
   /** From above `after`; stops before `bytesMax` is passed, but gives one at least. */

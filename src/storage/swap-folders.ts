@@ -2,14 +2,22 @@
  * The folders of a home between which a chain is swapped, and the steps that move them. Boundary: disk.
  * Rule SY-9, docs/protocol/sync.md; ST-10, docs/storage.md.
  */
-import { existsSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, lstatSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type WallTime, wallTime } from '../base/units.ts';
 import { type KeptRecord, keepRecord } from './kept-record.ts';
 import { DATABASE_FILE } from './open.ts';
 import { copyReputations } from './reputation-copies.ts';
 import { readSeal, type Seal } from './resync-seal.ts';
 import { syncDirectory } from './segments.ts';
+
+/** Where the system says EBUSY or EXDEV of a rename. */
+export const MOUNTED_WORDS =
+  'a folder that is mounted by itself gives its place to no other: mount the home instead of its data folder';
+
+/** A file system of its own: it cannot be renamed. A link can. */
+export const isMounted = (dir: string): boolean =>
+  existsSync(dir) && lstatSync(dir).dev !== lstatSync(dirname(dir)).dev;
 
 /** Of a home; `HomePaths` is one. */
 export interface SwapPaths {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { wallTime } from '../../src/base/units.ts';
 import { SYNC } from '../../src/cli/shapes.ts';
+import { homePaths } from '../../src/node/config/home.ts';
 import { keepForkEvidence } from '../../src/storage/fork-evidence.ts';
 import { eventually } from './support/local-network.ts';
 import { newestSafetyRecord } from './support/safety-record.ts';
@@ -214,7 +215,7 @@ describe('a home with the evidence of a fork', () => {
     await network.stop(JOINER);
     const voted = lastVotedRound();
     expect(voted).toBeGreaterThan(BLOCKS);
-    keepForkEvidence(home, { detail: 'two proofs for height 7', at: wallTime(Date.now()) });
+    keepForkEvidence(homePaths(home), { detail: 'two proofs for height 7', at: wallTime(Date.now()) });
 
     network.start(JOINER);
     await reaches(Number(first) + 5);

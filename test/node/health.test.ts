@@ -73,6 +73,15 @@ describe('a node is ready', () => {
     expect(reasonsAgainst({ ...WELL, sync: undefined })).toEqual([]);
   });
 
+  it('catching up for its readers on a fork, and far behind with nobody to fetch from (SY-5)', () => {
+    expect(isCatchingUp({ ...WELL, sync: { kind: 'Critical', reason: 'Fork detected!' } })).toBe(true);
+    for (const sync of [
+      { kind: 'SmallGap', gap: 5 },
+      { kind: 'Unknown', reason: 'joining' },
+    ] as const)
+      expect(isCatchingUp({ ...WELL, sync })).toBe(false);
+  });
+
   it('in sync only where the application is: not far behind, not behind for good, not while it fetches', () => {
     expect(isCatchingUp({ ...WELL, fetching: true })).toBe(true);
     expect(isCatchingUp({ ...WELL, executedHeight: late })).toBe(true);

@@ -186,6 +186,24 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
       expect(found(store.latest()).committed).toBe(2);
     });
 
+    it('commits no block with a certificate that states anything else than that block', () => {
+      const [first, second] = chain(2);
+      if (first === undefined || second === undefined) throw new Error('two blocks');
+      write(store, commit(first));
+      for (const change of [
+        { parentId: second.id },
+        { parentRound: round(7) },
+        { height: height(9) },
+        { round: round(9) },
+        { epoch: epoch(1) },
+        { blockId: first.id },
+      ]) {
+        const lying = { ...second, qc: { ...second.qc, ...change } };
+        expect(codes(write(store, commit(lying))), JSON.stringify(change)).toEqual(['FORK']);
+      }
+      expect(codes(write(store, commit(second)))).toEqual(['staged']);
+    });
+
     it('refuses a group as a whole where one of its blocks does not join, and keeps the rest of the group', () => {
       const [first, second, , fourth] = chain(4);
       if (first === undefined || second === undefined || fourth === undefined) throw new Error('four blocks');
@@ -233,6 +251,46 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
       write(store, { kind: 'certified', blocks: [certified(fourth)] });
       expect(found(store.blockWithAncestors(fourth.id, 0))).toEqual([certified(fourth)]);
       expect(found(store.blockWithAncestors(child(fourth).id, 3))).toEqual([]);
+    });
+
+    it('keeps what it holds of an uncommitted block, and takes the first certificate that comes of it (SY-8)', () => {
+      const [first, second] = chain(2);
+      if (!first || !second) throw new Error('two blocks');
+      const other = (qc: typeof first.qc) => ({ ...qc, signature: new Uint8Array(96).fill(7) });
+      const bodies = [second.block, { ...second.block, qc: other(first.qc) }];
+      for (const [body, rival] of [bodies, bodies.toReversed()]) {
+        if (body === undefined || rival === undefined) throw new Error('two bodies');
+        const own = makeDisk();
+        const held = own.open();
+        const last = () => found(held.blockWithAncestors(second.id, 0));
+        write(held, { kind: 'certified', blocks: [{ block: body }] });
+        expect(last(), 'nothing certifies it yet').toEqual([]);
+        write(held, { kind: 'certified', blocks: [{ block: rival }] }, record(votedFor(second), 0, rival));
+        write(held, { kind: 'certified', blocks: [{ block: rival, qc: second.qc }] });
+        expect(last()).toEqual([{ block: body, qc: second.qc }]);
+        write(held, { kind: 'certified', blocks: [{ block: rival, qc: other(second.qc) }, { block: body }] });
+        expect(last()).toEqual([{ block: body, qc: second.qc }]);
+        expect(found(held.recover()).blocks).toEqual([]);
+        write(held, { kind: 'certified', blocks: [{ block: first.block, qc: first.qc }] });
+        expect(found(held.recover()).blocks).toEqual([first.block, body]);
+        own.remove();
+      }
+    });
+
+    it('finds the certificate of a block by its id in the lowest child that is held, where it has none of its own (CS-12)', () => {
+      const [first, second] = chain(2);
+      if (!first || !second) throw new Error('two blocks');
+      const late = child(first, { round: 9 });
+      const otherwise = { ...late.block, qc: { ...first.qc, signers: Uint8Array.of(0b0111) } };
+      write(store, { kind: 'certified', blocks: [{ block: otherwise }, { block: first.block }] });
+      expect(found(store.blockWithAncestors(first.id, 4))).toEqual([
+        { block: first.block, qc: otherwise.qc },
+      ]);
+      write(store, { kind: 'certified', blocks: [{ block: second.block }] });
+      expect(found(reopen().blockWithAncestors(first.id, 4))).toEqual([{ block: first.block, qc: first.qc }]);
+      expect(found(store.blockWithAncestors(second.id, 4)), 'its ancestor alone').toEqual([
+        { block: first.block, qc: first.qc },
+      ]);
     });
   });
 

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { committedKey } from '../../src/storage/block-rows.ts';
 import { rowChecksum } from '../../src/storage/checksum.ts';
 import { encodeCommitted, encodeRecord } from '../../src/storage/codec.ts';
 import { MIGRATIONS, migrate, SCHEMA_VERSION, schemaVersion } from '../../src/storage/migrations.ts';
 import { DATABASE_FILE } from '../../src/storage/open.ts';
-import { committedKey, recordKey } from '../../src/storage/sqlite-reader.ts';
+import { recordKey } from '../../src/storage/sqlite-reader.ts';
 import {
   batch,
   chain,

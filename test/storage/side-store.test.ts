@@ -254,7 +254,9 @@ describe('the side store and a device that refuses', () => {
     const running = opened(data);
     write(running, { kind: 'commit', blocks: blocks.slice(0, 3).map(committed) });
     const { ask } = harness(disk);
-    expect(ask(openIt, append(blocks)).at(-1)).toEqual(failed('FULL', /full/));
+    expect(ask(openIt, append(blocks)).at(-1)).toEqual(
+      failed('FULL', /chain\.db: .*full.*: make room on that disk, then ask again$/),
+    );
     expect(ask(discardIt)).toEqual([{ type: 'side.discarded', tag: 7 }]);
     expect(existsSync(dir)).toBe(false);
     expect(readdirSync(root)).toEqual(['data']);
@@ -272,6 +274,8 @@ describe('the side store and a device that refuses', () => {
     expect(existsSync(dir)).toBe(false);
     free += 5 * 1_048_576;
     expect(ask(openIt)).toEqual([{ type: 'side.opened', tag: 7 }]);
+    const withSnapshot = { ...openIt, snapshotBytes: 100 * 1_048_576 };
+    expect(ask(withSnapshot), 'SY-10').toEqual([failed('FULL', /about 26[78] MiB: make room/)]);
     running.close();
   });
 

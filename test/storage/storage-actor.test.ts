@@ -249,6 +249,7 @@ describe.each([
       blocks: [certified],
       height: 1,
       commitProof: committed(block).commitProof,
+      commitProofs: [committed(block).commitProof],
     });
     expect(read({ type: 'blocks.requested', ...base, from: height(2), limit: 9, bytesMax: 1e9 })).toEqual({
       type: 'blocks.found',

@@ -78,8 +78,11 @@ export function newHome(parent = mkdtempSync(join(tmpdir(), 'althing-swap-'))): 
 }
 
 /** Whole and sealed, as the actor of the side store leaves it. */
-export function sealSide({ resyncData, data }: SwapPaths, identity = IDENTITY): void {
-  const disk = sideFolder({ identity, dir: resyncData, data, segmentBytes: 65_536 });
+export function sealSide(
+  { resyncData, data }: SwapPaths,
+  identity = IDENTITY,
+  disk = sideFolder({ identity, dir: resyncData, data, segmentBytes: 65_536 }),
+): void {
   const store = disk.create();
   if ('status' in store) throw new Error(store.detail);
   const bytes = batch('new', 10_000);

@@ -50,6 +50,7 @@ async function showStatus(options: TargetOptions): Promise<void> {
 
 /** As `/readyz`, up to a small gap. What is on this disk may be whole while the network is elsewhere. */
 function inSyncText(isCatchingUp: boolean, kind: Sync['status']['kind']): string {
+  if (kind === 'Critical') return pc.red('no');
   if (isCatchingUp) return pc.yellow('catching up');
   if (kind === 'Unknown') return pc.yellow('unknown');
   return kind === 'InSync' || kind === 'SmallGap' ? pc.green('yes') : pc.red('no');

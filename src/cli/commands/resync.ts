@@ -73,6 +73,7 @@ async function resync(options: ResyncOptions): Promise<void> {
   output.note(plainText(`${node.moniker} of ${node.network} is at height ${chain.latest_block_height}`));
   output.note((await readSync(target)).health);
   await confirm('resync', options);
+  output.note('the node is asked; Ctrl-C ends this command alone, never what the node does');
   const { checkpoint } = options;
   const answer = await callRpc(
     target,

@@ -319,10 +319,11 @@ export function takeFetched(
     (now) => ({ live: now, effects: higher }),
     (now) => settle(context, insertCandidates(now), clock),
     (now) => {
-      // As the tree has them: what no id covers is not the sender's to say.
-      const held = blocks.flatMap(({ qc }) => {
-        const node = now.tree.blocks.get(qc.blockId);
-        return node === undefined ? [] : [{ block: node.block, qc }];
+      // As the tree has them: neither what no id covers is the sender's to say, nor a certificate that nobody verified.
+      const held = blocks.flatMap(({ qc: { blockId } }) => {
+        const node = now.tree.blocks.get(blockId);
+        const qc = now.tree.certificates.get(blockId);
+        return node === undefined ? [] : [{ block: node.block, ...(qc === undefined ? {} : { qc }) }];
       });
       const kept = held.length === 0 ? [] : [toStorage(context, { type: 'blocks.certified', blocks: held })];
       return { live: now, effects: kept };

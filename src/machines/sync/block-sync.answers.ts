@@ -3,9 +3,11 @@
  * used where they help. Pure. Rules SY-3, SY-8; CS-12, docs/protocol/sync.md.
  */
 import { millis, monotonic } from '../../base/units.ts';
-import { heightPlus, previousHeight } from '../../protocol/chain/ordinals.ts';
+import { heightPlus, maxHeight, previousHeight } from '../../protocol/chain/ordinals.ts';
 import type { Height } from '../../protocol/chain/types.ts';
 import type { StateSyncReply } from '../../protocol/ports/sync.ts';
+import type { SegmentFault } from '../../protocol/sync/faults.ts';
+import { isAmple } from '../../protocol/sync/patience.ts';
 import {
   checkDescent,
   joined,
@@ -26,9 +28,10 @@ import {
   isHeld,
   newBatch,
   triedWith,
+  usualWith,
   without,
 } from '../../protocol/sync/window.ts';
-import { askAgain, heightOf } from './block-sync.asking.ts';
+import { askAgain, heightOf, limitOf } from './block-sync.asking.ts';
 import {
   type BlockSyncContext,
   type Clock,
@@ -97,10 +100,15 @@ function olderTarget(context: BlockSyncContext, { blocks }: Answer): Batch | und
 /** A peer has less than was asked for: the rest may be certified only, and is asked for by id (CS-12). */
 function noteCeiling(context: BlockSyncContext, need: Climb | Descent, height: Height): BlockSyncContext {
   if (need.by === 'id' || context.wanted === undefined || height >= need.to) return context;
-  // Who is behind us says nothing of what others have.
-  if (height < floorOf(context)) return context;
+  // Who is behind us says nothing of what others have; what a claim has proved, somebody has committed (SY-3).
+  if (height < floorOf(context) || need.to <= provedUpTo(context)) return context;
   return { ...context, ceiling: height };
 }
+
+const provedUpTo = ({ askers, tip }: BlockSyncContext): Height =>
+  askers
+    .map(({ target }) => (target.kind === 'proved' ? target.tip.height : tip.height))
+    .reduce(maxHeight, tip.height);
 
 function takeClimb(
   context: BlockSyncContext,
@@ -115,21 +123,36 @@ function takeClimb(
   const check = verifySegment(context, question, { blocks, batches });
   const judged = { ...context, verified: check.verified };
   if (check.status === 'refused') return refused(judged, batch, answer, check.code, clock);
+  if (check.status === 'notUnderstood') return inVain(judged, batch, answer, clock);
   const { segment } = check;
-  const rest: readonly Batch[] =
-    segment.to >= need.to
-      ? []
-      : [
-          newBatch(
-            judged.tag + 1,
-            { by: 'height', from: heightPlus(segment.to, 1), to: need.to },
-            height <= segment.to ? [peer] : [],
-          ),
-        ];
-  const taken = noteCeiling({ ...judged, tag: judged.tag + rest.length }, need, height);
+  const hasMore = height > segment.to;
+  const isGood = isAmple(segment.bytes, segment.to >= need.to || !hasMore);
+  const left: Climb = { by: 'height', from: heightPlus(segment.to, 1), to: need.to };
+  const asked = isGood && hasMore ? batch : { ...batch, tried: triedWith(batch.tried, peer) };
+  const rest = segment.to >= need.to ? [] : [remainder(asked, judged.tag + 1, left, isGood)];
+  const usualMs = isGood ? usualAfter(judged, batch, answer, clock) : judged.usualMs;
+  const taken = noteCeiling({ ...judged, usualMs, tag: judged.tag + rest.length }, need, height);
   return chained(rest.reduce(withBatch, taken), (now) =>
-    landed(now, batch, { segment, answer, fresh: segment }, clock),
+    landed(now, batch, { segment, answer, fresh: segment, isGood }, clock),
   );
+}
+
+/** What comes late says nothing of how long an answer takes. */
+const usualAfter = ({ usualMs }: BlockSyncContext, batch: Batch, { tag }: Answer, { now }: Clock) =>
+  isDownloading(batch) && batch.flight.tag === tag ? usualWith(usualMs, now - batch.flight.askedAt) : usualMs;
+
+/** What an answer left of its batch, which has waited since before unless the answer was ample: no trickle puts off the hurry of SY-8. */
+function remainder(
+  { tried, askedAt, waitsSince }: Batch,
+  key: number,
+  need: Climb | Descent,
+  isGood: boolean,
+): Batch {
+  return {
+    ...newBatch(key, need, tried),
+    ...(askedAt === undefined ? {} : { askedAt }),
+    ...(isGood || waitsSince === undefined ? {} : { waitsSince }),
+  };
 }
 
 function takeDescent(
@@ -143,30 +166,43 @@ function takeDescent(
   const question = { id: need.id, limit: DESCENT_BLOCKS };
   const check = checkDescent(context.epoch, question, { blocks, batches });
   if (check.status === 'refused') return refused(context, batch, answer, check.code, clock);
+  if (check.status === 'notUnderstood') return inVain(context, batch, answer, clock);
   const links = need.upper === undefined ? check.links : joined(check.links, need.upper);
   const below = { height: previousHeight(links.from), id: links.parentId };
   const reaches = below.height <= floorOf(context) || isHeld(context.window, context.tip, below);
   if (reaches) {
     const { segment, verified } = proven(context, links, need.vouchers);
-    return landed({ ...context, verified }, batch, { segment, answer, fresh: check.links }, clock);
+    const landing = { segment, answer, fresh: check.links, isGood: true };
+    return landed({ ...context, verified }, batch, landing, clock);
   }
   const freed = closed(context, batch, answer, clock);
   const { bytes } = check.links;
+  const isGood = isAmple(bytes, blocks.length >= limitOf(context, need));
   const noted = counting(freed.context, { blocksFetched: blocks.length, bytesFetched: bytes });
-  const effects = [...freed.effects, judging(context, peer, 'good')];
+  const effects = isGood ? [...freed.effects, judging(context, peer, 'good')] : freed.effects;
   if (links.blocks.length > DESCENT_BLOCKS_MAX || links.bytes > HELD_BYTES_MAX) {
     return { context: { ...noted, window: without(noted.window, batch.key), ceiling: undefined }, effects };
   }
   const lower: Descent = { ...need, ...below, upper: links };
-  const next = { ...newBatch(batch.key, lower), askedAt: batch.askedAt ?? clock.now };
+  const tried = isGood ? batch.tried : triedWith(batch.tried, peer);
+  const next = remainder({ ...batch, tried }, batch.key, lower, isGood);
   return { context: withBatch(noted, next), effects };
+}
+
+interface Landing {
+  readonly segment: Segment;
+  readonly answer: Answer;
+  /** What came with this answer. */
+  readonly fresh: Links;
+  /** As much as its giver could give: it is praised. */
+  readonly isGood: boolean;
 }
 
 /** Verified: it waits for its bytes to be saved, and for its turn. */
 function landed(
   context: BlockSyncContext,
   batch: Batch,
-  { segment, answer, fresh }: { readonly segment: Segment; readonly answer: Answer; readonly fresh: Links },
+  { segment, answer, fresh, isGood }: Landing,
   clock: Clock,
 ): Stepped {
   const freed = closed(context, batch, answer, clock);
@@ -182,12 +218,13 @@ function landed(
     segment,
     giver: need.by === 'id' && need.bridge !== undefined ? need.bridge.giver : answer.peer,
     answeredAt: clock.now,
-    saving: segment.batches.length === 0 ? { status: 'saved' } : { status: 'due', at: clock.now },
+    saving:
+      segment.batches.length === 0 ? { status: 'saved' } : { status: 'due', at: clock.now, unanswered: 0 },
   };
   const more = { blocksFetched: fresh.blocks.length, bytesFetched: fresh.bytes };
   return {
     context: withBatch(counting(freed.context, more), verifying),
-    effects: [...freed.effects, judging(context, answer.peer, 'good')],
+    effects: isGood ? [...freed.effects, judging(context, answer.peer, 'good')] : freed.effects,
   };
 }
 
@@ -196,7 +233,7 @@ function refused(
   context: BlockSyncContext,
   batch: Batch,
   answer: Answer,
-  code: string,
+  code: SegmentFault,
   clock: Clock,
 ): Stepped {
   return chained(

@@ -2,7 +2,7 @@
  * How verified batches reach the chain: their bytes are saved, they are told to round-manager in order of height, and they
  * are kept until it says that they are durable (seed 001: catchUpToConsensus). Pure. Rules SY-8, SY-12, SY-14; CS-5.
  */
-import { millis, monotonic } from '../../base/units.ts';
+import { type Monotonic, millis, monotonic } from '../../base/units.ts';
 import { nextHeight, previousHeight } from '../../protocol/chain/ordinals.ts';
 import type { CommittedBlock, StorageReply } from '../../protocol/ports/storage.ts';
 import type { Effect } from '../../protocol/supervision/effect.ts';
@@ -16,6 +16,8 @@ import {
   isVerifying,
   joinOf,
   newBatch,
+  type Saving,
+  savePatience,
   triedWith,
   type Verifying,
   without,
@@ -49,10 +51,16 @@ export function saveDue(context: BlockSyncContext, clock: Clock): Stepped {
   return chained(
     context,
     ...context.window.filter(isVerifying).map((batch) => (now: BlockSyncContext): Stepped => {
-      if (batch.saving.status !== 'due' || batch.saving.at > clock.now) return still(now);
+      const { saving } = batch;
+      if (saving.status === 'saved' || saveAt(saving) > clock.now) return still(now);
       const tag = now.tag + 1;
+      const unanswered = saving.unanswered + (saving.status === 'asked' ? 1 : 0);
+      const until = monotonic(clock.now + savePatience(unanswered));
       return {
-        context: withBatch({ ...now, tag }, { ...batch, saving: { status: 'asked', tag } }),
+        context: withBatch(
+          { ...now, tag },
+          { ...batch, saving: { status: 'asked', tag, until, unanswered } },
+        ),
         effects: [
           toStorage(now, {
             type: 'batches.persistRequested',
@@ -66,23 +74,33 @@ export function saveDue(context: BlockSyncContext, clock: Clock): Stepped {
   );
 }
 
+/** Whatever it was asked for it: an earlier question, or one of an earlier life, may be answered late. */
 export function recordSaved(
   context: BlockSyncContext,
-  { tag, digests }: Extract<StorageReply, { type: 'batches.persisted' }>,
+  { digests }: Extract<StorageReply, { type: 'batches.persisted' }>,
 ): Stepped {
-  const batch = savingBy(context, tag);
-  // An answer to an earlier life of this cell may carry the same tag.
-  if (batch === undefined || digests[0] !== batch.segment.batches[0]?.digest) return still(context);
-  const segment = withoutBatches(batch.segment);
-  return still(withBatch(context, { ...batch, segment, saving: { status: 'saved' } }));
+  const durable = new Set(digests);
+  return chained(
+    context,
+    ...context.window.filter(isVerifying).map((batch) => (now: BlockSyncContext): Stepped => {
+      if (batch.saving.status === 'saved') return still(now);
+      if (!batch.segment.batches.every(({ digest }) => durable.has(digest))) return still(now);
+      const segment = withoutBatches(batch.segment);
+      return still(withBatch(now, { ...batch, segment, saving: { status: 'saved' } }));
+    }),
+  );
 }
 
 export function saveLater(context: BlockSyncContext, tag: number, clock: Clock): Stepped {
   const batch = savingBy(context, tag);
   if (batch === undefined) return still(context);
   const at = monotonic(clock.now + SAVE_RETRY_MS);
-  return still(withBatch(context, { ...batch, saving: { status: 'due', at } }));
+  return still(withBatch(context, { ...batch, saving: { status: 'due', at, unanswered: 0 } }));
 }
+
+/** When storage is asked, or asked again. */
+export const saveAt = (saving: Exclude<Saving, { status: 'saved' }>): Monotonic =>
+  saving.status === 'due' ? saving.at : saving.until;
 
 const savingBy = ({ window }: BlockSyncContext, tag: number): Verifying | undefined =>
   window.filter(isVerifying).find(({ saving }) => saving.status === 'asked' && saving.tag === tag);

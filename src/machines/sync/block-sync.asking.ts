@@ -89,6 +89,7 @@ function ask(context: BlockSyncContext, batch: Batch, clock: Clock): Stepped {
     attempts,
     rounds,
     askedAt: batch.askedAt ?? clock.now,
+    waitsSince: batch.waitsSince ?? clock.now,
     flight: {
       tag,
       peers: [],
@@ -134,7 +135,7 @@ function queryOf(context: BlockSyncContext, need: Climb | Descent): BlocksQuery 
 }
 
 /** Down to what round-manager has, as far as one answer takes. */
-function limitOf(context: BlockSyncContext, { height }: Descent): number {
+export function limitOf(context: BlockSyncContext, { height }: Descent): number {
   const floor = floorOf(context);
   const told = toldUpTo(context.window, floor);
   return Math.min(DESCENT_BLOCKS, Math.max(1, height - (told < height ? told : floor)));
@@ -170,7 +171,7 @@ export function askAgain(
   error: SyncError,
   clock: Clock,
 ): Stepped {
-  const { key, need, tried, askedAt } = batch;
+  const { key, need, tried, askedAt, waitsSince } = batch;
   const attempts = batch.attempts + vain;
   const isWhole = attempts >= context.config.tier2MaxRetries;
   const rounds = batch.rounds + (isWhole ? 1 : 0);
@@ -188,7 +189,10 @@ export function askAgain(
     if (need.bridge !== undefined && isWhole) return dropBridge(noted, key, need.bridge);
     return still(withBatch(noted, { ...again, attempts: batch.attempts + 1, until }));
   }
-  if (!isWhole) return still(withBatch(noted, { ...again, attempts, until }));
+  if (!isWhole) {
+    const since = waitsSince === undefined ? {} : { waitsSince };
+    return still(withBatch(noted, { ...again, ...since, attempts, until }));
+  }
   const later = monotonic(clock.now + retryDelay(rounds, clock.draw()));
   const ceiling = noted.wanted === undefined ? undefined : floorOf(noted);
   return chained(withBatch({ ...noted, ceiling }, { ...again, attempts: 0, until: later }), (now) =>
@@ -234,7 +238,7 @@ export function reviewFlights(context: BlockSyncContext, clock: Clock): Stepped 
         return { ...given, effects: [cancelling(now, clock, flight.tag), ...given.effects] };
       }
       const isWaitedFor = batch === leading || batch.need.by === 'id';
-      if (!isWaitedFor || clock.now < hurryAt(batch)) return still(now);
+      if (!isWaitedFor || clock.now < hurryAt(batch, now.usualMs)) return still(now);
       const hurried = { ...flight, hurries: flight.hurries + 1, hurriedAt: clock.now };
       const hurry: Effect = toStateSync(now, {
         type: 'fetch.hurried',

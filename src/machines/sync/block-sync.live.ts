@@ -18,6 +18,7 @@ import type {
 } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
+import type { SyncFault } from '../../protocol/sync/faults.ts';
 import type { Progress } from '../../protocol/sync/progress.ts';
 import type { Segment } from '../../protocol/sync/segment.ts';
 import { type Batch, replaced, type Tip, type Window } from '../../protocol/sync/window.ts';
@@ -77,6 +78,8 @@ export interface BlockSyncContext extends BlockSyncInput {
   /** By rising height. */
   readonly askers: readonly Asker[];
   readonly window: Window;
+  /** How long an ample answer by height takes, on the average. */
+  readonly usualMs: Millis | undefined;
   /** A peer's committed height that ended before a batch did: the rest may be committed nowhere. */
   readonly ceiling: Height | undefined;
   readonly verified: VerifiedCertificates;
@@ -148,7 +151,7 @@ export function answering({ replyTo, tag }: Asker, outcome: CatchUpEnded['outcom
 export const judging = (
   input: BlockSyncInput,
   peer: Address,
-  verdict: 'good' | { readonly code: string },
+  verdict: 'good' | { readonly code: SyncFault },
 ): Effect => toStateSync(input, { type: 'peer.judged', peer, verdict });
 
 export const cancelling = (input: BlockSyncInput, { address }: Clock, tag: number): Effect =>

@@ -39,7 +39,7 @@ export { initialBlockSync };
 
 /** Pause before the store is asked again. @unit ms @source chosen: as round-manager's */
 const STORAGE_RETRY_MS = millis(500);
-/** Nothing was applied for so long: other peers are asked (SY-11). @unit ms @source 05-sync: 60 s */
+/** Nothing was applied for so long: other peers are asked (SY-11). @unit ms @source SY-11 */
 const STALL_MS = millis(60_000);
 
 type BlockSyncPublicEvent =

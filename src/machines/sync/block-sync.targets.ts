@@ -37,6 +37,7 @@ import {
   proveTargets,
   prune,
   reviewApplying,
+  saveAt,
   saveDue,
   tellAgain,
 } from './block-sync.applying.ts';
@@ -63,9 +64,9 @@ const ASKERS_MAX = 16;
 const TARGETS_KEPT_MAX = 8;
 /** Between two tellings of the same blocks. @unit ms @source chosen: longer than a batch takes in round-manager */
 const TELL_AGAIN_MS_MIN = millis(500);
-/** Between two words to network-sync. @unit ms @source 05-sync */
+/** Between two words to network-sync. @unit ms @source SY-11 */
 const PROGRESS_MS_MIN = millis(250);
-/** Blocks behind from which standing still is an alarm (SY-11). @unit heights @source 05-sync */
+/** Blocks behind from which standing still is an alarm (SY-11). @unit heights @source SY-11 */
 const STALL_HEIGHTS = 3;
 
 const NO_COUNTS = {
@@ -84,6 +85,7 @@ export const initialBlockSync = (input: BlockSyncInput): BlockSyncContext => ({
   targets: [],
   askers: [],
   window: [],
+  usualMs: undefined,
   ceiling: undefined,
   verified: NONE_VERIFIED,
   tag: 0,
@@ -154,6 +156,8 @@ export function settle(context: BlockSyncContext, clock: Clock): Stepped {
     (now) => prune(now, clock),
     plan,
     (now) => askDue(now, clock),
+    // What was asked just now may be part of what has waited for long.
+    (now) => reviewFlights(now, clock),
     (now) => tellProgress(now, clock),
     (now) => lookAgain(now, clock),
   );
@@ -307,7 +311,7 @@ function dueTimes(context: BlockSyncContext): readonly number[] {
   return [...words, ...window.flatMap((batch) => dueTimesOf(context, batch))];
 }
 
-function dueTimesOf({ window, tip }: BlockSyncContext, batch: Batch): readonly Monotonic[] {
+function dueTimesOf({ window, tip, usualMs }: BlockSyncContext, batch: Batch): readonly Monotonic[] {
   switch (batch.status) {
     case 'queued':
       return [];
@@ -315,10 +319,10 @@ function dueTimesOf({ window, tip }: BlockSyncContext, batch: Batch): readonly M
       return [batch.until];
     case 'downloading': {
       const isHurried = batch.need.by === 'id' || batch === leadingOf(window);
-      return isHurried ? [batch.flight.until, hurryAt(batch)] : [batch.flight.until];
+      return isHurried ? [batch.flight.until, hurryAt(batch, usualMs)] : [batch.flight.until];
     }
     case 'verifying':
-      return batch.saving.status === 'due' ? [batch.saving.at] : [];
+      return batch.saving.status === 'saved' ? [] : [saveAt(batch.saving)];
     case 'applying':
       return batch.segment.firm > tip.height ? [monotonic(batch.toldAt + APPLY_PATIENCE_MS)] : [];
   }

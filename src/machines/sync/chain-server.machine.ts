@@ -6,8 +6,8 @@ export const chainServerMachine = chainServerSetup.createMachine({
   context: ({ input }) => initialChainServer(input),
   on: {
     'message.received': { actions: 'takeQuestion' },
-    /** The asker has had its share for now. */
-    'rest.ended': { actions: 'readBlocks' },
+    /** The asker had had its share, or all places were taken. */
+    'rest.ended': { actions: 'endRest' },
     'blocks.found': { actions: 'takeBlocks' },
     'batches.found': { actions: 'answerBlocks' },
     'tip.found': { actions: 'takeTip' },

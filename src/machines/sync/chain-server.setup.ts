@@ -8,21 +8,13 @@ import type { SnapshotKeeperReply } from '../../protocol/ports/snapshots.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type { SyncQuestion } from '../../protocol/sync/messages.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
-import {
-  answerBlocks,
-  answerIds,
-  type ChainServerContext,
-  type ChainServerInput,
-  forgetAsker,
-  initialChainServer,
-  readBlocks,
-  takeBlocks,
-  takeQuestion,
-  takeTip,
-} from './chain-server.answering.ts';
+import { answerBlocks, takeBlocks } from './chain-server.blocks.ts';
+import { answerIds, takeTip } from './chain-server.chain.ts';
+import { type ChainServerContext, type ChainServerInput, initialChainServer } from './chain-server.live.ts';
+import { endRest, forgetAsker, takeQuestion, thenNext } from './chain-server.questions.ts';
 import { answerChunk, answerManifest } from './chain-server.snapshots.ts';
 
-export type { ChainServerContext, ChainServerInput } from './chain-server.answering.ts';
+export type { ChainServerContext, ChainServerInput } from './chain-server.live.ts';
 export { initialChainServer };
 
 type ChainServerPublicEvent =
@@ -54,22 +46,32 @@ export const chainServerSetup = setup({
         takeQuestion(context, from, message, { now, address }),
       ),
     ),
-    readBlocks: step(
-      on('rest.ended', ({ context, event: { tag }, address }) => readBlocks(context, tag, address)),
+    endRest: step(
+      on('rest.ended', ({ context, event: { tag }, now, address }) =>
+        endRest(context, tag, { now, address }),
+      ),
     ),
     takeBlocks: step(
-      on('blocks.found', ({ context, event, now, address }) => takeBlocks(context, event, { now, address })),
+      on('blocks.found', ({ context, event, now, address }) =>
+        thenNext(context, takeBlocks(context, event, { now, address }), address),
+      ),
     ),
     answerBlocks: step(
-      on('batches.found', ({ context, event, now }) => answerBlocks(context, event.tag, event.batches, now)),
+      on('batches.found', ({ context, event, now, address }) =>
+        thenNext(context, answerBlocks(context, event.tag, event.batches, now), address),
+      ),
     ),
     takeTip: step(on('tip.found', ({ context, event, address }) => takeTip(context, event, address))),
     answerIds: step(on('blockIds.found', ({ context, event }) => answerIds(context, event))),
     answerManifest: step(on('manifest.found', ({ context, event }) => answerManifest(context, event))),
-    answerChunk: step(on('chunk.found', ({ context, event, now }) => answerChunk(context, event, now))),
-    forgetAsker: step(({ context, event }) =>
+    answerChunk: step(
+      on('chunk.found', ({ context, event, now, address }) =>
+        thenNext(context, answerChunk(context, event, now), address),
+      ),
+    ),
+    forgetAsker: step(({ context, event, address }) =>
       event.type === 'storage.failed' || event.type === 'keeper.silent'
-        ? forgetAsker(context, event.tag)
+        ? thenNext(context, forgetAsker(context, event.tag), address)
         : {},
     ),
   },

@@ -2,7 +2,7 @@
 import type { Monotonic } from '../../base/units.ts';
 import type { SnapshotKeeperReply } from '../../protocol/ports/snapshots.ts';
 import { ANSWER_COST_BYTES_MIN } from '../../protocol/sync/serving.ts';
-import { answered, type ChainServerContext, charged, type Decided, taken } from './chain-server.answering.ts';
+import { answered, type ChainServerContext, charged, type Decided, taken } from './chain-server.live.ts';
 
 type FromKeeper<Type extends SnapshotKeeperReply['type']> = Extract<SnapshotKeeperReply, { type: Type }>;
 

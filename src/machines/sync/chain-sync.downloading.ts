@@ -3,36 +3,31 @@
  * is, written in order as far as verified proofs commit it. Pure. Rules SY-8, SY-9, SY-11, docs/protocol/sync.md.
  */
 import { type Monotonic, millis } from '../../base/units.ts';
-import type { Address } from '../../protocol/chain/types.ts';
-import type {
-  SideStoreReply,
-  SideStoreRequest,
-  StateSyncReply,
-  StateSyncRequest,
-} from '../../protocol/ports/sync.ts';
+import { statementOf } from '../../protocol/chain/canonical.ts';
+import type { Address, Height } from '../../protocol/chain/types.ts';
+import type { SideStoreReply, SideStoreRequest, StateSyncReply } from '../../protocol/ports/sync.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { slowWith, withNextGuide } from '../../protocol/sync/chain-dispute.ts';
 import {
-  againWithout,
-  anew,
   type Download,
-  frontOf,
-  HELD_BYTES_MAX,
-  heldBytes,
   isWritten,
   type Piece,
   type PieceQuestion,
+  pausing,
   questionOf,
-  type ReadyBlock,
   withBatches,
   withBlocks,
-  withNextPieces,
   withoutBatchesOf,
   withPiece,
   written,
 } from '../../protocol/sync/chain-download.ts';
+import { type Front, frontOf, type ReadyBlock } from '../../protocol/sync/chain-front.ts';
+import type { SegmentFault } from '../../protocol/sync/faults.ts';
+import { isAmple } from '../../protocol/sync/patience.ts';
 import { advanced, beginProgress } from '../../protocol/sync/progress.ts';
 import { verifySegment } from '../../protocol/sync/segment.ts';
 import type { SyncError } from '../../protocol/sync/types.ts';
+import { askAll, contradicted, disputed, settledBy, without } from './chain-sync.asking.ts';
 import {
   type ChainSyncContext,
   type Clock,
@@ -47,8 +42,6 @@ import { certifiedBy, downloadOf, planting } from './chain-sync.planting.ts';
 
 /** Failures of one piece in a row, after which the re-sync fails. @unit failures @source chosen: some minutes with the pauses */
 export const FAILURES_MAX = 8;
-/** Pieces that did not join what was below them. @unit pieces @source chosen: two for each border of a liar among three peers */
-export const PARTINGS_MAX = 16;
 /** Doubled with each failure in a row. @unit ms @source chosen */
 const PAUSE_MS_MIN = 500;
 /** @unit ms @source chosen */
@@ -80,7 +73,7 @@ export function endDownloading(context: ChainSyncContext, { address }: Clock): S
       ? [telling(context.stateSync, { type: 'fetch.cancelled', replyTo: address, tag: step.tag })]
       : [],
   );
-  const timers = ['watch', 'retry'].map((key): Effect => ({ kind: 'cancelTimer', key }));
+  const timers = ['watch', 'retry', 'hurry'].map((key): Effect => ({ kind: 'cancelTimer', key }));
   return { context: { ...context, fetchingFrom: new Map() }, effects: [...cancelled, ...timers] };
 }
 
@@ -96,24 +89,32 @@ export function takeAnswer(context: ChainSyncContext, answer: Answered, clock: C
   const freed = withoutFetch(context, answer.tag);
   const taken =
     question.what === 'blocks'
-      ? takeBlocks(freed, piece, question, answer)
-      : takeBatches(freed, piece, question, answer);
+      ? takeBlocks(freed, piece, question, answer, clock)
+      : takeBatches(freed, piece, question, answer, clock);
   return chained(taken, (now) => went(now, clock));
 }
 
-export function takeFailure(context: ChainSyncContext, { tag, error }: FetchFailed, clock: Clock): Stepped {
+export function takeFailure(
+  context: ChainSyncContext,
+  { tag, error, tried }: FetchFailed,
+  clock: Clock,
+): Stepped {
   const asked = pieceAsked(context, tag);
   if (asked === undefined) return late(context);
   const freed = withoutFetch(context, tag);
   const { piece, question } = asked;
-  const failed = againWithout(piece, [], { status: 'pausing' });
+  const failed = pausing(piece);
   if (failed.failures >= FAILURES_MAX) {
     if (question.what === 'batches') return chained(left(freed, piece, question), (now) => went(now, clock));
     return unchanged({ ...freed, failure: error });
   }
   const pause = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** (failed.failures - 1)) * (0.5 + clock.draw());
   const retry: Effect = { kind: 'startTimer', key: 'retry', delayMs: pause, message: { type: 'retry.due' } };
-  return { context: { ...replaced(freed, failed), ...counted(freed, 'piecesRetried') }, effects: [retry] };
+  const { dispute, holders } = freed;
+  const slow = tried.reduce((some, peer) => slowWith(some, peer, holders), freed.slow);
+  const guided = dispute === undefined ? undefined : withNextGuide(dispute, holders, slow);
+  const next = { ...replaced(freed, failed), ...counted(freed, 'piecesRetried'), slow, dispute: guided };
+  return { context: next, effects: [retry] };
 }
 
 export function retryPieces(context: ChainSyncContext, clock: Clock): Stepped {
@@ -137,7 +138,8 @@ export function recordWritten(
     const detail = `the side store is at height ${height}, ${appending.height} was written`;
     return unchanged({ ...context, ...failing('CriticalSyncRequired', detail) });
   }
-  const download = written(context.download, height, appending.id);
+  const { tag: _, ...durable } = appending;
+  const download = written(context.download, durable);
   const progress = context.progress === undefined ? undefined : advanced(context.progress, height, clock.now);
   const next: Stepped = { context: { ...context, download, progress }, effects: [watching()] };
   if (isWritten(download)) return chained(next, (now) => tellProgress(now, clock.now, true));
@@ -168,40 +170,53 @@ function writeFront(context: ChainSyncContext, { address }: Clock): Stepped {
     case 'waiting':
       return unchanged(context);
     case 'unproved': {
-      const detail = `no commit is proved up to height ${front.height}`;
-      return unchanged({ ...context, ...failing('NoConsensusReached', detail) });
+      const { height } = front;
+      const error = errorOf('NoConsensusReached', `no commit is proved up to height ${height}`);
+      return disputed(context, { height, claims: [] }, error, address);
     }
     case 'parts':
-      return parting(context, front.pieces, address);
-    case 'ready': {
-      const { blocks, batches } = front;
-      const newest = blocks.at(-1);
-      if (newest === undefined) return unchanged(context);
-      const other = missedCheckpoint(context, blocks);
-      if (other !== undefined) {
-        return unchanged({ ...context, ...failing('CriticalSyncRequired', other) });
-      }
-      const tag = context.tag + 1;
-      const { id } = newest;
-      const { height } = newest.certified.block.header;
-      const message: SideStoreRequest = {
-        type: 'side.appendRequested',
-        replyTo: address,
-        tag,
-        blocks,
-        batches,
-      };
-      const joining = certifiedBy(context, blocks);
-      return {
-        context: { ...context, tag, joining, download: { ...download, appending: { tag, height, id } } },
-        effects: [
-          ...planting(context, blocks, { replyTo: address, tag }),
-          telling(context.sideStore, message),
-        ],
-      };
-    }
+      return disputed(context, front.seam, partingAt(front.seam.height), address);
+    case 'contradicts':
+      return contradicted(context, front.giver, partingAt(front.height), address);
+    case 'ready':
+      return writeBlocks(context, download, front, address);
   }
 }
+
+function writeBlocks(
+  context: ChainSyncContext,
+  download: Download,
+  { root, blocks, batches }: Extract<Front, { status: 'ready' }>,
+  replyTo: string,
+): Stepped {
+  const newest = blocks.at(-1);
+  if (newest === undefined) return unchanged(context);
+  const other = missedCheckpoint(context, blocks);
+  if (other !== undefined) return unchanged({ ...context, ...failing('CriticalSyncRequired', other) });
+  const tag = context.tag + 1;
+  const { id, certified } = newest;
+  const { height } = certified.block.header;
+  const appending = { tag, height, id, statement: statementOf(certified.block, id) };
+  const message: SideStoreRequest = { type: 'side.appendRequested', replyTo, tag, blocks, batches };
+  const joining = certifiedBy(context, blocks);
+  return {
+    context: {
+      ...settledBy(context, root === undefined ? blocks : [root, ...blocks]),
+      tag,
+      joining,
+      download: { ...download, appending },
+    },
+    effects: [...planting(context, root, { replyTo, tag }), telling(context.sideStore, message)],
+  };
+}
+
+const errorOf = (code: 'NoConsensusReached' | 'BlockNotFound', detail: string): SyncError => ({
+  code,
+  detail,
+});
+
+const partingAt = (height: Height): SyncError =>
+  errorOf('NoConsensusReached', `the peers' blocks do not hang together at height ${height}`);
 
 /** What is written is committed: a checkpoint that is not on this chain never will be. */
 function missedCheckpoint({ order }: ChainSyncContext, blocks: readonly ReadyBlock[]): string | undefined {
@@ -213,100 +228,53 @@ function missedCheckpoint({ order }: ChainSyncContext, blocks: readonly ReadyBlo
   return `the trusted peers' chain has block ${at.id} at height ${height}, the checkpoint is ${id}`;
 }
 
-/** Which of them is wrong is not known: all are asked for anew, of others. */
-function parting(context: ChainSyncContext, pieces: readonly Piece[], address: string): Stepped {
-  const { download } = context;
-  const partings = context.partings + 1;
-  const at = pieces.at(-1)?.from ?? 0;
-  const counts = counted(context, 'partings');
-  if (download === undefined || partings >= PARTINGS_MAX) {
-    const detail = `the peers' blocks do not hang together at height ${at}: they have different chains`;
-    return unchanged({ ...context, ...counts, ...failing('NoConsensusReached', detail) });
-  }
-  const dropped = new Set(pieces.map(({ from }) => from));
-  const open = pieces.flatMap(({ step }) => (step.status === 'asked' ? [step.tag] : []));
-  const renewed = download.pieces.map((piece) => (dropped.has(piece.from) ? anew(piece) : piece));
-  return {
-    context: { ...context, ...counts, partings, download: { ...download, pieces: renewed } },
-    effects: open.map((tag) =>
-      telling(context.stateSync, { type: 'fetch.cancelled', replyTo: address, tag }),
-    ),
-  };
-}
-
-function askAll(context: ChainSyncContext, { address }: Clock): Stepped {
-  if (context.download === undefined || context.failure !== undefined) return unchanged(context);
-  const { config, holders, stateSync } = context;
-  let download: Download = withNextPieces(context.download);
-  let { tag } = context;
-  const effects: Effect[] = [];
-  for (const [index, piece] of download.pieces.entries()) {
-    if (piece.step.status !== 'due') continue;
-    const isFirst = download.pieces.slice(0, index).every(({ step }) => step.status === 'whole');
-    if (!isFirst && heldBytes(download) >= HELD_BYTES_MAX) break;
-    const question = questionOf(piece);
-    if (question === undefined) continue;
-    tag += 1;
-    download = withPiece(download, { ...piece, step: { status: 'asked', tag, question } });
-    const request: StateSyncRequest = {
-      type: 'blocks.fetchRequested',
-      query: { by: 'height', from: question.from, limit: question.limit },
-      holders,
-      avoid: piece.avoid,
-      copies: 1,
-      attempts: config.fetchAttempts,
-      timeout: config.blockFetchTimeout,
-      replyTo: address,
-      tag,
-    };
-    effects.push(telling(stateSync, request));
-  }
-  return { context: { ...context, download, tag }, effects };
-}
-
 function takeBlocks(
   context: ChainSyncContext,
   piece: Piece,
   { from, limit }: PieceQuestion,
   { peer, blocks, batches }: Answered,
+  clock: Clock,
 ): Stepped {
   const { target } = context;
   const proofs = target === undefined ? [] : [target.proof];
   const check = verifySegment(context, { from, limit, proofs }, { blocks, batches });
   const judged = { ...context, verified: check.verified };
   if (check.status === 'refused') return refused(judged, piece, peer, blocks.length, check.code);
+  if (check.status === 'notUnderstood') return refused(judged, piece, peer, blocks.length, undefined);
   const { segment } = check;
   const fuller = withBlocks(piece, segment, peer);
-  if (fuller === 'parts') {
-    const again = anew({ ...piece, givers: [...piece.givers, peer] });
-    return tried({ ...judged, ...counted(judged, 'partings') }, again, peer);
-  }
+  if (fuller.status === 'parts')
+    return disputed(judged, fuller.seam, partingAt(fuller.seam.height), clock.address);
+  const isLong = isAmple(segment.bytes, blocks.length === limit);
+  const taken = replaced(judged, timed(fuller.piece, isLong, clock));
   const good: Effect = telling(context.stateSync, { type: 'peer.judged', peer, verdict: 'good' });
   return {
-    context: { ...replaced(judged, fuller), ...counted(judged, 'blocksFetched', blocks.length) },
-    effects: [good],
+    context: { ...taken, ...counted(taken, 'blocksFetched', blocks.length) },
+    effects: isLong ? [good] : [],
   };
 }
 
-/** The sender is to blame: what was refused, it should have refused itself. */
+/** SY-8: the time of a piece begins anew with an ample answer only. */
+const timed = (piece: Piece, isLong: boolean, { now }: Clock): Piece =>
+  isLong ? { ...piece, waitsSince: now } : piece;
+
+/** The sender is to blame where there is a code: what was refused, it should have refused itself. It is asked no more. */
 function refused(
   context: ChainSyncContext,
   piece: Piece,
   peer: Address,
   blocks: number,
-  code: string,
+  code: SegmentFault | undefined,
 ): Stepped {
-  const blame: Effect = telling(context.stateSync, { type: 'peer.judged', peer, verdict: { code } });
-  const counts = counted(context, 'blocksRejected', blocks);
-  const next = tried({ ...context, ...counts }, againWithout(piece, [peer], { status: 'due' }), peer);
-  return { context: next.context, effects: [blame, ...next.effects] };
-}
-
-function tried(context: ChainSyncContext, piece: Piece, peer: Address): Stepped {
-  const next = { ...replaced(context, piece), ...counted(context, 'piecesRetried') };
-  if (piece.failures < FAILURES_MAX) return unchanged(next);
+  const blame: readonly Effect[] =
+    code === undefined ? [] : [telling(context.stateSync, { type: 'peer.judged', peer, verdict: { code } })];
+  const due = replaced(context, { ...piece, step: { status: 'due' } });
+  const rejected = { ...due, ...counted(due, 'blocksRejected', blocks) };
+  const next = { ...rejected, ...counted(rejected, 'piecesRetried') };
   const detail = `the blocks from height ${piece.from} could not be had from the trusted peers; ${peer} was the last`;
-  return unchanged({ ...next, ...failing('BlockNotFound', detail) });
+  return chained({ context: next, effects: blame }, (now) =>
+    without(now, [peer], errorOf('BlockNotFound', detail)),
+  );
 }
 
 function takeBatches(
@@ -314,12 +282,16 @@ function takeBatches(
   piece: Piece,
   question: PieceQuestion,
   { peer, batches }: Answered,
+  clock: Clock,
 ): Stepped {
   const fuller = withBatches(piece, question, batches);
   if (fuller.failures >= context.config.fetchAttempts) return left(context, piece, question);
   const isNamed = fuller.failures === 0 || fuller.avoid.includes(peer);
   const avoiding = isNamed ? fuller : { ...fuller, avoid: [...fuller.avoid, peer] };
-  return unchanged(replaced(context, avoiding));
+  const bytes = batches.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const next = questionOf(fuller);
+  const isAll = next === undefined || next.from >= question.from + question.limit;
+  return unchanged(replaced(context, timed(avoiding, isAmple(bytes, isAll), clock)));
 }
 
 /** SY-9: what does not fit an answer is fetched by the executor when the new chain runs, as any batch. */

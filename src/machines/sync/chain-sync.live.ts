@@ -15,6 +15,7 @@ import type {
 } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { OwnParting, PartedPeer } from '../../protocol/sync/chain-choice.ts';
+import type { Dispute } from '../../protocol/sync/chain-dispute.ts';
 import type { Download } from '../../protocol/sync/chain-download.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
 import type { ChainCheckpoint } from '../../protocol/sync/messages.ts';
@@ -53,8 +54,10 @@ export interface ChainSyncCounts {
   readonly blocksRejected: number;
   /** Questions that had to be asked again. */
   readonly piecesRetried: number;
-  /** Pieces that did not join what was below them. */
+  /** Answers that did not join what was below them, or proved no commit. */
   readonly partings: number;
+  /** Times that one more peer was asked, because the lowest piece waited. */
+  readonly hurried: number;
   /** Snapshots that could not be used (SY-10). */
   readonly snapshotsRefused: number;
   /** Answers that came when nobody waited for them any more. */
@@ -74,6 +77,8 @@ export interface Order {
 export interface Joining {
   /** Manifests that are not tried again, by their ids. */
   readonly refused: ReadonlySet<string>;
+  /** Snapshots that were left, some of them more than once. */
+  readonly tries: number;
   readonly candidate: SnapshotCandidate | undefined;
   readonly chunks: SnapshotDownload | undefined;
   /** Open questions for chunks, by their tags. */
@@ -89,6 +94,8 @@ export interface Joining {
   readonly certification: Certification;
   /** Why this snapshot cannot be used: the next one is tried. */
   readonly rejection: string | undefined;
+  /** Of the snapshot before this one. */
+  readonly lastRejection: string | undefined;
 }
 
 export interface ChainSyncContext extends ChainSyncInput {
@@ -99,7 +106,13 @@ export interface ChainSyncContext extends ChainSyncInput {
   /** By rising address; empty until they are found. */
   readonly trusted: readonly Address[];
   readonly target: ProvedTip | undefined;
+  /** By rising address. Of a download: without those whose answers were not of this chain. */
   readonly holders: readonly Address[];
+  /** They kept the download waiting. */
+  readonly slow: readonly Address[];
+  readonly dispute: Dispute | undefined;
+  /** The last time that the lowest piece had waited too long. */
+  readonly hurriedAt: Monotonic | undefined;
   /** The lowest block that each of them has. */
   readonly bases: ReadonlyMap<Address, Height>;
   /** Undefined: all of the chain is downloaded. */
@@ -111,8 +124,6 @@ export interface ChainSyncContext extends ChainSyncInput {
   readonly download: Download | undefined;
   /** Whom the open questions for blocks are at. */
   readonly fetchingFrom: ReadonlyMap<number, Address>;
-  /** In this download. */
-  readonly partings: number;
   /** The side store was asked to open: at a failure it is discarded. */
   readonly isPrepared: boolean;
   readonly progress: Progress | undefined;
@@ -126,6 +137,7 @@ export interface ChainSyncContext extends ChainSyncInput {
 export type ChainSyncPrivateEvent =
   | { readonly type: 'progress.due' }
   | { readonly type: 'watch.due' }
+  | { readonly type: 'hurry.due' }
   | { readonly type: 'retry.due' };
 
 /** What a step sees of the world. */
@@ -163,7 +175,9 @@ const UNCHOSEN = {
   checkpoints: [],
   download: undefined,
   fetchingFrom: new Map<number, Address>(),
-  partings: 0,
+  slow: [],
+  dispute: undefined,
+  hurriedAt: undefined,
   progress: undefined,
   toldAt: undefined,
 } as const;
@@ -192,6 +206,7 @@ export const initialChainSync = (input: ChainSyncInput, now: Monotonic): ChainSy
     blocksRejected: 0,
     piecesRetried: 0,
     partings: 0,
+    hurried: 0,
     snapshotsRefused: 0,
     late: 0,
     refused: 0,
@@ -223,7 +238,7 @@ export function asking(
   return { context: { tag, awaited: tag }, effects: [telling(to, { ...question, replyTo: address, tag })] };
 }
 
-const NO_SNAPSHOT: Omit<Joining, 'refused'> = {
+const NO_SNAPSHOT: Omit<Joining, 'refused' | 'tries'> = {
   candidate: undefined,
   chunks: undefined,
   asked: new Map(),
@@ -233,23 +248,28 @@ const NO_SNAPSHOT: Omit<Joining, 'refused'> = {
   blockId: undefined,
   certification: { status: 'not yet' },
   rejection: undefined,
+  lastRejection: undefined,
 };
 
 /** SY-9: an order that the operator gave. What the last attempt found of partings is forgotten. */
 export function begun(context: ChainSyncContext, order: Order): Decided {
   const joining: Joining | undefined =
-    order.mode === 'snapshot' ? { ...NO_SNAPSHOT, refused: new Set() } : undefined;
+    order.mode === 'snapshot' ? { ...NO_SNAPSHOT, refused: new Set(), tries: 0 } : undefined;
   return {
     context: { ...IDLE, order, joining, parted: [], ownParting: undefined, ...counted(context, 'resyncs') },
   };
 }
 
-/** The snapshot is not tried again; peers are looked for anew. */
+/**
+ * Peers are looked for anew, and the snapshot is not tried again: unless no header had come so far as to certify it, which one
+ * will as the chain grows.
+ */
 export function withoutCandidate({ joining }: ChainSyncContext): Partial<ChainSyncContext> {
   if (joining === undefined) return UNCHOSEN;
-  const { refused, candidate } = joining;
-  const more = candidate === undefined ? refused : new Set([...refused, candidate.id]);
-  return { ...UNCHOSEN, joining: { ...NO_SNAPSHOT, refused: more } };
+  const { refused, candidate, restored, certification, rejection: lastRejection } = joining;
+  const isEarly = restored !== undefined && certification.status === 'not yet';
+  const more = candidate === undefined || isEarly ? refused : new Set([...refused, candidate.id]);
+  return { ...UNCHOSEN, joining: { ...NO_SNAPSHOT, refused: more, tries: joining.tries + 1, lastRejection } };
 }
 
 export function refusing(

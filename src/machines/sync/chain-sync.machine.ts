@@ -4,9 +4,9 @@
  * it, and certifying after downloading; from these two over leaving to the next snapshot. Pure.
  */
 import { now } from '../vocabulary/index.ts';
+import { LATE_ANSWERS, late } from './chain-sync.late.ts';
 import { chainSyncSetup, initialChainSync } from './chain-sync.setup.ts';
 
-const late = { actions: 'countLate' } as const;
 const sideFailed = { guard: 'isAwaited', actions: 'recordSideFailure' } as const;
 const silence = (whose: string) => ({ actions: { type: 'recordSilence', params: { whose } } }) as const;
 const fails = { guard: 'hasFailed', target: '#failing' } as const;
@@ -19,30 +19,10 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
     'resync.requested': {
       actions: { type: 'refuse', params: { detail: 'a full resync is under way already' } },
     },
-    // Answers to what is not waited for any more, or to an earlier life of this cell.
-    'peers.polled': late,
-    'chains.answered': late,
-    'snapshots.answered': late,
-    'snapshotChunk.answered': late,
-    'restore.begun': late,
-    'restore.took': late,
-    'restore.ended': late,
-    'restore.abandoned': late,
-    'restore.failed': late,
-    'fetch.started': late,
-    'blocks.answered': late,
-    'fetch.failed': late,
-    'side.opened': late,
-    'side.planted': late,
-    'side.restored': late,
-    'side.appended': late,
-    'side.sealed': late,
-    'side.discarded': late,
-    'side.failed': late,
-    'blockIds.found': late,
-    'storage.failed': late,
+    ...LATE_ANSWERS,
     'progress.due': {},
     'watch.due': {},
+    'hurry.due': {},
     'retry.due': {},
   },
   states: {
@@ -114,6 +94,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
         'snapshotChunk.answered': { actions: 'takeChunk' },
         'fetch.failed': { actions: 'takeMiss' },
         'retry.due': { actions: 'requestChunks' },
+        'hurry.due': { actions: 'hurryChunks' },
         'restore.took': { actions: 'recordTook' },
         'restore.ended': [{ guard: 'isAwaited', actions: 'recordRestored' }, late],
         'restore.failed': { actions: 'recordRestoreFailure' },
@@ -133,6 +114,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
         'blocks.answered': { actions: 'takeAnswer' },
         'fetch.failed': { actions: 'takeFailure' },
         'retry.due': { actions: 'retryPieces' },
+        'hurry.due': { actions: 'hurryLowest' },
         'side.planted': [{ guard: 'isAppending' }, late],
         'side.appended': { actions: 'recordWritten' },
         'side.failed': [{ guard: 'isAppending', actions: 'recordSideFailure' }, late],

@@ -5,37 +5,33 @@
 import { GENESIS_HEIGHT, heightMinus } from '../../protocol/chain/ordinals.ts';
 import type { SideStoreRequest } from '../../protocol/ports/sync.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
-import {
-  beginDownload,
-  beginDownloadAbove,
-  type Download,
-  type ReadyBlock,
-} from '../../protocol/sync/chain-download.ts';
+import { beginDownload, beginDownloadAbove, type Download } from '../../protocol/sync/chain-download.ts';
+import type { ReadyBlock } from '../../protocol/sync/chain-front.ts';
 import { certificationOf } from '../../protocol/sync/snapshot.ts';
 import type { ProvedTip } from '../../protocol/sync/types.ts';
 import type { ChainSyncContext, Joining } from './chain-sync.live.ts';
 
-/** SY-10: from as far below the snapshot as the next block's duplicates are told by (EX-2). */
+/** SY-10: from as far below the snapshot as the next block's duplicates are told by (EX-2), and one below. */
 export function downloadOf(
   { epoch, joining, deduplicationHeights }: ChainSyncContext,
   target: ProvedTip,
 ): Download {
   const at = joining?.candidate?.manifest.height ?? GENESIS_HEIGHT;
-  const root = heightMinus(at, deduplicationHeights);
+  const root = heightMinus(at, deduplicationHeights + 1);
   return root === GENESIS_HEIGHT
     ? beginDownload(target, epoch.rootQC)
     : beginDownloadAbove(target, { height: root });
 }
 
-/** ST-11: the first block that is written says what the chain stands on. A failure has the tag of the blocks. */
+/** ST-11: what the chain stands on, before the first blocks are written. A failure has the tag of the blocks. */
 export function planting(
-  { download, sideStore }: ChainSyncContext,
-  [first]: readonly ReadyBlock[],
+  { sideStore }: ChainSyncContext,
+  root: ReadyBlock | undefined,
   to: { readonly replyTo: string; readonly tag: number },
 ): readonly Effect[] {
-  if (download === undefined || download.durable.id !== undefined || first === undefined) return [];
-  const { height } = download.durable;
-  const { parentId: id } = first.certified.block.header;
+  if (root === undefined) return [];
+  const { id, certified } = root;
+  const { height } = certified.block.header;
   const message: SideStoreRequest = { type: 'side.plantRequested', ...to, height, id };
   return [telling(sideStore, message)];
 }

@@ -7,12 +7,14 @@ import type { RestoreReply, RestoreRequest } from '../../protocol/ports/snapshot
 import type { ResyncProgressed, StateSyncReply, StateSyncRequest } from '../../protocol/ports/sync.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX, SNAPSHOT_CHUNKS_MAX } from '../../protocol/sync/messages.ts';
+import { HURRY_MS } from '../../protocol/sync/patience.ts';
 import {
   askForChunks,
   beginSnapshotDownload,
   type ChunkVerdict,
   downloadStatus,
   firstBlockNeeded,
+  hurryChunk,
   isRestored,
   missChunk,
   noteWritten,
@@ -67,7 +69,9 @@ export function recordSnapshots(
     (one) => giversOf(context, one).length > 0,
   );
   if (candidate === undefined) {
-    const tried = joining.refused.size === 0 ? '' : ` beside ${joining.refused.size} that were refused`;
+    const { refused, lastRejection } = joining;
+    const tried =
+      refused.size === 0 ? '' : ` beside ${refused.size} that were refused; the last one: ${lastRejection}`;
     return { context: failing('BlockNotFound', `no peer offers a snapshot that can be used${tried}`) };
   }
   return { context: { joining: { ...joining, candidate }, holders: giversOf(context, candidate) } };
@@ -97,17 +101,34 @@ export function beginRestoring(context: ChainSyncContext, clock: Clock): Decided
 
 /** What was asked for is not waited for, and no timer goes on. */
 export function endRestoring({ joining }: ChainSyncContext): Decided {
-  const effects = ['watch', 'retry'].map((key): Effect => ({ kind: 'cancelTimer', key }));
+  const effects = ['watch', 'retry', 'hurry'].map((key): Effect => ({ kind: 'cancelTimer', key }));
   if (joining === undefined) return { effects };
   return { context: { joining: { ...joining, asked: new Map(), ready: [], feeding: undefined } }, effects };
 }
 
 /** At once after the application has begun, when a chunk is written, and when one did not come. */
-export function requestChunks(context: ChainSyncContext, { address }: Clock): Stepped {
-  const { joining, stateSync, config } = context;
+export function requestChunks(context: ChainSyncContext, clock: Clock): Stepped {
+  const { joining } = context;
   if (joining?.chunks === undefined || joining.rejection !== undefined) return unchanged(context);
-  const { download: chunks, asks } = askForChunks(joining.chunks);
+  return askedFor(context, joining, askForChunks(joining.chunks), clock);
+}
+
+/** Those that are late are still taken. */
+export function hurryChunks(context: ChainSyncContext, clock: Clock): Stepped {
+  const { joining } = context;
+  if (joining?.chunks === undefined || joining.rejection !== undefined) return unchanged(context);
+  const hurried = { ...context, ...counted(context, 'hurried') };
+  return askedFor(hurried, joining, hurryChunk(joining.chunks), clock);
+}
+
+function askedFor(
+  context: ChainSyncContext,
+  joining: Joining,
+  { download: chunks, asks }: ReturnType<typeof askForChunks>,
+  { address }: Clock,
+): Stepped {
   if (downloadStatus(chunks) === 'exhausted') return rejected(context, 'nobody is left who gives its chunks');
+  const { stateSync, config } = context;
   const { height, format } = chunks.candidate.manifest;
   const asked = new Map(joining.asked);
   let { tag } = context;
@@ -123,8 +144,18 @@ export function requestChunks(context: ChainSyncContext, { address }: Clock): St
     };
     return telling(stateSync, request);
   });
-  return { context: { ...context, tag, joining: { ...joining, chunks, asked } }, effects };
+  return {
+    context: { ...context, tag, joining: { ...joining, chunks, asked } },
+    effects: [...effects, timer('hurry', HURRY_MS)],
+  };
 }
+
+const timer = (key: 'hurry' | 'retry', delayMs: number): Effect => ({
+  kind: 'startTimer',
+  key,
+  delayMs,
+  message: { type: `${key}.due` },
+});
 
 export function takeChunkAnswer(
   context: ChainSyncContext,
@@ -163,20 +194,19 @@ function judging({ stateSync }: ChainSyncContext, peer: Address, verdict: ChunkV
 const blaming = (stateSync: string, peers: readonly Address[]): readonly Effect[] =>
   peers.map((peer) => telling(stateSync, { type: 'peer.judged', peer, verdict: { code: 'SNAPSHOT_FALSE' } }));
 
-/** The peer is silent, busy, gone, or keeps it no more. Another one is asked after a pause. */
-export function takeMiss(context: ChainSyncContext, { tag }: ReplyOf<'fetch.failed'>): Stepped {
+/** The peer is silent, gone, keeps it no more, or could not be asked now. It is asked for again after a pause. */
+export function takeMiss(context: ChainSyncContext, { tag, tried, error }: ReplyOf<'fetch.failed'>): Stepped {
   const { joining } = context;
   const ask = joining?.asked.get(tag);
   if (joining?.chunks === undefined || ask === undefined) return late(context);
-  const chunks = missChunk(joining.chunks, ask, 'silent');
+  const isGone = error.code === 'BlockNotFound';
+  const why = tried.length === 0 ? 'unasked' : isGone ? 'gone' : 'silent';
+  const chunks = missChunk(joining.chunks, ask, why);
   const missed = withJoining(context, { chunks, asked: without(joining, tag) });
-  const retry: Effect = {
-    kind: 'startTimer',
-    key: 'retry',
-    delayMs: CHUNK_PAUSE_MS,
-    message: { type: 'retry.due' },
+  return {
+    context: { ...missed, ...counted(missed, 'piecesRetried') },
+    effects: [timer('retry', CHUNK_PAUSE_MS)],
   };
-  return { context: { ...missed, ...counted(missed, 'piecesRetried') }, effects: [retry] };
 }
 
 /** The application reads one chunk at a time. */
@@ -262,7 +292,7 @@ export const abandonRestoring = (context: ChainSyncContext, clock: Clock): Decid
 export function refuseSnapshot(context: ChainSyncContext): Decided {
   const { joining } = context;
   const next = withoutCandidate(context);
-  if (joining === undefined || joining.refused.size + 1 < SNAPSHOTS_TRIED_MAX) return { context: next };
+  if (joining === undefined || joining.tries + 1 < SNAPSHOTS_TRIED_MAX) return { context: next };
   const last = joining.rejection ?? 'it could not be used';
   const detail = `${SNAPSHOTS_TRIED_MAX} snapshots were tried in vain; the last one: ${last}`;
   return { context: { ...next, ...failing('NoConsensusReached', detail) } };

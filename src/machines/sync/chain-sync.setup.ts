@@ -14,6 +14,7 @@ import type {
 } from '../../protocol/ports/sync.ts';
 import { isWritten } from '../../protocol/sync/chain-download.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
+import { hurry } from './chain-sync.asking.ts';
 import {
   queryPeers,
   recordChains,
@@ -49,6 +50,7 @@ import {
   abandonRestoring,
   beginRestoring,
   endRestoring,
+  hurryChunks,
   judgeSnapshot,
   recordRestored,
   recordRestoreFailure,
@@ -164,7 +166,9 @@ export const chainSyncSetup = setup({
     recordOwnIds: step(on('blockIds.found', ({ context, event }) => recordOwnIds(context, event))),
     /** Seed 001: backupChain. The running chain is the backup: the new one is written beside it. */
     backupChain: step(({ context, ...clock }) => {
-      const asked = asking(context, context.sideStore, { type: 'side.openRequested' }, clock);
+      const snapshotBytes = context.joining?.candidate?.manifest.bytes;
+      const room = snapshotBytes === undefined ? {} : { snapshotBytes };
+      const asked = asking(context, context.sideStore, { type: 'side.openRequested', ...room }, clock);
       return { ...asked, context: { ...asked.context, isPrepared: true } };
     }),
     downloadFullChain: step(({ context, ...clock }) => beginDownloading(context, clock)),
@@ -173,6 +177,7 @@ export const chainSyncSetup = setup({
     chooseSnapshot: step(on('snapshots.answered', ({ context, event }) => recordSnapshots(context, event))),
     beginRestoring: step(({ context, ...clock }) => beginRestoring(context, clock)),
     endRestoring: step(({ context }) => endRestoring(context)),
+    hurryChunks: step(({ context, ...clock }) => hurryChunks(context, clock)),
     requestChunks: step(({ context, ...clock }) => requestChunks(context, clock)),
     takeChunk: step(
       on('snapshotChunk.answered', ({ context, event, ...clock }) => takeChunkAnswer(context, event, clock)),
@@ -197,6 +202,7 @@ export const chainSyncSetup = setup({
       on('fetch.failed', ({ context, event, ...clock }) => takeFailure(context, event, clock)),
     ),
     retryPieces: step(({ context, ...clock }) => retryPieces(context, clock)),
+    hurryLowest: step(({ context, ...clock }) => hurry(context, clock)),
     recordWritten: step(
       on('side.appended', ({ context, event, ...clock }) => recordWritten(context, event, clock)),
     ),

@@ -3,16 +3,17 @@
  * Rules SY-3 to SY-6, SY-8, docs/protocol/sync.md; claims are judged in protocol/sync/claims.ts.
  */
 
-import type { Address } from '../../protocol/chain/types.ts';
+import { GENESIS_HEIGHT, maxHeight, previousHeight } from '../../protocol/chain/ordinals.ts';
+import type { Address, Height } from '../../protocol/chain/types.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import {
   type ClaimRuling,
   forkAmong,
   forkOf,
-  isChainSound,
   ownTip,
   provedTipOf,
+  ruleOnChain,
   ruleOnClaim,
   wentBack,
 } from '../../protocol/sync/claims.ts';
@@ -23,9 +24,12 @@ import {
   type SnapshotManifest,
   type SyncAnswer,
 } from '../../protocol/sync/messages.ts';
-import { withLatency } from '../../protocol/sync/peers.ts';
+import { isAmple } from '../../protocol/sync/patience.ts';
+import { timeForAll, withLatency } from '../../protocol/sync/peers.ts';
 import { type OpenQuestion, received } from '../../protocol/sync/questions.ts';
+import { costOf } from '../../protocol/sync/serving.ts';
 import type { ForkEvidence, PeerClaim } from '../../protocol/sync/types.ts';
+import { borderAbove } from '../../protocol/sync/window.ts';
 import { KINDS } from '../../protocol/transport/kinds.ts';
 import {
   askEveryGenesis,
@@ -84,21 +88,41 @@ export function takeAnswer(work: Work, from: Address, message: SyncAnswer): void
     blame(work, from, 'UNREQUESTED');
     return;
   }
-  const { question, book, status } = reception;
-  change(work, { book });
+  change(work, { book: reception.book });
+  if (reception.status === 'outdated') {
+    count(work, 'outdated');
+    return;
+  }
+  const { question, status } = reception;
   if (status === 'open') {
     cancelTimer(work, `question/${message.requestId}`);
     // A peer that answers what was asked since it was last gone is there.
     recordConnected(work, from);
-    if (message.kind !== 'Blocks' && message.kind !== 'SnapshotChunk') recordLatency(work, from, question);
+    if (message.kind !== 'Blocks' && message.kind !== 'SnapshotChunk')
+      recordLatency(work, from, work.clock.now - question.askedAt);
   }
   takeMessage(work, question, message, status === 'open');
   retryPendingBlocks(work);
 }
 
-function recordLatency(work: Work, peer: Address, { askedAt }: OpenQuestion): void {
+function recordLatency(work: Work, peer: Address, took: number): void {
   const state = work.context.peers.get(peer)?.state;
-  if (state !== undefined) recordState(work, withLatency(state, work.clock.now - askedAt));
+  if (state !== undefined) recordState(work, withLatency(state, took));
+}
+
+/** SY-6: a short answer counts as long as all that was asked for would take at its speed, unless it is ample. */
+function recordSpeed(
+  work: Work,
+  { peer, message: asked, askedAt }: OpenQuestion,
+  answer: BlocksMessage,
+): void {
+  const given = answer.blocks.length;
+  const took = work.clock.now - askedAt;
+  if (asked.kind === 'GetBlock') recordLatency(work, peer, timeForAll(took, given, asked.ancestors + 1));
+  if (asked.kind !== 'GetBlocks') return;
+  const wanted = Math.min(asked.limit, answer.height - asked.from + 1);
+  const bytes = costOf(answer.blocks, answer.batches);
+  recordLatency(work, peer, timeForAll(took, isAmple(bytes, false) ? wanted : given, wanted));
 }
 
 function takeMessage(work: Work, question: OpenQuestion, message: SyncAnswer, isInTime: boolean): void {
@@ -180,6 +204,8 @@ function act(work: Work, peer: Address, requestId: number, ruling: ClaimRuling):
       chargeLie(work, peer, ruling.code);
       distrust(work, peer);
       return;
+    case 'notUnderstood':
+      return;
     case 'fork':
       distrust(work, peer);
       request(work, { kind: 'fork', peer, tip: ruling.tip });
@@ -259,7 +285,7 @@ function takeVote(
 /** SY-8: handed on as they came; block-sync verifies them and judges who gave them. */
 function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage, isInTime: boolean): void {
   const { peer, task: id } = question;
-  const { blocks, batches, height } = message;
+  const { blocks, batches } = message;
   if (!isAnswerTo(question, message)) {
     chargeLie(work, peer, BAD_BLOCKS);
     endFetchQuestion(work, question, `${peer} answered with other blocks than it was asked for`);
@@ -270,8 +296,10 @@ function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage, 
     endFetchQuestion(work, question, `${peer} holds none of it`);
     return;
   }
+  recordSpeed(work, question, { ...message, height: heightOf(work, question, message) });
   const task = id === undefined ? undefined : work.context.tasks.get(id);
   if (id === undefined || task?.kind !== 'fetch') return;
+  const height = heightOf(work, question, message);
   const answered = task.answered + 1;
   tellAsker(work, task, { type: 'blocks.answered', tag: task.tag, peer, blocks, batches, height });
   withTask(work, id, { ...task, answered });
@@ -290,17 +318,35 @@ function isAnswerTo({ message: asked }: OpenQuestion, { blocks }: BlocksMessage)
   return blocks.length <= asked.limit && (first === undefined || first.block.header.height === asked.from);
 }
 
-/** Whether the peer has proved that it has what it was asked for. */
+/**
+ * Whether the peer has proved that it has something of what it was asked for, and can prove it: of the certificates between
+ * the borders of batches it may never have seen one that holds (SY-8), so it may honestly have nothing to give.
+ */
 function provedToHold(work: Work, { peer, message: asked }: OpenQuestion): boolean {
-  const claim = work.context.peers.get(peer)?.state.claim;
-  return asked.kind === 'GetBlocks' && claim?.status === 'proved' && claim.height >= asked.from;
+  if (asked.kind !== 'GetBlocks') return false;
+  const proved = provedHeight(work, peer);
+  const last = asked.from + asked.limit - 1;
+  return (
+    proved >= asked.from &&
+    (borderAbove(previousHeight(asked.from)) <= Math.min(last, proved) || proved <= last)
+  );
 }
+
+const provedHeight = (work: Work, peer: Address): Height => {
+  const claim = work.context.peers.get(peer)?.state.claim;
+  return claim?.status === 'proved' ? claim.height : GENESIS_HEIGHT;
+};
+
+/** SY-3: its committed height as it says, and not below what it has proved. */
+const heightOf = (work: Work, { peer }: OpenQuestion, { height }: BlocksMessage): Height =>
+  maxHeight(height, provedHeight(work, peer));
 
 function takeChain(work: Work, { peer, task: id }: OpenQuestion, chain: AnswerOf<'Chain'>): void {
   const { epoch, bls, verified } = work.context;
-  const judged = isChainSound(epoch, bls, verified, chain);
+  const judged = ruleOnChain(epoch, bls, verified, chain);
   change(work, { verified: judged.verified });
-  if (!judged.isSound) {
+  if (judged.ruling === 'notUnderstood') return;
+  if (judged.ruling === 'false') {
     chargeLie(work, peer, CLAIM_FALSE);
     distrust(work, peer);
     return;

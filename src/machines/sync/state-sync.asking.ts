@@ -6,10 +6,12 @@ import { type Millis, millis } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { BlocksQuery } from '../../protocol/ports/sync.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
+import { HURRY_MS } from '../../protocol/sync/patience.ts';
 import { connectedOf, selectBestSyncPeer } from '../../protocol/sync/peers.ts';
 import {
   ask,
   givenUp,
+  hurriedOn,
   mayAsk,
   type OpenQuestion,
   openAt,
@@ -33,8 +35,6 @@ import { endAwaiting } from './state-sync.tasks.ts';
 const ROLL_CALL_MS = millis(2_000);
 /** When nobody has a place for a question, it is tried again after so long. @unit ms @source chosen */
 const ASK_AGAIN_MS = 50;
-/** Further peers that a fetch asks when it is hurried. @unit peers */
-const HURRIED_MAX = 2;
 
 /** Asks the peer, unless it has no place for the question or its rate is reached. */
 export function askPeer(
@@ -74,17 +74,22 @@ export function callRoll(work: Work): void {
 const isForBlocks = ({ message }: OpenQuestion): boolean =>
   message.kind === 'GetBlocks' || message.kind === 'GetBlock';
 
-/** No answer came in time: another peer is asked. What was cancelled, or sent to whom we cannot reach, costs nobody anything. */
+/**
+ * No answer came in time: another peer is asked. What was cancelled costs nobody anything, unless it was because the peer took
+ * so long; nor does what was sent to whom we cannot reach.
+ */
 export function expire(work: Work, requestId: number): void {
   const question = work.context.book.open.get(requestId);
   if (question === undefined) return;
-  const { peer, task } = question;
+  const { peer, task, hurried } = question;
   const known = work.context.peers.get(peer);
   if (known?.presence === 'unknown') recordGone(work, peer);
   const isWaitedFor = task === undefined || work.context.tasks.has(task);
+  const isOwed = hurried === undefined ? isWaitedFor : hurried === 'noted';
+  if (known?.presence === 'connected' && isOwed)
+    chargeFailure(work, peer, isForBlocks(question) ? 'blocks' : 'words');
   if (known?.presence === 'connected' && isWaitedFor) {
     count(work, 'timeouts');
-    chargeFailure(work, peer, isForBlocks(question) ? 'blocks' : 'words');
     blame(work, peer, 'REQUEST_TIMEOUT');
   }
   const isThere = known?.presence === 'connected';
@@ -221,7 +226,7 @@ export function requestBlocksRedundant(work: Work, id: number): void {
     const { now, wall, draw } = work.clock;
     const choice = selectBestSyncPeer(
       work.context.peers,
-      { query, holders, avoid, tried: task.tried },
+      { query, holders, avoid, tried: task.tried, isUrgent: task.hurried > 0 },
       {
         wall,
         drawn: draw(),
@@ -257,13 +262,26 @@ function endFetch(work: Work, id: number, open: number): void {
   tellAsker(work, task, { type: 'fetch.failed', tag, error, tried });
 }
 
-/** SY-8: one more peer for a leading gap. */
+/** SY-8: one more peer for a leading gap, each once; whoever kept it waiting so long is charged for it now. */
 export function hurry(work: Work, replyTo: string, tag: number): void {
   for (const [id, task] of work.context.tasks) {
     if (task.kind !== 'fetch' || task.replyTo !== replyTo || task.tag !== tag) continue;
-    if (task.hurried >= HURRIED_MAX) continue;
+    chargeSilent(work, id);
+    if (task.hurried >= work.context.peers.size) continue;
     withTask(work, id, { ...task, hurried: task.hurried + 1 });
     requestBlocksRedundant(work, id);
+  }
+}
+
+/** After 3 s at once; for less only if no answer comes at all. By id the first hurries come within a round trip: nobody pays. */
+function chargeSilent(work: Work, task: number): void {
+  for (const [requestId, question] of work.context.book.open) {
+    const { peer, message, askedAt, hurried } = question;
+    if (question.task !== task || message.kind !== 'GetBlocks' || hurried === 'charged') continue;
+    if (work.context.peers.get(peer)?.presence !== 'connected') continue;
+    const isLong = work.clock.now - askedAt >= HURRY_MS;
+    change(work, { book: hurriedOn(work.context.book, requestId, isLong ? 'charged' : 'noted') });
+    if (isLong) chargeFailure(work, peer, 'blocks');
   }
 }
 

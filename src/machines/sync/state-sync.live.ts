@@ -97,6 +97,8 @@ export interface StateSyncCounts {
   readonly unrequested: number;
   /** Answers to an earlier life of this cell. */
   readonly foreign: number;
+  /** Answers that came so late that their questions were forgotten. */
+  readonly outdated: number;
   readonly lies: number;
   readonly forks: number;
   /** Requests that storage did not serve. */
@@ -174,7 +176,16 @@ export function initialStateSync(
     verified: NONE_VERIFIED,
     persistAt: undefined,
     persistedAt: now,
-    counts: { refused: 0, timeouts: 0, unrequested: 0, foreign: 0, lies: 0, forks: 0, storageFailures: 0 },
+    counts: {
+      refused: 0,
+      timeouts: 0,
+      unrequested: 0,
+      foreign: 0,
+      outdated: 0,
+      lies: 0,
+      forks: 0,
+      storageFailures: 0,
+    },
   };
 }
 

@@ -5,6 +5,7 @@
 import { monotonic } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
+import type { SyncFault } from '../../protocol/sync/faults.ts';
 import { withConnected, withGone } from '../../protocol/sync/peers.ts';
 import { contradicted, failed, isRemoved, lied, praised, seen } from '../../protocol/sync/reputation.ts';
 import type { PeerState, Reputation } from '../../protocol/sync/types.ts';
@@ -26,7 +27,7 @@ export function recordState(work: Work, state: PeerState): void {
 const recordReputation = (work: Work, state: PeerState, reputation: Reputation): void =>
   recordState(work, { ...state, reputation });
 
-export function blame(work: Work, peer: Address, code: string): void {
+export function blame(work: Work, peer: Address, code: SyncFault): void {
   work.effects.push(telling(work.context.router, { type: 'peer.misbehaved', peer, code }));
 }
 
@@ -65,7 +66,7 @@ export function chargeFailure(work: Work, peer: Address, what: 'blocks' | 'words
 }
 
 /** What it gave was refused by the rule of that code. */
-export function chargeLie(work: Work, peer: Address, code: string): void {
+export function chargeLie(work: Work, peer: Address, code: SyncFault): void {
   blame(work, peer, code);
   count(work, 'lies');
   const state = stateOf(work, peer);

@@ -3,7 +3,7 @@
  * executed. Every block in it descends from the root. Pure; immutable. Rules CS-5, CS-10, CS-12, "Blocks".
  */
 import type { WallTime } from '../../base/units.ts';
-import { NO_PARENT, restated, statementOf } from '../chain/canonical.ts';
+import { NO_PARENT, restated, sameStatement, statementOf } from '../chain/canonical.ts';
 import { GENESIS_HEIGHT, previousHeight } from '../chain/ordinals.ts';
 import type {
   BatchDigest,
@@ -218,8 +218,11 @@ export function commitBy(tree: BlockTree, qc: QuorumCertificate): CommitStep {
   for (const [index, { id, block }] of path.blocks.entries()) {
     // What its child carries states the same, verified or not: the chain of ids below `qc` proves it.
     const child = path.blocks[index + 1] ?? tree.blocks.get(qc.blockId);
-    const own = tree.certificates.get(id) ?? child?.block.qc;
-    if (own?.blockId !== id) return { status: 'missing', id: qc.blockId };
+    const statement = statementOf(block, id);
+    const own = [tree.certificates.get(id), child?.block.qc].find(
+      (one) => one !== undefined && sameStatement(one, statement),
+    );
+    if (own === undefined) return { status: 'missing', id: qc.blockId };
     blocks.push({ id, block, qc: own, commitProof: qc });
   }
   const [first, ...others] = blocks;

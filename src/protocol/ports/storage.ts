@@ -22,6 +22,12 @@ export interface CommittedBlock extends CertifiedBlock {
   readonly commitProof: CommitProof;
 }
 
+/** A block that a quorum has certified, itself or by a block above it; with its own certificate where that was verified. */
+export interface UncommittedBlock {
+  readonly block: Block;
+  readonly qc?: QuorumCertificate;
+}
+
 /** Result of one transaction in a committed block. `code` 0 is success. */
 export interface TransactionResult {
   readonly code: number;
@@ -76,7 +82,7 @@ export type StorageRequest =
       readonly thenSend: readonly Outgoing[];
     } & Request)
   /** Certified but not committed blocks, kept so that a restart finds its tree. */
-  | { readonly type: 'blocks.certified'; readonly blocks: readonly CertifiedBlock[] }
+  | { readonly type: 'blocks.certified'; readonly blocks: readonly UncommittedBlock[] }
   /** Oldest first, gapless after the newest committed. */
   | ({ readonly type: 'blocks.commitRequested'; readonly blocks: readonly CommittedBlock[] } & Request)
   | ({
@@ -135,6 +141,8 @@ export type StorageReply =
       readonly height: Height;
       /** QC that proves the commit of the newest block in `blocks`, when it is committed. */
       readonly commitProof?: QuorumCertificate;
+      /** Verified: what committed the blocks, each once, by rising round. Absent where they are not asked for by height. */
+      readonly commitProofs?: readonly QuorumCertificate[];
     }
   | { readonly type: 'execution.persisted'; readonly tag: number; readonly executed: ExecutedState }
   | {

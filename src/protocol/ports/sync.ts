@@ -15,6 +15,7 @@ import type {
   Height,
   Power,
 } from '../chain/types.ts';
+import type { SyncFault } from '../sync/faults.ts';
 import type { ChainMessage, SnapshotManifest } from '../sync/messages.ts';
 import type {
   ForkEvidence,
@@ -68,7 +69,7 @@ export type StateSyncRequest =
   | {
       readonly type: 'peer.judged';
       readonly peer: Address;
-      readonly verdict: 'good' | { readonly code: string };
+      readonly verdict: 'good' | { readonly code: SyncFault };
     }
   /** The whole chain's description of these peers (tier 3). */
   | ({
@@ -291,7 +292,11 @@ export interface ResyncProgressed {
 /** chain-sync → the boundary actor before the side store (SY-9). */
 export type SideStoreRequest =
   /** What an earlier attempt left is deleted. */
-  | ({ readonly type: 'side.openRequested' } & Request)
+  | ({
+      readonly type: 'side.openRequested';
+      /** Of the application's snapshot that comes with the chain; there must be room for it (SY-10). @unit bytes */
+      readonly snapshotBytes?: number;
+    } & Request)
   /** Verified, gapless, oldest first; written and synced. */
   | ({
       readonly type: 'side.appendRequested';

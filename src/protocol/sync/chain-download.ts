@@ -2,18 +2,11 @@
  * The window of a full download: pieces between fixed borders, fetched at once, verified each, joined and written in order.
  * What a verified proof does not commit yet is held back. Pure and total. Rules SY-8, SY-9; CS-5, docs/protocol/sync.md.
  */
+import type { Monotonic } from '../../base/units.ts';
 import { batchDigestOf } from '../chain/batch.ts';
-import { restated, statementOf } from '../chain/canonical.ts';
-import { GENESIS_HEIGHT, maxHeight, nextHeight, previousHeight } from '../chain/ordinals.ts';
-import type {
-  Address,
-  BatchDigest,
-  BlockId,
-  CertifiedBlock,
-  CommitProof,
-  Height,
-  VoteStatement,
-} from '../chain/types.ts';
+import { GENESIS_HEIGHT, maxHeight, nextHeight } from '../chain/ordinals.ts';
+import type { Address, BatchDigest, BlockId, CertifiedBlock, Height, VoteStatement } from '../chain/types.ts';
+import type { Seam } from './chain-dispute.ts';
 import { BATCH_HEIGHTS } from './config.ts';
 import type { Segment } from './segment.ts';
 import { joined } from './segment.ts';
@@ -38,10 +31,12 @@ export interface Piece {
   /** Batches that no peer could give alone in an answer: they are left to the executor, which fetches them. */
   readonly left: ReadonlySet<BatchDigest>;
   readonly step: PieceStep;
-  /** Who gave something of it. */
-  readonly givers: readonly Address[];
-  /** Asked last: they gave what was refused, or nothing. */
+  /** Who gave the lowest of it, and who the highest. */
+  readonly givers: { readonly lowest: Address; readonly highest: Address } | undefined;
+  /** Asked last: they could not give its batches. */
   readonly avoid: readonly Address[];
+  /** When it was asked for, or an ample answer came. */
+  readonly waitsSince: Monotonic | undefined;
   /** In a row. */
   readonly failures: number;
   /** Blocks of the next question for batches. */
@@ -61,15 +56,21 @@ export interface PieceQuestion {
   readonly limit: number;
 }
 
+export interface Durable {
+  readonly height: Height;
+  readonly id: BlockId;
+  /** What its certificate says (SY-8). */
+  readonly statement: VoteStatement;
+}
+
 export interface Download {
   readonly target: ProvedTip;
   /** The newest block of the side store; or what the chain stands on, which is not known before its first block (SY-10). */
-  readonly durable: { readonly height: Height } & (
-    | { readonly id: BlockId; readonly statement: VoteStatement }
-    | { readonly id?: undefined; readonly statement?: undefined }
-  );
+  readonly durable:
+    | Durable
+    | { readonly height: Height; readonly id?: undefined; readonly statement?: undefined };
   /** What is being written. */
-  readonly appending: { readonly tag: number; readonly height: Height; readonly id: BlockId } | undefined;
+  readonly appending: (Durable & { readonly tag: number }) | undefined;
   /** By rising height, without a gap, the first one above `durable`. */
   readonly pieces: readonly Piece[];
   /** Batches that were left to the executor. */
@@ -80,7 +81,7 @@ export interface Download {
 export const beginDownload = (target: ProvedTip, root: VoteStatement): Download =>
   beginDownloadAbove(target, { height: GENESIS_HEIGHT, id: root.blockId, statement: root });
 
-/** @param root below the first block that is wanted */
+/** @param root below the first block that is asked for; that one is not written where the root's id is not known */
 export const beginDownloadAbove = (target: ProvedTip, root: Download['durable']): Download => ({
   target,
   durable: root,
@@ -94,7 +95,7 @@ export const isWritten = ({ durable, target }: Download): boolean => durable.hei
 /** As many pieces as may be held, the next ones up to the target. */
 export function withNextPieces(download: Download): Download {
   const pieces = [...download.pieces];
-  let reached = pieces.at(-1)?.to ?? download.durable.height;
+  let reached = pieces.at(-1)?.to ?? download.appending?.height ?? download.durable.height;
   while (
     reached < download.target.height &&
     pieces.length < PIECES_MAX &&
@@ -107,7 +108,8 @@ export function withNextPieces(download: Download): Download {
   return { ...download, pieces };
 }
 
-const isAllWhole = (pieces: readonly Piece[]): boolean => pieces.every(({ step }) => step.status === 'whole');
+export const isAllWhole = (pieces: readonly Piece[]): boolean =>
+  pieces.every(({ step }) => step.status === 'whole');
 
 /** The end of the batch that holds the height (BATCH_HEIGHTS), or the target. */
 function borderFrom(from: Height, target: Height): Height {
@@ -124,8 +126,9 @@ const newPiece = (from: Height, to: Height): Piece => ({
   batches: new Map(),
   left: new Set(),
   step: { status: 'due' },
-  givers: [],
+  givers: undefined,
   avoid: [],
+  waitsSince: undefined,
   failures: 0,
   batchedBlocks: BATCHED_BLOCKS_MAX,
 });
@@ -144,24 +147,45 @@ export function questionOf(piece: Piece): PieceQuestion | undefined {
   return { what: 'batches', from: first, limit: Math.min(piece.batchedBlocks, to - first + 1) };
 }
 
-const lacksOf = ({ batches, left }: Piece, { block }: CertifiedBlock): readonly BatchDigest[] =>
+export const lacksOf = ({ batches, left }: Piece, { block }: CertifiedBlock): readonly BatchDigest[] =>
   block.header.batches
     .map(({ digest }) => digest)
     .filter((digest) => !batches.has(digest) && !left.has(digest));
 
-/** A verified answer to a question for blocks; `parts`: it does not join what the piece has. */
-export function withBlocks(piece: Piece, segment: Segment, giver: Address): Piece | 'parts' {
+/** A verified answer to a question for blocks, or where it does not join what the piece has. */
+export function withBlocks(
+  piece: Piece,
+  segment: Segment,
+  giver: Address,
+): { readonly status: 'joined'; readonly piece: Piece } | { readonly status: 'parts'; readonly seam: Seam } {
   const before = piece.segment;
-  if (before !== undefined && before.ids.at(-1) !== segment.parentId) return 'parts';
+  const seam = seamOf(piece, { parentId: segment.parentId, giver });
+  if (seam !== undefined) return { status: 'parts', seam };
   const batches = new Map(piece.batches);
   for (const { digest, bytes } of segment.batches) batches.set(digest, bytes);
-  return stepped({
+  const joinedPiece = stepped({
     ...piece,
     segment: before === undefined ? bare(segment) : bare(above(before, segment)),
     batches,
-    givers: withName(piece.givers, giver),
+    givers: { lowest: piece.givers?.lowest ?? giver, highest: giver },
     failures: 0,
   });
+  return { status: 'joined', piece: joinedPiece };
+}
+
+/** Where what stands above a piece names another block than its highest. */
+export function seamOf(
+  { segment, givers }: Piece,
+  upper: { readonly parentId: BlockId; readonly giver: Address },
+): Seam | undefined {
+  const id = segment?.ids.at(-1);
+  if (segment === undefined || id === undefined || givers === undefined || id === upper.parentId)
+    return undefined;
+  const claims = [
+    { peer: givers.highest, id },
+    { peer: upper.giver, id: upper.parentId },
+  ];
+  return { height: segment.to, claims };
 }
 
 /** An answer to a question for batches: those that are lacking, by their digests; all else is passed over. */
@@ -198,20 +222,16 @@ const stepped = (piece: Piece): Piece => ({
   step: { status: questionOf(piece) === undefined ? 'whole' : 'due' },
 });
 
-/** Nothing useful came: the same again, of another peer. */
-export const againWithout = (piece: Piece, peers: readonly Address[], step: PieceStep): Piece => ({
+/** Nothing came: the same again, after a pause. */
+export const pausing = (piece: Piece): Piece => ({
   ...piece,
-  step,
+  step: { status: 'pausing' },
+  waitsSince: undefined,
   failures: piece.failures + 1,
-  avoid: peers.reduce(withName, piece.avoid),
 });
 
-/** What was verified of it is dropped too. */
-export const anew = (piece: Piece): Piece => ({
-  ...newPiece(piece.from, piece.to),
-  avoid: piece.givers.reduce(withName, piece.avoid),
-  failures: piece.failures + 1,
-});
+/** All that is not being written is asked for anew. */
+export const withoutPieces = (download: Download): Download => ({ ...download, pieces: [] });
 
 /** The other pieces stay as they are. */
 export const withPiece = (download: Download, piece: Piece): Download => ({
@@ -219,108 +239,13 @@ export const withPiece = (download: Download, piece: Piece): Download => ({
   pieces: download.pieces.map((one) => (one.from === piece.from ? piece : one)),
 });
 
-export type Front =
-  /** To be written now, up to what a proof commits. */
-  | {
-      readonly status: 'ready';
-      readonly blocks: readonly ReadyBlock[];
-      readonly batches: readonly ReadyBatch[];
-    }
-  | { readonly status: 'waiting' }
-  /** The second lowest piece does not stand on the lowest: which one is wrong is not known. */
-  | { readonly status: 'parts'; readonly pieces: readonly Piece[] }
-  /** So many blocks without a proof of a commit among them. */
-  | { readonly status: 'unproved'; readonly height: Height };
-
-export interface ReadyBlock {
-  readonly id: BlockId;
-  readonly certified: CertifiedBlock;
-  readonly commitProof: CommitProof;
-}
-
-export interface ReadyBatch {
-  readonly digest: BatchDigest;
-  readonly bytes: Uint8Array;
-}
-
-/** What can be written: from the durable block up, as far as all is here and committed by a verified proof. */
-export function frontOf({ durable, pieces }: Download): Front {
-  const [lowest] = pieces;
-  if (lowest?.segment === undefined) return { status: 'waiting' };
-  // What the first block stands on is vouched for by the quorum that certified a block above it.
-  if (durable.id !== undefined && lowest.segment.parentId !== durable.id)
-    return { status: 'parts', pieces: [lowest] };
-  const front = joinedFront(pieces);
-  if (front.status === 'parts') return front;
-  const { segment, whole } = front;
-  const lacking = whole.map((piece) =>
-    piece.segment?.blocks.find((block) => lacksOf(piece, block).length > 0),
-  );
-  const complete = lacking.find((block) => block !== undefined)?.block.header.height;
-  const blocks: ReadyBlock[] = [];
-  let below = durable.statement ?? rootOf(lowest.segment);
-  for (const [index, certified] of segment.blocks.entries()) {
-    const { height } = certified.block.header;
-    const id = segment.ids[index];
-    const commitProof = proofOf(segment, height);
-    if (id === undefined || commitProof === undefined || (complete !== undefined && height >= complete))
-      break;
-    // What no id covers is the parent's to say (SY-8).
-    const block = below === undefined ? certified.block : restated(certified.block, below);
-    blocks.push({ id, certified: { ...certified, block }, commitProof });
-    below = statementOf(block, id);
-  }
-  if (blocks.length > 0) return { status: 'ready', blocks, batches: batchesOf(blocks, whole) };
-  const isFull = pieces.length >= PIECES_MAX && isAllWhole(pieces);
-  if (complete === undefined && (isFull || segment.blocks.length >= UNPROVED_BLOCKS_MAX)) {
-    return { status: 'unproved', height: segment.to };
-  }
-  return { status: 'waiting' };
-}
-
-/** Lowest pieces that hang together, each but the last whole. */
-function joinedFront(
-  pieces: readonly Piece[],
-):
-  | { readonly status: 'joined'; readonly segment: Segment; readonly whole: readonly Piece[] }
-  | Extract<Front, { status: 'parts' }> {
-  const [lowest, ...others] = pieces;
-  if (lowest?.segment === undefined) return { status: 'parts', pieces: [] };
-  let segment = lowest.segment;
-  const whole = [lowest];
-  for (const piece of others) {
-    const below = whole.at(-1);
-    if (below === undefined || segment.to < below.to || piece.segment === undefined) break;
-    if (piece.segment.parentId !== segment.ids.at(-1)) return { status: 'parts', pieces: [...whole, piece] };
-    segment = above(segment, piece.segment);
-    whole.push(piece);
-  }
-  return { status: 'joined', segment, whole };
-}
-
-/** CS-5: the lowest verified certificate of consecutive rounds over a block above. */
-const proofOf = ({ verified }: Segment, height: Height): CommitProof | undefined =>
-  verified.find((qc) => qc.round === qc.parentRound + 1 && qc.height > height);
-
-function batchesOf(blocks: readonly ReadyBlock[], pieces: readonly Piece[]): readonly ReadyBatch[] {
-  const found = new Map<BatchDigest, Uint8Array>();
-  for (const { certified } of blocks) {
-    for (const { digest } of certified.block.header.batches) {
-      const bytes = pieces.map(({ batches }) => batches.get(digest)).find((one) => one !== undefined);
-      if (bytes !== undefined) found.set(digest, bytes);
-    }
-  }
-  return [...found].map(([digest, bytes]) => ({ digest, bytes }));
-}
-
 /** Blocks up to there are durable. */
-export function written(download: Download, height: Height, id: BlockId): Download {
+export function written(download: Download, durable: Durable): Download {
+  const { height } = durable;
   const pieces = download.pieces.flatMap((piece) => pieceAbove(piece, height));
   const batchesLeft = download.pieces
     .filter(({ to }) => to <= height)
     .reduce((sum, { left }) => sum + left.size, download.batchesLeft);
-  const statement = statementAt(download, height, id);
-  const durable = statement === undefined ? { height } : { height, id, statement };
   return { ...download, durable, appending: undefined, pieces, batchesLeft };
 }
 
@@ -363,26 +288,7 @@ const bare = (segment: Segment): Segment => ({
   bytes: segment.bytes - segment.batches.reduce((sum, { bytes }) => sum + bytes.byteLength, 0),
 });
 
-function above(lower: Segment, upper: Segment): Segment {
+export function above(lower: Segment, upper: Segment): Segment {
   const verified = [...lower.verified, ...upper.verified].sort((left, right) => left.round - right.round);
   return { ...joined(lower, upper), verified, firm: maxHeight(upper.firm, lower.firm) };
-}
-
-const withName = (names: readonly Address[], name: Address): readonly Address[] =>
-  names.includes(name) ? names : [...names, name];
-
-/** SY-10: of a block that is not downloaded, as far as the one above it tells; the rest no id covers, and nobody else can say. */
-function rootOf({ blocks, parentId }: Segment): VoteStatement | undefined {
-  const [first] = blocks;
-  if (first === undefined) return undefined;
-  const { header, qc } = first.block;
-  return { ...qc, epoch: header.epoch, height: previousHeight(header.height), blockId: parentId };
-}
-
-function statementAt({ durable, pieces }: Download, height: Height, id: BlockId): VoteStatement | undefined {
-  for (const { segment } of pieces) {
-    const found = segment?.blocks.find((_, index) => segment.ids[index] === id);
-    if (found?.block.header.height === height) return statementOf(found.block, id);
-  }
-  return durable.statement;
 }

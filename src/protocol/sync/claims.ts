@@ -22,6 +22,8 @@ export type ClaimRuling =
   | { readonly status: 'accepted'; readonly claim: PeerClaim }
   /** `code` is what the peer is blamed for. */
   | { readonly status: 'false'; readonly code: 'CLAIM_FALSE'; readonly detail: string }
+  /** Its proof is of an epoch whose validators this node does not know: nobody is to blame. */
+  | { readonly status: 'notUnderstood' }
   /** The proof holds, and this node has committed another block at the height. */
   | { readonly status: 'fork'; readonly tip: ProvedTip };
 
@@ -60,6 +62,7 @@ export function ruleOnClaim(
     if (own !== undefined) return lie(`another block at height ${height}, without proof`);
     return rule({ status: 'accepted', claim: { base, height, tipId, status: 'unproved' } });
   }
+  if (proof.epoch !== epoch.epoch) return rule({ status: 'notUnderstood' });
   if (!statesCommitOf(proof, { height, id: tipId })) return lie('a proof of something else');
   const outcome = verifyCertificates(epoch, bls, verified, { qc: proof });
   const [refusal] = outcome.refusals;
@@ -117,24 +120,30 @@ export function ownTip(
   return proof === undefined ? undefined : { height, id, proof };
 }
 
+/** `notUnderstood`: as of a claim. */
+export type ChainRuling = 'sound' | 'false' | 'notUnderstood';
+
 /** Whether a whole chain's description is one: rising checkpoints within it, and a tip that is proved. */
-export function isChainSound(
+export function ruleOnChain(
   epoch: EpochContext,
   bls: BlsEngine,
   verified: VerifiedCertificates,
   { base, proof, checkpoints }: ChainMessage,
-): { readonly isSound: boolean; readonly verified: VerifiedCertificates } {
+): { readonly ruling: ChainRuling; readonly verified: VerifiedCertificates } {
   const tip = checkpoints.at(-1);
   const [first] = checkpoints;
   const rises = checkpoints.every(({ height }, index) => height > (checkpoints[index - 1]?.height ?? -1));
   if (tip === undefined || first === undefined || !rises || first.height < base) {
-    return { isSound: false, verified };
+    return { ruling: 'false', verified };
   }
-  if (checkpoints.length > CHECKPOINTS_MAX) return { isSound: false, verified };
-  if (tip.height === GENESIS_HEIGHT) return { isSound: tip.id === epoch.rootQC.blockId, verified };
-  if (proof === undefined || !statesCommitOf(proof, tip)) return { isSound: false, verified };
+  if (checkpoints.length > CHECKPOINTS_MAX) return { ruling: 'false', verified };
+  if (tip.height === GENESIS_HEIGHT) {
+    return { ruling: tip.id === epoch.rootQC.blockId ? 'sound' : 'false', verified };
+  }
+  if (proof !== undefined && proof.epoch !== epoch.epoch) return { ruling: 'notUnderstood', verified };
+  if (proof === undefined || !statesCommitOf(proof, tip)) return { ruling: 'false', verified };
   const outcome = verifyCertificates(epoch, bls, verified, { qc: proof });
-  return { isSound: outcome.refusals.length === 0, verified: outcome.verified };
+  return { ruling: outcome.refusals.length === 0 ? 'sound' : 'false', verified: outcome.verified };
 }
 
 /** The first of other peers' proved tips that contradicts this one, by rising address. */

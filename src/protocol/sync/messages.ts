@@ -67,8 +67,9 @@ export interface GetBlockMessage {
 }
 
 /**
- * Answer to GetBlocks and GetBlock: oldest first, each block's parent before it, capped in bytes. The certificate of the
- * newest holds; those before it are proven by the chain of ids, their signatures by nothing.
+ * Answer to GetBlocks and GetBlock: oldest first, each block's parent before it, capped in bytes. By height, the certificate of
+ * the newest holds; those before it, and all by id, are proven by the chain of ids, their signatures by nothing. Without blocks,
+ * at a height that reaches what was asked for: held, and not to be given now.
  */
 export interface BlocksMessage {
   readonly kind: 'Blocks';

@@ -16,6 +16,13 @@ const LATENCY_ASSUMED_MS = millis(100);
 /** Below it a difference of latencies is none. @unit ms @source chosen */
 const LATENCY_FLOOR_MS = millis(5);
 
+/** An answer that takes longer, or that is a small part of what was asked for, counts as so long. @unit ms @source config, block_fetch_timeout_secs */
+const ANSWER_MS_MAX = millis(60_000);
+/** A peer is slow when it takes so many times as long as the quickest that can be asked, … @source chosen */
+const SLOW_FACTOR = 8;
+/** … and longer than this. @unit ms @source chosen: a third of the hurry of SY-8 */
+const SLOW_MS_MIN = millis(1_000);
+
 /** `unknown`: since this cell started it was not heard whether the peer can be reached. */
 export type Presence = 'unknown' | 'connected' | 'gone';
 
@@ -101,6 +108,10 @@ export const connectedOf = (peers: KnownPeers): readonly PeerState[] =>
     .map(({ state }) => state)
     .sort((left, right) => (left.peer < right.peer ? -1 : 1));
 
+/** How long a peer that gave `given` of `wanted` blocks in `took` needs for all of them. @unit ms */
+export const timeForAll = (took: number, given: number, wanted: number): Millis =>
+  millis(Math.min(ANSWER_MS_MAX, took * Math.max(1, wanted / Math.max(1, given))));
+
 /** The average with one more answer in it. */
 export function withLatency(state: PeerState, took: number): PeerState {
   const before = state.latencyMs ?? took;
@@ -118,6 +129,8 @@ export interface Wish {
   readonly avoid: readonly Address[];
   /** Each attempt is of another peer. */
   readonly tried: readonly Address[];
+  /** Somebody keeps it waiting: whoever has a place is asked, and the best before the least busy. */
+  readonly isUrgent?: boolean;
 }
 
 export type Choice =
@@ -137,7 +150,8 @@ export interface Choosing {
 
 /**
  * SY-6: of the peers that may hold what is wanted, the one with the highest proved height that reaches it, then the least busy,
- * then by score over latency. Who was removed for failures, or was not heard of, comes last; who contradicted, never.
+ * who gave blocks when it was asked last, then by score over latency. Who is slow, was removed for failures, or was not heard of, comes last, and is not asked for no
+ * better reason than that the others are busy; who contradicted, never.
  */
 export function selectBestSyncPeer(peers: KnownPeers, wish: Wish, choosing: Choosing): Choice {
   const { wall, drawn, placesTaken } = choosing;
@@ -145,13 +159,21 @@ export function selectBestSyncPeer(peers: KnownPeers, wish: Wish, choosing: Choo
   if (candidates.length === 0) return { status: 'nobody' };
   const addresses = candidates.map(({ state }) => state.peer).sort();
   const shift = Math.floor(drawn * addresses.length);
+  const bound = slownessAmong(candidates, wall);
+  const reserves = new Map(
+    candidates.map((known) => [known.state.peer, reserveOf(known, wish, wall, bound)]),
+  );
+  const areOthers = [...reserves.values()].some((reserve) => reserve < RESERVE);
   const ranked = candidates.flatMap((known) => {
     const { peer } = known.state;
+    const reserve = reserves.get(peer) ?? ABSENT;
     const taken = placesTaken(peer);
-    if (taken === undefined) return [];
+    if (taken === undefined || (reserve >= RESERVE && areOthers && wish.isUrgent !== true)) return [];
     const turn = (addresses.indexOf(peer) + addresses.length - shift) % addresses.length;
-    const order = [reserveOf(known, wish, wall), rankOf(known.state, wish.query), taken];
-    return [{ peer, order: [...order, -worthOf(known.state, wall), turn] }];
+    const worth = -worthOf(known.state, wall);
+    const { withheld } = known;
+    const order = wish.isUrgent === true ? [withheld, worth, taken] : [taken, withheld, worth];
+    return [{ peer, order: [reserve, rankOf(known.state, wish.query), ...order, turn] }];
   });
   const [best] = ranked.sort((left, right) => compare(left.order, right.order));
   return best === undefined ? { status: 'busy' } : { status: 'chosen', peer: best.peer };
@@ -167,11 +189,23 @@ function mayHold({ presence, state }: KnownPeer, wish: Wish, wall: WallTime): bo
   return query.by === 'id' || state.claim === undefined || state.claim.base <= query.from;
 }
 
-/** 0: asked first. Then who is to be avoided, who was removed, and who may not be there at all. */
-function reserveOf({ presence, state }: KnownPeer, { avoid }: Wish, wall: WallTime): number {
-  if (presence !== 'connected') return 3;
-  if (isRemoved(state.reputation, wall)) return 2;
+/** Kept in reserve. */
+const RESERVE = 2;
+const ABSENT = 3;
+
+/** 0: asked first. Then who is to be avoided, who was removed or is slow, and who may not be there at all. */
+function reserveOf({ presence, state }: KnownPeer, { avoid }: Wish, wall: WallTime, slow: number): number {
+  if (presence !== 'connected') return ABSENT;
+  if (isRemoved(state.reputation, wall) || (state.latencyMs ?? 0) > slow) return RESERVE;
   return avoid.includes(state.peer) ? 1 : 0;
+}
+
+/** Who takes longer is slow. @unit ms */
+function slownessAmong(candidates: readonly KnownPeer[], wall: WallTime): number {
+  const latencies = candidates
+    .filter(({ presence, state }) => presence === 'connected' && !isRemoved(state.reputation, wall))
+    .map(({ state }) => state.latencyMs ?? LATENCY_ASSUMED_MS);
+  return Math.max(SLOW_MS_MIN, SLOW_FACTOR * Math.min(...latencies));
 }
 
 /** 0: it proved that it has all of it; an old claim says only what it had at least. */

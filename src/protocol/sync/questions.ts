@@ -27,7 +27,7 @@ export const OPEN_PER_PEER_MAX: Readonly<Record<QuestionKind, number>> = {
 };
 /** Of what the reader of a kind allows its sender, this share is used. @source a rate halves on the way where frames bunch up */
 const RATE_SHARE = 1 / 4;
-/** Answers that one peer may still owe after their time; above it the oldest is forgotten. @unit answers */
+/** Answers that one peer may still owe after their time and that are of use; of older ones only the number is kept. @unit answers */
 export const LATE_PER_PEER_MAX = 8;
 
 const ANSWER_KIND: Readonly<Record<QuestionKind, SyncAnswer['kind']>> = {
@@ -46,6 +46,8 @@ export interface OpenQuestion {
   readonly message: SyncQuestion;
   readonly askedAt: Monotonic;
   readonly timeout: Millis;
+  /** Another was asked because this one took so long; `charged`: the peer was charged for it then, not when its time is over. */
+  readonly hurried?: 'noted' | 'charged';
   /** Whose question it is; absent: nobody's in particular. */
   readonly task?: number;
 }
@@ -59,6 +61,8 @@ export interface QuestionBook {
   readonly open: ReadonlyMap<number, OpenQuestion>;
   /** Given up, oldest first. */
   readonly late: ReadonlyMap<number, OpenQuestion>;
+  /** By peer: how many older answers it owes, and the number of the newest of these. */
+  readonly owed: ReadonlyMap<Address, { readonly answers: number; readonly upTo: number }>;
   /** By peer and kind. */
   readonly buckets: ReadonlyMap<string, Bucket>;
 }
@@ -69,6 +73,7 @@ export const emptyBook = (now: Monotonic): QuestionBook => ({
   before: Math.floor(now),
   open: new Map(),
   late: new Map(),
+  owed: new Map(),
   buckets: new Map(),
 });
 
@@ -123,6 +128,8 @@ export function ask(
 
 export type Reception =
   | { readonly status: 'open' | 'late'; readonly question: OpenQuestion; readonly book: QuestionBook }
+  /** Of a question that is long given up, and of no use: after a link stood still its answers come all at once. */
+  | { readonly status: 'outdated'; readonly book: QuestionBook }
   /** Of a question of an earlier life, perhaps. */
   | { readonly status: 'foreign' }
   | { readonly status: 'unrequested' };
@@ -135,7 +142,35 @@ export function received(book: QuestionBook, from: Address, answer: SyncAnswer):
     if (question?.peer !== from || ANSWER_KIND[question.message.kind] !== answer.kind) continue;
     return { status, question, book: { ...book, [status]: without(book[status], requestId) } };
   }
-  return requestId <= book.before ? { status: 'foreign' } : { status: 'unrequested' };
+  if (requestId <= book.before) return { status: 'foreign' };
+  const owed = book.owed.get(from);
+  if (owed === undefined || requestId > owed.upTo) return { status: 'unrequested' };
+  return {
+    status: 'outdated',
+    book: { ...book, owed: withOwed(book.owed, from, owed.answers - 1, owed.upTo) },
+  };
+}
+
+function withOwed(
+  owed: QuestionBook['owed'],
+  peer: Address,
+  answers: number,
+  upTo: number,
+): QuestionBook['owed'] {
+  const next = new Map(owed);
+  if (answers > 0) next.set(peer, { answers, upTo });
+  else next.delete(peer);
+  return next;
+}
+
+export function hurriedOn(
+  book: QuestionBook,
+  requestId: number,
+  hurried: NonNullable<OpenQuestion['hurried']>,
+): QuestionBook {
+  const question = book.open.get(requestId);
+  if (question === undefined) return book;
+  return { ...book, open: new Map(book.open).set(requestId, { ...question, hurried }) };
 }
 
 /** Given up: its answer is still taken when it comes. */
@@ -143,9 +178,15 @@ export function givenUp(book: QuestionBook, requestId: number): QuestionBook {
   const question = book.open.get(requestId);
   if (question === undefined) return book;
   const late = new Map(book.late).set(requestId, question);
-  const owed = [...late].filter(([, { peer }]) => peer === question.peer);
-  for (const [oldest] of owed.slice(0, Math.max(0, owed.length - LATE_PER_PEER_MAX))) late.delete(oldest);
-  return { ...book, open: without(book.open, requestId), late };
+  const { peer } = question;
+  const ofPeer = [...late].filter(([, other]) => other.peer === peer);
+  let { owed } = book;
+  for (const [oldest] of ofPeer.slice(0, Math.max(0, ofPeer.length - LATE_PER_PEER_MAX))) {
+    late.delete(oldest);
+    const before = owed.get(peer);
+    owed = withOwed(owed, peer, (before?.answers ?? 0) + 1, Math.max(before?.upTo ?? 0, oldest));
+  }
+  return { ...book, open: without(book.open, requestId), late, owed };
 }
 
 function without<Value>(map: ReadonlyMap<number, Value>, key: number): ReadonlyMap<number, Value> {

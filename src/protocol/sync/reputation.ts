@@ -63,11 +63,21 @@ export function seen(reputation: Reputation, now: WallTime): Reputation {
   return passed > SEEN_EVERY_MS_MAX ? resumed(reputation, now) : upToDate(reputation, now);
 }
 
-/** It is back after a pause, which does not count. */
+/** It is back after a pause, which does not count. What a clock that was ahead has kept, moves back with the clock. */
 export function resumed(reputation: Reputation, now: WallTime): Reputation {
+  const ahead = reputation.at - now;
+  if (ahead > 0) return movedBack(reputation, ahead);
   const pause = Math.max(0, now - reputation.at);
   const consistentSince = wallTime(Math.min(now, reputation.consistentSince + pause));
   return { ...upToDate(reputation, now), consistentSince };
+}
+
+/** Else a removal of minutes, by a clock years ahead, would last for years. */
+function movedBack({ removedUntil, ...rest }: Reputation, ahead: number): Reputation {
+  const at = wallTime(rest.at - ahead);
+  const consistentSince = wallTime(Math.min(at, rest.consistentSince));
+  const moved = { ...rest, at, consistentSince };
+  return removedUntil === undefined ? moved : { ...moved, removedUntil: wallTime(removedUntil - ahead) };
 }
 
 /** It gave something that proved good: it is removed no more. */

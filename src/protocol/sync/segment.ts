@@ -16,8 +16,8 @@ import type {
   QuorumCertificate,
 } from '../chain/types.ts';
 import type { EpochContext } from '../consensus/epoch.ts';
-import type { CertificateRefusal } from '../consensus/refusals.ts';
 import { type VerifiedCertificates, verifyCertificates } from '../consensus/verified.ts';
+import type { SegmentFault } from './faults.ts';
 
 /** Certificates below the newest that are tried as a proof of commit. @unit certificates @source 4 × 2 pairings a batch at the most */
 export const PROOF_TRIES_MAX = 4;
@@ -25,21 +25,6 @@ export const PROOF_TRIES_MAX = 4;
 const BLOCK_BYTES = 1_340;
 /** @unit bytes @source as above */
 const REFERENCE_BYTES = 105;
-
-/** Why an answer is worth nothing, and its sender to blame. */
-export type SegmentFault =
-  /** More blocks than were asked for. */
-  | 'BAD_BLOCKS'
-  | 'WRONG_EPOCH'
-  | 'BLOCKS_NOT_GAPLESS'
-  | 'PARENT_MISMATCH'
-  | 'VOTE_NOT_FOR_BLOCK'
-  | 'NOT_THE_WANTED_BLOCK'
-  /** A verified proof commits another block at one of the heights. */
-  | 'CONTRADICTS_COMMITTED'
-  /** Bytes that hash to no digest that the blocks name, or twice to one. */
-  | 'BATCH_NOT_NAMED'
-  | CertificateRefusal['code'];
 
 export interface NamedBatch {
   readonly digest: BatchDigest;
@@ -75,13 +60,18 @@ export interface Answered {
   readonly batches: readonly Uint8Array[];
 }
 
-export type LinksCheck =
-  | { readonly status: 'linked'; readonly links: Links }
-  | { readonly status: 'refused'; readonly code: SegmentFault };
+/** Of no use. */
+type Useless =
+  /** Its sender is to blame. */
+  | { readonly status: 'refused'; readonly code: SegmentFault }
+  /** Blocks of an epoch whose validators this node does not know: nobody is to blame. */
+  | { readonly status: 'notUnderstood' };
+
+export type LinksCheck = { readonly status: 'linked'; readonly links: Links } | Useless;
 
 export type SegmentCheck = { readonly verified: VerifiedCertificates } & (
   | { readonly status: 'verified'; readonly segment: Segment }
-  | { readonly status: 'refused'; readonly code: SegmentFault }
+  | Useless
 );
 
 /** How certificates are judged, and which were before. */
@@ -107,7 +97,7 @@ export function verifySegment(
   });
   if (answered.blocks.length > question.limit) return refuse('BAD_BLOCKS');
   const check = linksOf(judge.epoch, answered);
-  if (check.status === 'refused') return refuse(check.code);
+  if (check.status !== 'linked') return { ...check, verified: judge.verified };
   const { links } = check;
   if (links.from !== question.from) return refuse('BLOCKS_NOT_GAPLESS');
   const within = question.proofs.filter(({ height }) => height > links.from && height - 1 <= links.to);
@@ -120,8 +110,7 @@ export function verifySegment(
   const newest = links.blocks.at(-1);
   if (newest === undefined) return refuse('BLOCKS_NOT_GAPLESS');
   const outcome = verifyCertificates(judge.epoch, judge.bls, judge.verified, { qc: newest.qc });
-  const [refusal] = outcome.refusals;
-  if (refusal !== undefined) return refuse(refusal.code, outcome.verified);
+  if (outcome.refusals.length > 0) return refuse('BLOCKS_NOT_CERTIFIED', outcome.verified);
   return proven({ ...judge, verified: outcome.verified }, links, [...within, newest.qc]);
 }
 
@@ -133,7 +122,7 @@ export function checkDescent(
 ): LinksCheck {
   if (answered.blocks.length > question.limit) return { status: 'refused', code: 'BAD_BLOCKS' };
   const check = linksOf(epoch, answered);
-  if (check.status === 'refused') return check;
+  if (check.status !== 'linked') return check;
   if (check.links.ids.at(-1) !== question.id) return { status: 'refused', code: 'NOT_THE_WANTED_BLOCK' };
   return check;
 }
@@ -223,13 +212,13 @@ function linksOf(epoch: EpochContext, { blocks, batches }: Answered): LinksCheck
   let below: QuorumCertificate | undefined;
   for (const { block, qc } of blocks) {
     const { header } = block;
-    if (header.epoch !== epoch.epoch) return refuse('WRONG_EPOCH');
-    if (header.parentId !== block.qc.blockId) return refuse('PARENT_MISMATCH');
+    if (header.epoch !== epoch.epoch) return { status: 'notUnderstood' };
+    if (header.parentId !== block.qc.blockId) return refuse('BLOCKS_PARENT_DIFFERS');
     if (header.height !== block.qc.height + 1) return refuse('BLOCKS_NOT_GAPLESS');
     // `below` states the block before this one, so the link holds in id, height and rounds.
     if (below !== undefined && !sameStatement(block.qc, below)) return refuse('BLOCKS_NOT_GAPLESS');
     const id = blockIdOf(epoch.domain, block);
-    if (!sameStatement(qc, statementOf(block, id))) return refuse('VOTE_NOT_FOR_BLOCK');
+    if (!sameStatement(qc, statementOf(block, id))) return refuse('CERTIFICATE_OF_ANOTHER_BLOCK');
     ids.push(id);
     below = qc;
     bytes += BLOCK_BYTES + header.batches.length * REFERENCE_BYTES;

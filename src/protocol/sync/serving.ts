@@ -2,24 +2,21 @@
  * What a node gives to those that catch up: never what a reader would blame it for, never more than a frame takes.
  * Pure. Rules SY-3, SY-8, SY-9, docs/protocol/sync.md.
  */
-import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { heightPlus } from '../chain/ordinals.ts';
-import type { BatchDigest, CertifiedBlock, Height } from '../chain/types.ts';
-import type { EpochContext } from '../consensus/epoch.ts';
+import type { BatchDigest, BlockId, CertifiedBlock, CommitProof, Height } from '../chain/types.ts';
 import { type VerifiedCertificates, verifyCertificates } from '../consensus/verified.ts';
 import type { BucketRate } from '../transport/bucket.ts';
 import { KINDS } from '../transport/kinds.ts';
-import { ANSWER_BATCHES_MAX } from '../transport/limits.ts';
+import { ANSWER_BATCHES_MAX, GUESTS_MAX, VALIDATORS_MAX } from '../transport/limits.ts';
 import { certifiedBlockBytes } from '../transport/sizes.ts';
 import { BATCH_HEIGHTS } from './config.ts';
 import { CHECKPOINTS_MAX, type SyncQuestion } from './messages.ts';
 import { OPEN_PER_PEER_MAX } from './questions.ts';
+import type { Judge } from './segment.ts';
 
-/** Questions for blocks, or chunks of a snapshot, that wait for storage, of all peers; above it the newest is dropped. @unit questions */
-export const BLOCKS_WAITING_MAX = 64;
-/** Small questions that wait for storage, of all peers; above it the newest is dropped. @unit questions @source two of each of 512 validators */
-export const SMALL_WAITING_MAX = 1_024;
-/** Questions of one peer that wait; above it its newest is dropped, so that nobody takes all places. @unit questions */
+/** Questions for blocks, or chunks of a snapshot, that are read at once, of all peers; the others wait in a queue. @unit questions @source chosen: 64 answers of 2 MiB */
+export const BLOCKS_READ_MAX = 64;
+/** Questions of one peer that wait or are read; above it its newest is dropped. @unit questions @source what an honest peer has open, and as much that it gave up */
 export const WAITING_PER_PEER_MAX: Readonly<Record<'blocks' | 'small', number>> = {
   blocks: 4,
   small: OPEN_PER_PEER_MAX.GetBlockHeight + OPEN_PER_PEER_MAX.GetBlockHash + OPEN_PER_PEER_MAX.GetChain + 1,
@@ -28,36 +25,72 @@ export const WAITING_PER_PEER_MAX: Readonly<Record<'blocks' | 'small', number>> 
 export const SERVING_RATE: BucketRate = { ratePerSecond: 32 * 1024 * 1024, burst: 64 * 1024 * 1024 };
 /** What an answer costs at least: reading it and verifying its certificate. @unit bytes @source measured: 2 ms at SERVING_RATE */
 export const ANSWER_COST_BYTES_MIN = 64 * 1024;
-/** Certificates that are tried until one holds. @unit certificates @source chosen: an answer has at most two borders within */
+/** Peers whose share is remembered. @unit peers @source all that can be connected */
+export const PEERS_MAX = VALIDATORS_MAX + GUESTS_MAX;
+/** Questions of all peers that wait or are read, those that have left too; above it the newest is dropped. @unit questions @source four of each of 512 validators */
+export const WAITING_MAX = 2_048;
+/** Certificates that are tried until one holds, beside the one that has committed a block here. @unit certificates @source chosen: an answer has at most two borders within */
 const TRIES_MAX = 4;
 
 /** Which places a question takes. */
 export const sizeOf = ({ kind }: SyncQuestion): 'blocks' | 'small' =>
   kind === 'GetBlocks' || kind === 'GetBlock' || kind === 'GetSnapshotChunk' ? 'blocks' : 'small';
 
+/** Committed blocks as they are given: what a block says of its parent's certificate is what this node holds as that. */
+export const composed = (blocks: readonly CertifiedBlock[]): readonly CertifiedBlock[] =>
+  blocks.map((one, index) => {
+    const below = blocks[index - 1]?.qc;
+    const { header, qc } = one.block;
+    // These two are all that a block's id covers of it: a reader compares the rest.
+    const isParent = below?.blockId === header.parentId && below.round === qc.round;
+    return isParent ? { ...one, block: { ...one.block, qc: below } } : one;
+  });
+
+export interface Proven {
+  /** A prefix, perhaps with another certificate of its newest; empty where none was found that can be proven. */
+  readonly blocks: readonly CertifiedBlock[];
+  readonly verified: VerifiedCertificates;
+  /** Certificates that were looked at. */
+  readonly tries: number;
+}
+
 /**
- * Length of the longest prefix whose newest certificate holds, among the few where one is likely to: the whole, up to a
- * border of batches, the whole but one. Inner certificates of what was fetched were never verified (SY-8). 0: none of them.
+ * The longest prefix whose newest certificate holds, among the few where one is likely to. Inner certificates of what was
+ * fetched were never verified (SY-8); `proofs`, which have committed these blocks or those below them, were.
  */
-export function provenLength(
-  epoch: EpochContext,
-  bls: BlsEngine,
-  memory: VerifiedCertificates,
+export function provenPrefix(
+  { epoch, bls, verified: memory }: Judge,
   blocks: readonly CertifiedBlock[],
-): { readonly length: number; readonly verified: VerifiedCertificates } {
+  proofs: readonly CommitProof[],
+): Proven {
+  const proving = new Map(proofs.map((proof) => [proof.blockId, proof]));
+  let verified = memory;
+  let tries = 0;
+  for (const length of lengthsToTry(blocks, proving)) {
+    const newest = blocks[length - 1];
+    if (newest === undefined) continue;
+    const qc = proving.get(newest.qc.blockId) ?? newest.qc;
+    const outcome = verifyCertificates(epoch, bls, verified, { qc });
+    verified = outcome.verified;
+    tries += 1;
+    if (outcome.refusals.length === 0)
+      return { blocks: [...blocks.slice(0, length - 1), { ...newest, qc }], verified, tries };
+  }
+  return { blocks: [], verified, tries };
+}
+
+/** Longest first: the whole, the whole but one or two, up to a border of batches, up to what a proof certifies. */
+function lengthsToTry(
+  blocks: readonly CertifiedBlock[],
+  proving: ReadonlyMap<BlockId, CommitProof>,
+): readonly number[] {
   const borders = blocks.flatMap(({ block }, index) =>
     block.header.height % BATCH_HEIGHTS === 0 ? [index + 1] : [],
   );
-  const lengths = new Set([blocks.length, ...borders.reverse(), blocks.length - 1, blocks.length - 2]);
-  let verified = memory;
-  for (const length of [...lengths].slice(0, TRIES_MAX)) {
-    const newest = blocks[length - 1];
-    if (newest === undefined) continue;
-    const outcome = verifyCertificates(epoch, bls, verified, { qc: newest.qc });
-    verified = outcome.verified;
-    if (outcome.refusals.length === 0) return { length, verified };
-  }
-  return { length: 0, verified };
+  const known = blocks.findLastIndex(({ qc }) => proving.has(qc.blockId)) + 1;
+  const likely = new Set([blocks.length, ...borders.reverse(), blocks.length - 1, blocks.length - 2]);
+  const tried = [...likely].filter((length) => length > known).slice(0, TRIES_MAX);
+  return [...tried, known].sort((left, right) => right - left);
 }
 
 export interface BatchesToRead {

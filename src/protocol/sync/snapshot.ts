@@ -7,11 +7,12 @@ import { compareBytes, utf8 } from '../../base/bytes.ts';
 import { sha256Hex } from '../../crypto/hash.ts';
 import type { Address, CertifiedBlock, Digest, ExecutedState, Height, ValidatorSet } from '../chain/types.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX, SNAPSHOT_CHUNKS_MAX, type SnapshotManifest } from './messages.ts';
+import { OPEN_PER_PEER_MAX } from './questions.ts';
 
 /** Chunks asked for and not yet written, at the most. @unit chunks @source 8 MiB of memory */
 export const SNAPSHOT_WINDOW_CHUNKS = 8;
-/** Chunks asked of one peer at once. @unit chunks @source chosen: one on its way while one is read */
-const CHUNKS_AT_PEER_MAX = 2;
+/** Chunks asked of one peer at once. @unit chunks @source more than state-sync asks would be refused */
+const CHUNKS_AT_PEER_MAX = OPEN_PER_PEER_MAX.GetSnapshotChunk;
 /** Questions in a row that a peer leaves unanswered before it is asked no more. @unit questions */
 const SILENCES_MAX = 3;
 
@@ -90,6 +91,8 @@ interface Holder {
   readonly peer: Address;
   /** In a row. */
   readonly silences: number;
+  /** Times that all waited for its chunk: only those with the fewest are asked. */
+  readonly hurries: number;
   /** Chunks that it gave. */
   readonly given: number;
 }
@@ -114,7 +117,7 @@ export interface ChunkAsk {
 
 export const beginSnapshotDownload = (candidate: SnapshotCandidate): SnapshotDownload => ({
   candidate,
-  holders: candidate.holders.map((peer) => ({ peer, silences: 0, given: 0 })),
+  holders: candidate.holders.map((peer) => ({ peer, silences: 0, hurries: 0, given: 0 })),
   open: [],
   arrived: new Map(),
   handed: 0,
@@ -131,15 +134,35 @@ export function askForChunks(download: SnapshotDownload): {
   const end = Math.min(candidate.manifest.chunks.length, written + SNAPSHOT_WINDOW_CHUNKS);
   const open = [...download.open];
   const asks: ChunkAsk[] = [];
+  const quick = quickest(download.holders);
   for (let chunk = handed; chunk < end; chunk += 1) {
     if (arrived.has(chunk) || open.some((ask) => ask.chunk === chunk)) continue;
-    const peer = idlest(download.holders, open);
+    const peer = idlest(quick, open);
     if (peer === undefined) break;
     const ask = { peer, chunk };
     open.push(ask);
     asks.push(ask);
   }
   return { download: { ...download, open }, asks };
+}
+
+/** The lowest chunk is waited for too long: one more peer is asked for it, and the first one less from now on. */
+export function hurryChunk(download: SnapshotDownload): {
+  readonly download: SnapshotDownload;
+  readonly asks: readonly ChunkAsk[];
+} {
+  const { handed: chunk, open } = download;
+  const late = open.filter((ask) => ask.chunk === chunk).map(({ peer }) => peer);
+  if (late.length === 0) return { download, asks: [] };
+  const holders = download.holders.map((holder) =>
+    late.includes(holder.peer) ? { ...holder, hurries: holder.hurries + 1 } : holder,
+  );
+  const peer = idlest(
+    holders.filter((holder) => !late.includes(holder.peer)),
+    open,
+  );
+  const asks = peer === undefined ? [] : [{ peer, chunk }];
+  return { download: { ...download, holders, open: [...open, ...asks] }, asks };
 }
 
 /** What a peer's answer was worth. A fault names who is to blame. */
@@ -176,6 +199,9 @@ export function takeChunk(
     const verdict = { status: 'differs', code: 'SNAPSHOT_CHUNK_DIFFERS' } as const;
     return { download: without(closed, peer), verdict, ready: [] };
   }
+  // Of two who were asked for it, the second one: it helped no less.
+  if (chunk < closed.handed || closed.arrived.has(chunk))
+    return { download: closed, verdict: { status: 'good' }, ready: [] };
   const arrived = new Map(closed.arrived).set(chunk, bytes);
   const ready: Uint8Array[] = [];
   let { handed } = closed;
@@ -204,14 +230,15 @@ export function takeChunk(
   return { download: taken, verdict: { status: 'good' }, ready };
 }
 
-/** No answer in time, or the peer keeps the chunk no more. The chunk is asked of another. */
+/** No answer in time, or the peer keeps the chunk no more; `unasked`: its rate was reached, no fault of its own. */
 export function missChunk(
   download: SnapshotDownload,
   ask: ChunkAsk,
-  why: 'silent' | 'gone',
+  why: 'silent' | 'gone' | 'unasked',
 ): SnapshotDownload {
   if (!isOpen(download, ask)) return download;
   const closed = closeAsk(download, ask);
+  if (why === 'unasked') return closed;
   const holder = closed.holders.find(({ peer }) => peer === ask.peer);
   if (holder === undefined) return closed;
   if (why === 'gone' || holder.silences + 1 >= SILENCES_MAX) return without(closed, ask.peer);
@@ -259,11 +286,11 @@ export const isRestored = (restored: ExecutedState, certified: ExecutedState): b
   restored.height === certified.height && restored.appHash === certified.appHash;
 
 /**
- * The first block that a node needs which begins with the state after `height`: the next block's duplicates are told by the
- * D blocks before it (EX-2). @param deduplicationHeights D of the genesis
+ * The first block that a node asks for which begins with the state after `height`: the next block's duplicates are told by the
+ * D blocks before it (EX-2), and the one below these says what its own certificate states. @param deduplicationHeights D of the genesis
  */
 export const firstBlockNeeded = (height: Height, deduplicationHeights: number): number =>
-  Math.max(1, height + 1 - deduplicationHeights);
+  Math.max(1, height - deduplicationHeights);
 
 function manifestId({ height, format, bytes, chunks }: SnapshotManifest): string {
   return sha256Hex(utf8([height, format, bytes, ...chunks].join(' ')));
@@ -282,6 +309,11 @@ function byMerit(left: Ranked, right: Ranked): number {
   if (left.manifest.height !== right.manifest.height) return right.manifest.height - left.manifest.height;
   if (left.power !== right.power) return left.power > right.power ? -1 : 1;
   return compareBytes(utf8(left.id), utf8(right.id));
+}
+
+function quickest(holders: readonly Holder[]): readonly Holder[] {
+  const fewest = Math.min(...holders.map(({ hurries }) => hurries));
+  return holders.filter(({ hurries }) => hurries === fewest);
 }
 
 function idlest(holders: readonly Holder[], open: readonly ChunkAsk[]): Address | undefined {

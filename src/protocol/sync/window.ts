@@ -7,6 +7,7 @@ import { type Millis, type Monotonic, millis, monotonic } from '../../base/units
 import { heightPlus, maxHeight, minHeight, previousHeight } from '../chain/ordinals.ts';
 import type { Address, BlockId, Height, QuorumCertificate } from '../chain/types.ts';
 import { BATCH_HEIGHTS } from './config.ts';
+import { HURRY_MS } from './patience.ts';
 import { idAt, type Links, type Segment } from './segment.ts';
 
 /** Blocks of one question by id: an uncommitted one and its ancestors. @unit blocks @source GetBlock: 63 ancestors */
@@ -19,6 +20,10 @@ export const FLIGHTS_MAX = 8;
 export const ANSWER_BYTES_MAX = 2 * 1_048_576;
 /** Held and on their way; above it only the leading batch is asked for. @unit bytes @source chosen */
 export const HELD_BYTES_MAX = 64 * 1_048_576;
+/** Storage has not said for so long that bytes are durable: it is asked again, each time after twice as long. @unit ms @source chosen */
+const SAVE_MS_MIN = millis(10_000);
+/** @unit ms @source chosen: a disk that is busy is not made busier */
+const SAVE_MS_MAX = millis(60_000);
 /** Peers that were asked in vain for one batch; above it the oldest is forgotten. @unit peers @source no set of validators is larger */
 export const TRIED_MAX = 512;
 /** First pause after all peers failed, and the longest. @unit ms @source chosen */
@@ -30,8 +35,12 @@ const RETRY_JITTER = 0.3;
 const ANSWER_MS_MIN = millis(300);
 /** Each wait in vain is twice the one before, up to this; then the answer is given up. @unit ms @source chosen */
 export const ANSWER_MS_MAX = millis(4_000);
-/** A leading batch by height that is not here after so long is asked of one more peer (SY-8). @unit ms @source 05-sync: 3 s */
-const HURRY_MS = millis(3_000);
+/** A leading batch by height that is not here is asked of one more peer after so long at the earliest. @unit ms @source chosen: a round trip around the earth */
+const HURRY_MS_MIN = millis(300);
+/** … and else after so many times as long as batches usually take, or HURRY_MS. @source chosen */
+const HURRY_FACTOR = 4;
+/** Weight of a new answer in what is usual. @source RFC 6298, alpha */
+const USUAL_WEIGHT = 1 / 8;
 
 /** A block that is committed and durable here. */
 export interface Tip {
@@ -75,8 +84,14 @@ export interface Flight {
 
 /** How the bytes of its batches come to the disk. */
 export type Saving =
-  | { readonly status: 'due'; readonly at: Monotonic }
-  | { readonly status: 'asked'; readonly tag: number }
+  | { readonly status: 'due'; readonly at: Monotonic; readonly unanswered: number }
+  /** `unanswered`: times before that storage was asked and did not say. */
+  | {
+      readonly status: 'asked';
+      readonly tag: number;
+      readonly until: Monotonic;
+      readonly unanswered: number;
+    }
   | { readonly status: 'saved' };
 
 type Stage =
@@ -111,6 +126,8 @@ export type Batch = Stage & {
   readonly rounds: number;
   /** When it was asked for first. */
   readonly askedAt?: Monotonic;
+  /** Since then no ample answer has come for it: the time belongs to the batch, whoever is asked for the rest of it. */
+  readonly waitsSince?: Monotonic;
 };
 
 export type Downloading = Extract<Batch, { status: 'downloading' }>;
@@ -242,8 +259,20 @@ export function retryDelay(rounds: number, draw: number): Millis {
 export const answerTimeout = (attempts: number): Millis =>
   millis(Math.min(ANSWER_MS_MAX, ANSWER_MS_MIN * 2 ** Math.min(attempts, 16)));
 
-/** When one more peer is asked for what a batch downloads. */
-export const hurryAt = ({ need, flight }: Downloading): Monotonic =>
+/** When one more peer is asked for what a batch downloads. @param usual how long ample answers by height take */
+export const hurryAt = ({ need, flight, waitsSince }: Downloading, usual: Millis | undefined): Monotonic =>
   monotonic(
-    (flight.hurriedAt ?? flight.askedAt) + (need.by === 'height' ? HURRY_MS : answerTimeout(flight.hurries)),
+    (flight.hurriedAt ?? waitsSince ?? flight.askedAt) +
+      (need.by === 'height' ? patienceOf(usual) : answerTimeout(flight.hurries)),
   );
+
+const patienceOf = (usual: Millis = HURRY_MS): Millis =>
+  millis(Math.min(HURRY_MS, Math.max(HURRY_MS_MIN, HURRY_FACTOR * usual)));
+
+/** What is usual, with one more answer in it. */
+export const usualWith = (usual: Millis | undefined, took: number): Millis =>
+  millis(usual === undefined ? took : usual + (took - usual) * USUAL_WEIGHT);
+
+/** How long storage is waited for, after so many waits in vain. */
+export const savePatience = (unanswered: number): Millis =>
+  millis(Math.min(SAVE_MS_MAX, SAVE_MS_MIN * 2 ** Math.min(unanswered, 16)));

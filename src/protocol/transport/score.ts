@@ -3,6 +3,7 @@
  * floods our sync keeps its consensus lane. Pure. Rule TP-6, docs/protocol/transport.md.
  */
 import { type Millis, type Monotonic, millis, monotonic } from '../../base/units.ts';
+import type { SyncFault } from '../sync/faults.ts';
 import type { FrameRefusal } from './refusal.ts';
 
 export type ScoreLane = 'consensus' | 'sync';
@@ -26,6 +27,25 @@ export const BAN_FORGOTTEN_AFTER_MS = millis(3_600_000);
 
 const consensus = (weight: number): Penalty => ({ lane: 'consensus', weight });
 const sync = (weight: number): Penalty => ({ lane: 'sync', weight });
+
+/** What sync blames for costs the sync lane alone, but for a foreign genesis. */
+const SYNC_PENALTIES: Readonly<Record<SyncFault, Penalty>> = {
+  BAD_BLOCKS: sync(50),
+  BLOCKS_NOT_GAPLESS: sync(50),
+  BLOCKS_PARENT_DIFFERS: sync(50),
+  CERTIFICATE_OF_ANOTHER_BLOCK: sync(50),
+  BLOCKS_NOT_CERTIFIED: sync(50),
+  NOT_THE_WANTED_BLOCK: sync(50),
+  CONTRADICTS_COMMITTED: sync(50),
+  BATCH_NOT_NAMED: sync(50),
+  UNREQUESTED: sync(10),
+  REQUEST_TIMEOUT: sync(2),
+  HEIGHT_WENT_BACK: sync(25),
+  CLAIM_FALSE: sync(50),
+  GENESIS_DIFFERS: consensus(BAN_AT),
+  SNAPSHOT_FALSE: sync(50),
+  SNAPSHOT_CHUNK_DIFFERS: sync(50),
+};
 
 /** Codes of refusals by the transport, and of cells that refuse what a peer sent. Others cost `UNLISTED`. */
 const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
@@ -55,18 +75,8 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['DOUBLE_VOTE', consensus(50)],
   ['BATCH_MALFORMED', consensus(50)],
   ['ADDRESS_SIGNATURE', sync(50)],
-  // Catching up.
-  ['BLOCKS_NOT_GAPLESS', sync(50)],
-  ['BAD_BLOCKS', sync(50)],
-  ['NOT_THE_WANTED_BLOCK', sync(50)],
-  ['CONTRADICTS_COMMITTED', sync(50)],
-  ['BATCH_NOT_NAMED', sync(50)],
-  ['UNREQUESTED', sync(10)],
+  ...Object.entries(SYNC_PENALTIES),
   ['SYNC_RATE_EXCEEDED', sync(0.5)],
-  ['REQUEST_TIMEOUT', sync(2)],
-  ['HEIGHT_WENT_BACK', sync(25)],
-  ['CLAIM_FALSE', sync(50)],
-  ['GENESIS_DIFFERS', consensus(BAN_AT)],
   // A clock that is off, or an application that differs: a fault, but perhaps not theirs.
   ['TIME_TOO_EARLY', consensus(2)],
   ['TIME_TOO_LATE', consensus(2)],

@@ -1,4 +1,5 @@
 /** What a liar gives for the blocks that somebody asked for. Deterministic; nobody's key is needed. Rules SM-3, SY-8. */
+import { batchDigestOf } from '../../protocol/chain/batch.ts';
 import { blockIdOf, statementOf } from '../../protocol/chain/canonical.ts';
 import type { Block, CertifiedBlock, Header, QuorumCertificate } from '../../protocol/chain/types.ts';
 import type { BlocksMessage } from '../../protocol/sync/messages.ts';
@@ -6,6 +7,9 @@ import { inventedId } from './equivocate.ts';
 import type { LieTools } from './lie.ts';
 import { heightBy, roundBy, timeBy } from './pen.ts';
 import { anyOf } from './stale-certificates.ts';
+
+/** Blocks of an answer that makes a seam where nobody asked for one. @unit blocks */
+const SEAM_BLOCKS = 10;
 
 type BlocksLie = (told: BlocksMessage, tools: LieTools) => BlocksMessage;
 
@@ -43,7 +47,9 @@ export const BLOCKS_WAYS = {
     return { ...told, blocks: other.blocks, batches: other.batches };
   },
   tooMany: (told) => ({ ...told, blocks: [...told.blocks, ...told.blocks] }),
-  trickle: (told) => ({ ...told, blocks: told.blocks.slice(0, 1) }),
+  /** One block of all that it was asked for. */
+  trickle: (told) => shortened(told, 1),
+  seam: (told, tools) => withSeam(told, tools),
 } as const satisfies Readonly<Record<string, BlocksLie>>;
 
 function onOne(change: (one: CertifiedBlock, tools: LieTools) => CertifiedBlock): BlocksLie {
@@ -117,6 +123,24 @@ function otherBatches(batches: readonly Uint8Array[], how: number): readonly Uin
       return [changed, ...batches.slice(1)];
     }
   }
+}
+
+/** A short answer, whose first block has nothing beside it that would show what is false of its parent's certificate. */
+function withSeam(told: BlocksMessage, { draws }: LieTools): BlocksMessage {
+  const [first, ...others] = told.blocks.slice(0, SEAM_BLOCKS);
+  if (first === undefined || others.length === 0) return told;
+  const { qc } = first.block;
+  const lie =
+    draws.below(2) === 0 ? { parentId: first.qc.blockId } : { parentRound: roundBy(qc.parentRound, 1) };
+  const blocks = [{ ...first, block: { ...first.block, qc: { ...qc, ...lie } } }, ...others];
+  return { ...shortened(told, SEAM_BLOCKS), blocks };
+}
+
+/** The first few blocks, with the batches that they name. */
+function shortened(told: BlocksMessage, count: number): BlocksMessage {
+  const blocks = told.blocks.slice(0, count);
+  const named = new Set(blocks.flatMap(({ block }) => block.header.batches.map(({ digest }) => digest)));
+  return { ...told, blocks, batches: told.batches.filter((bytes) => named.has(batchDigestOf(bytes))) };
 }
 
 /** Certified blocks that it heard of and that are not committed, in place of those that are, or above them. */

@@ -7,6 +7,7 @@ import { digestOf } from '../../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, ORDINAL_MAX } from '../../protocol/chain/ordinals.ts';
 import type { PeerMessage } from '../../protocol/consensus/types.ts';
 import type { BlockHeightMessage, BlocksMessage, SyncAnswer } from '../../protocol/sync/messages.ts';
+import type { NodeId } from '../../protocol/transport/messages.ts';
 import { inventedId } from './equivocate.ts';
 import { instead, type LieModule, type LieTools } from './lie.ts';
 import { BLOCKS_WAYS } from './lie-sync-blocks.ts';
@@ -18,7 +19,11 @@ type AnswerOf<Kind extends AnswerKind> = Extract<SyncAnswer, { kind: Kind }>;
 
 /** What leaves instead of one answer of each kind that the way concerns. */
 type Way = {
-  readonly [Kind in AnswerKind]?: (told: AnswerOf<Kind>, tools: LieTools) => readonly SyncAnswer[];
+  readonly [Kind in AnswerKind]?: (
+    told: AnswerOf<Kind>,
+    tools: LieTools,
+    to: NodeId,
+  ) => readonly SyncAnswer[];
 };
 
 const KINDS = [
@@ -35,6 +40,8 @@ const KINDS = [
 const AHEAD = 500;
 /** Answers that nobody asked for, with each that somebody did. @unit answers */
 const EXTRAS = 3;
+/** Answers that a trickle holds back; above it the oldest is never given. @unit answers */
+const HELD_MAX = 16;
 /** Each further way is drawn for one liar in so many. @unit liars */
 const ONE_IN = 8;
 
@@ -42,6 +49,7 @@ const FIRST = heightBy(GENESIS_HEIGHT, 1);
 const LAST = heightBy(GENESIS_HEIGHT, ORDINAL_MAX);
 
 const nothing = (): readonly SyncAnswer[] => [];
+
 const blocks = (lie: (told: BlocksMessage, tools: LieTools) => BlocksMessage): Way => ({
   Blocks: (told, tools) => [lie(told, tools)],
 });
@@ -111,7 +119,16 @@ export const SYNC_WAYS = {
   orphans: blocks(BLOCKS_WAYS.orphans),
   'other-blocks': blocks(BLOCKS_WAYS.otherBlocks),
   'too-many': blocks(BLOCKS_WAYS.tooMany),
-  trickle: blocks(BLOCKS_WAYS.trickle),
+  trickle: {
+    Blocks: (told, tools, to) => {
+      hold(to, BLOCKS_WAYS.trickle(told), tools);
+      return [];
+    },
+    BlockHeight: (told, tools, to) => [told, ...release(to, tools)],
+    GenesisHash: (told, tools, to) => [told, ...release(to, tools)],
+    BlockHash: (told, tools, to) => [told, ...release(to, tools)],
+  },
+  seam: blocks(BLOCKS_WAYS.seam),
   'silent-to-blocks': { Blocks: nothing },
   silent: Object.fromEntries(KINDS.map((kind) => [kind, nothing])),
   unasked: Object.fromEntries(KINDS.map((kind) => [kind, repeated])),
@@ -134,7 +151,9 @@ export const lieSync: LieModule = {
     chosen.set(tools, ways);
     const lies = ways.flatMap((way) => (way[message.kind] === undefined ? [] : [way]));
     const way = anyOf(lies, tools.draws);
-    return way === undefined ? [sent] : told(way, message, tools).map((answer) => instead(sent, answer));
+    return way === undefined
+      ? [sent]
+      : told(way, message, tools, sent.to).map((answer) => instead(sent, answer));
   },
 };
 
@@ -146,23 +165,43 @@ function drawWays({ draws }: LieTools): readonly Way[] {
   );
 }
 
-function told(way: Way, message: SyncAnswer, tools: LieTools): readonly SyncAnswer[] {
+function told(way: Way, message: SyncAnswer, tools: LieTools, to: NodeId): readonly SyncAnswer[] {
   switch (message.kind) {
     case 'Blocks':
-      return way.Blocks?.(message, tools) ?? [message];
+      return way.Blocks?.(message, tools, to) ?? [message];
     case 'BlockHeight':
-      return way.BlockHeight?.(message, tools) ?? [message];
+      return way.BlockHeight?.(message, tools, to) ?? [message];
     case 'GenesisHash':
-      return way.GenesisHash?.(message, tools) ?? [message];
+      return way.GenesisHash?.(message, tools, to) ?? [message];
     case 'BlockHash':
-      return way.BlockHash?.(message, tools) ?? [message];
+      return way.BlockHash?.(message, tools, to) ?? [message];
     case 'Chain':
-      return way.Chain?.(message, tools) ?? [message];
+      return way.Chain?.(message, tools, to) ?? [message];
     case 'Snapshot':
-      return way.Snapshot?.(message, tools) ?? [message];
+      return way.Snapshot?.(message, tools, to) ?? [message];
     case 'SnapshotChunk':
-      return way.SnapshotChunk?.(message, tools) ?? [message];
+      return way.SnapshotChunk?.(message, tools, to) ?? [message];
   }
+}
+
+interface Held {
+  readonly to: NodeId;
+  readonly answer: BlocksMessage;
+}
+/** Answers that wait until their asker asks for something else: a liar has no clock. The tools are its own. */
+const held = new WeakMap<LieTools, readonly Held[]>();
+
+function hold(to: NodeId, answer: BlocksMessage, tools: LieTools): void {
+  held.set(tools, [...(held.get(tools) ?? []), { to, answer }].slice(-HELD_MAX));
+}
+
+function release(to: NodeId, tools: LieTools): readonly BlocksMessage[] {
+  const all = held.get(tools) ?? [];
+  held.set(
+    tools,
+    all.filter((one) => one.to !== to),
+  );
+  return all.flatMap((one) => (one.to === to ? [one.answer] : []));
 }
 
 /** The truth, and the same under other numbers. */

@@ -41,10 +41,15 @@ export class SyncWatch {
       transition: (transition) => this.#moved(instance, transition),
       delivery: (delivered) => {
         if (delivered.address === ADDRESSES.sideStore && delivered.message.type === 'side.openRequested') {
-          this.#syncs.resyncBegan(address, 'a side store is opened');
+          if (!this.#joins(instance)) this.#syncs.resyncBegan(address, 'a side store is opened');
         }
       },
     });
+  }
+
+  /** By the operator's configuration (SY-10). */
+  #joins(instance: Instance): boolean {
+    return this.#watched.nodes.some((node) => node.instance === instance && node.joins);
   }
 
   /** A message leaves. */
@@ -95,7 +100,8 @@ export class SyncWatch {
         this.#syncs.window(address, windowOf(contextOf<BlockSyncContext>(transition)));
         return;
       case ADDRESSES.chainSync:
-        if (event.type === 'resync.requested') this.#syncs.resyncBegan(address, 'chain-sync is asked');
+        if (event.type === 'resync.requested' && !this.#joins(instance))
+          this.#syncs.resyncBegan(address, 'chain-sync is asked');
         return;
       case ADDRESSES.router:
         if (from === ADDRESSES.stateSync && isBlame(event))

@@ -21,7 +21,7 @@ export const OF_SYNC: readonly Mutant[] = [
     patches: [
       {
         file: SEGMENT,
-        find: '  if (refusal !== undefined) return refuse(refusal.code, outcome.verified);\n  return proven(',
+        find: "  if (outcome.refusals.length > 0) return refuse('BLOCKS_NOT_CERTIFIED', outcome.verified);\n  return proven(",
         replace: '  return proven(',
       },
     ],
@@ -88,14 +88,14 @@ export const OF_SYNC: readonly Mutant[] = [
       { file: ASKING, find: 'if (clock.now >= flight.until) {', replace: 'if (clock.now < 0) {' },
       {
         file: ASKING,
-        find: 'if (!isWaitedFor || clock.now < hurryAt(batch)) return still(now);',
-        replace: 'if (isWaitedFor || clock.now < hurryAt(batch)) return still(now);',
+        find: 'if (!isWaitedFor || clock.now < hurryAt(batch, now.usualMs)) return still(now);',
+        replace: 'if (isWaitedFor || clock.now < hurryAt(batch, now.usualMs)) return still(now);',
       },
       {
         file: STATE_ASKING,
-        find: 'const question = work.context.book.open.get(requestId);\n  if (question === undefined) return;\n  const { peer, task } = question;',
+        find: 'const question = work.context.book.open.get(requestId);\n  if (question === undefined) return;\n  const { peer, task, hurried } = question;',
         replace:
-          "const question = work.context.book.open.get(requestId);\n  if (question === undefined || question.message.kind.startsWith('GetBlock')) return;\n  const { peer, task } = question;",
+          "const question = work.context.book.open.get(requestId);\n  if (question === undefined || question.message.kind.startsWith('GetBlock')) return;\n  const { peer, task, hurried } = question;",
       },
     ],
   },

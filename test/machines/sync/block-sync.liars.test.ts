@@ -36,7 +36,7 @@ describe('liars, and who is blamed (SY-8)', () => {
     [
       'a certificate that was not signed',
       lastChanged(honest(chain), ({ block, qc }) => ({ block, qc: spoiled(qc) })),
-      'SIGNATURE_INVALID',
+      'BLOCKS_NOT_CERTIFIED',
     ],
     [
       'a block of another height',
@@ -46,7 +46,7 @@ describe('liars, and who is blamed (SY-8)', () => {
     [
       'the certificate of another block',
       lastChanged(honest(chain), ({ block }) => ({ block, qc: present(chain.certified[3], 'b').qc })),
-      'VOTE_NOT_FOR_BLOCK',
+      'CERTIFICATE_OF_ANOTHER_BLOCK',
     ],
     [
       'bytes that no block names',

@@ -12,13 +12,13 @@ export interface Chain {
   readonly bytes: ReadonlyMap<string, Uint8Array>;
 }
 
-/** A chain in these rounds, each block with one batch of 32 bytes. */
-export function longChain(rounds: readonly number[], withBatches = true): Chain {
+/** A chain in these rounds, each block with one batch of `batchBytes`. */
+export function longChain(rounds: readonly number[], withBatches = true, batchBytes = 32): Chain {
   const place = world([1n, 1n, 1n, 1n, 1n]);
   const bytes = new Map<string, Uint8Array>();
   const { blocks, qcs } = chainOf(place, rounds, (index) => {
     if (!withBatches) return {};
-    const content = new Uint8Array(32).fill(index & 255);
+    const content = new Uint8Array(batchBytes).fill(index & 255);
     new DataView(content.buffer).setUint32(0, index);
     const digest = batchDigestOf(content);
     bytes.set(digest, content);
@@ -52,6 +52,16 @@ export const honest =
     const blocks = answerOf(chain, query, committed).slice(0, limit);
     const batches = query.by === 'id' ? [] : batchesOf(chain, blocks);
     return { blocks, batches, height: height(committed), delay };
+  };
+
+/** Gives so many blocks of what it is asked, each time after `delay`, and says that it has all. */
+export const trickling =
+  (chain: Chain, delay: number, limit = 1): PeerModel =>
+  (query) => {
+    const all = answerOf(chain, query, chain.certified.length - 1);
+    const blocks = query.by === 'height' ? all.slice(0, limit) : all.slice(-limit);
+    const batches = query.by === 'id' ? [] : batchesOf(chain, blocks);
+    return { blocks, batches, height: height(chain.certified.length - 1), delay };
   };
 
 export function answerOf(chain: Chain, query: BlocksQuery, committed: number): readonly CertifiedBlock[] {

@@ -48,6 +48,8 @@ export interface RigOptions {
   readonly loses?: number;
   /** Storage refuses so many requests at first. */
   readonly refuses?: number;
+  /** Storage never answers so many requests to save batches, at first. */
+  readonly silences?: number;
   readonly draws?: () => number;
 }
 
@@ -104,6 +106,7 @@ export class Rig {
   readonly #proofs: QuorumCertificate[] = [];
   #loses: number;
   #refuses: number;
+  #silences: number;
   #order = 0;
   maxHeld = 0;
 
@@ -121,6 +124,7 @@ export class Rig {
     this.durable = tip;
     this.#loses = options.loses ?? 0;
     this.#refuses = options.refuses ?? 0;
+    this.#silences = options.silences ?? 0;
     const input = {
       epoch: place.epoch,
       bls: place.bls,
@@ -278,7 +282,7 @@ export class Rig {
       case 'fetch.hurried': {
         this.hurried.push(message.tag);
         const fetch = this.#fetching.get(message.tag);
-        if (fetch === undefined || fetch.hurried >= 2) return;
+        if (fetch === undefined) return;
         fetch.hurried += 1;
         this.after(0, () => this.#askPeers(fetch));
         return;
@@ -382,6 +386,8 @@ export class Rig {
       return;
     }
     const digests = message.batches.map(({ digest }) => digest);
+    this.#silences -= 1;
+    if (this.#silences >= 0) return;
     this.after(2, () => {
       for (const digest of digests) this.saved.add(digest);
       this.send({ type: 'batches.persisted', tag, digests });

@@ -2,13 +2,16 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { monotonic } from '../../../src/base/units.ts';
 import { chainServerMachine } from '../../../src/machines/sync/chain-server.machine.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
-import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
+import { parseAddress, parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
 import type { Address, BatchDigest, BatchReference } from '../../../src/protocol/chain/types.ts';
+import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
 import type { SyncAnswer } from '../../../src/protocol/sync/messages.ts';
 import type { UnaskedQuestion } from '../../../src/protocol/sync/questions.ts';
+import { checkDescent, verifySegment } from '../../../src/protocol/sync/segment.ts';
+import { WAITING_MAX } from '../../../src/protocol/sync/serving.ts';
 import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
-import { GENESIS_EXECUTED, height, present, world } from '../../protocol/consensus/fixture.ts';
+import { GENESIS_EXECUTED, height, present, round, world } from '../../protocol/consensus/fixture.ts';
 import { ofKind, reachOf, toldTo } from '../reach.ts';
 import { answersIn, chainIn, idAt, sentIn, storageReplies, type TestChain } from './state-sync.rig.ts';
 
@@ -28,13 +31,21 @@ function ask(chart: Chart, question: UnaskedQuestion, from: Address = asker): Ef
   return chart.send({ type: 'message.received', from, message: { ...question, requestId } });
 }
 
+/** As storage does, of blocks that were asked for by height: those have a commit proof here. */
+function withProofs(reply: ReturnType<typeof storageReplies>[number], { proofs }: TestChain): typeof reply {
+  if (reply.type !== 'blocks.found' || reply.commitProof === undefined) return reply;
+  const commitProofs = reply.blocks.map(({ block }) => present(proofs[block.header.height - 1], 'proof'));
+  return { ...reply, commitProofs };
+}
+
 /** What leaves in the end, when storage answers all that it is asked about the chain. */
 function served(chart: Chart, effects: Effects, chain: TestChain, committed: number): readonly SyncAnswer[] {
   const answers: SyncAnswer[] = [];
   const pending = [effects];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     answers.push(...answersIn(next));
-    for (const reply of storageReplies(place, chain, committed, next)) pending.push(chart.send(reply));
+    for (const reply of storageReplies(place, chain, committed, next))
+      pending.push(chart.send(withProofs(reply, chain)));
   }
   return answers;
 }
@@ -197,7 +208,7 @@ describe("what a peer is told of this node's chain", () => {
 });
 
 describe('nothing leaves for which a reader would blame this node (SY-8)', () => {
-  /** Inner certificates as a liar may have given them: never verified, of another block. */
+  /** Inner certificates as a liar may have given them, never verified; what has committed their blocks is the next good one. */
   const unverified = (from: number, to: number, of: TestChain = chain): TestChain => ({
     ...of,
     blocks: of.blocks.map(({ block, qc }, index) =>
@@ -205,7 +216,16 @@ describe('nothing leaves for which a reader would blame this node (SY-8)', () =>
         ? { block, qc: { ...qc, signature: new Uint8Array(qc.signature.byteLength) } }
         : { block, qc },
     ),
+    proofs: of.proofs.map((proof, index) =>
+      index + 2 >= from && index + 1 <= to ? present(of.blocks[to]?.qc ?? of.proofs[to - 1], 'proof') : proof,
+    ),
   });
+  const ruled = (answer: SyncAnswer, from: number, limit: number) => {
+    if (answer.kind !== 'Blocks') throw new Error(answer.kind);
+    const question = { from: height(from), limit, proofs: [] };
+    const check = verifySegment({ ...place, verified: NONE_VERIFIED }, question, answer);
+    return check.status === 'refused' ? check.code : check.status;
+  };
 
   it('ends at the newest certificate that holds, and says so in its counts', () => {
     const chart = reach.start(input);
@@ -225,10 +245,74 @@ describe('nothing leaves for which a reader would blame this node (SY-8)', () =>
     expect(answerTo(blocksFrom(1, 8), unverified(1, 8), 8)).toMatchObject({ blocks: [], height: 8 });
   });
 
-  it('gives nothing for a block by its id whose own certificate is not here: its ancestors are no answer', () => {
-    const byId = { kind: 'GetBlock', id: idAt(place, chain, 9), ancestors: 3 } as const;
-    expect(answerTo(byId, unverified(9, 9), 5)).toMatchObject({ blocks: [], height: 5 });
-    expect(answerTo(byId, unverified(7, 8), 5)).toMatchObject({ blocks: { length: 4 } });
+  it('ends at what a proof of commit certifies, wherever that is, and gives that proof as its certificate', () => {
+    const list = unverified(51, 60);
+    for (const [limit, given] of [
+      [11, 11],
+      [12, 11],
+      [21, 11],
+      [22, 22],
+    ] as const) {
+      const answer = answerTo(blocksFrom(40, limit), list, 140);
+      expect(lengthOf(answer), `${limit} blocks`).toBe(given);
+      expect(ruled(answer, 40, limit)).toBe('verified');
+    }
+    const proof = present(chain.blocks[49], 'block').qc;
+    const mended = {
+      ...unverified(30, 50),
+      proofs: unverified(30, 50).proofs.map((one, at) => (at < 49 ? proof : one)),
+    };
+    const answer = answerTo(blocksFrom(40, 11), mended, 140);
+    expect([lengthOf(answer), ruled(answer, 40, 11)]).toEqual([11, 'verified']);
+    if (answer.kind === 'Blocks') expect(answer.blocks.at(-1)?.qc).toBe(proof);
+  });
+
+  it('says that it holds them where it can prove none, and takes from the share what it tried', () => {
+    const chart = reach.start(input);
+    const [answer] = served(chart, ask(chart, blocksFrom(40, 11)), unverified(2, 127), 140);
+    expect(answer).toMatchObject({ kind: 'Blocks', blocks: [], height: 140 });
+    expect(chart.snapshot.context.shares.get(asker)?.tokens).toBe(64 * 1024 * 1024 - 3 * 64 * 1024);
+  });
+
+  it('composes what a block says of its parent from the certificate of the block below: no id covers the rest', () => {
+    const lie = { parentId: idAt(place, chain, 1), parentRound: round(0) };
+    const poisoned = {
+      ...chain,
+      blocks: chain.blocks.map(({ block, qc }, at) =>
+        at === 4 ? { block: { ...block, qc: { ...block.qc, ...lie } }, qc } : { block, qc },
+      ),
+    };
+    for (const question of [
+      blocksFrom(3, 5),
+      { kind: 'GetBlock', id: idAt(place, chain, 7), ancestors: 4 } as const,
+    ]) {
+      const answer = answerTo(question, poisoned, question.kind === 'GetBlock' ? 2 : 140);
+      expect(answer).toMatchObject({ blocks: chain.blocks.slice(2, 7) });
+      expect(ruled(answer, 3, 5)).toBe('verified');
+    }
+    const first = answerTo(blocksFrom(5, 3), poisoned, 140);
+    expect(ruled(first, 5, 3), 'the first one has nothing beside it: a reader takes nothing of that').toBe(
+      'verified',
+    );
+  });
+
+  it('gives a block by its id with whatever certificate it has: the id vouches for it. Its ancestors alone are no answer', () => {
+    const { id, ancestors } = { id: idAt(place, chain, 9), ancestors: 3 };
+    const byId = { kind: 'GetBlock', id, ancestors } as const;
+    const answer = answerTo(byId, unverified(7, 9), 5);
+    expect(answer).toMatchObject({ blocks: { length: 4 } });
+    if (answer.kind !== 'Blocks') throw new Error(answer.kind);
+    expect(checkDescent(place.epoch, { id, limit: 64 }, answer)).toMatchObject({ status: 'linked' });
+    const chart = reach.start(input);
+    ask(chart, byId);
+    const { tag } = chart.snapshot.context;
+    const below = chart.send({
+      type: 'blocks.found',
+      tag,
+      blocks: chain.blocks.slice(5, 8),
+      height: height(5),
+    });
+    expect(answersIn(below)).toMatchObject([{ blocks: [], height: 5 }]);
   });
 });
 
@@ -258,15 +342,108 @@ describe('bounds', () => {
     expect(chart.snapshot.context.waiting.size).toBe(4 + 1 + 4);
   });
 
-  it('has 64 places for blocks in all', () => {
-    const crowd = world(
-      Array.from({ length: 20 }, () => 1n),
-      'crowd',
-    ).validators;
+  const crowd = world(
+    Array.from({ length: 20 }, () => 1n),
+    'crowd',
+  ).validators.map(({ address }) => address);
+
+  it('reads for 64 at once, and drops none of the others: they wait for a place', () => {
     const chart = reach.start(input);
-    for (const { address } of crowd)
+    const asked = crowd.flatMap((address) =>
+      [1, 2, 3, 4].map(() => toldTo(ask(chart, blocksFrom(1, 1), address), 'storage').length),
+    );
+    expect(asked.filter((requests) => requests === 1)).toHaveLength(64);
+    expect(chart.snapshot.context).toMatchObject({
+      waiting: { size: 80 },
+      counts: { dropped: 0, rested: 0 },
+    });
+  });
+
+  it('gives a place that is free to who has waited longest, whoever asks meanwhile and however it became free', () => {
+    const list = chainWithBatches(1, 10);
+    const chart = reach.start({ ...input, snapshotKeeper: 'keeper' });
+    const [first = asker, honest = asker, ...others] = crowd;
+    for (const address of others.slice(0, 15))
       for (let count = 0; count < 4; count += 1) ask(chart, blocksFrom(1, 1), address);
-    expect(chart.snapshot.context.waiting.size).toBe(64);
+    const withBatches = ask(chart, blocksFrom(1, 1, true), first);
+    const chunk = { kind: 'GetSnapshotChunk', height: height(1), format: 1, chunk: 0 } as const;
+    for (let count = 0; count < 3; count += 1) ask(chart, chunk, first);
+    const tagsOf = (peer: Address) =>
+      [...chart.snapshot.context.waiting].filter(([, one]) => one.peer === peer).map(([tag]) => tag);
+    const [, chunkTag = 0, silentTag = 0] = tagsOf(first);
+    const [failing = 0] = tagsOf(present(others[0], 'peer'));
+    for (let count = 0; count < 4; count += 1) expect(ask(chart, blocksFrom(1, 1), honest)).toEqual([]);
+    const toHonest = (effects: Effects) => {
+      ask(chart, blocksFrom(1, 1), others[15]);
+      const [request] = toldTo(effects, 'storage');
+      const tag = request !== undefined && 'tag' in request ? Number(request['tag']) : 0;
+      return chart.snapshot.context.waiting.get(tag)?.peer === honest;
+    };
+    const failed = { type: 'storage.failed', request: 'blocks.requested', code: 'IO', detail: 'x' } as const;
+    expect(toHonest(chart.send({ ...failed, tag: failing }))).toBe(true);
+    expect(toHonest(chart.send({ type: 'chunk.found', tag: chunkTag }))).toBe(true);
+    expect(toHonest(chart.send({ type: 'keeper.silent', tag: silentTag }))).toBe(true);
+    const [found] = storageReplies(place, list, 1, withBatches);
+    const reading = chart.send(present(found, 'reply'));
+    expect(toldTo(reading, 'storage'), 'its batches are read in the same place').toMatchObject([
+      { type: 'batches.requested' },
+    ]);
+    const [batches] = storageReplies(place, list, 1, reading);
+    expect(toHonest(chart.send(present(batches, 'reply')))).toBe(true);
+    const { waiting } = chart.snapshot.context;
+    expect([...waiting.values()].filter(({ stage }) => stage === 'reading')).toHaveLength(64);
+  });
+
+  it('lets no more wait than all peers together may, however many come and go', () => {
+    const chart = reach.start(input);
+    const addresses = Array.from({ length: 520 }, (_, at) => parseAddress(at.toString(16).padStart(40, '0')));
+    for (const address of addresses) {
+      if (address === 'malformed') throw new Error('no address');
+      for (let count = 0; count < 4; count += 1) ask(chart, blocksFrom(1, 1), address);
+    }
+    expect(chart.snapshot.context.waiting.size).toBe(WAITING_MAX);
+    expect(chart.snapshot.context.counts.dropped).toBe(4 * 520 - WAITING_MAX);
+  });
+
+  it('keeps all places for the others while those rest that had their share, however many they are', () => {
+    const chart = reach.start(input);
+    const list = chainWithBatches(1, 1_900_000);
+    const [honest = asker, ...greedy] = crowd;
+    for (const address of greedy) {
+      for (let count = 0; count < 40; count += 1) {
+        const effects = ask(chart, blocksFrom(1, 1, true), address);
+        served(chart, effects, list, 1);
+      }
+      for (let count = 0; count < 4; count += 1) ask(chart, blocksFrom(1, 1), address);
+    }
+    expect(chart.snapshot.context.waiting.size).toBe(4 * greedy.length);
+    expect([...chart.snapshot.context.waiting.values()].every(({ stage }) => stage === 'resting')).toBe(true);
+    expect(toldTo(ask(chart, blocksFrom(1, 1), honest), 'storage')).toHaveLength(1);
+  });
+
+  it('says so to whom it gives nothing, once it knows its height: nobody waits for what does not come', () => {
+    const chart = reach.start(input);
+    for (let count = 0; count < 4; count += 1) ask(chart, blocksFrom(1, 1));
+    expect(ask(chart, blocksFrom(1, 1)), 'the height is not known yet').toEqual([]);
+    const { tag } = chart.snapshot.context;
+    chart.send({ type: 'blocks.found', tag, blocks: [], height: height(9) });
+    ask(chart, blocksFrom(1, 1));
+    const word = { kind: 'Blocks', blocks: [], batches: [], height: 9 };
+    const asks = [blocksFrom(1, 1), { kind: 'GetBlock', id: idAt(place, chain, 1), ancestors: 0 } as const];
+    for (const question of asks) {
+      expect(sentIn(ask(chart, question))).toEqual([{ to: asker, message: { ...word, requestId } }]);
+    }
+    const failed = {
+      type: 'storage.failed',
+      tag,
+      request: 'blocks.requested',
+      code: 'BUSY',
+      detail: 'x',
+    } as const;
+    const [first] = chart.snapshot.context.waiting.keys();
+    expect(answersIn(chart.send({ ...failed, tag: first ?? 0 }))).toMatchObject([word]);
+    for (let count = 0; count < 4; count += 1) ask(chart, { kind: 'GetBlockHeight' });
+    expect(ask(chart, { kind: 'GetBlockHeight' })).toEqual([]);
   });
 
   it('lets a peer rest that has had its share of bytes, and serves the others meanwhile', () => {
@@ -282,7 +459,7 @@ describe('bounds', () => {
     expect(timer).toMatchObject({ message: { type: 'rest.ended' } });
     expect(present(timer, 'timer').delayMs).toBeLessThan(200);
     expect(toldTo(ask(chart, blocksFrom(1, 1), place.addressAt(2)), 'storage')).toHaveLength(1);
-    const ended = { type: 'rest.ended', tag: chart.snapshot.context.tag - 1 } as const;
+    const ended = { type: 'rest.ended', tag: chart.snapshot.context.tag - 2 } as const;
     expect(timer).toMatchObject({ message: ended });
     expect(served(chart, chart.send(ended, { now: monotonic(1_000) }), list, 1)).toHaveLength(1);
     expect(chart.snapshot.context.counts.rested).toBe(1);

@@ -141,14 +141,16 @@ export interface PeerModel {
   /** Default: 1. */
   readonly base?: number;
   readonly describes?: boolean;
+  /** Until its answers to questions for blocks are here, by the question's `limit`. Default: at once. @unit ms */
+  readonly delay?: (limit: number) => number;
   readonly snapshot?: SnapshotModel;
 }
 
 /** A snapshot of `state` at the height, and how its chunks are given. */
 export interface SnapshotModel {
   readonly manifest: SnapshotManifest;
-  /** Undefined: fetch.failed; 'silent': nothing at all. */
-  readonly gives: (chunk: number) => Uint8Array | undefined | 'silent';
+  /** Undefined: it keeps it no more; 'silent': nothing at all; 'unasked': state-sync had no place for the question. */
+  readonly gives: (chunk: number) => Uint8Array | undefined | 'silent' | 'unasked';
 }
 
 /** The chunks say which state they are of: the model of an application reads it there. */
@@ -204,6 +206,8 @@ export const isOfJoin = (name: string): boolean =>
 type Chart = ReturnType<ChainSyncReach['start']>;
 type ChartEvent = Parameters<Chart['send']>[0];
 
+type FetchRequest = Extract<StateSyncRequest, { type: 'blocks.fetchRequested' }>;
+
 export interface RigOptions {
   readonly seed?: number;
   readonly config?: Partial<SyncConfig>;
@@ -246,6 +250,10 @@ export class Rig {
   readonly #draw: () => number;
   readonly #askSide: (request: SideStoreRequest) => readonly SideStoreReply[];
   #pending: (() => void)[] = [];
+  /** What takes its time. */
+  #onItsWay: { readonly at: number; readonly arrive: () => void }[] = [];
+  readonly #tried = new Map<number, { readonly request: FetchRequest; readonly tried: readonly Address[] }>();
+  readonly #fetched = new Set<number>();
   readonly #timers = new Map<string, { readonly at: number; readonly message: ChartEvent }>();
 
   constructor(reach: ChainSyncReach, place: World, options: RigOptions) {
@@ -337,6 +345,13 @@ export class Rig {
   /** The timer that is due first. */
   fire(): boolean {
     const [first] = [...this.#timers].sort(([, a], [, b]) => a.at - b.at);
+    const [arriving] = [...this.#onItsWay].sort((a, b) => a.at - b.at);
+    if (arriving !== undefined && (first === undefined || arriving.at <= first[1].at)) {
+      this.#onItsWay = this.#onItsWay.filter((one) => one !== arriving);
+      this.now = Math.max(this.now, arriving.at);
+      arriving.arrive();
+      return true;
+    }
     if (first === undefined) return false;
     const [key, { at, message }] = first;
     this.#timers.delete(key);
@@ -357,7 +372,8 @@ export class Rig {
   #take(effects: Chart['effects']): void {
     for (const { key, delayMs, message } of ofKind(effects, 'startTimer')) {
       const { type } = message;
-      if (type !== 'retry.due' && type !== 'watch.due' && type !== 'progress.due') throw new Error(type);
+      if (type !== 'retry.due' && type !== 'watch.due' && type !== 'progress.due' && type !== 'hurry.due')
+        throw new Error(type);
       this.#timers.set(key, { at: this.now + delayMs, message: { type } });
     }
     for (const { key } of ofKind(effects, 'cancelTimer')) this.#timers.delete(key);
@@ -458,6 +474,9 @@ export class Rig {
       case 'fetch.cancelled':
         this.cancelled.push(request.tag);
         return;
+      case 'fetch.hurried':
+        this.#hurry(request.tag);
+        return;
       case 'peer.judged': {
         const { peer, verdict } = request;
         this.judged.push({ peer, verdict: verdict === 'good' ? verdict : verdict.code });
@@ -473,34 +492,51 @@ export class Rig {
     const bytes = snapshot?.manifest.height === at ? snapshot.gives(chunk) : undefined;
     if (bytes === 'silent') return;
     const error = { code: 'BlockNotFound', detail: 'it keeps it no more' } as const;
-    if (bytes === undefined) this.send({ type: 'fetch.failed', tag, error, tried: [peer] });
+    if (bytes === 'unasked') {
+      const busy = { code: 'NoPeersAvailable', detail: 'it cannot be asked now' } as const;
+      this.send({ type: 'fetch.failed', tag, error: busy, tried: [] });
+    } else if (bytes === undefined) this.send({ type: 'fetch.failed', tag, error, tried: [peer] });
     else this.send({ type: 'snapshotChunk.answered', tag, bytes });
   }
 
   /** As state-sync: holders only, whom to avoid last, others after each failure. */
-  #fetch({
-    tag,
-    query,
-    holders,
-    avoid,
-    attempts,
-  }: Extract<StateSyncRequest, { type: 'blocks.fetchRequested' }>) {
-    if (query.by !== 'height' || this.cancelled.includes(tag)) return;
-    const ranked = this.#present()
-      .filter(({ peer }) => holders?.includes(peer) ?? true)
+  #fetch(request: FetchRequest, tried: readonly Address[] = []) {
+    const { tag, query, holders, avoid, attempts, timeout } = request;
+    if (query.by !== 'height' || this.cancelled.includes(tag) || this.#fetched.has(tag)) return;
+    const [next] = this.#present()
+      .filter(({ peer }) => (holders?.includes(peer) ?? true) && !tried.includes(peer))
       .map((one) => ({ ...one, order: (avoid.includes(one.peer) ? 1 : 0) + this.#draw() * 0.5 }))
       .sort((left, right) => left.order - right.order);
-    const tried: Address[] = [];
-    for (const { peer, model } of ranked.slice(0, attempts)) {
-      tried.push(peer);
-      this.send({ type: 'fetch.started', tag, peer });
-      const { from, limit } = query;
-      const answer = model.answers({ from, limit, draw: this.#draw });
-      if (answer === undefined) continue;
-      this.send({ type: 'blocks.answered', tag, peer, ...answer, height: height(model.chain.blocks.length) });
+    this.#tried.set(tag, { request, tried: next === undefined ? tried : [...tried, next.peer] });
+    if (next === undefined || tried.length >= attempts) {
+      this.send({ type: 'fetch.failed', tag, error: { code: 'Timeout', detail: 'nobody answered' }, tried });
       return;
     }
-    this.send({ type: 'fetch.failed', tag, error: { code: 'Timeout', detail: 'nobody answered' }, tried });
+    const { peer, model } = next;
+    this.send({ type: 'fetch.started', tag, peer });
+    const { from, limit } = query;
+    const answer = model.answers({ from, limit, draw: this.#draw });
+    const delay = model.delay?.(limit);
+    const arrive = (): void => {
+      if (this.cancelled.includes(tag) || this.#fetched.has(tag)) return;
+      if (answer === undefined) {
+        this.#fetch(request, this.#tried.get(tag)?.tried ?? []);
+        return;
+      }
+      this.#fetched.add(tag);
+      this.send({ type: 'blocks.answered', tag, peer, ...answer, height: height(model.chain.blocks.length) });
+    };
+    if (delay === undefined) arrive();
+    else this.#onItsWay.push({ at: this.now + (answer === undefined ? timeout : delay), arrive });
+  }
+
+  /** As state-sync: one more, beside whom it waits for. */
+  #hurry(tag: number): void {
+    const known = this.#tried.get(tag);
+    const isLeft = this.#present().some(
+      ({ peer }) => known?.tried.includes(peer) === false && known.request.holders?.includes(peer) === true,
+    );
+    if (known !== undefined && isLeft) this.#pending.push(() => this.#fetch(known.request, known.tried));
   }
 
   #stateOf(peer: Address, { consistentFor = 6 * 3_600_000, removed = false }: PeerModel): PeerState {
@@ -578,6 +614,7 @@ const isStateSyncRequest = (message: Message): message is StateSyncRequest =>
     'snapshotChunk.requested',
     'blocks.fetchRequested',
     'fetch.cancelled',
+    'fetch.hurried',
     'peer.judged',
   ].includes(message.type);
 

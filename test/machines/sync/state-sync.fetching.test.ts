@@ -77,7 +77,7 @@ describe('fetching blocks (seed 002: requestBlocksRedundant, retryPendingBlocks;
   });
 
   it('charges an empty answer to a peer that has proved that it holds the blocks, and to no other', () => {
-    const { at, asked } = fetching();
+    const { at, asked } = fetching({ query: { by: 'height', from: height(1), limit: 20 } });
     const first = only(asked);
     at.answer(first, blocksOf(at, first.message.requestId, 1, 0));
     expect(at.context.peers.get(first.to)?.state.failures).toBe(1);
@@ -132,14 +132,17 @@ describe('fetching blocks (seed 002: requestBlocksRedundant, retryPendingBlocks;
     expect(at.blamed.map(({ code }) => code)).toEqual(['REQUEST_TIMEOUT']);
   });
 
-  it('asks one more peer for a gap that is hurried, at most two of them, and takes whoever is first', () => {
+  it('asks one more peer each time that a gap is hurried, each once, and takes whoever is first (SY-8)', () => {
     const { at } = fetching({}, { powers: [1n, 1n, 1n, 1n, 1n, 1n] });
     const hurried = { type: 'fetch.hurried', replyTo: 'asker', tag: 1 } as const;
     at.send(hurried);
     const second = only(at.take('GetBlocks'));
-    at.send(hurried);
-    expect(at.take('GetBlocks')).toHaveLength(1);
-    at.send(hurried);
+    const others = [1, 2, 3].flatMap(() => {
+      at.send(hurried);
+      return at.take('GetBlocks').map(({ to }) => to);
+    });
+    expect(new Set(others).size).toBe(3);
+    for (let more = 0; more < 9; more += 1) at.send(hurried);
     at.send({ ...hurried, tag: 2 });
     expect(at.take('GetBlocks')).toEqual([]);
     at.answer(second, blocksOf(at, second.message.requestId));

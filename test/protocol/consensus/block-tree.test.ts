@@ -143,6 +143,21 @@ describe('commit (CS-5)', () => {
     expect(commitReady(tree).status).toBe('nothing');
   });
 
+  it('takes no certificate for a committed block that states something else than that block', () => {
+    const { blocks, qcs } = chainOf(place, [1, 2, 3]);
+    const lying = { ...at(qcs, 0), parentId: at(qcs, 1).blockId };
+    const step = commitBy(certifyBlock(insertProven(planted, blocks.map(node)), lying), at(qcs, 2));
+    if (step.status !== 'committed') throw new Error(step.status);
+    expect(step.blocks.map(({ qc }) => qc)).toEqual([at(blocks, 1).qc, at(blocks, 2).qc]);
+    const second = { ...at(blocks, 1), qc: lying };
+    const without = insertBlock(certifyBlock(grow(planted, at(blocks, 0)), lying), node(second));
+    const last = insertBlock(without.tree, node(at(blocks, 2)));
+    expect(commitBy(last.tree, at(qcs, 2)), 'nobody states it: it is fetched').toEqual({
+      status: 'missing',
+      id: at(qcs, 2).blockId,
+    });
+  });
+
   it('drops what forked below, and says so', () => {
     const { blocks, qcs } = chainOf(place, [1, 3, 4]);
     const fork = blockOn(place, rootQC, 2, { time: 5_000_000 });

@@ -14,12 +14,13 @@ import {
   viewChangeStatementBytes,
   voteStatementBytes,
 } from '../../../src/protocol/chain/canonical.ts';
-import { parseHeight, parseRound } from '../../../src/protocol/chain/parse.ts';
+import { parseEpoch, parseHeight, parseRound } from '../../../src/protocol/chain/parse.ts';
 import type {
   Address,
   BatchReference,
   Block,
   Digest,
+  Epoch,
   ExecutedState,
   Height,
   QuorumCertificate,
@@ -39,6 +40,11 @@ import { assembleQC } from '../../../src/protocol/consensus/vote-book.ts';
 export const round = (value: number): Round => {
   const parsed = parseRound(value);
   if (parsed === 'malformed') throw new Error(`no round: ${value}`);
+  return parsed;
+};
+export const epochNumber = (value: number): Epoch => {
+  const parsed = parseEpoch(value);
+  if (parsed === 'malformed') throw new Error(`no epoch: ${value}`);
   return parsed;
 };
 export const height = (value: number): Height => {

@@ -3,24 +3,24 @@ import { batchDigestOf, encodeBatch } from '../../../src/protocol/chain/batch.ts
 import type { CertifiedBlock } from '../../../src/protocol/chain/types.ts';
 import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
 import {
-  againWithout,
-  anew,
   beginDownload,
   type Download,
-  frontOf,
   HELD_BYTES_MAX,
   heldBytes,
   isWritten,
   PIECES_MAX,
   type Piece,
+  pausing,
   questionOf,
   withBatches,
   withBlocks,
   withNextPieces,
   withoutBatchesOf,
+  withoutPieces,
   withPiece,
   written,
 } from '../../../src/protocol/sync/chain-download.ts';
+import { frontOf } from '../../../src/protocol/sync/chain-front.ts';
 import { type Segment, verifySegment } from '../../../src/protocol/sync/segment.ts';
 import { chainOf, height, idOf, present, world } from '../consensus/fixture.ts';
 
@@ -67,7 +67,7 @@ function segment(from: number, to: number, batches: readonly Uint8Array[] = batc
     { from: height(from), limit: to - from + 1, proofs: [] },
     { blocks: range(from, to), batches },
   );
-  if (check.status === 'refused') throw new Error(check.code);
+  if (check.status !== 'verified') throw new Error(check.status);
   return check.segment;
 }
 
@@ -75,9 +75,10 @@ const piece = ({ pieces }: Download, index: number): Piece => present(pieces[ind
 function filled(download: Download, index: number, given?: Segment): Download {
   const { from, to } = piece(download, index);
   const fuller = withBlocks(piece(download, index), given ?? segment(from, to), place.addressAt(1));
-  if (fuller === 'parts') throw new Error('it parts');
-  return withPiece(download, fuller);
+  if (fuller.status === 'parts') throw new Error('it parts');
+  return withPiece(download, fuller.piece);
 }
+const tipAt = (at: number) => ({ height: height(at), id: blockIdAt(at), statement: blockAt(at).qc });
 
 describe('the window of a full download (SY-8, SY-9)', () => {
   it('has a few pieces between the borders, the last one up to the target', () => {
@@ -113,7 +114,7 @@ describe('the window of a full download (SY-8, SY-9)', () => {
       expect([128, 256]).toContain(commitProof.height);
     }
     expect(front.batches).toHaveLength(25);
-    const after = written(download, height(255), blockIdAt(255));
+    const after = written(download, tipAt(255));
     expect(after.pieces.map(({ from, to }) => [from, to])).toEqual([
       [256, 256],
       [257, 384],
@@ -155,29 +156,39 @@ describe('the window of a full download (SY-8, SY-9)', () => {
     const left = withoutBatchesOf(lacking, present(questionOf(lacking), 'question'));
     expect([left.left.size, questionOf(left)?.from, questionOf(left)?.limit]).toEqual([1, 20, 16]);
     const download = withPiece(begun(), left);
-    expect(written(download, height(128), blockIdAt(128)).batchesLeft).toBe(1);
+    expect(written(download, tipAt(128)).batchesLeft).toBe(1);
   });
 
   it('asks for what is left of a piece whose answer was cut, and joins it only where it hangs together', () => {
     const cut = piece(filled(begun(), 0, segment(1, 50)), 0);
     expect(questionOf(cut)).toEqual({ what: 'blocks', from: 51, limit: 78 });
-    expect(withBlocks(cut, segment(52, 60), place.addressAt(1))).toBe('parts');
+    const elsewhere = { ...segment(51, 60), parentId: blockIdAt(7) };
+    expect(withBlocks(cut, elsewhere, place.addressAt(2))).toEqual({
+      status: 'parts',
+      seam: {
+        height: 50,
+        claims: [
+          { peer: place.addressAt(1), id: blockIdAt(50) },
+          { peer: place.addressAt(2), id: blockIdAt(7) },
+        ],
+      },
+    });
     const whole = withBlocks(cut, segment(51, 128), place.addressAt(2));
-    if (whole === 'parts') throw new Error(whole);
-    expect([whole.step, whole.givers]).toEqual([
+    if (whole.status === 'parts') throw new Error('it parts');
+    expect([whole.piece.step, whole.piece.givers]).toEqual([
       { status: 'whole' },
-      [place.addressAt(1), place.addressAt(2)],
+      { lowest: place.addressAt(1), highest: place.addressAt(2) },
     ]);
-    expect(anew(whole)).toMatchObject({
-      segment: undefined,
-      avoid: whole.givers,
-      failures: 1,
-      step: { status: 'due' },
-    });
-    expect(againWithout(cut, [place.addressAt(1)], { status: 'pausing' })).toMatchObject({
-      failures: 1,
-      segment: cut.segment,
-    });
+    expect(pausing(cut)).toMatchObject({ failures: 1, segment: cut.segment, step: { status: 'pausing' } });
+  });
+
+  it('begins anew above what is being written, and what is written then joins (SY-9)', () => {
+    const download = filled(begun(), 0, segment(1, 50));
+    const appending = { ...download, appending: { tag: 1, ...tipAt(49) } };
+    const again = withNextPieces(withoutPieces(appending));
+    expect(again.pieces.map(({ from, to }) => [from, to])[0]).toEqual([50, 128]);
+    const after = filled(written(again, tipAt(49)), 0);
+    expect(frontOf(after)).toMatchObject({ status: 'ready' });
   });
 
   it('writes what no id covers as the block below has it, also at the seam of two pieces (SY-8)', () => {
@@ -194,20 +205,33 @@ describe('the window of a full download (SY-8, SY-9)', () => {
       const { height: at } = certified.block.header;
       expect(certified.block.qc).toEqual(at === 1 ? place.epoch.rootQC : blockAt(at - 1).qc);
     }
-    const after = written(download, height(128), blockIdAt(128));
+    const after = written(download, tipAt(128));
     expect(after.durable.statement).toMatchObject({ blockId: blockIdAt(128), parentId: blockIdAt(127) });
   });
 
-  it('says which pieces do not hang together', () => {
+  it('says where two pieces do not hang together, and who gave which block', () => {
     const download = filled(begun(), 0);
     const wrong = { ...segment(129, 256), parentId: blockIdAt(5) };
     const parted = filled(download, 1, wrong);
-    expect(frontOf(parted)).toMatchObject({ status: 'parts', pieces: [{ from: 1 }, { from: 129 }] });
+    expect(frontOf(parted)).toEqual({
+      status: 'parts',
+      seam: {
+        height: 128,
+        claims: [
+          { peer: place.addressAt(1), id: blockIdAt(128) },
+          { peer: place.addressAt(1), id: blockIdAt(5) },
+        ],
+      },
+    });
     const elsewhere = {
       ...filled(begun(), 0),
       durable: { height: height(0), id: blockIdAt(9), statement: blockAt(9).qc },
     };
-    expect(frontOf(elsewhere)).toMatchObject({ status: 'parts', pieces: [{ from: 1 }] });
+    expect(frontOf(elsewhere), 'what is written is committed').toEqual({
+      status: 'contradicts',
+      height: 0,
+      giver: place.addressAt(1),
+    });
   });
 
   it('begins no piece above its bytes, but always one that the lower ones wait for', () => {
@@ -233,7 +257,7 @@ describe('the window of a full download (SY-8, SY-9)', () => {
       })),
     };
     expect(frontOf(unproved)).toEqual({ status: 'unproved', height: 512 });
-    const tail = written(download, height(3), blockIdAt(3));
+    const tail = written(download, tipAt(3));
     const short = { ...tail, pieces: unproved.pieces.slice(0, 2) };
     expect(frontOf({ ...short, durable: download.durable })).toEqual({ status: 'waiting' });
   });

@@ -1,16 +1,27 @@
 import { describe, expect, it } from 'vitest';
+import type { Epoch } from '../../../src/protocol/chain/types.ts';
 import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
 import {
   forkAmong,
   forkOf,
-  isChainSound,
   ownTip,
   provedTipOf,
+  ruleOnChain,
   ruleOnClaim,
   statesCommitOf,
   wentBack,
 } from '../../../src/protocol/sync/claims.ts';
-import { blockOn, chainOf, height, idOf, present, qcOf, round, world } from '../consensus/fixture.ts';
+import {
+  blockOn,
+  chainOf,
+  epochNumber,
+  height,
+  idOf,
+  present,
+  qcOf,
+  round,
+  world,
+} from '../consensus/fixture.ts';
 
 const place = world();
 const { epoch, bls } = place;
@@ -20,6 +31,12 @@ const idAt = (at: number) => qc(at).blockId;
 const claimOf = (at: number) => ({ base: height(1), height: height(at), tipId: idAt(at), proof: qc(at + 1) });
 const rule = (claim: Parameters<typeof ruleOnClaim>[3], held?: Parameters<typeof ruleOnClaim>[4]) =>
   ruleOnClaim(epoch, bls, NONE_VERIFIED, claim, held).ruling;
+
+/** As a later validator set would sign it. */
+const ofNextEpoch = <Statement extends { readonly epoch: Epoch }>(statement: Statement): Statement => ({
+  ...statement,
+  epoch: epochNumber(1),
+});
 
 /** Another block at height 2, with a certified child of consecutive round: only more than a third of liars can make it. */
 const other = blockOn(place, qc(1), 8);
@@ -65,6 +82,15 @@ describe('what a claim is worth (SY-3)', () => {
     for (const lie of lies) expect(rule(lie)).toMatchObject({ status: 'false', code: 'CLAIM_FALSE' });
     const { proof: _, ...unproved } = claimOf(3);
     expect(rule({ ...unproved, tipId: otherTip.id }, idAt(3))).toMatchObject({ status: 'false' });
+  });
+
+  it('does not understand, and rules no lie, what is proved by an epoch whose validators are not known here', () => {
+    const claim = { ...claimOf(3), proof: ofNextEpoch(qc(4)) };
+    expect(rule(claim)).toEqual({ status: 'notUnderstood' });
+    expect(rule(claim, otherTip.id)).toEqual({ status: 'notUnderstood' });
+    expect(rule({ ...claim, base: height(4) }), 'that is a lie in any epoch').toMatchObject({
+      status: 'false',
+    });
   });
 
   it('knows genesis without proof', () => {
@@ -137,28 +163,32 @@ describe('forks (SY-5)', () => {
 describe('description of a whole chain (SY-9)', () => {
   const checkpoints = [1, 2, 3].map((at) => ({ height: height(at), id: idAt(at) }));
   const chain = { kind: 'Chain', requestId: 1, base: height(1), proof: qc(4), checkpoints } as const;
-  const isSound = (changes: object) =>
-    isChainSound(epoch, bls, NONE_VERIFIED, { ...chain, ...changes }).isSound;
+  const rulingOn = (changes: object) =>
+    ruleOnChain(epoch, bls, NONE_VERIFIED, { ...chain, ...changes }).ruling;
 
   it('is taken when its checkpoints rise from its base to a tip that is proved', () => {
-    expect(isSound({})).toBe(true);
+    expect(rulingOn({})).toBe('sound');
     const genesis = [{ height: height(0), id: epoch.rootQC.blockId }];
     const { proof: _, ...unproved } = chain;
     expect(
-      isChainSound(epoch, bls, NONE_VERIFIED, { ...unproved, base: height(0), checkpoints: genesis }).isSound,
-    ).toBe(true);
+      ruleOnChain(epoch, bls, NONE_VERIFIED, { ...unproved, base: height(0), checkpoints: genesis }).ruling,
+    ).toBe('sound');
   });
 
   it('is refused otherwise', () => {
     const { proof: _, ...unproved } = chain;
-    expect(isChainSound(epoch, bls, NONE_VERIFIED, unproved).isSound).toBe(false);
-    expect(isSound({ checkpoints: [] })).toBe(false);
-    expect(isSound({ checkpoints: [...checkpoints].reverse() })).toBe(false);
-    expect(isSound({ checkpoints: checkpoints.slice(0, 2) })).toBe(false);
-    expect(isSound({ base: height(2) })).toBe(false);
-    expect(isSound({ proof: { ...qc(4), signature: qc(1).signature } })).toBe(false);
-    expect(isSound({ base: height(0), checkpoints: [{ height: height(0), id: idAt(1) }] })).toBe(false);
+    expect(ruleOnChain(epoch, bls, NONE_VERIFIED, unproved).ruling).toBe('false');
+    expect(rulingOn({ checkpoints: [] })).toBe('false');
+    expect(rulingOn({ checkpoints: [...checkpoints].reverse() })).toBe('false');
+    expect(rulingOn({ checkpoints: checkpoints.slice(0, 2) })).toBe('false');
+    expect(rulingOn({ base: height(2) })).toBe('false');
+    expect(rulingOn({ proof: { ...qc(4), signature: qc(1).signature } })).toBe('false');
+    expect(rulingOn({ base: height(0), checkpoints: [{ height: height(0), id: idAt(1) }] })).toBe('false');
     const many = Array.from({ length: 129 }, (_, index) => ({ height: height(index + 1), id: idAt(1) }));
-    expect(isSound({ checkpoints: many })).toBe(false);
+    expect(rulingOn({ checkpoints: many })).toBe('false');
+  });
+
+  it('is not understood, and no lie, with a proof of an epoch whose validators are not known here', () => {
+    expect(rulingOn({ proof: ofNextEpoch(qc(4)) })).toBe('notUnderstood');
   });
 });

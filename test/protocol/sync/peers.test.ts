@@ -7,6 +7,7 @@ import {
   type KnownPeers,
   knownAtStart,
   selectBestSyncPeer,
+  timeForAll,
   type Wish,
   withConnected,
   withGone,
@@ -132,6 +133,46 @@ describe('whom state-sync asks (seed 002: selectBestSyncPeer, SY-6)', () => {
     }
     expect(order).toEqual([a, b, c]);
     expect(choose(known, wish({ holders: [present(d, 'd')] }))).toEqual({ status: 'nobody' });
+  });
+
+  it('keeps who is slow in reserve: not asked because others are busy, but where nobody else is, or in a hurry (SY-6)', () => {
+    const slow = { claim: claim(10), latencyMs: millis(8_001) };
+    const quick = { claim: claim(10), latencyMs: millis(1_000) };
+    const known = peers({ 0: slow, 1: quick, 2: quick, 3: quick });
+    const busy = (peer: Address) => (peer === a ? 0 : undefined);
+    expect(choose(known, wish(), 0, busy)).toEqual({ status: 'busy' });
+    expect(choose(known, wish({ isUrgent: true }), 0, busy)).toEqual(chosen(a));
+    expect(choose(known, wish({ tried: peersOf.slice(1) }), 0, busy)).toEqual(chosen(a));
+    const fair = peers({ 0: { ...slow, latencyMs: millis(8_000) }, 1: quick, 2: quick, 3: quick });
+    expect(choose(fair, wish(), 0, busy)).toEqual(chosen(a));
+    // All are quick enough below a second.
+    const near = peers({ 0: { ...slow, latencyMs: millis(1_000) }, 1: { ...quick, latencyMs: millis(1) } });
+    expect(choose(near, wish(), 0, busy)).toEqual(chosen(a));
+  });
+
+  it('in a hurry takes the best before the least busy', () => {
+    const known = peers({ 0: { latencyMs: millis(10) }, 1: {}, 2: {}, 3: {} });
+    const taken = (peer: Address) => (peer === a ? 1 : 0);
+    expect(choose(known, wish(), 0, taken)).not.toEqual(chosen(a));
+    expect(choose(known, wish({ isUrgent: true }), 0, taken)).toEqual(chosen(a));
+  });
+
+  it('takes who gave blocks when it was asked last before who did not, however near that one is', () => {
+    const near = { 0: { latencyMs: millis(1) }, 1: { latencyMs: millis(200) } };
+    const known = new Map(peers(near));
+    const one = present(known.get(present(a, 'a')), 'peer');
+    known.set(one.state.peer, { ...one, withheld: 1 });
+    for (const isUrgent of [false, true]) {
+      expect(choose(peers(near), wish({ isUrgent }))).toEqual(chosen(a));
+      expect(choose(known, wish({ isUrgent }))).not.toEqual(chosen(a));
+    }
+  });
+
+  it('counts a short answer as long as all would take, up to a minute', () => {
+    expect([timeForAll(100, 128, 128), timeForAll(100, 64, 128), timeForAll(100, 9, 1)]).toEqual([
+      100, 200, 100,
+    ]);
+    expect([timeForAll(2_900, 1, 128), timeForAll(2_900, 1, -5)]).toEqual([60_000, 2_900]);
   });
 
   it('waits when all that have it have no place for one more question', () => {

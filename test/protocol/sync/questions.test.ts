@@ -39,7 +39,7 @@ describe('open questions (SY-6, TP-6)', () => {
     expect(received(after, one, blocks(message.requestId))).toEqual({ status: 'unrequested' });
   });
 
-  it('still takes what was given up, the newest of each peer', () => {
+  it('still takes what was given up, the newest of each peer; older answers are of no use, and no fault (a link stood still)', () => {
     let book = emptyBook(monotonic(0));
     const numbers: number[] = [];
     for (let count = 0; count < LATE_PER_PEER_MAX + 2; count += 1) {
@@ -51,10 +51,27 @@ describe('open questions (SY-6, TP-6)', () => {
     expect(book.late.size).toBe(LATE_PER_PEER_MAX);
     const taken = numbers.map((requestId) => received(book, one, blocks(requestId)).status);
     expect(taken).toEqual([
-      'unrequested',
-      'unrequested',
+      'outdated',
+      'outdated',
       ...Array.from({ length: LATE_PER_PEER_MAX }, () => 'late'),
     ]);
+  });
+
+  it('takes as many outdated answers of a peer as it owes, and none of a number that was not asked', () => {
+    let book = emptyBook(monotonic(0));
+    for (let count = 0; count < LATE_PER_PEER_MAX + 2; count += 1) {
+      const asked = asking(book);
+      book = givenUp(asked.book, asked.message.requestId);
+    }
+    expect(received(book, two, blocks(1))).toEqual({ status: 'unrequested' });
+    expect(received(book, one, blocks(3 + LATE_PER_PEER_MAX))).toEqual({ status: 'unrequested' });
+    const statuses = [1, 1, 1].map((requestId) => {
+      const reception = received(book, one, blocks(requestId));
+      if (reception.status === 'outdated') book = reception.book;
+      return reception.status;
+    });
+    expect(statuses).toEqual(['outdated', 'outdated', 'unrequested']);
+    expect(book.owed.size).toBe(0);
   });
 
   it('tells answers to an earlier life from those that nobody asked for', () => {

@@ -105,6 +105,27 @@ describe('bug "re-sync from the peer that caused the fork" (SY-5, SY-6)', () => 
   });
 });
 
+describe('what a clock years ahead has kept (SY-6)', () => {
+  const YEARS = 14 * 365 * 24 * HOUR;
+  const then = newReputation(peer, at(YEARS));
+
+  it('moves back with the clock: who was removed for a minute is not banned for years', () => {
+    const removed = lied(then, 0, at(YEARS));
+    const back = resumed(removed, at(0));
+    expect([isRemoved(back, at(59_999)), isRemoved(back, at(60_000))]).toEqual([true, false]);
+    expect(back).toEqual({ ...removed, at: at(0), consistentSince: at(0), removedUntil: at(60_000) });
+  });
+
+  it('uptime counts from now on, and a score fades again', () => {
+    const back = resumed({ ...then, score: 1 }, at(0));
+    expect(consistentUptime(back, at(HOUR))).toBe(HOUR);
+    expect(scoreAt(back, at(HOUR))).toBeLessThan(1);
+    expect(back.removedUntil).toBeUndefined();
+    const trusted = resumed({ ...then, consistentSince: at(-6 * HOUR) }, at(0));
+    expect(trusted.consistentSince, 'what was before the clock leapt stays').toBe(at(-6 * HOUR));
+  });
+});
+
 describe('consistent uptime (SY-9)', () => {
   it('counts only time in which the peer was connected', () => {
     let known = seen(fresh, at(60_000));

@@ -17,7 +17,17 @@ import {
   verifySegment,
   withoutBatches,
 } from '../../../src/protocol/sync/segment.ts';
-import { blockOn, chainOf, height, idOf, present, qcOf, round, world } from '../consensus/fixture.ts';
+import {
+  blockOn,
+  chainOf,
+  epochNumber,
+  height,
+  idOf,
+  present,
+  qcOf,
+  round,
+  world,
+} from '../consensus/fixture.ts';
 
 const place = world();
 const judge: Judge = { epoch: place.epoch, bls: place.bls, verified: NONE_VERIFIED };
@@ -40,7 +50,7 @@ const check = (blocks: readonly CertifiedBlock[], question = all(), batches: rea
   verifySegment(judge, question, { blocks, batches });
 const codeOf = (outcome: SegmentCheck) => (outcome.status === 'refused' ? outcome.code : outcome.status);
 const segmentOf = (outcome: SegmentCheck) => {
-  if (outcome.status === 'refused') throw new Error(outcome.code);
+  if (outcome.status !== 'verified') throw new Error(codeOf(outcome));
   return outcome.segment;
 };
 const spoiled = (qc: QuorumCertificate): QuorumCertificate => ({
@@ -67,10 +77,10 @@ describe('a segment by height (SY-8, validateBlock)', () => {
 
   it('is refused when the newest certificate does not hold', () => {
     expect(codeOf(check(with_(7, ({ block, qc }) => ({ block, qc: spoiled(qc) }))))).toBe(
-      'SIGNATURE_INVALID',
+      'BLOCKS_NOT_CERTIFIED',
     );
     const weak = with_(7, ({ block, qc }) => ({ block, qc: { ...qc, signers: Uint8Array.of(1) } }));
-    expect(codeOf(check(weak))).toBe('QUORUM_NOT_REACHED');
+    expect(codeOf(check(weak))).toBe('BLOCKS_NOT_CERTIFIED');
   });
 
   it('verifies a certificate once, and again only when it is forgotten (CS-13)', () => {
@@ -99,9 +109,9 @@ describe('a segment by height (SY-8, validateBlock)', () => {
 
   it('is refused when a certificate states another block', () => {
     const swapped = with_(2, ({ block }) => ({ block, qc: present(chain[4], 'block').qc }));
-    expect(codeOf(check(swapped))).toBe('VOTE_NOT_FOR_BLOCK');
+    expect(codeOf(check(swapped))).toBe('CERTIFICATE_OF_ANOTHER_BLOCK');
     const moved = with_(2, ({ block, qc }) => ({ block, qc: { ...qc, parentRound: round(0) } }));
-    expect(codeOf(check(moved))).toBe('VOTE_NOT_FOR_BLOCK');
+    expect(codeOf(check(moved))).toBe('CERTIFICATE_OF_ANOTHER_BLOCK');
   });
 
   it('is refused when the certificate inside a block states another parent than the one below it', () => {
@@ -115,14 +125,27 @@ describe('a segment by height (SY-8, validateBlock)', () => {
       block: { ...block, qc: { ...block.qc, blockId: place.epoch.rootQC.blockId } },
       qc,
     }));
-    expect(codeOf(check(other))).toBe('PARENT_MISMATCH');
+    expect(codeOf(check(other))).toBe('BLOCKS_PARENT_DIFFERS');
+  });
+
+  it('is not understood, and nobody is blamed for it, where its validators are not known here', () => {
+    const later = with_(3, ({ block, qc }) => ({
+      block: { ...block, header: { ...block.header, epoch: epochNumber(1) } },
+      qc: { ...qc, epoch: epochNumber(1) },
+    }));
+    expect(check(later).status).toBe('notUnderstood');
+    const last = present(later[3], 'block');
+    const byId = { id: last.qc.blockId, limit: 8 };
+    expect(checkDescent(place.epoch, byId, { blocks: [last], batches: [] })).toEqual({
+      status: 'notUnderstood',
+    });
   });
 
   it('is refused when it was signed by another network', () => {
     const elsewhere = world(undefined, 'elsewhere');
     const { blocks, qcs } = chainOf(elsewhere, [1, 2]);
     const foreign = blocks.map((block, index) => ({ block, qc: present(qcs[index], 'QC') }));
-    expect(codeOf(check(foreign))).toBe('VOTE_NOT_FOR_BLOCK');
+    expect(codeOf(check(foreign))).toBe('CERTIFICATE_OF_ANOTHER_BLOCK');
   });
 
   it('hands out the newest certificate of consecutive rounds too: only that one commits (CS-5)', () => {
@@ -185,7 +208,7 @@ describe('a segment below a verified proof of commit (SY-3)', () => {
           all(1, 8, [proof]),
         ),
       ),
-    ).toBe('SIGNATURE_INVALID');
+    ).toBe('BLOCKS_NOT_CERTIFIED');
   });
 });
 
@@ -231,14 +254,14 @@ describe('a descent by id (CS-12)', () => {
 
   it('joins what is below it, and is proven by what vouches for its top', () => {
     const upper = checkDescent(place.epoch, { id, limit: 8 }, { blocks: chain.slice(3, 6), batches: [] });
-    if (upper.status === 'refused') throw new Error(upper.code);
+    if (upper.status !== 'linked') throw new Error(upper.status);
     const lowerId = upper.links.parentId;
     const lower = checkDescent(
       place.epoch,
       { id: lowerId, limit: 8 },
       { blocks: chain.slice(0, 3), batches: [] },
     );
-    if (lower.status === 'refused') throw new Error(lower.code);
+    if (lower.status !== 'linked') throw new Error(lower.status);
     const whole = joined(lower.links, upper.links);
     expect(whole).toMatchObject({ from: 1, to: 6, parentId: place.epoch.rootQC.blockId });
     expect(whole.blocks).toEqual(chain.slice(0, 6));
@@ -275,7 +298,7 @@ it('is total, and gives out only certificates that hold, whatever the rounds and
       const outcome = check(blocks, all(1, blocks.length));
       const newestIsBad = bad.includes(2 * blocks.length - 1);
       expect(outcome.status).toBe(newestIsBad ? 'refused' : 'verified');
-      if (outcome.status === 'refused') return;
+      if (outcome.status !== 'verified') return;
       const { verified, firm } = outcome.segment;
       for (const qc of verified) expect(verifyQC(place.epoch, place.bls, qc)).toBe('valid');
       expect(verified.map((qc) => qc.round)).toEqual(verified.map((qc) => qc.round).sort((a, b) => a - b));

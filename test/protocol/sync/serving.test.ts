@@ -2,11 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
-import type { BatchReference, CertifiedBlock } from '../../../src/protocol/chain/types.ts';
+import type { BatchReference, CertifiedBlock, QuorumCertificate } from '../../../src/protocol/chain/types.ts';
 import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
 import { BATCH_HEIGHTS } from '../../../src/protocol/sync/config.ts';
 import { CHECKPOINTS_MAX } from '../../../src/protocol/sync/messages.ts';
-import { batchesFor, checkpointHeights, costOf, provenLength } from '../../../src/protocol/sync/serving.ts';
+import {
+  batchesFor,
+  checkpointHeights,
+  composed,
+  costOf,
+  provenPrefix,
+} from '../../../src/protocol/sync/serving.ts';
 import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import { chainOf, height, present, world } from '../consensus/fixture.ts';
 
@@ -33,15 +39,19 @@ const forged = ({ block, qc }: CertifiedBlock): CertifiedBlock => ({
   block,
   qc: { ...qc, signature: present(qcs[0], 'QC').signature },
 });
-const lengthOf = (list: readonly CertifiedBlock[]) => provenLength(epoch, bls, NONE_VERIFIED, list).length;
+const judge = { epoch, bls, verified: NONE_VERIFIED };
+const prefixOf = (list: readonly CertifiedBlock[], proofs: readonly QuorumCertificate[] = []) =>
+  provenPrefix(judge, list, proofs);
+const lengthOf = (list: readonly CertifiedBlock[], proofs: readonly QuorumCertificate[] = []) =>
+  prefixOf(list, proofs).blocks.length;
 
 describe('what leaves is proven (SY-8)', () => {
   it('is the whole where its newest certificate holds, by one verification and no second one', () => {
     const before = bls.calls.fastAggregateVerify;
-    const first = provenLength(epoch, bls, NONE_VERIFIED, certified);
-    expect(first.length).toBe(LENGTH);
+    const first = prefixOf(certified);
+    expect(first.blocks.length).toBe(LENGTH);
     expect(bls.calls.fastAggregateVerify).toBe(before + 1);
-    provenLength(epoch, bls, first.verified, certified);
+    provenPrefix({ ...judge, verified: first.verified }, certified, []);
     expect(bls.calls.fastAggregateVerify).toBe(before + 1);
   });
 
@@ -60,6 +70,46 @@ describe('what leaves is proven (SY-8)', () => {
     expect(lengthOf(certified.map(forged))).toBe(0);
     expect(bls.calls.fastAggregateVerify - before).toBeLessThanOrEqual(4);
     expect(lengthOf([])).toBe(0);
+  });
+
+  it('reaches the newest block that a proof of commit certifies, with that proof, and tries few others before', () => {
+    const list = certified.map(forged);
+    const proofs = [20, 40, 100].map((at) => present(qcs[at - 1], 'QC'));
+    const before = bls.calls.fastAggregateVerify;
+    const { blocks: given, tries } = prefixOf(list, proofs);
+    expect(given).toHaveLength(100);
+    expect(given.at(-1)?.qc).toBe(proofs[2]);
+    expect(given.slice(0, -1)).toEqual(list.slice(0, 99));
+    expect(tries).toBe(5);
+    expect(bls.calls.fastAggregateVerify - before).toBe(5);
+    expect(lengthOf(list.slice(0, 40), proofs)).toBe(40);
+    expect(lengthOf(list.slice(0, 39), proofs)).toBe(20);
+    expect(lengthOf(list.slice(40, 99), proofs)).toBe(0);
+  });
+
+  it('is the longest that can be proven of those, whatever else is spoiled, and never more (SY-8)', () => {
+    const rounds = fc.array(fc.nat(LENGTH - 1), { maxLength: 6 });
+    fc.assert(
+      fc.property(rounds, fc.integer({ min: 1, max: LENGTH - 1 }), fc.nat(LENGTH), (good, from, length) => {
+        const list = certified.slice(from, from + length).map(forged);
+        const proofs = good.map((at) => present(qcs[at], 'QC'));
+        const given = prefixOf(list, proofs).blocks;
+        const proving = good.filter((at) => at >= from && at < from + list.length);
+        expect(given.length).toBe(proving.length === 0 ? 0 : Math.max(...proving) - from + 1);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('carries in each block the certificate that the block below has, where its id allows it', () => {
+    const lying = certified.slice(0, 4).map(({ block, qc }, index) => ({
+      block: { ...block, qc: index === 2 ? { ...block.qc, height: height(77) } : block.qc },
+      qc,
+    }));
+    expect(composed(lying)).toEqual(certified.slice(0, 4));
+    const apart = [present(certified[0], 'block'), present(certified[2], 'block')];
+    expect(composed(apart)).toEqual(apart);
+    expect(composed([])).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { sha256Hex } from '../../../src/crypto/hash.ts';
 import { parseDigest } from '../../../src/protocol/chain/parse.ts';
 import type { Address, CertifiedBlock, Digest } from '../../../src/protocol/chain/types.ts';
 import type { SnapshotManifest } from '../../../src/protocol/sync/messages.ts';
+import { OPEN_PER_PEER_MAX } from '../../../src/protocol/sync/questions.ts';
 import {
   askForChunks,
   beginSnapshotDownload,
@@ -12,6 +13,7 @@ import {
   certificationOf,
   downloadStatus,
   firstBlockNeeded,
+  hurryChunk,
   isRestored,
   loseHolder,
   manifestProblem,
@@ -186,12 +188,12 @@ const asked = (download: SnapshotDownload) => {
 };
 
 describe('the download of a snapshot', () => {
-  it('asks for a window of chunks, two of each peer at once, the first chunks first', () => {
+  it('asks for the first chunks first, one of each peer at once: state-sync would refuse more', () => {
     const { next, asks } = asked(beginSnapshotDownload(candidateOf(contentOf(20), peers)));
-    expect(asks.map(({ chunk }) => chunk)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
-    for (const each of peers) expect(asks.filter((ask) => ask.peer === each)).toHaveLength(2);
+    expect(asks.map(({ chunk }) => chunk)).toEqual([0, 1, 2, 3]);
+    expect(new Set(asks.map((ask) => ask.peer)).size).toBe(OPEN_PER_PEER_MAX.GetSnapshotChunk * 4);
     const alone = asked(beginSnapshotDownload(candidateOf(contentOf(20), [peer(0)])));
-    expect(alone.asks.map(({ chunk }) => chunk)).toEqual([0, 1]);
+    expect(alone.asks.map(({ chunk }) => chunk)).toEqual([0]);
     expect(downloadStatus(next)).toBe('downloading');
   });
 
@@ -204,9 +206,15 @@ describe('the download of a snapshot', () => {
     expect(second).toMatchObject({ verdict: { status: 'good' }, ready: [] });
     const first = takeChunk(second.download, of(0), content[0] ?? utf8(''));
     expect(first.ready).toEqual([content[0], content[1]]);
+    let full = first.download;
+    for (let chunk = 2; chunk < SNAPSHOT_WINDOW_CHUNKS; chunk += 1) {
+      full = askForChunks(full).download;
+      const ask = full.open.find((one) => one.chunk === chunk) ?? { peer: stranger, chunk };
+      full = takeChunk(full, ask, content[chunk] ?? utf8('')).download;
+    }
     // Handed on, not written: no room yet.
-    expect(asked(first.download).asks).toEqual([]);
-    expect(asked(noteWritten(first.download, 2)).asks.map(({ chunk }) => chunk)).toEqual([8, 9]);
+    expect(asked(full).asks).toEqual([]);
+    expect(asked(noteWritten(full, 2)).asks.map(({ chunk }) => chunk)).toEqual([8, 9]);
   });
 
   it('blames whoever sends a chunk that differs, and goes on with the others', () => {
@@ -218,9 +226,9 @@ describe('the download of a snapshot', () => {
       verdict: { status: 'differs', code: 'SNAPSHOT_CHUNK_DIFFERS' },
       ready: [],
     });
-    const again = asked(taken.download).asks;
-    expect(again.map(({ chunk }) => chunk)).toContain(ask.chunk);
-    expect(again.every((each) => each.peer !== ask.peer)).toBe(true);
+    const other = { peer: peer(1), chunk: 1 };
+    const again = asked(takeChunk(taken.download, other, content[1] ?? utf8('')).download).asks;
+    expect(again).toEqual([{ peer: peer(1), chunk: ask.chunk }]);
   });
 
   it('takes nothing that was not asked of the sender', () => {
@@ -268,6 +276,38 @@ describe('the download of a snapshot', () => {
     expect(downloadStatus(missChunk(begun(), ask, 'gone'))).toBe('exhausted');
     expect(downloadStatus(loseHolder(begun(), peer(0)))).toBe('exhausted');
     expect(loseHolder(begun(), peer(0)).open).toEqual([]);
+  });
+
+  it('asks one more for the lowest chunk when it is waited for, and whom it waited for only when all are so (SY-8)', () => {
+    const content = contentOf(20);
+    const both = candidateOf(content, [peer(0), peer(1)]);
+    const begun = asked(beginSnapshotDownload(both)).next;
+    const busy = hurryChunk(begun);
+    expect(busy.asks, 'the other one has no place').toEqual([]);
+    const free = takeChunk(busy.download, { peer: peer(1), chunk: 1 }, content[1] ?? utf8('')).download;
+    const { download: hurried, asks } = hurryChunk(free);
+    expect(asks).toEqual([{ peer: peer(1), chunk: 0 }]);
+    const helped = takeChunk(hurried, { peer: peer(1), chunk: 0 }, content[0] ?? utf8(''));
+    expect(helped.ready).toEqual([content[0], content[1]]);
+    const late = takeChunk(helped.download, { peer: peer(0), chunk: 0 }, content[0] ?? utf8(''));
+    expect([late.verdict.status, late.ready, late.download.handed]).toEqual(['good', [], 2]);
+    expect(late.download.arrived.size, 'it is held nowhere').toBe(0);
+    expect(asked(late.download).asks, 'who kept it waiting is not asked').toEqual([
+      { peer: peer(1), chunk: 2 },
+    ]);
+    let even = askForChunks(late.download).download;
+    for (let times = 0; times < 2; times += 1) even = hurryChunk(even).download;
+    const nobody = even.holders.map(({ hurries }) => hurries);
+    expect(nobody).toEqual([3, 2]);
+  });
+
+  it('does not hold it against a peer that its rate was reached', () => {
+    let download = beginSnapshotDownload(candidateOf(contentOf(1), [peer(0)]));
+    for (let times = 0; times < 9; times += 1) {
+      download = missChunk(askForChunks(download).download, { peer: peer(0), chunk: 0 }, 'unasked');
+      expect(downloadStatus(download)).toBe('downloading');
+    }
+    expect(asked(download).asks).toHaveLength(1);
   });
 
   it('forgets the silences of a peer that answers', () => {
@@ -372,9 +412,9 @@ describe('what proves a snapshot (SY-10)', () => {
     expect(isRestored({ ...certified, appHash: digestOf(utf8('other')) }, certified)).toBe(false);
   });
 
-  it('leaves the blocks to fetch that tell duplicates of the next one (EX-2)', () => {
-    expect(firstBlockNeeded(height(1_000), 300)).toBe(701);
-    expect(firstBlockNeeded(height(1_000), 1)).toBe(1_000);
+  it('leaves the blocks to fetch that tell duplicates of the next one, and one below (EX-2)', () => {
+    expect(firstBlockNeeded(height(1_000), 300)).toBe(700);
+    expect(firstBlockNeeded(height(1_000), 1)).toBe(999);
     expect(firstBlockNeeded(height(200), 300)).toBe(1);
   });
 });

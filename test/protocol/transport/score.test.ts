@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { monotonic } from '../../../src/base/units.ts';
+import { SEGMENT_FAULTS, SYNC_FAULTS } from '../../../src/protocol/sync/faults.ts';
 import {
   BAN_AT,
   BAN_FORGOTTEN_AFTER_MS,
@@ -16,6 +17,7 @@ import {
   penaltyForFrame,
   pointsAt,
   SCORE_HALF_LIFE_MS,
+  UNLISTED,
 } from '../../../src/protocol/transport/score.ts';
 
 const grave: Penalty = { lane: 'consensus', weight: 50 };
@@ -26,6 +28,18 @@ const charge = (score: PeerScore, penalty: Penalty, times: number, now: number):
   for (let count = 0; count < times; count += 1) charged = penalize(charged, penalty, at(now)).score;
   return charged;
 };
+
+describe('what sync blames for (SY-6)', () => {
+  it.each(SYNC_FAULTS)('%s has a price of its own', (code) => {
+    expect(penaltyFor(code)).not.toBe(UNLISTED);
+  });
+
+  it('costs the sync lane alone: who serves badly goes on to vote', () => {
+    for (const code of SEGMENT_FAULTS) expect(penaltyFor(code)).toEqual({ lane: 'sync', weight: 50 });
+    const { lane } = penaltyFor('SNAPSHOT_FALSE');
+    expect([lane, penaltyFor('CLAIM_FALSE').lane]).toEqual(['sync', 'sync']);
+  });
+});
 
 describe('score and ban (TP-6)', () => {
   it('bans at BAN_AT, and says so once', () => {

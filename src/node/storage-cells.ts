@@ -1,0 +1,163 @@
+/**
+ * The boundary cells of what a node keeps: its store and the one of a full re-sync, the application on it, and the application's
+ * snapshots. Boundary: disk; composes only. Rules SY-9, SY-10, docs/protocol/sync.md; docs/storage.md, docs/applications.md.
+ */
+import { rmSync } from 'node:fs';
+import { ADDRESSES } from '../actors/addresses.ts';
+import { type CellSpec, child } from '../actors/runtime/index.ts';
+import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
+import { kv } from '../application/kv/kv.ts';
+import {
+  SNAPSHOT_KEEPER_EVENTS,
+  type SnapshotReport,
+  snapshotKeeperLogic,
+} from '../application/snapshot-keeper.ts';
+import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
+import type { BlsEngine } from '../crypto/bls/engine.ts';
+import type { NodeLog } from '../observe/log.ts';
+import type { GenesisDocument } from '../protocol/chain/genesis.ts';
+import type { ChainDomain } from '../protocol/chain/types.ts';
+import type { MempoolConfig } from '../protocol/mempool/config.ts';
+import type { Application, ApplicationInfo } from '../protocol/ports/application.ts';
+import { sideFolder } from '../storage/side-disk.ts';
+import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
+import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
+import type { Store } from '../storage/store.ts';
+import type { HomePaths } from './config/home.ts';
+import type { Config } from './config/schema.ts';
+import { ExecutionWatch } from './execution-watch.ts';
+import { refusal } from './read-home.ts';
+import { StorageWatch } from './storage-watch.ts';
+import type { NodeParts } from './tree.ts';
+
+export interface KeepingOptions {
+  readonly paths: HomePaths;
+  readonly config: Config;
+  readonly genesis: GenesisDocument;
+  readonly domain: ChainDomain;
+  readonly mempool: MempoolConfig;
+  readonly store: Store;
+  readonly provesPossession: BlsEngine['verifyPossession'];
+  readonly log: NodeLog;
+  /** Told in words; ends the node. */
+  readonly deviceFailed: (detail: string) => void;
+}
+
+type KeepingCells = Pick<
+  NodeParts,
+  'storage' | 'sideStore' | 'executor' | 'snapshotKeeper' | 'snapshotRestorer'
+>;
+
+export interface Keeping {
+  readonly cells: KeepingCells;
+  /** Undefined until it is open. */
+  readonly applicationInfo: () => ApplicationInfo | Promise<ApplicationInfo> | undefined;
+  /** Why blocks are not executed; undefined while they are. */
+  readonly executionFailure: () => string | undefined;
+}
+
+export function keeping(options: KeepingOptions): Keeping {
+  const { paths, log } = options;
+  const execution = new ExecutionWatch(log.of('application'), () => performance.now());
+  let application: Application | undefined;
+  const openApplication = (): Application => {
+    application = builtInApplication(options, paths.applicationData);
+    return application;
+  };
+  return {
+    cells: {
+      storage: storageCell(options),
+      sideStore: sideStoreCell(options),
+      executor: executorCell(options, openApplication, execution),
+      snapshotKeeper: snapshotKeeperCell(options),
+      snapshotRestorer: snapshotRestorerCell(options),
+    },
+    applicationInfo: () => application?.info(),
+    executionFailure: () => execution.failure,
+  };
+}
+
+function storageCell({ store, log, deviceFailed }: KeepingOptions): CellSpec {
+  const watch = new StorageWatch(log.of('storage'), () => performance.now(), deviceFailed);
+  const logic = storageLogic({
+    store,
+    routerAddress: ADDRESSES.router,
+    onFailure: (failure) => watch.report(failure),
+  });
+  return child('storage', logic, { publicEvents: STORAGE_EVENTS, mailbox: { capacity: 65_536 } });
+}
+
+function sideStoreCell({ paths, config, domain, log }: KeepingOptions): CellSpec {
+  const disk = sideFolder({
+    identity: domain,
+    dir: paths.resyncData,
+    data: paths.data,
+    segmentBytes: config.storage.segmentBytes,
+  });
+  const logic = sideStoreLogic({
+    disk,
+    onFailure: ({ code, detail }) => log.of('sync').warn({ code }, detail),
+  });
+  return child('side-store', logic, { publicEvents: SIDE_STORE_EVENTS });
+}
+
+function executorCell(
+  { config, genesis, mempool }: KeepingOptions,
+  openApplication: () => Application,
+  execution: ExecutionWatch,
+): CellSpec {
+  const logic = executorLogic({
+    openApplication,
+    genesis: {
+      chainId: genesis.chainId,
+      genesisTime: genesis.genesisTime,
+      validators: genesis.validators,
+      appState: genesis.application.state,
+    },
+    limits: mempool,
+    deduplicationHeights: genesis.parameters.deduplicationHeights,
+    storage: ADDRESSES.storage,
+    mempool: ADDRESSES.mempool,
+    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
+    report: (report) => execution.report(report),
+    snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights: config.sync.snapshotIntervalHeights },
+  });
+  return child('executor', logic, { publicEvents: EXECUTOR_EVENTS, mailbox: { capacity: 16_384 } });
+}
+
+function snapshotKeeperCell({ paths, log }: KeepingOptions): CellSpec {
+  const logic = snapshotKeeperLogic({
+    dir: paths.snapshots,
+    executor: ADDRESSES.executor,
+    storage: ADDRESSES.storage,
+    report: (report) => reportSnapshot(log.of('snapshots'), report),
+  });
+  return child('snapshot-keeper', logic, { publicEvents: SNAPSHOT_KEEPER_EVENTS });
+}
+
+function snapshotRestorerCell(options: KeepingOptions): CellSpec {
+  const { resyncApplicationData } = options.paths;
+  const logic = snapshotRestorerLogic({
+    openApplication: () => {
+      rmSync(resyncApplicationData, { recursive: true, force: true });
+      return builtInApplication(options, resyncApplicationData);
+    },
+  });
+  return child('snapshot-restorer', logic, { publicEvents: SNAPSHOT_RESTORER_EVENTS });
+}
+
+function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, report: SnapshotReport): void {
+  const { status, ...facts } = report;
+  if (status === 'kept') log.info(facts, 'a snapshot of the application is kept');
+  else log.warn(facts, `a snapshot is ${status}`);
+}
+
+function builtInApplication({ genesis, provesPossession }: KeepingOptions, dir: string): Application {
+  const { name } = genesis.application;
+  if (name !== 'kv') throw refusal('genesis app.name', `no application "${name}" is built in; there is "kv"`);
+  try {
+    return kv({ dir, provesPossession });
+  } catch (cause) {
+    throw new Error(`${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}

@@ -1,0 +1,56 @@
+/** Where a real node's RPC and its alarm stand: the observers of a run listen here. Deterministic. Rules SM-1, SM-4. */
+import { child, handler } from '../actors/runtime/index.ts';
+import type { FailedRound } from '../machines/consensus/view-change.live.ts';
+import type { SafetyViolated } from '../protocol/ports/consensus.ts';
+import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
+import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
+import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
+
+type SurfaceMessage =
+  | BlockExecuted
+  | FailedRound
+  | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>
+  | Extract<ExecutionReply, { type: 'execution.failed' }>;
+
+const SURFACE_EVENTS = [
+  'block.executed',
+  'round.failed',
+  'transactions.admitted',
+  'transactions.expired',
+  'execution.failed',
+] as const;
+
+/** What is done with each. */
+export interface SurfaceHears {
+  readonly executed: (message: BlockExecuted) => void;
+  readonly roundFailed: (round: FailedRound['round']) => void;
+  readonly admitted: (admissions: readonly Admission[]) => void;
+  readonly violated: (detail: string) => void;
+  readonly resynced: () => void;
+}
+
+export const surfaceCells = (hears: SurfaceHears) => [
+  child('rpc', rpc(hears), { publicEvents: SURFACE_EVENTS }),
+  child('alarm', alarm(hears), {
+    publicEvents: ['safety.violated', 'sync.alertsChanged', 'resync.ready'],
+  }),
+];
+
+const rpc = ({ executed, roundFailed, admitted }: SurfaceHears) =>
+  handler<undefined, SurfaceMessage>({
+    init: () => undefined,
+    receive: (message) => {
+      if (message.type === 'block.executed') executed(message);
+      if (message.type === 'round.failed') roundFailed(message.round);
+      if (message.type === 'transactions.admitted') admitted(message.admissions);
+    },
+  });
+
+const alarm = ({ violated, resynced }: SurfaceHears) =>
+  handler<undefined, SafetyViolated | SyncAlertsChanged | ResyncReady>({
+    init: () => undefined,
+    receive: (message) => {
+      if (message.type === 'safety.violated') violated(message.detail);
+      if (message.type === 'resync.ready') resynced();
+    },
+  });
