@@ -1,11 +1,11 @@
 /**
  * How long a fresh validator takes to join a network with a long chain: real processes, TLS, disks, everything verified
- * and executed. Run: npm run bench -- sync-join [--blocks=50000] [--body=2048] [--bad=1] [--snapshot=1]. The chain is made
- * first, which takes some milliseconds a block. With --bad=1 one of the four holders lies and one gives nothing; with
- * --snapshot=1 the holders keep snapshots and it joins by one.
+ * and executed. Run: npm run bench -- sync-join [--blocks=50000] [--body=2048] [--joins=blocks,snapshot,bad]. The chain is made first, which takes some milliseconds a block. 'snapshot': the holders keep
+ * snapshots and it joins by one; 'bad': one of the four holders lies and one gives nothing.
  */
 import { readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { althing } from '../test/cluster/support/local-network.ts';
 import { writeLongChain } from '../test/cluster/support/long-chain.ts';
 import { SyncLiar } from '../test/cluster/support/sync-liars.ts';
 import { Validators } from '../test/cluster/support/validators.ts';
@@ -15,12 +15,19 @@ const flag = (name: string, otherwise: number): number => {
   return word === undefined ? otherwise : Number(word.slice(name.length + 3));
 };
 
+const words = (name: string, otherwise: string): readonly string[] =>
+  (process.argv.find((one) => one.startsWith(`--${name}=`))?.slice(name.length + 3) ?? otherwise).split(',');
+
 const blocks = flag('blocks', 50_000);
 const bodyBytes = flag('body', 2_048);
 /** Holders of the chain; one validator more joins them. */
 const HOLDERS = 4;
-/** Of them, those that serve it. */
-const honest = HOLDERS - 2 * flag('bad', 0);
+/** Of them, in the join among bad ones, those that serve it; one of the others lies and one gives nothing. */
+const HONEST = 2;
+const JOINS = ['blocks', 'snapshot', 'bad'] as const;
+type Join = (typeof JOINS)[number];
+const joins = JOINS.filter((join) => words('joins', 'blocks').includes(join));
+const SNAPSHOTS = { ALTHING_SYNC__JOIN: 'snapshot', ALTHING_SYNC__SNAPSHOT_INTERVAL_HEIGHTS: '8' };
 
 interface Standing {
   readonly committed: number;
@@ -29,45 +36,23 @@ interface Standing {
 
 const seconds = (since: number): string => ((performance.now() - since) / 1_000).toFixed(1);
 
-const bySnapshot = flag('snapshot', 0) === 1;
-const joining = { ALTHING_SYNC__JOIN: 'snapshot', ALTHING_SYNC__SNAPSHOT_INTERVAL_HEIGHTS: '8' };
-
+let underWay: Join = 'blocks';
 const validators = await Validators.create({
   count: HOLDERS + 1,
-  ...(bySnapshot ? { launch: () => ({ env: joining }) } : {}),
+  launch: () => (underWay === 'snapshot' ? { env: SNAPSHOTS } : {}),
 });
 const { network } = validators;
-const holders = Array.from({ length: HOLDERS }, (_, index) => network.homeOf(index));
 const liars: SyncLiar[] = [];
 try {
-  let began = performance.now();
-  await writeLongChain({ signers: holders, into: holders.map((home) => ({ home, blocks })), bodyBytes });
+  const began = performance.now();
+  const homes = Array.from({ length: HOLDERS }, (_, index) => network.homeOf(index));
+  await writeLongChain({ signers: homes, into: homes.map((home) => ({ home, blocks })), bodyBytes });
   console.log(`chain of ${blocks} blocks of ${bodyBytes} bytes made in ${seconds(began)} s`);
-  for (let index = 0; index < honest; index += 1) validators.start(index);
-  for (let index = 0; index < honest; index += 1) await until(index, ({ executed }) => executed >= blocks);
-  if (bySnapshot) for (let index = 0; index < honest; index += 1) await keepsSnapshot(index);
-  began = performance.now();
-  validators.start(HOLDERS);
-  await until(HOLDERS, () => true);
-  if (honest < HOLDERS) {
-    liars.push(await SyncLiar.start(validators, honest, HOLDERS, 'lies'));
-    liars.push(await SyncLiar.start(validators, honest + 1, HOLDERS, 'stalls'));
+  for (underWay of joins) {
+    await measure(underWay, underWay === 'bad' ? HONEST : HOLDERS);
+    for (let index = 0; index <= HOLDERS; index += 1) await validators.kill(index);
+    forget(network.homeOf(HOLDERS));
   }
-  const ready = performance.now();
-  const running = [...Array.from({ length: honest }, (_, index) => index), HOLDERS];
-  const before = new Map(running.map((index) => [index, processorOf(validators.pid(index))]));
-  console.log(`joiner answers after ${seconds(began)} s`);
-  await until(HOLDERS, ({ committed }) => committed >= blocks);
-  const committedIn = performance.now() - ready;
-  await until(HOLDERS, ({ executed }) => executed >= blocks);
-  const executedIn = performance.now() - ready;
-  const rate = (ms: number): string => Math.round((blocks * 1_000) / ms).toLocaleString('en');
-  console.log(`committed ${rate(committedIn)} blocks/s, executed ${rate(executedIn)} blocks/s`);
-  const used = (index: number): string =>
-    `${Math.round(((processorOf(validators.pid(index)) - (before.get(index) ?? 0)) * 1_000) / blocks)} µs`;
-  const servers = Array.from({ length: honest }, (_, index) => used(index)).join(', ');
-  console.log(`processor a block: joiner ${used(HOLDERS)}, holders ${servers}`);
-  console.log(`peak memory of the joiner ${peak(validators.pid(HOLDERS))} MiB`);
 } finally {
   for (const liar of liars) {
     console.log(`a bad holder was asked ${JSON.stringify([...liar.asked])}`);
@@ -75,6 +60,41 @@ try {
   }
   for (let index = 0; index <= HOLDERS; index += 1) await validators.kill(index);
   rmSync(network.directory, { recursive: true, force: true });
+}
+
+async function measure(join: Join, honest: number): Promise<void> {
+  const serving = Array.from({ length: honest }, (_, index) => index);
+  for (const index of serving) validators.start(index);
+  for (const index of serving) await until(index, ({ executed }) => executed >= blocks);
+  if (join === 'snapshot') for (const index of serving) await keepsSnapshot(index);
+  const began = performance.now();
+  validators.start(HOLDERS);
+  await until(HOLDERS, () => true);
+  if (join === 'bad') {
+    liars.push(await SyncLiar.start(validators, honest, HOLDERS, 'lies'));
+    liars.push(await SyncLiar.start(validators, honest + 1, HOLDERS, 'stalls'));
+  }
+  const ready = performance.now();
+  const before = new Map([...serving, HOLDERS].map((index) => [index, processorOf(validators.pid(index))]));
+  console.log(`\n${join}: the joiner answers after ${seconds(began)} s`);
+  await until(HOLDERS, ({ committed }) => committed >= blocks);
+  const committedIn = performance.now() - ready;
+  await until(HOLDERS, ({ executed }) => executed >= blocks);
+  const executedIn = performance.now() - ready;
+  const rate = (ms: number): string => Math.round((blocks * 1_000) / ms).toLocaleString('en');
+  console.log(
+    `joined in ${(executedIn / 1_000).toFixed(1)} s: committed ${rate(committedIn)}, executed ${rate(executedIn)} blocks/s`,
+  );
+  const used = (index: number): string =>
+    `${Math.round(((processorOf(validators.pid(index)) - (before.get(index) ?? 0)) * 1_000) / blocks)} µs`;
+  console.log(`processor a block: joiner ${used(HOLDERS)}, holders ${serving.map(used).join(', ')}`);
+  console.log(`peak memory of the joiner ${peak(validators.pid(HOLDERS))} MiB`);
+}
+
+/** All that it has of a chain, and what it keeps against signing twice. */
+function forget(home: string): void {
+  const { code, stderr } = althing('reset', '--home', home, '--force');
+  if (code !== 0) throw new Error(stderr);
 }
 
 async function until(index: number, fits: (standing: Standing) => boolean): Promise<void> {
