@@ -5,6 +5,8 @@
 import { z } from 'zod';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
 import { rfc3339 } from '../rpc/shapes.ts';
+import { snapshotJson } from '../rpc/sync-shape.ts';
+import { SNAPSHOT_PROGRESS } from './shapes.ts';
 
 const READY = z.object({
   type: z.literal('ready'),
@@ -41,6 +43,7 @@ const CATCHING_UP = z.object({
   to: z.string(),
   blocks_per_second: z.number(),
   remaining_ms: z.number().nullable(),
+  snapshot: SNAPSHOT_PROGRESS.nullable(),
 });
 
 /** Between parent and child only: what the display shows beside blocks. */
@@ -112,6 +115,7 @@ export function progressEvent(port: Pick<NodePort, 'status' | 'peers' | 'sync'>)
             to: String(progress.to),
             blocks_per_second: progress.blocksPerSecond,
             remaining_ms: progress.remaining ?? null,
+            snapshot: snapshotJson(progress.snapshot),
           },
         }),
   };

@@ -153,6 +153,8 @@ export const SYNC_NOW = z.discriminatedUnion('status', [
   z.object({ status: z.literal('done'), sync: SYNC_STATUS, error: SYNC_ERROR.nullable() }),
 ]);
 
+export const SNAPSHOT_PROGRESS = z.object({ height: z.string(), written: z.number(), chunks: z.number() });
+
 export const SYNC_PROGRESS = z.object({
   tier: z.number(),
   from: z.string(),
@@ -162,6 +164,7 @@ export const SYNC_PROGRESS = z.object({
   remaining_ms: ms,
   elapsed_ms: z.number(),
   peers: z.array(z.string()),
+  snapshot: SNAPSHOT_PROGRESS.nullable(),
 });
 
 export const SYNC = z.object({

@@ -8,7 +8,7 @@ import { duration, wrapped } from './time-lines.ts';
 export type Sync = z.infer<typeof SYNC>;
 export type Progress = Pick<
   z.infer<typeof SYNC_PROGRESS>,
-  'tier' | 'from' | 'at' | 'to' | 'blocks_per_second' | 'remaining_ms'
+  'tier' | 'from' | 'at' | 'to' | 'blocks_per_second' | 'remaining_ms' | 'snapshot'
 >;
 
 /** The whole report. @param columns of the terminal */
@@ -32,20 +32,33 @@ export function syncSentences({ health, alerts, progress }: Sync, columns: numbe
 /** @unit columns */
 const BAR = { min: 10, max: 40 } as const;
 
-/** `tier 2 [######····] 63 %, 8645 of 12345, 5,120 blocks/s, 2 s left`; as wide as the terminal allows, never wider. */
+/**
+ * `tier 2 [######····] 63 %, 8645 of 12345, 5,120 blocks/s, 2 s left`, or `tier 3 [##········] 25 %, snapshot of height 12000:
+ * 3 of 12 chunks`; as wide as the terminal allows, never wider.
+ */
 export function progressLine(progress: Progress, columns: number): string {
-  const { at, to } = progress;
-  const share = shareOf(progress);
-  const speed = `${countText(Math.round(progress.blocks_per_second))} blocks/s`;
-  const left = progress.remaining_ms === null ? [] : [`${timeLeft(progress.remaining_ms)} left`];
+  const { snapshot } = progress;
+  const share = snapshot === null ? shareOf(progress) : snapshotShare(snapshot);
   const head = `tier ${progress.tier} `;
-  const facts = [` ${Math.floor(share * 100)} %`, `${at} of ${to}`, speed, ...left];
+  const what =
+    snapshot === null
+      ? blockFacts(progress)
+      : [`snapshot of height ${snapshot.height}: ${snapshot.written} of ${snapshot.chunks} chunks`];
+  const facts = [` ${Math.floor(share * 100)} %`, ...what];
   const room = columns - head.length - facts.join(', ').length - 2;
   if (room < BAR.min) return `${head.trimEnd()}${facts.join(', ')}`.slice(0, columns);
   const width = Math.min(BAR.max, room);
   const full = Math.floor(share * width);
   return `${head}[${'#'.repeat(full)}${'·'.repeat(width - full)}]${facts.join(', ')}`;
 }
+
+function blockFacts({ at, to, blocks_per_second: speed, remaining_ms: left }: Progress): readonly string[] {
+  const rest = left === null ? [] : [`${timeLeft(left)} left`];
+  return [`${at} of ${to}`, `${countText(Math.round(speed))} blocks/s`, ...rest];
+}
+
+const snapshotShare = ({ written, chunks }: { readonly written: number; readonly chunks: number }): number =>
+  shareOf({ from: '0', at: String(written), to: String(chunks) });
 
 /** 0 to 1, whatever a node says; 1 only when there is nothing left. */
 export function shareOf({ from, at, to }: Pick<Progress, 'from' | 'at' | 'to'>): number {

@@ -92,7 +92,7 @@ function activityOf(network: SyncCells['network']): SyncActivity {
 }
 
 function progressOf(progress: SyncProgress, now: Monotonic): SyncProgressReport {
-  const { tier, from, to, at, blocksPerSecond, remainingMs, peers, startedAt } = progress;
+  const { tier, from, to, at, blocksPerSecond, remainingMs, peers, startedAt, snapshot } = progress;
   return {
     tier,
     from,
@@ -102,6 +102,7 @@ function progressOf(progress: SyncProgress, now: Monotonic): SyncProgressReport 
     remaining: remainingMs,
     elapsed: elapsed(startedAt, now),
     peers,
+    snapshot,
   };
 }
 

@@ -56,7 +56,11 @@ export class SyncWatch {
     this.look(report);
   }
 
-  #tell({ tier, at, to, blocksPerSecond, remaining, peers }: SyncProgressReport): void {
+  #tell({ tier, at, to, blocksPerSecond, remaining, peers, snapshot }: SyncProgressReport): void {
+    if (snapshot !== undefined) {
+      this.#log.info({ tier, ...snapshot, peers: peers.length }, 'restoring a snapshot of the application');
+      return;
+    }
     const left = remaining === undefined ? {} : { seconds_left: Math.ceil(remaining / 1_000) };
     const speed = Math.round(blocksPerSecond);
     this.#log.info(

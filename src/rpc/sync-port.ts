@@ -4,7 +4,13 @@
  */
 import type { Millis } from '../base/units.ts';
 import type { Address, BlockId, Height, Power } from '../protocol/chain/types.ts';
-import type { SyncAlert, SyncError, SyncErrorCode, SyncStatus } from '../protocol/sync/types.ts';
+import type {
+  SnapshotProgress,
+  SyncAlert,
+  SyncError,
+  SyncErrorCode,
+  SyncStatus,
+} from '../protocol/sync/types.ts';
 
 /** States of network-sync; it is `starting` too while its supervisor starts it anew. */
 export const SYNC_ACTIVITIES = [
@@ -51,6 +57,8 @@ export interface SyncProgressReport {
   readonly elapsed: Millis;
   /** That are being downloaded from. */
   readonly peers: readonly Address[];
+  /** A snapshot on its way into the application, before any block (SY-10). */
+  readonly snapshot: SnapshotProgress | undefined;
 }
 
 /** A connected peer, as state-sync knows it. What it did not say (yet) is undefined. */

@@ -3,7 +3,7 @@
  * numbers with microseconds; what is not known is null. Pure. docs/operator-guide.md.
  */
 import { SYNC_ALERT_NAMES } from '../protocol/sync/alerts.ts';
-import type { SyncError, SyncStatus } from '../protocol/sync/types.ts';
+import type { SnapshotProgress, SyncError, SyncStatus } from '../protocol/sync/types.ts';
 import { upperHex } from './shapes.ts';
 import {
   type ResyncOutcome,
@@ -96,7 +96,12 @@ const progressJson = (progress: SyncProgressReport): object => ({
   remaining_ms: orNull(progress.remaining),
   elapsed_ms: rounded(progress.elapsed),
   peers: progress.peers.map(upperHex),
+  snapshot: snapshotJson(progress.snapshot),
 });
+
+/** Whole numbers, but the height, which is a text as everywhere. */
+export const snapshotJson = (snapshot: SnapshotProgress | undefined) =>
+  snapshot === undefined ? null : { ...snapshot, height: String(snapshot.height) };
 
 const peerJson = (peer: SyncPeer): object => ({
   peer: upperHex(peer.id),

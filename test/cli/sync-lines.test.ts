@@ -38,6 +38,19 @@ describe('the progress bar (SY-11)', () => {
     );
   });
 
+  it('shows the chunks of a snapshot while it is restored, before any block (SY-10)', () => {
+    const snapshot = { height: '12000', written: 3, chunks: 12 };
+    const restoring = { ...PROGRESS, tier: 3, at: '0', from: '0', snapshot };
+    expect(progressLine(restoring, 80)).toBe(
+      'tier 3 [######··················] 25 %, snapshot of height 12000: 3 of 12 chunks',
+    );
+    for (let columns = 1; columns < 200; columns += 1)
+      expect(progressLine(restoring, columns).length).toBeLessThanOrEqual(columns);
+    expect(progressLine({ ...restoring, snapshot: { ...snapshot, written: 0, chunks: 0 } }, 80)).toContain(
+      '100 %',
+    );
+  });
+
   it('is no wider than the terminal, and goes without the bar where there is no room', () => {
     expect(progressLine(PROGRESS, 60)).toBe('tier 2 63 %, 8645 of 12345, 5,120 blocks/s, under 1 s left');
     for (let columns = 1; columns < 200; columns += 1)

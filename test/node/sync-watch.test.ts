@@ -45,6 +45,17 @@ describe('the log of sync', () => {
     expect(others).toEqual([]);
   });
 
+  it('tells how far a snapshot is restored (SY-10)', () => {
+    const { lines, look } = watched();
+    const snapshot = { height: heightOf(12_000), written: 3, chunks: 12 };
+    const progress = progressOf({ tier: 3, snapshot });
+    look(0, { progress });
+    look(1_000, { progress });
+    expect(lines).toEqual([
+      ['info', { tier: 3, ...snapshot, peers: 0 }, 'restoring a snapshot of the application'],
+    ]);
+  });
+
   it('tells a download of the whole chain apart, and leaves out a time that nobody knows', () => {
     const { lines, look } = watched();
     const progress = progressOf({ tier: 3, remaining: undefined });

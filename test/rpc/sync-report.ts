@@ -20,6 +20,7 @@ export const progressOf = (facts: Partial<SyncProgressReport> = {}): SyncProgres
   remaining: millis(722.6),
   elapsed: millis(1_230.5),
   peers: [],
+  snapshot: undefined,
   ...facts,
 });
 

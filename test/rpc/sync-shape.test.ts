@@ -107,7 +107,12 @@ describe('althing_sync', () => {
       remaining_ms: 722.6,
       elapsed_ms: 1_230.5,
       peers: [peer.id.toUpperCase()],
+      snapshot: null,
     });
+    rpc.node.syncFacts = {
+      progress: progressOf({ snapshot: { height: heightOf(12_000), written: 3, chunks: 12 } }),
+    };
+    expect(Object((await asked())['progress']).snapshot).toEqual({ height: '12000', written: 3, chunks: 12 });
     rpc.node.syncFacts = { progress: progressOf({ remaining: undefined }) };
     expect(Object((await asked())['progress']).remaining_ms).toBeNull();
   });

@@ -26,7 +26,7 @@ import type {
   SnapshotCandidate,
   SnapshotDownload,
 } from '../../protocol/sync/snapshot.ts';
-import type { ProvedTip, SyncError, SyncErrorCode } from '../../protocol/sync/types.ts';
+import type { ProvedTip, SnapshotProgress, SyncError, SyncErrorCode } from '../../protocol/sync/types.ts';
 import type { Decision } from '../vocabulary/index.ts';
 
 /** Between two words about progress. @unit ms @source SY-11 */
@@ -309,7 +309,14 @@ export function tellProgress(context: ChainSyncContext, now: Monotonic, isDue: b
   const peers = [...new Set(fetchingFrom.values())].sort();
   const message: ResyncProgressed = {
     type: 'resync.progressed',
-    progress: { ...viewOf(progress, target.height, peers, now), tier: 3 },
+    progress: { ...viewOf(progress, target.height, peers, now), tier: 3, ...restoredSoFar(context) },
   };
   return { context: { ...context, toldAt: now }, effects: [telling(context.networkSync, message)] };
+}
+
+function restoredSoFar({ joining }: ChainSyncContext): { readonly snapshot?: SnapshotProgress } {
+  if (joining?.chunks === undefined || joining.restored !== undefined) return {};
+  const { candidate, written } = joining.chunks;
+  const { height, chunks } = candidate.manifest;
+  return { snapshot: { height, written, chunks: chunks.length } };
 }

@@ -2,12 +2,14 @@
  * A join by a snapshot: whose is taken, its chunks on their way to a new application, and whether a certified header states what
  * has come of it. A snapshot that cannot be used is put aside, and the next one is tried. Pure. Rule SY-10, docs/protocol/sync.md.
  */
+import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { RestoreReply, RestoreRequest } from '../../protocol/ports/snapshots.ts';
-import type { ResyncProgressed, StateSyncReply, StateSyncRequest } from '../../protocol/ports/sync.ts';
+import type { StateSyncReply, StateSyncRequest } from '../../protocol/ports/sync.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX, SNAPSHOT_CHUNKS_MAX } from '../../protocol/sync/messages.ts';
 import { HURRY_MS } from '../../protocol/sync/patience.ts';
+import { beginProgress } from '../../protocol/sync/progress.ts';
 import {
   askForChunks,
   beginSnapshotDownload,
@@ -33,6 +35,7 @@ import {
   failing,
   type Joining,
   type Stepped,
+  tellProgress,
   unchanged,
   withoutCandidate,
 } from './chain-sync.live.ts';
@@ -93,10 +96,10 @@ export function beginRestoring(context: ChainSyncContext, clock: Clock): Decided
   const { height, format } = candidate.manifest;
   const asked = asking(context, snapshotRestorer, { type: 'restore.beginRequested', height, format }, clock);
   const chunks = beginSnapshotDownload(candidate);
-  return {
-    context: { ...asked.context, joining: { ...joining, chunks } },
-    effects: [...(asked.effects ?? []), watching()],
-  };
+  const progress = beginProgress(GENESIS_HEIGHT, clock.now);
+  const begun = { ...context, ...asked.context, joining: { ...joining, chunks }, progress };
+  const told = tellProgress(begun, clock.now, true);
+  return { context: told.context, effects: [...(asked.effects ?? []), watching(), ...told.effects] };
 }
 
 /** What was asked for is not waited for, and no timer goes on. */
@@ -228,14 +231,14 @@ export function recordTook(
   { tag }: ReplyOf<'restore.took'>,
   clock: Clock,
 ): Stepped {
-  const { joining, networkSync } = context;
+  const { joining } = context;
   if (joining?.chunks === undefined || joining.feeding !== tag) return late(context);
   const chunks = noteWritten(joining.chunks, 1);
-  const progressed: ResyncProgressed = { type: 'resync.progressed' };
-  const took: Stepped = {
+  const written: Stepped = {
     context: withJoining(context, { chunks, ready: joining.ready.slice(1), feeding: undefined }),
-    effects: [watching(), telling(networkSync, progressed)],
+    effects: [watching()],
   };
+  const took = chained(written, (now) => tellProgress(now, clock.now, true));
   if (downloadStatus(chunks) === 'complete') return chained(took, (now) => requestEnd(now, clock));
   return chained(took, (now) => chained(feed(now, clock), (then) => requestChunks(then, clock)));
 }

@@ -107,6 +107,15 @@ export interface SyncProgress {
   /** That are being downloaded from. */
   readonly peers: readonly Address[];
   readonly startedAt: Monotonic;
+  /** Present while the state comes first, and no blocks (SY-10). */
+  readonly snapshot?: SnapshotProgress;
+}
+
+/** A snapshot on its way into a new application. `written` <= `chunks`. */
+export interface SnapshotProgress {
+  readonly height: Height;
+  readonly written: number;
+  readonly chunks: number;
 }
 
 /** An alert about sync; its words and remedies are in alerts.ts. */

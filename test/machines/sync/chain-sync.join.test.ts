@@ -154,11 +154,15 @@ describe('a join by a snapshot (SY-10)', () => {
     );
   });
 
-  it('keeps its conductor awake while chunks are written (SY-11)', () => {
+  it('tells each chunk that is written, and then blocks (SY-11)', () => {
     const rig = rigOf();
     rig.join();
     stepTo(rig, 'downloading');
-    expect(rig.progress.filter((progress) => progress === undefined)).toHaveLength(12);
+    const restored = rig.progress.flatMap((progress) => progress?.snapshot ?? []);
+    expect(restored.map((snapshot) => snapshot.written)).toEqual(Array.from({ length: 13 }, (_, at) => at));
+    expect(new Set(restored.map((snapshot) => snapshot.chunks))).toEqual(new Set([12]));
+    expectJoined(rig.run());
+    expect(rig.progress.slice(13).flatMap((progress) => progress?.snapshot ?? [])).toEqual([]);
   });
 });
 
