@@ -50,6 +50,9 @@ function said(way: SyncWay, kind: SyncAnswer['kind']) {
       aggregate: (signatures) => bls.aggregateSignatures(signatures),
     },
   );
+  // What a trickle holds back leaves with its next answer of another kind.
+  const held = way === 'trickle' && kind !== 'Blocks' ? truths('Blocks') : [];
+  for (const message of held) voice.outgoing({ from, to, message });
   return truths(kind).map((message) => ({
     truth: message,
     lies: voice.outgoing({ from, to, message }).map((transit) => transit.message),
