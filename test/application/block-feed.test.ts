@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BlockFeed } from '../../src/application/block-feed.ts';
+import { BlockFeed, WINDOW_BLOCKS } from '../../src/application/block-feed.ts';
 import { batch, child, height, type MadeBlock } from '../storage/fixtures.ts';
 
 const LIMITS = { batchBytesMax: 1_048_576, transactionBytesMax: 1_024 };
@@ -24,13 +24,13 @@ describe('blocks ahead of execution (EX-1)', () => {
   });
 
   it('holds a bounded window, and asks storage for the rest when its turn comes', () => {
-    const blocks = chainOf(1_100, () => false);
+    const blocks = chainOf(WINDOW_BLOCKS + 100, () => false);
     const feed = new BlockFeed(LIMITS, height(1), height(0));
-    feed.offer(blocks, height(1_100));
+    feed.offer(blocks, height(blocks.length));
     expect(feed.missingBlocks()).toBeUndefined();
-    for (let at = 1; at <= 1_024; at += 1) expect(feed.take()).not.toBe('waiting');
+    for (let at = 1; at <= WINDOW_BLOCKS; at += 1) expect(feed.take()).not.toBe('waiting');
     expect(feed.take()).toBe('waiting');
-    expect(feed.missingBlocks()).toEqual({ from: 1_025, limit: 256 });
+    expect(feed.missingBlocks()).toEqual({ from: WINDOW_BLOCKS + 1, limit: 256 });
   });
 
   it('asks for the batches of a bounded number of blocks ahead, by halves', () => {
