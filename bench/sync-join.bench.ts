@@ -88,7 +88,15 @@ async function measure(join: Join, honest: number): Promise<void> {
   const used = (index: number): string =>
     `${Math.round(((processorOf(validators.pid(index)) - (before.get(index) ?? 0)) * 1_000) / blocks)} µs`;
   console.log(`processor a block: joiner ${used(HOLDERS)}, holders ${serving.map(used).join(', ')}`);
-  console.log(`peak memory of the joiner ${peak(validators.pid(HOLDERS))} MiB`);
+  console.log(`peak memory of the joiner ${peak(validators.pid(HOLDERS))} MiB; ${await fetchedBy(HOLDERS)}`);
+}
+
+/** What it was given, and what it asked for twice. */
+async function fetchedBy(index: number): Promise<string> {
+  const answer = await fetch(`http://${network.rpcOf(index)}/althing_sync`);
+  const { counts } = ((await answer.json()) as { result: { counts: Record<string, number> } }).result;
+  const mebibytes = Math.round((counts['bytes_fetched'] ?? 0) / 1_048_576);
+  return `${counts['blocks_fetched']} blocks and ${mebibytes} MiB fetched, ${counts['batches_retried']} batches asked for again`;
 }
 
 /** All that it has of a chain, and what it keeps against signing twice. */

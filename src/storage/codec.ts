@@ -30,7 +30,7 @@ import type {
   Vote,
 } from '../protocol/chain/types.ts';
 import type { SafetyRecord, ViewChangeMessage, ViewChangeReason } from '../protocol/consensus/types.ts';
-import type { ApplicationEvent, CommittedBlock, TransactionResult } from '../protocol/ports/storage.ts';
+import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import { DamagedData } from './checksum.ts';
 import { RowWriter } from './row-writer.ts';
 
@@ -367,38 +367,3 @@ export function decodeRecord(bytes: Uint8Array, what: string): SafetyRecord {
     ...(lastTC === undefined ? {} : { lastTC }),
   };
 }
-
-export const packEvents = (events: readonly ApplicationEvent[]): Packable =>
-  events.map(({ type, attributes }) => [
-    type,
-    attributes.map(({ key, value, index }) => [key, value, index]),
-  ]);
-
-export const readEvent = (fields: Fields): ApplicationEvent => ({
-  type: fields.text(),
-  attributes: fields.list((attribute) => ({
-    key: attribute.text(),
-    value: attribute.text(),
-    index: attribute.flag(),
-  })),
-});
-
-export const packResult = (result: TransactionResult): Packable => [
-  result.code,
-  result.data,
-  result.log,
-  result.codespace,
-  result.gasWanted,
-  result.gasUsed,
-  packEvents(result.events),
-];
-
-export const readResult = (fields: Fields): TransactionResult => ({
-  code: fields.integer(),
-  data: fields.bytes(),
-  log: fields.text(),
-  codespace: fields.text(),
-  gasWanted: fields.bigint(),
-  gasUsed: fields.bigint(),
-  events: fields.list(readEvent),
-});

@@ -7,7 +7,8 @@ import type { Digest } from '../protocol/chain/types.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../protocol/ports/execution.ts';
 import type { ApplicationEvent, ExecutedTransaction, TransactionResult } from '../protocol/ports/storage.ts';
 import { crc32, DamagedData } from './checksum.ts';
-import { pack, packEvents, packResult, readEvent, readResult, unpack } from './codec.ts';
+import { unpack } from './codec.ts';
+import { encodeEvents, encodeResult, readEvent, readResult } from './result-rows.ts';
 
 /** What the table says of one transaction. */
 export interface ResultEntry {
@@ -27,17 +28,15 @@ const DUPLICATE_FLAG = 1;
 /** Hash, index f64, length of the transaction u32; then the transaction and its packed result. @unit bytes */
 const HEAD_BYTES = DIGEST_BYTES + 8 + 4;
 /** What most transactions end with. */
-const PLAIN_RESULT = pack(
-  packResult({
-    code: 0,
-    data: new Uint8Array(0),
-    log: '',
-    codespace: '',
-    gasWanted: 0n,
-    gasUsed: 0n,
-    events: [],
-  }),
-);
+const PLAIN_RESULT = encodeResult({
+  code: 0,
+  data: new Uint8Array(0),
+  log: '',
+  codespace: '',
+  gasWanted: 0n,
+  gasUsed: 0n,
+  events: [],
+});
 
 /** Length of the table of `count` transactions: it has one row more, for the events. @unit bytes */
 export const tableBytes = (count: number): number => COUNT_BYTES + ENTRY_BYTES * (count + 1);
@@ -47,10 +46,8 @@ export function encodeResults(
   events: readonly ApplicationEvent[],
 ): Uint8Array {
   const count = transactions.length;
-  const results = transactions.map(({ result }) =>
-    isPlain(result) ? PLAIN_RESULT : pack(packResult(result)),
-  );
-  const packedEvents = pack(packEvents(events));
+  const results = transactions.map(({ result }) => (isPlain(result) ? PLAIN_RESULT : encodeResult(result)));
+  const packedEvents = encodeEvents(events);
   let total = tableBytes(count) + packedEvents.byteLength + CRC_BYTES;
   transactions.forEach(({ bytes }, entry) => {
     total += HEAD_BYTES + bytes.byteLength + (results[entry]?.byteLength ?? 0) + CRC_BYTES;

@@ -9,7 +9,7 @@ const packr = new Packr({ useRecords: false, copyBuffers: true });
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 describe('the row writer', () => {
-  it('writes whole numbers, bytes and arrays as msgpackr does: rows of older programs stay readable', () => {
+  it('writes numbers, texts, bytes, flags and arrays as msgpackr does: rows of older programs stay readable', () => {
     const ordinal = fc.oneof(
       fc.nat(300),
       fc.integer({ min: 65_000, max: 66_000 }),
@@ -19,6 +19,10 @@ describe('the row writer', () => {
     const length = fc.constantFrom(0, 1, 32, 255, 256, 65_535, 65_536);
     const field = fc.oneof(
       ordinal,
+      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }),
+      fc.boolean(),
+      fc.string({ unit: 'grapheme', maxLength: 100 }),
+      fc.constantFrom(31, 32, 255, 256, 65_535, 65_536).map((size) => 'x'.repeat(size)),
       length.map((size) => new Uint8Array(size).fill(7)),
     );
     fc.assert(
@@ -26,6 +30,9 @@ describe('the row writer', () => {
         const row = new RowWriter(2_000_000).array(fields.length);
         for (const one of fields) {
           if (typeof one === 'number') row.integer(one);
+          else if (typeof one === 'bigint') row.bigint(one);
+          else if (typeof one === 'boolean') row.flag(one);
+          else if (typeof one === 'string') row.text(one);
           else if (asText) row.hex(hex(one));
           else row.bytes(one);
         }
@@ -39,6 +46,8 @@ describe('the row writer', () => {
     expect(() => new RowWriter(4).bytes(new Uint8Array(4))).toThrow(RangeError);
     expect(() => new RowWriter(4).integer(2 ** 40)).toThrow(RangeError);
     expect(() => new RowWriter(4).hex('00'.repeat(4))).toThrow(RangeError);
+    expect(() => new RowWriter(4).text('four')).toThrow(RangeError);
+    expect(() => new RowWriter(20).bigint(2n ** 64n)).toThrow(RangeError);
   });
 });
 
