@@ -149,7 +149,9 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
       network: network.cells,
       ...kept.cells,
       deduplicationHeights: parameters.deduplicationHeights,
-      joins: config.sync.join === 'snapshot' && isEmpty(store),
+      get joins() {
+        return config.sync.join === 'snapshot' && isEmpty(store);
+      },
       surface: [
         child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
         child('alarm', alarm, { publicEvents: ALARM_EVENTS }),

@@ -37,7 +37,7 @@ type SyncParts = Pick<
 
 export function sync(parts: SyncParts) {
   const { epoch, signer, bls, sync: config, sideStore, snapshotKeeper } = parts;
-  const { snapshotRestorer, deduplicationHeights, joins = false } = parts;
+  const { snapshotRestorer, deduplicationHeights } = parts;
   const { storage, router, safety, roundManager, alarm, rpc } = ADDRESSES;
   const { stateSync, heightSync, blockSync, chainSync, networkSync } = ADDRESSES;
   const self = signer.address;
@@ -64,7 +64,18 @@ export function sync(parts: SyncParts) {
         publicEvents: HEIGHT_SYNC_EVENTS,
       }),
       child('block-sync', blockSyncMachine, {
-        input: { epoch, bls, config, storage, stateSync, roundManager, networkSync, joins },
+        input: {
+          epoch,
+          bls,
+          config,
+          storage,
+          stateSync,
+          roundManager,
+          networkSync,
+          get joins() {
+            return parts.joins ?? false;
+          },
+        },
         publicEvents: BLOCK_SYNC_EVENTS,
       }),
       child('chain-sync', chainSyncMachine, {
@@ -96,7 +107,9 @@ export function sync(parts: SyncParts) {
           alarm,
           operator: rpc,
           listeners: [roundManager],
-          joins,
+          get joins() {
+            return parts.joins ?? false;
+          },
           get fork() {
             return parts.fork;
           },

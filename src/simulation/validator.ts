@@ -288,6 +288,7 @@ export class SimulatedNode {
       snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights },
     });
     const ntpLinks = seededRandom(`ntp/${seed}/${this.index}/${life}`).stream('links');
+    const self = this;
     return nodeTree({
       epoch,
       signer: { address: this.address, sign: (message) => bls.sign(this.#secret, message) },
@@ -304,7 +305,9 @@ export class SimulatedNode {
         publicEvents: SIDE_STORE_EVENTS,
       }),
       ...(intervalHeights === 0 ? {} : this.#snapshotCells()),
-      joins: this.joins,
+      get joins() {
+        return self.joins;
+      },
       clocks: [
         child('clock', clockLogic({ adjusted, wall: () => clock.wall(), report: () => undefined }), {
           publicEvents: CLOCK_EVENTS,

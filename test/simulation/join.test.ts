@@ -4,10 +4,11 @@ import { ADDRESSES } from '../../src/actors/addresses.ts';
 import { seededRandom } from '../../src/actors/runtime/index.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { millis } from '../../src/base/units.ts';
-import { networkSyncOf } from '../../src/node/views.ts';
+import { blockSyncOf, networkSyncOf } from '../../src/node/views.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import { heightPlus } from '../../src/protocol/chain/ordinals.ts';
 import type { SnapshotChunkMessage, SnapshotMessage } from '../../src/protocol/sync/messages.ts';
+import { play } from '../../src/simulation/acts.ts';
 import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
 
 const SECOND = 1_000;
@@ -54,6 +55,11 @@ const lowest = (run: Cluster): number | undefined => {
 function syncOf(run: Cluster) {
   const system = run.node(NEW).process?.system;
   return system === undefined ? undefined : networkSyncOf(system)?.context;
+}
+/** Whether the cells of this life began as those of a home that may join. */
+function mayJoin(run: Cluster): readonly unknown[] {
+  const system = run.node(NEW).process?.system;
+  return system === undefined ? [] : [networkSyncOf(system)?.context.joins, blockSyncOf(system)?.joins];
 }
 /** Of chain-sync. */
 function phaseOf(run: Cluster): unknown {
@@ -163,6 +169,22 @@ describe('a new node joins by a snapshot (SY-10)', () => {
     60_000,
   );
 
+  it('one does not describe its chain: a newer snapshot than the chain that was waited for ends nothing', async () => {
+    const run = network({
+      liars: [LIAR],
+      voiceOf: () => ({
+        heard: () => {},
+        outgoing: (sent) => (sent.message.kind === 'Chain' ? [] : [sent]),
+      }),
+    });
+    await grown(run);
+    run.start(NEW);
+    expect(await until(run, () => isJoined(run), 1_000)).toBe(true);
+    expect(syncOf(run)?.joining).toBe('none');
+    run.finish();
+    expect(run.checker.violations).toEqual([]);
+  }, 60_000);
+
   it('nobody keeps one: it fetches the blocks, from the first', async () => {
     const run = network({ snapshotIntervalHeights: 0 });
     await grown(run);
@@ -212,6 +234,23 @@ describe('a new node joins by a snapshot (SY-10)', () => {
     },
     60_000,
   );
+
+  it('fetched blocks in this life: a cell that crashes begins no join, however far it is behind (SY-9)', async () => {
+    const run = network({ absent: [] });
+    expect(await until(run, () => run.height(NEW) > 50, 200)).toBe(true);
+    run.partition([0, 1, 2], [NEW]);
+    await until(run, () => false, 60);
+    expect(mayJoin(run)).toEqual([true, true]);
+    play(run, { kind: 'kill-cell', node: NEW, cell: 'chain-server' }, 0);
+    await until(run, () => false, 4);
+    expect(mayJoin(run)).toEqual([false, false]);
+    expect(run.height(0) - run.height(NEW)).toBeGreaterThan(40);
+    run.heal();
+    expect(await until(run, () => isLevel(run), 400)).toBe(true);
+    expect([lowest(run), syncOf(run)?.counts.joins, run.node(NEW).process?.life]).toEqual([1, 0, 1]);
+    run.finish();
+    expect(run.checker.violations).toEqual([]);
+  }, 60_000);
 
   it('has blocks of its own already: its configuration begins no join', async () => {
     const run = network({ absent: [] });

@@ -143,7 +143,7 @@ const usualAfter = ({ usualMs }: BlockSyncContext, batch: Batch, { tag }: Answer
 
 /** What an answer left of its batch, which has waited since before unless the answer was ample: no trickle puts off the hurry of SY-8. */
 function remainder(
-  { tried, askedAt, waitsSince }: Batch,
+  { tried, askedAt, waitsSince, doubts }: Batch,
   key: number,
   need: Climb | Descent,
   isGood: boolean,
@@ -151,6 +151,7 @@ function remainder(
   return {
     ...newBatch(key, need, tried),
     ...(askedAt === undefined ? {} : { askedAt }),
+    ...(doubts === undefined ? {} : { doubts }),
     ...(isGood || waitsSince === undefined ? {} : { waitsSince }),
   };
 }
@@ -214,6 +215,7 @@ function landed(
     tried: batch.tried,
     attempts: 0,
     rounds: batch.rounds,
+    ...(batch.doubts === undefined ? {} : { doubts: batch.doubts }),
     askedAt: batch.askedAt ?? clock.now,
     segment,
     giver: need.by === 'id' && need.bridge !== undefined ? need.bridge.giver : answer.peer,

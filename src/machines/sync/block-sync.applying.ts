@@ -3,19 +3,22 @@
  * are kept until it says that they are durable (seed 001: catchUpToConsensus). Pure. Rules SY-8, SY-12, SY-14; CS-5.
  */
 import { type Monotonic, millis, monotonic } from '../../base/units.ts';
-import { nextHeight, previousHeight } from '../../protocol/chain/ordinals.ts';
+import { heightMinus, maxHeight, nextHeight, previousHeight } from '../../protocol/chain/ordinals.ts';
 import type { CommittedBlock, StorageReply } from '../../protocol/ports/storage.ts';
 import type { Effect } from '../../protocol/supervision/effect.ts';
+import { BATCH_HEIGHTS } from '../../protocol/sync/config.ts';
 import { above, idAt, withoutBatches } from '../../protocol/sync/segment.ts';
 import {
   type Applying,
   type Batch,
+  borderAbove,
   type Descent,
   isApplying,
   isHeld,
   isVerifying,
   joinOf,
   newBatch,
+  retryDelay,
   type Saving,
   savePatience,
   triedWith,
@@ -131,9 +134,11 @@ export function applyInOrder(context: BlockSyncContext, clock: Clock): Stepped {
 
 function apply(context: BlockSyncContext, batch: Verifying, clock: Clock): Stepped {
   const { segment } = batch;
-  const { saving: _, giver: __, ...rest } = batch;
+  const { saving: _, ...rest } = batch;
   const applying: Batch = { ...rest, status: 'applying', toldAt: clock.now, tellings: 1 };
-  const next = withBatch({ ...context, advances: context.advances + 1 }, applying);
+  // What is told once more is no advance.
+  const advances = context.advances + (batch.doubts === undefined ? 1 : 0);
+  const next = withBatch({ ...context, advances }, applying);
   const { wanted } = context;
   const isReached =
     wanted !== undefined &&
@@ -294,6 +299,27 @@ export function tellAgain(context: BlockSyncContext, clock: Clock): Stepped {
         }),
     ),
   );
+}
+
+/**
+ * Nothing proves what was told, and no more may be told: whoever gave it may have spoilt the certificates that do. The newest
+ * batch is fetched of others, as a proof in it commits all; each time after a longer pause, for there may be nobody else.
+ */
+export function doubtNewest(context: BlockSyncContext, clock: Clock): Stepped {
+  const told = context.window.filter(isApplying);
+  const newest = told.at(-1);
+  if (newest === undefined) return still(context);
+  const { to } = newest.segment;
+  const border = borderAbove(previousHeight(to));
+  const parts = told.filter((part) => part.segment.to > border - BATCH_HEIGHTS);
+  const from = maxHeight(heightMinus(border, BATCH_HEIGHTS - 1), nextHeight(floorOf(context)));
+  const doubts = 1 + parts.reduce((most, part) => Math.max(most, part.doubts ?? 0), 0);
+  const tried = parts.reduce((all, { giver }) => triedWith(all, giver), newest.tried);
+  const until = monotonic(clock.now + retryDelay(doubts, clock.draw()));
+  const climb = { by: 'height', from, to } as const;
+  const again: Batch = { ...newBatch(newest.key, climb, tried), status: 'failed', until, doubts };
+  const window = context.window.filter((batch) => !parts.some((part) => part.key === batch.key));
+  return still(withBatch(counting({ ...context, window }, { batchesRetried: 1 }), again));
 }
 
 /** What is proven committed becomes durable soon, or it was lost on the way. */

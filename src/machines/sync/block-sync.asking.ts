@@ -73,7 +73,7 @@ function isRoomFor({ window }: BlockSyncContext): boolean {
 
 function ask(context: BlockSyncContext, batch: Batch, clock: Clock): Stepped {
   const { config, wanted } = context;
-  const { key, need, tried, attempts, rounds } = batch;
+  const { key, need, tried, attempts, rounds, doubts } = batch;
   const tag = context.tag + 1;
   const copies = goalOf(context) - context.tip.height <= config.tier1MaxGap ? config.redundantPeers : 1;
   const most = Math.max(1, config.tier2MaxRetries - attempts);
@@ -88,6 +88,7 @@ function ask(context: BlockSyncContext, batch: Batch, clock: Clock): Stepped {
     tried,
     attempts,
     rounds,
+    ...(doubts === undefined ? {} : { doubts }),
     askedAt: batch.askedAt ?? clock.now,
     waitsSince: batch.waitsSince ?? clock.now,
     flight: {
@@ -171,7 +172,7 @@ export function askAgain(
   error: SyncError,
   clock: Clock,
 ): Stepped {
-  const { key, need, tried, askedAt, waitsSince } = batch;
+  const { key, need, tried, askedAt, waitsSince, doubts } = batch;
   const attempts = batch.attempts + vain;
   const isWhole = attempts >= context.config.tier2MaxRetries;
   const rounds = batch.rounds + (isWhole ? 1 : 0);
@@ -182,6 +183,7 @@ export function askAgain(
     tried,
     rounds,
     ...(askedAt === undefined ? {} : { askedAt }),
+    ...(doubts === undefined ? {} : { doubts }),
   } as const;
   const noted = counting(context, { batchesRetried: 1 });
   // By id the wait grows with each attempt; it is never a long pause, as consensus waits for it.

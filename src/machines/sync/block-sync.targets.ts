@@ -34,6 +34,7 @@ import {
 import {
   APPLY_PATIENCE_MS,
   applyInOrder,
+  doubtNewest,
   proveTargets,
   prune,
   reviewApplying,
@@ -154,7 +155,7 @@ export function settle(context: BlockSyncContext, clock: Clock): Stepped {
     proveTargets,
     // What was applied may have been the last that a descent waited for.
     (now) => prune(now, clock),
-    plan,
+    (now) => plan(now, clock),
     (now) => askDue(now, clock),
     // What was asked just now may be part of what has waited for long.
     (now) => reviewFlights(now, clock),
@@ -164,8 +165,9 @@ export function settle(context: BlockSyncContext, clock: Clock): Stepped {
 }
 
 /** Climbs over all that is not in the window yet, and a descent for what is committed nowhere. */
-function plan(context: BlockSyncContext): Stepped {
+function plan(context: BlockSyncContext, clock: Clock): Stepped {
   const climbs = climbsWanted(context);
+  if (climbs.length === 0 && isUnproved(context)) return doubtNewest(context, clock);
   const { context: planned } = chained(
     context,
     ...climbs.map((climb) => (now: BlockSyncContext): Stepped => {
@@ -187,6 +189,23 @@ function plan(context: BlockSyncContext): Stepped {
 }
 
 const isWaiting = ({ status }: Batch): boolean => status === 'queued' || status === 'failed';
+
+/** As much as may be is told, and nothing is on its way that could commit it. */
+function isUnproved(context: BlockSyncContext): boolean {
+  const { window, askers, wanted } = context;
+  if (isWaitedFor(context)) return false;
+  const top = toldUpTo(window, floorOf(context));
+  const isFar = wanted !== undefined && wanted.target.height - top > DESCENT_BLOCKS;
+  return isFar || askers.some(({ upTo }) => upTo > top);
+}
+
+/** Something by height comes, or what is proven committed becomes durable. */
+const isWaitedFor = ({ window, tip }: BlockSyncContext): boolean =>
+  window.some(({ need, ...batch }) =>
+    batch.status === 'applying'
+      ? batch.segment.firm > tip.height
+      : need.by === 'height' || need.bridge !== undefined,
+  );
 
 /** By id where one answer closes the gap, where nobody has committed more, or where nothing else is left to do. */
 function isDescentDue(context: BlockSyncContext): boolean {
@@ -237,14 +256,9 @@ function climbsWanted(context: BlockSyncContext): readonly Climb[] {
  * The limit, or one batch more: where all was told and all that is proven committed is durable, only what follows commits the
  * rest. That holds too where the window is smaller than a batch.
  */
-function within(cursor: Height, limit: Height, { window, tip }: BlockSyncContext): Height {
-  const isWaitedFor = window.some(
-    (batch) =>
-      (batch.status === 'applying' && batch.segment.firm > tip.height) ||
-      (batch.status !== 'applying' && batch.need.by === 'height'),
-  );
-  const isTooMuch = cursor - tip.height >= DESCENT_BLOCKS_MAX;
-  return isWaitedFor || isTooMuch ? limit : maxHeight(limit, borderAbove(cursor));
+function within(cursor: Height, limit: Height, context: BlockSyncContext): Height {
+  const isTooMuch = cursor - context.tip.height >= DESCENT_BLOCKS_MAX;
+  return isWaitedFor(context) || isTooMuch ? limit : maxHeight(limit, borderAbove(cursor));
 }
 
 export const isMissing = ({ wanted, askers }: BlockSyncContext): boolean =>

@@ -6,7 +6,7 @@ export const chainServerMachine = chainServerSetup.createMachine({
   context: ({ input }) => initialChainServer(input),
   on: {
     'message.received': { actions: 'takeQuestion' },
-    /** The asker had had its share, or all places were taken. */
+    /** The asker had had its share. */
     'rest.ended': { actions: 'endRest' },
     'blocks.found': { actions: 'takeBlocks' },
     'batches.found': { actions: 'answerBlocks' },

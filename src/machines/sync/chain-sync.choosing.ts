@@ -55,7 +55,9 @@ export function recordChains(context: ChainSyncContext, { chains }: ReplyOf<'cha
     return { context: { verified, ...failing('NoConsensusReached', detail) } };
   }
   const bases = new Map(described.map(({ peer, chain }) => [peer, chain.base]));
-  return { context: { verified, target, holders, bases, parted, checkpoints } };
+  // If it is asked for anew, nobody waits for those who said nothing.
+  const answering = trusted.filter((peer) => bases.has(peer));
+  return { context: { verified, target, holders, bases, parted, checkpoints, trusted: answering } };
 }
 
 /** Where the chain that is taken parts from ours: the operator must know. */

@@ -33,6 +33,7 @@ import {
   type Clock,
   chained,
   counted,
+  countLate,
   failing,
   type Stepped,
   tellProgress,
@@ -78,13 +79,13 @@ export function endDownloading(context: ChainSyncContext, { address }: Clock): S
 }
 
 export function recordFetching(context: ChainSyncContext, tag: number, peer: Address): Stepped {
-  if (pieceAsked(context, tag) === undefined) return late(context);
+  if (pieceAsked(context, tag) === undefined) return countLate(context);
   return unchanged({ ...context, fetchingFrom: new Map(context.fetchingFrom).set(tag, peer) });
 }
 
 export function takeAnswer(context: ChainSyncContext, answer: Answered, clock: Clock): Stepped {
   const asked = pieceAsked(context, answer.tag);
-  if (asked === undefined) return late(context);
+  if (asked === undefined) return countLate(context);
   const { piece, question } = asked;
   const freed = withoutFetch(context, answer.tag);
   const taken =
@@ -100,7 +101,7 @@ export function takeFailure(
   clock: Clock,
 ): Stepped {
   const asked = pieceAsked(context, tag);
-  if (asked === undefined) return late(context);
+  if (asked === undefined) return countLate(context);
   const freed = withoutFetch(context, tag);
   const { piece, question } = asked;
   const failed = pausing(piece);
@@ -133,7 +134,7 @@ export function recordWritten(
 ): Stepped {
   const appending = context.download?.appending;
   if (context.download === undefined || appending === undefined || appending.tag !== tag)
-    return late(context);
+    return countLate(context);
   if (height !== appending.height) {
     const detail = `the side store is at height ${height}, ${appending.height} was written`;
     return unchanged({ ...context, ...failing('CriticalSyncRequired', detail) });
@@ -319,8 +320,6 @@ function withoutFetch(context: ChainSyncContext, tag: number): ChainSyncContext 
   fetchingFrom.delete(tag);
   return { ...context, fetchingFrom };
 }
-
-const late = (context: ChainSyncContext): Stepped => unchanged({ ...context, ...counted(context, 'late') });
 
 export const watching = (): Effect => ({
   kind: 'startTimer',

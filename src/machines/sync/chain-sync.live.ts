@@ -77,6 +77,8 @@ export interface Order {
 export interface Joining {
   /** Manifests that are not tried again, by their ids. */
   readonly refused: ReadonlySet<string>;
+  /** Times that a snapshot which a peer offered was left: others go first. */
+  readonly disappointments: ReadonlyMap<Address, number>;
   /** Snapshots that were left, some of them more than once. */
   readonly tries: number;
   readonly candidate: SnapshotCandidate | undefined;
@@ -103,7 +105,7 @@ export interface ChainSyncContext extends ChainSyncInput {
   /** Whose answer the present state waits for. */
   readonly awaited: number;
   readonly order: Order | undefined;
-  /** By rising address; empty until they are found. */
+  /** By rising address; empty until they are found. Once chains are described, those who described theirs. */
   readonly trusted: readonly Address[];
   readonly target: ProvedTip | undefined;
   /** By rising address. Of a download: without those whose answers were not of this chain. */
@@ -219,6 +221,9 @@ export const counted = (
   by = 1,
 ): Pick<ChainSyncContext, 'counts'> => ({ counts: { ...counts, [name]: counts[name] + by } });
 
+export const countLate = (context: ChainSyncContext): Stepped =>
+  unchanged({ ...context, ...counted(context, 'late') });
+
 export const failing = (code: Exclude<SyncErrorCode, 'SyncGapTooLarge'>, detail: string) => ({
   failure: { code, detail },
 });
@@ -238,7 +243,7 @@ export function asking(
   return { context: { tag, awaited: tag }, effects: [telling(to, { ...question, replyTo: address, tag })] };
 }
 
-const NO_SNAPSHOT: Omit<Joining, 'refused' | 'tries'> = {
+const NO_SNAPSHOT: Omit<Joining, 'refused' | 'disappointments' | 'tries'> = {
   candidate: undefined,
   chunks: undefined,
   asked: new Map(),
@@ -254,7 +259,9 @@ const NO_SNAPSHOT: Omit<Joining, 'refused' | 'tries'> = {
 /** SY-9: an order that the operator gave. What the last attempt found of partings is forgotten. */
 export function begun(context: ChainSyncContext, order: Order): Decided {
   const joining: Joining | undefined =
-    order.mode === 'snapshot' ? { ...NO_SNAPSHOT, refused: new Set(), tries: 0 } : undefined;
+    order.mode === 'snapshot'
+      ? { ...NO_SNAPSHOT, refused: new Set(), disappointments: new Map(), tries: 0 }
+      : undefined;
   return {
     context: { ...IDLE, order, joining, parted: [], ownParting: undefined, ...counted(context, 'resyncs') },
   };
@@ -262,14 +269,30 @@ export function begun(context: ChainSyncContext, order: Order): Decided {
 
 /**
  * Peers are looked for anew, and the snapshot is not tried again: unless no header had come so far as to certify it, which one
- * will as the chain grows.
+ * will as the chain grows. Those who offered it come after the others.
  */
 export function withoutCandidate({ joining }: ChainSyncContext): Partial<ChainSyncContext> {
   if (joining === undefined) return UNCHOSEN;
   const { refused, candidate, restored, certification, rejection: lastRejection } = joining;
   const isEarly = restored !== undefined && certification.status === 'not yet';
   const more = candidate === undefined || isEarly ? refused : new Set([...refused, candidate.id]);
-  return { ...UNCHOSEN, joining: { ...NO_SNAPSHOT, refused: more, tries: joining.tries + 1, lastRejection } };
+  const left = disappointed(joining, candidate?.holders ?? []);
+  return { ...UNCHOSEN, joining: { ...left, ...NO_SNAPSHOT, refused: more, lastRejection } };
+}
+
+/**
+ * SY-10: the snapshot is no older than the chain that was described. Both are asked for anew, and of the peers those only who
+ * described theirs: waiting for the others is what a chain grows in.
+ */
+export function withoutTarget(joining: Joining, holders: readonly Address[]): Partial<ChainSyncContext> {
+  const lastRejection = 'no block of the chain that was described is above it';
+  return { target: undefined, joining: { ...disappointed(joining, holders), lastRejection } };
+}
+
+function disappointed(joining: Joining, holders: readonly Address[]): Joining {
+  const disappointments = new Map(joining.disappointments);
+  for (const peer of holders) disappointments.set(peer, (disappointments.get(peer) ?? 0) + 1);
+  return { ...joining, disappointments, tries: joining.tries + 1 };
 }
 
 export function refusing(

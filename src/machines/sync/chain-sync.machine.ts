@@ -1,14 +1,16 @@
 /**
  * The ChainSync chart: idle → findingPeer → askingChains → comparing → preparing → downloading → sealing → ready; from each of
- * them, when it fails, over discarding back to idle. A join by a snapshot has choosingSnapshot before preparing, restoring after
- * it, and certifying after downloading; from these two over leaving to the next snapshot. Pure.
+ * them, when it fails, over discarding back to idle. A join by a snapshot has choosingSnapshot before preparing (from there over
+ * awaitingBlocks to askingChains), restoring after it, and certifying after downloading; over leaving to the next snapshot. Pure.
  */
 import { now } from '../vocabulary/index.ts';
 import { LATE_ANSWERS, late } from './chain-sync.late.ts';
 import { chainSyncSetup, initialChainSync } from './chain-sync.setup.ts';
 
 const sideFailed = { guard: 'isAwaited', actions: 'recordSideFailure' } as const;
+const noRoom = { guard: 'isNoRoomForASnapshot', target: 'leaving', actions: 'recordNoRoom' } as const;
 const silence = (whose: string) => ({ actions: { type: 'recordSilence', params: { whose } } }) as const;
+const refuse = (detail: string) => ({ actions: { type: 'refuse', params: { detail } } }) as const;
 const fails = { guard: 'hasFailed', target: '#failing' } as const;
 
 export const chainSyncMachine = chainSyncSetup.createMachine({
@@ -16,9 +18,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
   context: ({ input, self }) => initialChainSync(input, now({ self })),
   initial: 'idle',
   on: {
-    'resync.requested': {
-      actions: { type: 'refuse', params: { detail: 'a full resync is under way already' } },
-    },
+    'resync.requested': refuse('a full resync is under way already'),
     ...LATE_ANSWERS,
     'progress.due': {},
     'watch.due': {},
@@ -31,12 +31,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
       on: {
         'resync.requested': [
           { guard: 'operatorAsks', target: 'findingPeer', actions: 'fullResync' },
-          {
-            actions: {
-              type: 'refuse',
-              params: { detail: 'a full resync is begun by the operator only: althing resync' },
-            },
-          },
+          refuse('a full resync is begun by the operator only: althing resync'),
         ],
       },
     },
@@ -64,10 +59,16 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
     proceeding: { always: [{ guard: 'joins', target: 'choosingSnapshot' }, { target: 'preparing' }] },
     choosingSnapshot: {
       entry: 'requestSnapshots',
-      always: [fails, { guard: 'snapshotIsChosen', target: 'preparing' }],
+      always: [
+        fails,
+        { guard: 'snapshotIsEarly', target: 'awaitingBlocks' },
+        { guard: 'snapshotIsChosen', target: 'preparing' },
+      ],
       after: { answerSilence: silence('state-sync') },
       on: { 'snapshots.answered': [{ guard: 'isAwaited', actions: 'chooseSnapshot' }, late] },
     },
+    /** The snapshot is of the chain's tip: a header that certifies it comes with the next blocks. */
+    awaitingBlocks: { after: { blocksMore: 'askingChains' } },
     preparing: {
       entry: 'backupChain',
       always: fails,
@@ -78,7 +79,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
           { guard: 'isAwaited', target: 'downloading' },
           late,
         ],
-        'side.failed': [sideFailed, late],
+        'side.failed': [noRoom, sideFailed, late],
       },
     },
     /** The side store is there: the application's folder is within it. */
@@ -182,12 +183,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
     ready: {
       entry: 'tellEnd',
       on: {
-        'resync.requested': {
-          actions: {
-            type: 'refuse',
-            params: { detail: 'a new chain is whole already: restart the node, and it runs on it' },
-          },
-        },
+        'resync.requested': refuse('a new chain is whole already: restart the node, and it runs on it'),
       },
     },
   },

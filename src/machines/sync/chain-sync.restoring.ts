@@ -31,6 +31,7 @@ import {
   type Clock,
   chained,
   counted,
+  countLate,
   type Decided,
   failing,
   type Joining,
@@ -38,6 +39,7 @@ import {
   tellProgress,
   unchanged,
   withoutCandidate,
+  withoutTarget,
 } from './chain-sync.live.ts';
 
 /** Snapshots that were tried in vain, after which the join fails. @unit snapshots @source chosen: liars make new ones at will */
@@ -57,25 +59,28 @@ export const requestSnapshots = (context: ChainSyncContext, clock: Clock): Decid
     clock,
   );
 
-/** Only of those whose chain is taken, and below its tip: no header can certify a snapshot of the tip. */
+/** Only of those whose chain is taken. No header can certify a snapshot of its tip: then the chain is asked for anew. */
 export function recordSnapshots(
   context: ChainSyncContext,
   { snapshots }: ReplyOf<'snapshots.answered'>,
 ): Decided {
   const { joining, target, holders, epoch } = context;
   if (joining === undefined || target === undefined) return {};
-  const offers = snapshots.filter(
-    ({ peer, manifest }) => holders.includes(peer) && manifest.height < target.height,
-  );
-  const facts = { validators: epoch.set, bytesMax: SNAPSHOT_BYTES_MAX, refused: joining.refused };
-  const candidate = snapshotCandidates(offers, { ...facts, above: context.epoch.rootQC.height }).find(
+  const { refused, disappointments } = joining;
+  const offers = snapshots.filter(({ peer }) => holders.includes(peer));
+  const facts = { validators: epoch.set, bytesMax: SNAPSHOT_BYTES_MAX, above: epoch.rootQC.height };
+  const candidate = snapshotCandidates(offers, { ...facts, refused, disappointments }).find(
     (one) => giversOf(context, one).length > 0,
   );
   if (candidate === undefined) {
-    const { refused, lastRejection } = joining;
+    const { lastRejection } = joining;
     const tried =
       refused.size === 0 ? '' : ` beside ${refused.size} that were refused; the last one: ${lastRejection}`;
     return { context: failing('BlockNotFound', `no peer offers a snapshot that can be used${tried}`) };
+  }
+  if (candidate.manifest.height >= target.height) {
+    const next = withoutTarget(joining, candidate.holders);
+    return { context: { ...next, ...triedTooMany(joining, next.joining?.lastRejection) } };
   }
   return { context: { joining: { ...joining, candidate }, holders: giversOf(context, candidate) } };
 }
@@ -167,7 +172,7 @@ export function takeChunkAnswer(
 ): Stepped {
   const { joining } = context;
   const ask = joining?.asked.get(tag);
-  if (joining?.chunks === undefined || ask === undefined) return late(context);
+  if (joining?.chunks === undefined || ask === undefined) return countLate(context);
   const { download: chunks, verdict, ready } = takeChunk(joining.chunks, ask, bytes);
   const taken = withJoining(context, {
     chunks,
@@ -201,7 +206,7 @@ const blaming = (stateSync: string, peers: readonly Address[]): readonly Effect[
 export function takeMiss(context: ChainSyncContext, { tag, tried, error }: ReplyOf<'fetch.failed'>): Stepped {
   const { joining } = context;
   const ask = joining?.asked.get(tag);
-  if (joining?.chunks === undefined || ask === undefined) return late(context);
+  if (joining?.chunks === undefined || ask === undefined) return countLate(context);
   const isGone = error.code === 'BlockNotFound';
   const why = tried.length === 0 ? 'unasked' : isGone ? 'gone' : 'silent';
   const chunks = missChunk(joining.chunks, ask, why);
@@ -232,7 +237,7 @@ export function recordTook(
   clock: Clock,
 ): Stepped {
   const { joining } = context;
-  if (joining?.chunks === undefined || joining.feeding !== tag) return late(context);
+  if (joining?.chunks === undefined || joining.feeding !== tag) return countLate(context);
   const chunks = noteWritten(joining.chunks, 1);
   const written: Stepped = {
     context: withJoining(context, { chunks, ready: joining.ready.slice(1), feeding: undefined }),
@@ -260,7 +265,7 @@ export function recordRestoreFailure(
   context: ChainSyncContext,
   { tag, detail }: ReplyOf<'restore.failed'>,
 ): Stepped {
-  if (tag !== context.awaited && tag !== context.joining?.feeding) return late(context);
+  if (tag !== context.awaited && tag !== context.joining?.feeding) return countLate(context);
   return rejected(context, `the application does not take it: ${detail}`);
 }
 
@@ -295,11 +300,22 @@ export const abandonRestoring = (context: ChainSyncContext, clock: Clock): Decid
 export function refuseSnapshot(context: ChainSyncContext): Decided {
   const { joining } = context;
   const next = withoutCandidate(context);
-  if (joining === undefined || joining.tries + 1 < SNAPSHOTS_TRIED_MAX) return { context: next };
-  const last = joining.rejection ?? 'it could not be used';
-  const detail = `${SNAPSHOTS_TRIED_MAX} snapshots were tried in vain; the last one: ${last}`;
-  return { context: { ...next, ...failing('NoConsensusReached', detail) } };
+  return { context: { ...next, ...triedTooMany(joining, joining?.rejection) } };
 }
+
+/** With the one that is left now. */
+function triedTooMany(
+  joining: Joining | undefined,
+  last = 'it could not be used',
+): Pick<Partial<ChainSyncContext>, 'failure'> {
+  if (joining === undefined || joining.tries + 1 < SNAPSHOTS_TRIED_MAX) return {};
+  const detail = `${SNAPSHOTS_TRIED_MAX} snapshots were tried in vain; the last one: ${last}`;
+  return failing('NoConsensusReached', detail);
+}
+
+/** No room on the disk is no fault of the disk where a peer says how much is needed. */
+export const recordNoRoom = (context: ChainSyncContext, detail: string): Stepped =>
+  rejected(context, `there is no room for it: ${detail}`);
 
 const rejected = (context: ChainSyncContext, rejection: string): Stepped => {
   const counts = counted(context, 'snapshotsRefused');
@@ -316,5 +332,3 @@ function without({ asked }: Joining, tag: number): Joining['asked'] {
   rest.delete(tag);
   return rest;
 }
-
-const late = (context: ChainSyncContext): Stepped => unchanged({ ...context, ...counted(context, 'late') });

@@ -40,7 +40,7 @@ import {
   type ChainSyncContext,
   type ChainSyncInput,
   type ChainSyncPrivateEvent,
-  counted,
+  countLate,
   ended,
   failing,
   initialChainSync,
@@ -52,6 +52,7 @@ import {
   endRestoring,
   hurryChunks,
   judgeSnapshot,
+  recordNoRoom,
   recordRestored,
   recordRestoreFailure,
   recordRestoreStall,
@@ -71,6 +72,9 @@ export { initialChainSync };
 const ANSWER_MARGIN_MS = 5_000;
 /** A side store that does not open or go away in so long is not waited for. @unit ms @source chosen: a slow disk deletes a chain */
 const SIDE_SILENCE_MS = millis(300_000);
+
+/** Until the chain is asked for anew, because the snapshot is of its tip. @unit ms @source chosen: some blocks */
+const BLOCKS_MORE_MS = millis(1_000);
 
 type ChainSyncPublicEvent =
   | ResyncRequested
@@ -137,14 +141,23 @@ export const chainSyncSetup = setup({
     joins: ({ context }) => context.joining !== undefined,
     everythingIsWrittenAndJoins: ({ context }) =>
       context.joining !== undefined && context.download !== undefined && isWritten(context.download),
+    /** It is no older than the chain's tip, which grows meanwhile. */
+    snapshotIsEarly: ({ context }) => context.joining !== undefined && context.target === undefined,
     snapshotIsChosen: ({ context }) => context.joining?.candidate !== undefined,
     snapshotIsRejected: ({ context }) => context.joining?.rejection !== undefined,
     applicationIsRestored: ({ context }) => context.joining?.restored !== undefined,
+    /** A peer says how much room is needed. */
+    isNoRoomForASnapshot: ({ context, event }) =>
+      context.joining !== undefined &&
+      event.type === 'side.failed' &&
+      event.tag === context.awaited &&
+      event.code === 'FULL',
     nothingIsPrepared: ({ context }) => !context.isPrepared,
   },
   delays: {
     answerSilence: ({ context }) => context.config.peerQueryTimeout + ANSWER_MARGIN_MS,
     sideSilence: SIDE_SILENCE_MS,
+    blocksMore: BLOCKS_MORE_MS,
   },
   actions: {
     /** Seed 001: fullResync. */
@@ -221,6 +234,7 @@ export const chainSyncSetup = setup({
         context: failing('CriticalSyncRequired', `the side store failed (${code}): ${detail}`),
       })),
     ),
+    recordNoRoom: step(on('side.failed', ({ context, event: { detail } }) => recordNoRoom(context, detail))),
     recordSilence: step((_, { whose }: { readonly whose: string }) => ({
       context: failing('Timeout', `no answer from ${whose}`),
     })),
@@ -228,6 +242,6 @@ export const chainSyncSetup = setup({
       asking(context, context.sideStore, { type: 'side.discardRequested' }, clock),
     ),
     tellEnd: step(({ context }) => ended(context)),
-    countLate: step(({ context }) => ({ context: counted(context, 'late') })),
+    countLate: step(({ context }) => countLate(context)),
   },
 });

@@ -21,7 +21,7 @@ import type {
 } from '../../protocol/ports/sync.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
-import { joinsBySnapshot, requestJoin, settleJoin } from './network-sync.joining.ts';
+import { joinIsOpen, joinsBySnapshot, requestJoin, settleJoin } from './network-sync.joining.ts';
 import {
   counted,
   initialNetworkSync,
@@ -108,7 +108,7 @@ export const networkSyncSetup = setup({
     isHashAnswer: ({ context, event }) =>
       event.type === 'hash.verified' && event.tag === context.hashAwaited?.tag,
     someoneWaits: ({ context }) => context.askers.length > 0,
-    thereIsATarget: ({ context }) => targetOf(context) !== undefined,
+    thereIsATarget: ({ context }) => !joinIsOpen(context) && targetOf(context) !== undefined,
     joinsBySnapshot: ({ context }) => joinsBySnapshot(context),
     forkIsProved: ({ context }) => context.fork !== undefined,
     /** SY-9: nothing that a peer sends becomes this message, and only the operator's cell is answered. */

@@ -3,7 +3,7 @@
  * Rules SY-3 to SY-6, SY-8, docs/protocol/sync.md; claims are judged in protocol/sync/claims.ts.
  */
 
-import { GENESIS_HEIGHT, maxHeight, previousHeight } from '../../protocol/chain/ordinals.ts';
+import { GENESIS_HEIGHT, maxHeight } from '../../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../../protocol/chain/types.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
@@ -25,11 +25,10 @@ import {
   type SyncAnswer,
 } from '../../protocol/sync/messages.ts';
 import { isAmple } from '../../protocol/sync/patience.ts';
-import { timeForAll, withLatency } from '../../protocol/sync/peers.ts';
+import { timeForAll, withDeclined, withGiven, withLatency } from '../../protocol/sync/peers.ts';
 import { type OpenQuestion, received } from '../../protocol/sync/questions.ts';
 import { costOf } from '../../protocol/sync/serving.ts';
 import type { ForkEvidence, PeerClaim } from '../../protocol/sync/types.ts';
-import { borderAbove } from '../../protocol/sync/window.ts';
 import { KINDS } from '../../protocol/transport/kinds.ts';
 import {
   askEveryGenesis,
@@ -49,10 +48,10 @@ import {
 } from './state-sync.live.ts';
 import {
   blame,
-  chargeFailure,
   chargeLie,
   distrust,
   recordConnected,
+  recordPeer,
   recordState,
   thank,
 } from './state-sync.standing.ts';
@@ -101,7 +100,7 @@ export function takeAnswer(work: Work, from: Address, message: SyncAnswer): void
     if (message.kind !== 'Blocks' && message.kind !== 'SnapshotChunk')
       recordLatency(work, from, work.clock.now - question.askedAt);
   }
-  takeMessage(work, question, message, status === 'open');
+  takeMessage(work, question, message);
   retryPendingBlocks(work);
 }
 
@@ -118,14 +117,16 @@ function recordSpeed(
 ): void {
   const given = answer.blocks.length;
   const took = work.clock.now - askedAt;
-  if (asked.kind === 'GetBlock') recordLatency(work, peer, timeForAll(took, given, asked.ancestors + 1));
+  const record = (counted: number, all: number): void =>
+    recordPeer(work, peer, (known) => withGiven(known, timeForAll(took, counted, all)));
+  if (asked.kind === 'GetBlock') record(given, asked.ancestors + 1);
   if (asked.kind !== 'GetBlocks') return;
   const wanted = Math.min(asked.limit, answer.height - asked.from + 1);
   const bytes = costOf(answer.blocks, answer.batches);
-  recordLatency(work, peer, timeForAll(took, isAmple(bytes, false) ? wanted : given, wanted));
+  record(isAmple(bytes, false) ? wanted : given, wanted);
 }
 
-function takeMessage(work: Work, question: OpenQuestion, message: SyncAnswer, isInTime: boolean): void {
+function takeMessage(work: Work, question: OpenQuestion, message: SyncAnswer): void {
   const { peer } = question;
   switch (message.kind) {
     case 'BlockHeight':
@@ -141,7 +142,7 @@ function takeMessage(work: Work, question: OpenQuestion, message: SyncAnswer, is
       endQuestion(work, question);
       return;
     case 'Blocks':
-      takeBlocks(work, question, message, isInTime);
+      takeBlocks(work, question, message);
       return;
     case 'Chain':
       takeChain(work, question, message);
@@ -283,8 +284,8 @@ function takeVote(
 }
 
 /** SY-8: handed on as they came; block-sync verifies them and judges who gave them. */
-function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage, isInTime: boolean): void {
-  const { peer, task: id } = question;
+function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage): void {
+  const { peer, task: id, message: asked, askedAt } = question;
   const { blocks, batches } = message;
   if (!isAnswerTo(question, message)) {
     chargeLie(work, peer, BAD_BLOCKS);
@@ -292,7 +293,9 @@ function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage, 
     return;
   }
   if (blocks.length === 0) {
-    if (isInTime && provedToHold(work, question)) chargeFailure(work, peer, 'blocks');
+    // It may honestly have nothing to give now, even of what it has proved that it holds (SY-8).
+    if (asked.kind === 'GetBlocks')
+      recordPeer(work, peer, (known) => withDeclined(known, work.clock.now - askedAt, work.clock.now));
     endFetchQuestion(work, question, `${peer} holds none of it`);
     return;
   }
@@ -316,20 +319,6 @@ function isAnswerTo({ message: asked }: OpenQuestion, { blocks }: BlocksMessage)
   if (asked.kind !== 'GetBlocks') return false;
   const [first] = blocks;
   return blocks.length <= asked.limit && (first === undefined || first.block.header.height === asked.from);
-}
-
-/**
- * Whether the peer has proved that it has something of what it was asked for, and can prove it: of the certificates between
- * the borders of batches it may never have seen one that holds (SY-8), so it may honestly have nothing to give.
- */
-function provedToHold(work: Work, { peer, message: asked }: OpenQuestion): boolean {
-  if (asked.kind !== 'GetBlocks') return false;
-  const proved = provedHeight(work, peer);
-  const last = asked.from + asked.limit - 1;
-  return (
-    proved >= asked.from &&
-    (borderAbove(previousHeight(asked.from)) <= Math.min(last, proved) || proved <= last)
-  );
 }
 
 const provedHeight = (work: Work, peer: Address): Height => {

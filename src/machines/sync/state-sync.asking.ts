@@ -2,7 +2,7 @@
  * Whom state-sync asks, and what becomes of a question that nobody answers. Pure. Rules SY-4, SY-6, SY-8, docs/protocol/sync.md; the
  * choice is in protocol/sync/peers.ts, the bounds in protocol/sync/questions.ts.
  */
-import { type Millis, millis } from '../../base/units.ts';
+import { type Millis, type Monotonic, millis } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { BlocksQuery } from '../../protocol/ports/sync.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
@@ -15,6 +15,7 @@ import {
   mayAsk,
   type OpenQuestion,
   openAt,
+  type QuestionBook,
   type UnaskedQuestion,
 } from '../../protocol/sync/questions.ts';
 import type { SyncErrorCode } from '../../protocol/sync/types.ts';
@@ -228,9 +229,9 @@ export function requestBlocksRedundant(work: Work, id: number): void {
       work.context.peers,
       { query, holders, avoid, tried: task.tried, isUrgent: task.hurried > 0 },
       {
-        wall,
-        drawn: draw(),
+        ...{ now, wall, drawn: draw() },
         placesTaken: (peer) => (mayAsk(book, peer, kind, now) ? openAt(book, peer).length : undefined),
+        owing: (peer) => owedFor(book, peer, now),
       },
     );
     if (choice.status === 'nobody') {
@@ -247,6 +248,12 @@ export function requestBlocksRedundant(work: Work, id: number): void {
     tellAsker(work, task, { type: 'fetch.started', tag: task.tag, peer });
   }
 }
+
+/** How long the oldest question for blocks is open at the peer. @unit ms */
+const owedFor = (book: QuestionBook, peer: Address, now: Monotonic): number =>
+  openAt(book, peer)
+    .filter(isForBlocks)
+    .reduce((most, { askedAt }) => Math.max(most, now - askedAt), 0);
 
 const questionFor = (query: BlocksQuery): UnaskedQuestion =>
   query.by === 'height'

@@ -6,7 +6,7 @@ import { monotonic } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import type { SyncFault } from '../../protocol/sync/faults.ts';
-import { withConnected, withGone } from '../../protocol/sync/peers.ts';
+import { type KnownPeer, withConnected, withGone } from '../../protocol/sync/peers.ts';
 import { contradicted, failed, isRemoved, lied, praised, seen } from '../../protocol/sync/reputation.ts';
 import type { PeerState, Reputation } from '../../protocol/sync/types.ts';
 import { change, count, startTimer, type Work } from './state-sync.live.ts';
@@ -18,11 +18,8 @@ const PERSIST_SOON_MS = 1_000;
 
 const stateOf = ({ context }: Work, peer: Address): PeerState | undefined => context.peers.get(peer)?.state;
 
-export function recordState(work: Work, state: PeerState): void {
-  const known = work.context.peers.get(state.peer);
-  if (known !== undefined)
-    change(work, { peers: new Map(work.context.peers).set(state.peer, { ...known, state }) });
-}
+export const recordState = (work: Work, state: PeerState): void =>
+  recordPeer(work, state.peer, (known) => ({ ...known, state }));
 
 const recordReputation = (work: Work, state: PeerState, reputation: Reputation): void =>
   recordState(work, { ...state, reputation });
@@ -31,34 +28,37 @@ export function blame(work: Work, peer: Address, code: SyncFault): void {
   work.effects.push(telling(work.context.router, { type: 'peer.misbehaved', peer, code }));
 }
 
-/** What it gave proved good. */
+/** The blocks that it gave proved good. */
 export function praise(work: Work, peer: Address): void {
+  recordPeer(work, peer, (known) => ({ ...known, withheld: 0, declined: 0 }));
+  improve(work, peer);
+}
+
+function improve(work: Work, peer: Address): void {
   const state = stateOf(work, peer);
   if (state === undefined) return;
   recordReputation(work, { ...state, failures: 0 }, praised(state.reputation, work.clock.wall));
-  recordWithheld(work, peer, 0);
   persistLater(work, PERSIST_EVERY_MS);
 }
 
-function recordWithheld(work: Work, peer: Address, withheld: number): void {
+export function recordPeer(work: Work, peer: Address, changed: (known: KnownPeer) => KnownPeer): void {
   const known = work.context.peers.get(peer);
-  if (known !== undefined && known.withheld !== withheld)
-    change(work, { peers: new Map(work.context.peers).set(peer, { ...known, withheld }) });
+  if (known !== undefined) change(work, { peers: new Map(work.context.peers).set(peer, changed(known)) });
 }
 
 /** It said something true; whoever was removed for failures has to give blocks before that is forgotten. */
 export function thank(work: Work, peer: Address): void {
   const known = work.context.peers.get(peer);
   if (known === undefined || isRemoved(known.state.reputation, work.clock.wall)) return;
-  if (known.withheld === 0) praise(work, peer);
+  if (known.withheld === 0) improve(work, peer);
   else recordState(work, { ...known.state, failures: known.withheld });
 }
 
-/** It did not answer in time, or had not what it must have: blocks, or what is smaller. */
+/** It did not answer in time: with blocks, or with what is smaller. */
 export function chargeFailure(work: Work, peer: Address, what: 'blocks' | 'words'): void {
   const known = work.context.peers.get(peer);
   if (known === undefined) return;
-  if (what === 'blocks') recordWithheld(work, peer, known.withheld + 1);
+  if (what === 'blocks') recordPeer(work, peer, (one) => ({ ...one, withheld: one.withheld + 1 }));
   const { state } = known;
   const failures = state.failures + 1;
   recordReputation(work, { ...state, failures }, failed(state.reputation, failures, work.clock.wall));

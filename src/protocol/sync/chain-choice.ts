@@ -1,6 +1,6 @@
 /**
- * Whose chain a full re-sync takes: peers that were consistent for long enough, and of those the chain that most validator
- * power stands for, with a proved tip. Pure and total. Rules SY-3, SY-5, SY-9, docs/protocol/sync.md.
+ * Whose chain a full re-sync takes: peers that were consistent for long enough, and of those the highest proved tip whose chain
+ * more than half of their power agrees with. Pure and total. Rules SY-3, SY-5, SY-9, docs/protocol/sync.md.
  */
 import { type Millis, millis, type WallTime } from '../../base/units.ts';
 import { GENESIS_HEIGHT } from '../chain/ordinals.ts';
@@ -85,8 +85,9 @@ interface Candidate {
 
 /**
  * Seed 001: validateFullChain, before anything is fetched. Chains contradict each other where both name a height and the
- * blocks differ. More than half of the power that answered must stand for the chain that is taken; the operator's
- * `checkpoint` excludes whoever names another block there, or does not reach so far.
+ * blocks differ. More than half of the power that answered must agree with the chain that is taken; of such chains it is the
+ * highest, since a short one agrees with all that go on from it. The operator's `checkpoint` excludes whoever names another
+ * block there, or does not reach so far.
  */
 export function chooseChain(
   described: readonly DescribedChain[],
@@ -105,21 +106,23 @@ export function chooseChain(
     const { height, id } = checkpoint;
     return refuse('CriticalSyncRequired', `no trusted peer's chain has block ${id} at height ${height}`);
   }
+  const total = powerOf(allowed);
   const ranked = allowed
     .map((candidate) => ({
       candidate,
       agreeing: allowed.filter((other) => partingOf(candidate, other) === undefined),
     }))
     .map((one) => ({ ...one, power: powerOf(one.agreeing) }))
+    .map((one) => ({ ...one, isAgreed: one.power * 2n > total }))
     .sort(
       (left, right) =>
-        Number(right.power - left.power) ||
+        Number(right.isAgreed) - Number(left.isAgreed) ||
         right.candidate.tip.height - left.candidate.tip.height ||
+        Number(right.power - left.power) ||
         (left.candidate.peer < right.candidate.peer ? -1 : 1),
     );
   const [best] = ranked;
-  const total = powerOf(allowed);
-  if (best === undefined || best.power * 2n <= total) {
+  if (best === undefined || !best.isAgreed) {
     return refuse(
       'CriticalSyncRequired',
       `the trusted peers have different chains, and none of them stands for more than half of their power: ${partings(allowed)}; give a checkpoint (althing resync --checkpoint HEIGHT:ID)`,

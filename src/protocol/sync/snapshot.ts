@@ -55,7 +55,10 @@ export interface SnapshotCandidate {
   readonly vouched: boolean;
 }
 
-/** What may be tried, the best first: vouched for, then the highest, then the power that offers it. */
+/**
+ * What may be tried, the best first: vouched for, then of those who disappointed least, then the highest, then the power that
+ * offers it.
+ */
 export function snapshotCandidates(
   offers: readonly SnapshotOffer[],
   facts: {
@@ -64,6 +67,8 @@ export function snapshotCandidates(
     readonly bytesMax: number;
     /** Ids that turned out false. */
     readonly refused: ReadonlySet<string>;
+    /** How often a snapshot that a peer offered could not be used: the best of its holders counts. Default: never. */
+    readonly disappointments?: ReadonlyMap<Address, number>;
     /** Below it a snapshot saves nothing. */
     readonly above: Height;
   },
@@ -80,7 +85,8 @@ export function snapshotCandidates(
   return [...found]
     .map(([id, { manifest, holders }]) => {
       const power = powerOf(holders, facts.validators);
-      return { manifest, id, holders: [...holders].sort(), power };
+      const disappointments = Math.min(...[...holders].map((peer) => facts.disappointments?.get(peer) ?? 0));
+      return { manifest, id, holders: [...holders].sort(), power, disappointments };
     })
     .map((candidate) => ({ ...candidate, vouched: candidate.power >= facts.validators.honestPower }))
     .sort(byMerit)
@@ -302,10 +308,11 @@ function powerOf(peers: ReadonlySet<Address>, { validators }: ValidatorSet): big
   return power;
 }
 
-type Ranked = SnapshotCandidate & { readonly power: bigint };
+type Ranked = SnapshotCandidate & { readonly power: bigint; readonly disappointments: number };
 
 function byMerit(left: Ranked, right: Ranked): number {
   if (left.vouched !== right.vouched) return left.vouched ? -1 : 1;
+  if (left.disappointments !== right.disappointments) return left.disappointments - right.disappointments;
   if (left.manifest.height !== right.manifest.height) return right.manifest.height - left.manifest.height;
   if (left.power !== right.power) return left.power > right.power ? -1 : 1;
   return compareBytes(utf8(left.id), utf8(right.id));

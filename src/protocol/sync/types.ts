@@ -58,7 +58,7 @@ export interface PeerState {
   readonly genesisHash?: Digest;
   /** When the claim came. */
   readonly answeredAt?: Monotonic;
-  /** Moving average of the time to an answer. */
+  /** Moving average of the time to an answer without blocks. */
   readonly latencyMs?: Millis;
   /** In a row. */
   readonly failures: number;

@@ -110,6 +110,7 @@ type Stage =
   | {
       readonly status: 'applying';
       readonly segment: Segment;
+      readonly giver: Address;
       readonly answeredAt: Monotonic;
       readonly toldAt: Monotonic;
       readonly tellings: number;
@@ -128,6 +129,8 @@ export type Batch = Stage & {
   readonly askedAt?: Monotonic;
   /** Since then no ample answer has come for it: the time belongs to the batch, whoever is asked for the rest of it. */
   readonly waitsSince?: Monotonic;
+  /** Times that it was fetched once more because nothing proved what was told. */
+  readonly doubts?: number;
 };
 
 export type Downloading = Extract<Batch, { status: 'downloading' }>;

@@ -25,6 +25,10 @@ const lastChanged =
     if (given === 'silent' || last === undefined || query.by === 'id') return given;
     return { ...given, blocks: [...given.blocks.slice(0, -1), change(last)], batches: [] };
   };
+const given = (answer: ReturnType<PeerModel>) => {
+  if (answer === 'silent') throw new Error('it answers');
+  return answer;
+};
 /** A certified block beside the one at its height: an orphan, of a round that commits nothing. */
 function orphanBeside({ place }: Chain, { block }: CertifiedBlock): CertifiedBlock {
   const orphan = blockOn(place, block.qc, block.header.round + 10_000);
@@ -60,10 +64,6 @@ describe('liars, and who is blamed (SY-8)', () => {
       'BAD_BLOCKS',
     ],
   ];
-  const given = (answer: ReturnType<PeerModel>) => {
-    if (answer === 'silent') throw new Error('it answers');
-    return answer;
-  };
 
   it.each(liars)('asks another peer and blames whoever gave %s', (_, liar, code) => {
     const rig = rigOf({ peers: [liar, honest(chain)] });
@@ -146,5 +146,80 @@ describe('liars, and who is blamed (SY-8)', () => {
     rig.settle(30_000);
     expect(rig.judged.filter(({ verdict }) => verdict !== 'good')).toEqual([]);
     expect(rig.root.height).toBe(199);
+  });
+});
+
+describe('who was alone with a peer that spoils the certificates within its answers (SY-8)', () => {
+  const length = 4_800;
+  let round = 0;
+  /** One of five never proposes: a round is skipped below each border of batches, so the newest certificate commits nothing. */
+  const skipping = longChain(
+    Array.from({ length }, (_, index) => {
+      round += (index + 1) % 4 === 0 ? 2 : 1;
+      return round;
+    }),
+    false,
+  );
+  const spoiling: PeerModel = (query, now) => {
+    const whole = given(honest(skipping)(query, now));
+    const blocks = whole.blocks.map(({ block, qc }, index) => ({
+      block: { ...block, qc: spoiled(block.qc) },
+      qc: index === whole.blocks.length - 1 ? qc : spoiled(qc),
+    }));
+    return { ...whole, blocks };
+  };
+  /** After `ms` with it alone, nothing is durable; from then on there are honest ones. */
+  const alone = (ms: number): Rig => {
+    const rig = new Rig(reach, { chain: skipping, peers: [spoiling, silent, silent] });
+    const [, ...others] = rig.peers;
+    for (const peer of others) rig.gone.add(peer);
+    rig.catchUp(length - 2);
+    rig.advance(ms);
+    expect([rig.durable, rig.blamed(0)]).toEqual([0, []]);
+    rig.models = [spoiling, honest(skipping), honest(skipping)];
+    for (const peer of others) rig.gone.delete(peer);
+    return rig;
+  };
+
+  it('gets the newest batch of others within some seconds: a proof in it commits all that was told', () => {
+    const rig = alone(10_000);
+    const before = rig.fetches.length;
+    rig.settle(8_000);
+    expect(rig.durable).toBe(length - 2);
+    expect(rig.fetches[before]?.request).toMatchObject({
+      query: { by: 'height', from: 3_969, limit: 128 },
+      avoid: [rig.peers[0]],
+    });
+    // Nothing but that batch came twice.
+    expect(rig.fetches.length - before).toBe(1 + Math.ceil((length - 2 - 4_096) / 128));
+  });
+
+  it('asks for it again after pauses that grow, and hears that it stands still: what comes twice is no advance (SY-11)', () => {
+    const rig = new Rig(reach, { chain: skipping, peers: [spoiling] });
+    rig.catchUp(length - 2);
+    rig.advance(60_000);
+    const again = rig.fetches.filter(
+      ({ request: { query } }) => query.by === 'height' && query.from === 3_969,
+    );
+    const pauses = again.slice(1).map(({ at }, index) => at - (again[index]?.at ?? 0));
+    expect(pauses.slice(0, 5).map((ms) => Math.round(ms / 500) * 500)).toEqual([
+      500, 1_000, 2_000, 4_000, 4_000,
+    ]);
+    expect(again.length).toBeLessThan(20);
+    rig.advance(30_000);
+    expect(rig.ended.map(({ outcome }) => outcome.status)).toEqual(['failed']);
+  });
+
+  it('does so where consensus wants a block, and goes down by its id only when that is near', () => {
+    const rig = new Rig(reach, { chain: skipping, peers: [spoiling, silent, silent] });
+    for (const peer of rig.peers.slice(1)) rig.gone.add(peer);
+    rig.want(length - 1);
+    rig.advance(10_000);
+    const starts = rig.fetches.map(({ request: { query } }) => (query.by === 'height' ? query.from : 0));
+    expect(starts.filter((from) => from === 3_969).length).toBeGreaterThan(1);
+    rig.models = [spoiling, honest(skipping), honest(skipping)];
+    rig.gone.clear();
+    rig.settle(8_000);
+    expect(rig.root.height).toBeGreaterThan(length - 10);
   });
 });

@@ -168,13 +168,44 @@ describe('a join by a snapshot (SY-10)', () => {
 
 describe('nobody has one', () => {
   it.each([
-    ['none is offered', [peerOf(chain), peerOf(chain)]],
-    ['it is at the tip, which no header certifies', [offering(snapshotOf(stateAfter(LENGTH)))]],
-    ['it is above the tip', [offering(snapshotOf(stateAfter(LENGTH + 9)))]],
-  ] as const)('%s: it fails before anything is prepared', (_, peers) => {
+    [
+      'none is offered',
+      [peerOf(chain), peerOf(chain)],
+      ['BlockNotFound', /no peer offers a snapshot that can be used$/, 0],
+    ],
+    ...[LENGTH, LENGTH + 9].map(
+      (at) =>
+        [
+          `it is of height ${at}, which no header certifies of a chain that does not grow`,
+          [offering(snapshotOf(stateAfter(at)))],
+          ['NoConsensusReached', /^8 snapshots .* in vain; the last one: no block .* is above it$/, 7_000],
+        ] as const,
+    ),
+  ] as const)('%s: it fails before anything is prepared', (_, peers, [code, detail, pauses]) => {
     const rig = joined({ peers });
-    expect(rig.outcome).toEqual(failedWith('BlockNotFound', /no peer offers a snapshot that can be used$/));
+    expect(rig.outcome).toEqual(failedWith(code, detail));
     expect([rig.state, rig.sideAsked, rig.timers]).toEqual(['idle', [], []]);
+    expect(rig.now - (rig.now % 1_000), 'a second before each try').toBe(pauses);
+  });
+
+  it('it is of the tip that was described: the chain is asked for anew, of those who described theirs', () => {
+    const grown = madeChain(place, LENGTH + 40, { base: chain });
+    const newest = snapshotOf(stateAfter(LENGTH));
+    let described = 0;
+    const growing: PeerModel = {
+      ...offering(newest, honest(grown)),
+      get chain() {
+        described += 1;
+        return described <= 2 ? chain : grown;
+      },
+    };
+    const rig = rigOf({ peers: [growing, { ...offering(newest), describes: false }] });
+    rig.join();
+    rig.run(20_000);
+    expectJoined(rig, grown, LENGTH);
+    expect(rig.chainsAsked).toEqual([[rig.peer(0), rig.peer(1)].sort(), [rig.peer(0)]]);
+    expect(rig.context.counts.snapshotsRefused).toBe(0);
+    expect(rig.judged.every(({ verdict }) => verdict === 'good')).toBe(true);
   });
 
   it('no header states that height yet: the chain grows meanwhile, and the same one is tried again', () => {
@@ -285,26 +316,48 @@ describe('liars', () => {
     expectJoined(rig);
   });
 
-  it('a new false manifest each time: it ends after so many, and nothing is left', () => {
-    const fixed = new Map<number, SnapshotModel>();
+  /** Peers of which one offers another snapshot at each try. */
+  function trying(made: (round: number) => SnapshotModel, peersOf: (each: PeerModel) => PeerModel[]): Rig {
+    const known = new Map<number, SnapshotModel>();
     let round = 0;
     const each: PeerModel = {
       ...offering(good),
       get snapshot() {
-        const known = fixed.get(round) ?? snapshotOf(stateAfter(AT, ` ${round}`), 2);
-        fixed.set(round, known);
-        return known;
+        const snapshot = known.get(round) ?? made(round);
+        known.set(round, snapshot);
+        return snapshot;
       },
     };
     const rig = rigOf({
-      peers: [each, each],
+      peers: peersOf(each),
       restoring: (request, taken) => {
         if (request.type === 'restore.abandonRequested') round += 1;
         return restoring(request, taken);
       },
     });
     rig.join();
-    rig.run(20_000);
+    return rig.run(20_000);
+  }
+
+  it.each([
+    ['that it keeps no more', AT + 20, (of: SnapshotModel) => ({ ...of, gives: () => undefined })],
+    ['of a false state', AT + 20, (of: SnapshotModel) => of],
+    ['far above the tip', 1_000_000, (of: SnapshotModel) => of],
+  ] as const)('a new one each time %s, and no two who offer the same: the next is another’s', (_, at, as) => {
+    const older = snapshotOf(stateAfter(AT - 20));
+    const rig = trying(
+      (round) => as(snapshotOf(stateAfter(at, ` ${round}`), 2)),
+      (liar) => [liar, offering(good), offering(older)],
+    );
+    expectJoined(rig);
+    expect(rig.context.counts.snapshotsRefused).toBe(at > LENGTH ? 0 : 1);
+  });
+
+  it('a new false manifest each time: it ends after so many, and nothing is left', () => {
+    const rig = trying(
+      (round) => snapshotOf(stateAfter(AT, ` ${round}`), 2),
+      (each) => [each, each],
+    );
     expect(rig.outcome).toEqual(
       failedWith(
         'NoConsensusReached',
@@ -372,6 +425,44 @@ describe('the application or the disk fails', () => {
     const rig = joined({ faults: { onSync: () => 'FULL' } });
     expect(rig.outcome).toEqual(failedWith('CriticalSyncRequired', /side store failed \(FULL\)/));
     expect([rig.state, rig.sideAsked.at(-1)]).toEqual(['idle', 'side.discardRequested']);
+  });
+
+  it('there is no room for what a liar says it needs: nobody is blamed, the next one is tried', () => {
+    const [hash] = good.manifest.chunks;
+    const huge: SnapshotModel = {
+      manifest: {
+        ...good.manifest,
+        height: height(AT + 50),
+        bytes: 4_096 * 1_048_576,
+        chunks: Array.from({ length: 4_096 }, () => present(hash, 'hash')),
+      },
+      gives: () => undefined,
+    };
+    const older = snapshotOf(stateAfter(AT - 20));
+    const rig = rigOf({ peers: [offering(huge), offering(good), offering(older)] });
+    rig.join();
+    stepTo(rig, 'preparing');
+    expect(rig.context.joining?.candidate?.manifest.bytes).toBe(huge.manifest.bytes);
+    const { awaited: tag } = rig.context;
+    rig.send({ type: 'side.failed', tag, code: 'FULL', detail: '1 MiB is free, and 8256 MiB are needed' });
+    rig.run(20_000);
+    expectJoined(rig);
+    expect(rig.context.counts.snapshotsRefused).toBe(1);
+    expect(rig.judged.every(({ verdict }) => verdict === 'good')).toBe(true);
+  });
+
+  it('there is no room for any: it says so', () => {
+    const rig = rigOf();
+    rig.join();
+    stepTo(rig, 'preparing');
+    const { awaited: tag } = rig.context;
+    rig.send({ type: 'side.failed', tag, code: 'FULL', detail: 'the disk is full' });
+    expect(rig.run().outcome).toEqual(
+      failedWith(
+        'BlockNotFound',
+        /beside 1 that were refused; the last one: there is no room for it: the disk/,
+      ),
+    );
   });
 
   it('at the note of the restored state', () => {

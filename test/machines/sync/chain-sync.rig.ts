@@ -193,12 +193,13 @@ export const newReach = (): ChainSyncReach => reachOf(chainSyncMachine, 'chain-s
 
 /** What only a join by a snapshot reaches: chain-sync.join.test.ts. */
 export const isOfJoin = (name: string): boolean =>
-  /choosingSnapshot|restoring|certifying|leaving|abandoning|restore\.|snapshot|side\.(planted|restored)/i.test(
+  /choosingSnapshot|awaitingBlocks|restoring|certifying|leaving|abandoning|restore\.|snapshot|side\.(planted|restored)/i.test(
     name,
   ) ||
   [
     'chain-sync.proceeding on always [0]',
     'chain-sync.preparing on side.opened [0]',
+    'chain-sync.preparing on side.failed [0]',
     'chain-sync.downloading on always [1]',
     'chain-sync.failing.deciding on always [1]',
   ].includes(name);
@@ -240,6 +241,8 @@ export class Rig {
   readonly alarmed: Message[] = [];
   readonly asked: Extract<StateSyncRequest, { type: 'blocks.fetchRequested' }>[] = [];
   readonly sideAsked: string[] = [];
+  /** Whom it asked to describe their chains, each time. */
+  readonly chainsAsked: (readonly Address[])[] = [];
   readonly restorerAsked: string[] = [];
   readonly chunksAsked: { readonly peer: Address; readonly chunk: number }[] = [];
   #taken: Uint8Array[] = [];
@@ -337,6 +340,10 @@ export class Rig {
   run(steps = 5_000): this {
     for (let count = 0; count < steps; count += 1) {
       if (this.step()) continue;
+      if (this.state === 'awaitingBlocks') {
+        this.elapse(1_000);
+        continue;
+      }
       if (this.state === 'idle' || this.state === 'ready' || !this.fire()) return this;
     }
     throw new Error(`still ${this.state} after ${steps} steps`);
@@ -439,6 +446,7 @@ export class Rig {
         });
         return;
       case 'chains.requested':
+        this.chainsAsked.push(request.peers);
         this.#later(request.type, () => {
           const chains = this.#present()
             .filter(({ peer, model }) => request.peers.includes(peer) && model.describes !== false)

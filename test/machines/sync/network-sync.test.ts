@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { powerOf } from '../../../src/protocol/chain/validator-set.ts';
+import type { HeightOutcome } from '../../../src/protocol/ports/sync.ts';
 import { SYNC_DEFAULTS } from '../../../src/protocol/sync/config.ts';
 import { height, world } from '../../protocol/consensus/fixture.ts';
 import { strangeId } from '../../protocol/sync/peer-states.ts';
@@ -471,6 +472,41 @@ describe('a new home that is to join by a snapshot (SY-10)', () => {
     const told = rig.send({ type: 'heights.checked', tag: rig.tag('height-sync'), outcome });
     expect(toldTo(told, 'block-sync')[0]).toEqual({ type: 'joining.settled' });
     expect([rig.state, rig.count('chain-sync')]).toEqual([state, 0]);
+  });
+
+  it('is neither ordered nor given up by one voice, early or lying: it waits for an agreement', () => {
+    for (const lone of [3, 40]) {
+      const rig = joiner();
+      const alone = { ...checkFailed('NoConsensusReached'), own: height(0), answered: 1, connected: 1 };
+      rig.check({ ...alone, proved: CHAIN.tip(lone) });
+      expect([rig.state, rig.context.joining, rig.count('block-sync')]).toEqual(['resting', 'undecided', 0]);
+      rig.check(agreed({ exact: 200, supported: 200, proved: CHAIN.tip(200) }));
+      expect([rig.state, rig.count('chain-sync')]).toEqual([{ resyncing: 'awaiting' }, 1]);
+    }
+  });
+
+  it.each([
+    [40, { resyncing: 'awaiting' }, 1],
+    [3, { catchingUp: 'awaiting' }, 0],
+  ] as const)(
+    'is decided by what is proved where three checks found no agreement: height %i',
+    (at, state, joins) => {
+      const rig = joiner();
+      const lone: HeightOutcome = { ...checkFailed('NoConsensusReached'), proved: CHAIN.tip(at) };
+      rig.check(lone).check(lone);
+      expect([rig.state, rig.count('block-sync')]).toEqual(['resting', 0]);
+      rig.check(lone);
+      expect([rig.state, rig.count('chain-sync')]).toEqual([state, joins]);
+    },
+  );
+
+  it('is not ordered over a chain, whatever the input said as it was read (SY-9)', () => {
+    const rig = new Rig(reach, { joins: true })
+      .begin(9)
+      .check(agreed({ own: 9, supported: 40, proved: CHAIN.tip(40) }));
+    expect([rig.state, rig.count('chain-sync')]).toEqual([{ catchingUp: 'awaiting' }, 0]);
+    const alone = new Rig(reach, { joins: true }).begin(9).check(checkFailed('NoPeersAvailable'));
+    expect(alone.asked.get('block-sync')).toEqual({ type: 'joining.settled' });
   });
 
   it('waits for somebody to be heard, three checks long', () => {

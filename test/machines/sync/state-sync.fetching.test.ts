@@ -76,19 +76,12 @@ describe('fetching blocks (seed 002: requestBlocksRedundant, retryPendingBlocks;
     expect(at.replies.at(-1)).toMatchObject({ type: 'fetch.failed', tried: { length: 4 } });
   });
 
-  it('charges an empty answer to a peer that has proved that it holds the blocks, and to no other', () => {
+  it("an empty answer is nobody's failure, whatever its giver has proved: it rests, and another is asked (SY-6, SY-8)", () => {
     const { at, asked } = fetching({ query: { by: 'height', from: height(1), limit: 20 } });
     const first = only(asked);
     at.answer(first, blocksOf(at, first.message.requestId, 1, 0));
-    expect(at.context.peers.get(first.to)?.state.failures).toBe(1);
-    at.send(fetchOf(30, 5, { tag: 2 }));
-    const beyond = present(
-      at.take('GetBlocks').find(({ message }) => message.from === 30),
-      'question',
-    );
-    const before = at.context.peers.get(beyond.to)?.state.failures;
-    at.answer(beyond, blocksOf(at, beyond.message.requestId, 1, 0));
-    expect(at.context.peers.get(beyond.to)?.state.failures).toBe(before);
+    expect(at.context.peers.get(first.to)).toMatchObject({ declined: 1, state: { failures: 0 } });
+    expect(only(at.take('GetBlocks')).to).not.toBe(first.to);
   });
 
   it('asks a peer that comes at once, and waits no longer for those that may not be there', () => {

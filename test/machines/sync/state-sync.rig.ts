@@ -17,6 +17,7 @@ import type { StorageReply, StorageRequest } from '../../../src/protocol/ports/s
 import type { StateSyncReply, StateSyncRequest } from '../../../src/protocol/ports/sync.ts';
 import { SYNC_DEFAULTS, type SyncConfig } from '../../../src/protocol/sync/config.ts';
 import type { BlockHeightMessage, SyncAnswer, SyncQuestion } from '../../../src/protocol/sync/messages.ts';
+import type { KnownPeer } from '../../../src/protocol/sync/peers.ts';
 import type { PeerState, Reputation } from '../../../src/protocol/sync/types.ts';
 import {
   type BlockOptions,
@@ -255,7 +256,11 @@ export class StateSyncRig {
   }
 
   state(index: number): PeerState {
-    return present(this.context.peers.get(this.peer(index)), `peer ${index}`).state;
+    return this.known(index).state;
+  }
+
+  known(index: number): KnownPeer {
+    return present(this.context.peers.get(this.peer(index)), `peer ${index}`);
   }
 
   send(event: StateSyncEvent): Effects {

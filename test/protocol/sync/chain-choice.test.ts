@@ -10,6 +10,7 @@ import {
 } from '../../../src/protocol/sync/chain-choice.ts';
 import type { PeerState } from '../../../src/protocol/sync/types.ts';
 import { chainOf, height, idOf, present, world } from '../consensus/fixture.ts';
+import { strangeId } from './peer-states.ts';
 
 const place = world();
 const peers = place.validators.map(({ address }) => address);
@@ -76,6 +77,33 @@ describe('which chain is taken (SY-3, SY-5)', () => {
     });
   });
 
+  it('a third of liars, of whom one is short and one contradicts, does not make it shorter (SY-3)', () => {
+    const seven = world([1n, 1n, 1n, 1n, 1n, 1n, 1n]).validators.map(({ address }) => address);
+    const voices = seven.slice(0, 6).map((one, index) => {
+      if (index === 4) return described(main, 1, one);
+      return described(index === 5 ? other : main, 12, one);
+    });
+    expect(chooseChain(voices, undefined)).toMatchObject({
+      target: { height: 12 },
+      holders: seven.slice(0, 5).sort(),
+      parted: [{ peer: seven[5], at: 5 }],
+    });
+  });
+
+  it('of equal tips that of the most power: nobody is left out for what a single one contradicts', () => {
+    for (const odd of [0, 1, 2, 3]) {
+      const voices = [0, 1, 2, 3].map((index) => {
+        if (index !== odd) return described(main, 12, peer(index), 1n, index === (odd + 1) % 4 ? 3 : 2);
+        const { chain, ...voice } = described(main, 12, peer(odd));
+        const checkpoints = chain.checkpoints.map((one) =>
+          one.height === 3 ? { ...one, id: strangeId('odd') } : one,
+        );
+        return { ...voice, chain: { ...chain, checkpoints } };
+      });
+      expect(chooseChain(voices, undefined)).toMatchObject({ holders: [...peers].sort(), parted: [] });
+    }
+  });
+
   it('goes by power, not by heads', () => {
     const voices = [
       described(other, 12, peer(0)),
@@ -125,6 +153,15 @@ describe('which chain is taken (SY-3, SY-5)', () => {
         const sum = (of: readonly DescribedChain[]): bigint =>
           of.reduce((total, { power }) => total + power, 0n);
         expect(sum(agreeing) * 2n).toBeGreaterThan(sum(all));
+        // Of all that more than half agree with, none is higher.
+        for (const one of all) {
+          const its = new Map(one.chain.checkpoints.map(({ height: at, id }) => [at, id]));
+          const agreed = all.filter(({ chain }) =>
+            chain.checkpoints.every(({ height: at, id }) => (its.get(at) ?? id) === id),
+          );
+          const tip = one.chain.checkpoints.at(-1)?.height ?? 0;
+          if (sum(agreed) * 2n > sum(all)) expect(tip).toBeLessThanOrEqual(choice.target.height);
+        }
       }),
     );
   });

@@ -4,12 +4,15 @@ import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
 import {
   connectedOf,
+  type KnownPeer,
   type KnownPeers,
   knownAtStart,
   selectBestSyncPeer,
   timeForAll,
   type Wish,
   withConnected,
+  withDeclined,
+  withGiven,
   withGone,
   withLatency,
 } from '../../../src/protocol/sync/peers.ts';
@@ -27,18 +30,25 @@ const { blocks, qcs } = chainOf(place, [1, 2]);
 const tipId = idOf(place, present(blocks[0], 'block'));
 const proof = present(qcs[1], 'QC');
 
+const NOW = monotonic(50_000);
+
 const claim = (at: number, changes: Partial<PeerClaim> = {}): PeerClaim => ({
   ...{ base: height(1), height: height(at), tipId, status: 'proved', proof },
   ...changes,
 });
 
-function peers(changes: Readonly<Record<number, Partial<PeerState>>> = {}): KnownPeers {
+type Giving = Partial<Pick<KnownPeer, 'blocksMs' | 'declined' | 'restsUntil' | 'withheld'>>;
+
+function peers(
+  changes: Readonly<Record<number, Partial<PeerState>>> = {},
+  giving: Readonly<Record<number, Giving>> = {},
+): KnownPeers {
   let known = knownAtStart(set, self, [], wall);
   for (const peer of peersOf) known = withConnected(known, set, peer, wall);
   const next = new Map(known);
   for (const [index, peer] of peersOf.entries()) {
     const one = present(next.get(peer), 'peer');
-    next.set(peer, { ...one, state: { ...one.state, ...changes[index] } });
+    next.set(peer, { ...one, ...giving[index], state: { ...one.state, ...changes[index] } });
   }
   return next;
 }
@@ -52,7 +62,8 @@ const choose = (
   wanted = wish(),
   drawn = 0,
   places: (peer: Address) => number | undefined = () => 0,
-) => selectBestSyncPeer(known, wanted, { wall, drawn, placesTaken: places });
+  owing: (peer: Address) => number = () => 0,
+) => selectBestSyncPeer(known, wanted, { now: NOW, wall, drawn, placesTaken: places, owing });
 const chosen = (peer: Address | undefined) => ({ status: 'chosen', peer });
 
 describe('whom state-sync asks (seed 002: selectBestSyncPeer, SY-6)', () => {
@@ -136,18 +147,78 @@ describe('whom state-sync asks (seed 002: selectBestSyncPeer, SY-6)', () => {
   });
 
   it('keeps who is slow in reserve: not asked because others are busy, but where nobody else is, or in a hurry (SY-6)', () => {
-    const slow = { claim: claim(10), latencyMs: millis(8_001) };
-    const quick = { claim: claim(10), latencyMs: millis(1_000) };
-    const known = peers({ 0: slow, 1: quick, 2: quick, 3: quick });
+    const claims = { 0: { claim: claim(10) }, 1: { claim: claim(10) }, 2: { claim: claim(10) } };
+    const quick = { blocksMs: millis(1_000) };
+    const slow = peers(claims, { 0: { blocksMs: millis(8_001) }, 1: quick, 2: quick, 3: quick });
     const busy = (peer: Address) => (peer === a ? 0 : undefined);
-    expect(choose(known, wish(), 0, busy)).toEqual({ status: 'busy' });
-    expect(choose(known, wish({ isUrgent: true }), 0, busy)).toEqual(chosen(a));
-    expect(choose(known, wish({ tried: peersOf.slice(1) }), 0, busy)).toEqual(chosen(a));
-    const fair = peers({ 0: { ...slow, latencyMs: millis(8_000) }, 1: quick, 2: quick, 3: quick });
+    expect(choose(slow, wish(), 0, busy)).toEqual({ status: 'busy' });
+    expect(choose(slow, wish({ isUrgent: true }), 0, busy)).toEqual(chosen(a));
+    expect(choose(slow, wish({ tried: peersOf.slice(1) }), 0, busy)).toEqual(chosen(a));
+    const fair = peers(claims, { 0: { blocksMs: millis(8_000) }, 1: quick, 2: quick, 3: quick });
     expect(choose(fair, wish(), 0, busy)).toEqual(chosen(a));
     // All are quick enough below a second.
-    const near = peers({ 0: { ...slow, latencyMs: millis(1_000) }, 1: { ...quick, latencyMs: millis(1) } });
+    const near = peers(claims, { 0: { blocksMs: millis(1_000) }, 1: { blocksMs: millis(1) }, 2: quick });
     expect(choose(near, wish(), 0, busy)).toEqual(chosen(a));
+  });
+
+  it('takes nobody for slow because another answers small words quickly, or holds its places and gives nothing (SY-6)', () => {
+    const far = { claim: claim(99), latencyMs: millis(1_200) };
+    const words = { claim: claim(0, { base: height(0) }), latencyMs: millis(1) };
+    const states = { 0: far, 1: far, 2: far, 3: words };
+    const gave = { blocksMs: millis(9_000) };
+    const withoutPlace = (peer: Address) => (peer === d ? undefined : 0);
+    const far3 = { 0: gave, 1: gave, 2: gave };
+    expect(choose(peers(states, far3), wish(), 0, withoutPlace)).toEqual(chosen(a));
+    expect(choose(peers(states, far3), wish(), 0, () => 0)).toEqual(chosen(a));
+    // It says that it has blocks, and was not asked for any yet: it is tried.
+    const says = { ...states, 3: { ...words, claim: claim(99, { status: 'unproved' }) } };
+    expect(choose(peers(says, far3))).toEqual(chosen(d));
+    const owes = (ms: number) => (peer: Address) => (peer === d ? ms : 0);
+    for (const vain of [{ declined: 1 }, { withheld: 1 }]) {
+      expect(choose(peers(says, { ...far3, 3: vain }))).toEqual(chosen(a));
+      expect(choose(peers(says, { ...far3, 3: vain }), wish(), 0, withoutPlace)).toEqual(chosen(a));
+    }
+    expect(choose(peers(says, far3), wish(), 0, withoutPlace, owes(1_000))).toEqual({ status: 'busy' });
+    expect(choose(peers(says, far3), wish(), 0, withoutPlace, owes(1_001))).toEqual(chosen(a));
+    // It gave once, and quickly: it is waited for, until it owes for as long as others take.
+    const once = peers(states, { ...far3, 3: { blocksMs: millis(5) } });
+    expect(choose(once, wish(), 0, withoutPlace, owes(1_000))).toEqual({ status: 'busy' });
+    expect(choose(once, wish(), 0, withoutPlace, owes(1_200))).toEqual(chosen(a));
+  });
+
+  it('asks no more of who has owed blocks for eight times as long as others take (SY-6)', () => {
+    const known = peers({ 0: { latencyMs: millis(1) } }, { 0: {}, 1: { blocksMs: millis(300) } });
+    const owes = (ms: number) => (peer: Address) => (peer === a ? ms : 0);
+    expect(choose(known, wish(), 0, () => 0, owes(2_400))).toEqual(chosen(a));
+    expect(choose(known, wish(), 0, () => 0, owes(2_401))).not.toEqual(chosen(a));
+  });
+
+  it('asks others before who had nothing to give, for a time that grows from eight times its answer to a minute (SY-6)', () => {
+    let one = present(peers().get(present(a, 'a')), 'peer');
+    const rests = [10, 10, 10, 2_900, 2_900].map((took) => {
+      one = withDeclined(one, took, NOW);
+      return present(one.restsUntil, 'rest') - NOW;
+    });
+    expect(rests).toEqual([1_000, 2_000, 4_000, 60_000, 60_000]);
+    expect(present(withDeclined(present(peers().get(one.state.peer), 'p'), 2_900, NOW).restsUntil, 'r')).toBe(
+      NOW + 23_200,
+    );
+    const near = { 0: { latencyMs: millis(1) }, 1: {} };
+    const resting = (until: number) => peers(near, { 0: { restsUntil: monotonic(until) } });
+    expect(choose(resting(NOW))).toEqual(chosen(a));
+    expect(choose(resting(NOW + 1))).not.toEqual(chosen(a));
+    expect(choose(resting(NOW + 1), wish({ tried: peersOf.slice(1) }))).toEqual(chosen(a));
+    // Nor is one waited for that was asked in vain and has no place.
+    const vain = peers(near, { 0: { restsUntil: monotonic(NOW + 1) }, 1: { withheld: 1 } });
+    const onlyTwo = wish({ tried: peersOf.slice(2) });
+    expect(choose(vain, onlyTwo, 0, (peer) => (peer === b ? undefined : 0))).toEqual(chosen(a));
+    // Its own pace says nothing of others while it rests.
+    const quick = {
+      0: { restsUntil: monotonic(NOW + 1), blocksMs: millis(1) },
+      1: { blocksMs: millis(2_000) },
+    };
+    const busy = (peer: Address) => (peer === b ? 0 : undefined);
+    expect(choose(peers({}, quick), wish(), 0, busy)).toEqual(chosen(b));
   });
 
   it('in a hurry takes the best before the least busy', () => {
@@ -159,12 +230,10 @@ describe('whom state-sync asks (seed 002: selectBestSyncPeer, SY-6)', () => {
 
   it('takes who gave blocks when it was asked last before who did not, however near that one is', () => {
     const near = { 0: { latencyMs: millis(1) }, 1: { latencyMs: millis(200) } };
-    const known = new Map(peers(near));
-    const one = present(known.get(present(a, 'a')), 'peer');
-    known.set(one.state.peer, { ...one, withheld: 1 });
     for (const isUrgent of [false, true]) {
       expect(choose(peers(near), wish({ isUrgent }))).toEqual(chosen(a));
-      expect(choose(known, wish({ isUrgent }))).not.toEqual(chosen(a));
+      for (const vain of [{ withheld: 1 }, { declined: 1 }])
+        expect(choose(peers(near, { 0: vain }), wish({ isUrgent }))).not.toEqual(chosen(a));
     }
   });
 
@@ -198,6 +267,13 @@ describe('what is known of peers', () => {
     expect(state.answeredAt).toBeUndefined();
   });
 
+  it('remembers over connections how a peer gave blocks: to come anew makes nobody quick (SY-6)', () => {
+    const giving = { blocksMs: millis(9), declined: 2, restsUntil: monotonic(7), withheld: 3 };
+    const peer = present(a, 'a');
+    const known = withConnected(withGone(peers({}, { 0: giving }), peer), set, peer, wall);
+    expect(known.get(peer)).toMatchObject({ presence: 'connected', ...giving });
+  });
+
   it('shows connected peers by address, and keeps at most 1,024', () => {
     expect(connectedOf(peers()).map(({ peer }) => peer)).toEqual([...peersOf].sort());
     const strangers = world(
@@ -216,5 +292,10 @@ describe('what is known of peers', () => {
     const state = present(peers().get(present(a, 'a')), 'peer').state;
     expect(withLatency(state, 80).latencyMs).toBe(80);
     expect(withLatency({ ...state, latencyMs: millis(80) }, 160).latencyMs).toBe(90);
+    const known = withGiven(
+      withGiven({ ...present(peers().get(state.peer), 'p'), state }, millis(80)),
+      millis(160),
+    );
+    expect([known.blocksMs, known.state.latencyMs]).toEqual([90, undefined]);
   });
 });

@@ -52,7 +52,12 @@ const stranger = addressOf(77);
 
 const candidatesOf = (
   offers: readonly (readonly [number | Address, SnapshotManifest])[],
-  facts: { readonly refused?: readonly string[]; readonly bytesMax?: number; readonly above?: number } = {},
+  facts: {
+    readonly refused?: readonly string[];
+    readonly bytesMax?: number;
+    readonly above?: number;
+    readonly disappointments?: ReadonlyMap<Address, number>;
+  } = {},
 ) =>
   snapshotCandidates(
     offers.map(([who, manifest]) => ({ peer: typeof who === 'number' ? peer(who) : who, manifest })),
@@ -60,6 +65,7 @@ const candidatesOf = (
       validators: place.epoch.set,
       bytesMax: facts.bytesMax ?? MIB,
       refused: new Set(facts.refused ?? []),
+      disappointments: facts.disappointments ?? new Map(),
       above: height(facts.above ?? 0),
     },
   );
@@ -89,6 +95,33 @@ describe('which snapshot is tried (SY-10)', () => {
     ]);
     expect(found.map(({ manifest }) => manifest.height)).toEqual([100, 9_999]);
     expect(found.map(({ vouched }) => vouched)).toEqual([true, false]);
+  });
+
+  it('is of those who disappointed least, by the best of its holders: but one that is vouched for goes first', () => {
+    const other = manifestOf(150, contentOf(2));
+    const ranked = (
+      offers: readonly (readonly [number, SnapshotManifest])[],
+      by: readonly (readonly [number, number])[],
+    ) =>
+      candidatesOf(offers, { disappointments: new Map(by.map(([who, times]) => [peer(who), times])) }).map(
+        ({ manifest }) => manifest.height,
+      );
+    const alone = [
+      [0, low],
+      [1, high],
+      [2, other],
+    ] as const;
+    expect(ranked(alone, [])).toEqual([200, 150, 100]);
+    expect(ranked(alone, [[1, 1]])).toEqual([150, 100, 200]);
+    const twice = [
+      [0, 2],
+      [1, 2],
+      [2, 1],
+    ] as const;
+    expect(ranked(alone, twice)).toEqual([150, 200, 100]);
+    // A stranger beside them vouches for nothing, and makes theirs no worse.
+    expect(ranked([...alone, [9, high]], [[9, 5]])).toEqual([200, 150, 100]);
+    expect(ranked([...alone, [3, high]], [...twice, [3, 9]]), 'vouched for').toEqual([200, 150, 100]);
   });
 
   it('counts power and no voices: a stranger, and one peer twice, vouch for nothing', () => {

@@ -58,7 +58,7 @@ const verifying = (key: number, of: readonly CertifiedBlock[]): Verifying => {
   };
 };
 const applying = (key: number, of: readonly CertifiedBlock[]): Applying => {
-  const { saving: _, giver: __, ...rest } = verifying(key, of);
+  const { saving: _, ...rest } = verifying(key, of);
   return { ...rest, status: 'applying', toldAt: at, tellings: 1 };
 };
 const orphanOn = (parent: number, inRound: number): CertifiedBlock => {
