@@ -24,15 +24,18 @@ const earliest = async (): Promise<number | undefined> => {
   const height = answer?.sync_info?.earliest_block_height;
   return height === undefined ? undefined : Number(height);
 };
+const keepsSnapshot = (index: number): boolean =>
+  network.validators.wordsOf(index).includes('snapshot of the application is kept');
 /** Every holder keeps a snapshot. */
-const snapshotsAreThere = () =>
-  eventually('snapshots are kept', 60_000, () =>
-    HOLDERS.every((index) =>
-      network.validators.wordsOf(index).includes('snapshot of the application is kept'),
-    )
-      ? true
-      : undefined,
-  );
+async function snapshotsAreThere(): Promise<void> {
+  try {
+    await eventually('snapshots are kept', 120_000, () => HOLDERS.every(keepsSnapshot) || undefined);
+  } catch (failure) {
+    const others = HOLDERS.filter((index) => !keepsSnapshot(index));
+    const words = others.map((index) => `${index}: ${network.validators.wordsOf(index).slice(-2_000)}`);
+    throw new Error(words.join('\n'), { cause: failure });
+  }
+}
 
 /** What is there at the moment of the kill. */
 const MOMENTS = ['joining', 'restoring', 'sealed'] as const;
@@ -47,7 +50,7 @@ const thereAt = (moment: (typeof MOMENTS)[number]): boolean => {
 };
 
 it('joins by a snapshot after kill -9 at three moments, begins above genesis, executes as the others do (SY-10, SY-12)', {
-  timeout: 240_000,
+  timeout: 300_000,
 }, async () => {
   network.begin(0);
   network.env = JOINS;
