@@ -13,6 +13,7 @@ import type {
   Header,
   Height,
 } from '../protocol/chain/types.ts';
+import type { CommittedBlock } from '../protocol/ports/storage.ts';
 
 /** Headers held ahead of execution; what is committed beyond is read from storage later. @unit blocks @source bench/sync-join.bench.ts: so far committing gets ahead in 50,000 blocks; 1 KB each */
 export const WINDOW_BLOCKS = 16_384;
@@ -23,12 +24,16 @@ const BATCHES_AHEAD = 128;
 /** Batch bytes held or asked for ahead; the next block's are always asked for. @unit bytes */
 const WINDOW_BYTES = 32 * 1_048_576;
 
+/** Its proof is not there when storage was asked for it. */
+type OfferedBlock = CertifiedBlock & Partial<Pick<CommittedBlock, 'commitProof'>>;
+
 interface FedBlock {
   readonly id: BlockId;
   readonly header: Header;
   readonly batches: Map<BatchDigest, Uint8Array>;
   /** Of its batches. */
   readonly bytes: number;
+  readonly isCommittedAlone: boolean;
 }
 
 export interface ReadyBlock {
@@ -38,6 +43,8 @@ export interface ReadyBlock {
   readonly transactions: readonly Uint8Array[];
   /** Of its batches. */
   readonly bytes: number;
+  /** By the certificate of its child, and not together with a block above it, as far as is known. */
+  readonly isCommittedAlone: boolean;
 }
 
 export class BlockFeed {
@@ -70,15 +77,16 @@ export class BlockFeed {
   }
 
   /** Keeps the blocks that belong into the window; the others are asked of storage when their turn comes. */
-  offer(blocks: readonly CertifiedBlock[], tip: Height): void {
+  offer(blocks: readonly OfferedBlock[], tip: Height): void {
     if (tip > this.#tip) this.#tip = tip;
-    for (const { block, qc } of blocks) {
+    for (const { block, qc, commitProof } of blocks) {
       const { height } = block.header;
       if (height > this.#tip) this.#tip = height;
       if (height < this.#next || height >= this.#next + WINDOW_BLOCKS || this.#blocks.has(height)) continue;
       const { header } = block;
       const bytes = header.batches.reduce((sum, reference) => sum + reference.bytes, 0);
-      this.#blocks.set(height, { id: qc.blockId, header, batches: new Map(), bytes });
+      const isCommittedAlone = commitProof === undefined || commitProof.parentId === qc.blockId;
+      this.#blocks.set(height, { id: qc.blockId, header, batches: new Map(), bytes, isCommittedAlone });
     }
     while (this.#blocks.has(this.#missing)) this.#missing = nextHeight(this.#missing);
   }
@@ -139,7 +147,7 @@ export class BlockFeed {
   take(): ReadyBlock | 'waiting' | 'malformed' {
     const block = this.#blocks.get(this.#next);
     if (block === undefined) return 'waiting';
-    const { id, header, batches, bytes: size } = block;
+    const { id, header, batches, bytes: size, isCommittedAlone } = block;
     const parts: (readonly Uint8Array[])[] = [];
     for (const { digest } of header.batches) {
       const bytes = batches.get(digest);
@@ -154,6 +162,6 @@ export class BlockFeed {
     // An empty block is complete before it was asked for.
     if (this.#unasked < this.#next) this.#unasked = this.#next;
     const transactions = parts.length === 1 ? (parts[0] ?? []) : parts.flat();
-    return { id, header, bytes: size, transactions };
+    return { id, header, bytes: size, transactions, isCommittedAlone };
   }
 }

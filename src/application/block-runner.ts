@@ -263,13 +263,13 @@ export class BlockRunner {
     const told = { executed, transactions, events, validatorUpdates };
     const outcome: BlockExecuted = { type: 'block.executed', ...of, ...told };
     this.#untold.add(outcome, block.bytes, this.#persist(outcome));
-    this.#takeSnapshot(executed);
+    this.#takeSnapshot(executed, block.isCommittedAlone);
   }
 
   /** SY-10: before the next block; what becomes of it is no block's concern. */
-  #takeSnapshot(executed: ExecutedState): void {
+  #takeSnapshot(executed: ExecutedState, isCommittedAlone: boolean): void {
     const { snapshots, application } = this.#life;
-    if (snapshots?.isDue(executed.height, this.#feed.tip) !== true) return;
+    if (snapshots?.isDue(executed.height, this.#feed.tip, isCommittedAlone) !== true) return;
     this.#calling = true;
     snapshots.take(application, executed, () => {
       this.#calling = false;

@@ -31,6 +31,8 @@ interface Reading {
 export class SnapshotTaking {
   readonly #options: SnapshotTakingOptions;
   #reading: Reading | undefined;
+  /** The height at which one was due is passed, and no header would have stated it. */
+  #isOwed = false;
 
   constructor(options: SnapshotTakingOptions) {
     this.#options = options;
@@ -38,12 +40,18 @@ export class SnapshotTaking {
 
   /**
    * Whether the state after `height` is to be kept: all nodes take the same heights. While a node catches up, only the last
-   * one below the tip, and none while another is being read.
+   * one below the tip, and none while another is being read. A block that was committed together with one above it is passed
+   * over for the next: headers state the newest of them alone, and where a validator is down it may be the same one of each
+   * turn of the leaders.
    */
-  isDue(height: Height, committedHeight: Height): boolean {
+  isDue(height: Height, committedHeight: Height, isCommittedAlone: boolean): boolean {
     const { intervalHeights } = this.#options;
-    if (intervalHeights === 0 || height === 0 || height % intervalHeights !== 0) return false;
-    return this.#reading === undefined && height + intervalHeights > committedHeight;
+    if (intervalHeights === 0 || height === 0) return false;
+    const isRegular = height % intervalHeights === 0;
+    if (this.#reading !== undefined || height + intervalHeights <= committedHeight) return false;
+    const isDue = isRegular || this.#isOwed;
+    this.#isOwed = isDue && !isCommittedAlone;
+    return isDue && isCommittedAlone;
   }
 
   /** Before the next block. `done` is called once, whatever becomes of it; a synchronous application calls it at once. */

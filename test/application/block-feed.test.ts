@@ -33,6 +33,19 @@ describe('blocks ahead of execution (EX-1)', () => {
     expect(feed.missingBlocks()).toEqual({ from: WINDOW_BLOCKS + 1, limit: 256 });
   });
 
+  it('tells which were committed alone, by the certificate of their child (CS-5)', () => {
+    const [first, second, third] = chainOf(3, () => false);
+    if (first === undefined || second === undefined || third === undefined)
+      throw new Error('three were made');
+    const feed = new BlockFeed(LIMITS, height(1), height(0));
+    feed.offer([{ ...first, commitProof: third.qc }, { ...second, commitProof: third.qc }, third], height(3));
+    expect([feed.take(), feed.take(), feed.take()]).toMatchObject([
+      { isCommittedAlone: false },
+      { isCommittedAlone: true },
+      { isCommittedAlone: true },
+    ]);
+  });
+
   it('asks for the batches of a bounded number of blocks ahead, by halves', () => {
     const blocks = chainOf(300, () => true);
     const feed = new BlockFeed(LIMITS, height(1), height(0));

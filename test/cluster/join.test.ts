@@ -29,7 +29,7 @@ const keepsSnapshot = (index: number): boolean =>
 /** Every holder keeps a snapshot. */
 async function snapshotsAreThere(): Promise<void> {
   try {
-    await eventually('snapshots are kept', 120_000, () => HOLDERS.every(keepsSnapshot) || undefined);
+    await eventually('snapshots are kept', 60_000, () => HOLDERS.every(keepsSnapshot) || undefined);
   } catch (failure) {
     const others = HOLDERS.filter((index) => !keepsSnapshot(index));
     const words = others.map((index) => `${index}: ${network.validators.wordsOf(index).slice(-2_000)}`);
@@ -50,7 +50,7 @@ const thereAt = (moment: (typeof MOMENTS)[number]): boolean => {
 };
 
 it('joins by a snapshot after kill -9 at three moments, begins above genesis, executes as the others do (SY-10, SY-12)', {
-  timeout: 300_000,
+  timeout: 240_000,
 }, async () => {
   network.begin(0);
   network.env = JOINS;
