@@ -91,7 +91,7 @@ class KvApplication implements Application {
   }
 
   info(): ApplicationInfo {
-    return { name: 'kv', version: '2', executed: this.#executed, runsAhead: true };
+    return { name: 'kv', version: '3', executed: this.#executed, runsAhead: true };
   }
 
   /** `appState` may hold the first pairs: an object of texts. */
@@ -137,7 +137,7 @@ class KvApplication implements Application {
       const log = `unknown path '${path}': use '/store' with the key as data`;
       return { ...base, code: CODE_UNKNOWN_PATH, log, value: NOTHING };
     }
-    const value = this.#state.pairs.get(textOf(data));
+    const value = this.#state.get(textOf(data));
     if (value === undefined) return { ...base, code: CODE_OK, log: 'does not exist', value: NOTHING };
     return { ...base, code: CODE_OK, log: 'exists', value: new Uint8Array(Buffer.from(value, 'latin1')) };
   }
@@ -237,7 +237,7 @@ class KvApplication implements Application {
   }
 
   #flushOf(changed: ReadonlyMap<string, string>): Flush {
-    return { executed: this.#executed, changed, all: this.#state.pairs, validators: this.#blobs };
+    return { executed: this.#executed, changed, all: this.#state.pairs(), validators: this.#blobs };
   }
 }
 

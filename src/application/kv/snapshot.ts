@@ -5,7 +5,7 @@
  */
 import { compareBytes, equalBytes, utf8 } from '../../base/bytes.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX } from '../../protocol/sync/messages.ts';
-import { keyHashOf } from './state-tree.ts';
+import { keyHashOf, type Pair } from './state-tree.ts';
 
 export const SNAPSHOT_FORMAT = 1;
 /** Reading one takes 5 ms of the executor's time. @unit bytes @source half of what may be sent */
@@ -20,9 +20,6 @@ const VALIDATORS_MAX = 65_536;
 const MAGIC = utf8('althing/kv/1');
 const HEADER_BYTES = MAGIC.byteLength + 4;
 const PAIR_HEADER_BYTES = 8;
-
-/** Keys and values are latin1 texts, one letter a byte. */
-export type Pair = readonly [key: string, value: string];
 
 /** What a snapshot holds, as it is read. */
 export interface SnapshotSink {

@@ -1,89 +1,181 @@
 /**
- * A hash of pairs, whatever way they were reached: they lie in buckets by the hash of their key, a tree of hashes stands
- * over the buckets, and a bucket that is full becomes 16. A block costs the pairs that it changed and the paths above them.
- * Mutable, deterministic, no I/O. Rule SY-10, docs/applications.md.
+ * Pairs, and a hash of them that is the same whatever way they were reached: a binary tree by the bits of the hash of the
+ * key, as deep as it takes to tell one key from the others. A block costs the pairs that it changed and the paths above
+ * them, which are hashed level by level, many at once. Mutable, deterministic, no I/O. Rule SY-10, docs/applications.md.
  */
 import { hash } from 'node:crypto';
+import { PAIR_BYTES } from '../../crypto/hash-pairs.ts';
+import { SlotHashes } from './slot-hashes.ts';
 
-/** A bucket with more becomes a branch. @unit entries @source chosen: its hash then costs as much as a branch's */
-export const BUCKET_ENTRIES_MAX = 24;
-/** Children of a branch: four bits of the key's hash. @source measured: costs a third of branches of 2 */
-const FAN_OUT = 16;
-/** @unit bytes @source FIPS 180-4 */
-const HASH_BYTES = 32;
-/** Entries that a bucket has room for at first; it grows by half. @unit entries */
-const ENTRIES_MIN = 4;
 /** A pair up to this length is hashed without taking memory. @unit bytes */
 const SCRATCH_BYTES = 4_096;
+/** The lengths of key and value. @unit bytes */
+const LEAF_HEADER_BYTES = 8;
+/** A leaf is filled with zeros to more than a branch has: neither can pass for the other. @unit bytes */
+const LEAF_BYTES_MIN = PAIR_BYTES + 1;
+/** Slots that there is room for at first; it doubles. @unit slots */
+const SLOTS_MIN = 1_024;
+/** Keys of one step of a walk. @unit keys */
+const WALK_KEYS = 64;
 
-/** What is hashed begins with what it is: no leaf can pass for a bucket, no bucket for a branch. */
-const LEAF = 0;
-const BUCKET = 1;
-const BRANCH = 2;
-const LEAF_HEADER_BYTES = 5;
+/** Latin1 texts, one letter a byte. */
+export type Pair = readonly [key: string, value: string];
 
-/** `hashes` is the tag, then the hash of each pair in the order of `keys`, then room. */
-interface Bucket {
-  readonly kind: 'bucket';
-  readonly keys: string[];
-  hashes: Buffer;
+interface Leaf {
+  readonly key: string;
+  value: string;
+  slot: number;
+  /** The hash in its slot is of another value. */
+  isTouched: boolean;
 }
 
-/** `hashes` is the tag and the hash of each child, zeros where there is none. */
-interface Branch {
-  readonly kind: 'branch';
-  readonly children: (Node | undefined)[];
-  readonly hashes: Buffer;
-  /** One bit a child whose hash is not in `hashes` yet. */
-  touched: number;
-}
+/** What is in a slot: nothing, a branch by its number, or a leaf by the complement of its number. */
+type Child = number;
+const EMPTY: Child = 0;
 
-type Node = Bucket | Branch;
+/** Branch n has the slots 2n and 2n + 1; there is no branch 0, and one of its slots holds the top of the tree. */
+const ROOT_SLOT = 1;
+const branchOf = (slot: number): number => slot >> 1;
 
-/** Where a walk goes on: four bits of the key's hash each. */
-export type WalkPath = readonly number[];
+/** The hash of the last key that a walk gave; '' at its beginning. */
+export type WalkPlace = string;
+export const WALK_START: WalkPlace = '';
 
-/** Keys and values are latin1 texts, one letter a byte. */
 export class StateTree {
-  #top: Node = emptyBucket();
+  readonly #leaves = new Map<string, Leaf>();
+  /** By number of leaf. */
+  readonly #numbered: Leaf[] = [];
+  /** By slot. */
+  #children = new Int32Array(SLOTS_MIN);
+  readonly #hashes = new SlotHashes(ROOT_SLOT);
+  /** By branch: the slot that it is in, how many branches are above it, and whether its hash is of other children. */
+  #slots = new Int32Array(SLOTS_MIN / 2);
+  #depths = new Uint8Array(SLOTS_MIN / 2);
+  #isTouched = new Uint8Array(SLOTS_MIN / 2);
+  #lastBranch = 0;
+  #touchedLeaves: Leaf[] = [];
+  /** By depth. */
+  readonly #touchedBranches: number[][] = [];
+
+  get(key: string): string | undefined {
+    return this.#leaves.get(key)?.value;
+  }
+
+  /** In the order in which their keys were first set. */
+  *pairs(): Generator<Pair, void> {
+    for (const { key, value } of this.#leaves.values()) yield [key, value];
+  }
 
   /** From now on the key has this value. */
   set(key: string, value: string): void {
-    const place = keyHashOf(key);
-    const leaf = leafOf(key, value);
-    let above: Branch | undefined;
-    let node = this.#top;
-    let depth = 0;
-    while (node.kind === 'branch') {
-      const nibble = nibbleOf(place, depth);
-      node.touched |= 1 << nibble;
-      above = node;
-      node = childOf(node, nibble);
-      depth += 1;
-    }
-    put(node, key, leaf);
-    if (node.keys.length <= BUCKET_ENTRIES_MAX) return;
-    const branch = split(node, depth);
-    if (above === undefined) this.#top = branch;
-    else above.children[nibbleOf(place, depth - 1)] = branch;
+    const leaf = this.#leaves.get(key) ?? this.#add(key);
+    leaf.value = value;
+    if (leaf.isTouched) return;
+    leaf.isTouched = true;
+    this.#touchedLeaves.push(leaf);
   }
 
-  /** SHA-256, 32 bytes. */
+  /** SHA-256, 32 bytes; zeros without a pair. */
   root(): Uint8Array {
-    return new Uint8Array(Buffer.from(settled(this.#top), 'latin1'));
+    for (const leaf of this.#touchedLeaves) {
+      this.#hashes.write(leaf.slot, hashOf(leaf));
+      leaf.isTouched = false;
+      this.#touchAbove(leaf.slot);
+    }
+    this.#touchedLeaves = [];
+    for (const branches of this.#touchedBranches.toReversed()) {
+      this.#hashes.hashPairs(branches, this.#slots);
+      for (const branch of branches) this.#isTouched[branch] = 0;
+      branches.length = 0;
+    }
+    return this.#hashes.read(ROOT_SLOT);
   }
 
-  /** Some keys by rising hash of the key, from the walk's start or where it stood, and where it goes on. Sets in between do not disturb it. */
-  walk(from: WalkPath): { readonly keys: readonly string[]; readonly next?: WalkPath } {
-    let node: Node | undefined = this.#top;
-    const path: number[] = [];
-    while (node?.kind === 'branch') {
-      const nibble: number = from[path.length] ?? 0;
-      path.push(nibble);
-      node = node.children[nibble];
+  /** Some keys by rising hash of the key, behind `from`, and where it goes on. Sets in between do not disturb it. */
+  walk(from: WalkPlace): { readonly keys: readonly string[]; readonly next?: WalkPlace } {
+    const keys: string[] = [];
+    this.#collect(ROOT_SLOT, 0, from, keys);
+    const last = keys.length < WALK_KEYS ? undefined : keys.at(-1);
+    return { keys, ...(last === undefined ? {} : { next: keyHashOf(last) }) };
+  }
+
+  #collect(slot: number, depth: number, from: WalkPlace, keys: string[]): void {
+    const child = this.#childAt(slot);
+    if (child === EMPTY || keys.length === WALK_KEYS) return;
+    if (child < EMPTY) {
+      const key = this.#leafOf(child)?.key ?? '';
+      if (from === WALK_START || keyHashOf(key) > from) keys.push(key);
+      return;
     }
-    const next = after(path);
-    return { keys: byHash(node?.keys ?? []), ...(next === undefined ? {} : { next }) };
+    const side = from === WALK_START ? 0 : bitOf(from, depth);
+    this.#collect(2 * child + side, depth + 1, from, keys);
+    // All of the other side is behind `from`.
+    if (side === 0) this.#collect(2 * child + 1, depth + 1, WALK_START, keys);
+  }
+
+  /** A leaf for a key that has none; a leaf that is in its way goes down until their ways part. */
+  #add(key: string): Leaf {
+    const place = keyHashOf(key);
+    let slot = ROOT_SLOT;
+    let depth = 0;
+    const goDown = (branch: number) => {
+      slot = 2 * branch + bitOf(place, depth);
+      depth += 1;
+    };
+    while (this.#childAt(slot) > EMPTY) goDown(this.#childAt(slot));
+    const other = this.#leafOf(this.#childAt(slot));
+    const otherPlace = other === undefined ? '' : keyHashOf(other.key);
+    while (other !== undefined && other.slot === slot) {
+      const branch = this.#newBranch(slot, depth);
+      this.#move(other, 2 * branch + bitOf(otherPlace, depth));
+      this.#children[slot] = branch;
+      goDown(branch);
+    }
+    const leaf = { key, value: '', slot, isTouched: false };
+    this.#children[slot] = ~(this.#numbered.push(leaf) - 1);
+    this.#leaves.set(key, leaf);
+    return leaf;
+  }
+
+  #move(leaf: Leaf, to: number): void {
+    this.#children[to] = this.#childAt(leaf.slot);
+    this.#hashes.copy(leaf.slot, to);
+    leaf.slot = to;
+  }
+
+  #newBranch(slot: number, depth: number): number {
+    this.#lastBranch += 1;
+    const branch = this.#lastBranch;
+    if (branch === this.#slots.length) this.#grow();
+    this.#hashes.reach(2 * branch);
+    this.#slots[branch] = slot;
+    this.#depths[branch] = depth;
+    return branch;
+  }
+
+  #grow(): void {
+    this.#children = doubled(this.#children, Int32Array);
+    this.#slots = doubled(this.#slots, Int32Array);
+    this.#depths = doubled(this.#depths, Uint8Array);
+    this.#isTouched = doubled(this.#isTouched, Uint8Array);
+  }
+
+  #touchAbove(slot: number): void {
+    for (let branch = branchOf(slot); branch > 0 && this.#isTouched[branch] === 0; ) {
+      this.#isTouched[branch] = 1;
+      const depth = this.#depths[branch] ?? 0;
+      while (this.#touchedBranches.length <= depth) this.#touchedBranches.push([]);
+      this.#touchedBranches[depth]?.push(branch);
+      branch = branchOf(this.#slots[branch] ?? 0);
+    }
+  }
+
+  #childAt(slot: number): Child {
+    return this.#children[slot] ?? EMPTY;
+  }
+
+  #leafOf(child: Child): Leaf | undefined {
+    return this.#numbered[~child];
   }
 }
 
@@ -94,122 +186,33 @@ export const keyHashOf = (key: string): string => {
   return sha256Latin1(bytes.subarray(0, key.length));
 };
 
+/** Bit `depth` of the hash; bit 0 is the highest of the first byte. */
+const bitOf = (place: string, depth: number): number =>
+  (place.charCodeAt(depth >> 3) >> (7 - (depth & 7))) & 1;
+
 const scratch = Buffer.alloc(SCRATCH_BYTES);
 const roomFor = (length: number): Buffer => (length <= SCRATCH_BYTES ? scratch : Buffer.allocUnsafe(length));
 
 /** A letter a byte: half the time of a buffer of its own. */
 const sha256Latin1 = (bytes: Uint8Array): string => hash('sha256', bytes, 'binary');
 
-function leafOf(key: string, value: string): string {
-  const length = LEAF_HEADER_BYTES + key.length + value.length;
+function hashOf({ key, value }: Leaf): string {
+  const end = LEAF_HEADER_BYTES + key.length + value.length;
+  const length = Math.max(end, LEAF_BYTES_MIN);
   const bytes = roomFor(length);
-  bytes[0] = LEAF;
-  bytes.writeUInt32BE(key.length, 1);
+  bytes.writeUInt32BE(key.length, 0);
+  bytes.writeUInt32BE(value.length, 4);
   bytes.write(key, LEAF_HEADER_BYTES, 'latin1');
   bytes.write(value, LEAF_HEADER_BYTES + key.length, 'latin1');
+  bytes.fill(0, end, length);
   return sha256Latin1(bytes.subarray(0, length));
 }
 
-const nibbleOf = (place: string, depth: number): number =>
-  (place.charCodeAt(depth >> 1) >> (depth % 2 === 0 ? 4 : 0)) & (FAN_OUT - 1);
-
-function emptyBucket(entries = ENTRIES_MIN): Bucket {
-  const hashes = Buffer.allocUnsafe(1 + entries * HASH_BYTES);
-  hashes[0] = BUCKET;
-  return { kind: 'bucket', keys: [], hashes };
-}
-
-function childOf(branch: Branch, nibble: number): Node {
-  const known = branch.children[nibble];
-  if (known !== undefined) return known;
-  const made = emptyBucket();
-  branch.children[nibble] = made;
-  return made;
-}
-
-function put(bucket: Bucket, key: string, leaf: string): void {
-  const position = positionOf(bucket.keys, key);
-  if (bucket.keys[position] !== key) makeRoom(bucket, position, key);
-  bucket.hashes.write(leaf, 1 + position * HASH_BYTES, 'latin1');
-}
-
-/** Where the key is, or belongs. */
-function positionOf(keys: readonly string[], key: string): number {
-  let low = 0;
-  let high = keys.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const at = keys[middle];
-    if (at !== undefined && at < key) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-function makeRoom(bucket: Bucket, position: number, key: string): void {
-  const count = bucket.keys.length;
-  const at = 1 + position * HASH_BYTES;
-  const end = 1 + count * HASH_BYTES;
-  if (end + HASH_BYTES > bucket.hashes.byteLength) {
-    const larger = Buffer.allocUnsafe(1 + Math.ceil(count * 1.5) * HASH_BYTES);
-    bucket.hashes.copy(larger, 0, 0, end);
-    bucket.hashes = larger;
-  }
-  bucket.hashes.copyWithin(at + HASH_BYTES, at, end);
-  bucket.keys.splice(position, 0, key);
-}
-
-/** A branch at `depth` over the bucket's pairs. Children that are full become branches themselves. */
-function split(bucket: Bucket, depth: number): Branch {
-  const children = new Array<Node | undefined>(FAN_OUT).fill(undefined);
-  const branch: Branch = {
-    kind: 'branch',
-    children,
-    hashes: Buffer.alloc(1 + FAN_OUT * HASH_BYTES),
-    touched: 0,
-  };
-  branch.hashes[0] = BRANCH;
-  for (const [index, key] of bucket.keys.entries()) {
-    const nibble = nibbleOf(keyHashOf(key), depth);
-    branch.touched |= 1 << nibble;
-    const child = childOf(branch, nibble);
-    const at = 1 + index * HASH_BYTES;
-    if (child.kind === 'bucket') {
-      put(child, key, bucket.hashes.toString('latin1', at, at + HASH_BYTES));
-    }
-  }
-  for (const [nibble, child] of children.entries()) {
-    if (child?.kind === 'bucket' && child.keys.length > BUCKET_ENTRIES_MAX) {
-      children[nibble] = split(child, depth + 1);
-    }
-  }
-  return branch;
-}
-
-function settled(node: Node): string {
-  if (node.kind === 'bucket') return sha256Latin1(node.hashes.subarray(0, 1 + node.keys.length * HASH_BYTES));
-  for (let nibble = 0; node.touched !== 0; nibble += 1, node.touched >>>= 1) {
-    const child = node.children[nibble];
-    if ((node.touched & 1) === 1 && child !== undefined) {
-      node.hashes.write(settled(child), 1 + nibble * HASH_BYTES, 'latin1');
-    }
-  }
-  return sha256Latin1(node.hashes);
-}
-
-function byHash(keys: readonly string[]): readonly string[] {
-  return keys
-    .map((key) => ({ key, place: keyHashOf(key) }))
-    .sort((left, right) => (left.place < right.place ? -1 : 1))
-    .map(({ key }) => key);
-}
-
-/** The place behind everything below `path`; undefined at the end. */
-function after(path: readonly number[]): WalkPath | undefined {
-  const next = [...path];
-  while (next.length > 0) {
-    const last = next.pop() ?? 0;
-    if (last + 1 < FAN_OUT) return [...next, last + 1];
-  }
-  return undefined;
+function doubled<Numbers extends Int32Array | Uint8Array>(
+  numbers: Numbers,
+  kind: new (length: number) => Numbers,
+): Numbers {
+  const larger = new kind(2 * numbers.length);
+  larger.set(numbers);
+  return larger;
 }

@@ -6,11 +6,11 @@ import { utf8 } from '../../base/bytes.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { digestFromBytes } from '../../protocol/chain/parse.ts';
 import type { Digest } from '../../protocol/chain/types.ts';
-import { byNodeKey, encodeSnapshot, type Pair } from './snapshot.ts';
-import { StateTree, type WalkPath } from './state-tree.ts';
+import { byNodeKey, encodeSnapshot } from './snapshot.ts';
+import { type Pair, StateTree, WALK_START, type WalkPlace } from './state-tree.ts';
 
-/** Version 1 was a chain of hashes over all transactions. */
-const DOMAIN = utf8('althing/kv/v2');
+/** Version 1 was a chain of hashes over all transactions, version 2 a tree of branches of 16. */
+const DOMAIN = utf8('althing/kv/v3');
 
 /** Pairs changed while one snapshot is read. Beyond, the snapshot is lost. @unit pairs @source chosen: about 100 MB */
 const CHANGES_KEPT_MAX = 1_000_000;
@@ -23,35 +23,32 @@ interface View {
 
 /** Keys and values are latin1 texts, one letter a byte. */
 export class KvState {
-  readonly #pairs: Map<string, string>;
   readonly #tree = new StateTree();
-  /** Changed since the last hash. */
-  readonly #touched = new Set<string>();
   readonly #changesKeptMax: number;
   /** The validators of the last hash, and theirs. */
   #sealed: { readonly validators: readonly Uint8Array[]; readonly hash: Uint8Array } | undefined;
   #view: View | undefined;
 
-  constructor(pairs: Map<string, string> = new Map(), changesKeptMax = CHANGES_KEPT_MAX) {
-    this.#pairs = pairs;
+  constructor(pairs: Iterable<Pair> = [], changesKeptMax = CHANGES_KEPT_MAX) {
     this.#changesKeptMax = changesKeptMax;
     for (const [key, value] of pairs) this.#tree.set(key, value);
   }
 
-  get pairs(): ReadonlyMap<string, string> {
-    return this.#pairs;
+  get(key: string): string | undefined {
+    return this.#tree.get(key);
+  }
+
+  pairs(): Iterable<Pair> {
+    return this.#tree.pairs();
   }
 
   set(key: string, value: string): void {
     if (this.#view !== undefined) this.#keep(this.#view, key);
-    this.#pairs.set(key, value);
-    this.#touched.add(key);
+    this.#tree.set(key, value);
   }
 
   /** Of pairs and validators, whatever way they came about. @param validators as kv.db has them, in any order; not to be changed afterwards */
   appHash(validators: readonly Uint8Array[]): Digest {
-    for (const key of this.#touched) this.#tree.set(key, this.#pairs.get(key) ?? '');
-    this.#touched.clear();
     if (this.#sealed?.validators !== validators) {
       this.#sealed = { validators, hash: sha256(...byNodeKey(validators)) };
     }
@@ -85,13 +82,13 @@ export class KvState {
   }
 
   *#pairsOf(view: View): Generator<Pair, void> {
-    for (let from: WalkPath | undefined = []; from !== undefined; ) {
+    for (let from: WalkPlace | undefined = WALK_START; from !== undefined; ) {
       const { keys, next }: ReturnType<StateTree['walk']> = this.#tree.walk(from);
       for (const key of keys) {
         if (view.isLost) {
           throw new Error(`more than ${this.#changesKeptMax} pairs changed while the snapshot was read`);
         }
-        const value = view.before.has(key) ? view.before.get(key) : this.#pairs.get(key);
+        const value = view.before.has(key) ? view.before.get(key) : this.#tree.get(key);
         if (value !== undefined) yield [key, value];
       }
       from = next;
@@ -101,7 +98,7 @@ export class KvState {
   #keep(view: View, key: string): void {
     if (view.isLost || view.before.has(key)) return;
     if (view.before.size < this.#changesKeptMax) {
-      view.before.set(key, this.#pairs.get(key));
+      view.before.set(key, this.#tree.get(key));
       return;
     }
     view.isLost = true;

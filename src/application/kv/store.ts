@@ -10,6 +10,7 @@ import { concatBytes } from '../../base/bytes.ts';
 import { u64 } from '../../protocol/chain/canonical.ts';
 import { type Malformed, parseDigest, parseHeight } from '../../protocol/chain/parse.ts';
 import type { ExecutedState } from '../../protocol/chain/types.ts';
+import type { Pair } from './state-tree.ts';
 
 export interface SavedState {
   readonly executed: ExecutedState;
@@ -21,7 +22,7 @@ export interface SavedState {
 export interface Flush {
   readonly executed: ExecutedState;
   readonly changed: ReadonlyMap<string, string>;
-  readonly all: ReadonlyMap<string, string>;
+  readonly all: Iterable<Pair>;
   readonly validators: readonly Uint8Array[];
 }
 
@@ -41,7 +42,7 @@ const SCHEMA = `
 `;
 
 /** Of the file. Version 1 had hashes of the history, which no state leads to: it cannot be carried over. */
-const FILE_VERSION = 2;
+const FILE_VERSION = 3;
 
 export class KvStore {
   readonly #database: DatabaseSync;
@@ -128,7 +129,7 @@ export class KvStore {
     }
   }
 
-  #writeSnapshot(all: ReadonlyMap<string, string>): void {
+  #writeSnapshot(all: Iterable<Pair>): void {
     this.#database.exec('DELETE FROM snapshot; DELETE FROM changes');
     const insert = this.#database.prepare('INSERT INTO snapshot (pairs) VALUES (?)');
     this.#changesBytes = 0;
@@ -161,7 +162,7 @@ function corrupt(what: string): never {
   throw new Error(`kv.db: ${what} cannot be read: remove the file, and the node replays its blocks`);
 }
 
-function* pieces(all: ReadonlyMap<string, string>): Generator<ReadonlyMap<string, string>> {
+function* pieces(all: Iterable<Pair>): Generator<ReadonlyMap<string, string>> {
   let piece = new Map<string, string>();
   let bytes = 0;
   for (const [key, value] of all) {

@@ -370,7 +370,7 @@ describe('the file of kv', () => {
     const old = new DatabaseSync(join(dir, 'kv.db'));
     old.exec('CREATE TABLE standing (id INTEGER PRIMARY KEY, height INTEGER, app_hash TEXT, size INTEGER)');
     old.close();
-    expect(() => opened({ dir })).toThrow(/kv\.db: a file of kv version 1, this program writes version 2/);
+    expect(() => opened({ dir })).toThrow(/kv\.db: a file of kv version 1, this program writes version 3/);
     const again = new DatabaseSync(join(dir, 'kv.db'));
     expect(again.prepare('SELECT name FROM sqlite_schema').all()).toHaveLength(1);
     again.close();

@@ -4,10 +4,9 @@ import {
   byNodeKey,
   encodeSnapshot,
   KV_CHUNK_BYTES,
-  type Pair,
   SnapshotReader,
 } from '../../../src/application/kv/snapshot.ts';
-import { keyHashOf } from '../../../src/application/kv/state-tree.ts';
+import { keyHashOf, type Pair } from '../../../src/application/kv/state-tree.ts';
 import { packedValidator } from '../../../src/application/kv/store.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX } from '../../../src/protocol/sync/messages.ts';
 
