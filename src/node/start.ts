@@ -159,13 +159,13 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     }),
   );
   void root.ended().then((reason) => ending.ask({ kind: 'failed', detail: JSON.stringify(reason) }));
-  return { system, root, store, network, gateway, clock, clocks, kept, mempool, ending };
+  return { system, root, store, network, gateway, clock, clocks, kept, mempool, syncConfig, ending };
 }
 
 type StartedCells = ReturnType<typeof startCells>;
 
 function portOf(
-  { system, store, network, gateway, clock, clocks, kept, mempool }: StartedCells,
+  { system, store, network, gateway, clock, clocks, kept, mempool, syncConfig }: StartedCells,
   { self, keys, genesis, epoch }: Member,
   config: Config,
   loopLagMs: () => number,
@@ -189,7 +189,7 @@ function portOf(
       peerAddress: () => peerAddress(config, network),
       peers: () => peersOf(network, epoch.set),
       time: { clock, adjusted: clocks.adjusted, source: config.time.source },
-      sync: syncConfigOf(config),
+      sync: syncConfig,
       loopLagMsMax: config.runtime.loopLagMsMax,
       executionFailure: kept.executionFailure,
     },

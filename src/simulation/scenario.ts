@@ -3,7 +3,6 @@
  * people's Twins scenarios. The gateway from text to `RunPlan`: what is wrong is said with path, value and remedy. Pure.
  * Rules SM-3, SM-6; the format is described in docs/simulation.md.
  */
-
 import { z } from 'zod';
 import { millis } from '../base/units.ts';
 import { quorumPowerOf } from '../protocol/chain/validator-set.ts';

@@ -3,6 +3,7 @@
  * its processes. Deterministic. Rules SM-1, SY-10.
  */
 import { declare, handler } from '../actors/runtime/index.ts';
+import { SNAPSHOTS_KEPT } from '../application/snapshot-folder.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import type { ExecutedState } from '../protocol/chain/types.ts';
 import type {
@@ -26,9 +27,6 @@ export const SHELF_EVENTS = declare<SnapshotNews | SnapshotKeeperRequest>()(
   'manifest.requested',
   'chunk.requested',
 );
-
-/** As many as a node keeps on its disk. @unit snapshots @source snapshot-folder.ts */
-const KEPT_MAX = 2;
 
 export class SnapshotShelf {
   /** By rising height. */
@@ -67,7 +65,7 @@ export class SnapshotShelf {
       return true;
     }
     this.#draft = undefined;
-    if (news.type === 'snapshot.read') this.kept = [...this.kept, keptOf(draft)].slice(-KEPT_MAX);
+    if (news.type === 'snapshot.read') this.kept = [...this.kept, keptOf(draft)].slice(-SNAPSHOTS_KEPT);
     return false;
   }
 

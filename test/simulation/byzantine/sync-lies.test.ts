@@ -5,7 +5,7 @@ import { seededRandom } from '../../../src/actors/runtime/index.ts';
 import { ORDINAL_MAX } from '../../../src/protocol/chain/ordinals.ts';
 import type { Address, Height } from '../../../src/protocol/chain/types.ts';
 import type { PeerMessage, PeerMessageKind } from '../../../src/protocol/consensus/types.ts';
-import type { SyncMessage } from '../../../src/protocol/sync/messages.ts';
+import { SYNC_KINDS } from '../../../src/protocol/sync/messages.ts';
 import { createLiar, LIES } from '../../../src/simulation/byzantine/index.ts';
 import type { Letter } from '../../../src/simulation/byzantine/lie.ts';
 import type { LieKind } from '../../../src/simulation/plan.ts';
@@ -50,24 +50,6 @@ function said(lie: LieKind, kind: PeerMessageKind, rate = 1) {
   });
 }
 
-const KINDS: readonly SyncMessage['kind'][] = [
-  'GetBlocks',
-  'GetBlock',
-  'Blocks',
-  'GetBlockHeight',
-  'BlockHeight',
-  'GetGenesisHash',
-  'GenesisHash',
-  'GetBlockHash',
-  'BlockHash',
-  'GetChain',
-  'Chain',
-  'GetSnapshot',
-  'Snapshot',
-  'GetSnapshotChunk',
-  'SnapshotChunk',
-];
-
 const same = (left: unknown, right: unknown): boolean => text(left) === text(right);
 const text = (value: unknown): string =>
   JSON.stringify(value, (_, field) =>
@@ -75,7 +57,7 @@ const text = (value: unknown): string =>
   );
 
 describe.each(['mutate', 'lie-heights', 'flood'] as const)('%s', (lie) => {
-  const concerned = KINDS.filter((kind) => LIES[lie].concerns.includes(kind));
+  const concerned = SYNC_KINDS.filter((kind) => LIES[lie].concerns.includes(kind));
 
   it.each(concerned)('says of %s something else than the truth, and the codec carries it (SM-3)', (kind) => {
     const all = said(lie, kind);
@@ -94,7 +76,7 @@ describe.each(['mutate', 'lie-heights', 'flood'] as const)('%s', (lie) => {
 
 describe('mutate', () => {
   it('concerns every message of sync', () => {
-    expect(KINDS.filter((kind) => !LIES.mutate.concerns.includes(kind))).toEqual([]);
+    expect(SYNC_KINDS.filter((kind) => !LIES.mutate.concerns.includes(kind))).toEqual([]);
   });
 
   it('says each part of a claim otherwise: base, height, tip, proof, or no proof at all (SY-3)', () => {
@@ -147,6 +129,6 @@ describe('lie-heights', () => {
 describe('flood', () => {
   it('asks every question about chains, and gives every answer unasked', () => {
     const kinds = new Set(said('flood', 'BlockHeight').flatMap(({ lies }) => lies.map(({ kind }) => kind)));
-    for (const kind of KINDS) if (kind !== 'GetBlock') expect(kinds).toContain(kind);
+    for (const kind of SYNC_KINDS) if (kind !== 'GetBlock') expect(kinds).toContain(kind);
   });
 });
