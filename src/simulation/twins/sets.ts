@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import type { PeerMessageKind } from '../../protocol/consensus/types.ts';
+import { SYNC_KINDS } from '../../protocol/sync/messages.ts';
 import { instancesOf, type ScenarioRound, type TwinsScenario, type Wall } from './scenario.ts';
 
 export type SetReading =
@@ -25,15 +26,7 @@ const KINDS = [
   'QC',
   'ViewChange',
   'NewView',
-  'GetBlocks',
-  'GetBlock',
-  'Blocks',
-  'GetBlockHeight',
-  'BlockHeight',
-  'GetGenesisHash',
-  'GenesisHash',
-  'GetBlockHash',
-  'BlockHash',
+  ...SYNC_KINDS,
 ] as const satisfies readonly PeerMessageKind[];
 
 const ours = z.strictObject({

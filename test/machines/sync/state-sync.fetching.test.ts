@@ -1,28 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { millis } from '../../../src/base/units.ts';
-import type { BlocksMessage } from '../../../src/protocol/sync/messages.ts';
 import { rateOf } from '../../../src/protocol/sync/questions.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
-import { fetchOf, newStateSyncReach, pollOf, type RigOptions, StateSyncRig } from './state-sync.rig.ts';
+import {
+  blocksOf,
+  fetchingWith,
+  fetchOf,
+  newStateSyncReach,
+  only,
+  pollOf,
+  type RigOptions,
+  StateSyncRig,
+} from './state-sync.rig.ts';
 
 const reach = newStateSyncReach();
 const rig = (options: RigOptions = {}) => new StateSyncRig(reach, options);
 const typesOf = (at: StateSyncRig) => at.replies.map(({ type }) => type);
 
-/** Peers that proved 20 blocks, and the questions for blocks that came of a fetch. */
-function fetching(changes: Parameters<typeof fetchOf>[2] = {}, options: RigOptions = {}) {
-  const at = rig(options);
-  for (const index of at.peers.keys()) at.join(index, 20);
-  at.take('GetBlocks');
-  at.send(fetchOf(1, 10, changes));
-  return { at, asked: at.take('GetBlocks') };
-}
-const blocksOf = (at: StateSyncRig, requestId: number, from = 1, count = 10): BlocksMessage => ({
-  ...{ kind: 'Blocks', requestId, blocks: at.chain.blocks.slice(from - 1, from - 1 + count) },
-  ...{ batches: [], height: height(20) },
-});
-const only = (asked: ReturnType<typeof fetching>['asked']) => present(asked[0], 'question');
+const fetching = fetchingWith(rig);
 
 describe('fetching blocks (seed 002: requestBlocksRedundant, retryPendingBlocks; SY-6, SY-8)', () => {
   it('hands on what a real node gives, as it came', () => {

@@ -16,7 +16,12 @@ import type {
 import type { StorageReply, StorageRequest } from '../../../src/protocol/ports/storage.ts';
 import type { StateSyncReply, StateSyncRequest } from '../../../src/protocol/ports/sync.ts';
 import { SYNC_DEFAULTS, type SyncConfig } from '../../../src/protocol/sync/config.ts';
-import type { BlockHeightMessage, SyncAnswer, SyncQuestion } from '../../../src/protocol/sync/messages.ts';
+import type {
+  BlockHeightMessage,
+  BlocksMessage,
+  SyncAnswer,
+  SyncQuestion,
+} from '../../../src/protocol/sync/messages.ts';
 import type { KnownPeer } from '../../../src/protocol/sync/peers.ts';
 import type { PeerState, Reputation } from '../../../src/protocol/sync/types.ts';
 import {
@@ -439,3 +444,21 @@ const isPersist = (
   message: object,
 ): message is Extract<StorageRequest, { type: 'reputations.persistRequested' }> =>
   'type' in message && message.type === 'reputations.persistRequested';
+
+/** Peers that proved 20 blocks, and the questions for blocks that came of a fetch. */
+export const fetchingWith =
+  (rig: (options: RigOptions) => StateSyncRig) =>
+  (changes: Parameters<typeof fetchOf>[2] = {}, options: RigOptions = {}) => {
+    const at = rig(options);
+    for (const index of at.peers.keys()) at.join(index, 20);
+    at.take('GetBlocks');
+    at.send(fetchOf(1, 10, changes));
+    return { at, asked: at.take('GetBlocks') };
+  };
+
+export const only = (asked: ReturnType<StateSyncRig['take']>) => present(asked[0], 'question');
+
+export const blocksOf = (at: StateSyncRig, requestId: number, from = 1, count = 10): BlocksMessage => ({
+  ...{ kind: 'Blocks', requestId, blocks: at.chain.blocks.slice(from - 1, from - 1 + count) },
+  ...{ batches: [], height: height(20) },
+});

@@ -1,25 +1,21 @@
 /** Peers that are slow, silent, or give little: who is charged, and who is asked last. Rules SY-3, SY-6, SY-8. */
 import { describe, expect, it } from 'vitest';
-import type { BlocksMessage } from '../../../src/protocol/sync/messages.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
-import { chainIn, fetchOf, newStateSyncReach, type RigOptions, StateSyncRig } from './state-sync.rig.ts';
+import {
+  blocksOf,
+  chainIn,
+  fetchingWith,
+  fetchOf,
+  newStateSyncReach,
+  only,
+  type RigOptions,
+  StateSyncRig,
+} from './state-sync.rig.ts';
 
 const reach = newStateSyncReach();
 const rig = (options: RigOptions = {}) => new StateSyncRig(reach, options);
 
-/** Peers that proved 20 blocks, and the questions for blocks that came of a fetch. */
-function fetching(changes: Parameters<typeof fetchOf>[2] = {}, options: RigOptions = {}) {
-  const at = rig(options);
-  for (const index of at.peers.keys()) at.join(index, 20);
-  at.take('GetBlocks');
-  at.send(fetchOf(1, 10, changes));
-  return { at, asked: at.take('GetBlocks') };
-}
-const blocksOf = (at: StateSyncRig, requestId: number, from = 1, count = 10): BlocksMessage => ({
-  ...{ kind: 'Blocks', requestId, blocks: at.chain.blocks.slice(from - 1, from - 1 + count) },
-  ...{ batches: [], height: height(20) },
-});
-const only = (asked: ReturnType<typeof fetching>['asked']) => present(asked[0], 'question');
+const fetching = fetchingWith(rig);
 
 describe('who keeps a hurried question waiting, or trickles (SY-6)', () => {
   it('charges once who keeps a hurried question waiting for 3 s, at the hurry, and nobody who was asked just now (SY-6)', () => {
