@@ -197,9 +197,14 @@ function drawClocks(draws: RandomStream, nodes: number, badClock: number | undef
   });
 }
 
+const lessWrong = (server: NtpServerPlan): NtpServerPlan => ({
+  ...server,
+  offsetMs: Math.max(-WRONG_SERVER_MS, Math.min(WRONG_SERVER_MS, server.offsetMs)),
+});
+
 /**
- * Whom all nodes ask. Of a minority of wrong servers one may be an hour off. NTP alone is followed only where most servers
- * are right and always there: without, a network stops by right.
+ * Whom all nodes ask. Wrong servers may be an hour off where as many others have the right time: a network that only they
+ * tell the time stops by right (TM-6). NTP alone is followed only where most servers are right and always there.
  */
 function drawTime(draws: RandomStream, durationMs: number): TimePlan {
   const count = 1 + draws.below(4);
@@ -216,9 +221,8 @@ function drawTime(draws: RandomStream, durationMs: number): TimePlan {
       ...(draws.next() < 0.3 ? { silentFrom: from, silentUntil: from + draws.below(durationMs) } : {}),
     };
   });
-  const steady = servers.filter(
-    (server) => isRight(server) && server.silentFrom === undefined && server.isUnsynchronised === undefined,
-  );
+  const right = servers.filter((server) => isRight(server) && server.isUnsynchronised === undefined);
+  const steady = right.filter(({ silentFrom }) => silentFrom === undefined);
   const source = steady.length > count / 2 && draws.next() < 0.5 ? 'ntp' : 'hybrid';
-  return { source, servers };
+  return { source, servers: right.length < wrong ? servers.map(lessWrong) : servers };
 }

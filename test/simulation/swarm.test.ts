@@ -88,6 +88,18 @@ describe('the plans of seeds', () => {
     }
   });
 
+  it('let no server that is far off be the only one that tells the time (TM-6)', () => {
+    const timed = Array.from({ length: 4_000 }, (_, seed) => planOf(seed).time?.servers ?? []).filter(
+      (servers) => servers.some(({ offsetMs }) => Math.abs(offsetMs) > 1_000_000),
+    );
+    expect(timed.length).toBeGreaterThan(50);
+    for (const servers of timed) {
+      const telling = servers.filter(({ isUnsynchronised }) => isUnsynchronised === undefined);
+      const far = telling.filter(({ offsetMs }) => Math.abs(offsetMs) > 5_000);
+      expect(far.length).toBeLessThanOrEqual(telling.length / 2);
+    }
+  });
+
   it('never have more than f validators that lie or run twice', () => {
     for (const { validators, liars, twins } of plans) {
       expect(liars.length + twins.length).toBeLessThanOrEqual(Math.floor((validators - 1) / 3));

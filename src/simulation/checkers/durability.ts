@@ -167,8 +167,12 @@ export class Durability {
 const bestOf = (tc: TimeoutCertificate): number =>
   Math.max(...tc.groups.map(({ highQcRound }) => highQcRound));
 
-/** Either the parent's QC is of the round before, or the TC is, and nobody in it reported a better QC. */
+/**
+ * Either the parent's QC is of the round before, or the TC is, and nobody in it reported a better QC. A TC of the voted round or of a
+ * later one took that one's place: the vote left with the group that wrote both.
+ */
 function entersBy(round: number, qc: QuorumCertificate, tc: TimeoutCertificate | undefined): boolean {
   if (qc.round === round - 1) return true;
+  if (tc !== undefined && tc.round >= round) return true;
   return tc !== undefined && tc.round === round - 1 && qc.round < round && qc.round >= bestOf(tc);
 }

@@ -21,7 +21,10 @@ import { Cluster } from '../../../src/simulation/cluster.ts';
 import { memoryDisk } from '../../../src/storage/memory-store.ts';
 import type { StoreWrite } from '../../../src/storage/store.ts';
 import {
+  A,
+  B,
   blockOn,
+  C,
   chain,
   D,
   domain,
@@ -29,6 +32,7 @@ import {
   executedOf,
   round,
   statement,
+  tcOf,
   timeoutOf,
   voteOf,
 } from './forged.ts';
@@ -106,6 +110,19 @@ describe('a disk when its node speaks', () => {
     write(record({ lastVotedRound: round(3), lastVote: wild }, skipping));
     durability.sent({ kind: 'Vote', vote: wild });
     expect(claims()).toEqual([ENTERED]);
+  });
+
+  it('holds a TC below the round before the one voted in; one of that round or above came after the vote', () => {
+    const skipping = blockOn(epoch.rootQC, 3);
+    const wild = voteOf(D, statement(skipping));
+    const claimsWith = (tcRound: number) => {
+      const { durability, claims, write } = judged();
+      const lastTC = tcOf(tcRound, epoch.rootQC, [[0, [A, B, C, D]]]);
+      write(record({ lastVotedRound: round(3), lastVote: wild, lastTC }, skipping));
+      durability.sent({ kind: 'Vote', vote: wild });
+      return claims();
+    };
+    expect([1, 2, 3, 4].map(claimsWith)).toEqual([[ENTERED], [], [], []]);
   });
 
   it('lacks an acknowledged batch, or a commit that somebody was told of', () => {
