@@ -33,7 +33,8 @@ interface FedBlock {
   readonly batches: Map<BatchDigest, Uint8Array>;
   /** Of its batches. */
   readonly bytes: number;
-  readonly isCommittedAlone: boolean;
+  /** By the certificate of its child, as this node heard of it. */
+  readonly isProvedByChild: boolean;
 }
 
 export interface ReadyBlock {
@@ -43,7 +44,7 @@ export interface ReadyBlock {
   readonly transactions: readonly Uint8Array[];
   /** Of its batches. */
   readonly bytes: number;
-  /** By the certificate of its child, and not together with a block above it, as far as is known. */
+  /** Its child is of the next round: the child's certificate commits this block alone, however this node heard of it (CS-5). */
   readonly isCommittedAlone: boolean;
 }
 
@@ -85,8 +86,8 @@ export class BlockFeed {
       if (height < this.#next || height >= this.#next + WINDOW_BLOCKS || this.#blocks.has(height)) continue;
       const { header } = block;
       const bytes = header.batches.reduce((sum, reference) => sum + reference.bytes, 0);
-      const isCommittedAlone = commitProof === undefined || commitProof.parentId === qc.blockId;
-      this.#blocks.set(height, { id: qc.blockId, header, batches: new Map(), bytes, isCommittedAlone });
+      const isProvedByChild = commitProof?.parentId === qc.blockId;
+      this.#blocks.set(height, { id: qc.blockId, header, batches: new Map(), bytes, isProvedByChild });
     }
     while (this.#blocks.has(this.#missing)) this.#missing = nextHeight(this.#missing);
   }
@@ -147,7 +148,7 @@ export class BlockFeed {
   take(): ReadyBlock | 'waiting' | 'malformed' {
     const block = this.#blocks.get(this.#next);
     if (block === undefined) return 'waiting';
-    const { id, header, batches, bytes: size, isCommittedAlone } = block;
+    const { id, header, batches, bytes: size, isProvedByChild } = block;
     const parts: (readonly Uint8Array[])[] = [];
     for (const { digest } of header.batches) {
       const bytes = batches.get(digest);
@@ -156,6 +157,8 @@ export class BlockFeed {
       if (view === 'malformed') return 'malformed';
       parts.push(transactionsOf(view));
     }
+    const child = this.#blocks.get(nextHeight(this.#next));
+    const isCommittedAlone = isProvedByChild || child?.header.round === header.round + 1;
     this.#blocks.delete(this.#next);
     this.#next = nextHeight(this.#next);
     this.#askedBytes -= size;

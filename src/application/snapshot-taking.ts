@@ -48,7 +48,9 @@ export class SnapshotTaking {
     const { intervalHeights } = this.#options;
     if (intervalHeights === 0 || height === 0) return false;
     const isRegular = height % intervalHeights === 0;
-    if (this.#reading !== undefined || height + intervalHeights <= committedHeight) return false;
+    const isFarBehind = height + intervalHeights <= committedHeight;
+    if (isFarBehind) this.#isOwed = false;
+    if (isFarBehind || this.#reading !== undefined) return false;
     const isDue = isRegular || this.#isOwed;
     this.#isOwed = isDue && !isCommittedAlone;
     return isDue && isCommittedAlone;

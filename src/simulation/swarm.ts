@@ -224,5 +224,5 @@ function drawTime(draws: RandomStream, durationMs: number): TimePlan {
   const right = servers.filter((server) => isRight(server) && server.isUnsynchronised === undefined);
   const steady = right.filter(({ silentFrom }) => silentFrom === undefined);
   const source = steady.length > count / 2 && draws.next() < 0.5 ? 'ntp' : 'hybrid';
-  return { source, servers: right.length < wrong ? servers.map(lessWrong) : servers };
+  return { source, servers: steady.length < wrong ? servers.map(lessWrong) : servers };
 }

@@ -33,17 +33,29 @@ describe('blocks ahead of execution (EX-1)', () => {
     expect(feed.missingBlocks()).toEqual({ from: WINDOW_BLOCKS + 1, limit: 256 });
   });
 
-  it('tells which were committed alone, by the certificate of their child (CS-5)', () => {
-    const [first, second, third] = chainOf(3, () => false);
-    if (first === undefined || second === undefined || third === undefined)
-      throw new Error('three were made');
-    const feed = new BlockFeed(LIMITS, height(1), height(0));
-    feed.offer([{ ...first, commitProof: third.qc }, { ...second, commitProof: third.qc }, third], height(3));
-    expect([feed.take(), feed.take(), feed.take()]).toMatchObject([
-      { isCommittedAlone: false },
-      { isCommittedAlone: true },
-      { isCommittedAlone: true },
+  it('tells which were committed alone by the chain, however this node heard of it (CS-5)', () => {
+    const blocks: MadeBlock[] = [];
+    for (const round of [1, 2, 4, 5]) blocks.push(child(blocks.at(-1), { round }));
+    const [newest] = blocks.slice(-1);
+    if (newest === undefined) throw new Error('four were made');
+    const alone = (offered: Parameters<BlockFeed['offer']>[0]) => {
+      const feed = new BlockFeed(LIMITS, height(1), height(0));
+      feed.offer(offered, height(4));
+      return blocks.map(() => {
+        const ready = feed.take();
+        return typeof ready === 'object' && ready.isCommittedAlone;
+      });
+    };
+    const live = blocks.map((block, index) => ({
+      ...block,
+      commitProof: blocks[index === 1 ? 3 : index + 1]?.qc ?? child(newest, { round: 6 }).qc,
+    }));
+    expect(alone(live)).toEqual([true, false, true, true]);
+    // Fetched together, or read again: of the last one nothing is known.
+    expect(alone(blocks.map((block) => ({ ...block, commitProof: newest.qc })))).toEqual([
+      ...[true, false, true, false],
     ]);
+    expect(alone(blocks)).toEqual([true, false, true, false]);
   });
 
   it('asks for the batches of a bounded number of blocks ahead, by halves', () => {

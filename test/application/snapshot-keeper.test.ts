@@ -474,6 +474,15 @@ describe('when a snapshot is taken', () => {
     expect(due).toEqual([5, 9, 13, 17]);
   });
 
+  it('owes none any more when the node is far behind', () => {
+    const taking = takingEvery(10);
+    expect(taking.isDue(height(10), height(10), false)).toBe(false);
+    const due = Array.from({ length: 35 }, (_, at) => at + 11).filter((at) =>
+      taking.isDue(height(at), height(45), true),
+    );
+    expect(due).toEqual([40]);
+  });
+
   it('is only at the last multiple while the node catches up', () => {
     const taking = takingEvery(10);
     expect(taking.isDue(height(10), height(19), true)).toBe(true);
