@@ -41,6 +41,7 @@ export function sync(parts: SyncParts) {
   const { storage, router, safety, roundManager, alarm, rpc } = ADDRESSES;
   const { stateSync, heightSync, blockSync, chainSync, networkSync } = ADDRESSES;
   const self = signer.address;
+  const fetching = { epoch, bls, config, storage, stateSync };
   return supervisor({
     // What one of them has asked of another is known to both: they begin anew together.
     strategy: 'one_for_all',
@@ -65,13 +66,7 @@ export function sync(parts: SyncParts) {
       }),
       child('block-sync', blockSyncMachine, {
         input: {
-          epoch,
-          bls,
-          config,
-          storage,
-          stateSync,
-          roundManager,
-          networkSync,
+          ...{ ...fetching, roundManager, networkSync },
           get joins() {
             return parts.joins ?? false;
           },
@@ -80,11 +75,7 @@ export function sync(parts: SyncParts) {
       }),
       child('chain-sync', chainSyncMachine, {
         input: {
-          epoch,
-          bls,
-          config,
-          storage,
-          stateSync,
+          ...fetching,
           sideStore: ADDRESSES.sideStore,
           snapshotRestorer: ADDRESSES.snapshotRestorer,
           deduplicationHeights,

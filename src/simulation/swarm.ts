@@ -203,8 +203,8 @@ const lessWrong = (server: NtpServerPlan): NtpServerPlan => ({
 });
 
 /**
- * Whom all nodes ask. Wrong servers may be an hour off where as many others have the right time: a network that only they
- * tell the time stops by right (TM-6). NTP alone is followed only where most servers are right and always there.
+ * Whom all nodes ask. Wrong servers may be an hour off where as many others are right and always there: a network that only
+ * they tell the time stops by right (TM-6). NTP alone is followed only where most servers are.
  */
 function drawTime(draws: RandomStream, durationMs: number): TimePlan {
   const count = 1 + draws.below(4);
@@ -221,8 +221,9 @@ function drawTime(draws: RandomStream, durationMs: number): TimePlan {
       ...(draws.next() < 0.3 ? { silentFrom: from, silentUntil: from + draws.below(durationMs) } : {}),
     };
   });
-  const right = servers.filter((server) => isRight(server) && server.isUnsynchronised === undefined);
-  const steady = right.filter(({ silentFrom }) => silentFrom === undefined);
+  const steady = servers.filter(
+    (server) => isRight(server) && server.silentFrom === undefined && server.isUnsynchronised === undefined,
+  );
   const source = steady.length > count / 2 && draws.next() < 0.5 ? 'ntp' : 'hybrid';
   return { source, servers: steady.length < wrong ? servers.map(lessWrong) : servers };
 }

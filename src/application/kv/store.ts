@@ -41,7 +41,7 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS validators (position INTEGER PRIMARY KEY, validator BLOB NOT NULL) STRICT;
 `;
 
-/** Of the file. Version 1 had hashes of the history, which no state leads to: it cannot be carried over. */
+/** Of the file. Each had other hashes of its own, which the chain's headers state: none can be carried over. */
 const FILE_VERSION = 3;
 
 export class KvStore {

@@ -150,8 +150,8 @@ function remainder(
 ): Batch {
   return {
     ...newBatch(key, need, tried),
+    doubts,
     ...(askedAt === undefined ? {} : { askedAt }),
-    ...(doubts === undefined ? {} : { doubts }),
     ...(isGood || waitsSince === undefined ? {} : { waitsSince }),
   };
 }
@@ -215,7 +215,7 @@ function landed(
     tried: batch.tried,
     attempts: 0,
     rounds: batch.rounds,
-    ...(batch.doubts === undefined ? {} : { doubts: batch.doubts }),
+    doubts: batch.doubts,
     askedAt: batch.askedAt ?? clock.now,
     segment,
     giver: need.by === 'id' && need.bridge !== undefined ? need.bridge.giver : answer.peer,

@@ -137,7 +137,7 @@ function apply(context: BlockSyncContext, batch: Verifying, clock: Clock): Stepp
   const { saving: _, ...rest } = batch;
   const applying: Batch = { ...rest, status: 'applying', toldAt: clock.now, tellings: 1 };
   // What is told once more is no advance.
-  const advances = context.advances + (batch.doubts === undefined ? 1 : 0);
+  const advances = context.advances + (batch.doubts === 0 ? 1 : 0);
   const next = withBatch({ ...context, advances }, applying);
   const { wanted } = context;
   const isReached =
@@ -313,7 +313,7 @@ export function doubtNewest(context: BlockSyncContext, clock: Clock): Stepped {
   const border = borderAbove(previousHeight(to));
   const parts = told.filter((part) => part.segment.to > border - BATCH_HEIGHTS);
   const from = maxHeight(heightMinus(border, BATCH_HEIGHTS - 1), nextHeight(floorOf(context)));
-  const doubts = 1 + parts.reduce((most, part) => Math.max(most, part.doubts ?? 0), 0);
+  const doubts = 1 + parts.reduce((most, part) => Math.max(most, part.doubts), 0);
   const tried = parts.reduce((all, { giver }) => triedWith(all, giver), newest.tried);
   const until = monotonic(clock.now + retryDelay(doubts, clock.draw()));
   const climb = { by: 'height', from, to } as const;

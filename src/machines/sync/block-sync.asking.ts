@@ -88,7 +88,7 @@ function ask(context: BlockSyncContext, batch: Batch, clock: Clock): Stepped {
     tried,
     attempts,
     rounds,
-    ...(doubts === undefined ? {} : { doubts }),
+    doubts,
     askedAt: batch.askedAt ?? clock.now,
     waitsSince: batch.waitsSince ?? clock.now,
     flight: {
@@ -182,8 +182,8 @@ export function askAgain(
     need,
     tried,
     rounds,
+    doubts,
     ...(askedAt === undefined ? {} : { askedAt }),
-    ...(doubts === undefined ? {} : { doubts }),
   } as const;
   const noted = counting(context, { batchesRetried: 1 });
   // By id the wait grows with each attempt; it is never a long pause, as consensus waits for it.

@@ -130,7 +130,7 @@ export type Batch = Stage & {
   /** Since then no ample answer has come for it: the time belongs to the batch, whoever is asked for the rest of it. */
   readonly waitsSince?: Monotonic;
   /** Times that it was fetched once more because nothing proved what was told. */
-  readonly doubts?: number;
+  readonly doubts: number;
 };
 
 export type Downloading = Extract<Batch, { status: 'downloading' }>;
@@ -147,6 +147,7 @@ export const newBatch = (key: number, need: Climb | Descent, tried: readonly Add
   tried,
   attempts: 0,
   rounds: 0,
+  doubts: 0,
 });
 
 /** What a batch holds or asks for. */

@@ -80,6 +80,18 @@ function expectJoined(rig: Rig, made = chain, at = AT): void {
 const blamed = (rig: Rig, code: string) =>
   [...new Set(rig.judged.filter(({ verdict }) => verdict === code).map(({ peer }) => peer))].sort();
 
+/** Its chain is found grown when it was looked at so many times. */
+function growingAfter(looks: number, newest: SnapshotModel, grown: typeof chain): PeerModel {
+  let looked = 0;
+  return {
+    ...offering(newest, honest(grown)),
+    get chain() {
+      looked += 1;
+      return looked <= looks ? chain : grown;
+    },
+  };
+}
+
 describe('a join by a snapshot (SY-10)', () => {
   it('restores the newest snapshot, downloads from the window below it, compares with the certified hash, seals', () => {
     const rig = joined();
@@ -191,14 +203,7 @@ describe('nobody has one', () => {
   it('it is of the tip that was described: the chain is asked for anew, of those who described theirs', () => {
     const grown = madeChain(place, LENGTH + 40, { base: chain });
     const newest = snapshotOf(stateAfter(LENGTH));
-    let described = 0;
-    const growing: PeerModel = {
-      ...offering(newest, honest(grown)),
-      get chain() {
-        described += 1;
-        return described <= 2 ? chain : grown;
-      },
-    };
+    const growing = growingAfter(2, newest, grown);
     const rig = rigOf({ peers: [growing, { ...offering(newest), describes: false }] });
     rig.join();
     rig.run(20_000);
@@ -211,14 +216,7 @@ describe('nobody has one', () => {
   it('no header states that height yet: the chain grows meanwhile, and the same one is tried again', () => {
     const newest = snapshotOf(stateAfter(LENGTH - 1));
     const grown = madeChain(place, LENGTH + 40, { base: chain });
-    let described = 0;
-    const growing: PeerModel = {
-      ...offering(newest, honest(grown)),
-      get chain() {
-        described += 1;
-        return described <= 3 ? chain : grown;
-      },
-    };
+    const growing = growingAfter(3, newest, grown);
     const rig = rigOf({ peers: [growing] });
     rig.join();
     rig.run(20_000);
