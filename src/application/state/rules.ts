@@ -1,0 +1,54 @@
+/**
+ * An application whose state is pairs and a validator set: its rules, and nothing else. The shell around them keeps, hashes
+ * and snapshots the state. Types only. docs/applications.md.
+ */
+import type { WallTime } from '../../base/units.ts';
+import type { Address, Height } from '../../protocol/chain/types.ts';
+import type { CheckResult, InitChainRequest, ValidatorUpdate } from '../../protocol/ports/application.ts';
+import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
+
+/** Keys and values are latin1 texts, one letter a byte. */
+export type Pair = readonly [key: string, value: string];
+
+export interface StateReader {
+  get(key: string): string | undefined;
+  /** By node key in hexadecimal; of the newest state. */
+  readonly validators: ReadonlyMap<string, ValidatorUpdate>;
+}
+
+/** Writes of a transaction whose code is not 0 are undone. */
+export interface StateWriter extends StateReader {
+  set(key: string, value: string): void;
+  /** Power 0 removes. Refused (with words) when consensus cannot run with what is left (CS-16). */
+  setValidator(update: ValidatorUpdate): string | undefined;
+}
+
+/** The block that is executed. */
+export interface BlockContext {
+  readonly height: Height;
+  readonly time: WallTime;
+  readonly proposer: Address;
+}
+
+export interface StateRules {
+  /** With `version` the domain of the state's hash: `althing/<name>/v<version>`. Lower-case letters. */
+  readonly name: string;
+  readonly version: string;
+  /** The first pairs. @throws with clear words when `appState` cannot be read */
+  begin(request: InitChainRequest): Iterable<Pair>;
+  /** For the mempool: not consensus. */
+  check(transaction: Uint8Array, state: StateReader): CheckResult;
+  execute(transaction: Uint8Array, state: StateWriter, block: BlockContext): TransactionResult;
+  /** Once a block, after its transactions, also in empty blocks. */
+  endBlock?(state: StateWriter, block: BlockContext): readonly ApplicationEvent[];
+  /** `key` and `value` are bytes for the reader. */
+  query(
+    path: string,
+    data: Uint8Array,
+    state: StateReader,
+  ): {
+    readonly code: number;
+    readonly log: string;
+    readonly value: Uint8Array;
+  };
+}
