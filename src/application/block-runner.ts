@@ -7,7 +7,13 @@ import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { parseDigest, parseHeight } from '../protocol/chain/parse.ts';
 import type { BatchDigest, Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import { DeduplicationTable } from '../protocol/execution/deduplication.ts';
-import { firstAppearances, type OrderedTransactions, outcomes } from '../protocol/execution/outcome.ts';
+import {
+  applicationParts,
+  DUPLICATE_RESULT,
+  type OrderedTransactions,
+  outcomes,
+  partOf,
+} from '../protocol/execution/outcome.ts';
 import { differs } from '../protocol/execution/plan.ts';
 import type { Application, BlockResult } from '../protocol/ports/application.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
@@ -215,8 +221,13 @@ export class BlockRunner {
   #ordered({ header, transactions }: ReadyBlock): OrderedTransactions {
     const hashes = transactions.map((transaction) => transactionHashOf(transaction));
     // EX-2: the first wins, and so does whatever appeared in the D blocks before.
-    const duplicate = hashes.map((hash) => this.#table.appears(hash, header.height));
-    return { transactions, hashes, duplicate };
+    const { deduplicationHeights } = this.#life.options;
+    const given = transactions.map((transaction, index) => {
+      const hash = hashes[index];
+      const isKnown = hash !== undefined && this.#table.appears(hash, header.height);
+      return isKnown ? DUPLICATE_RESULT : partOf(transaction, header.height, deduplicationHeights);
+    });
+    return { transactions, hashes, given };
   }
 
   #finalize(block: ReadyBlock, ordered: OrderedTransactions): void {
@@ -233,7 +244,7 @@ export class BlockRunner {
           blockId: block.id,
           time,
           proposer,
-          transactions: firstAppearances(ordered),
+          transactions: applicationParts(ordered),
           storedHeight: this.#stored,
         }),
       (result) => {

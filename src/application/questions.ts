@@ -1,6 +1,7 @@
 /** Checks and queries: asked of the application beside its blocks, answered one by one. Rules EX-2, EX-6, docs/applications.md. */
 import type { BoundaryContext } from '../actors/runtime/index.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
+import { parseOperation } from '../protocol/chain/operation.ts';
 import type { Digest } from '../protocol/chain/types.ts';
 import type { Application, CheckResult } from '../protocol/ports/application.ts';
 import {
@@ -80,7 +81,9 @@ function checked(
   const settled: CheckResult[] = [];
   const results = transactions.map((transaction, index) => {
     const known = asked.knows(hashes?.[index] ?? transactionHashOf(transaction));
-    const result = known ? DUPLICATE_CHECK : checkOne(asked.application, transaction);
+    const result = known
+      ? DUPLICATE_CHECK
+      : checkOne(asked.application, parseOperation(transaction)?.payload ?? transaction);
     if (!(result instanceof Promise)) settled.push(result);
     return result;
   });

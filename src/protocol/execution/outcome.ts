@@ -1,34 +1,57 @@
-/** From a block's transactions to what the application gets, and from its answer to every transaction's result. Pure. EX-1, EX-2. */
-import type { Digest } from '../chain/types.ts';
-import { DUPLICATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
+/** From a block's transactions to what the application gets, and from its answer to every transaction's result. Pure. EX-1, EX-2, EX-7. */
+import { parseOperation } from '../chain/operation.ts';
+import type { Digest, Height } from '../chain/types.ts';
+import { DUPLICATE_CODE, EXPIRED_CODE, EXPIRES_TOO_LATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
 import type { ExecutedTransaction, TransactionResult } from '../ports/storage.ts';
 
-/** One committed block's transactions in the order of its header and its batches; `duplicate` by position. */
+/** One committed block's transactions in the order of its header and its batches, and what the application gets of each. */
 export interface OrderedTransactions {
   readonly transactions: readonly Uint8Array[];
   readonly hashes: readonly Digest[];
-  readonly duplicate: readonly boolean[];
+  /** By position: the application's part, or the result that the node itself gives. */
+  readonly given: readonly (Uint8Array | TransactionResult)[];
 }
 
 const NOTHING = new Uint8Array(0);
 
-/** What a transaction gets that appeared before, within the deduplication window. It was not executed again. */
-export const DUPLICATE_RESULT: TransactionResult = {
-  code: DUPLICATE_CODE,
+const withheld = (code: number, log: string): TransactionResult => ({
+  code,
   data: NOTHING,
-  log: 'appeared before: executed once, not again',
+  log,
   codespace: NODE_CODESPACE,
   gasWanted: 0n,
   gasUsed: 0n,
   events: [],
-};
+});
 
-/** What `finalizeBlock` is given: no duplicates. */
-export function firstAppearances({ transactions, duplicate }: OrderedTransactions): readonly Uint8Array[] {
-  return duplicate.includes(true)
-    ? transactions.filter((_, index) => duplicate[index] === false)
-    : transactions;
+/** What a transaction gets that appeared before, within the deduplication window. It was not executed again. */
+export const DUPLICATE_RESULT = withheld(DUPLICATE_CODE, 'appeared before: executed once, not again');
+
+/** What the application gets of a transaction whose hash appears for the first time, or why it does not (EX-7). */
+export function partOf(
+  transaction: Uint8Array,
+  height: Height,
+  deduplicationHeights: number,
+): Uint8Array | TransactionResult {
+  const operation = parseOperation(transaction);
+  if (operation === undefined) return transaction;
+  const { expiresAtHeight, payload } = operation;
+  if (height > expiresAtHeight) {
+    return withheld(EXPIRED_CODE, `expired at height ${expiresAtHeight}, this is height ${height}`);
+  }
+  // Beyond the window it could appear again, and execute twice.
+  if (expiresAtHeight > height + deduplicationHeights) {
+    const latest = height + deduplicationHeights;
+    return withheld(EXPIRES_TOO_LATE_CODE, `expires at height ${expiresAtHeight}, at most ${latest} here`);
+  }
+  return payload;
 }
+
+const isBytes = (part: Uint8Array | TransactionResult): part is Uint8Array => part instanceof Uint8Array;
+
+/** What `finalizeBlock` is given. */
+export const applicationParts = ({ given }: OrderedTransactions): readonly Uint8Array[] =>
+  given.every(isBytes) ? given : given.filter(isBytes);
 
 /** A result for every transaction, or undefined when the application did not give one for each that it was given. */
 export function outcomes(
@@ -36,13 +59,15 @@ export function outcomes(
   results: readonly TransactionResult[],
 ): readonly ExecutedTransaction[] | undefined {
   const executed: ExecutedTransaction[] = [];
-  let given = 0;
+  let used = 0;
   for (let index = 0; index < ordered.transactions.length; index += 1) {
     const bytes = ordered.transactions[index];
     const hash = ordered.hashes[index];
-    const result = ordered.duplicate[index] === true ? DUPLICATE_RESULT : results[given++];
-    if (bytes === undefined || hash === undefined || result === undefined) return undefined;
+    const part = ordered.given[index];
+    if (bytes === undefined || hash === undefined || part === undefined) return undefined;
+    const result = isBytes(part) ? results[used++] : part;
+    if (result === undefined) return undefined;
     executed.push({ hash, index, bytes, result });
   }
-  return given === results.length ? executed : undefined;
+  return used === results.length ? executed : undefined;
 }

@@ -56,5 +56,9 @@ export type ExecutionReply =
 
 /** The result code of a transaction that was executed before, within the deduplication window. */
 export const DUPLICATE_CODE = 30;
+/** … of an operation that appeared above the height it had to be committed by (EX-7). */
+export const EXPIRED_CODE = 31;
+/** … of an operation that may be committed longer than duplicates are known (EX-7). */
+export const EXPIRES_TOO_LATE_CODE = 32;
 /** Codespace of the results that the node itself gives. */
 export const NODE_CODESPACE = 'althing';

@@ -3,7 +3,7 @@
  * Mutable memory. Rules SM-4, EX-2, MP-7.
  */
 import type { Digest } from '../../protocol/chain/types.ts';
-import { type BlockExecuted, NODE_CODESPACE } from '../../protocol/ports/execution.ts';
+import { type BlockExecuted, DUPLICATE_CODE, NODE_CODESPACE } from '../../protocol/ports/execution.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import type { Report } from './claim.ts';
 
@@ -54,6 +54,7 @@ export class Execution {
     for (const { hash, result } of transactions) {
       this.#admitted.delete(hash);
       if (result.codespace === NODE_CODESPACE) {
+        if (result.code !== DUPLICATE_CODE) continue;
         this.#duplicates.set(hash, `${hash} at ${height} (${by})`);
         continue;
       }

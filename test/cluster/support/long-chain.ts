@@ -188,7 +188,7 @@ class ChainWriter {
     const ordered = {
       transactions,
       hashes: transactions.map(transactionHashOf),
-      duplicate: transactions.map(() => false),
+      given: transactions,
     };
     const request = { height, blockId: id, time, proposer, transactions };
     const { appHash, results } = await this.#application.finalizeBlock(request);

@@ -3,7 +3,7 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { parseHeight } from '../../../src/protocol/chain/parse.ts';
 import type { ExecutedState, Height } from '../../../src/protocol/chain/types.ts';
-import { DUPLICATE_RESULT, firstAppearances, outcomes } from '../../../src/protocol/execution/outcome.ts';
+import { applicationParts, DUPLICATE_RESULT, outcomes } from '../../../src/protocol/execution/outcome.ts';
 import { startPlan } from '../../../src/protocol/execution/plan.ts';
 
 const height = (value: number): Height => {
@@ -46,12 +46,12 @@ describe('results of a block (EX-2)', () => {
   const ordered = {
     transactions,
     hashes: ['a', 'b', 'a', 'c'].map(hash),
-    duplicate: [false, false, true, false],
+    given: ['a', 'b', DUPLICATE_RESULT, 'c'].map((part) => (typeof part === 'string' ? utf8(part) : part)),
   };
   const result = (log: string) => ({ ...DUPLICATE_RESULT, code: 0, log });
 
   it('gives the application first appearances only, and every transaction a result in its place', () => {
-    expect(firstAppearances(ordered)).toEqual(['a', 'b', 'c'].map(utf8));
+    expect(applicationParts(ordered)).toEqual(['a', 'b', 'c'].map(utf8));
     const executed = outcomes(ordered, ['1', '2', '3'].map(result));
     expect(executed?.map(({ index, result: { code, log } }) => [index, code, log])).toEqual([
       [0, 0, '1'],
