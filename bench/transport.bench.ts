@@ -4,6 +4,7 @@
  */
 import { realClock } from '../src/actors/runtime/index.ts';
 import { wallTime } from '../src/base/units.ts';
+import { sha256Hex } from '../src/crypto/hash.ts';
 import type {
   Address,
   BatchDigest,
@@ -66,6 +67,43 @@ const block = (references: number): Block => ({
 const MESSAGES: readonly (readonly [string, PeerMessage, number])[] = [
   ['Vote', { kind: 'Vote', vote }, 10_000],
   ['Proposal of 10 batches', { kind: 'Proposal', block: block(10), vote }, 2_000],
+  [
+    'StateSync of 256 states',
+    {
+      kind: 'StateSync',
+      stateHash: digest,
+      sequenceNumber: statement.height,
+      partialState: Array.from({ length: 256 }, (_, index) => ({
+        height: (69_999 - index) as Height,
+        appHash: sha256Hex(Uint8Array.of(index)) as Digest,
+      })),
+    },
+    200,
+  ],
+  [
+    'SubmitOperations, 1,000 of 250 bytes',
+    {
+      kind: 'SubmitOperations',
+      tag: 1,
+      expiresAtHeight: statement.height,
+      operations: Array.from({ length: 1_000 }, () => new Uint8Array(250)),
+    },
+    100,
+  ],
+  [
+    'OperationsAnswered, 1,000 refused at length',
+    {
+      kind: 'OperationsAnswered',
+      tag: 1,
+      admissions: Array.from({ length: 1_000 }, () => ({
+        accepted: false,
+        code: 'x'.repeat(64),
+        log: 'ð'.repeat(128),
+        applicationCode: 70_000,
+      })),
+    },
+    50,
+  ],
   ['Batch of 512 KiB', { kind: 'Batch', bytes: new Uint8Array(512 * 1024) }, 500],
 ];
 

@@ -17,6 +17,7 @@ export const ADDRESSES = {
   viewChange: 'node/consensus/view-change',
   roundManager: 'node/consensus/round-manager',
   mempool: 'node/consensus/mempool',
+  bridge: 'node/consensus-bridge',
   sideStore: 'node/sync/side-store',
   snapshotRestorer: 'node/sync/snapshot-restorer',
   chainServer: 'node/sync/chain-server',
@@ -66,6 +67,9 @@ const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {
   SnapshotChunk: ADDRESSES.stateSync,
   TimeRequest: ADDRESSES.timeCoordinator,
   TimeReply: ADDRESSES.timeCoordinator,
+  StateSync: ADDRESSES.bridge,
+  SubmitOperations: ADDRESSES.bridge,
+  OperationsAnswered: ADDRESSES.bridge,
 };
 
 /** The cell that is responsible for a kind of message. */

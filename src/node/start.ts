@@ -15,6 +15,7 @@ import type { NodePort } from '../rpc/node-port.ts';
 import { forgetReplaced } from '../storage/chain-swap.ts';
 import { openStore } from '../storage/open.ts';
 import type { Store } from '../storage/store.ts';
+import { LZ4 } from '../transport/lz4/select.ts';
 import { ALARM_EVENTS, alarmLogic } from './alarm.ts';
 import { mempoolConfigOf, timeoutConfigOf } from './config/consensus-config.ts';
 import type { Config } from './config/schema.ts';
@@ -45,9 +46,12 @@ export interface RunningNode {
 
 /** Starts the node of `home`; resolves when it listens. Throws StartRefused, or the system's own error. */
 export async function startNode(home: string, config: Config): Promise<RunningNode> {
-  const { engine: bls } = await loadBlsEngine();
+  const { engine: bls, fallbackReason } = await loadBlsEngine();
   const member = readMember(home, config, bls);
   const log = openLog({ ...config.log, moniker: config.node.moniker });
+  for (const reason of [fallbackReason, LZ4.fallbackReason]) {
+    if (reason !== undefined) log.of('node').warn(reason);
+  }
   const node = startCells(member, config, bls, log);
   const { root, network, ending } = node;
   const lag = measureLoopLag();

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { millis } from '../base/units.ts';
+import { BRIDGE_KINDS } from '../protocol/bridge/messages.ts';
 import { quorumPowerOf } from '../protocol/chain/validator-set.ts';
 import { SYNC_KINDS } from '../protocol/sync/messages.ts';
 import { CALM } from '../transport/hub.ts';
@@ -125,6 +126,7 @@ const scenario = z.strictObject({
                   ...SYNC_KINDS,
                   'TimeRequest',
                   'TimeReply',
+                  ...BRIDGE_KINDS,
                 ])
                 .exactOptional(),
             }),

@@ -2,6 +2,7 @@
  * What validators say to each other about rounds, and what a validator must remember before it speaks.
  * Types only. Rules CS-3 to CS-9, TP-9, docs/protocol/consensus.md.
  */
+import type { BridgeMessage } from '../bridge/messages.ts';
 import type {
   Address,
   BatchDigest,
@@ -88,7 +89,7 @@ export interface GetBatchMessage {
   readonly digests: readonly BatchDigest[];
 }
 
-/** Every message between validators that belongs to consensus, the mempool, catching up, or time. */
+/** Every message between nodes that belongs to consensus, the mempool, catching up, time, or the bridge. */
 export type PeerMessage =
   | ProposalMessage
   | VoteMessage
@@ -100,7 +101,8 @@ export type PeerMessage =
   | GetBatchMessage
   | SyncMessage
   | TimeRequestMessage
-  | TimeReplyMessage;
+  | TimeReplyMessage
+  | BridgeMessage;
 
 export type PeerMessageKind = PeerMessage['kind'];
 

@@ -52,6 +52,7 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['FRAME_TOO_SHORT', consensus(50)],
   ['FRAME_TOO_LARGE', consensus(50)],
   ['FRAME_NOT_BINARY', consensus(50)],
+  ['PACKET_EMPTY', consensus(50)],
   ['ENVELOPE_MALFORMED', consensus(50)],
   ['KIND_UNKNOWN', consensus(20)],
   ['KIND_OUT_OF_PHASE', consensus(50)],
@@ -59,6 +60,14 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['STRUCTURE', consensus(50)],
   ['SCHEMA', consensus(50)],
   ['NOT_CANONICAL', consensus(50)],
+  // Compressed state is sync's business: a validator that lies in it keeps its vote.
+  ['STATE_EMPTY', sync(50)],
+  ['STATE_TOO_LARGE', sync(50)],
+  ['STATE_COMPRESSED_NEEDLESSLY', sync(50)],
+  ['STATE_SEQUENCE_MISMATCH', sync(50)],
+  ['STATE_BLOCK_MALFORMED', sync(50)],
+  ['STATE_SIZE_MISMATCH', sync(50)],
+  ['STATE_CHECKSUM_MISMATCH', sync(50)],
   ['RATE_EXCEEDED', consensus(0.1)],
   ['SYNC_LANE_BANNED', sync(0)],
   // Lies that only their signer can have told.
@@ -92,6 +101,7 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['ROUND_FULL', consensus(0)],
   ['STORAGE_FAILED', consensus(0)],
   ['SIGNER_UNAVAILABLE', consensus(0)],
+  ['STATE_NOT_DECOMPRESSED', sync(0)],
 ]);
 
 /** A code that no row names: a refusal by a cell, of middling weight. */

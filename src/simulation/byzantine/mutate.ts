@@ -4,6 +4,7 @@
  */
 import { utf8 } from '../../base/bytes.ts';
 import type { RandomStream } from '../../base/random.ts';
+import { BRIDGE_KINDS, type BridgeMessage } from '../../protocol/bridge/messages.ts';
 import { digestOf } from '../../protocol/chain/canonical.ts';
 import type { BlockId, QuorumCertificate, TimeoutCertificate, Vote } from '../../protocol/chain/types.ts';
 import type { PeerMessage, ProposalMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
@@ -33,6 +34,7 @@ export const mutate: LieModule = {
     ...SYNC_KINDS,
     'TimeRequest',
     'TimeReply',
+    ...BRIDGE_KINDS,
   ],
   lie: (sent, tools) => [instead(sent, mutated(sent.message, tools))],
 };
@@ -68,10 +70,39 @@ function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
       return draws.below(2) === 0
         ? { ...message, requestId: message.requestId + 1 }
         : { ...message, receivedMicros: message.repliedMicros, repliedMicros: message.receivedMicros };
+    case 'StateSync':
+    case 'SubmitOperations':
+    case 'OperationsAnswered':
+      return mutatedBridge(message, draws);
     default:
       return draws.below(4) === 0
         ? { ...message, requestId: message.requestId + 1 }
         : mutatedSync(message, tools);
+  }
+}
+
+function mutatedBridge(message: BridgeMessage, draws: RandomStream): BridgeMessage {
+  const isFirst = draws.below(2) === 0;
+  switch (message.kind) {
+    case 'StateSync': {
+      const { sequenceNumber, stateHash } = message;
+      return isFirst
+        ? { ...message, sequenceNumber: heightBy(sequenceNumber, 1) }
+        : { ...message, stateHash: digestOf(utf8(`mutation of ${stateHash}`)) };
+    }
+    case 'SubmitOperations':
+      return isFirst
+        ? { ...message, tag: message.tag + 1 }
+        : { ...message, operations: message.operations.map((bytes) => withOneBitFlipped(bytes, draws)) };
+    case 'OperationsAnswered':
+      return isFirst
+        ? { ...message, tag: message.tag + 1 }
+        : {
+            ...message,
+            admissions: message.admissions.map(({ accepted }) =>
+              accepted ? { accepted: false, code: 'MUTATED', log: '' } : { accepted: true },
+            ),
+          };
   }
 }
 

@@ -3,7 +3,6 @@
  * in msgpack; a message has exactly one encoding. Never throws on foreign bytes. Rules TP-8 to TP-11,
  * docs/protocol/transport.md.
  */
-import { Packr } from 'msgpackr';
 import type { z } from 'zod';
 import { concatBytes, equalBytes, utf8 } from '../../base/bytes.ts';
 import type { Encoding } from '../../protocol/transport/frame.ts';
@@ -12,8 +11,10 @@ import type { WireMessage } from '../../protocol/transport/messages.ts';
 import type { FrameRefusal } from '../../protocol/transport/refusal.ts';
 import { PROTOCOL_VERSION } from '../../protocol/transport/version.ts';
 import { type ChainRefusal, readChain, writeChain } from './chain.ts';
-import { StructureScanner } from './prescan.ts';
-import { BODIES } from './schemas.ts';
+import { packr } from './packr.ts';
+import { readPartialState, writePartialState } from './partial-state.ts';
+import { type StructureRefusal, StructureScanner } from './prescan.ts';
+import { BODIES, type Body } from './schemas.ts';
 
 /** What the first three bytes and the length of a frame say (stage one). */
 export type Envelope =
@@ -34,8 +35,9 @@ const ENVELOPE_BYTES = 3;
 /** A frame below this is copied once, so that a signature kept from it does not keep a whole socket chunk. @unit bytes */
 const COPY_BYTES_MAX = 32 * 1024;
 
-// Whole numbers beyond 32 bits become doubles; `prescan.ts` admits exactly what this encoder writes.
-const packr = new Packr({ useRecords: false, moreTypes: false, variableMapSize: true });
+/** A value that is none: a packet without payload. */
+const NIL = 0xc0;
+
 const scanner = new StructureScanner();
 
 const refused = (refusal: FrameRefusal): { readonly outcome: 'refused'; readonly refusal: FrameRefusal } => ({
@@ -46,11 +48,22 @@ const refused = (refusal: FrameRefusal): { readonly outcome: 'refused'; readonly
 /** The message in its one encoding. Refused when we ourselves would refuse it: too large, or not of its shape. */
 export function encode(message: WireMessage): Encoding {
   const { kind, ...body } = message;
-  if (message.kind !== 'Blocks') return encodeBody(kind, body);
-  const writing = writeChain(message.blocks);
-  return writing.outcome === 'refused'
-    ? refused(misplaced(writing))
-    : encodeBody(kind, { ...body, blocks: writing.bytes });
+  switch (message.kind) {
+    case 'Blocks': {
+      const writing = writeChain(message.blocks);
+      return writing.outcome === 'refused'
+        ? refused(misplaced(writing))
+        : encodeBody(kind, { ...body, blocks: writing.bytes });
+    }
+    case 'StateSync': {
+      const writing = writePartialState(message);
+      return writing.outcome === 'refused'
+        ? writing
+        : encodeBody(kind, { ...body, partialState: writing.state });
+    }
+    default:
+      return encodeBody(kind, body);
+  }
 }
 
 function encodeBody(kind: WireKind, body: object): Encoding {
@@ -65,14 +78,13 @@ function encodeBody(kind: WireKind, body: object): Encoding {
     return refused({ code: 'FRAME_TOO_LARGE', kind, bytes: bytes.byteLength, bytesMax: rule.bytesMax });
   }
   const structure = scanner.scan(bytes, ENVELOPE_BYTES, rule);
-  if (structure !== undefined) return refused({ code: 'STRUCTURE', kind, ...structure });
+  if (structure !== undefined) return refused(unreadable(kind, structure));
   return { outcome: 'encoded', frame: { kind, bytes } };
 }
 
 /** Stage one: kind and size, from the first three bytes. Costs nothing; a rate limit belongs behind it. */
 export function readEnvelope(bytes: Uint8Array): Envelope {
-  if (bytes.byteLength <= ENVELOPE_BYTES)
-    return refused({ code: 'FRAME_TOO_SHORT', bytes: bytes.byteLength });
+  if (bytes.byteLength < ENVELOPE_BYTES) return refused({ code: 'FRAME_TOO_SHORT', bytes: bytes.byteLength });
   const [head = 0, version = 0, number = 0] = bytes;
   if (head !== ENVELOPE) return refused({ code: 'ENVELOPE_MALFORMED', byte: 0 });
   if (version > 127) return refused({ code: 'ENVELOPE_MALFORMED', byte: 1 });
@@ -101,16 +113,36 @@ export function decode(bytes: Uint8Array): Decoding {
 
 /** Stage two: structure, decoding, shape, and the proof that this is the message's one encoding. */
 export function decodeBody(kind: WireKind, bytes: Uint8Array): Decoding {
+  if (
+    bytes.byteLength === ENVELOPE_BYTES ||
+    (bytes.byteLength === ENVELOPE_BYTES + 1 && bytes[ENVELOPE_BYTES] === NIL)
+  )
+    return refused({ code: 'PACKET_EMPTY', kind, problem: 'Packet has no payload' });
   const structure = scanner.scan(bytes, ENVELOPE_BYTES, KINDS[kind]);
-  if (structure !== undefined) return refused({ code: 'STRUCTURE', kind, ...structure });
+  if (structure !== undefined) return refused(unreadable(kind, structure));
   const raw = unpack(bytes);
   if (raw === MALFORMED) return refused({ code: 'NOT_CANONICAL', kind });
   if (kind === 'Blocks') return blocksOf(raw, bytes.byteLength);
   const parsed = parseBody(kind, raw);
   if (parsed.outcome === 'refused') return parsed;
   if (!isItsEncoding(kind, parsed.body, bytes)) return refused({ code: 'NOT_CANONICAL', kind });
-  return { outcome: 'decoded', message: messageOf(kind, parsed.body) };
+  return kind === 'StateSync'
+    ? stateSyncOf(parsed.body as Body<'StateSync'>)
+    : { outcome: 'decoded', message: messageOf(kind, parsed.body) };
 }
+
+function stateSyncOf(body: Body<'StateSync'>): Decoding {
+  const reading = readPartialState(body.partialState, body.sequenceNumber);
+  if (reading.outcome === 'refused') return reading;
+  return { outcome: 'decoded', message: { kind: 'StateSync', ...body, partialState: reading.partialState } };
+}
+
+const unreadable = (kind: WireKind, structure: StructureRefusal): FrameRefusal => ({
+  code: 'STRUCTURE',
+  kind,
+  ...structure,
+  problem: `Failed to deserialize: ${structure.fault} at byte ${structure.offset}`,
+});
 
 /** As for any kind; but the byte string of the blocks has one encoding anyway, and so have keys in their one order. */
 function blocksOf(raw: unknown, frameBytes: number): Decoding {

@@ -4,6 +4,13 @@
  */
 import { z } from 'zod';
 import type { WallTime } from '../../base/units.ts';
+import {
+  ADMISSION_CODE_BYTES_MAX,
+  ADMISSION_LOG_BYTES_MAX,
+  OPERATIONS_MAX,
+  type OperationAdmission,
+  STATES_MAX,
+} from '../../protocol/bridge/messages.ts';
 import { ORDINAL_MAX } from '../../protocol/chain/ordinals.ts';
 import type {
   Address,
@@ -13,6 +20,7 @@ import type {
   BlockId,
   Digest,
   Epoch,
+  ExecutedState,
   Header,
   Height,
   QuorumCertificate,
@@ -40,13 +48,16 @@ import {
   VALIDATORS_MAX,
 } from '../../protocol/transport/limits.ts';
 import type { AddressRecord, WireMessage } from '../../protocol/transport/messages.ts';
+import type { CompressedState, StateOnWire } from './compressed-state.ts';
 
 /** A message without its name, which is in the envelope. */
 type Unnamed<Kind extends WireKind> = Omit<Extract<WireMessage, { kind: Kind }>, 'kind'>;
-/** The body of a kind as msgpack sees it; blocks are one byte string (`chain.ts`). */
+/** The body of a kind as msgpack sees it; blocks are one byte string (`chain.ts`), and so is a partial state (`partial-state.ts`). */
 export type Body<Kind extends WireKind> = Kind extends 'Blocks'
   ? Omit<Unnamed<'Blocks'>, 'blocks'> & { readonly blocks: Uint8Array }
-  : Unnamed<Kind>;
+  : Kind extends 'StateSync'
+    ? Omit<Unnamed<'StateSync'>, 'partialState'> & { readonly partialState: StateOnWire }
+    : Unnamed<Kind>;
 
 /** Tells a brand's schema by its name: the checks are the schema's, the brand is this gateway's. */
 const branded = <Branded>(schema: z.ZodType): z.ZodType<Branded> => schema as z.ZodType<Branded>;
@@ -169,7 +180,40 @@ const addressRecord: z.ZodType<AddressRecord> = z.strictObject({
   sequence: whole,
   signature: bytesOf(64),
 });
-const nonce = z.int().min(0).max(0xffffffff);
+/** Their order is checked in `partial-state.ts`. */
+export const EXECUTED_STATES: z.ZodType<readonly ExecutedState[]> = listOf(
+  z.strictObject({ height, appHash: digest }),
+  0,
+  STATES_MAX,
+);
+const word = z.int().min(0).max(0xffffffff);
+/** Lengths are checked when it is read (`compressed-state.ts`): each has a refusal of its own. */
+const compressedState: z.ZodType<CompressedState> = z.strictObject({
+  sequence: whole,
+  data: z.instanceof(Uint8Array),
+  checksum: word,
+  originalSize: whole,
+});
+const operation = z.instanceof(Uint8Array).refine(({ byteLength }) => byteLength > 0, 'expected bytes');
+const admission: z.ZodType<OperationAdmission> = z.discriminatedUnion('accepted', [
+  z.strictObject({ accepted: z.literal(true) }),
+  z.strictObject({
+    accepted: z.literal(false),
+    code: z
+      .string()
+      .min(1)
+      .max(ADMISSION_CODE_BYTES_MAX)
+      .regex(/^[\x21-\x7e]*$/),
+    log: z
+      .string()
+      .refine(
+        (text) => Buffer.byteLength(text) <= ADMISSION_LOG_BYTES_MAX,
+        `expected at most ${ADMISSION_LOG_BYTES_MAX} bytes`,
+      ),
+    applicationCode: word.exactOptional(),
+  }),
+]);
+const nonce = word;
 const requestId = whole;
 
 /** Bodies by kind. A kind without a schema does not compile. */
@@ -262,4 +306,15 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
     repliedMicros: micros,
     isSynchronised: z.boolean(),
   }),
+  StateSync: z.strictObject({
+    stateHash: digest,
+    sequenceNumber: height,
+    partialState: z.union([z.instanceof(Uint8Array), compressedState]),
+  }),
+  SubmitOperations: z.strictObject({
+    tag: whole,
+    expiresAtHeight: height,
+    operations: listOf(operation, 1, OPERATIONS_MAX),
+  }),
+  OperationsAnswered: z.strictObject({ tag: whole, admissions: listOf(admission, 1, OPERATIONS_MAX) }),
 };

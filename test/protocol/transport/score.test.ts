@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { monotonic } from '../../../src/base/units.ts';
 import { SEGMENT_FAULTS, SYNC_FAULTS } from '../../../src/protocol/sync/faults.ts';
+import type { StateRefusal } from '../../../src/protocol/transport/refusal.ts';
 import {
   BAN_AT,
   BAN_FORGOTTEN_AFTER_MS,
@@ -38,6 +39,23 @@ describe('what sync blames for (SY-6)', () => {
     for (const code of SEGMENT_FAULTS) expect(penaltyFor(code)).toEqual({ lane: 'sync', weight: 50 });
     const { lane } = penaltyFor('SNAPSHOT_FALSE');
     expect([lane, penaltyFor('CLAIM_FALSE').lane]).toEqual(['sync', 'sync']);
+  });
+});
+
+describe('state that does not hold (BR-5)', () => {
+  it('costs the sync lane alone, and an engine that fails costs nobody', () => {
+    for (const code of [
+      'STATE_EMPTY',
+      'STATE_TOO_LARGE',
+      'STATE_COMPRESSED_NEEDLESSLY',
+      'STATE_SEQUENCE_MISMATCH',
+      'STATE_BLOCK_MALFORMED',
+      'STATE_SIZE_MISMATCH',
+      'STATE_CHECKSUM_MISMATCH',
+    ] as const satisfies readonly StateRefusal['code'][]) {
+      expect(penaltyFor(code)).toEqual({ lane: 'sync', weight: 50 });
+    }
+    expect(penaltyFor('STATE_NOT_DECOMPRESSED').weight).toBe(0);
   });
 });
 

@@ -5,6 +5,7 @@ import type { EpochContext } from '../../../src/protocol/consensus/epoch.ts';
 import type { Signer } from '../../../src/protocol/consensus/safety.ts';
 import { isPeerMessage } from '../../../src/protocol/transport/kinds.ts';
 import type { Letter } from '../../../src/simulation/byzantine/lie.ts';
+import { heightBy } from '../../../src/simulation/byzantine/pen.ts';
 import type { RunPlan } from '../../../src/simulation/plan.ts';
 import { runPlan } from '../../../src/simulation/run.ts';
 import { START_WALL_MS } from '../../../src/simulation/validator.ts';
@@ -57,6 +58,45 @@ export function timeReplies({ epoch, signer }: Correspondence): readonly TimeLet
       };
     }),
   );
+}
+
+/** What bridges say, to one of the others. */
+export function bridgeLetters({ epoch, signer }: Correspondence): readonly Letter[] {
+  const to = epoch.set.validators.find(({ address }) => address !== signer.address)?.address;
+  if (to === undefined) throw new Error('a set of one');
+  const { height } = epoch.rootQC;
+  const appHash = epoch.domain.genesisHash;
+  return [1, 2, 3, 4].flatMap((tag): readonly Letter[] => [
+    {
+      from: signer.address,
+      to,
+      message: {
+        kind: 'StateSync',
+        stateHash: appHash,
+        sequenceNumber: heightBy(height, tag),
+        partialState: [{ height, appHash }],
+      },
+    },
+    {
+      from: signer.address,
+      to,
+      message: {
+        kind: 'SubmitOperations',
+        tag,
+        expiresAtHeight: heightBy(height, 100),
+        operations: [Uint8Array.of(tag), Uint8Array.of(tag, tag)],
+      },
+    },
+    {
+      from: signer.address,
+      to,
+      message: {
+        kind: 'OperationsAnswered',
+        tag,
+        admissions: [{ accepted: true }, { accepted: false, code: 'TOO_LARGE', log: '' }],
+      },
+    },
+  ]);
 }
 
 let known: Correspondence | undefined;

@@ -1,6 +1,7 @@
 /** Each lie does what it is called, and signs with the liar's own key alone. Rule SM-3. */
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/actors/runtime/index.ts';
+import { BRIDGE_KINDS } from '../../../src/protocol/bridge/messages.ts';
 import { signersOf } from '../../../src/protocol/chain/signers.ts';
 import {
   verifyQC,
@@ -22,13 +23,15 @@ import { createLiar, LIE_KINDS, LIES } from '../../../src/simulation/byzantine/i
 import type { Letter } from '../../../src/simulation/byzantine/lie.ts';
 import type { LieKind } from '../../../src/simulation/plan.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
-import { correspondence, LIAR, timeReplies } from './letters.ts';
+import { bridgeLetters, correspondence, LIAR, timeReplies } from './letters.ts';
 
 const LIMITS = { batchesMax: 64, bytesMax: 1_048_576 };
 const { epoch, bls, signer, letters: real } = correspondence();
 const letters: typeof real = [
   ...real,
-  ...timeReplies(correspondence()).map((letter) => ({ direction: 'sent', letter }) as const),
+  ...[...timeReplies(correspondence()), ...bridgeLetters(correspondence())].map(
+    (letter) => ({ direction: 'sent', letter }) as const,
+  ),
 ];
 
 interface Told<Kind extends PeerMessageKind> {
@@ -89,6 +92,15 @@ describe('every lie', () => {
     const lied = all.filter(({ truth, said }) => said.length !== 1 || said[0]?.message !== truth.message);
     expect(lied.length).toBeGreaterThan(5);
     for (const { said } of lied.slice(0, 60)) {
+      for (const { message } of said) expect(encode(message)).toMatchObject({ outcome: 'encoded' });
+    }
+  });
+
+  it.each(BRIDGE_KINDS)('mutate: changes what bridges say (%s), and the codec carries it', (kind) => {
+    const all = told('mutate', kind);
+    expect(all.length).toBe(4);
+    for (const { truth, said } of all) {
+      expect(said.map(({ message }) => message)).not.toEqual([truth.message]);
       for (const { message } of said) expect(encode(message)).toMatchObject({ outcome: 'encoded' });
     }
   });

@@ -139,6 +139,9 @@ const KINDS: Readonly<Record<PeerMessage['kind'], true>> = {
   SnapshotChunk: true,
   TimeRequest: true,
   TimeReply: true,
+  StateSync: true,
+  SubmitOperations: true,
+  OperationsAnswered: true,
 };
 
 const isOfConsensus = (message: Transit['message']): message is PeerMessage =>

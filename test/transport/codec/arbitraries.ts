@@ -117,6 +117,26 @@ const digests = fc.array(batchDigest, { minLength: 1, maxLength: 20 });
 const nonce = fc.nat({ max: 0xffffffff });
 const kind = <Name extends WireMessage['kind']>(name: Name): fc.Arbitrary<Name> => fc.constant(name);
 
+const rejected = fc.record(
+  {
+    accepted: fc.constant(false as const),
+    code: fc.constantFrom('TOO_LARGE', 'x'),
+    log: fc.string({ maxLength: 60, unit: 'grapheme' }).filter((text) => Buffer.byteLength(text) <= 256),
+    applicationCode: nonce,
+  },
+  { requiredKeys: ['accepted', 'code', 'log'] },
+);
+/** Heights that fall by `steps`, from above the first. Some lists of 40 are compressed, those of 3 are not. */
+const fallingBy = (steps: readonly (readonly [number, Digest])[]) => {
+  let at = steps.reduce((sum, [step]) => sum + step, 0);
+  const sequenceNumber = fc.constant(at as Height);
+  const partialState = steps.map(([step, appHash]) => {
+    at -= step;
+    return { height: at as Height, appHash };
+  });
+  return { sequenceNumber, partialState: fc.constant(partialState) };
+};
+
 /** A message of each kind. */
 export const MESSAGES: {
   readonly [Kind in WireMessage['kind']]: fc.Arbitrary<Extract<WireMessage, { kind: Kind }>>;
@@ -268,6 +288,23 @@ export const MESSAGES: {
     receivedMicros: fc.maxSafeNat(),
     repliedMicros: fc.maxSafeNat(),
     isSynchronised: fc.boolean(),
+  }),
+  StateSync: fc
+    .array(fc.tuple(fc.integer({ min: 1, max: 100_000 }), digest), { maxLength: 40 })
+    .chain((steps) => fc.record({ kind: kind('StateSync'), stateHash: digest, ...fallingBy(steps) })),
+  SubmitOperations: fc.record({
+    kind: kind('SubmitOperations'),
+    tag: ordinal,
+    expiresAtHeight: height,
+    operations: fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 6 }),
+  }),
+  OperationsAnswered: fc.record({
+    kind: kind('OperationsAnswered'),
+    tag: ordinal,
+    admissions: fc.array(fc.oneof(fc.constant({ accepted: true } as const), rejected), {
+      minLength: 1,
+      maxLength: 6,
+    }),
   }),
 };
 

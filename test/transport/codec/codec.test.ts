@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { toHex } from '../../../src/base/bytes.ts';
+import { sha256 } from '../../../src/crypto/hash.ts';
+import { OPERATIONS_MAX, STATES_MAX } from '../../../src/protocol/bridge/messages.ts';
 import { ORDINAL_MAX } from '../../../src/protocol/chain/ordinals.ts';
-import type { Height } from '../../../src/protocol/chain/types.ts';
+import type { Digest, Height } from '../../../src/protocol/chain/types.ts';
 import {
   CHECKPOINTS_MAX,
   SNAPSHOT_CHUNK_BYTES_MAX,
@@ -22,6 +25,20 @@ const frameOf = (message: WireMessage): Uint8Array => {
   if (encoding.outcome === 'refused') throw new Error(JSON.stringify(encoding.refusal));
   return encoding.frame.bytes;
 };
+
+/** Hashes that LZ4 makes little of. */
+const randomStates = (count: number) =>
+  Array.from({ length: count }, (_, index) => ({
+    height: (most - 1 - index) as Height,
+    appHash: toHex(sha256(Uint8Array.of(index))) as Digest,
+  }));
+const submission = { kind: 'SubmitOperations', tag: most, expiresAtHeight: most as Height } as const;
+const longestAdmission = {
+  accepted: false,
+  code: 'x'.repeat(64),
+  log: 'ð'.repeat(128),
+  applicationCode: 2 ** 32 - 1,
+} as const;
 
 const shuffledKeys = (value: unknown): unknown => {
   if (Array.isArray(value)) return value.map(shuffledKeys);
@@ -101,6 +118,11 @@ describe('codec: one encoding only (TP-8)', () => {
           const decoding = decode(bytes);
           if (decoding.outcome !== 'decoded') return;
           const again = frameOf(decoding.message);
+          if (decoding.message.kind === 'StateSync') {
+            // Another LZ4 block, perhaps, of the same list (BR-5).
+            expect(decode(again)).toEqual(decoding);
+            return;
+          }
           expect(again.subarray(2)).toEqual(bytes.subarray(2));
         },
       ),
@@ -196,6 +218,30 @@ describe('codec: totality (TP-11)', () => {
   });
 });
 
+describe('codec: packets (BR-6)', () => {
+  it('refuses one without a payload: Packet has no payload', () => {
+    const problem = 'Packet has no payload';
+    for (const bytes of [
+      [0x93, 0, KINDS.Vote.number],
+      [0x93, 0, KINDS.Vote.number, 0xc0],
+    ]) {
+      expect(decode(Uint8Array.from(bytes))).toEqual({
+        outcome: 'refused',
+        refusal: { code: 'PACKET_EMPTY', kind: 'Vote', problem },
+      });
+    }
+  });
+
+  it('says where a payload cannot be read: Failed to deserialize', () => {
+    expect(decode(frameOf(sample('Vote')).subarray(0, -1))).toMatchObject({
+      refusal: {
+        code: 'STRUCTURE',
+        problem: expect.stringMatching(/^Failed to deserialize: TRUNCATED at byte \d+$/),
+      },
+    });
+  });
+});
+
 describe('codec: kinds (TP-9, TP-10)', () => {
   it('gives each kind a number of its own', () => {
     const numbers = Object.values(KINDS).map((rule) => rule.number);
@@ -247,10 +293,20 @@ describe('codec: kinds (TP-9, TP-10)', () => {
       },
       { kind: 'GetSnapshotChunk', requestId: most, height: most as Height, format: most, chunk: 4_095 },
       { kind: 'SnapshotChunk', requestId: most, bytes: new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX) },
+      {
+        kind: 'StateSync',
+        stateHash: id as string as Digest,
+        sequenceNumber: most as Height,
+        partialState: randomStates(STATES_MAX),
+      },
+      { ...submission, operations: new Array(OPERATIONS_MAX).fill(new Uint8Array(256)) },
+      { kind: 'OperationsAnswered', tag: most, admissions: new Array(OPERATIONS_MAX).fill(longestAdmission) },
     ];
     for (const message of greatest) {
       const encoding = encode(message);
       expect([message.kind, encoding.outcome]).toEqual([message.kind, 'encoded']);
+      if (encoding.outcome === 'encoded')
+        expect(decode(encoding.frame.bytes)).toMatchObject({ outcome: 'decoded' });
     }
     const beyond: readonly WireMessage[] = [
       { kind: 'SnapshotChunk', requestId: 1, bytes: new Uint8Array(SNAPSHOT_CHUNK_BYTES_MAX + 1) },
@@ -262,8 +318,15 @@ describe('codec: kinds (TP-9, TP-10)', () => {
         checkpoints: new Array(129).fill({ height: 1, id }),
       },
       { kind: 'GetBlocks', requestId: 1, from: most as Height, limit: 257, withBatches: true },
+      { ...submission, operations: [new Uint8Array()] },
+      { ...submission, operations: new Array(OPERATIONS_MAX + 1).fill(Uint8Array.of(1)) },
+      { kind: 'OperationsAnswered', tag: 1, admissions: [{ ...longestAdmission, code: 'x'.repeat(65) }] },
+      { kind: 'OperationsAnswered', tag: 1, admissions: [{ ...longestAdmission, log: 'ð'.repeat(129) }] },
     ];
     for (const message of beyond) expect(encode(message)).toMatchObject({ refusal: { code: 'SCHEMA' } });
+    expect(encode({ ...submission, operations: [new Uint8Array(256 * 1_024)] })).toMatchObject({
+      refusal: { code: 'FRAME_TOO_LARGE', kind: 'SubmitOperations' },
+    });
   });
 
   it('ignores an unknown kind of a newer minor version', () => {
