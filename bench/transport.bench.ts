@@ -85,7 +85,6 @@ const MESSAGES: readonly (readonly [string, PeerMessage, number])[] = [
     {
       kind: 'SubmitOperations',
       tag: 1,
-      expiresAtHeight: statement.height,
       operations: Array.from({ length: 1_000 }, () => new Uint8Array(250)),
     },
     100,

@@ -39,6 +39,7 @@ export const CONNECTIVITY_LISTENERS: readonly CellAddress[] = [
   ADDRESSES.stateSync,
   ADDRESSES.syncCoordinator,
   ADDRESSES.timeCoordinator,
+  ADDRESSES.bridge,
 ];
 
 const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {

@@ -6,6 +6,7 @@ import { Command, CommanderError } from 'commander';
 import { VERSION } from '../node/version.ts';
 import { withJson } from './command.ts';
 import { addBenchCommand } from './commands/bench.ts';
+import { addBridgeCommand } from './commands/bridge.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addNetworkCommand } from './commands/network.ts';
@@ -56,6 +57,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addSetupCommands(program);
   addReadCommands(program);
   addTimeCommand(program);
+  addBridgeCommand(program);
   addSyncCommand(program);
   addUseCommands(program);
   addKeyCommands(program);

@@ -1,5 +1,6 @@
 /** The parts of RPC answers that the command line shows. Gateways: zod schemas of CometBFT's shapes. Pure. */
 import { z } from 'zod';
+import { REACH_STATES } from '../rpc/bridge-port.ts';
 
 export const STATUS = z.object({
   node_info: z.object({
@@ -252,3 +253,39 @@ export const BLOCK = z.object({
 
 export const READINESS = z.object({ status: z.string(), reasons: z.array(z.string()).default([]) });
 export const VIEW_CHANGE = z.object({ round: z.string() });
+
+/** `althing_bridge` */
+export const BRIDGE = z.object({
+  reach: z.enum(REACH_STATES),
+  partition: z.string().nullable(),
+  healed_after_ms: z.number().nullable(),
+  healthy: z.boolean(),
+  reachable_power: z.string(),
+  required_votes: z.string(),
+  pending_operations: z.number(),
+  max_pending_operations: z.number(),
+  queued_submissions: z.number(),
+  overdue_operations: z.number(),
+  counts: z.object({
+    messages_processed: z.number(),
+    consensus_rounds_completed: z.number(),
+    failed_operations: z.number(),
+    submitted: z.number(),
+    committed: z.number(),
+    expired: z.number(),
+    rejected: z.number(),
+    duplicates: z.number(),
+    state_syncs_sent: z.number(),
+    partitions: z.number(),
+    unanswered: z.number(),
+    forgotten: z.number(),
+  }),
+  divergences: z.array(
+    z.object({ height: z.string(), ours: z.string(), theirs: z.string(), by: z.string() }),
+  ),
+  breakers: z.array(z.object({ peer: z.string(), state: z.string() })),
+  state_sync: z.object({ height: z.string().nullable(), age_ms: z.number(), interval_ms: z.number() }),
+  operations: z.array(
+    z.object({ id: z.string(), bytes: z.number(), age_ms: z.number(), expires_at_height: z.string() }),
+  ),
+});

@@ -5,24 +5,27 @@
 import { type BoundaryLogic, handler } from '../actors/runtime/index.ts';
 import type { NodeLog } from '../observe/log.ts';
 import type { Height } from '../protocol/chain/types.ts';
+import type { StateDiverged, StateDivergence } from '../protocol/ports/bridge.ts';
 import type { SafetyViolated } from '../protocol/ports/consensus.ts';
 import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
 import { SYNC_ALERTS } from '../protocol/sync/alerts.ts';
 
 type Log = Pick<ReturnType<NodeLog['of']>, 'warn' | 'info'>;
-type AlarmMessage = SafetyViolated | SyncAlertsChanged | ResyncReady;
+type AlarmMessage = SafetyViolated | SyncAlertsChanged | ResyncReady | StateDiverged;
 
 /** Event types that other cells may send (RT-16). */
 export const ALARM_EVENTS = [
   'safety.violated',
   'sync.alertsChanged',
   'resync.ready',
+  'state.diverged',
 ] as const satisfies readonly AlarmMessage['type'][];
 
 export interface AlarmOptions {
   readonly log: Log;
   readonly violated: (message: SafetyViolated) => void;
   readonly resynced: (height: Height) => void;
+  readonly diverged: (divergence: StateDivergence) => void;
 }
 
 export function alarmLogic(options: AlarmOptions): BoundaryLogic<undefined> {
@@ -41,6 +44,9 @@ export function alarmLogic(options: AlarmOptions): BoundaryLogic<undefined> {
           return;
         case 'resync.ready':
           options.resynced(message.height);
+          return;
+        case 'state.diverged':
+          options.diverged(message.divergence);
       }
     },
   });

@@ -6,9 +6,11 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { type BoundaryContext, type BoundaryLogic, handler, type Message } from '../actors/runtime/index.ts';
 import type { Millis } from '../base/units.ts';
 import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
+import { transactionHashOf } from '../protocol/chain/batch.ts';
 import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import type { OperationsAnswered, OperationsExpired, OperationsSubmitted } from '../protocol/ports/bridge.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
-import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
+import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncEnded, SyncDone } from '../protocol/ports/sync.ts';
 import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port.ts';
@@ -16,7 +18,8 @@ import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port
 type GatewayMessage =
   | BlockExecuted
   | FailedRound
-  | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>
+  | OperationsAnswered
+  | OperationsExpired
   | Extract<ExecutionReply, { type: 'query.answered' | 'execution.failed' }>
   | SyncDone
   | ResyncEnded;
@@ -25,8 +28,8 @@ type GatewayMessage =
 export const GATEWAY_EVENTS = [
   'block.executed',
   'round.failed',
-  'transactions.admitted',
-  'transactions.expired',
+  'operations.answered',
+  'operations.expired',
   'query.answered',
   'execution.failed',
   'sync.done',
@@ -49,6 +52,26 @@ export class CallFailed extends Error {
 
 /** The cell took it, and has not answered in time. */
 class CallUnanswered extends CallFailed {}
+
+/** The cell did not take it: its mailbox is full, or it is not there (BR-3). Nothing of it was done. */
+class NotTaken extends CallFailed {
+  readonly code: 'QUEUE_FULL' | 'CHANNEL_CLOSED';
+
+  constructor(to: string, isFull: boolean) {
+    super(isFull ? `Queue full: ${to} takes no more now` : `Channel closed: ${to} is not running`);
+    this.code = isFull ? 'QUEUE_FULL' : 'CHANNEL_CLOSED';
+  }
+
+  refusalOf(transaction: Uint8Array): Admission {
+    const { code, message } = this;
+    return {
+      status: 'refused',
+      hash: transactionHashOf(transaction),
+      code,
+      log: `${message}: try again later`,
+    };
+  }
+}
 
 interface Call {
   readonly resolve: (message: GatewayMessage) => void;
@@ -91,15 +114,20 @@ export class Gateway {
     });
   }
 
-  /** Resolves with one admission for each transaction; rejects with CallFailed. */
+  /** One admission for each transaction: by way of the bridge, which is the one way in (BR-1). Rejects with CallFailed. */
   async submit(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]> {
-    const answer = await this.#call(ADDRESSES.mempool, {
-      type: 'transactions.submitted',
+    const request: Omit<OperationsSubmitted, 'replyTo' | 'tag'> = {
+      type: 'operations.submitted',
       client,
       transactions,
+    };
+    const answer = await this.#call(ADDRESSES.bridge, request).catch((failure: unknown) => {
+      if (failure instanceof NotTaken) return failure;
+      throw failure;
     });
-    if (answer.type === 'transactions.admitted') return answer.admissions;
-    throw new CallFailed('the mempool did not answer the submission');
+    if (answer instanceof NotTaken) return transactions.map((transaction) => answer.refusalOf(transaction));
+    if (answer.type === 'operations.answered') return answer.admissions;
+    throw new CallFailed('the bridge did not answer the submission');
   }
 
   async query(path: string, data: Uint8Array, height?: Height): Promise<QueryAnswer> {
@@ -179,7 +207,7 @@ export class Gateway {
       };
       this.#calls.set(tag, { resolve, reject, timeout: setTimeout(expire, timeoutMs) });
       const outcome = cell.tell(to, { ...request, replyTo: cell.self, tag });
-      if (outcome !== 'accepted') this.#fail(tag, `${to} does not take it: ${outcome}`);
+      if (outcome !== 'accepted') this.#take(tag)?.reject(new NotTaken(to, outcome === 'full'));
     });
   }
 
@@ -205,8 +233,8 @@ export class Gateway {
       case 'round.failed':
         for (const listener of this.#listeners) listener(message);
         return;
-      case 'transactions.expired':
-        for (const hash of message.hashes) this.#settle(hash, { status: 'expired', height: message.height });
+      case 'operations.expired':
+        for (const hash of message.ids) this.#settle(hash, { status: 'expired', height: message.height });
         return;
       case 'resync.ended':
         this.#resynced = message.outcome;

@@ -1,6 +1,9 @@
 /** When a node is ready to be used, and why not: `/readyz`, `althing health`, `catching_up`. Pure and total. */
+import { load } from '../machines/bridge/bridge.setup.ts';
+import { describePartition } from '../protocol/bridge/partition.ts';
 import type { Height, Power } from '../protocol/chain/types.ts';
 import type { SyncStatus } from '../protocol/sync/types.ts';
+import type { BridgeView } from './bridge-report.ts';
 
 /** How far this node is with the chain. */
 export interface Standing {
@@ -21,6 +24,8 @@ export interface HealthFacts extends Standing {
   readonly recovered: boolean;
   /** There is adjusted time (TM-7). */
   readonly mayPropose: boolean;
+  /** The one way in for operations; undefined while its cell is down. */
+  readonly bridge: Pick<BridgeView, 'reach' | 'context'> | undefined;
   /** Longest recent stall of the event loop. @unit ms */
   readonly loopLagMs: number;
   readonly loopLagMsMax: number;
@@ -56,6 +61,7 @@ export function reasonsAgainst(facts: HealthFacts): readonly string[] {
   if (behind(facts) > EXECUTED_BEHIND_MAX) {
     reasons.push(`the application is at height ${executedHeight}, the chain at ${committedHeight}`);
   }
+  reasons.push(...bridgeReasons(facts.bridge));
   if (loopLagMs > facts.loopLagMsMax) {
     reasons.push(`the event loop stalled for ${Math.round(loopLagMs)} ms`);
   }
@@ -73,4 +79,19 @@ function behindNetwork(sync: SyncStatus | undefined): readonly string[] {
     default:
       return [];
   }
+}
+
+/** BR-9. That a quorum cannot be reached is said already. */
+function bridgeReasons(bridge: HealthFacts['bridge']): readonly string[] {
+  if (bridge === undefined) return ['no operations are taken: the bridge is down'];
+  const { partition, isDiverged, config } = bridge.context;
+  const reasons: string[] = [];
+  if (isDiverged) reasons.push("the state of this node is not the chain's: see divergences/ in its home");
+  if (partition !== undefined && partition.cause !== 'unreachable') {
+    reasons.push(`partitioned: ${describePartition(partition, 0n)}`);
+  }
+  if (load(bridge.context) >= config.maxPendingOperations) {
+    reasons.push(`${config.maxPendingOperations} operations are pending: no more are taken`);
+  }
+  return reasons;
 }

@@ -33,12 +33,14 @@ import type {
 } from '../rpc/node-port.ts';
 import type { SyncReport } from '../rpc/sync-port.ts';
 import type { Read, StoreReader } from '../storage/store.ts';
+import { bridgeReport } from './bridge-report.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
 import { syncReport } from './sync-report.ts';
 import { type Clocks, timeReport } from './time-report.ts';
 import {
   blockSyncOf,
+  bridgeOf,
   mempoolOf,
   networkSyncOf,
   roundOf,
@@ -170,6 +172,11 @@ export function createNodePort(
       },
     );
 
+  const bridge = (limit: number) => {
+    const view = bridgeOf(system);
+    return view === undefined ? undefined : bridgeReport(view, surroundings.time.clock.now(), limit);
+  };
+
   const health = (): NodeHealth => ({
     reasons: reasonsAgainst({
       ...standing(),
@@ -177,6 +184,7 @@ export function createNodePort(
       quorumPower: epoch.set.quorumPower,
       recovered: viewOf(system) !== undefined,
       mayPropose: time().mayPropose,
+      bridge: bridgeOf(system),
       loopLagMs: surroundings.loopLagMs(),
       loopLagMsMax: surroundings.loopLagMsMax,
     }),
@@ -247,6 +255,7 @@ export function createNodePort(
     rounds,
     time,
     sync,
+    bridge,
     syncNow: () => gateway.syncNow(),
     resync: (checkpoint) => gateway.resync(checkpoint),
     adjustedTime: () => surroundings.time.adjusted.read(),

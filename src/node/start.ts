@@ -17,10 +17,12 @@ import { openStore } from '../storage/open.ts';
 import type { Store } from '../storage/store.ts';
 import { LZ4 } from '../transport/lz4/select.ts';
 import { ALARM_EVENTS, alarmLogic } from './alarm.ts';
+import { bridgeConfigOf } from './config/bridge-config.ts';
 import { mempoolConfigOf, timeoutConfigOf } from './config/consensus-config.ts';
 import type { Config } from './config/schema.ts';
 import { StartRefused } from './config/start-refused.ts';
 import { syncConfigOf } from './config/sync-config.ts';
+import { keepDivergence } from './divergence-keeper.ts';
 import { Ending, type NodeEnd } from './ending.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { nodeNetwork, peerAddress, peersOf } from './node-network.ts';
@@ -133,6 +135,8 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const alarm = alarmLogic({
     log: log.of('sync'),
     violated: (message) => ending.fork.violated(message),
+    diverged: (divergence) =>
+      keepDivergence({ dir: paths.divergences, wall, log: log.of('bridge') }, divergence),
     resynced: (height) => void setTimeout(() => ending.ask({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
   });
   const { parameters } = genesis;
@@ -146,6 +150,8 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
       timeouts: timeoutConfigOf(config),
       time: config.time,
       sync: syncConfig,
+      bridge: bridgeConfigOf(config),
+      bridgeQueueSize: config.bridge.maxQueueSize,
       get fork() {
         return ending.fork.proved;
       },

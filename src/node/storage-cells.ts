@@ -118,7 +118,7 @@ function executorCell(
     deduplicationHeights: genesis.parameters.deduplicationHeights,
     storage: ADDRESSES.storage,
     mempool: ADDRESSES.mempool,
-    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
+    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
     report: (report) => execution.report(report),
     snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights: config.sync.snapshotIntervalHeights },
   });

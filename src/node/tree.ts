@@ -7,6 +7,8 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child, supervisor } from '../actors/runtime/index.ts';
 import type { WallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
+import { bridgeMachine } from '../machines/bridge/bridge.machine.ts';
+import { BRIDGE_EVENTS } from '../machines/bridge/bridge.setup.ts';
 import type { RoundSetting } from '../machines/consensus/round.setup.ts';
 import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../machines/consensus/round-manager.setup.ts';
@@ -18,6 +20,7 @@ import { mempoolMachine } from '../machines/mempool/mempool.machine.ts';
 import { MEMPOOL_EVENTS } from '../machines/mempool/mempool.setup.ts';
 import { timeCoordinatorMachine } from '../machines/time/time-coordinator.machine.ts';
 import { TIME_COORDINATOR_EVENTS } from '../machines/time/time-coordinator.setup.ts';
+import type { BridgeConfig } from '../protocol/bridge/config.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { BlockLimits } from '../protocol/consensus/proposal.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
@@ -41,6 +44,9 @@ export interface NodeParts {
   readonly mempool: MempoolConfig;
   readonly time: TimeConfig;
   readonly sync: SyncConfig;
+  readonly bridge: BridgeConfig;
+  /** Messages that the bridge may have waiting; beyond, peers' sockets pause and clients are refused (BR-3). @unit messages */
+  readonly bridgeQueueSize: number;
   /** Two proofs: nothing is signed (SY-5). Read at each start of a cell, so that one which starts anew knows of a fork of this life. */
   readonly fork?: { readonly detail: string; readonly evidence?: ForkEvidence } | undefined;
   /** Boundary actors, by their places in the tree. */
@@ -84,6 +90,7 @@ export function nodeTree(parts: NodeParts): CellSpec {
         ),
         child('consensus', consensus(parts)),
         child('sync', sync(parts)),
+        bridge(parts),
         child('surface', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.surface })),
       ],
     }),
@@ -158,7 +165,8 @@ function consensus(parts: NodeParts) {
           router,
           safety,
           roundManager,
-          observer: ADDRESSES.rpc,
+          observers: [ADDRESSES.rpc, ADDRESSES.bridge],
+          bridge: ADDRESSES.bridge,
         },
         publicEvents: VIEW_CHANGE_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
@@ -169,7 +177,7 @@ function consensus(parts: NodeParts) {
           genesisTime,
           storage,
           blockSync: ADDRESSES.blockSync,
-          commitListeners: [executor, mempool, ADDRESSES.blockSync, ADDRESSES.networkSync],
+          commitListeners: [executor, mempool, ADDRESSES.blockSync, ADDRESSES.networkSync, ADDRESSES.bridge],
           alarm: ADDRESSES.alarm,
           timeCoordinator: ADDRESSES.timeCoordinator,
           networkSync: ADDRESSES.networkSync,
@@ -187,12 +195,39 @@ function consensus(parts: NodeParts) {
             network: router,
             executor,
             pacemakers: [roundManager],
-            listeners: [ADDRESSES.rpc],
+            listeners: [ADDRESSES.bridge],
           },
         },
         publicEvents: MEMPOOL_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
       }),
     ],
+  });
+}
+
+/** BR-3: a full mailbox rejects, so that the sender hears of it. */
+function bridge({
+  bridge: config,
+  bridgeQueueSize: capacity,
+  epoch,
+  signer,
+  mempool,
+  deduplicationHeights,
+}: NodeParts) {
+  return child('consensus-bridge', bridgeMachine, {
+    input: {
+      config,
+      self: signer.address,
+      validators: epoch.set,
+      batchTtlHeights: mempool.batchTtlHeights,
+      deduplicationHeights,
+      mempool: ADDRESSES.mempool,
+      router: ADDRESSES.router,
+      alarm: ADDRESSES.alarm,
+      roundManager: ADDRESSES.roundManager,
+      listeners: [ADDRESSES.rpc],
+    },
+    publicEvents: BRIDGE_EVENTS,
+    mailbox: { capacity, overflow: 'reject' },
   });
 }

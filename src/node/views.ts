@@ -4,6 +4,7 @@
  */
 import { ADDRESSES } from '../actors/addresses.ts';
 import type { CellAddress, System } from '../actors/runtime/index.ts';
+import type { BridgeContext } from '../machines/bridge/bridge.setup.ts';
 import type { RoundContext } from '../machines/consensus/round.setup.ts';
 import {
   type LiveTree,
@@ -18,7 +19,9 @@ import type { NetworkSyncContext } from '../machines/sync/network-sync.setup.ts'
 import type { StateSyncContext } from '../machines/sync/state-sync.live.ts';
 import type { TimeCoordinatorContext } from '../machines/time/time-coordinator.setup.ts';
 import type { Epoch, Round } from '../protocol/chain/types.ts';
+import type { ReachState } from '../rpc/bridge-port.ts';
 import type { TimeState } from '../rpc/node-port.ts';
+import type { BridgeView } from './bridge-report.ts';
 
 /** The chart at an address is known by the tree; its context's type with it. */
 function contextOf<Context>(system: System, address: CellAddress): Context | undefined {
@@ -64,6 +67,12 @@ export function networkSyncOf(
   if (chart === undefined) return undefined;
   const { value, context } = chart;
   return { state: typeof value === 'string' ? value : (Object.keys(value)[0] ?? ''), context };
+}
+
+/** Its reach: the other regions are its own. */
+export function bridgeOf(system: System): BridgeView | undefined {
+  const chart = chartOf<BridgeContext, { readonly reach: ReachState }>(system, ADDRESSES.bridge);
+  return chart === undefined ? undefined : { reach: chart.value.reach, context: chart.context };
 }
 
 export const timeOf = (system: System) =>

@@ -8,6 +8,7 @@ import { DEAD_LETTER_REASONS, type System } from '../actors/runtime/index.ts';
 import type { ViewChangeReason } from '../protocol/consensus/types.ts';
 import type { FinishedCall } from '../rpc/http-server.ts';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
+import { registerBridge } from './bridge-metrics.ts';
 import { registerSync } from './sync-metrics.ts';
 import { registerTime } from './time-metrics.ts';
 
@@ -41,6 +42,7 @@ export function createMetrics(
   collectDefaultMetrics({ register: registry });
   registerGauges(registry, port);
   registerTime(registry, port);
+  registerBridge(registry, port);
   registerSync(registry, port);
   if (system !== undefined) registerCells(registry, system);
   const observeEvent = eventMetrics(registry);

@@ -3,6 +3,7 @@
  * `http-server.ts` carries them; docs/operator-guide.md lists them.
  */
 import { digestFromBytes } from '../protocol/chain/parse.ts';
+import { bridgeJson } from './bridge-shape.ts';
 import { broadcastAsync, broadcastCommit, broadcastSync } from './broadcast.ts';
 import { fail, invalidParams, succeed } from './json-rpc.ts';
 import {
@@ -157,6 +158,10 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
       ? { error: invalidParams(`history must not be negative, but got ${history}`) }
       : succeed(timeJson(port.time(), history)),
   ),
+  method('althing_bridge', [{ name: 'limit', type: 'integer' }], async ({ limit }, { port }) => {
+    const report = port.bridge(perPageOf(limit));
+    return report === undefined ? fail('the bridge is down: ask again') : succeed(bridgeJson(report));
+  }),
   method('althing_sync', [], async (_, { port }) => succeed(syncJson(port.sync()))),
   adminMethod('althing_sync_now', [], async (_, { port }) => succeed(syncNowJson(await port.syncNow()))),
   adminMethod(

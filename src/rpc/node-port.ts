@@ -25,6 +25,7 @@ import type {
   TransactionResult,
 } from '../protocol/ports/storage.ts';
 import type { TimeAlert, TimeSource, TimeUpdate } from '../protocol/time/types.ts';
+import type { BridgeReport } from './bridge-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome, SyncReport } from './sync-port.ts';
 
 /** A committed block in a line. The genesis block has height 0, its genesis id, and the genesis time. */
@@ -312,6 +313,8 @@ export interface NodePort {
   /** What all of the node sees as the time; never decreases once it is adjusted (seed 000: getAdjustedTime). */
   adjustedTime(): WallTime;
   sync(): SyncReport;
+  /** Undefined while its cell is down. @param limit pending operations that are shown, the oldest first */
+  bridge(limit: number): BridgeReport | undefined;
   pending(limit: number): PendingTransactions;
   /** Operator command: this node gives up its round (reason ExplicitRequest). The round that it left. */
   requestViewChange(): Promise<{ readonly round: Round }>;

@@ -12,6 +12,7 @@ import { createKeyedHashEngine } from '../crypto/bls/keyed-hash.ts';
 import { sha256 } from '../crypto/hash.ts';
 import type { LiveView } from '../machines/consensus/view-change.setup.ts';
 import { viewOf } from '../node/views.ts';
+import { BRIDGE_DEFAULTS, type BridgeConfig } from '../protocol/bridge/config.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import type { Address, ChainDomain, Round, Validator } from '../protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../protocol/chain/validator-set.ts';
@@ -53,6 +54,8 @@ export interface ClusterOptions {
   readonly timeouts?: Partial<TimeoutConfig>;
   /** Default: by the peers alone. */
   readonly time?: Partial<Omit<TimeConfig, 'servers'>>;
+  /** Settings of the bridge that are not the usual ones. */
+  readonly bridge?: Partial<BridgeConfig>;
   /** Settings of sync that are not the usual ones. */
   readonly sync?: Partial<SyncConfig>;
   /** Default: as of a genesis. @unit heights */
@@ -136,6 +139,7 @@ export class Cluster {
       time: this.time,
       ntpServers: this.ntpServers,
       sync: this.sync,
+      bridge: { ...BRIDGE_DEFAULTS, ...options.bridge },
       batchTtlHeights: options.batchTtlHeights ?? DEFAULT_MEMPOOL_CONFIG.batchTtlHeights,
       snapshotIntervalHeights: options.snapshotIntervalHeights ?? 0,
       joining: options.joining ?? [],
@@ -237,8 +241,8 @@ export class Cluster {
     this.#tag += 1;
     const tag = this.#tag;
     return this.node(index).reach((system) => {
-      system.ref(ADDRESSES.mempool).tell({
-        type: 'transactions.submitted',
+      system.ref(ADDRESSES.bridge).tell({
+        type: 'operations.submitted',
         client: 'test',
         transactions: transactions.map(utf8),
         replyTo: ADDRESSES.rpc,

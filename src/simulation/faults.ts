@@ -1,8 +1,10 @@
 /**
- * What can go wrong with one simulated machine: its disk (failing, slow, damaged) and its application. All faults wait
+ * What can go wrong with one simulated machine: its disk (failing, slow, damaged) and its application (failing, or another). All faults wait
  * here until the machine meets them. Deterministic. Rule SM-2.
  */
 import { kv } from '../application/kv/kv.ts';
+import { utf8 } from '../base/bytes.ts';
+import { digestOf } from '../protocol/chain/canonical.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { MemoryFaults, SyncFault } from '../storage/memory-store.ts';
 import type { DeviceDelay } from '../storage/storage-actor.ts';
@@ -19,6 +21,7 @@ export class MachineFaults implements MemoryFaults {
   #syncMs = 0;
   #slowUntil = 0;
   #throws = 0;
+  #differsFrom = Number.POSITIVE_INFINITY;
 
   /**
    * @param now virtual time. @unit ms
@@ -56,6 +59,11 @@ export class MachineFaults implements MemoryFaults {
     this.#throws = times;
   }
 
+  /** The application is not the others' from this height on: its state has another hash. */
+  differFrom(height: number): void {
+    this.#differsFrom = height;
+  }
+
   /** It has come from a snapshot, and no replay of blocks would come to it: it outlives its process from now on (SY-10). */
   keepApplication(application: Application): void {
     this.#keepsApplication = true;
@@ -69,6 +77,7 @@ export class MachineFaults implements MemoryFaults {
     this.#damagedReads = 0;
     this.#slowUntil = 0;
     this.#throws = 0;
+    this.#differsFrom = Number.POSITIVE_INFINITY;
   }
 
   onSync = (): SyncFault => {
@@ -133,10 +142,19 @@ export class MachineFaults implements MemoryFaults {
       info: () => call(() => application.info()),
       initChain: (request) => call(() => application.initChain(request)),
       checkTx: (transaction) => call(() => application.checkTx(transaction)),
-      finalizeBlock: (request) => call(() => application.finalizeBlock(request)),
+      finalizeBlock: (request) =>
+        call(() => this.#differing(request.height, application.finalizeBlock(request))),
       query: (path, data, height) => call(() => application.query(path, data, height)),
       takeSnapshot: () => call(() => application.takeSnapshot?.()),
     };
+  }
+
+  #differing(
+    height: number,
+    result: ReturnType<Application['finalizeBlock']>,
+  ): ReturnType<Application['finalizeBlock']> {
+    if (height < this.#differsFrom || result instanceof Promise) return result;
+    return { ...result, appHash: digestOf(utf8(`other than ${result.appHash}`)) };
   }
 
   #application(): Application {

@@ -1,22 +1,29 @@
 /** Where a real node's RPC and its alarm stand: the observers of a run listen here. Deterministic. Rules SM-1, SM-4. */
 import { child, handler } from '../actors/runtime/index.ts';
 import type { FailedRound } from '../machines/consensus/view-change.live.ts';
+import type {
+  OperationsAnswered,
+  OperationsExpired,
+  StateDiverged,
+  StateDivergence,
+} from '../protocol/ports/bridge.ts';
 import type { SafetyViolated } from '../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
-import type { Admission, MempoolReply } from '../protocol/ports/mempool.ts';
+import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
 
 type SurfaceMessage =
   | BlockExecuted
   | FailedRound
-  | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>
+  | OperationsAnswered
+  | OperationsExpired
   | Extract<ExecutionReply, { type: 'execution.failed' }>;
 
 const SURFACE_EVENTS = [
   'block.executed',
   'round.failed',
-  'transactions.admitted',
-  'transactions.expired',
+  'operations.answered',
+  'operations.expired',
   'execution.failed',
 ] as const;
 
@@ -26,13 +33,14 @@ export interface SurfaceHears {
   readonly roundFailed: (round: FailedRound['round']) => void;
   readonly admitted: (admissions: readonly Admission[]) => void;
   readonly violated: (detail: string) => void;
+  readonly diverged: (divergence: StateDivergence) => void;
   readonly resynced: () => void;
 }
 
 export const surfaceCells = (hears: SurfaceHears) => [
   child('rpc', rpc(hears), { publicEvents: SURFACE_EVENTS }),
   child('alarm', alarm(hears), {
-    publicEvents: ['safety.violated', 'sync.alertsChanged', 'resync.ready'],
+    publicEvents: ['safety.violated', 'sync.alertsChanged', 'resync.ready', 'state.diverged'],
   }),
 ];
 
@@ -42,15 +50,16 @@ const rpc = ({ executed, roundFailed, admitted }: SurfaceHears) =>
     receive: (message) => {
       if (message.type === 'block.executed') executed(message);
       if (message.type === 'round.failed') roundFailed(message.round);
-      if (message.type === 'transactions.admitted') admitted(message.admissions);
+      if (message.type === 'operations.answered') admitted(message.admissions);
     },
   });
 
-const alarm = ({ violated, resynced }: SurfaceHears) =>
-  handler<undefined, SafetyViolated | SyncAlertsChanged | ResyncReady>({
+const alarm = ({ violated, diverged, resynced }: SurfaceHears) =>
+  handler<undefined, SafetyViolated | SyncAlertsChanged | ResyncReady | StateDiverged>({
     init: () => undefined,
     receive: (message) => {
       if (message.type === 'safety.violated') violated(message.detail);
+      if (message.type === 'state.diverged') diverged(message.divergence);
       if (message.type === 'resync.ready') resynced();
     },
   });

@@ -16,6 +16,7 @@ import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { nodeTree } from '../node/tree.ts';
+import type { BridgeConfig } from '../protocol/bridge/config.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../protocol/chain/types.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
@@ -23,6 +24,7 @@ import { TIMELINESS_DEFAULTS } from '../protocol/consensus/timeliness.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
 import type { Application } from '../protocol/ports/application.ts';
+import type { StateDivergence } from '../protocol/ports/bridge.ts';
 import type { BlockExecuted } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type { SyncConfig } from '../protocol/sync/config.ts';
@@ -63,6 +65,7 @@ export interface Setting {
   readonly time: TimeConfig;
   readonly ntpServers: readonly NtpServerPlan[];
   readonly sync: SyncConfig;
+  readonly bridge: BridgeConfig;
   /** Of the genesis, its deduplicationHeights too. @unit heights */
   readonly batchTtlHeights: number;
   /** Between two snapshots of each node; 0: none. @unit heights */
@@ -103,6 +106,8 @@ export class SimulatedNode {
   readonly driftPpm: number;
   /** Admissions by this node, of all its lives. */
   readonly admitted: Admission[] = [];
+  /** What its alarm was told of other states, in all its lives. */
+  readonly divergences: StateDivergence[] = [];
   readonly #setting: Setting;
   readonly #secret: Uint8Array;
   readonly #voice: Voice | undefined;
@@ -270,7 +275,7 @@ export class SimulatedNode {
 
   #tree({ store, clock, adjusted, life }: Life, hub: Hub) {
     const { seed, epoch, bls, timeouts, time, sync, ntpServers: servers, clock: shared } = this.#setting;
-    const { snapshotIntervalHeights: intervalHeights, batchTtlHeights } = this.#setting;
+    const { snapshotIntervalHeights: intervalHeights, batchTtlHeights, bridge } = this.#setting;
     const mempool = { ...DEFAULT_MEMPOOL_CONFIG, batchTtlHeights };
     const executor = executorLogic({
       openApplication: () => this.faults.openApplication(),
@@ -284,7 +289,7 @@ export class SimulatedNode {
       deduplicationHeights: batchTtlHeights,
       storage: ADDRESSES.storage,
       mempool: ADDRESSES.mempool,
-      listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.rpc],
+      listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
       snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights },
     });
     const ntpLinks = seededRandom(`ntp/${seed}/${this.index}/${life}`).stream('links');
@@ -300,6 +305,8 @@ export class SimulatedNode {
       mempool,
       time,
       sync,
+      bridge,
+      bridgeQueueSize: 10_000,
       deduplicationHeights: batchTtlHeights,
       sideStore: child('side-store', sideStoreLogic({ disk: this.side }), {
         publicEvents: SIDE_STORE_EVENTS,
@@ -371,6 +378,7 @@ export class SimulatedNode {
         observer.admitted(this.instance, admissions);
       },
       violated: (detail) => observer.alarmed(this.instance, detail),
+      diverged: (divergence) => this.divergences.push(divergence),
       // As a node ends, and its start takes the new chain.
       resynced: () =>
         void clock.schedule(0, () => {

@@ -7,7 +7,8 @@ import {
   supervisor,
   virtualClock,
 } from '../../src/actors/runtime/index.ts';
-import { millis, wallTime } from '../../src/base/units.ts';
+import { millis, monotonic, wallTime } from '../../src/base/units.ts';
+import { initialBridge } from '../../src/machines/bridge/bridge.setup.ts';
 import { blockSyncMachine } from '../../src/machines/sync/block-sync.machine.ts';
 import { BLOCK_SYNC_EVENTS } from '../../src/machines/sync/block-sync.setup.ts';
 import { networkSyncMachine } from '../../src/machines/sync/network-sync.machine.ts';
@@ -24,6 +25,7 @@ import {
   reasonsAgainst,
 } from '../../src/node/health.ts';
 import { createNodePort } from '../../src/node/node-port.ts';
+import { BRIDGE_DEFAULTS } from '../../src/protocol/bridge/config.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../../src/protocol/mempool/config.ts';
 import { SYNC_DEFAULTS } from '../../src/protocol/sync/config.ts';
 import { TIME_DEFAULTS } from '../../src/protocol/time/config.ts';
@@ -31,6 +33,31 @@ import { memoryDisk } from '../../src/storage/memory-store.ts';
 import { AdjustedClock } from '../../src/time/adjusted-clock.ts';
 import { chainOf, height, world } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
+
+const { epoch } = world();
+const idle = {
+  mempool: 'mempool',
+  router: 'router',
+  alarm: 'alarm',
+  roundManager: 'round-manager',
+  listeners: [],
+};
+const WELL_BRIDGE: HealthFacts['bridge'] = {
+  reach: 'connected',
+  context: initialBridge(
+    {
+      ...{
+        config: BRIDGE_DEFAULTS,
+        validators: epoch.set,
+        batchTtlHeights: 10,
+        deduplicationHeights: 10,
+        ...idle,
+      },
+      self: world().addressAt(0),
+    },
+    monotonic(0),
+  ),
+};
 
 const WELL: HealthFacts = {
   sync: { kind: 'InSync' },
@@ -42,6 +69,7 @@ const WELL: HealthFacts = {
   quorumPower: 27n,
   recovered: true,
   mayPropose: true,
+  bridge: WELL_BRIDGE,
   loopLagMs: 500,
   loopLagMsMax: 500,
 };
@@ -178,6 +206,7 @@ describe("the node's port", () => {
       'reachable validators have power 1, a quorum needs 3',
       'consensus has not recovered from the store',
       'no adjusted time: this node does not propose',
+      'no operations are taken: the bridge is down',
     ];
     expect([port.health().reasons, port.status().syncing]).toEqual([before, false]);
     const wanted = { type: 'blocks.wanted', target, committedHeight: height(0), holders: [other] };
@@ -215,6 +244,7 @@ describe("the node's port", () => {
         'blocks are being fetched from peers',
         before[1],
         'blocks are not executed: STORAGE_FAILED: full',
+        before[3],
         'the event loop stalled for 101 ms',
       ],
       true,

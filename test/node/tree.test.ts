@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type CellSpec, child, handler } from '../../src/actors/runtime/index.ts';
 import { nodeTree } from '../../src/node/tree.ts';
+import { BRIDGE_DEFAULTS } from '../../src/protocol/bridge/config.ts';
 import { TIMELINESS_DEFAULTS } from '../../src/protocol/consensus/timeliness.ts';
 import { TIMEOUT_DEFAULTS } from '../../src/protocol/consensus/timeouts.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../../src/protocol/mempool/config.ts';
@@ -32,6 +33,7 @@ describe("a node's tree", () => {
       mempool: DEFAULT_MEMPOOL_CONFIG,
       time: TIME_DEFAULTS,
       sync: SYNC_DEFAULTS,
+      ...{ bridge: BRIDGE_DEFAULTS, bridgeQueueSize: 1 },
       get fork() {
         return fork;
       },

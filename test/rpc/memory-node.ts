@@ -31,6 +31,7 @@ import { addressOf, validatorSet } from '../../src/protocol/chain/validator-set.
 import type { ApplicationInfo } from '../../src/protocol/ports/application.ts';
 import type { Admission, NodeRefusalCode } from '../../src/protocol/ports/mempool.ts';
 import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
+import { BRIDGE_COUNTS, type BridgeReport } from '../../src/rpc/bridge-port.ts';
 import type {
   BlockSelector,
   IndexedTransaction,
@@ -82,6 +83,10 @@ export class MemoryNode implements NodePort {
   viewChangesRequested = 0;
   /** What `time()` says beside what this node says by itself. */
   timeFacts: Partial<TimeReport> = {};
+  /** What `bridge()` says beside what this node says by itself; how many operations it was asked for. */
+  bridgeFacts: Partial<BridgeReport> = {};
+  bridgeIsDown = false;
+  readonly bridgeLimits: number[] = [];
   /** What `sync()` says beside what this node says by itself. */
   syncFacts: Partial<SyncReport> = {};
   syncsRequested = 0;
@@ -118,6 +123,21 @@ export class MemoryNode implements NodePort {
       power: 10n,
       reachablePower: 40n,
       quorumPower: this.#set.quorumPower,
+    };
+  }
+
+  bridge(limit: number): BridgeReport | undefined {
+    this.bridgeLimits.push(limit);
+    if (this.bridgeIsDown) return undefined;
+    const none = Object.fromEntries(BRIDGE_COUNTS.map((count) => [count, 0]));
+    return {
+      ...{ reach: 'connected', partition: undefined, healedAfter: undefined, healthy: true },
+      ...{ reachablePower: 40n, requiredVotes: this.#set.quorumPower },
+      ...{ pending: 0, pendingMax: 10_000, queued: 0, overdue: 0 },
+      counts: none as BridgeReport['counts'],
+      ...{ divergences: [], breakers: [], operations: [] },
+      stateSync: { height: undefined, age: millis(0), interval: millis(60_000) },
+      ...this.bridgeFacts,
     };
   }
 

@@ -78,6 +78,7 @@ export function begin(
     batchesWait: false,
     hasWork: false,
     mayPropose: false,
+    isDiverged: false,
     sync: { status: { kind: 'Unknown', reason: 'not heard of sync yet' }, forkProved: false },
     commitTag: 0,
     committing: [],

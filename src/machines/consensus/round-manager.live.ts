@@ -86,6 +86,8 @@ export interface LiveTree {
   readonly hasWork: boolean;
   /** As the time-coordinator said last; false before it said anything. */
   readonly mayPropose: boolean;
+  /** A certificate says that this node's state is not the chain's: nothing is proposed on it (BR-4). */
+  readonly isDiverged: boolean;
   /** As network-sync said last. */
   readonly sync: SyncStanding;
   /** Tag of the last commit that was asked of storage: none is used twice in a life. */
@@ -158,7 +160,7 @@ export function toRound(
 
 /** What the tree says to a round about the parent of its proposal, or of what its leader would propose. */
 export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
-  const { tree, hasWork, mayPropose, sync } = live;
+  const { tree, hasWork, mayPropose, isDiverged, sync } = live;
   const parent = parentFacts(tree, qc);
   const executed = expectedExecuted(tree, qc);
   return {
@@ -167,7 +169,7 @@ export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
     ...(executed.status === 'known' ? { executed: executed.executed } : {}),
     namedBatches: namedBatches(tree, qc.blockId),
     hasWork,
-    mayPropose,
+    mayPropose: mayPropose && !isDiverged,
     sync,
     committedRound: tree.root.round,
   };

@@ -10,6 +10,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
   on: {
     'round.timedOut': { actions: postpone() },
     'blocks.fetched': { actions: postpone() },
+    'state.diverged': { actions: postpone() },
     // As good as lost on the way: who sent it repeats what matters.
     'message.received': {},
     'vote.found': {},
@@ -56,6 +57,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'work.changed': { actions: 'recordBatchesWait' },
         'time.changed': { actions: 'recordTime' },
         'sync.statusChanged': { actions: 'recordSync' },
+        'state.diverged': { actions: 'recordDivergence' },
         'proposal.authenticated': { actions: 'recordCandidate' },
         'blocks.fetched': { actions: 'takeFetched' },
         'block.executed': { actions: 'recordExecuted' },

@@ -9,6 +9,7 @@ import { millis } from '../../base/units.ts';
 import { ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
 import { noteExecuted } from '../../protocol/consensus/block-tree.ts';
 import type { ProposalMessage, VoteMessage } from '../../protocol/consensus/types.ts';
+import type { StateDiverged } from '../../protocol/ports/bridge.ts';
 import type {
   BlocksFetched,
   HighQcAdopted,
@@ -70,6 +71,7 @@ type RoundManagerPublicEvent =
   | WorkChanged
   | TimeChanged
   | SyncStatusChanged
+  | StateDiverged
   | BlocksFetched
   | BlockExecuted
   | RoundReport
@@ -88,6 +90,7 @@ export const ROUND_MANAGER_EVENTS = declare<RoundManagerPublicEvent>()(
   'work.changed',
   'time.changed',
   'sync.statusChanged',
+  'state.diverged',
   'blocks.fetched',
   'block.executed',
   'proposal.authenticated',
@@ -204,6 +207,9 @@ export const roundManagerSetup = setup({
       on('sync.statusChanged', ({ context, event: { status, forkProved }, ...clock }) =>
         alive(context, (live) => tellFacts(context, { ...live, sync: { status, forkProved } }, clock)),
       ),
+    ),
+    recordDivergence: step(({ context, ...clock }) =>
+      alive(context, (live) => tellFacts(context, { ...live, isDiverged: true }, clock)),
     ),
     recordCandidate: step(
       on('proposal.authenticated', ({ context, event: { round, blockId, block }, ...clock }) =>

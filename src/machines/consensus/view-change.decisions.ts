@@ -37,6 +37,7 @@ import {
 import type {
   HighQcAdopted,
   RoundEntered,
+  RoundOverdue,
   RoundTimedOut,
   TimeoutRequested,
   VoteFound,
@@ -145,7 +146,7 @@ export function adopt(
       { kind: 'cancelTimer', key: 'resend' },
       armDeadline(context, next, clock),
       announce(context, next),
-      ...(entered.by === 'tc' ? [telling(context.observer, failed)] : []),
+      ...(entered.by === 'tc' ? context.observers.map((observer) => telling(observer, failed)) : []),
       ...(announcesView && entered.by === 'tc'
         ? [send(context, 'all', { kind: 'NewView', epoch, height, round, leader, tc: entered.tc })]
         : []),
@@ -304,10 +305,12 @@ export function requestTimeout(
   };
   const { resendEvery } = deadlinesOf(pacemaker, context.timeouts);
   const resend: ViewChangePrivateEvent = { type: 'timeout.resendDue', round };
+  const overdue: RoundOverdue = { type: 'round.overdue', round };
   return {
     live: { ...live, timeout },
     effects: [
       telling(context.safety, request),
+      ...(before === undefined ? [telling(context.bridge, overdue)] : []),
       { kind: 'startTimer', key: 'resend', delayMs: resendEvery, message: resend },
     ],
   };

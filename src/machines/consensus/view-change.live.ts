@@ -20,7 +20,9 @@ export interface ViewChangeInput {
   readonly safety: CellAddress;
   readonly roundManager: CellAddress;
   /** Told of every round that failed. */
-  readonly observer: CellAddress;
+  readonly observers: readonly CellAddress[];
+  /** Told of every round whose time is over here. */
+  readonly bridge: CellAddress;
 }
 
 /** A round that ended without its QC, for readers. */

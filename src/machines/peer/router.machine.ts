@@ -12,6 +12,7 @@ export const routerMachine = routerSetup.createMachine({
         'network.sendRequested': { actions: 'sendAll' },
         // Whoever has gone meanwhile, or is this node, cannot be charged.
         'peer.misbehaved': [{ guard: 'isKnown', actions: 'forwardMisbehaviour' }, {}],
+        'connectivity.requested': { actions: 'tellConnectivity' },
         'connection.offered': [{ guard: 'isKnown', actions: 'forwardOffer' }, { actions: 'admitOffer' }],
         'guest.started': { actions: 'recordGuest' },
         'link.up': { actions: 'recordLink' },

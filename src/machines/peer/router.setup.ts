@@ -89,6 +89,7 @@ type RouterPrivateEvent = { readonly type: 'gossip.due' };
 export const ROUTER_EVENTS = declare<RouterPublicEvent>()(
   'network.sendRequested',
   'peer.misbehaved',
+  'connectivity.requested',
   'connection.offered',
   'guest.started',
   'link.up',
@@ -283,6 +284,13 @@ export const routerSetup = setup({
     forwardMisbehaviour: step(
       on('peer.misbehaved', ({ context, event: { peer, code } }) => ({
         effects: [toPeer(context, peer, { type: 'peer.misbehaved', code })],
+      })),
+    ),
+    tellConnectivity: step(
+      on('connectivity.requested', ({ context, event: { replyTo } }) => ({
+        effects: [...context.links.keys()]
+          .filter((peer) => isValidator(context, peer))
+          .map((peer) => telling(replyTo, { type: 'peer.connected', peer })),
       })),
     ),
     forwardOffer: step(

@@ -15,6 +15,8 @@ export interface HomePaths {
   readonly snapshots: string;
   /** The application's own; rebuilt from the chain when it is gone. */
   readonly applicationData: string;
+  /** States that were not the chain's, for whoever looks into the application (BR-4). */
+  readonly divergences: string;
   readonly keys: string;
   /** Of an application that is restored from a snapshot (SY-10). Within `resyncData`, whose chain it belongs to. */
   readonly resyncApplicationData: string;
@@ -35,6 +37,7 @@ export function homePaths(home: string): HomePaths {
     snapshots: join(home, 'data', 'snapshots'),
     applicationData: join(home, 'data', 'application'),
     resyncApplicationData: join(home, 'data-resync', 'application'),
+    divergences: join(home, 'divergences'),
     keys: join(home, 'keys'),
     possessions: join(home, 'keys', 'possessions'),
     adminTokenFile: join(home, 'keys', 'admin.token'),

@@ -3,6 +3,7 @@
  * tests hold them together. Pure. Rules TP-1 to TP-7, CS-10, CS-11, docs/operator-guide.md.
  */
 import type { z } from 'zod';
+import { BRIDGE_ORDERS, BRIDGE_SETTINGS } from './bridge-schema.ts';
 import { address, choice, duration, flag, integer, list, ratio, type Setting, text } from './setting.ts';
 import { SYNC_ORDERS, SYNC_SETTINGS } from './sync-schema.ts';
 
@@ -374,6 +375,7 @@ export const SCHEMA = {
   consensus,
   time,
   mempool,
+  bridge: BRIDGE_SETTINGS,
   storage,
   log,
   runtime,
@@ -423,4 +425,5 @@ export const ORDERED_SETTINGS: readonly { readonly lesser: string; readonly grea
   { lesser: 'consensus.round_timeout_ms_min', greater: 'consensus.round_timeout_ms_max' },
   { lesser: 'consensus.round_timeout_ms_initial', greater: 'consensus.round_timeout_ms_max' },
   ...SYNC_ORDERS,
+  ...BRIDGE_ORDERS,
 ];

@@ -18,8 +18,6 @@ export interface SubmitOperationsMessage {
   readonly kind: 'SubmitOperations';
   /** Chosen by the sender; the answer repeats it. */
   readonly tag: number;
-  /** Above this height they need not be committed any more. */
-  readonly expiresAtHeight: Height;
   readonly operations: readonly Uint8Array[];
 }
 
@@ -56,6 +54,8 @@ export const BRIDGE_KINDS = [
 export const STATES_MAX = 256;
 /** In one message, either way. @unit operations */
 export const OPERATIONS_MAX = 1_000;
+/** Of all operations of one message. @unit bytes @source the frame's 256 KiB, less what encodes them */
+export const OPERATIONS_BYTES_MAX = 253_952;
 /** @unit bytes @source the longest refusal's code has 24 */
 export const ADMISSION_CODE_BYTES_MAX = 64;
 /** Whoever answers cuts a longer one. @unit bytes @source the structure scan's longest text */

@@ -53,6 +53,12 @@ export interface RoundTimedOut {
   readonly reason: ViewChangeReason;
 }
 
+/** view-change → bridge: a round's time is over here. Told once for each round; `round.failed` follows where a quorum says so too. */
+export interface RoundOverdue {
+  readonly type: 'round.overdue';
+  readonly round: Round;
+}
+
 /** round, round-manager → view-change: certificates found inside other messages, not yet verified (CS-13). */
 export interface CertificatesReceived {
   readonly type: 'certificates.received';

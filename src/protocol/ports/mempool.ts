@@ -57,8 +57,14 @@ export type Admission =
       readonly applicationCode: number;
     };
 
-/** Why the node itself refuses a transaction (MP-1 to MP-3). */
+/** Why the node itself refuses a transaction: the mempool (MP-1 to MP-3), or the bridge before it (BR-1, BR-2, BR-10). */
 export type NodeRefusalCode =
+  | 'QUEUE_FULL'
+  | 'CHANNEL_CLOSED'
+  | 'PARTITIONED'
+  | 'STATE_DIVERGED'
+  | 'EXPIRES_TOO_SOON'
+  | 'EXPIRES_TOO_LATE'
   | 'MEMPOOL_FULL'
   | 'TOO_LARGE'
   | 'EMPTY'

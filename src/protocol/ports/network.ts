@@ -4,12 +4,15 @@
  */
 import type { Address } from '../chain/types.ts';
 import type { Outgoing, PeerMessage } from '../consensus/types.ts';
+import type { CellAddress } from '../supervision/effect.ts';
 
 /** To the network's router. Sending to oneself arrives in one's own mailbox, like any other message (CS-18). */
 export type NetworkRequest =
   | { readonly type: 'network.sendRequested'; readonly outgoing: readonly Outgoing[] }
   /** A cell refused what this peer sent: the peer's score falls by the code's weight (TP-6). */
-  | { readonly type: 'peer.misbehaved'; readonly peer: Address; readonly code: string };
+  | { readonly type: 'peer.misbehaved'; readonly peer: Address; readonly code: string }
+  /** By a cell that begins: it is told `peer.connected` of every validator that can be reached now. */
+  | { readonly type: 'connectivity.requested'; readonly replyTo: CellAddress };
 
 /** From the network to the cell that is responsible for the message's kind. */
 export interface PeerMessageReceived<Message extends PeerMessage = PeerMessage> {

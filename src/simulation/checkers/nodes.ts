@@ -5,8 +5,8 @@
 import { ADDRESSES } from '../../actors/addresses.ts';
 import type { Message, System } from '../../actors/runtime/index.ts';
 import type { Address } from '../../protocol/chain/types.ts';
+import type { OperationsExpired } from '../../protocol/ports/bridge.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
-import type { MempoolReply } from '../../protocol/ports/mempool.ts';
 import type { Hub } from '../../transport/hub.ts';
 import type { Instance } from '../instance.ts';
 import type { Observer } from '../observer.ts';
@@ -21,7 +21,6 @@ import { SyncWatch, type WatchedSync } from './sync-watch.ts';
 import { TimeWatch, type WatchedClocks } from './time-watch.ts';
 
 type CommitsTold = Extract<ExecutionRequest, { readonly type: 'blocks.committed' }>;
-type ExpiryTold = Extract<MempoolReply, { readonly type: 'transactions.expired' }>;
 
 /** What a checker needs of a cluster. */
 export interface Watched extends WatchedClocks, WatchedSync {
@@ -132,7 +131,7 @@ export class NodeChecker {
           this.#disks.get(instance)?.toldOf('a commit', message.blocks);
         }
         if (address === ADDRESSES.rpc && isExpiryTold(message)) {
-          this.#checker.expired(instance.address, message.hashes, message.height);
+          this.#checker.expired(instance.address, message.ids, message.height);
         }
       },
     });
@@ -143,4 +142,5 @@ const nameOf = ({ node }: Instance): string => `node ${node}`;
 
 // The tree's cells tell each other nothing but what their ports say: a type names its message.
 const isCommitsTold = (message: Message): message is CommitsTold => message.type === 'blocks.committed';
-const isExpiryTold = (message: Message): message is ExpiryTold => message.type === 'transactions.expired';
+const isExpiryTold = (message: Message): message is OperationsExpired =>
+  message.type === 'operations.expired';

@@ -127,7 +127,18 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
     child(`${name}/ground`, groundLogic(options)),
     child(`${name}/safety`, safetyMachine, { input: { domain: epoch.domain, signer, storage, router } }),
     child(`${name}/view-change`, viewChangeMachine, {
-      input: { epoch, self, bls, timeouts, storage, router, safety, roundManager, observer: ground },
+      input: {
+        epoch,
+        self,
+        bls,
+        timeouts,
+        storage,
+        router,
+        safety,
+        roundManager,
+        observers: [ground],
+        bridge: ground,
+      },
     }),
     child(`${name}/round-manager`, roundManagerMachine, {
       input: {

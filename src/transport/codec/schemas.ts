@@ -313,7 +313,6 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
   }),
   SubmitOperations: z.strictObject({
     tag: whole,
-    expiresAtHeight: height,
     operations: listOf(operation, 1, OPERATIONS_MAX),
   }),
   OperationsAnswered: z.strictObject({ tag: whole, admissions: listOf(admission, 1, OPERATIONS_MAX) }),

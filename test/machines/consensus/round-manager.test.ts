@@ -572,3 +572,31 @@ describe('round-manager chart: rounds', () => {
     expect(ofKind(down, 'exit')).toHaveLength(1);
   });
 });
+
+describe("round-manager chart: a state that is not the chain's (BR-4)", () => {
+  const diverged = {
+    type: 'state.diverged',
+    divergence: {
+      height: height(1),
+      ours: GENESIS_EXECUTED.appHash,
+      theirs: blockAt(1).header.batchesRoot,
+      by: 'x',
+    },
+  } as const;
+
+  it('proposes nothing on it from then on, whatever the clock says', () => {
+    const chart = running();
+    chart.send({ type: 'time.changed', mayPropose: true });
+    chart.send(entered(1));
+    expect(liveOf(chart).told?.mayPropose).toBe(true);
+    chart.send(diverged);
+    expect(liveOf(chart).told?.mayPropose).toBe(false);
+    chart.send({ type: 'time.changed', mayPropose: true });
+    expect(liveOf(chart).told?.mayPropose).toBe(false);
+  });
+
+  it('keeps the word until it has recovered', () => {
+    const chart = reach.start(input);
+    expect(chart.send(diverged)).toEqual(postponed);
+  });
+});

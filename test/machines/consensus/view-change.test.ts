@@ -36,7 +36,8 @@ const input = {
   router: 'router',
   safety: 'safety',
   roundManager: 'round-manager',
-  observer: 'observer',
+  observers: ['observer'],
+  bridge: 'bridge',
 };
 const { qcs } = chainOf(
   place,
@@ -254,6 +255,13 @@ describe('view-change chart: timeouts (CS-6, CS-7)', () => {
     expect(ofKind(next, 'cancelTimer')).toMatchObject([{ key: 'resend' }]);
     expect(chart.send({ type: 'timeout.resendDue', round: round(1) })).toEqual([]);
     expect(chart.send(sent(message))).toEqual([]);
+  });
+
+  it('tells the bridge once of a round whose time is over, whatever safety says of it (BR-10)', () => {
+    const chart = running();
+    const overdue = toldTo(chart.send({ type: 'round.deadlinePassed', round: round(1) }), 'bridge');
+    expect(overdue).toEqual([{ type: 'round.overdue', round: 1 }]);
+    expect(toldTo(chart.send({ type: 'timeout.resendDue', round: round(1) }), 'bridge')).toEqual([]);
   });
 
   it('announces the new view once when it leads the round that a TC opens', () => {

@@ -252,3 +252,12 @@ describe('router: a new validator set (CS-16)', () => {
     expect(to(chart.send(offered(A)))).toEqual([`node/network/peer/${A}`]);
   });
 });
+
+it('router: tells a cell that begins which validators it can reach now', () => {
+  const { chart } = router();
+  const request = { type: 'connectivity.requested', replyTo: 'cell/late' } as const;
+  expect(told(chart.send(request))).toEqual([]);
+  chart.send(up(A));
+  chart.send(up(STRANGER));
+  expect(told(chart.send(request))).toEqual([['cell/late', { type: 'peer.connected', peer: A }]]);
+});

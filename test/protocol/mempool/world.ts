@@ -398,6 +398,7 @@ export class World {
       node.accusations.push({ peer: request.peer, code: request.code });
       return;
     }
+    if (request.type !== 'network.sendRequested') throw new Error(`a mempool does not ask ${request.type}`);
     const from = this.nodes.indexOf(node);
     for (const outgoing of request.outgoing) {
       node.sent.push(outgoing);

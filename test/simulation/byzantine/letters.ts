@@ -83,7 +83,6 @@ export function bridgeLetters({ epoch, signer }: Correspondence): readonly Lette
       message: {
         kind: 'SubmitOperations',
         tag,
-        expiresAtHeight: heightBy(height, 100),
         operations: [Uint8Array.of(tag), Uint8Array.of(tag, tag)],
       },
     },

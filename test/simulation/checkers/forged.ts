@@ -27,7 +27,7 @@ import { addressOf, validatorSet } from '../../../src/protocol/chain/validator-s
 import { firstEpoch, leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { buildBlock } from '../../../src/protocol/consensus/proposal.ts';
 import type { ProposalMessage, ViewChangeMessage } from '../../../src/protocol/consensus/types.ts';
-import type { BlockExecuted } from '../../../src/protocol/ports/execution.ts';
+import { type BlockExecuted, DUPLICATE_CODE, NODE_CODESPACE } from '../../../src/protocol/ports/execution.ts';
 import type { CommittedBlock } from '../../../src/protocol/ports/storage.ts';
 import { heightOf } from './heights.ts';
 
@@ -190,10 +190,10 @@ export function executedOf(
       index,
       bytes: utf8(name),
       result: {
-        code: 0,
+        code: name.endsWith('!') ? DUPLICATE_CODE : 0,
         data: nothing,
         log: '',
-        codespace: name.endsWith('!') ? 'althing' : 'app',
+        codespace: name.endsWith('!') ? NODE_CODESPACE : 'app',
         gasWanted: 0n,
         gasUsed: 0n,
         events: [],

@@ -295,7 +295,6 @@ export const MESSAGES: {
   SubmitOperations: fc.record({
     kind: kind('SubmitOperations'),
     tag: ordinal,
-    expiresAtHeight: height,
     operations: fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 6 }),
   }),
   OperationsAnswered: fc.record({

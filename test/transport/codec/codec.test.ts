@@ -32,7 +32,7 @@ const randomStates = (count: number) =>
     height: (most - 1 - index) as Height,
     appHash: toHex(sha256(Uint8Array.of(index))) as Digest,
   }));
-const submission = { kind: 'SubmitOperations', tag: most, expiresAtHeight: most as Height } as const;
+const submission = { kind: 'SubmitOperations', tag: most } as const;
 const longestAdmission = {
   accepted: false,
   code: 'x'.repeat(64),

@@ -1,0 +1,96 @@
+/** `bridge`: operations on their way, who can be reached, what peers say of the state (seed 004: getStats). */
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import type { z } from 'zod';
+import { type TargetOptions, withTarget } from '../command.ts';
+import { createOutput, fields, plainText, table } from '../output.ts';
+import { callRpc, targetOf } from '../rpc-client.ts';
+import { BRIDGE } from '../shapes.ts';
+import { watchReport } from '../watch.ts';
+
+interface BridgeOptions extends TargetOptions {
+  readonly watch?: boolean;
+}
+
+type Bridge = z.infer<typeof BRIDGE>;
+
+/** Pending operations that are shown. */
+const SHOWN = 10;
+
+export function addBridgeCommand(program: Command): void {
+  withTarget(
+    program.command('bridge').description('operations on their way, and whether they can be committed'),
+  )
+    .option('--watch', 'again every second, until Ctrl-C')
+    .action(showBridge);
+}
+
+async function showBridge(options: BridgeOptions): Promise<void> {
+  const target = targetOf(options);
+  const read = (): Promise<Bridge> => callRpc(target, 'althing_bridge', { limit: String(SHOWN) }, BRIDGE);
+  const first = await read();
+  const json = options.json === true;
+  if (options.watch === true) return watchReport(first, { json, read, lines: bridgeLines });
+  createOutput(json).data(first, bridgeLines(first));
+}
+
+/** What `bridge` prints. */
+export function bridgeLines(bridge: Bridge): readonly string[] {
+  const { counts, state_sync: stateSync } = bridge;
+  return [
+    ...fields([
+      ['reach', reachText(bridge)],
+      ['healthy', bridge.healthy ? pc.green('yes') : pc.red('no')],
+      ['power', `${bridge.reachable_power} can be reached, ${bridge.required_votes} decide`],
+      ['operations', operationsText(bridge)],
+      [
+        'since the start',
+        `${counts.committed} committed, ${counts.expired} expired, ${counts.rejected} rejected`,
+      ],
+      ['messages', `${counts.messages_processed} of peers, ${counts.duplicates} of them duplicates`],
+      [
+        'state told',
+        stateSync.height === null
+          ? 'not yet'
+          : `height ${stateSync.height}, ${stateSync.age_ms} ms ago; again every ${stateSync.interval_ms} ms`,
+      ],
+      ['breakers', breakersText(bridge)],
+    ]),
+    ...bridge.divergences.map(({ height, ours, theirs, by }) =>
+      pc.red(plainText(`StateDivergence after height ${height}: ours ${ours}, ${by}: ${theirs}`)),
+    ),
+    ...(bridge.operations.length === 0
+      ? []
+      : table([
+          ['operation', 'bytes', 'age', 'expires at'],
+          ...bridge.operations.map(({ id, bytes, age_ms: age, expires_at_height: expiry }) => [
+            id,
+            String(bytes),
+            `${age} ms`,
+            `height ${expiry}`,
+          ]),
+        ])),
+  ];
+}
+
+function reachText({ reach, partition, healed_after_ms: healed }: Bridge): string {
+  if (partition !== null)
+    return `${reach === 'partitioned' ? pc.red(reach) : pc.yellow(reach)}: ${partition}`;
+  const last = healed === null ? '' : ` (the last partition took ${healed} ms)`;
+  return `${pc.green(reach)}${last}`;
+}
+
+function operationsText({
+  pending_operations: pending,
+  max_pending_operations: max,
+  overdue_operations: overdue,
+}: Bridge) {
+  const late = overdue === 0 ? '' : `, ${overdue} of them overdue`;
+  return `${pending} pending of at most ${max}${late}`;
+}
+
+function breakersText({ breakers }: Bridge): string {
+  const others = breakers.filter(({ state }) => state !== 'closed');
+  if (others.length === 0) return 'all closed';
+  return others.map(({ peer, state }) => `${peer.slice(0, 8)} ${state}`).join(', ');
+}

@@ -1,0 +1,208 @@
+/**
+ * What the bridge knows, and the small steps over it. Pure. Rules BR-1 to BR-10, docs/protocol/bridge.md.
+ */
+import { emptyMap, type PersistentMap } from '../../base/persistent-map.ts';
+import type { Monotonic } from '../../base/units.ts';
+import type { BridgeConfig } from '../../protocol/bridge/config.ts';
+import { type Deduplicator, EMPTY_DEDUPLICATOR } from '../../protocol/bridge/deduplicator.ts';
+import type { BridgeMessage, StateSyncMessage } from '../../protocol/bridge/messages.ts';
+import { NO_OPERATIONS, type Operations, placesTaken } from '../../protocol/bridge/operations.ts';
+import { type Partition, partitionOf } from '../../protocol/bridge/partition.ts';
+import type { RecentStates, StatedStates } from '../../protocol/bridge/state-sync.ts';
+import type { Address, Digest, Height, ValidatorSet } from '../../protocol/chain/types.ts';
+import type { StateDivergence } from '../../protocol/ports/bridge.ts';
+import type { Admission } from '../../protocol/ports/mempool.ts';
+import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import type { Decision } from '../vocabulary/index.ts';
+import type { BreakerState } from './breaker.setup.ts';
+
+export interface BridgeInput {
+  readonly config: BridgeConfig;
+  readonly self: Address;
+  readonly validators: ValidatorSet;
+  /** Of the genesis. @unit heights */
+  readonly batchTtlHeights: number;
+  /** D of the genesis. @unit heights */
+  readonly deduplicationHeights: number;
+  readonly mempool: CellAddress;
+  readonly router: CellAddress;
+  readonly alarm: CellAddress;
+  /** Does not propose any more once this node's state is not the chain's. */
+  readonly roundManager: CellAddress;
+  /** Told `operations.expired`. */
+  readonly listeners: readonly CellAddress[];
+}
+
+/** Who waits for the answer to a submission: a cell, or the bridge of another node. */
+export type Asker =
+  | { readonly kind: 'cell'; readonly address: CellAddress; readonly tag: number }
+  | { readonly kind: 'peer'; readonly peer: Address; readonly tag: number };
+
+/** A submission that is not answered yet. */
+export interface Submission {
+  /** Of the newest question about it. */
+  readonly tag: number;
+  readonly asker: Asker;
+  readonly client: string;
+  /** Of all its transactions, in order. */
+  readonly ids: readonly Digest[];
+  /** By position; all others are `asked`. */
+  readonly refused: ReadonlyMap<number, Admission>;
+  readonly asked: readonly { readonly position: number; readonly transaction: Uint8Array }[];
+  readonly since: Monotonic;
+  /** Validators that it was handed to, the newest last; none: the own mempool has it. */
+  readonly handedTo: readonly Address[];
+  /** Of them, those whose breaker did not let it pass: nothing was sent. */
+  readonly heldBack: readonly Address[];
+  /** What a block carried before the answer came; `unknown`: this cell was not told of every block meanwhile. */
+  readonly early: ReadonlySet<Digest> | 'unknown';
+}
+
+export interface BridgeCounts {
+  /** Messages of peers, duplicates too (seed 004). */
+  readonly messagesProcessed: number;
+  readonly duplicates: number;
+  /** Committed blocks (seed 004). */
+  readonly consensusRoundsCompleted: number;
+  readonly stateSyncsSent: number;
+  readonly partitions: number;
+  /** Operations whose end this cell cannot know: it was not told of every block. */
+  readonly forgotten: number;
+  /** Submissions that the mempool never answered. */
+  readonly unanswered: number;
+}
+
+export interface BridgeContext extends BridgeInput {
+  readonly operations: Operations;
+  /** By tag. */
+  readonly submissions: PersistentMap<Submission>;
+  /** While partitioned, where the configuration says so; by tag. */
+  readonly queue: PersistentMap<Waiting>;
+  /** Operations in the queue. Within `maxPendingOperations`. */
+  readonly queued: number;
+  readonly nextTag: number;
+  /** Undefined before anything was heard of it. */
+  readonly committedHeight: Height | undefined;
+  readonly connected: ReadonlySet<Address>;
+  readonly failedRounds: number;
+  readonly failingSince: Monotonic | undefined;
+  readonly overdueSince: Monotonic | undefined;
+  /** Computed: see `settled`. */
+  readonly partition: Partition | undefined;
+  /** When the present partition began; how long the newest took that healed. @unit ms */
+  readonly partitionedAt: Monotonic | undefined;
+  readonly healedAfter: number | undefined;
+  readonly recent: RecentStates;
+  readonly stated: StatedStates;
+  /** By who says so; one each. */
+  readonly divergences: ReadonlyMap<string, StateDivergence>;
+  /** A certificate says so: this node's state is not the chain's. */
+  readonly isDiverged: boolean;
+  readonly seen: Deduplicator;
+  /** Messages and operations since state was told last. */
+  readonly activity: number;
+  readonly told: StateSyncMessage | undefined;
+  readonly lastStateSync: Monotonic;
+  readonly breakers: ReadonlyMap<Address, BreakerState>;
+  readonly overdue: number;
+  readonly counts: BridgeCounts;
+}
+
+/** A submission that waits for the end of a partition. */
+export interface Waiting {
+  readonly tag: number;
+  readonly asker: Asker;
+  readonly client: string;
+  readonly transactions: readonly Uint8Array[];
+}
+
+export type Decided = Decision<BridgeContext>;
+
+/** @unit tags/ms @source 60 times the operations of 15,000/s, one in each submission */
+const TAGS_A_MS = 1_000;
+
+export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext =>
+  withPartition(
+    {
+      ...input,
+      operations: NO_OPERATIONS,
+      submissions: emptyMap(),
+      queue: emptyMap(),
+      queued: 0,
+      // Not those of an earlier life, whose answers may be on their way: it used less than one a microsecond.
+      nextTag: Math.floor(now * TAGS_A_MS),
+      committedHeight: undefined,
+      connected: new Set(),
+      failedRounds: 0,
+      failingSince: undefined,
+      overdueSince: undefined,
+      partition: undefined,
+      partitionedAt: undefined,
+      healedAfter: undefined,
+      recent: [],
+      stated: [],
+      divergences: new Map(),
+      isDiverged: false,
+      seen: EMPTY_DEDUPLICATOR,
+      activity: 0,
+      told: undefined,
+      lastStateSync: now,
+      breakers: new Map(),
+      overdue: 0,
+      counts: {
+        messagesProcessed: 0,
+        duplicates: 0,
+        consensusRoundsCompleted: 0,
+        stateSyncsSent: 0,
+        partitions: 0,
+        unanswered: 0,
+        forgotten: 0,
+      },
+    },
+    now,
+  );
+
+/** What cuts the node off is computed anew from the facts, after every change of them (BR-10). */
+export const withPartition = (context: BridgeContext, now: Monotonic): BridgeContext => ({
+  ...context,
+  partition: partitionOf(context, now, context.config.partitionTimeout),
+});
+
+/** Operations that wait or are pending, and places that are promised. */
+export const load = ({ operations, queued }: BridgeContext): number => placesTaken(operations) + queued;
+
+export const counted = (
+  { counts }: BridgeContext,
+  name: keyof BridgeCounts,
+  by = 1,
+): Pick<BridgeContext, 'counts'> => ({ counts: { ...counts, [name]: counts[name] + by } });
+
+/** Seed 004: isConsensusHealthy. */
+export const isConsensusHealthy = (context: BridgeContext): boolean =>
+  context.partition === undefined &&
+  !context.isDiverged &&
+  load(context) < context.config.maxPendingOperations;
+
+/** Seed 004: getStats. */
+export interface NetworkConsensusBridgeStats {
+  readonly messagesProcessed: number;
+  readonly consensusRoundsCompleted: number;
+  readonly failedOperations: number;
+  readonly pendingOperations: number;
+  readonly activeParticipants: number;
+}
+
+export function getStats(context: BridgeContext): NetworkConsensusBridgeStats {
+  const { counts, operations, connected, validators, self } = context;
+  const own = validators.indexByAddress.has(self) ? 1 : 0;
+  return {
+    messagesProcessed: counts.messagesProcessed,
+    consensusRoundsCompleted: counts.consensusRoundsCompleted,
+    failedOperations: operations.counts.expired + operations.counts.rejected,
+    pendingOperations: operations.pending.size,
+    activeParticipants: connected.size + own,
+  };
+}
+
+export const toPeer = ({ router }: BridgeInput, to: readonly Address[], message: BridgeMessage): Effect =>
+  telling(router, { type: 'network.sendRequested', outgoing: [{ to, message }] });

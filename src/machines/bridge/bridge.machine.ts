@@ -1,0 +1,100 @@
+/**
+ * The bridge chart, four regions: reach (connecting → connected ⇄ partitioned), places (free ⇄ full), sharing (what was executed, told
+ * at an interval that follows activity), cleanup. The circuit breakers are its children. Pure. BR-1 to BR-10.
+ */
+import { and } from 'xstate';
+import { now } from '../vocabulary/index.ts';
+import { bridgeSetup, initialBridge } from './bridge.setup.ts';
+
+/** What a client or another node's bridge hands in, while operations are taken. */
+const takes = {
+  'operations.submitted': [{ guard: 'isDiverged', actions: 'refuseDiverged' }, { actions: 'takeOperations' }],
+  'message.received': [
+    { guard: and(['isSubmission', 'isDiverged']), actions: ['countMessage', 'refuseDiverged'] },
+    { guard: 'isSubmission', actions: ['countMessage', 'takeOperations'] },
+  ],
+} as const;
+/** The same, while nothing could be committed. */
+const takesNothing = {
+  'operations.submitted': [
+    { guard: 'isDiverged', actions: 'refuseDiverged' },
+    { guard: 'queuesMeanwhile', actions: 'queueOperations' },
+    { actions: 'refusePartitioned' },
+  ],
+  'message.received': { guard: 'isSubmission', actions: ['countMessage', 'refusePartitioned'] },
+} as const;
+
+export const bridgeMachine = bridgeSetup.createMachine({
+  id: 'bridge',
+  context: ({ input, self }) => initialBridge(input, now({ self })),
+  type: 'parallel',
+  entry: ['startBreakers', 'askConnectivity'],
+  on: {
+    'transactions.admitted': { actions: 'recordAdmissions' },
+    'transactions.expired': { actions: 'recordBatchesExpired' },
+    'block.executed': { actions: 'recordExecuted' },
+    // It starts over: its blocks come again, and nothing is lost for it.
+    'execution.failed': {},
+    'blocks.committed': { actions: 'recordCommitted' },
+    'round.failed': { actions: 'recordFailedRound' },
+    'round.overdue': { actions: 'recordOverdueRound' },
+    'partition.due': { actions: 'judgePartition' },
+    'peer.connected': { actions: 'recordConnected' },
+    'peer.disconnected': { actions: 'recordDisconnected' },
+    'breaker.changed': { actions: 'recordBreaker' },
+    'call.failed': { actions: 'handOn' },
+    'cell.down': { actions: 'crashWithBreaker' },
+    'message.received': [
+      { guard: 'isAnswer', actions: ['countMessage', 'recordRemote'] },
+      { actions: ['countMessage', 'hearState'] },
+    ],
+  },
+  states: {
+    reach: {
+      initial: 'connecting',
+      states: {
+        /** Since the start: the others are given their time. */
+        connecting: {
+          always: { guard: 'isConnected', target: 'connected' },
+          after: { partitionTimeout: 'partitioned' },
+          on: takes,
+        },
+        connected: {
+          entry: 'takeQueue',
+          always: { guard: 'isPartitioned', target: 'partitioned' },
+          on: takes,
+        },
+        /** BR-10: heals by itself, as soon as a quorum can be reached and commits. */
+        partitioned: {
+          entry: 'recordPartition',
+          always: { guard: 'isConnected', target: 'connected' },
+          exit: 'recordHealing',
+          on: takesNothing,
+        },
+      },
+    },
+    places: {
+      initial: 'free',
+      states: {
+        free: { always: { guard: 'isFull', target: 'full' } },
+        full: { always: { guard: 'hasPlace', target: 'free' } },
+      },
+    },
+    sharing: {
+      initial: 'resting',
+      states: {
+        resting: {
+          after: {
+            stateSyncTick: { target: 'resting', reenter: true, actions: 'shareStateIfDue' },
+          },
+        },
+      },
+    },
+    cleanup: {
+      initial: 'resting',
+      states: {
+        resting: { after: { cleanupInterval: { target: 'resting', reenter: true, actions: 'cleanUp' } } },
+      },
+    },
+  },
+});

@@ -1,0 +1,357 @@
+/**
+ * Operations on their way in: what is refused at the door, who is asked, and what the asker is told. A validator asks its mempool; another
+ * node hands them to a validator whose breaker lets it. Pure. Rules BR-1, BR-2, BR-8, docs/protocol/bridge.md.
+ */
+
+import { emptyMap, getIn, removeIn, setIn, valuesOf } from '../../base/persistent-map.ts';
+import type { Monotonic } from '../../base/units.ts';
+import {
+  type Door,
+  type DoorRefusal,
+  placesFor,
+  queueFull,
+  refusalOfHeight,
+} from '../../protocol/bridge/admission.ts';
+import type { OperationsAnsweredMessage, SubmitOperationsMessage } from '../../protocol/bridge/messages.ts';
+import {
+  admit,
+  batchesExpired,
+  countRejected,
+  type Ended,
+  executedOf,
+  overdue,
+  release,
+  reserve,
+} from '../../protocol/bridge/operations.ts';
+import { transactionHashOf } from '../../protocol/chain/batch.ts';
+import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
+import type { Address, Digest, Height } from '../../protocol/chain/types.ts';
+import type { OperationsExpired } from '../../protocol/ports/bridge.ts';
+import type { Admission, MempoolRequest } from '../../protocol/ports/mempool.ts';
+import type { ExecutedTransaction } from '../../protocol/ports/storage.ts';
+import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import type { BreakerReport, BreakerRequest } from './breaker.setup.ts';
+import {
+  type Asker,
+  type BridgeContext,
+  counted,
+  type Decided,
+  load,
+  type Submission,
+  type Waiting,
+} from './bridge.live.ts';
+import {
+  admissionOf,
+  answer,
+  isTooMuch,
+  MAY_BE_TAKEN,
+  nextValidator,
+  nobody,
+  TOO_MUCH,
+  UNJUDGED,
+} from './bridge.remote.ts';
+
+interface Clock {
+  readonly now: Monotonic;
+  readonly address: CellAddress;
+}
+
+const doorOf = (context: BridgeContext): Door => ({
+  operations: context.operations,
+  maxPendingOperations: context.config.maxPendingOperations,
+  committedHeight: context.committedHeight,
+  deduplicationHeights: context.deduplicationHeights,
+});
+
+/** As it comes in. */
+export type Received = Omit<Waiting, 'tag'>;
+
+/** Takes what has a place and can be kept to; asks about it. */
+export function take(context: BridgeContext, waiting: Received, clock: Clock): Decided {
+  const { asker, client, transactions } = waiting;
+  const door = doorOf(context);
+  const ids = transactions.map(transactionHashOf);
+  const refused = new Map<number, Admission>();
+  const asked: { position: number; transaction: Uint8Array }[] = [];
+  const places = placesFor(door, transactions.length);
+  transactions.forEach((transaction, position) => {
+    const hash = ids[position];
+    if (hash === undefined) return;
+    const refusal =
+      refusalOfHeight(transaction, door) ?? (asked.length < places ? undefined : queueFull(door));
+    if (refusal === undefined) asked.push({ position, transaction });
+    else refused.set(position, { status: 'refused', hash, ...refusal });
+  });
+  const submission: Submission = {
+    ...{ tag: context.nextTag, asker, client, ids, refused, asked, since: clock.now },
+    ...{ handedTo: [], heldBack: [], early: NOTHING_EARLY },
+  };
+  const counts = countRejected(context.operations, refused.size);
+  const activity = context.activity + transactions.length;
+  if (asked.length === 0) {
+    return { context: { operations: counts, activity }, effects: [answer(context, submission)] };
+  }
+  const operations = reserve(counts, asked.length);
+  return ask({ ...context, operations, activity }, submission, clock);
+}
+
+const NOTHING_EARLY: ReadonlySet<Digest> = new Set();
+
+/** The own mempool, or the next validator. */
+function ask(context: BridgeContext, submission: Submission, { address }: Clock): Decided {
+  const tag = context.nextTag + 1;
+  const transactions = submission.asked.map(({ transaction }) => transaction);
+  const { operations, activity } = context;
+  const asking = (
+    to: CellAddress,
+    message: MempoolRequest | BreakerRequest,
+    handed: Submission,
+  ): Decided => ({
+    context: {
+      operations,
+      activity,
+      nextTag: tag,
+      submissions: setIn(context.submissions, String(tag), { ...handed, tag }),
+    },
+    effects: [telling(to, message)],
+  });
+  if (context.validators.indexByAddress.has(context.self)) {
+    const request = { replyTo: address, tag, client: submission.client, transactions };
+    return asking(context.mempool, { type: 'transactions.submitted', ...request }, submission);
+  }
+  const peer = nextValidator(context, submission);
+  const tooMuch = isTooMuch(transactions);
+  if (peer === undefined || tooMuch) {
+    const refusal = tooMuch ? TOO_MUCH : nobody(submission);
+    return settle({ ...context, nextTag: tag }, submission, new Map(), refusal);
+  }
+  const message: SubmitOperationsMessage = { kind: 'SubmitOperations', tag, operations: transactions };
+  const handed = { ...submission, handedTo: [...submission.handedTo, peer] };
+  return asking(`${address}/${peer}`, { type: 'call.requested', message }, handed);
+}
+
+/** The mempool judged what it was asked. */
+export function recordAdmissions(
+  context: BridgeContext,
+  tag: number,
+  admissions: readonly Admission[],
+): Decided {
+  const submission = submissionOf(context, tag);
+  if (submission === undefined) return {};
+  const judged = new Map(
+    submission.asked.flatMap(({ position }, index) => {
+      const admission = admissions[index];
+      // A judgement of another operation says nothing of this one.
+      if (admission === undefined || admission.hash !== submission.ids[position]) return [];
+      return [[position, admission] as const];
+    }),
+  );
+  return settle(withoutSubmission(context, tag), submission, judged, UNJUDGED);
+}
+
+/** A validator answered what it was handed. */
+export function recordRemote(
+  context: BridgeContext,
+  from: Address,
+  { tag, admissions }: OperationsAnsweredMessage,
+  { address }: Clock,
+): Decided {
+  const submission = submissionOf(context, tag);
+  if (submission === undefined || submission.handedTo.at(-1) !== from) return {};
+  const answered: BreakerRequest = { type: 'call.answered', tag };
+  const known = submission.asked.map(({ position }, index): Admission | undefined => {
+    const hash = submission.ids[position];
+    return hash === undefined ? undefined : admissionOf(hash, admissions[index]);
+  });
+  const decided = recordAdmissions(
+    context,
+    tag,
+    known.filter((admission) => admission !== undefined),
+  );
+  return { ...decided, effects: [telling(`${address}/${from}`, answered), ...(decided.effects ?? [])] };
+}
+
+/** The breaker did not send it, or no answer came: the next validator gets it. */
+export function handOn(
+  context: BridgeContext,
+  { tag, peer, reason }: Extract<BreakerReport, { type: 'call.failed' }>,
+  clock: Clock,
+): Decided {
+  const submission = submissionOf(context, tag);
+  if (submission === undefined) return {};
+  const heldBack = reason === 'refused' ? [...submission.heldBack, peer] : submission.heldBack;
+  return ask(withoutSubmission(context, tag), { ...submission, heldBack }, clock);
+}
+
+/** Seed 004: cleanup. Submissions whose asker the mempool forgot, since it was started anew, are answered. */
+export function cleanUp(context: BridgeContext, now: Monotonic): Decided {
+  const { cleanupInterval, consensusTimeout } = context.config;
+  const left = valuesOf(context.submissions)
+    .filter(({ since }) => now - since >= cleanupInterval)
+    .sort((one, other) => one.tag - other.tag);
+  const cleaned = left.reduce<{ context: BridgeContext; effects: readonly Effect[] }>(
+    (done, submission) => {
+      const { context: change = {}, effects = [] } = settle(
+        withoutSubmission(done.context, submission.tag),
+        submission,
+        new Map(),
+        submission.handedTo.length === 0 ? FORGOTTEN : nobody(submission),
+      );
+      const next = { ...done.context, ...change };
+      return { context: { ...next, ...counted(next, 'unanswered') }, effects: [...done.effects, ...effects] };
+    },
+    { context, effects: [] },
+  );
+  const late = overdue(cleaned.context.operations, now, consensusTimeout);
+  return { context: { ...cleaned.context, overdue: late }, effects: cleaned.effects };
+}
+
+const FORGOTTEN: DoorRefusal = {
+  code: 'NOT_ANSWERED',
+  log: `the mempool did not answer: ${MAY_BE_TAKEN}`,
+};
+
+/** Everything of the submission is judged: its places are free, what was admitted is pending, its asker hears. */
+function settle(
+  context: BridgeContext,
+  submission: Submission,
+  judged: ReadonlyMap<number, Admission>,
+  otherwise: DoorRefusal,
+): Decided {
+  const { ids, asked, since, early } = submission;
+  const refused = new Map(submission.refused);
+  const admitted: { id: Digest; transaction: Uint8Array }[] = [];
+  for (const { position, transaction } of asked) {
+    const hash = ids[position];
+    if (hash === undefined) continue;
+    const admission = judged.get(position) ?? { status: 'refused', hash, ...otherwise };
+    if (admission.status === 'admitted') admitted.push({ id: hash, transaction });
+    else refused.set(position, admission);
+  }
+  const latest = (context.committedHeight ?? GENESIS_HEIGHT) + 2 * context.batchTtlHeights;
+  const isKnown = early !== 'unknown';
+  const operations = isKnown
+    ? admit(context.operations, asked.length, admitted, latest, since, early)
+    : release(context.operations, asked.length, asked.length - admitted.length);
+  const { nextTag, submissions, activity } = context;
+  const { counts } = counted(context, 'forgotten', isKnown ? 0 : admitted.length);
+  return {
+    context: { operations, nextTag, submissions, activity, counts },
+    effects: [answer(context, { ...submission, refused })],
+  };
+}
+
+const submissionOf = ({ submissions }: BridgeContext, tag: number): Submission | undefined =>
+  getIn(submissions, String(tag));
+
+const withoutSubmission = (context: BridgeContext, tag: number): BridgeContext => ({
+  ...context,
+  submissions: removeIn(context.submissions, String(tag)),
+});
+
+/** Nothing is taken now, for a reason that concerns all of it. */
+export function refuseAll(
+  context: BridgeContext,
+  { asker, transactions }: Received,
+  refusal: DoorRefusal,
+): Decided {
+  const ids = transactions.map(transactionHashOf);
+  const refused = new Map(
+    ids.map((hash, position): [number, Admission] => [position, { status: 'refused', hash, ...refusal }]),
+  );
+  const operations = countRejected(context.operations, ids.length);
+  return { context: { operations }, effects: [answer(context, { asker, ids, refused })] };
+}
+
+/** Until the partition heals (BR-10); what finds no place is refused. */
+export function enqueue(context: BridgeContext, waiting: Received): Decided {
+  if (load(context) + waiting.transactions.length > context.config.maxPendingOperations) {
+    return refuseAll(context, waiting, queueFull(doorOf(context)));
+  }
+  const tag = context.nextTag + 1;
+  const queue = setIn(context.queue, String(tag), { ...waiting, tag });
+  return { context: { queue, queued: context.queued + waiting.transactions.length, nextTag: tag } };
+}
+
+/** The partition is over: what waited is taken, in order; or all refused, where this node can take nothing any more. */
+export function takeQueue(context: BridgeContext, clock: Clock, refusal: DoorRefusal | undefined): Decided {
+  const effects: Effect[] = [];
+  let left: BridgeContext = { ...context, queue: emptyMap(), queued: 0 };
+  for (const waiting of valuesOf(context.queue).sort((one, other) => one.tag - other.tag)) {
+    const taken = refusal === undefined ? take(left, waiting, clock) : refuseAll(left, waiting, refusal);
+    left = { ...left, ...taken.context };
+    effects.push(...(taken.effects ?? []));
+  }
+  return { context: left, effects };
+}
+
+/** A block was executed while its operations' admissions were on their way: they end when they are admitted. */
+export function withEarly(
+  context: BridgeContext,
+  transactions: readonly ExecutedTransaction[],
+): Pick<BridgeContext, 'submissions'> {
+  if (context.submissions.size === 0 || transactions.length === 0) return context;
+  const ids = new Set(executedOf(transactions));
+  let { submissions } = context;
+  for (const submission of valuesOf(context.submissions)) {
+    const { early } = submission;
+    const found = submission.ids.filter((id) => ids.has(id));
+    if (found.length === 0 || early === 'unknown') continue;
+    const next = { ...submission, early: new Set([...early, ...found]) };
+    submissions = setIn(submissions, String(submission.tag), next);
+  }
+  return { submissions };
+}
+
+/**
+ * A block was executed that this cell was not told of (its mailbox was full): what was pending may have been in it, and must not
+ * be told as expired. The chain knows what became of it.
+ */
+export function withoutForgotten(context: BridgeContext, height: Height): BridgeContext {
+  const [newest] = context.recent;
+  const { pending } = context.operations;
+  if (newest === undefined || height <= newest.height + 1) return context;
+  let { submissions } = context;
+  for (const submission of valuesOf(submissions)) {
+    submissions = setIn(submissions, String(submission.tag), { ...submission, early: 'unknown' });
+  }
+  return {
+    ...context,
+    submissions,
+    operations: { ...context.operations, pending: emptyMap() },
+    ...counted(context, 'forgotten', pending.size),
+  };
+}
+
+/** Some operations ended: those that never execute are told. */
+export function recordEnded(
+  context: BridgeContext,
+  { operations, expired, forgotten }: Ended,
+  height: Height,
+): Decided {
+  const ended = { operations, ...counted(context, 'forgotten', forgotten) };
+  if (expired.length === 0) return { context: ended };
+  const message: OperationsExpired = { type: 'operations.expired', ids: expired, height };
+  return {
+    context: ended,
+    effects: context.listeners.map((listener) => telling(listener, message)),
+  };
+}
+
+export const recordBatchesExpired = (
+  context: BridgeContext,
+  hashes: readonly Digest[],
+  height: Height,
+): Decided => recordEnded(context, batchesExpired(context.operations, hashes), height);
+
+export const askerOf = ({
+  replyTo,
+  tag,
+}: {
+  readonly replyTo: CellAddress;
+  readonly tag: number;
+}): Asker => ({
+  kind: 'cell',
+  address: replyTo,
+  tag,
+});

@@ -1,0 +1,129 @@
+/**
+ * Operations between bridges: which validator is handed them, what it may answer, and what another node is told of its own. Pure.
+ * Rules BR-1, BR-8, docs/protocol/bridge.md.
+ */
+import { utf8 } from '../../base/bytes.ts';
+import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
+import {
+  ADMISSION_LOG_BYTES_MAX,
+  OPERATIONS_BYTES_MAX,
+  OPERATIONS_MAX,
+  type OperationAdmission,
+  type OperationsAnsweredMessage,
+} from '../../protocol/bridge/messages.ts';
+import type { Address, Digest } from '../../protocol/chain/types.ts';
+import type { OperationsAnswered } from '../../protocol/ports/bridge.ts';
+import type { Admission } from '../../protocol/ports/mempool.ts';
+import { type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { type BridgeContext, type Submission, toPeer } from './bridge.live.ts';
+
+/** Validators that one submission is handed to before it is refused. @source chosen: f + 1 of seven */
+const HANDED_TO_MAX = 3;
+
+/** More than one message between bridges can carry. */
+export const isTooMuch = (transactions: readonly Uint8Array[]): boolean =>
+  transactions.length > OPERATIONS_MAX || bytesOf(transactions) > OPERATIONS_BYTES_MAX;
+
+const bytesOf = (transactions: readonly Uint8Array[]): number =>
+  transactions.reduce((sum, { byteLength }) => sum + byteLength, 0);
+
+export const TOO_MUCH: DoorRefusal = {
+  code: 'TOO_LARGE',
+  log: `this node hands operations to a validator: at most ${OPERATIONS_MAX}, of ${OPERATIONS_BYTES_MAX} bytes together`,
+};
+
+/** What was handed over may be taken all the same: then the chain says what became of it. */
+export function nobody({ handedTo, heldBack }: Submission): DoorRefusal {
+  const sentTo = handedTo.filter((peer) => !heldBack.includes(peer));
+  if (sentTo.length === 0) {
+    return {
+      code: 'NOT_A_VALIDATOR',
+      log: 'this node is no validator, and none can be reached: try again later',
+    };
+  }
+  return { code: 'NOT_ANSWERED', log: `no answer of the validators ${sentTo.join(', ')}: ${MAY_BE_TAKEN}` };
+}
+
+export const MAY_BE_TAKEN = 'it may have been taken';
+
+/** In turn, beginning anywhere, among those that are connected and whose breaker is not open. */
+export function nextValidator(
+  { connected, breakers, nextTag }: BridgeContext,
+  { handedTo, heldBack }: Submission,
+): Address | undefined {
+  if (handedTo.length - heldBack.length >= HANDED_TO_MAX) return undefined;
+  const able = [...connected]
+    .filter((peer) => breakers.get(peer) !== 'open' && !handedTo.includes(peer))
+    .sort();
+  return able[nextTag % Math.max(1, able.length)];
+}
+
+export const UNJUDGED: DoorRefusal = { code: 'NOT_ANSWERED', log: 'no admission came for this operation' };
+
+export function admissionOf(hash: Digest, remote: OperationAdmission | undefined): Admission {
+  if (remote === undefined) return { status: 'refused', hash, ...UNJUDGED };
+  if (remote.accepted) return { status: 'admitted', hash };
+  const { code, log, applicationCode } = remote;
+  // 0 is the application's yes, which a refusal cannot have.
+  if (applicationCode !== undefined && applicationCode > 0) {
+    return { status: 'refused', hash, code: 'CHECK_FAILED', log, applicationCode };
+  }
+  // Its own words: what this node has no name for is no answer of it.
+  const known = REMOTE_CODES.find((name) => name === code);
+  return { status: 'refused', hash, code: known ?? 'NOT_ANSWERED', log };
+}
+
+/** What a validator may say of an operation that it was handed. */
+const REMOTE_CODES = [
+  'QUEUE_FULL',
+  'PARTITIONED',
+  'STATE_DIVERGED',
+  'EXPIRES_TOO_SOON',
+  'EXPIRES_TOO_LATE',
+  'MEMPOOL_FULL',
+  'TOO_LARGE',
+  'EMPTY',
+  'ALREADY_KNOWN',
+  'RATE_LIMITED',
+  'STORAGE_FAILED',
+  'NOT_CHECKED',
+] as const;
+
+export function answer(
+  context: BridgeContext,
+  { asker, ids, refused }: Pick<Submission, 'asker' | 'ids' | 'refused'>,
+): Effect {
+  const admissions = ids.map(
+    (hash, position): Admission => refused.get(position) ?? { status: 'admitted', hash },
+  );
+  if (asker.kind === 'cell') {
+    const message: OperationsAnswered = { type: 'operations.answered', tag: asker.tag, admissions };
+    return telling(asker.address, message);
+  }
+  const remote: OperationsAnsweredMessage = {
+    kind: 'OperationsAnswered',
+    tag: asker.tag,
+    admissions: admissions.map(remoteOf),
+  };
+  return toPeer(context, [asker.peer], remote);
+}
+
+function remoteOf(admission: Admission): OperationAdmission {
+  if (admission.status === 'admitted') return { accepted: true };
+  const { code } = admission;
+  const log = cut(admission.log);
+  const known = 'applicationCode' in admission ? { applicationCode: admission.applicationCode } : {};
+  return { accepted: false, code, log, ...known };
+}
+
+/** As the wire takes it: whole characters. */
+function cut(log: string): string {
+  const bytes = utf8(log);
+  if (bytes.byteLength <= ADMISSION_LOG_BYTES_MAX) return log;
+  let end = ADMISSION_LOG_BYTES_MAX;
+  while (isContinuation(bytes[end])) end -= 1;
+  return new TextDecoder().decode(bytes.subarray(0, end));
+}
+
+/** Of a character that began before (UTF-8). */
+const isContinuation = (byte: number | undefined): boolean => byte !== undefined && (byte & 0xc0) === 0x80;

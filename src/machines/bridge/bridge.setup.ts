@@ -1,0 +1,307 @@
+/**
+ * Parts of the bridge chart (seed 004: NetworkConsensusBridge): the one way in for operations, between the application's users and
+ * consensus. Pure. Rules BR-1 to BR-10, docs/protocol/bridge.md.
+ */
+import { setup } from 'xstate';
+import type { Monotonic } from '../../base/units.ts';
+import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
+import type { BridgeMessage } from '../../protocol/bridge/messages.ts';
+import { executed as endedBy } from '../../protocol/bridge/operations.ts';
+import { describePartition } from '../../protocol/bridge/partition.ts';
+import type { OperationsSubmitted } from '../../protocol/ports/bridge.ts';
+import type { RoundOverdue } from '../../protocol/ports/consensus.ts';
+import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../../protocol/ports/execution.ts';
+import type { MempoolReply } from '../../protocol/ports/mempool.ts';
+import type { ConnectivityEvent, NetworkRequest, PeerMessageReceived } from '../../protocol/ports/network.ts';
+import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
+import type { FailedRound } from '../consensus/view-change.live.ts';
+import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
+import { breakerMachine } from './breaker.machine.ts';
+import type { BreakerInput, BreakerReport, BreakerRequest } from './breaker.setup.ts';
+import {
+  type BridgeContext,
+  type BridgeInput,
+  counted,
+  type Decided,
+  load,
+  withPartition,
+} from './bridge.live.ts';
+import {
+  askerOf,
+  cleanUp,
+  enqueue,
+  handOn,
+  type Received,
+  recordAdmissions,
+  recordBatchesExpired,
+  recordEnded,
+  recordRemote,
+  refuseAll,
+  take,
+  takeQueue,
+  withEarly,
+  withoutForgotten,
+} from './bridge.operations.ts';
+import { hearState, noteExecuted, noteStated, shareStateIfDue } from './bridge.sharing.ts';
+
+export type { BridgeContext, BridgeInput } from './bridge.live.ts';
+export { getStats, initialBridge, isConsensusHealthy, load } from './bridge.live.ts';
+
+type BridgePublicEvent =
+  | OperationsSubmitted
+  | PeerMessageReceived<BridgeMessage>
+  | ConnectivityEvent
+  | BlockExecuted
+  | FailedRound
+  | RoundOverdue
+  | BreakerReport
+  | Extract<ExecutionRequest, { type: 'blocks.committed' }>
+  | Extract<ExecutionReply, { type: 'execution.failed' }>
+  | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>;
+
+/** Event types that other cells may send (RT-16). */
+export const BRIDGE_EVENTS = declare<BridgePublicEvent>()(
+  'operations.submitted',
+  'message.received',
+  'peer.connected',
+  'peer.disconnected',
+  'block.executed',
+  'execution.failed',
+  'round.failed',
+  'round.overdue',
+  'call.failed',
+  'breaker.changed',
+  'blocks.committed',
+  'transactions.admitted',
+  'transactions.expired',
+);
+
+type BridgePrivateEvent = { readonly type: 'partition.due' };
+type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
+
+interface Clock {
+  readonly now: Monotonic;
+  readonly address: CellAddress;
+}
+
+const waitingOf = ({ client, transactions, ...asker }: OperationsSubmitted): Received => ({
+  asker: askerOf(asker),
+  client,
+  transactions,
+});
+
+/** What another node hands over is a submission like any other: its link's rates and the mempool's bound it. */
+const waitingOfPeer = (
+  from: string,
+  { tag, operations }: Extract<BridgeMessage, { kind: 'SubmitOperations' }>,
+) => ({
+  asker: { kind: 'peer', peer: from, tag } as Received['asker'],
+  client: `peer ${from}`,
+  transactions: operations,
+});
+
+/** A submission, from whomever. */
+function submitted(event: BridgeEvent): Received | undefined {
+  if (event.type === 'operations.submitted') return waitingOf(event);
+  if (event.type !== 'message.received' || event.message.kind !== 'SubmitOperations') return undefined;
+  return waitingOfPeer(event.from, event.message);
+}
+
+/** What comes of the facts that a partition is judged by. */
+function reached(context: BridgeContext, change: Partial<BridgeContext>, now: Monotonic): Decided {
+  return { context: withPartition({ ...context, ...change }, now) };
+}
+
+/** What a certificate says of this node's state; a peer's word refuses nothing. */
+function refusalOfDiverged({ divergences }: BridgeContext): DoorRefusal | undefined {
+  const certified = [...divergences.values()].find(({ evidence }) => evidence !== undefined);
+  if (certified === undefined) return undefined;
+  const log = `the state of this node is not the chain's since height ${certified.height}: ask another node`;
+  return { code: 'STATE_DIVERGED', log };
+}
+
+const breakerInput = (context: BridgeContext, peer: string, bridge: CellAddress): BreakerInput => ({
+  peer: peer as BreakerInput['peer'],
+  bridge,
+  router: context.router,
+  config: context.config,
+});
+
+export const bridgeSetup = setup({
+  types: types<BridgeContext, BridgeEvent, BridgeInput>(),
+  actors: { breaker: breakerMachine },
+  guards: {
+    isPartitioned: ({ context }) => context.partition !== undefined,
+    isConnected: ({ context }) => context.partition === undefined,
+    isDiverged: ({ context }) => context.isDiverged,
+    queuesMeanwhile: ({ context }) => context.config.whenPartitioned === 'queue',
+    isFull: ({ context }) => load(context) >= context.config.maxPendingOperations,
+    hasPlace: ({ context }) => load(context) < context.config.maxPendingOperations,
+    isSubmission: ({ event }) =>
+      event.type === 'message.received' && event.message.kind === 'SubmitOperations',
+    isAnswer: ({ event }) => event.type === 'message.received' && event.message.kind === 'OperationsAnswered',
+  },
+  delays: {
+    partitionTimeout: ({ context }) => context.config.partitionTimeout,
+    stateSyncTick: ({ context }) => context.config.stateSyncIntervalMin,
+    cleanupInterval: ({ context }) => context.config.cleanupInterval,
+  },
+  actions: {
+    startBreakers: step(({ context, address }) => ({
+      effects: context.validators.validators
+        .filter((validator) => validator.address !== context.self)
+        .map((validator) => ({
+          kind: 'spawn',
+          logic: 'breaker',
+          id: validator.address,
+          input: breakerInput(context, validator.address, address),
+        })),
+    })),
+    /** An earlier life of this cell was told; this one was not. */
+    askConnectivity: step(({ context, address }) => {
+      const request: NetworkRequest = { type: 'connectivity.requested', replyTo: address };
+      return { effects: [telling(context.router, request)] };
+    }),
+    /** A breaker has no reason to end: its crash is ours. */
+    crashWithBreaker: step(({ event }) => ({
+      effects:
+        event.type === 'cell.down'
+          ? [{ kind: 'exit', reason: crash(`${event.address} ended: ${JSON.stringify(event.reason)}`) }]
+          : [],
+    })),
+    countMessage: step(({ context }) => ({ context: counted(context, 'messagesProcessed') })),
+    takeOperations: step(({ context, event, ...clock }) => {
+      const waiting = submitted(event);
+      return waiting === undefined ? {} : take(context, waiting, clock);
+    }),
+    queueOperations: step(({ context, event }) => {
+      const waiting = submitted(event);
+      return waiting === undefined ? {} : enqueue(context, waiting);
+    }),
+    refusePartitioned: step(({ context, event }) => {
+      const waiting = submitted(event);
+      const { partition, validators } = context;
+      if (waiting === undefined || partition === undefined) return {};
+      const log = `partitioned: ${describePartition(partition, validators.totalPower)}: try again later`;
+      return refuseAll(context, waiting, { code: 'PARTITIONED', log });
+    }),
+    refuseDiverged: step(({ context, event }) => {
+      const waiting = submitted(event);
+      const refusal = refusalOfDiverged(context);
+      return waiting === undefined || refusal === undefined ? {} : refuseAll(context, waiting, refusal);
+    }),
+    recordAdmissions: step(
+      on('transactions.admitted', ({ context, event: { tag, admissions } }) =>
+        recordAdmissions(context, tag, admissions),
+      ),
+    ),
+    recordBatchesExpired: step(
+      on('transactions.expired', ({ context, event: { hashes, height } }) =>
+        recordBatchesExpired(context, hashes, height),
+      ),
+    ),
+    recordExecuted: step(
+      on('block.executed', ({ context, event: { executed, transactions } }) => {
+        const known = withoutForgotten(context, executed.height);
+        const ended = recordEnded(
+          known,
+          endedBy(known.operations, executed.height, transactions),
+          executed.height,
+        );
+        const noted = noteExecuted({ ...known, ...ended.context }, executed);
+        const early = withEarly(known, transactions);
+        return {
+          context: { ...known, ...ended.context, ...noted.context, submissions: early.submissions },
+          effects: [...(ended.effects ?? []), ...(noted.effects ?? [])],
+        };
+      }),
+    ),
+    recordCommitted: step(
+      on('blocks.committed', ({ context, event: { blocks }, now }) => {
+        const { committedHeight } = context;
+        const height = blocks.at(-1)?.block.header.height ?? committedHeight;
+        const fresh = blocks.filter(
+          ({ block: { header } }) => committedHeight === undefined || header.height > committedHeight,
+        );
+        if (fresh.length === 0) return {};
+        const noted = noteStated(context, fresh);
+        const rounds = counted(context, 'consensusRoundsCompleted', fresh.length);
+        const going = {
+          committedHeight: height,
+          ...{ failedRounds: 0, failingSince: undefined, overdueSince: undefined },
+          ...rounds,
+        };
+        return { ...reached(context, { ...going, ...noted.context }, now), effects: noted.effects };
+      }),
+    ),
+    recordFailedRound: step(({ context, now }) =>
+      reached(
+        context,
+        {
+          failedRounds: context.failedRounds + 1,
+          failingSince: context.failingSince ?? now,
+          overdueSince: undefined,
+        },
+        now,
+      ),
+    ),
+    recordOverdueRound: step(({ context, now }) => {
+      if (context.overdueSince !== undefined) return {};
+      const { partitionTimeout: delayMs } = context.config;
+      const message: BridgePrivateEvent = { type: 'partition.due' };
+      return {
+        context: { overdueSince: now },
+        effects: [{ kind: 'startTimer', key: 'partition', delayMs, message }],
+      };
+    }),
+    judgePartition: step(({ context, now }) => reached(context, {}, now)),
+    recordConnected: step(
+      on('peer.connected', ({ context, event: { peer }, now }) =>
+        reached(context, { connected: new Set(context.connected).add(peer) }, now),
+      ),
+    ),
+    recordDisconnected: step(
+      on('peer.disconnected', ({ context, event: { peer }, now, address }) => {
+        const connected = new Set(context.connected);
+        connected.delete(peer);
+        const failed: BreakerRequest = { type: 'peer.failed' };
+        const isKnown = context.validators.indexByAddress.has(peer);
+        return {
+          ...reached(context, { connected }, now),
+          effects: isKnown ? [telling(`${address}/${peer}`, failed)] : [],
+        };
+      }),
+    ),
+    recordBreaker: step(
+      on('breaker.changed', ({ context, event: { peer, state } }) => ({
+        context: { breakers: new Map(context.breakers).set(peer, state) },
+      })),
+    ),
+    handOn: step(on('call.failed', ({ context, event, ...clock }) => handOn(context, event, clock))),
+    recordRemote: step(
+      on('message.received', ({ context, event: { from, message }, ...clock }) =>
+        message.kind === 'OperationsAnswered' ? recordRemote(context, from, message, clock) : {},
+      ),
+    ),
+    hearState: step(
+      on('message.received', ({ context, event: { from, message }, ...clock }) =>
+        message.kind === 'StateSync' ? hearState(context, from, message, clock) : {},
+      ),
+    ),
+    shareStateIfDue: step(({ context, now }) => shareStateIfDue(context, now)),
+    cleanUp: step(({ context, now }) => cleanUp(context, now)),
+    recordPartition: step(({ context, now }) => ({
+      context: { partitionedAt: now, ...counted(context, 'partitions') },
+    })),
+    recordHealing: step(({ context, now }) => ({
+      context: {
+        partitionedAt: undefined,
+        healedAfter: context.partitionedAt === undefined ? undefined : now - context.partitionedAt,
+      },
+    })),
+    takeQueue: step(({ context, now, address }) => {
+      const clock: Clock = { now, address };
+      return context.queued === 0 ? {} : takeQueue(context, clock, refusalOfDiverged(context));
+    }),
+  },
+});

@@ -1,0 +1,102 @@
+/**
+ * State that is told and heard (seed 004: StateSync), what a quorum certifies of it, and what follows where they differ. Pure.
+ * Rules BR-4, BR-7, docs/protocol/bridge.md.
+ */
+import type { Monotonic } from '../../base/units.ts';
+import { see } from '../../protocol/bridge/deduplicator.ts';
+import type { StateSyncMessage } from '../../protocol/bridge/messages.ts';
+import {
+  calculateNextInterval,
+  certifiedDivergence,
+  divergenceFrom,
+  stateSyncOf,
+  withExecuted,
+  withStated,
+} from '../../protocol/bridge/state-sync.ts';
+import type { Address, ExecutedState } from '../../protocol/chain/types.ts';
+import type { StateDiverged, StateDivergence } from '../../protocol/ports/bridge.ts';
+import type { CommittedBlock } from '../../protocol/ports/storage.ts';
+import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
+import type { BreakerRequest } from './breaker.setup.ts';
+import { type BridgeContext, counted, type Decided, toPeer } from './bridge.live.ts';
+
+/** Tells every peer that listens what this node executed, if that is news, at an interval that follows activity. */
+export function shareStateIfDue(context: BridgeContext, now: Monotonic): Decided {
+  if (now - context.lastStateSync < calculateNextInterval(context.activity, context.config)) return {};
+  const message = stateSyncOf(context.recent);
+  const rested = { activity: 0, lastStateSync: now };
+  const { told } = context;
+  const to = [...context.connected].filter((peer) => context.breakers.get(peer) !== 'open').sort();
+  // Without anybody to hear it, it is not told.
+  if (message === undefined || to.length === 0) return { context: rested };
+  if (message.sequenceNumber === told?.sequenceNumber && message.stateHash === told.stateHash) {
+    return { context: rested };
+  }
+  return {
+    context: { ...rested, told: message, ...counted(context, 'stateSyncsSent', to.length) },
+    effects: [toPeer(context, to, message)],
+  };
+}
+
+/**
+ * What a validator executed; of others anybody can make as many as they like. The same again is passed over: a peer that repeats
+ * itself costs no comparison.
+ */
+export function hearState(
+  context: BridgeContext,
+  from: Address,
+  message: StateSyncMessage,
+  { now, address }: { readonly now: Monotonic; readonly address: CellAddress },
+): Decided {
+  if (!context.validators.indexByAddress.has(from)) return {};
+  const { deduplicationEntries: entries, deduplicationTtl: ttl } = context.config;
+  const id = `${from}/${message.sequenceNumber}/${message.stateHash}`;
+  const { deduplicator: seen, isDuplicate } = see(context.seen, id, now, { entries, ttl });
+  if (isDuplicate) return { context: counted(context, 'duplicates') };
+  const activity = context.activity + 1;
+  const spoke: BreakerRequest = { type: 'peer.spoke' };
+  const effects = context.connected.has(from) ? [telling(`${address}/${from}`, spoke)] : [];
+  const divergence = divergenceFrom(context.recent, from, message);
+  if (divergence !== undefined) {
+    const found = recordDivergence({ ...context, seen, activity }, divergence);
+    return { context: { seen, activity, ...found.context }, effects: [...effects, ...(found.effects ?? [])] };
+  }
+  return { context: { seen, activity }, effects };
+}
+
+/** The application executed a block. */
+export function noteExecuted(context: BridgeContext, executed: ExecutedState): Decided {
+  const recent = withExecuted(context.recent, executed);
+  const divergence = certifiedDivergence([executed], context.stated);
+  const found = divergence === undefined ? {} : recordDivergence({ ...context, recent }, divergence);
+  return { context: { recent, ...found.context }, effects: found.effects ?? [] };
+}
+
+/** Blocks are committed: what their headers state, a quorum executed. */
+export function noteStated(context: BridgeContext, blocks: readonly CommittedBlock[]): Decided {
+  const stated = withStated(context.stated, blocks);
+  const divergence = certifiedDivergence(context.recent, blocks);
+  const found = divergence === undefined ? {} : recordDivergence({ ...context, stated }, divergence);
+  return { context: { stated, ...found.context }, effects: found.effects ?? [] };
+}
+
+/** Named, told once for each who says so, and kept; what a certificate says ends this node's proposals. */
+function recordDivergence(context: BridgeContext, divergence: StateDivergence): Decided {
+  const isCertified = divergence.evidence !== undefined;
+  const key = isCertified ? CERTIFIED : divergence.by;
+  if (context.divergences.has(key)) return {};
+  const message: StateDiverged = { type: 'state.diverged', divergence };
+  return {
+    context: {
+      divergences: new Map(context.divergences).set(key, divergence),
+      isDiverged: context.isDiverged || isCertified,
+    },
+    effects: [
+      telling(context.alarm, message),
+      ...(isCertified ? [telling(context.roundManager, message)] : []),
+    ],
+  };
+}
+
+/** One certificate says it all: the first. */
+const CERTIFIED = 'a certificate';

@@ -1,0 +1,65 @@
+/** The bridge for readers, read off its snapshot. Pure. Rules BR-1 to BR-10, docs/protocol/bridge.md. */
+import { type Millis, type Monotonic, millis } from '../base/units.ts';
+import type { BreakerState } from '../machines/bridge/breaker.setup.ts';
+import { type BridgeContext, getStats, isConsensusHealthy, load } from '../machines/bridge/bridge.setup.ts';
+import { type Operations, type PendingOperation, pendingOperations } from '../protocol/bridge/operations.ts';
+import { describePartition, reachablePower } from '../protocol/bridge/partition.ts';
+import { calculateNextInterval } from '../protocol/bridge/state-sync.ts';
+import type { Height } from '../protocol/chain/types.ts';
+import type { BridgeReport, ReachState } from '../rpc/bridge-port.ts';
+
+export interface BridgeView {
+  readonly reach: ReachState;
+  readonly context: BridgeContext;
+}
+
+/** @param limit operations that are shown, the oldest first */
+export function bridgeReport({ reach, context }: BridgeView, now: Monotonic, limit: number): BridgeReport {
+  const { config, validators, partition, operations, counts, told, lastStateSync } = context;
+  const stats = getStats(context);
+  const closed: BreakerState = 'closed';
+  const since = (at: number): Millis => millis(Math.max(0, now - at));
+  return {
+    reach,
+    partition: partition === undefined ? undefined : describePartition(partition, validators.totalPower),
+    healedAfter: context.healedAfter === undefined ? undefined : millis(context.healedAfter),
+    healthy: isConsensusHealthy(context),
+    reachablePower: reachablePower(context),
+    requiredVotes: validators.quorumPower,
+    pending: load(context),
+    pendingMax: config.maxPendingOperations,
+    queued: context.queue.size,
+    overdue: context.overdue,
+    counts: {
+      ...counts,
+      ...operations.counts,
+      failedOperations: stats.failedOperations,
+    },
+    divergences: [...context.divergences.values()],
+    breakers: validators.validators
+      .filter(({ address }) => address !== context.self)
+      .map(({ address }) => ({ peer: address, state: context.breakers.get(address) ?? closed })),
+    stateSync: {
+      height: told?.sequenceNumber,
+      age: since(lastStateSync),
+      interval: calculateNextInterval(context.activity, config),
+    },
+    operations: oldestOf(operations, limit).map(
+      ({ proposalId, operation, submittedAt, expiresAtHeight }) => ({
+        id: proposalId,
+        bytes: operation.byteLength,
+        age: since(submittedAt),
+        // The gateway: a height of the operation's own, or the committed height and twice a batch's life.
+        expiresAtHeight: expiresAtHeight as Height,
+      }),
+    ),
+  };
+}
+
+/** Metrics ask for none of them, often: then none is looked at. */
+const oldestOf = (operations: Operations, limit: number): readonly PendingOperation[] =>
+  limit === 0
+    ? []
+    : pendingOperations(operations)
+        .sort((left, right) => left.submittedAt - right.submittedAt)
+        .slice(0, limit);

@@ -1,0 +1,45 @@
+/** What the bridge refuses before the mempool is asked: no place, no quorum, a height that cannot be kept to. Pure. BR-1, BR-2, BR-10. */
+import { parseOperation } from '../chain/operation.ts';
+import type { Height } from '../chain/types.ts';
+import type { NodeRefusalCode } from '../ports/mempool.ts';
+import { type Operations, placesTaken } from './operations.ts';
+
+export interface DoorRefusal {
+  readonly code: NodeRefusalCode;
+  readonly log: string;
+}
+
+export interface Door {
+  readonly operations: Operations;
+  readonly maxPendingOperations: number;
+  /** Undefined before anything was heard of the chain: heights are then left to the executor. */
+  readonly committedHeight: Height | undefined;
+  /** D: an operation may not outlive the memory of duplicates (EX-7). @unit heights */
+  readonly deduplicationHeights: number;
+}
+
+/** How many of `count` find a place; the others are refused (BR-2). */
+export const placesFor = ({ operations, maxPendingOperations }: Door, count: number): number =>
+  Math.max(0, Math.min(count, maxPendingOperations - placesTaken(operations)));
+
+export const queueFull = ({ maxPendingOperations }: Door): DoorRefusal => ({
+  code: 'QUEUE_FULL',
+  log: `Queue full: ${maxPendingOperations} operations are pending, no more are taken: try again later`,
+});
+
+/** An operation says by which height it executes: that must be possible, and short enough (EX-7). */
+export function refusalOfHeight(
+  transaction: Uint8Array,
+  { committedHeight, deduplicationHeights }: Door,
+): DoorRefusal | undefined {
+  const operation = parseOperation(transaction);
+  if (operation === undefined || committedHeight === undefined) return undefined;
+  const { expiresAtHeight } = operation;
+  if (expiresAtHeight <= committedHeight) {
+    const log = `it was to execute by height ${expiresAtHeight}, and height ${committedHeight} is committed`;
+    return { code: 'EXPIRES_TOO_SOON', log };
+  }
+  const latest = committedHeight + deduplicationHeights;
+  if (expiresAtHeight <= latest) return undefined;
+  return { code: 'EXPIRES_TOO_LATE', log: `it expires at height ${expiresAtHeight}, at most ${latest} now` };
+}

@@ -1,0 +1,60 @@
+/** The bridge as readers see it. Types only: `src/node/` implements it. Rules BR-1 to BR-11, docs/protocol/bridge.md. */
+import type { Millis } from '../base/units.ts';
+import type { Address, Digest, Height, Power } from '../protocol/chain/types.ts';
+import type { StateDivergence } from '../protocol/ports/bridge.ts';
+
+export const REACH_STATES = ['connecting', 'connected', 'partitioned'] as const;
+export type ReachState = (typeof REACH_STATES)[number];
+
+/** An operation of this node that has not ended (BR-1). */
+export interface PendingOperationReport {
+  readonly id: Digest;
+  readonly bytes: number;
+  readonly age: Millis;
+  /** It can never execute above. */
+  readonly expiresAtHeight: Height;
+}
+
+export interface BridgeReport {
+  readonly reach: ReachState;
+  /** Why, while it is partitioned; a sentence. */
+  readonly partition: string | undefined;
+  /** How long the newest partition took that healed. */
+  readonly healedAfter: Millis | undefined;
+  /** Seed 004: isConsensusHealthy. */
+  readonly healthy: boolean;
+  readonly reachablePower: Power;
+  readonly requiredVotes: Power;
+  readonly pending: number;
+  readonly pendingMax: number;
+  readonly queued: number;
+  readonly overdue: number;
+  /** Seed 004: getStats, and what else is counted. */
+  readonly counts: Readonly<Record<BridgeCount, number>>;
+  readonly divergences: readonly StateDivergence[];
+  readonly breakers: readonly { readonly peer: Address; readonly state: string }[];
+  /** What peers were told last, and how long ago. */
+  readonly stateSync: {
+    readonly height: Height | undefined;
+    readonly age: Millis;
+    readonly interval: Millis;
+  };
+  /** The oldest, bounded by the caller. */
+  readonly operations: readonly PendingOperationReport[];
+}
+
+export const BRIDGE_COUNTS = [
+  'messagesProcessed',
+  'consensusRoundsCompleted',
+  'failedOperations',
+  'submitted',
+  'committed',
+  'expired',
+  'rejected',
+  'duplicates',
+  'stateSyncsSent',
+  'partitions',
+  'unanswered',
+  'forgotten',
+] as const;
+export type BridgeCount = (typeof BRIDGE_COUNTS)[number];

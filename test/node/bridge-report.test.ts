@@ -1,0 +1,62 @@
+/** What readers are given of the bridge, read off a chart that lived. BR-1, BR-8, BR-9. */
+import { describe, expect, it } from 'vitest';
+import { monotonic } from '../../src/base/units.ts';
+import { bridgeReport } from '../../src/node/bridge-report.ts';
+import { A, B, bridgeReach, C, Rig } from '../machines/bridge/bridge.rig.ts';
+import { operation, plain, stateAfter } from '../protocol/bridge/operations-of.ts';
+
+const reportOf = (at: Rig, limit = 10) =>
+  bridgeReport({ reach: at.reach, context: at.context }, monotonic(at.now), limit);
+
+describe('the report of the bridge', () => {
+  it('of a node that has just begun says what it waits for', () => {
+    const report = reportOf(new Rig(bridgeReach(), { connected: [A] }));
+    expect(report).toMatchObject({
+      reach: 'connecting',
+      partition: 'validators with power 2 of 4 can be reached, 3 are needed',
+      healedAfter: undefined,
+      healthy: false,
+      reachablePower: 2n,
+      requiredVotes: 3n,
+      pending: 0,
+      stateSync: { height: undefined, age: 0, interval: 60_000 },
+    });
+    expect(report.breakers.map(({ peer, state }) => [peer, state])).toEqual([
+      [A, 'closed'],
+      [B, 'closed'],
+      [C, 'closed'],
+    ]);
+  });
+
+  it('shows the oldest operations, as many as were asked for, and none where none were', () => {
+    const at = new Rig(bridgeReach());
+    const names = ['a', 'b', 'c', 'd', 'e'];
+    for (const name of names) {
+      at.now += 10;
+      at.submit(operation(name, 40));
+      at.judge();
+    }
+    expect(reportOf(at, 3).operations.map(({ age }) => age)).toEqual([40, 30, 20]);
+    expect(reportOf(at, 3).operations[0]).toMatchObject({ expiresAtHeight: 40, bytes: 22 });
+    expect([reportOf(at, 0).operations, reportOf(at, 0).pending]).toEqual([[], 5]);
+  });
+
+  it('counts what waits, what is open and what was healed', () => {
+    const at = new Rig(bridgeReach(), { config: { whenPartitioned: 'queue' } });
+    at.send({ type: 'breaker.changed', peer: C, state: 'open' });
+    at.disconnect(B);
+    at.submit(plain('one'), plain('two'));
+    expect(reportOf(at)).toMatchObject({ reach: 'partitioned', queued: 1, pending: 2, healthy: false });
+    expect(reportOf(at).breakers.find(({ peer }) => peer === C)?.state).toBe('open');
+    at.now += 500;
+    at.connect(B);
+    at.execute(stateAfter(1));
+    expect(reportOf(at)).toMatchObject({
+      reach: 'connected',
+      queued: 0,
+      healedAfter: 500,
+      partition: undefined,
+    });
+    expect(reportOf(at).counts).toMatchObject({ partitions: 1, failedOperations: 0, submitted: 2 });
+  });
+});
