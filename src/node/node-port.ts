@@ -34,6 +34,7 @@ import type {
 import type { SyncReport } from '../rpc/sync-port.ts';
 import type { Read, StoreReader } from '../storage/store.ts';
 import { bridgeReport } from './bridge-report.ts';
+import { Followers } from './followers.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
 import { syncReport } from './sync-report.ts';
@@ -139,6 +140,17 @@ export function createNodePort(
 
   const executed = (): ExecutedState => gateway.executed ?? executedAtStart;
 
+  const followers = new Followers({
+    find: (hash, within) => found(store.transaction(hash, within)),
+    hasResults: (height) => found(store.execution(height)) !== undefined,
+    executed: executedAtStart.height,
+    // A batch is named at most so long before its expiry, and a copy of it was executed at most so long before that.
+    reach: card.genesis.parameters.batchTtlHeights + card.genesis.parameters.deduplicationHeights,
+  });
+  gateway.listen((event) => {
+    if (event.type === 'block.executed') followers.take(event);
+  });
+
   const isFetching = (): boolean => {
     const blocks = blockSyncOf(system);
     return blocks !== undefined && (blocks.wanted !== undefined || blocks.askers.length > 0);
@@ -225,6 +237,8 @@ export function createNodePort(
     health,
     genesis: () => card.genesis,
     submit: (transactions, client) => gateway.submit(transactions, client),
+    follow: (operations, wait, signal) => followers.follow(operations, wait, signal),
+    executed,
     async waitCommitted(hash, timeout) {
       const later = gateway.waitFor(hash, timeout);
       const known = found(store.transaction(hash));

@@ -20,7 +20,7 @@ import {
   readBody,
   serverError,
 } from './json-rpc.ts';
-import type { RpcMethod } from './method.ts';
+import type { CallContext, RpcMethod } from './method.ts';
 import { METHODS } from './methods.ts';
 import type { NodePort } from './node-port.ts';
 import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from './parameters.ts';
@@ -127,6 +127,16 @@ export const receiveTimeouts = (requestTimeout: Millis) => ({
   connectionsCheckingInterval: Math.min(requestTimeout, LATE_CHECK_INTERVAL),
 });
 
+/** Who asks, and whether it still listens. */
+type Caller = Pick<CallContext, 'client' | 'signal'>;
+
+/** Aborted when the answer can reach nobody any more. */
+function closingOf(response: ServerResponse): AbortSignal {
+  const closing = new AbortController();
+  response.once('close', () => closing.abort());
+  return closing.signal;
+}
+
 async function serve(
   options: RpcServerOptions,
   held: Held,
@@ -182,12 +192,16 @@ async function servePost(
   const entries = body.kind === 'batch' ? body.entries : [body.entry];
   if (!held.take(client, Math.max(0, entries.length - 1 - bytesCost))) return sendTooMany(response);
   const operator = isOperator(request.headers.authorization, options.adminToken);
+  const signal = closingOf(response);
   const answers = await Promise.all(
     entries.map(async (entry) => {
       if (entry.kind === 'notification') return [];
       if (entry.kind === 'invalid') return [envelope(entry.id, { error: entry.error })];
       return [
-        envelope(entry.request.id, await answerRequest(options, held, entry.request, client, operator)),
+        envelope(
+          entry.request.id,
+          await answerRequest(options, held, entry.request, { client, signal }, operator),
+        ),
       ];
     }),
   );
@@ -226,7 +240,10 @@ async function serveGet(
     return sendJson(response, 404, envelope(URI_REQUEST_ID, { error: methodNotFound(why) }));
   }
   const converted = fromQuery(method.parameters, url.searchParams);
-  const answer = await run(options, held, name, method, converted, client);
+  const answer = await run(options, held, name, method, converted, {
+    client,
+    signal: closingOf(response),
+  });
   sendJson(response, statusOf(answer), envelope(URI_REQUEST_ID, answer));
 }
 
@@ -234,13 +251,13 @@ async function answerRequest(
   options: RpcServerOptions,
   held: Held,
   { method: name, params }: RpcRequest,
-  client: string,
+  caller: Caller,
   operator: boolean,
 ): Promise<Answer> {
   const method = METHODS.get(name);
   if (method === undefined) return { error: methodNotFound(`there is no method "${name.slice(0, 80)}"`) };
   if (method.admin && !operator) return { error: operatorOnly(name) };
-  return run(options, held, name, method, fromJsonParams(method.parameters, params), client);
+  return run(options, held, name, method, fromJsonParams(method.parameters, params), caller);
 }
 
 async function run(
@@ -249,7 +266,7 @@ async function run(
   name: string,
   method: RpcMethod,
   converted: Conversion<ParameterList>,
-  client: string,
+  caller: Caller,
 ): Promise<Answer> {
   if (!converted.ok) return { error: invalidParams(converted.problem) };
   const startedAt = performance.now();
@@ -260,7 +277,8 @@ async function run(
     return answer;
   };
   const { port, commitTimeout, requestTimeout } = options;
-  const context = { port, submissions, client, commitTimeout, now: wallTime(Date.now()) };
+  const now = wallTime(Date.now());
+  const context = { port, submissions, ...caller, commitTimeout, requestTimeout, now };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Answer>((resolve) => {
     const error = internalError(`"${name}" took longer than ${requestTimeout} ms`);

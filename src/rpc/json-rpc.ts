@@ -64,12 +64,14 @@ export const fail = (data: string): Answer => ({ error: internalError(data) });
 
 /** Arrays and objects within each other in one body. @unit levels @source chosen: no method takes more than three */
 const DEPTH_MAX = 64;
-/** Values of one call, its own members included. @unit values @source chosen: no method takes more than ten */
+/** Values of one call, its own members included. @unit values @source chosen: nearly all methods take less than ten */
 const VALUES_PER_CALL_MAX = 64;
+/** Of one body, however few calls it may have. @unit values @source 1,000 operations are 3,000 (operations.ts), with room */
+const VALUES_MIN = 4_096;
 
 /** What a POST body holds. `batchMax`: calls in one batch. */
 export function readBody(text: string, batchMax: number): ReadBody {
-  const excess = excessOf(text, DEPTH_MAX, VALUES_PER_CALL_MAX * batchMax);
+  const excess = excessOf(text, DEPTH_MAX, Math.max(VALUES_MIN, VALUES_PER_CALL_MAX * batchMax));
   if (excess !== undefined) {
     return { kind: 'unreadable', error: invalidRequest(`error unmarshaling request: ${excess}`) };
   }

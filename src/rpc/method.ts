@@ -12,6 +12,9 @@ export interface CallContext {
   /** Address of the client, which keys its rate limits. */
   readonly client: string;
   readonly commitTimeout: Millis;
+  readonly requestTimeout: Millis;
+  /** Aborted when the client's connection is closed. */
+  readonly signal: AbortSignal;
   readonly now: WallTime;
 }
 

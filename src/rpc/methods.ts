@@ -17,6 +17,7 @@ import {
   withBlockAt,
 } from './lookups.ts';
 import { adminMethod, method, type RpcMethod } from './method.ts';
+import { outcomes, submit } from './operations.ts';
 import { resync } from './resync.ts';
 import { roundsJson } from './rounds-shape.ts';
 import {
@@ -151,6 +152,22 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
       { name: 'prove', type: 'bool' },
     ],
     abciQuery,
+  ),
+  method(
+    'althing_submit',
+    [
+      { name: 'operations', type: 'bytesList' },
+      { name: 'expires_at_height', type: 'integer' },
+    ],
+    submit,
+  ),
+  method(
+    'althing_outcomes',
+    [
+      { name: 'operations', type: 'operations' },
+      { name: 'wait_ms', type: 'integer' },
+    ],
+    outcomes,
   ),
   method('althing_rounds', [], async (_, { port }) => succeed(roundsJson(port.rounds()))),
   method('althing_time', [{ name: 'history', type: 'integer' }], async ({ history }, { port }) =>

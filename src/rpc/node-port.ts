@@ -101,6 +101,28 @@ export type TransactionFate =
   | { readonly status: 'expired'; readonly height: Height }
   | { readonly status: 'timeout' };
 
+/** A transaction by its hash, and the height above which it is not executed (EX-7). */
+export interface FollowedOperation {
+  readonly id: Digest;
+  readonly expiresAtHeight: Height;
+}
+
+/** `expired`: executed beyond its expiry without it, so it commits nowhere. `unknown`: the blocks that could hold it are not stored here. */
+export type OperationStanding =
+  | {
+      readonly status: 'committed';
+      readonly height: Height;
+      readonly index: number;
+      readonly result: TransactionResult;
+    }
+  | { readonly status: 'expired' | 'unknown' | 'pending' };
+
+export interface Followed {
+  /** Of the newest block that was executed when the standings were read. */
+  readonly height: Height;
+  readonly standings: readonly OperationStanding[];
+}
+
 export type QueryAnswer =
   | { readonly status: 'answered'; readonly result: QueryResult }
   | { readonly status: 'failed'; readonly detail: string };
@@ -297,6 +319,13 @@ export interface NodePort {
   genesis(): GenesisDocument;
   /** One admission for each transaction, in order. `client` keys the rate limit (an IP address). */
   submit(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]>;
+  /**
+   * How operations stand, each by itself, in their order: at once where one has ended, else when one ends, or after `wait`, or
+   * when `signal` is aborted. Without operations: at the next executed height. Rejects when too many wait.
+   */
+  follow(operations: readonly FollowedOperation[], wait: Millis, signal: AbortSignal): Promise<Followed>;
+  /** State after the newest executed block. */
+  executed(): ExecutedState;
   /** Answers at once when the transaction is committed or expired already. `hash`: SHA-256 of the transaction. */
   waitCommitted(hash: Digest, timeout: Millis): Promise<TransactionFate>;
   query(path: string, data: Uint8Array, height?: Height): Promise<QueryAnswer>;

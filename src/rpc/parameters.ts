@@ -4,8 +4,10 @@
  * hexadecimal, integers bare or in quotes. Pure and total. Source: CometBFT 0.38, rpc/jsonrpc/server.
  */
 import { fromHex, utf8 } from '../base/bytes.ts';
+import { digestFromBytes, parseHeight } from '../protocol/chain/parse.ts';
+import type { FollowedOperation } from './node-port.ts';
 
-export type ParameterType = 'integer' | 'text' | 'bool' | 'bytes' | 'hex';
+export type ParameterType = 'integer' | 'text' | 'bool' | 'bytes' | 'hex' | 'bytesList' | 'operations';
 export type ParameterList = readonly { readonly name: string; readonly type: ParameterType }[];
 
 interface TypeMap {
@@ -14,7 +16,12 @@ interface TypeMap {
   readonly bool: boolean;
   readonly bytes: Uint8Array;
   readonly hex: Uint8Array;
+  readonly bytesList: readonly Uint8Array[];
+  readonly operations: readonly FollowedOperation[];
 }
+
+/** Entries of a list. @unit entries @source chosen: a longer list keeps other calls waiting for milliseconds */
+export const LIST_MAX = 1_000;
 
 /** What a method gets: absent parameters are undefined. */
 export type Arguments<List extends ParameterList> = {
@@ -81,6 +88,8 @@ const JSON_FORMS: Readonly<Record<ParameterType, string>> = {
   bool: 'true or false',
   bytes: 'a base64 string',
   hex: 'a hexadecimal string',
+  bytesList: `at most ${LIST_MAX} base64 strings`,
+  operations: `at most ${LIST_MAX} objects {"id": 64 hexadecimal letters, "expires_at_height": a height}`,
 };
 
 const QUERY_FORMS: Readonly<Record<ParameterType, string>> = {
@@ -89,6 +98,8 @@ const QUERY_FORMS: Readonly<Record<ParameterType, string>> = {
   bool: 'true or false',
   bytes: '"text" in double quotes, or 0x and hexadecimal',
   hex: '"text" in double quotes, or 0x and hexadecimal',
+  bytesList: 'a list, which only a POST can carry',
+  operations: 'a list, which only a POST can carry',
 };
 
 type FromJson = { readonly [Type in ParameterType]: (raw: unknown) => TypeMap[Type] | undefined };
@@ -101,6 +112,8 @@ const FROM_JSON: FromJson = {
   bool: (raw) => (typeof raw === 'boolean' ? raw : undefined),
   bytes: (raw) => (typeof raw === 'string' ? fromBase64(raw) : undefined),
   hex: (raw) => (typeof raw === 'string' ? fromHex(raw) : undefined),
+  bytesList: (raw) => listOf(raw, (entry) => (typeof entry === 'string' ? fromBase64(entry) : undefined)),
+  operations: (raw) => listOf(raw, operationOf),
 };
 
 const FROM_QUERY: FromQuery = {
@@ -112,7 +125,33 @@ const FROM_QUERY: FromQuery = {
   bool: (raw) => (raw === 'true' ? true : raw === 'false' ? false : undefined),
   bytes: (raw) => bytesOf(raw),
   hex: (raw) => bytesOf(raw),
+  bytesList: () => undefined,
+  operations: () => undefined,
 };
+
+/** Every entry, or nothing where one of them is not what it should be. */
+function listOf<Entry>(
+  raw: unknown,
+  read: (entry: unknown) => Entry | undefined,
+): readonly Entry[] | undefined {
+  if (!Array.isArray(raw) || raw.length > LIST_MAX) return undefined;
+  const entries: Entry[] = [];
+  for (const given of raw) {
+    const entry = read(given);
+    if (entry === undefined) return undefined;
+    entries.push(entry);
+  }
+  return entries;
+}
+
+function operationOf(raw: unknown): FollowedOperation | undefined {
+  if (typeof raw !== 'object' || raw === null) return undefined;
+  const members: Readonly<Record<string, unknown>> = { ...raw };
+  const bytes = FROM_JSON.hex(members['id']);
+  const id = bytes === undefined ? 'malformed' : digestFromBytes(bytes);
+  const expiresAtHeight = parseHeight(FROM_JSON.integer(members['expires_at_height']));
+  return id === 'malformed' || expiresAtHeight === 'malformed' ? undefined : { id, expiresAtHeight };
+}
 
 function bytesOf(raw: string): Uint8Array | undefined {
   const text = quoted(raw);

@@ -124,7 +124,7 @@ export class MachineFaults implements MemoryFaults {
       batches: (digests) => read(() => store.batches(digests)),
       uncommittedBatches: (bytesMax, after) => read(() => store.uncommittedBatches(bytesMax, after)),
       execution: (height) => read(() => store.execution(height)),
-      transaction: (hash) => read(() => store.transaction(hash)),
+      transaction: (hash, within) => read(() => store.transaction(hash, within)),
     };
   }
 

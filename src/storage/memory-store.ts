@@ -28,6 +28,7 @@ import type {
   BatchesFound,
   BlockRange,
   DeviceFailure,
+  HeightRange,
   LatestHeights,
   Read,
   StageResult,
@@ -260,8 +261,9 @@ class MemoryStore implements Store {
     });
   }
 
-  transaction(hash: Digest): Read<TransactionFound | undefined> {
+  transaction(hash: Digest, within?: HeightRange): Read<TransactionFound | undefined> {
     return this.#read(() => {
+      if (within !== undefined) return this.#transactionWithin(hash, within);
       const place = this.#image.places.get(hash);
       if (place === undefined) return undefined;
       const executed = this.#image.executions.get(place.height)?.transactions[place.entry];
@@ -271,6 +273,15 @@ class MemoryStore implements Store {
 
   reputations(): Read<readonly Reputation[]> {
     return this.#read(() => keptReputations([...this.#image.reputations.values()]));
+  }
+
+  #transactionWithin(hash: Digest, { above, upTo }: HeightRange): TransactionFound | undefined {
+    for (const [height, { transactions }] of [...this.#image.executions].reverse()) {
+      const isIn = height > above && height <= upTo;
+      const executed = isIn ? transactions.find((one) => one.hash === hash && !isDuplicate(one)) : undefined;
+      if (executed !== undefined) return { height, executed };
+    }
+    return undefined;
   }
 
   #committedById(id: BlockId): CommittedBlock | undefined {

@@ -43,6 +43,7 @@ import {
   type BatchBytes,
   type BatchesFound,
   type BlockRange,
+  type HeightRange,
   type LatestHeights,
   NO_APP_HASH,
   type Read,
@@ -211,9 +212,11 @@ export class SqliteReader implements StoreReader {
     });
   }
 
-  transaction(hash: Digest): Read<TransactionFound | undefined> {
+  transaction(hash: Digest, within?: HeightRange): Read<TransactionFound | undefined> {
+    const { above, upTo } = within ?? { above: -1, upTo: Number.POSITIVE_INFINITY };
     return this.#read(`transaction ${hash}`, () => {
-      for (const place of this.#places(hash)) {
+      for (const place of this.#places(hash, above)) {
+        if (place.height > upTo || place.height <= above) continue;
         const executed = this.#executedAt(place);
         if (executed.hash === hash) return { height: place.height, executed };
       }
@@ -337,10 +340,12 @@ export class SqliteReader implements StoreReader {
     return blocks;
   }
 
-  *#places(hash: Digest): Generator<Place> {
+  /** Newest first. Runs that end at `above` or below it are not read. */
+  *#places(hash: Digest, above: number): Generator<Place> {
     const prefix = prefixOf(hash);
     yield* this.transactionTail.find(prefix);
     for (const row of this.sql.runs.iterate()) {
+      if (integerOf(row, 'last_height') <= above) return;
       const location = locationOf(row);
       if (location === undefined) continue;
       const run: Run = {

@@ -149,6 +149,12 @@ export interface UncommittedBatches {
 }
 
 /** Reads for consensus, sync and the RPC. Absent things are `found` with `undefined`. */
+/** Heights above `above`, up to `upTo` and with it. */
+export interface HeightRange {
+  readonly above: Height;
+  readonly upTo: Height;
+}
+
 export interface StoreReader {
   readonly identity: StoreIdentity;
   recover(): Read<Recovered>;
@@ -166,8 +172,8 @@ export interface StoreReader {
   /** From above `after`; stops before `bytesMax` is passed, but gives one at least. */
   uncommittedBatches(bytesMax: number, after?: BatchDigest): Read<UncommittedBatches>;
   execution(height: Height): Read<StoredExecution | undefined>;
-  /** By hash; the newest execution that was not a duplicate. */
-  transaction(hash: Digest): Read<TransactionFound | undefined>;
+  /** By hash; the newest execution that was not a duplicate, of those in `within` where that is given. */
+  transaction(hash: Digest, within?: HeightRange): Read<TransactionFound | undefined>;
   /** By rising address. */
   reputations(): Read<readonly Reputation[]>;
 }

@@ -19,6 +19,8 @@ const LIST: ParameterList = [
   { name: 'prove', type: 'bool' },
   { name: 'tx', type: 'bytes' },
   { name: 'data', type: 'hex' },
+  { name: 'list', type: 'bytesList' },
+  { name: 'operations', type: 'operations' },
 ];
 
 /** Values near what methods expect, and far from it. */
@@ -34,7 +36,19 @@ const methodName = fc.oneof(fc.constantFrom(...METHODS.keys()), fc.string());
 const params = fc.oneof(
   fc.array(value, { maxLength: 5 }),
   fc.dictionary(
-    fc.constantFrom('height', 'hash', 'tx', 'path', 'data', 'page', 'per_page', 'minHeight', 'prove'),
+    fc.constantFrom(
+      'height',
+      'hash',
+      'tx',
+      'path',
+      'data',
+      'page',
+      'per_page',
+      'minHeight',
+      'prove',
+      'list',
+      'operations',
+    ),
     value,
   ),
   fc.jsonValue(),
@@ -59,6 +73,8 @@ describe('requests of any kind', () => {
       bool: 'boolean',
       bytes: 'object',
       hex: 'object',
+      bytesList: 'object',
+      operations: 'object',
     } as const;
     fc.assert(
       fc.property(params, (given) => {

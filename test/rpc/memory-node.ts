@@ -34,11 +34,14 @@ import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
 import { BRIDGE_COUNTS, type BridgeReport } from '../../src/rpc/bridge-port.ts';
 import type {
   BlockSelector,
+  Followed,
+  FollowedOperation,
   IndexedTransaction,
   NodeEvent,
   NodeHealth,
   NodePort,
   NodeStatus,
+  OperationStanding,
   PeerStatus,
   PendingTransactions,
   QueryAnswer,
@@ -151,6 +154,42 @@ export class MemoryNode implements NodePort {
 
   async submit(transactions: readonly Uint8Array[]): Promise<readonly Admission[]> {
     return transactions.map((transaction) => this.#admit(transaction));
+  }
+
+  executed(): ExecutedState {
+    return this.#executed();
+  }
+
+  async follow(
+    operations: readonly FollowedOperation[],
+    wait: Millis,
+    signal: AbortSignal,
+  ): Promise<Followed> {
+    const { height } = this.#executed();
+    const standings = operations.map(({ id, expiresAtHeight }): OperationStanding => {
+      const found = this.#find(id);
+      if (found === undefined) return { status: height > expiresAtHeight ? 'expired' : 'pending' };
+      const { index, result } = found.executed;
+      return { status: 'committed', height: found.height, index, result };
+    });
+    if (wait <= 0 || signal.aborted || standings.some(({ status }) => status !== 'pending'))
+      return { height, standings };
+    const woken = await new Promise<boolean>((resolve) => {
+      const timer = setTimeout(() => resolve(false), wait);
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#waiters.delete(wake);
+        resolve(true);
+      };
+      this.#waiters.add(wake);
+      signal.addEventListener('abort', wake, { once: true });
+    });
+    return this.follow(operations, woken ? wait : millis(0), signal);
+  }
+
+  /** Calls that wait. */
+  get waiting(): number {
+    return this.#waiters.size;
   }
 
   async waitCommitted(hash: Digest, timeout: Millis): Promise<TransactionFate> {

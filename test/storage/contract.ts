@@ -394,6 +394,18 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
       expect(found(store.transaction(again.hash))?.height).toBe(1);
       expect(found(reopen().transaction(again.hash))?.height).toBe(1);
     });
+
+    it('finds the newest execution of a transaction within heights', () => {
+      const [first, second, third] = chain(3);
+      if (first === undefined || second === undefined || third === undefined) throw new Error('three blocks');
+      write(store, commit(first, second, third), execution(first, ['a']), execution(second, []));
+      write(store, execution(third, ['a']));
+      const { hash } = transaction('a', 0);
+      const heightIn = (above: number, upTo: number) =>
+        found(store.transaction(hash, { above: height(above), upTo: height(upTo) }))?.height;
+      expect([heightIn(0, 3), heightIn(0, 2), heightIn(0, 1), heightIn(2, 9)]).toEqual([3, 1, 1, 3]);
+      expect([heightIn(1, 2), heightIn(3, 9)]).toEqual([undefined, undefined]);
+    });
   });
 
   describe(`${name}: what sync asks (SY-3, SY-6)`, () => {

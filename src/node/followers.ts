@@ -1,0 +1,231 @@
+/**
+ * How operations stand that clients follow: committed, expired or pending, told when it changes (BR-1). Boundary: timers,
+ * the store. An operation is registered before the store is read, so that nothing falls between the two.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Millis } from '../base/units.ts';
+import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
+import { parseHeight } from '../protocol/chain/parse.ts';
+import type { Digest, Height } from '../protocol/chain/types.ts';
+import { type BlockExecuted, NODE_CODESPACE } from '../protocol/ports/execution.ts';
+import type { TransactionResult } from '../protocol/ports/storage.ts';
+import type { Followed, FollowedOperation, OperationStanding } from '../rpc/node-port.ts';
+import type { HeightRange, TransactionFound } from '../storage/store.ts';
+import { CallFailed } from './gateway.ts';
+
+/** Calls that wait at once; further ones are refused. @unit calls @source above rpc.connections_max by default */
+const CALLS_MAX = 1_024;
+/** Operations that are known at once, some 200 bytes each; the one asked for longest ago is forgotten, if nobody waits for it. @unit operations */
+const WATCHED_MAX = 65_536;
+/** Looked for in the store in one turn of the event loop. @unit operations @source measured: 64 among the newest 65,536 transactions take 1 to 3 ms */
+const LOOKUPS_PER_TURN = 64;
+
+export interface FollowersParts {
+  readonly find: (hash: Digest, within: HeightRange) => TransactionFound | undefined;
+  /** True when the results of this height are stored. */
+  readonly hasResults: (height: Height) => boolean;
+  /** The newest executed height at the start. */
+  readonly executed: Height;
+  /** How far below its expiry an operation's first appearance can be. @unit heights */
+  readonly reach: number;
+}
+
+const FIRST_HEIGHT = 1;
+
+/** What is known of one operation. From `isRead` on, `committedAt` is all there is up to the executed height. */
+interface Watched {
+  readonly id: Digest;
+  readonly expiresAtHeight: Height;
+  readonly calls: Set<Call>;
+  isRead: boolean;
+  committedAt: Height | undefined;
+}
+
+interface Call {
+  readonly expiresFirst: number;
+  readonly wake: () => void;
+}
+
+export class Followers {
+  readonly #parts: FollowersParts;
+  /** By id; least recently asked for first. */
+  readonly #watched = new Map<Digest, Watched>();
+  readonly #calls = new Set<Call>();
+  #executed: Height;
+  #waitedFor = 0;
+  /** Results of all heights above are stored; those of `#lackedAt` are not. */
+  #coveredAbove: number;
+  #lackedAt = -1;
+
+  constructor(parts: FollowersParts) {
+    this.#parts = parts;
+    this.#executed = parts.executed;
+    this.#coveredAbove = parts.executed;
+  }
+
+  /** As `NodePort.follow`. */
+  async follow(
+    operations: readonly FollowedOperation[],
+    wait: Millis,
+    signal: AbortSignal,
+  ): Promise<Followed> {
+    if (this.#calls.size >= CALLS_MAX || this.#waitedFor + operations.length > WATCHED_MAX) {
+      throw new CallFailed(
+        `too many wait for outcomes: ${this.#calls.size} calls for ${this.#waitedFor} operations`,
+      );
+    }
+    const waiting = this.#waitFor(operations, wait, signal);
+    try {
+      await this.#read(operations, signal);
+      const now = this.#standings(operations);
+      const hasEnded = now.standings.some(({ status }) => status !== 'pending');
+      if (hasEnded || wait <= 0 || signal.aborted) return now;
+      await waiting.woken;
+      // What came while the store was not to be read is read now.
+      await this.#read(operations, signal);
+      return this.#standings(operations);
+    } finally {
+      waiting.end();
+    }
+  }
+
+  /** A block was executed, and its results are durable. */
+  take({ executed: { height }, transactions }: BlockExecuted): void {
+    const woken = new Set<Call>();
+    // Blocks between were not told here: a snapshot took their place, or the cell was restarted.
+    if (height !== this.#executed + 1) {
+      this.#passOver(height - 1);
+      for (const call of this.#calls) woken.add(call);
+    }
+    this.#executed = height;
+    if (this.#watched.size > 0) {
+      for (const { hash, result } of transactions) {
+        const watched = this.#watched.get(hash);
+        if (watched === undefined || height > watched.expiresAtHeight || isWithheld(result)) continue;
+        watched.committedAt ??= height;
+        for (const call of watched.calls) woken.add(call);
+      }
+    }
+    for (const call of this.#calls) if (height > call.expiresFirst) woken.add(call);
+    for (const call of woken) call.wake();
+  }
+
+  #waitFor(operations: readonly FollowedOperation[], wait: Millis, signal: AbortSignal) {
+    let wake = (): void => undefined;
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    const heights = operations.map(({ expiresAtHeight }) => expiresAtHeight);
+    // Without operations the next height is what is waited for.
+    const expiresFirst = operations.length === 0 ? this.#executed : lowestOf(heights);
+    const call: Call = { expiresFirst, wake };
+    const watched = operations.map((operation) => this.#watch(operation));
+    for (const { calls } of watched) calls.add(call);
+    this.#calls.add(call);
+    this.#waitedFor += operations.length;
+    const timer = setTimeout(wake, wait);
+    signal.addEventListener('abort', wake, { once: true });
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', wake);
+      this.#calls.delete(call);
+      this.#waitedFor -= operations.length;
+      for (const { calls } of watched) calls.delete(call);
+    };
+    return { woken, end };
+  }
+
+  #watch({ id, expiresAtHeight }: FollowedOperation): Watched {
+    const known = this.#watched.get(id);
+    this.#watched.delete(id);
+    const watched =
+      known?.expiresAtHeight === expiresAtHeight
+        ? known
+        : { id, expiresAtHeight, calls: known?.calls ?? new Set(), isRead: false, committedAt: undefined };
+    this.#watched.set(id, watched);
+    this.#forgetOldest();
+    return watched;
+  }
+
+  #forgetOldest(): void {
+    if (this.#watched.size <= WATCHED_MAX) return;
+    for (const [id, watched] of this.#watched) {
+      this.#watched.delete(id);
+      if (watched.calls.size === 0) return;
+      // Waited for, so no older than the call: it goes to the end, and is not met again soon.
+      this.#watched.set(id, watched);
+    }
+  }
+
+  async #read(operations: readonly FollowedOperation[], signal: AbortSignal): Promise<void> {
+    let lookups = 0;
+    for (const operation of operations) {
+      const watched = this.#watched.get(operation.id);
+      if (watched === undefined || watched.isRead) continue;
+      if (lookups > 0 && lookups % LOOKUPS_PER_TURN === 0) await nextTurn();
+      if (signal.aborted) return;
+      lookups += 1;
+      const found = this.#parts.find(watched.id, this.#rangeOf(watched.expiresAtHeight));
+      // A block that came meanwhile may have told it first; the store has it by then.
+      if (found !== undefined && !isWithheld(found.executed.result)) watched.committedAt = found.height;
+      watched.isRead = true;
+    }
+  }
+
+  #standings(operations: readonly FollowedOperation[]): Followed {
+    return {
+      height: this.#executed,
+      standings: operations.map((operation) => this.#standingOf(operation)),
+    };
+  }
+
+  #standingOf({ id, expiresAtHeight }: FollowedOperation): OperationStanding {
+    const watched = this.#watched.get(id);
+    // Another call asks for the same one with another expiry, or too many are asked for: not known now.
+    if (watched?.isRead !== true || watched.expiresAtHeight !== expiresAtHeight) return { status: 'pending' };
+    if (watched.committedAt !== undefined) return this.#committed(id, watched.committedAt);
+    if (this.#executed <= expiresAtHeight) return { status: 'pending' };
+    return { status: this.#isCovered(this.#rangeOf(expiresAtHeight).above) ? 'expired' : 'unknown' };
+  }
+
+  #committed(id: Digest, upTo: Height): OperationStanding {
+    const found = this.#parts.find(id, { above: heightAt(upTo - 1), upTo });
+    if (found === undefined) return { status: 'pending' };
+    const { height, executed } = found;
+    return { status: 'committed', height, index: executed.index, result: executed.result };
+  }
+
+  #rangeOf(expiresAtHeight: Height): HeightRange {
+    return { above: heightAt(expiresAtHeight - this.#parts.reach - 1), upTo: expiresAtHeight };
+  }
+
+  /** Whether the results of all heights above are stored. Stored heights have no gap, so one of them tells for those above it. */
+  #isCovered(above: Height): boolean {
+    if (above >= this.#coveredAbove) return true;
+    if (above <= this.#lackedAt) return false;
+    // Where a node began with a snapshot, the row of that height has no results.
+    const isStored = this.#parts.hasResults(heightAt(Math.max(above, FIRST_HEIGHT)));
+    if (isStored) this.#coveredAbove = above;
+    else this.#lackedAt = above;
+    return isStored;
+  }
+
+  /** Heights up to `above` were not told here: what is known of operations must be read again. */
+  #passOver(above: number): void {
+    for (const watched of this.#watched.values()) watched.isRead = false;
+    this.#coveredAbove = above;
+    this.#lackedAt = -1;
+  }
+}
+
+/** The node's own results are no execution: a duplicate (EX-2), an operation beyond its height, or too far before it (EX-7). */
+const isWithheld = ({ codespace }: TransactionResult): boolean => codespace === NODE_CODESPACE;
+
+const lowestOf = (heights: readonly Height[]): number =>
+  heights.reduce((lowest, height) => Math.min(lowest, height), Number.POSITIVE_INFINITY);
+
+/** Genesis for what is below it. */
+function heightAt(raw: number): Height {
+  const height = parseHeight(Math.max(GENESIS_HEIGHT, raw));
+  return height === 'malformed' ? GENESIS_HEIGHT : height;
+}

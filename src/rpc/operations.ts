@@ -1,0 +1,109 @@
+/**
+ * Operations with a definite end: `althing_submit` gives transactions an expiry height, `althing_outcomes` tells of each that
+ * it is committed or expired. What `althing/client` speaks (docs/client.md). Rules BR-1, BR-2.
+ */
+import { millis } from '../base/units.ts';
+import { parseHeight } from '../protocol/chain/parse.ts';
+import type { Admission } from '../protocol/ports/mempool.ts';
+import { type Answer, invalidParams, succeed } from './json-rpc.ts';
+import type { CallContext } from './method.ts';
+import type { FollowedOperation, NodePort, OperationStanding } from './node-port.ts';
+import { transactionResultJson, upperHex } from './shapes.ts';
+
+/** From the executed height to the expiry, where the client names none. @unit heights @source half of batch_ttl_heights by default */
+const EXPIRY_HEIGHTS = 500;
+/** Share of rpc.request_timeout_ms that a call may wait, so that its answer is never late. */
+const WAIT_SHARE = 0.9;
+/** Results in one answer, after which further ones wait for the next call. @unit letters @source chosen: two of the body's default bound */
+const RESULTS_MAX = 2 * 1024 * 1024;
+
+/** Refusals that say something about the transaction, or its expiry: the same bytes are refused again. */
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  'CHECK_FAILED',
+  'EMPTY',
+  'TOO_LARGE',
+  'EXPIRES_TOO_SOON',
+  'EXPIRED',
+]);
+
+/** Submits each operation to the mempool of this node, all with one expiry. */
+export async function submit(
+  {
+    operations,
+    expires_at_height: asked,
+  }: {
+    readonly operations: readonly Uint8Array[] | undefined;
+    readonly expires_at_height: number | undefined;
+  },
+  { port, client }: CallContext,
+): Promise<Answer> {
+  const { height } = port.executed();
+  const expiresAtHeight = parseHeight(asked ?? height + Math.min(EXPIRY_HEIGHTS, lifeOf(port)));
+  if (operations === undefined)
+    return { error: invalidParams('operations are missing: give a list of base64 texts') };
+  if (expiresAtHeight === 'malformed') {
+    return { error: invalidParams(`expires_at_height must be a height, but got ${asked}`) };
+  }
+  const admissions = operations.length === 0 ? [] : await port.submit(operations, client);
+  return succeed({
+    ...heightsOf(port, height),
+    expires_at_height: String(expiresAtHeight),
+    operations: admissions.map(admissionJson),
+  });
+}
+
+/** Tells how operations stand, as soon as one of them has ended. */
+export async function outcomes(
+  {
+    operations = [],
+    wait_ms: wait = 0,
+  }: {
+    readonly operations: readonly FollowedOperation[] | undefined;
+    readonly wait_ms: number | undefined;
+  },
+  { port, requestTimeout, signal }: CallContext,
+): Promise<Answer> {
+  if (wait < 0) return { error: invalidParams(`wait_ms must not be negative, but got ${wait}`) };
+  const waitMax = millis(Math.min(wait, WAIT_SHARE * requestTimeout));
+  const { height, standings } = await port.follow(operations, waitMax, signal);
+  let letters = 0;
+  const told = operations.flatMap(({ id }, index) => {
+    const standing = standings[index];
+    if (standing === undefined || letters > RESULTS_MAX) return [];
+    const outcome = outcomeJson(upperHex(id), standing, height);
+    if (standing.status === 'committed') letters += JSON.stringify(outcome).length;
+    return [outcome];
+  });
+  return succeed({ ...heightsOf(port, height), outcomes: told });
+}
+
+/** The executed height, and the highest expiry that a batch made at it can have. */
+const heightsOf = (port: NodePort, height: number): object => ({
+  height: String(height),
+  expires_at_height_max: String(height + lifeOf(port)),
+});
+
+const lifeOf = (port: NodePort): number => port.genesis().parameters.batchTtlHeights;
+
+function admissionJson(admission: Admission): object {
+  const id = upperHex(admission.hash);
+  if (admission.status === 'admitted') return { id, status: 'accepted', known: false };
+  // It is here already, pending or executed: what becomes of it is what the client asks for.
+  if (admission.code === 'ALREADY_KNOWN') return { id, status: 'accepted', known: true };
+  const { code, log } = admission;
+  return { id, status: 'refused', code, log, retryable: !FINAL_CODES.has(code) };
+}
+
+function outcomeJson(id: string, standing: OperationStanding, height: number): object {
+  switch (standing.status) {
+    case 'committed': {
+      const { status, index, result } = standing;
+      return { id, status, height: String(standing.height), index, result: transactionResultJson(result) };
+    }
+    case 'expired':
+      return { id, status: 'expired', height: String(height) };
+    case 'unknown':
+    case 'pending':
+      return { id, status: standing.status };
+  }
+}

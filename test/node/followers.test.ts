@@ -1,0 +1,199 @@
+/** Over executed blocks in memory, told as an executor tells them: what is followed ends once, and nothing falls between. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { millis } from '../../src/base/units.ts';
+import { Followers } from '../../src/node/followers.ts';
+import { digestOf } from '../../src/protocol/chain/canonical.ts';
+import type { Digest, Height } from '../../src/protocol/chain/types.ts';
+import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
+import type { ExecutedTransaction } from '../../src/protocol/ports/storage.ts';
+import { heightOf } from '../rpc/sync-report.ts';
+
+const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
+const idOf = (text: string): Digest => digestOf(bytesOf(text));
+const follow = (text: string, expiry: number) => ({ id: idOf(text), expiresAtHeight: heightOf(expiry) });
+
+const OPEN = new AbortController().signal;
+const LONG = millis(20_000);
+const REACH = 20;
+
+function executedOf(text: string, index: number, code: number): ExecutedTransaction {
+  const codespace = code >= 30 ? 'althing' : '';
+  const result = { code, data: bytesOf(''), log: '', codespace, gasWanted: 0n, gasUsed: 0n, events: [] };
+  return { hash: idOf(text), index, bytes: bytesOf(text), result };
+}
+
+/** Executed blocks, and a lookup that counts. */
+class Chain {
+  readonly #blocks = new Map<number, readonly ExecutedTransaction[]>();
+  readonly #tell: (event: BlockExecuted) => void;
+  height: number;
+  lookups = 0;
+  readonly followers: Followers;
+
+  constructor(height = 0) {
+    this.height = height;
+    this.followers = new Followers({
+      find: (hash, { above, upTo }) => this.#find(hash, above, upTo),
+      hasResults: (at) => this.#blocks.has(at),
+      executed: heightOf(height),
+      reach: REACH,
+    });
+    this.#tell = (event) => this.followers.take(event);
+  }
+
+  #find(hash: Digest, above: Height, upTo: Height) {
+    this.lookups += 1;
+    for (let at: number = Math.min(upTo, this.height); at > above; at -= 1) {
+      const executed = this.#blocks.get(at)?.find((one) => one.hash === hash && one.result.code !== 30);
+      if (executed !== undefined) return { height: heightOf(at), executed };
+    }
+    return undefined;
+  }
+
+  /** A block that nobody is told of, as before a start. */
+  store(...transactions: readonly ExecutedTransaction[]): void {
+    this.height += 1;
+    this.#blocks.set(this.height, transactions);
+  }
+
+  execute(...transactions: readonly ExecutedTransaction[]): void {
+    this.store(...transactions);
+    const event = { type: 'block.executed', transactions, executed: { height: heightOf(this.height) } };
+    // The gateway of this test: followers read these members only.
+    this.#tell(event as unknown as BlockExecuted);
+  }
+
+  executeMany(count: number): void {
+    for (let at = 0; at < count; at += 1) this.execute();
+  }
+}
+
+let chain = new Chain();
+beforeEach(() => {
+  chain = new Chain();
+});
+
+describe('what is followed', () => {
+  it('is answered at once where it was executed before', async () => {
+    chain.execute(executedOf('a', 3, 0));
+    const { height, standings } = await chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    expect(height).toBe(1);
+    expect(standings).toMatchObject([{ status: 'committed', height: 1, index: 3, result: { code: 0 } }]);
+  });
+
+  it('wakes who waits when it is executed, and nobody else', async () => {
+    const [a, b] = ['a', 'b'].map((text) => chain.followers.follow([follow(text, 10)], LONG, OPEN));
+    await new Promise(setImmediate);
+    chain.execute(executedOf('a', 0, 7));
+    expect((await a)?.standings).toMatchObject([{ status: 'committed', height: 1, result: { code: 7 } }]);
+    const late = new Promise((resolve) => setTimeout(() => resolve('waits'), 30));
+    expect(await Promise.race([b, late])).toBe('waits');
+    chain.execute(executedOf('b', 0, 0));
+    expect((await b)?.standings).toMatchObject([{ status: 'committed', height: 2 }]);
+  });
+
+  it('is told by the first appearance, never by a duplicate with code 30 (EX-2)', async () => {
+    chain.execute(executedOf('a', 0, 0));
+    chain.execute(executedOf('a', 5, 30));
+    const now = await chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    expect(now.standings).toMatchObject([{ status: 'committed', height: 1, index: 0, result: { code: 0 } }]);
+    chain.execute(executedOf('a', 5, 30));
+    const again = await chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    expect(again.standings).toMatchObject([{ status: 'committed', height: 1 }]);
+  });
+
+  it('did not commit where the application never got it: beyond its height, or too far before it (EX-7)', async () => {
+    chain.execute(executedOf('early', 0, 32));
+    const waiting = chain.followers.follow([follow('early', 3), follow('late', 3)], LONG, OPEN);
+    await new Promise(setImmediate);
+    chain.execute(executedOf('late', 0, 31));
+    chain.executeMany(2);
+    expect((await waiting).standings).toEqual([{ status: 'expired' }, { status: 'expired' }]);
+  });
+
+  it('expires above its height, not at it', async () => {
+    const waiting = chain.followers.follow([follow('a', 3)], LONG, OPEN);
+    await new Promise(setImmediate);
+    chain.executeMany(3);
+    const at = await chain.followers.follow([follow('a', 3)], millis(0), OPEN);
+    expect(at).toEqual({ height: 3, standings: [{ status: 'pending' }] });
+    chain.execute();
+    expect(await waiting).toEqual({ height: 4, standings: [{ status: 'expired' }] });
+  });
+
+  it('did not commit where its bytes were executed above the expiry only', async () => {
+    chain.executeMany(3);
+    chain.execute(executedOf('a', 0, 0));
+    const { standings } = await chain.followers.follow([follow('a', 3)], LONG, OPEN);
+    expect(standings).toEqual([{ status: 'expired' }]);
+  });
+
+  it('is looked for in the store once, however often it is asked for', async () => {
+    for (let poll = 0; poll < 5; poll += 1) {
+      await chain.followers.follow([follow('a', 50), follow('b', 50)], millis(0), OPEN);
+      chain.execute(executedOf(`other ${poll}`, 0, 0));
+    }
+    expect(chain.lookups).toBe(2);
+  });
+
+  it('is looked for again after blocks that were not told', async () => {
+    await chain.followers.follow([follow('a', 10)], millis(0), OPEN);
+    const waiting = chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    chain.store(executedOf('a', 0, 0));
+    chain.execute();
+    expect((await waiting).standings).toMatchObject([{ status: 'committed', height: 1 }]);
+  });
+
+  it('is unknown, not expired, on a node that began above the blocks that could hold it', async () => {
+    const joined = new Chain(100);
+    joined.executeMany(10);
+    const now = await joined.followers.follow([follow('a', 105)], LONG, OPEN);
+    expect(now.standings).toEqual([{ status: 'unknown' }]);
+    joined.executeMany(30);
+    const later = await joined.followers.follow([follow('b', 101 + REACH + 5)], LONG, OPEN);
+    expect(later.standings).toEqual([{ status: 'expired' }]);
+  });
+});
+
+describe('a call', () => {
+  it('without operations is answered at the next height', async () => {
+    const waiting = chain.followers.follow([], LONG, OPEN);
+    await new Promise(setImmediate);
+    chain.execute();
+    expect(await waiting).toEqual({ height: 1, standings: [] });
+  });
+
+  it('ends after its wait, and at once when its client is gone', async () => {
+    const pending = { height: 0, standings: [{ status: 'pending' }] };
+    expect(await chain.followers.follow([follow('a', 5)], millis(20), OPEN)).toEqual(pending);
+    const gone = new AbortController();
+    const waiting = chain.followers.follow([follow('a', 5)], LONG, gone.signal);
+    await new Promise(setImmediate);
+    gone.abort();
+    expect(await waiting).toEqual(pending);
+  });
+
+  it('is refused beyond 1,024 that wait, and taken again when they have ended', async () => {
+    const gone = new AbortController();
+    const waiting = Array.from({ length: 1_024 }, (_, index) =>
+      chain.followers.follow([follow(`k${index}`, 5)], LONG, gone.signal),
+    );
+    await expect(chain.followers.follow([follow('a', 5)], LONG, OPEN)).rejects.toThrow(
+      'too many wait for outcomes: 1024 calls for 1024 operations',
+    );
+    gone.abort();
+    await Promise.all(waiting);
+    await expect(chain.followers.follow([follow('a', 5)], millis(0), OPEN)).resolves.toBeDefined();
+  });
+
+  it('forgets what was asked for longest ago beyond 65,536 operations, and looks for it again', async () => {
+    await chain.followers.follow([follow('first', 9_000)], millis(0), OPEN);
+    for (let from = 0; from < 66_000; from += 1_000) {
+      const operations = Array.from({ length: 1_000 }, (_, index) => follow(`k${from + index}`, 9_000));
+      await chain.followers.follow(operations, millis(0), OPEN);
+    }
+    const before = chain.lookups;
+    await chain.followers.follow([follow('first', 9_000)], millis(0), OPEN);
+    expect(chain.lookups).toBe(before + 1);
+  });
+});

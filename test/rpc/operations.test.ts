@@ -1,0 +1,157 @@
+/** `althing_submit` and `althing_outcomes` over real HTTP: strict in what they take, definite in what they answer (BR-1, BR-2). */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { millis } from '../../src/base/units.ts';
+import { transactionHashOf } from '../../src/protocol/chain/batch.ts';
+import type { Height } from '../../src/protocol/chain/types.ts';
+import type { Admission } from '../../src/protocol/ports/mempool.ts';
+import { MemoryNode } from './memory-node.ts';
+import { base64Of, startTestServer, type TestServer } from './server.ts';
+
+class RecordingNode extends MemoryNode {
+  readonly expiries: (Height | undefined)[] = [];
+
+  override async submit(
+    transactions: readonly Uint8Array[],
+    _client?: string,
+    expiresAtHeight?: Height,
+  ): Promise<readonly Admission[]> {
+    this.expiries.push(expiresAtHeight);
+    return super.submit(transactions);
+  }
+}
+
+const node = { recording: new RecordingNode() };
+let rpc: TestServer;
+beforeEach(async () => {
+  node.recording = new RecordingNode();
+  rpc = await startTestServer({ port: node.recording, requestTimeout: millis(1_000) });
+});
+afterEach(() => rpc.server.close());
+
+const idOf = (text: string): string => transactionHashOf(new Uint8Array(Buffer.from(text))).toUpperCase();
+const submit = (texts: readonly string[], more: object = {}) =>
+  rpc.call('althing_submit', { operations: texts.map(base64Of), ...more });
+const outcomes = (ids: readonly string[], expiry: number | string, wait = 0) =>
+  rpc.call('althing_outcomes', {
+    operations: ids.map((id) => ({ id, expires_at_height: expiry })),
+    wait_ms: wait,
+  });
+
+describe('althing_submit', () => {
+  it('accepts or refuses each by itself, and says which refusals may be different elsewhere', async () => {
+    await submit(['a=1']);
+    const { result } = await submit(['a=1', 'b=2', 'full', 'nonsense', 'unchecked', '']);
+    expect(result).toMatchObject({
+      height: '1',
+      expires_at_height: '501',
+      expires_at_height_max: '1001',
+      operations: [
+        { id: idOf('a=1'), status: 'accepted', known: true },
+        { id: idOf('b=2'), status: 'accepted', known: false },
+        { status: 'refused', code: 'MEMPOOL_FULL', retryable: true },
+        {
+          id: idOf('nonsense'),
+          status: 'refused',
+          code: 'CHECK_FAILED',
+          log: 'expected key=value',
+          retryable: false,
+        },
+        { status: 'refused', code: 'NOT_CHECKED', retryable: true },
+        { status: 'refused', code: 'EMPTY', retryable: false },
+      ],
+    });
+  });
+
+  it("gives the mempool the client's expiry, and one of its own where there is none", async () => {
+    await submit(['a=1'], { expires_at_height: '77' });
+    await submit(['b=2']);
+    expect(node.recording.expiries).toEqual([77, 501]);
+  });
+
+  it.each([
+    ['a text', 'AAAA'],
+    ['a list with a number', [1]],
+    ['a list with what is no base64', ['AAAA', 'A']],
+    ['more than 1,000', Array.from({ length: 1_001 }, () => 'AAAA')],
+  ])('refuses %s in place of operations', async (_, operations) => {
+    const { error } = await rpc.call('althing_submit', { operations });
+    expect(error?.data).toMatch(/operations = .*: expected at most 1000 base64 strings/);
+  });
+
+  it('refuses a call without operations, and an expiry that is no height', async () => {
+    expect((await rpc.call('althing_submit', {})).error?.data).toContain('operations are missing');
+    expect((await submit(['a=1'], { expires_at_height: '-1' })).error?.data).toContain('must be a height');
+  });
+});
+
+describe('althing_outcomes', () => {
+  it('tells height, place and result of what is committed, and no end of what is not', async () => {
+    await submit(['a=1']);
+    const { result } = await outcomes([idOf('a=1'), idOf('b=2')], '50');
+    expect(result).toMatchObject({
+      height: '1',
+      outcomes: [
+        { id: idOf('a=1'), status: 'committed', height: '1', index: 0, result: { code: 0, data: null } },
+        { id: idOf('b=2'), status: 'pending' },
+      ],
+    });
+  });
+
+  it('says expired where a height above the expiry is executed without it', async () => {
+    await submit(['a=1', 'b=2']);
+    const { result } = await outcomes([idOf('c=3')], 1);
+    expect(result).toMatchObject({ outcomes: [{ id: idOf('c=3'), status: 'expired', height: '2' }] });
+  });
+
+  it('waits for an end, and answers when one comes', async () => {
+    node.recording.hold = true;
+    await submit(['a=1', 'b=2']);
+    const waiting = outcomes([idOf('a=1')], 50, 60_000);
+    await expect.poll(() => node.recording.waiting).toBe(1);
+    node.recording.release();
+    expect((await waiting).result).toMatchObject({ outcomes: [{ status: 'committed', height: '1' }] });
+  });
+
+  it('answers before rpc.request_timeout_ms, however long the client would wait', async () => {
+    const { result } = await outcomes([idOf('a=1')], 50, 60_000);
+    expect(result).toMatchObject({ outcomes: [{ status: 'pending' }] });
+  });
+
+  it('holds nothing for a client that is gone', async () => {
+    const gone = new AbortController();
+    const params = { operations: [{ id: idOf('a=1'), expires_at_height: 50 }], wait_ms: 60_000 };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'althing_outcomes', params });
+    const lost = fetch(rpc.url, { method: 'POST', body, signal: gone.signal }).catch(() => 'gone');
+    await expect.poll(() => node.recording.waiting).toBe(1);
+    gone.abort();
+    expect(await lost).toBe('gone');
+    await expect.poll(() => node.recording.waiting).toBe(0);
+  });
+
+  it('takes 1,000 operations in one call, also where a batch may have few', async () => {
+    const ids = Array.from({ length: 1_000 }, (_, index) => idOf(`k${index}`));
+    const wide = await startTestServer({
+      port: node.recording,
+      bodyBytesMax: 1_000_000,
+      batchRequestsMax: 1,
+    });
+    const operations = ids.map((id) => ({ id, expires_at_height: '50' }));
+    const { result } = await wide.call('althing_outcomes', { operations, wait_ms: '0' });
+    await wide.server.close();
+    expect(result?.['outcomes']).toHaveLength(1_000);
+  });
+
+  it.each([
+    ['what is no list', {}],
+    ['an entry that is null', [null]],
+    ['an id that is too short', [{ id: 'AB', expires_at_height: 5 }]],
+    ['an expiry that is missing', [{ id: 'A'.repeat(64) }]],
+    ['an expiry below 0', [{ id: 'A'.repeat(64), expires_at_height: -5 }]],
+    ['more than 1,000', Array.from({ length: 1_001 }, () => ({ id: 'A'.repeat(64), expires_at_height: 5 }))],
+  ])('refuses %s', async (_, operations) => {
+    const wide = await startTestServer({ port: node.recording, bodyBytesMax: 1_000_000 });
+    const { error } = await wide.call('althing_outcomes', { operations, wait_ms: '0' });
+    await wide.server.close();
+    expect(error?.data).toContain('expected at most 1000 objects');
+  });
+});
