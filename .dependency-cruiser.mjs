@@ -49,6 +49,13 @@ export default {
       },
     },
     {
+      name: 'client-stands-alone',
+      comment: 'althing/client runs in a browser: nothing of a node, nothing of Node',
+      severity: 'error',
+      from: { path: '^src/client/' },
+      to: { path: ['^src/(?!client/)', '^(node:)?[a-z_]+$', 'node_modules/(?!@noble/hashes/)'] },
+    },
+    {
       name: 'xstate-internals-in-one-room',
       severity: 'error',
       from: { path: '^src/(base|crypto|protocol|transport|storage|application|rpc|observe|node|cli)/' },
@@ -58,7 +65,7 @@ export default {
       name: 'examples-use-the-public-api',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^src/', pathNot: '^src/(actors/runtime|application|node)/index\\.ts$' },
+      to: { path: '^src/', pathNot: '^src/(actors/runtime|application|client|node)/index\\.ts$' },
     },
     {
       name: 'no-circles',
