@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { appHashOf } from '../src/application/answers.ts';
-import { kv } from '../src/application/kv/kv.ts';
+import { kv } from '../src/application/kv/rules.ts';
 import { wallTime } from '../src/base/units.ts';
 import type { Application } from '../src/protocol/ports/application.ts';
 import { committedBlock, height } from '../test/protocol/mempool/world.ts';

@@ -19,7 +19,7 @@ import {
   supervisor,
 } from '../src/actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../src/application/executor.ts';
-import { kv } from '../src/application/kv/kv.ts';
+import { kv } from '../src/application/kv/rules.ts';
 import { loadBlsEngine } from '../src/crypto/bls/select.ts';
 import { roundManagerMachine } from '../src/machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../src/machines/consensus/round-manager.setup.ts';

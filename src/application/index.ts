@@ -17,5 +17,7 @@ export type {
 } from '../protocol/ports/application.ts';
 export type { ApplicationEvent, TransactionResult } from '../protocol/ports/storage.ts';
 export { appHashOf, checkResult, transactionResult } from './answers.ts';
-export { type KvOptions, kv } from './kv/kv.ts';
+export { type KvOptions, kv } from './kv/rules.ts';
 export { type Rehearsal, type RehearsalOptions, rehearse } from './rehearsal.ts';
+export { type StateOptions, stateApplication } from './state/application.ts';
+export type { BlockContext, Pair, StateReader, StateRules, StateWriter } from './state/rules.ts';

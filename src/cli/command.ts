@@ -1,5 +1,7 @@
 /** What the commands share: options of the same name and meaning, and parsers that speak to the reader. Pure. */
 import { type Command, InvalidArgumentError } from 'commander';
+import type { BuiltInName } from '../application/built-in-names.ts';
+import { parseApplicationName } from '../node/application-name.ts';
 import type { ConfigOverride } from '../node/config/load.ts';
 
 export interface CommonOptions {
@@ -28,6 +30,13 @@ export const wholeNumber =
     if (value >= min && value <= max) return value;
     throw new InvalidArgumentError(`give a whole number from ${min} to ${max}.`);
   };
+
+/** Parser of the name of a built-in application. */
+export function applicationName(raw: string): BuiltInName {
+  const parsed = parseApplicationName(raw);
+  if (parsed.status === 'built-in') return parsed.name;
+  throw new InvalidArgumentError(parsed.message);
+}
 
 /** Parser of repeated `--set section.key=value`. */
 export function collectSetting(

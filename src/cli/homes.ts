@@ -17,6 +17,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { problemOfFirstState } from '../application/built-in.ts';
+import { BUILT_IN_DEFAULT, type BuiltInName } from '../application/built-in-names.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
@@ -50,10 +52,17 @@ export interface CreatedNetwork {
   readonly homes: readonly { readonly path: string; readonly moniker: string; readonly id: string }[];
 }
 
+export interface NewChain {
+  /** Left out: a random one. */
+  readonly chainId?: string | undefined;
+  /** Left out: kv. */
+  readonly application?: BuiltInName | undefined;
+}
+
 /** Homes of the validators of a new chain; each gets all others as peers. */
 export async function createNetwork(
   homes: readonly NewHome[],
-  chainId = randomChainId(),
+  { chainId = randomChainId(), application = BUILT_IN_DEFAULT }: NewChain = {},
 ): Promise<CreatedNetwork> {
   return stage(homes, async (staged, engine) => {
     const members = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
@@ -61,6 +70,7 @@ export async function createNetwork(
     for (const { identity } of members) possessions.admit(identity.consensusKey, identity.possession);
     const genesis = genesisOf(
       chainId,
+      application,
       members.map(({ home, identity }) => validatorOf(home.moniker, identity)),
     );
     const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
@@ -69,6 +79,9 @@ export async function createNetwork(
         ruling.problems.map(({ path, value, message }) => `${path} = ${value}: ${message}`).join('\n'),
       );
     }
+    const parts = { provesPossession: engine.verifyPossession };
+    const problem = problemOfFirstState(application, parts, ruling.genesis);
+    if (problem !== undefined) throw usageFailure(problem);
     for (const { home, identity } of members) {
       const peers = members
         .filter((other) => other.identity !== identity)
@@ -208,12 +221,16 @@ function writeHome(
   ensureAdminToken(paths.adminTokenFile);
 }
 
-const genesisOf = (chainId: string, validators: readonly GenesisValidator[]): GenesisDocument => ({
+const genesisOf = (
+  chainId: string,
+  application: BuiltInName,
+  validators: readonly GenesisValidator[],
+): GenesisDocument => ({
   chainId,
   genesisTime: wallTime(Date.now()),
   validators,
   parameters: DEFAULT_CHAIN_PARAMETERS,
-  application: { name: 'kv', state: {} },
+  application: { name: application, state: {} },
 });
 
 const validatorOf = (

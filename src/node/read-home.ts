@@ -1,5 +1,7 @@
 /** What a home says before its node runs: genesis, keys, who of the validators it is, the clock against the genesis. Boundary; throws StartRefused. */
 import { existsSync } from 'node:fs';
+import { problemOfFirstState } from '../application/built-in.ts';
+import type { BuiltInName } from '../application/built-in-names.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
@@ -7,6 +9,7 @@ import type { Address, Digest } from '../protocol/chain/types.ts';
 import { powerOf, validatorSet } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, firstEpoch } from '../protocol/consensus/epoch.ts';
 import { describeKeyProblem, loadKeys, type NodeKeys } from '../storage/key-store.ts';
+import { parseApplicationName } from './application-name.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
 import { loadGenesis } from './config/genesis-file.ts';
 import { type HomePaths, homePaths } from './config/home.ts';
@@ -20,6 +23,7 @@ export interface Member extends Home {
   readonly paths: HomePaths;
   readonly epoch: EpochContext;
   readonly self: Address;
+  readonly application: BuiltInName;
 }
 
 /** A home whose validator may start by its genesis, its configuration and this machine's clock. */
@@ -34,9 +38,10 @@ export function readMember(home: string, config: Config, bls: BlsEngine): Member
   const self = parseAddress(nodeId);
   if (self === 'malformed' || powerOf(set, self) === 0n)
     throw refusal(paths.keys, `validator ${nodeId} is not in the genesis of ${genesis.chainId}`);
+  const application = applicationOf(genesis, paths.genesisFile, bls);
   requireServers(config);
   requireClockAfter(genesis, paths.genesisFile, config.time);
-  return { ...read, paths, epoch, self };
+  return { ...read, paths, epoch, self, application };
 }
 
 interface Home {
@@ -63,6 +68,16 @@ function readHome(home: string, bls: BlsEngine): Home {
     keys: keys.keys,
     adminToken: ensureAdminToken(paths.adminTokenFile),
   };
+}
+
+/** Found out before the first block: later, each block would fail. */
+function applicationOf(genesis: GenesisDocument, where: string, bls: BlsEngine): BuiltInName {
+  const parsed = parseApplicationName(genesis.application.name);
+  if (parsed.status === 'unknown') throw refusal(where, `app.name: ${parsed.message}`);
+  const parts = { provesPossession: bls.verifyPossession };
+  const problem = problemOfFirstState(parsed.name, parts, genesis);
+  if (problem !== undefined) throw refusal(where, problem);
+  return parsed.name;
 }
 
 /**

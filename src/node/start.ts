@@ -105,7 +105,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
 
 /** The store is opened, on the chain that the home goes on with, and everything that reads and writes it runs. */
 function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog) {
-  const { paths, genesis, epoch, self, keys } = member;
+  const { paths, genesis, epoch, self, keys, application } = member;
   const syncConfig = syncConfigOf(config);
   const found = takeChain(paths, epoch.domain, syncConfig, log.of('sync'));
   const store = openStore(paths.data, epoch.domain, {
@@ -128,7 +128,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const ending = new Ending({ places: paths, found, wall, log: log.of('sync') });
   const mempool = mempoolConfigOf(config, genesis);
   const kept = keeping({
-    ...{ paths, config, genesis, domain: epoch.domain, mempool, store, log },
+    ...{ paths, config, genesis, application, domain: epoch.domain, mempool, store, log },
     provesPossession: bls.verifyPossession,
     deviceFailed: (detail) => ending.ask({ kind: 'failed', detail }),
   });

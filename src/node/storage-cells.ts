@@ -5,8 +5,9 @@
 import { rmSync } from 'node:fs';
 import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child } from '../actors/runtime/index.ts';
+import { beginningOf, openBuiltIn } from '../application/built-in.ts';
+import type { BuiltInName } from '../application/built-in-names.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
-import { kv } from '../application/kv/kv.ts';
 import {
   SNAPSHOT_KEEPER_EVENTS,
   type SnapshotReport,
@@ -26,7 +27,6 @@ import type { Store } from '../storage/store.ts';
 import type { HomePaths } from './config/home.ts';
 import type { Config } from './config/schema.ts';
 import { ExecutionWatch } from './execution-watch.ts';
-import { refusal } from './read-home.ts';
 import { StorageWatch } from './storage-watch.ts';
 import type { NodeParts } from './tree.ts';
 
@@ -34,6 +34,7 @@ export interface KeepingOptions {
   readonly paths: HomePaths;
   readonly config: Config;
   readonly genesis: GenesisDocument;
+  readonly application: BuiltInName;
   readonly domain: ChainDomain;
   readonly mempool: MempoolConfig;
   readonly store: Store;
@@ -108,12 +109,7 @@ function executorCell(
 ): CellSpec {
   const logic = executorLogic({
     openApplication,
-    genesis: {
-      chainId: genesis.chainId,
-      genesisTime: genesis.genesisTime,
-      validators: genesis.validators,
-      appState: genesis.application.state,
-    },
+    genesis: beginningOf(genesis),
     limits: mempool,
     deduplicationHeights: genesis.parameters.deduplicationHeights,
     storage: ADDRESSES.storage,
@@ -152,11 +148,9 @@ function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, r
   else log.warn(facts, `a snapshot is ${status}`);
 }
 
-function builtInApplication({ genesis, provesPossession }: KeepingOptions, dir: string): Application {
-  const { name } = genesis.application;
-  if (name !== 'kv') throw refusal('genesis app.name', `no application "${name}" is built in; there is "kv"`);
+function builtInApplication({ application, provesPossession }: KeepingOptions, dir: string): Application {
   try {
-    return kv({ dir, provesPossession });
+    return openBuiltIn(application, { provesPossession }, dir);
   } catch (cause) {
     throw new Error(`${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }

@@ -2,7 +2,7 @@
  * What can go wrong with one simulated machine: its disk (failing, slow, damaged) and its application (failing, or another). All faults wait
  * here until the machine meets them. Deterministic. Rule SM-2.
  */
-import { kv } from '../application/kv/kv.ts';
+import { kv } from '../application/kv/rules.ts';
 import { utf8 } from '../base/bytes.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import type { Application } from '../protocol/ports/application.ts';

@@ -11,7 +11,7 @@ import {
   type VirtualClock,
 } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
-import { kv } from '../application/kv/kv.ts';
+import { kv } from '../application/kv/rules.ts';
 import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';

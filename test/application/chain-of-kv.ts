@@ -1,5 +1,5 @@
 /** A chain whose headers state what the kv application comes to: as a chain that was agreed on does. */
-import { kv } from '../../src/application/kv/kv.ts';
+import { kv } from '../../src/application/kv/rules.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { blockIdOf } from '../../src/protocol/chain/canonical.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { kv } from '../../src/application/kv/kv.ts';
+import { kv } from '../../src/application/kv/rules.ts';
 import { toHex, utf8 } from '../../src/base/bytes.ts';
 import { millis } from '../../src/base/units.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';

@@ -13,7 +13,7 @@ import {
   supervisor,
 } from '../../src/actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../../src/application/executor.ts';
-import { kv } from '../../src/application/kv/kv.ts';
+import { kv } from '../../src/application/kv/rules.ts';
 import { SNAPSHOT_KEEPER_EVENTS, snapshotKeeperLogic } from '../../src/application/snapshot-keeper.ts';
 import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../../src/application/snapshot-restorer.ts';
 import { seededRandom } from '../../src/base/random.ts';

@@ -1,4 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
 import {
   type Application,
   appHashOf,
@@ -7,9 +10,22 @@ import {
   GENESIS_HEIGHT,
   kv,
   rehearse,
+  type StateOptions,
+  stateApplication,
   transactionResult,
 } from '../../src/application/index.ts';
 import { utf8 } from '../../src/base/bytes.ts';
+import { counter, validator } from './state/counter.ts';
+
+const folders: string[] = [];
+const folder = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), 'althing-rehearsal-'));
+  folders.push(dir);
+  return dir;
+};
+afterEach(() => {
+  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true });
+});
 
 const blocks = [['a=1', 'b=2'], [], ['a=3']].map((texts) => texts.map(utf8));
 
@@ -71,4 +87,49 @@ describe('a rehearsal', () => {
     });
     expect(kept.problems).toMatchObject([expect.stringContaining('opened again at height 3')]);
   });
+});
+
+describe('a rehearsal of applications made of rules', () => {
+  const made: Record<string, { open: (options: StateOptions) => Application; blocks: readonly string[][] }> =
+    {
+      counter: {
+        open: (options) => stateApplication(counter, options),
+        blocks: [
+          ['up a b', 'fail up a'],
+          [],
+          ['drop a', 'power 1 5', 'power 3 2'],
+          ['up fleeting'],
+          [],
+          ['power 2 0', 'up a a'],
+        ],
+      },
+      kv: {
+        open: (options) => kv(options),
+        blocks: [['a=1', 'b=2'], [], ['a=3', 'val:'], ['c'], ['a=1', 'd=4'], []],
+      },
+    };
+
+  it.each(Object.keys(made))(
+    'of %s finds nothing, opened again after a crash at each block',
+    async (name) => {
+      const { open, blocks } = made[name] ?? { open: () => kv(), blocks: [] };
+      expect(blocks.length).toBeGreaterThan(5);
+      for (const flushHeights of [1, 3]) {
+        for (let crashed = 1; crashed <= blocks.length; crashed += 1) {
+          let dir = '';
+          const fresh = () => {
+            dir = folder();
+            return open({ dir, flushHeights });
+          };
+          const { problems } = await rehearse({
+            fresh,
+            reopen: () => open({ dir, flushHeights }),
+            blocks: blocks.slice(0, crashed).map((texts) => texts.map(utf8)),
+            genesis: { validators: [validator(1, 3n), validator(2, 2n)] },
+          });
+          expect(problems).toEqual([]);
+        }
+      }
+    },
+  );
 });

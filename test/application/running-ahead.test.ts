@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { kv } from '../../src/application/kv/kv.ts';
+import { kv } from '../../src/application/kv/rules.ts';
 import { UNTOLD_MAX } from '../../src/application/untold.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { millis } from '../../src/base/units.ts';

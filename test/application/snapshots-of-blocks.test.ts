@@ -11,7 +11,7 @@ import {
   supervisor,
 } from '../../src/actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../../src/application/executor.ts';
-import { kv } from '../../src/application/kv/kv.ts';
+import { kv } from '../../src/application/kv/rules.ts';
 import { SnapshotFolder } from '../../src/application/snapshot-folder.ts';
 import {
   SNAPSHOT_KEEPER_EVENTS,

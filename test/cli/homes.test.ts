@@ -100,6 +100,29 @@ describe('althing init', () => {
     expect(readdirSync(directory).toSorted()).toEqual(['config', 'data', 'keys']);
   });
 
+  it('writes the application into the genesis, and refuses one that is not built in: exit 2', async () => {
+    const home = join(directory, 'home');
+    const { code } = await althing(['init', '--home', home, '--application', 'kv']);
+    const { app } = JSON.parse(readFileSync(homePaths(home).genesisFile, 'utf8'));
+    expect([code, app]).toEqual([0, { name: 'kv', state: {} }]);
+    const wrong = await althing(['testnet', '--output', join(directory, 'net'), '--application', 'kw']);
+    expect([wrong.code, wrong.stdout]).toEqual([2, '']);
+    expect(wrong.stderr).toMatch(/no application "kw" is built in; there is .*"kv".*; did you mean "kv"\?/);
+    expect(existsSync(join(directory, 'net'))).toBe(false);
+  });
+
+  it('of a genesis with an application that is not built in is found at the start: exit 3, nothing made', async () => {
+    const home = join(directory, 'home');
+    await althing(['init', '--home', home]);
+    const { genesisFile, data } = homePaths(home);
+    const text = readFileSync(genesisFile, 'utf8');
+    writeFileSync(genesisFile, text.replace('"kv"', '"abacus"'));
+    const { code, stderr } = await althing(['start', '--home', home]);
+    expect(code).toBe(3);
+    expect(stderr).toContain(`${genesisFile}: app.name: no application "abacus" is built in; there is`);
+    expect(readdirSync(data)).toEqual([]);
+  });
+
   it('joins the chain of a given genesis with keys of its own', async () => {
     const [first, second] = [join(directory, 'first'), join(directory, 'second')];
     await althing(['init', '--home', first, '--chain-id', 'shared']);
@@ -128,7 +151,7 @@ describe('althing init', () => {
 });
 
 describe('homes of a local network', () => {
-  const request = { validators: undefined, basePort: undefined };
+  const request = { validators: undefined, basePort: undefined, application: undefined };
 
   it('are made once and found again', async () => {
     const made = await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
@@ -152,6 +175,25 @@ describe('homes of a local network', () => {
       ]);
       expect(p2p.peers).toEqual(old?.p2p.peers.map((peer) => peer.replace(':311', ':321')));
     }
+  });
+
+  it('refuse another application than that of their genesis, and stay as they are', async () => {
+    await openLocalHomes({ ...request, directory, validators: 1, basePort: 31_100 });
+    const { genesisFile } = homePaths(join(directory, 'node0'));
+    const text = readFileSync(genesisFile, 'utf8').replace('"kv"', '"abacus"');
+    writeFileSync(genesisFile, text);
+    await expect(
+      openLocalHomes({ ...request, directory, basePort: 32_100, application: 'kv' }),
+    ).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringMatching(
+        /--application kv: the network in .* runs "abacus" by its genesis; leave the flag away, or/,
+      ),
+    });
+    expect(readFileSync(genesisFile, 'utf8')).toBe(text);
+    expect(configOf(join(directory, 'node0')).p2p.listen).toBe('127.0.0.1:31100');
+    const kept = await openLocalHomes({ ...request, directory });
+    expect(kept.basePort).toBe(31_100);
   });
 
   it('refuse another number of validators, and an incomplete directory', async () => {

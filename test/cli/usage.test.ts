@@ -41,6 +41,11 @@ describe("a user's mistake is a sentence and an exit code, never a stack trace",
       ['init', '--home', 'x', '--genesis', 'a', '--chain-id', 'b'],
       '--chain-id and --genesis exclude each other',
     ],
+    [['--application', 'kvv'], 'no application "kvv" is built in; there is "kv"'],
+    [
+      ['init', '--home', 'x', '--genesis', 'a', '--application', 'kv'],
+      '--application and --genesis exclude each other',
+    ],
     [
       ['testnet', '--output', '/tmp/never-made', '--chain-id', '-x-'],
       'chain_id = "-x-": must be 1 to 50 letters',

@@ -9,15 +9,13 @@ import { BLS_PUBLIC_KEY_BYTES, BLS_SIGNATURE_BYTES } from '../../crypto/bls/engi
 import { POWER_LIMIT } from '../../protocol/chain/parse.ts';
 import { NODE_KEY_BYTES } from '../../protocol/chain/validator-set.ts';
 import type { ValidatorUpdate } from '../../protocol/ports/application.ts';
+import { problemOfUpdate, type StateValidators } from '../state/validators.ts';
 
 const PREFIX = 'val:';
 const NO_PROOF = new Uint8Array(0);
 
 /** True when the proof shows that somebody holds the secret key of `consensusKey`. */
 export type PossessionCheck = (consensusKey: Uint8Array, proof: Uint8Array) => boolean;
-
-/** By node key in hexadecimal. */
-export type KvValidators = ReadonlyMap<string, ValidatorUpdate>;
 
 const PREFIX_BYTES = utf8(PREFIX);
 
@@ -32,7 +30,7 @@ export type UpdateRuling =
 /** The update that a transaction asks for, if it leaves a set that consensus can run with (CS-16). */
 export function ruleOnUpdate(
   text: string,
-  validators: KvValidators,
+  validators: StateValidators,
   provesPossession: PossessionCheck,
 ): UpdateRuling {
   const parts = text.slice(PREFIX.length).split('!');
@@ -52,9 +50,9 @@ export function ruleOnUpdate(
     return invalid('expected val:<node key>!<power> or val:<node key>!<consensus key>!<proof>!<power>');
   }
   if (known !== undefined) return invalid('a validator has this node key: give only its power');
-  const text48 = toHex(consensusKey);
   for (const other of validators.values()) {
-    if (toHex(other.consensusKey) === text48) return invalid('another validator has this consensus key');
+    if (equalBytes(other.consensusKey, consensusKey))
+      return invalid('another validator has this consensus key');
   }
   if (power === 0n) return invalid('a new validator needs a power above 0');
   if (!provesPossession(consensusKey, possessionProof))
@@ -62,20 +60,9 @@ export function ruleOnUpdate(
   return within(validators, { nodeKey, consensusKey, possessionProof, power });
 }
 
-/** The validators after an update. */
-export function updated(validators: KvValidators, update: ValidatorUpdate): KvValidators {
-  const next = new Map(validators);
-  if (update.power === 0n) next.delete(toHex(update.nodeKey));
-  else next.set(toHex(update.nodeKey), update);
-  return next;
-}
-
-function within(validators: KvValidators, update: ValidatorUpdate): UpdateRuling {
-  let total = 0n;
-  for (const { power } of updated(validators, update).values()) total += power;
-  if (total === 0n) return invalid('the last validator cannot leave');
-  if (total >= POWER_LIMIT) return invalid(`the total power would be ${total}, at most 2^60 - 1`);
-  return { status: 'valid', update };
+function within(validators: StateValidators, update: ValidatorUpdate): UpdateRuling {
+  const problem = problemOfUpdate(validators, update);
+  return problem === undefined ? { status: 'valid', update } : invalid(problem);
 }
 
 const invalid = (log: string): UpdateRuling => ({ status: 'invalid', log });

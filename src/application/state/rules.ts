@@ -7,19 +7,24 @@ import type { Address, Height } from '../../protocol/chain/types.ts';
 import type { CheckResult, InitChainRequest, ValidatorUpdate } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
 
-/** Keys and values are latin1 texts, one letter a byte. */
+/** Keys and values are latin1 texts, one letter a byte; others are refused. */
 export type Pair = readonly [key: string, value: string];
 
 export interface StateReader {
   get(key: string): string | undefined;
-  /** By node key in hexadecimal; of the newest state. */
+  /** By node key in hexadecimal; of the newest state, without proofs of possession. */
   readonly validators: ReadonlyMap<string, ValidatorUpdate>;
 }
 
-/** Writes of a transaction whose code is not 0 are undone. */
+/** Reads see what was written before. Writes of a transaction whose code is not 0 are undone. */
 export interface StateWriter extends StateReader {
   set(key: string, value: string): void;
-  /** Power 0 removes. Refused (with words) when consensus cannot run with what is left (CS-16). */
+  /** Nothing happens when the key is not there. */
+  delete(key: string): void;
+  /**
+   * Power 0 removes. Refused (with words, and nothing changes) when consensus cannot run with what is left (CS-16). The
+   * proof of possession of a new key is the caller's to check.
+   */
   setValidator(update: ValidatorUpdate): string | undefined;
 }
 
@@ -33,6 +38,7 @@ export interface BlockContext {
 export interface StateRules {
   /** With `version` the domain of the state's hash: `althing/<name>/v<version>`. Lower-case letters. */
   readonly name: string;
+  /** A whole number. With another one the state has other hashes: a file of it is refused. */
   readonly version: string;
   /** The first pairs. @throws with clear words when `appState` cannot be read */
   begin(request: InitChainRequest): Iterable<Pair>;

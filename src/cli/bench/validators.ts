@@ -34,7 +34,12 @@ export async function startBenchValidators(
   const remove = (): void => rmSync(directory, { recursive: true, force: true });
   try {
     const basePort = await freeBasePort(count);
-    const { homes } = await openLocalHomes({ directory, validators: count, basePort });
+    const { homes } = await openLocalHomes({
+      directory,
+      validators: count,
+      basePort,
+      application: 'kv',
+    });
     return await start(homes, launch, remove);
   } catch (cause) {
     remove();

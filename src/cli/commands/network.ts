@@ -1,7 +1,8 @@
 /** No command, or `network`: a local network of validators, each a process, on this machine. */
 import type { Command } from 'commander';
+import { BUILT_IN_DEFAULT, BUILT_IN_NAMES, type BuiltInName } from '../../application/built-in-names.ts';
 import { nearest } from '../../node/config/suggest.ts';
-import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
+import { applicationName, type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { usageFailure } from '../failure.ts';
 import { runLocalNetwork } from '../local-network/network.ts';
 import { BASE_PORT_DEFAULT } from '../local-network/ports.ts';
@@ -12,6 +13,7 @@ interface NetworkOptions extends CommonOptions {
   readonly validators?: number;
   readonly basePort?: number;
   readonly data: string;
+  readonly application?: BuiltInName;
 }
 
 /** @unit validators @source ports from 26656 up, ten apart, and one machine's memory */
@@ -33,6 +35,11 @@ export function addNetworkCommand(program: Command, status: ExitStatus): void {
       `first peer port; validator i has base + 10·i, its RPC one above (default: ${BASE_PORT_DEFAULT})`,
       wholeNumber(1_024, 65_000),
     )
+    .option(
+      '--application <name>',
+      `what a new network runs: ${BUILT_IN_NAMES.join(', ')} (default: ${BUILT_IN_DEFAULT}, or what the data has)`,
+      applicationName,
+    )
     .option('--data <dir>', 'where the homes of the validators are', '.althing')
     .argument('[words...]')
     .usage('[options]')
@@ -43,11 +50,17 @@ export function addNetworkCommand(program: Command, status: ExitStatus): void {
     });
 }
 
-async function runNetwork({ data, validators, basePort, json }: NetworkOptions): Promise<number> {
+async function runNetwork({
+  data,
+  validators,
+  basePort,
+  application,
+  json,
+}: NetworkOptions): Promise<number> {
   const { holdNetwork, openLocalHomes } = await import('../local-network/homes.ts');
   const release = holdNetwork(data);
   try {
-    const network = await openLocalHomes({ directory: data, validators, basePort });
+    const network = await openLocalHomes({ directory: data, validators, basePort, application });
     return await runLocalNetwork({ ...network, data, json: json === true, signal: stopSignal() });
   } finally {
     release();

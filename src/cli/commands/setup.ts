@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { BUILT_IN_DEFAULT, BUILT_IN_NAMES, type BuiltInName } from '../../application/built-in-names.ts';
 import { commandLine } from '../called.ts';
-import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
+import { applicationName, type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { messageOf, usageFailure } from '../failure.ts';
 import type { CreatedNetwork } from '../homes.ts';
 import { BASE_PORT_DEFAULT, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
@@ -14,6 +15,7 @@ interface InitOptions extends CommonOptions {
   readonly moniker: string;
   readonly chainId?: string;
   readonly genesis?: string;
+  readonly application?: BuiltInName;
 }
 
 interface TestnetOptions extends CommonOptions {
@@ -21,16 +23,19 @@ interface TestnetOptions extends CommonOptions {
   readonly output: string;
   readonly basePort: number;
   readonly chainId?: string;
+  readonly application?: BuiltInName;
 }
 
 /** @unit validators @source the largest set whose certificates fit their frames */
 const TESTNET_VALIDATORS_MAX = 512;
+const APPLICATION_HELP = `what the new chain runs: ${BUILT_IN_NAMES.join(', ')} (default: ${BUILT_IN_DEFAULT})`;
 
 export function addSetupCommands(program: Command): void {
   withJson(program.command('init').description('make the home of one node: keys, genesis, configuration'))
     .requiredOption('--home <dir>', 'the home to make')
     .option('--moniker <name>', "the node's name", 'althing')
     .option('--chain-id <id>', 'id of the new chain, of which this node is the only validator')
+    .option('--application <name>', APPLICATION_HELP, applicationName)
     .option('--genesis <file>', 'join the chain of this genesis file instead of making one')
     .action(init);
   withJson(
@@ -40,6 +45,7 @@ export function addSetupCommands(program: Command): void {
     .requiredOption('--output <dir>', 'where node0, node1, … go')
     .option('--base-port <port>', 'first peer port', wholeNumber(1_024, 65_000), BASE_PORT_DEFAULT)
     .option('--chain-id <id>', 'id of the new chain')
+    .option('--application <name>', APPLICATION_HELP, applicationName)
     .action(testnet);
 }
 
@@ -53,10 +59,15 @@ async function init(options: InitOptions): Promise<void> {
   if (options.genesis !== undefined && options.chainId !== undefined) {
     throw usageFailure('--chain-id and --genesis exclude each other: the genesis file names the chain');
   }
+  if (options.genesis !== undefined && options.application !== undefined) {
+    throw usageFailure(
+      '--application and --genesis exclude each other: the genesis file names the application',
+    );
+  }
   const { createHome, createNetwork } = await import('../homes.ts');
   const network =
     options.genesis === undefined
-      ? await createNetwork([home], options.chainId)
+      ? await createNetwork([home], options)
       : await createHome(home, readGenesis(options.genesis), options.genesis);
   createOutput(options.json === true).data(network, [
     ...fields([
@@ -76,7 +87,7 @@ async function testnet(options: TestnetOptions): Promise<void> {
     rpcAddress: rpcAddressOf(options.basePort, index),
   }));
   const { createNetwork } = await import('../homes.ts');
-  const network = await createNetwork(homes, options.chainId);
+  const network = await createNetwork(homes, options);
   createOutput(options.json === true).data(network, testnetLines(network, options.output));
 }
 

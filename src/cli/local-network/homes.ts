@@ -1,6 +1,7 @@
 /** The homes of a local network: made at the first start, found again at the next. Boundary: the disk. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { BuiltInName } from '../../application/built-in-names.ts';
 import { loadBlsEngine } from '../../crypto/bls/select.ts';
 import { loadGenesis } from '../../node/config/genesis-file.ts';
 import { homePaths } from '../../node/config/home.ts';
@@ -25,6 +26,7 @@ export interface LocalHomesRequest {
   /** As asked on the command line. */
   readonly validators: number | undefined;
   readonly basePort: number | undefined;
+  readonly application: BuiltInName | undefined;
 }
 
 const VALIDATORS_DEFAULT = 4;
@@ -63,11 +65,16 @@ export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalH
     peerAddress: peerAddressOf(basePort, index),
     rpcAddress: rpcAddressOf(basePort, index),
   }));
-  const { chainId } = await createNetwork(homes);
+  const { chainId } = await createNetwork(homes, { application: request.application });
   return { chainId, homes: homes.map(({ path }) => path), basePort };
 }
 
-async function reopen({ directory, validators, basePort }: LocalHomesRequest): Promise<LocalHomes> {
+async function reopen({
+  directory,
+  validators,
+  basePort,
+  application,
+}: LocalHomesRequest): Promise<LocalHomes> {
   const { engine } = await loadBlsEngine();
   const { genesisFile, possessions } = homePaths(localHome(directory, 0));
   const genesis = loadGenesis(genesisFile, rememberedPossessions(engine, possessions));
@@ -76,6 +83,12 @@ async function reopen({ directory, validators, basePort }: LocalHomesRequest): P
   if (validators !== undefined && validators !== count) {
     throw usageFailure(
       `--validators ${validators}: the network in ${directory} has ${count}; leave the flag away, or choose another --data`,
+    );
+  }
+  const { name } = genesis.genesis.application;
+  if (application !== undefined && application !== name) {
+    throw usageFailure(
+      `--application ${application}: the network in ${directory} runs "${name}" by its genesis; leave the flag away, or choose another --data`,
     );
   }
   const homes = Array.from({ length: count }, (_, index) => localHome(directory, index));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type KvOptions, kv } from '../../../src/application/kv/kv.ts';
+import { type KvOptions, kv } from '../../../src/application/kv/rules.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { wallTime } from '../../../src/base/units.ts';
 import { parseBlockId } from '../../../src/protocol/chain/parse.ts';

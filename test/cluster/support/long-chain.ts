@@ -3,7 +3,7 @@
  * real keys, certificates, batches and outcomes, in consecutive rounds. Boundary: disk.
  */
 import { cpSync, rmSync } from 'node:fs';
-import { kv } from '../../../src/application/kv/kv.ts';
+import { kv } from '../../../src/application/kv/rules.ts';
 import { wallTime } from '../../../src/base/units.ts';
 import type { BlsEngine } from '../../../src/crypto/bls/engine.ts';
 import { loadBlsEngine } from '../../../src/crypto/bls/select.ts';

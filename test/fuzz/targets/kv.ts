@@ -1,9 +1,9 @@
 /**
  * Transactions of the kv application, one a line: none throws, two instances agree, what is refused changes nothing.
- * Rules of src/application/kv/, docs/applications.md.
+ * Rules of src/application/kv/ in the shell of src/application/state/, docs/applications.md.
  */
-import { kv } from '../../../src/application/kv/kv.ts';
-import { packed, unpack } from '../../../src/application/kv/store.ts';
+import { kv } from '../../../src/application/kv/rules.ts';
+import { packed, unpack } from '../../../src/application/state/store.ts';
 import { wallTime } from '../../../src/base/units.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { parseHeight } from '../../../src/protocol/chain/parse.ts';
@@ -45,7 +45,7 @@ const words = [
 export const kvTransactions: Target = {
   name: 'kv',
   what: 'blocks of transactions of the kv application, into two instances and its store’s pages',
-  covers: ['/src/application/kv/'],
+  covers: ['/src/application/kv/', '/src/application/state/'],
   mutations: LINES,
   dictionary: words,
   bytesMax: 16 * 1024,

@@ -5,6 +5,7 @@
  */
 import { hash } from 'node:crypto';
 import { PAIR_BYTES } from '../../crypto/hash-pairs.ts';
+import type { Pair } from './rules.ts';
 import { SlotHashes } from './slot-hashes.ts';
 
 /** A pair up to this length is hashed without taking memory. @unit bytes */
@@ -17,9 +18,6 @@ const LEAF_BYTES_MIN = PAIR_BYTES + 1;
 const SLOTS_MIN = 1_024;
 /** Keys of one step of a walk. @unit keys */
 const WALK_KEYS = 64;
-
-/** Latin1 texts, one letter a byte. */
-export type Pair = readonly [key: string, value: string];
 
 interface Leaf {
   readonly key: string;
@@ -36,15 +34,27 @@ const EMPTY: Child = 0;
 /** Branch n has the slots 2n and 2n + 1; there is no branch 0, and one of its slots holds the top of the tree. */
 const ROOT_SLOT = 1;
 const branchOf = (slot: number): number => slot >> 1;
+const besides = (slot: number): number => slot ^ 1;
+/** A slot that no branch has: of leaves and branches that are gone. */
+const NOWHERE = 0;
 
 /** The hash of the last key that a walk gave; '' at its beginning. */
 export type WalkPlace = string;
 export const WALK_START: WalkPlace = '';
 
+/** Keys by rising hash of the key, and where the walk goes on; undefined: there are no more. */
+export interface WalkStep {
+  readonly keys: readonly string[];
+  readonly next?: WalkPlace;
+}
+
 export class StateTree {
   readonly #leaves = new Map<string, Leaf>();
   /** By number of leaf. */
-  readonly #numbered: Leaf[] = [];
+  readonly #numbered: (Leaf | undefined)[] = [];
+  /** Numbers of what is gone, for what comes: never more than there were at once. */
+  readonly #freeLeaves: number[] = [];
+  readonly #freeBranches: number[] = [];
   /** By slot. */
   #children = new Int32Array(SLOTS_MIN);
   readonly #hashes = new SlotHashes(ROOT_SLOT);
@@ -54,6 +64,8 @@ export class StateTree {
   #isTouched = new Uint8Array(SLOTS_MIN / 2);
   #lastBranch = 0;
   #touchedLeaves: Leaf[] = [];
+  /** Slots whose leaf is gone, since the last hash. */
+  #emptiedSlots: number[] = [];
   /** By depth. */
   readonly #touchedBranches: number[][] = [];
 
@@ -70,19 +82,39 @@ export class StateTree {
   set(key: string, value: string): void {
     const leaf = this.#leaves.get(key) ?? this.#add(key);
     leaf.value = value;
-    if (leaf.isTouched) return;
-    leaf.isTouched = true;
-    this.#touchedLeaves.push(leaf);
+    this.#touch(leaf);
+  }
+
+  /** From now on the key is not there. */
+  delete(key: string): void {
+    const leaf = this.#leaves.get(key);
+    if (leaf === undefined) return;
+    const { slot } = leaf;
+    const number = ~this.#childAt(slot);
+    this.#leaves.delete(key);
+    this.#numbered[number] = undefined;
+    this.#freeLeaves.push(number);
+    this.#clear(slot);
+    leaf.slot = NOWHERE;
+    if (slot === ROOT_SLOT) return;
+    const beside = this.#leafOf(this.#childAt(besides(slot)));
+    if (beside === undefined) this.#emptiedSlots.push(slot);
+    else this.#raise(beside);
   }
 
   /** SHA-256, 32 bytes; zeros without a pair. */
   root(): Uint8Array {
     for (const leaf of this.#touchedLeaves) {
-      this.#hashes.write(leaf.slot, hashOf(leaf));
       leaf.isTouched = false;
+      if (leaf.slot === NOWHERE) continue;
+      this.#hashes.write(leaf.slot, hashOf(leaf));
       this.#touchAbove(leaf.slot);
     }
     this.#touchedLeaves = [];
+    for (const slot of this.#emptiedSlots) {
+      if (this.#slots[branchOf(slot)] !== NOWHERE) this.#touchAbove(slot);
+    }
+    this.#emptiedSlots = [];
     for (const branches of this.#touchedBranches.toReversed()) {
       this.#hashes.hashPairs(branches, this.#slots);
       for (const branch of branches) this.#isTouched[branch] = 0;
@@ -91,8 +123,8 @@ export class StateTree {
     return this.#hashes.read(ROOT_SLOT);
   }
 
-  /** Some keys by rising hash of the key, behind `from`, and where it goes on. Sets in between do not disturb it. */
-  walk(from: WalkPlace): { readonly keys: readonly string[]; readonly next?: WalkPlace } {
+  /** Some keys by rising hash of the key, behind `from`, and where it goes on. Changes in between do not disturb it. */
+  walk(from: WalkPlace): WalkStep {
     const keys: string[] = [];
     this.#collect(ROOT_SLOT, 0, from, keys);
     const last = keys.length < WALK_KEYS ? undefined : keys.at(-1);
@@ -132,9 +164,40 @@ export class StateTree {
       goDown(branch);
     }
     const leaf = { key, value: '', slot, isTouched: false };
-    this.#children[slot] = ~(this.#numbered.push(leaf) - 1);
+    this.#children[slot] = ~this.#numberOf(leaf);
     this.#leaves.set(key, leaf);
     return leaf;
+  }
+
+  #numberOf(leaf: Leaf): number {
+    const freed = this.#freeLeaves.length === 0 ? undefined : this.#freeLeaves.pop();
+    if (freed === undefined) return this.#numbered.push(leaf) - 1;
+    this.#numbered[freed] = leaf;
+    return freed;
+  }
+
+  /** A leaf that has nothing beside it goes up until it has, or is the top: where it would be, had nothing else been. */
+  #raise(leaf: Leaf): void {
+    while (leaf.slot !== ROOT_SLOT && this.#childAt(besides(leaf.slot)) === EMPTY) {
+      const { slot } = leaf;
+      const branch = branchOf(slot);
+      this.#move(leaf, this.#slots[branch] ?? ROOT_SLOT);
+      this.#clear(slot);
+      this.#slots[branch] = NOWHERE;
+      this.#freeBranches.push(branch);
+    }
+    this.#touch(leaf);
+  }
+
+  #touch(leaf: Leaf): void {
+    if (leaf.isTouched) return;
+    leaf.isTouched = true;
+    this.#touchedLeaves.push(leaf);
+  }
+
+  #clear(slot: number): void {
+    this.#children[slot] = EMPTY;
+    this.#hashes.clear(slot);
   }
 
   #move(leaf: Leaf, to: number): void {
@@ -144,13 +207,18 @@ export class StateTree {
   }
 
   #newBranch(slot: number, depth: number): number {
-    this.#lastBranch += 1;
-    const branch = this.#lastBranch;
-    if (branch === this.#slots.length) this.#grow();
-    this.#hashes.reach(2 * branch);
+    const freed = this.#freeBranches.length === 0 ? undefined : this.#freeBranches.pop();
+    const branch = freed ?? this.#addedBranch();
     this.#slots[branch] = slot;
     this.#depths[branch] = depth;
     return branch;
+  }
+
+  #addedBranch(): number {
+    this.#lastBranch += 1;
+    if (this.#lastBranch === this.#slots.length) this.#grow();
+    this.#hashes.reach(2 * this.#lastBranch);
+    return this.#lastBranch;
   }
 
   #grow(): void {

@@ -1,16 +1,14 @@
 /**
- * Where the kv application keeps its state over restarts: one SQLite file of its own. A row of changes for each
+ * Where an application keeps its state over restarts: one SQLite file of its own. A row of changes for each
  * flush, and a snapshot in pieces; a flush is one transaction, so height, hash and state always belong together.
  * A crash loses the blocks since the last flush, and the node replays those. Touches the disk. docs/applications.md.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { concatBytes } from '../../base/bytes.ts';
-import { u64 } from '../../protocol/chain/canonical.ts';
 import { type Malformed, parseDigest, parseHeight } from '../../protocol/chain/parse.ts';
 import type { ExecutedState } from '../../protocol/chain/types.ts';
-import type { Pair } from './state-tree.ts';
+import type { Pair, StateRules } from './rules.ts';
 
 export interface SavedState {
   readonly executed: ExecutedState;
@@ -18,10 +16,13 @@ export interface SavedState {
   readonly validators: readonly Uint8Array[];
 }
 
-/** What a flush writes: the pairs that changed, and all of the rest. Keys and values are latin1 texts, one letter a byte. */
+/** Pairs that changed; undefined: the key is gone. Latin1 texts, one letter a byte. */
+export type Changes = ReadonlyMap<string, string | undefined>;
+
+/** What a flush writes: the pairs that changed, and all of the rest. */
 export interface Flush {
   readonly executed: ExecutedState;
-  readonly changed: ReadonlyMap<string, string>;
+  readonly changed: Changes;
   readonly all: Iterable<Pair>;
   readonly validators: readonly Uint8Array[];
 }
@@ -41,22 +42,28 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS validators (position INTEGER PRIMARY KEY, validator BLOB NOT NULL) STRICT;
 `;
 
-/** Of the file. Each had other hashes of its own, which the chain's headers state: none can be carried over. */
-const FILE_VERSION = 3;
+/** In place of the length of a value: the key is gone. No text is so long. */
+const GONE = 0xffff_ffff;
 
-export class KvStore {
+export class StateStore {
+  readonly #name: string;
+  /** Of the rules. Each has other hashes, which the chain's headers state: none can be carried over. */
+  readonly #version: number;
   readonly #database: DatabaseSync;
   readonly #foldBytes: number;
   #snapshotBytes = 0;
   #changesBytes = 0;
 
-  /** Opens or makes `<dir>/kv.db`. Throws when the folder cannot be written. */
-  constructor(dir: string, foldBytes = FOLD_BYTES) {
+  /** Opens or makes `<dir>/<name>.db`. Throws when the folder cannot be written. */
+  constructor({ name, version }: Pick<StateRules, 'name' | 'version'>, dir: string, foldBytes = FOLD_BYTES) {
+    this.#name = name;
+    this.#version = Number(version);
     this.#foldBytes = foldBytes;
     mkdirSync(dir, { recursive: true });
-    this.#database = new DatabaseSync(join(dir, 'kv.db'));
+    const path = join(dir, `${name}.db`);
+    this.#database = new DatabaseSync(path);
     this.#database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
-    this.#requireVersion(join(dir, 'kv.db'));
+    this.#requireVersion(path);
     this.#database.exec(SCHEMA);
   }
 
@@ -66,7 +73,7 @@ export class KvStore {
     if (standing === undefined) return undefined;
     const height = parseHeight(standing['height']);
     const appHash = parseDigest(standing['app_hash']);
-    if (height === 'malformed' || appHash === 'malformed') return corrupt('standing');
+    if (height === 'malformed' || appHash === 'malformed') return this.#corrupt('standing');
     const pairs = new Map<string, string>();
     this.#snapshotBytes = this.#read('SELECT pairs AS bytes FROM snapshot ORDER BY piece', pairs);
     this.#changesBytes = this.#read('SELECT pairs AS bytes FROM changes ORDER BY height', pairs);
@@ -119,12 +126,12 @@ export class KvStore {
   #requireVersion(path: string): void {
     const tables = this.#database.prepare("SELECT name FROM sqlite_schema WHERE name = 'standing'").get();
     const version = this.#database.prepare('PRAGMA user_version').get()?.['user_version'];
-    if (tables === undefined) this.#database.exec(`PRAGMA user_version = ${FILE_VERSION}`);
-    else if (version !== FILE_VERSION) {
+    if (tables === undefined) this.#database.exec(`PRAGMA user_version = ${this.#version}`);
+    else if (version !== this.#version) {
       this.#database.close();
       const has = version === 0 ? 1 : version;
       throw new Error(
-        `${path}: a file of kv version ${has}, this program writes version ${FILE_VERSION}, with other hashes of the state: go on with the program that wrote it, or begin a new chain`,
+        `${path}: a file of ${this.#name} version ${has}, this program writes version ${this.#version}, with other hashes of the state: go on with the program that wrote it, or begin a new chain`,
       );
     }
   }
@@ -144,7 +151,7 @@ export class KvStore {
   #read(query: string, into: Map<string, string>): number {
     let bytes = 0;
     for (const blob of this.#blobs(query)) {
-      if (unpack(blob, into) === 'malformed') corrupt('pairs');
+      if (unpack(blob, into) === 'malformed') this.#corrupt('pairs');
       bytes += blob.byteLength;
     }
     return bytes;
@@ -154,12 +161,14 @@ export class KvStore {
     return this.#database
       .prepare(query)
       .all()
-      .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : corrupt(query)));
+      .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : this.#corrupt(query)));
   }
-}
 
-function corrupt(what: string): never {
-  throw new Error(`kv.db: ${what} cannot be read: remove the file, and the node replays its blocks`);
+  #corrupt(what: string): never {
+    throw new Error(
+      `${this.#name}.db: ${what} cannot be read: remove the file, and the node replays its blocks`,
+    );
+  }
 }
 
 function* pieces(all: Iterable<Pair>): Generator<ReadonlyMap<string, string>> {
@@ -176,37 +185,36 @@ function* pieces(all: Iterable<Pair>): Generator<ReadonlyMap<string, string>> {
   if (piece.size > 0) yield piece;
 }
 
-/** Length of key u32, length of value u32, key, value; one pair after the other. */
-export function packed(pairs: ReadonlyMap<string, string>): Uint8Array {
+/** Length of key u32, length of value u32 (or GONE), key, value; one pair after the other. */
+export function packed(pairs: Changes): Uint8Array {
   let length = 0;
-  for (const [key, value] of pairs) length += 8 + key.length + value.length;
+  for (const [key, value = ''] of pairs) length += 8 + key.length + value.length;
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   for (const [key, value] of pairs) {
     bytes.writeUInt32BE(key.length, at);
-    bytes.writeUInt32BE(value.length, at + 4);
+    bytes.writeUInt32BE(value?.length ?? GONE, at + 4);
     at += 8;
     at += bytes.write(key, at, 'latin1');
-    at += bytes.write(value, at, 'latin1');
+    if (value !== undefined) at += bytes.write(value, at, 'latin1');
   }
   return bytes;
 }
 
-/** Adds the pairs that `packed` wrote. */
+/** Makes the changes that `packed` wrote. */
 export function unpack(blob: Uint8Array, into: Map<string, string>): Malformed | undefined {
   const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
   let at = 0;
   while (at < bytes.byteLength) {
     if (at + 8 > bytes.byteLength) return 'malformed';
     const valueAt = at + 8 + bytes.readUInt32BE(at);
-    const end = valueAt + bytes.readUInt32BE(at + 4);
+    const length = bytes.readUInt32BE(at + 4);
+    const end = length === GONE ? valueAt : valueAt + length;
     if (end > bytes.byteLength) return 'malformed';
-    into.set(bytes.toString('latin1', at + 8, valueAt), bytes.toString('latin1', valueAt, end));
+    const key = bytes.toString('latin1', at + 8, valueAt);
+    if (length === GONE) into.delete(key);
+    else into.set(key, bytes.toString('latin1', valueAt, end));
     at = end;
   }
   return undefined;
 }
-
-/** A validator as the store keeps it: power u64, node key 32 bytes, BLS key. */
-export const packedValidator = (nodeKey: Uint8Array, consensusKey: Uint8Array, power: bigint): Uint8Array =>
-  concatBytes(u64(power), nodeKey, consensusKey);

@@ -45,6 +45,11 @@ export class SlotHashes {
     this.#pageOf(slot).bytes.write(hashed, (slot % PAGE_SLOTS) * SHA256_BYTES, 'latin1');
   }
 
+  clear(slot: number): void {
+    const at = (slot % PAGE_SLOTS) * SHA256_BYTES;
+    this.#pageOf(slot).bytes.fill(0, at, at + SHA256_BYTES);
+  }
+
   copy(from: number, to: number): void {
     copyWords(this.#pageOf(from).words, wordOf(from), this.#pageOf(to).words, wordOf(to), WORDS_PER_HASH);
   }

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keyHashOf, StateTree, WALK_START, type WalkPlace } from '../../../src/application/kv/state-tree.ts';
+import {
+  keyHashOf,
+  StateTree,
+  WALK_START,
+  type WalkPlace,
+} from '../../../src/application/state/state-tree.ts';
 
 const sha = (...parts: readonly (Buffer | string)[]): Buffer => {
   const state = createHash('sha256');
@@ -88,6 +93,53 @@ describe('the hash of the state', () => {
       }),
       { numRuns: 25 },
     );
+  });
+
+  it('is that of what is left where pairs were deleted, and a fresh tree is the same (SY-10)', () => {
+    const step = fc.tuple(
+      someKey,
+      fc.oneof({ weight: 2, arbitrary: fc.nat(5).map(String) }, fc.constant(undefined)),
+    );
+    fc.assert(
+      fc.property(
+        fc.array(step, { maxLength: 600, size: 'max' }),
+        fc.integer({ min: 1, max: 90 }),
+        (steps, length) => {
+          const tree = new StateTree();
+          const pairs = new Map<string, string>();
+          for (const [index, [key, value]] of steps.entries()) {
+            if (value === undefined) tree.delete(key);
+            else tree.set(key, value);
+            if (value === undefined) pairs.delete(key);
+            else pairs.set(key, value);
+            if (index % length === 0) expect(rootOf(tree)).toBe(rootOf(treeOf(pairs)));
+          }
+          expect(rootOf(tree)).toBe(naive(pairs));
+          expect(new Map(tree.pairs())).toEqual(pairs);
+          expect([...walked(tree)].sort()).toEqual([...pairs.keys()].sort());
+          for (const key of [...pairs.keys()].reverse()) tree.delete(key);
+          expect(rootOf(tree)).toBe(ZEROS.toString('hex'));
+          for (const [key, value] of pairs) tree.set(key, value);
+          expect(rootOf(tree)).toBe(naive(pairs));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('takes no more memory for pairs that come and go', () => {
+    const tree = new StateTree();
+    const turn = (name: string) => {
+      for (let index = 0; index < 20_000; index += 1) tree.set(`${name}${index}`, 'v');
+      tree.root();
+      for (let index = 0; index < 20_000; index += 1) tree.delete(`${name}${index}`);
+      tree.root();
+    };
+    turn('first');
+    const before = process.memoryUsage().arrayBuffers;
+    for (let round = 0; round < 5; round += 1) turn(`round${round}/`);
+    // Five times 20,000 pairs would be 6.4 MB of hashes and more.
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(3_000_000);
   });
 
   it('is the same whatever the history was', () => {

@@ -1,24 +1,26 @@
 /**
- * Snapshots of the kv application, format 1: header, validators by node key, pairs by rising hash of the key, as one
+ * Snapshots of an application whose state is pairs, format 1: header, validators by node key, pairs by rising hash of the key, as one
  * stream that is cut into chunks of one length. One state has one encoding; the reader takes no other. Pure.
  * Rule SY-10, docs/applications.md.
  */
 import { compareBytes, equalBytes, utf8 } from '../../base/bytes.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX } from '../../protocol/sync/messages.ts';
-import { keyHashOf, type Pair } from './state-tree.ts';
+import type { Pair } from './rules.ts';
+import { keyHashOf } from './state-tree.ts';
 
 export const SNAPSHOT_FORMAT = 1;
 /** Reading one takes 5 ms of the executor's time. @unit bytes @source half of what may be sent */
-export const KV_CHUNK_BYTES = SNAPSHOT_CHUNK_BYTES_MAX / 2;
+export const STATE_CHUNK_BYTES = SNAPSHOT_CHUNK_BYTES_MAX / 2;
 
-/** Validators as kv.db has them: power u64, node key of 32 bytes, BLS key of 48. @unit bytes */
+/** Validators as the file has them: power u64, node key of 32 bytes, BLS key of 48. @unit bytes */
 const VALIDATOR_BYTES = 8 + 32 + 48;
 const NODE_KEY_AT = 8;
 const NODE_KEY_END = NODE_KEY_AT + 32;
 /** Beyond, a snapshot is refused. @unit validators @source far above what consensus runs with */
 const VALIDATORS_MAX = 65_536;
-const MAGIC = utf8('althing/kv/1');
-const HEADER_BYTES = MAGIC.byteLength + 4;
+/** The number of validators behind the name of application and format. @unit bytes */
+const COUNT_BYTES = 4;
+const magicOf = (name: string): Uint8Array => utf8(`althing/${name}/${SNAPSHOT_FORMAT}`);
 const PAIR_HEADER_BYTES = 8;
 
 /** What a snapshot holds, as it is read. */
@@ -27,15 +29,17 @@ export interface SnapshotSink {
   pair(key: string, value: string): void;
 }
 
-/** @param validators by rising node key @param pairs by rising hash of the key */
+/** @param name of the application @param validators by rising node key @param pairs by rising hash of the key */
 export function* encodeSnapshot(
+  name: string,
   validators: readonly Uint8Array[],
   pairs: Iterable<Pair>,
 ): Generator<Uint8Array, void> {
   const writer = new ChunkWriter();
-  const header = Buffer.alloc(HEADER_BYTES);
-  header.set(MAGIC);
-  header.writeUInt32BE(validators.length, MAGIC.byteLength);
+  const magic = magicOf(name);
+  const header = Buffer.alloc(magic.byteLength + COUNT_BYTES);
+  header.set(magic);
+  header.writeUInt32BE(validators.length, magic.byteLength);
   yield* writer.write(header);
   for (const validator of validators) yield* writer.write(validator);
   for (const [key, value] of pairs) {
@@ -55,6 +59,7 @@ export const byNodeKey = (validators: readonly Uint8Array[]): readonly Uint8Arra
 
 /** Reads chunks that anybody may have made. Holds one pair at a time, and never more than it was given. */
 export class SnapshotReader {
+  readonly #name: string;
   readonly #sink: SnapshotSink;
   readonly #input = new Input();
   #validatorsLeft: number | undefined;
@@ -62,7 +67,8 @@ export class SnapshotReader {
   #lastPlace: string | undefined;
   #ended: string | undefined;
 
-  constructor(sink: SnapshotSink) {
+  constructor(name: string, sink: SnapshotSink) {
+    this.#name = name;
     this.#sink = sink;
   }
 
@@ -85,11 +91,12 @@ export class SnapshotReader {
 
   #readOn(): string | undefined {
     if (this.#validatorsLeft === undefined) {
-      const header = this.#input.take(HEADER_BYTES);
+      const magic = magicOf(this.#name);
+      const header = this.#input.take(magic.byteLength + COUNT_BYTES);
       if (header === undefined) return undefined;
-      if (!equalBytes(header.subarray(0, MAGIC.byteLength), MAGIC))
-        return 'it is no snapshot of kv, format 1';
-      const count = header.readUInt32BE(MAGIC.byteLength);
+      if (!equalBytes(header.subarray(0, magic.byteLength), magic))
+        return `it is no snapshot of ${this.#name}, format ${SNAPSHOT_FORMAT}`;
+      const count = header.readUInt32BE(magic.byteLength);
       if (count > VALIDATORS_MAX) return `it announces ${count} validators, at most ${VALIDATORS_MAX}`;
       this.#validatorsLeft = count;
     }
@@ -126,18 +133,18 @@ export class SnapshotReader {
 
 /** Cuts a stream into chunks of one length; the last one is what is left. */
 class ChunkWriter {
-  #chunk = Buffer.allocUnsafe(KV_CHUNK_BYTES);
+  #chunk = Buffer.allocUnsafe(STATE_CHUNK_BYTES);
   #filled = 0;
 
   *write(bytes: Uint8Array): Generator<Uint8Array, void> {
     for (let at = 0; at < bytes.byteLength; ) {
-      const part = bytes.subarray(at, at + KV_CHUNK_BYTES - this.#filled);
+      const part = bytes.subarray(at, at + STATE_CHUNK_BYTES - this.#filled);
       this.#chunk.set(part, this.#filled);
       this.#filled += part.byteLength;
       at += part.byteLength;
-      if (this.#filled < KV_CHUNK_BYTES) continue;
+      if (this.#filled < STATE_CHUNK_BYTES) continue;
       yield this.#chunk;
-      this.#chunk = Buffer.allocUnsafe(KV_CHUNK_BYTES);
+      this.#chunk = Buffer.allocUnsafe(STATE_CHUNK_BYTES);
       this.#filled = 0;
     }
   }

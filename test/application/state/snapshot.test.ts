@@ -1,17 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Pair } from '../../../src/application/state/rules.ts';
 import {
   byNodeKey,
   encodeSnapshot,
-  KV_CHUNK_BYTES,
   SnapshotReader,
-} from '../../../src/application/kv/snapshot.ts';
-import { keyHashOf, type Pair } from '../../../src/application/kv/state-tree.ts';
-import { packedValidator } from '../../../src/application/kv/store.ts';
+  STATE_CHUNK_BYTES,
+} from '../../../src/application/state/snapshot.ts';
+import { keyHashOf } from '../../../src/application/state/state-tree.ts';
+import { packedValidator } from '../../../src/application/state/validators.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX } from '../../../src/protocol/sync/messages.ts';
 
 const validator = (seed: number): Uint8Array =>
-  packedValidator(new Uint8Array(32).fill(seed), new Uint8Array(48).fill(seed + 1), BigInt(seed) + 1n);
+  packedValidator({
+    nodeKey: new Uint8Array(32).fill(seed),
+    consensusKey: new Uint8Array(48).fill(seed + 1),
+    power: BigInt(seed) + 1n,
+  });
 const inOrder = (pairs: ReadonlyMap<string, string>): readonly Pair[] =>
   [...pairs].sort(([left], [right]) => (keyHashOf(left) < keyHashOf(right) ? -1 : 1));
 
@@ -21,7 +26,7 @@ const someState = fc.record({
   pairs: fc.array(fc.tuple(latin1, latin1), { maxLength: 40 }).map((list) => new Map(list)),
 });
 const encode = (seeds: readonly number[], pairs: ReadonlyMap<string, string>): Uint8Array =>
-  Buffer.concat([...encodeSnapshot(byNodeKey(seeds.map(validator)), inOrder(pairs))]);
+  Buffer.concat([...encodeSnapshot('kv', byNodeKey(seeds.map(validator)), inOrder(pairs))]);
 
 interface Read {
   readonly problem: string | undefined;
@@ -32,7 +37,7 @@ interface Read {
 function read(chunks: Iterable<Uint8Array>): Read {
   const validators: Uint8Array[] = [];
   const pairs: Pair[] = [];
-  const reader = new SnapshotReader({
+  const reader = new SnapshotReader('kv', {
     validator: (blob) => validators.push(blob),
     pair: (key, value) => pairs.push([key, value]),
   });
@@ -52,7 +57,7 @@ function* cut(bytes: Uint8Array, lengths: readonly number[]): Generator<Uint8Arr
   }
 }
 
-describe('a snapshot of kv, format 1', () => {
+describe('a snapshot of a state, format 1', () => {
   it('gives back what it was made of, however it is cut (SY-10)', () => {
     fc.assert(
       fc.property(
@@ -71,15 +76,15 @@ describe('a snapshot of kv, format 1', () => {
   });
 
   it('is cut into chunks of one length, which may be sent, and the last is what is left', () => {
-    expect(KV_CHUNK_BYTES).toBeLessThanOrEqual(SNAPSHOT_CHUNK_BYTES_MAX);
+    expect(STATE_CHUNK_BYTES).toBeLessThanOrEqual(SNAPSHOT_CHUNK_BYTES_MAX);
     const pairs = new Map([
-      ['long', 'x'.repeat(2 * KV_CHUNK_BYTES + 7)],
+      ['long', 'x'.repeat(2 * STATE_CHUNK_BYTES + 7)],
       ['short', 'y'],
     ]);
-    const chunks = [...encodeSnapshot([], inOrder(pairs))];
+    const chunks = [...encodeSnapshot('kv', [], inOrder(pairs))];
     expect(chunks.map(({ byteLength }) => byteLength)).toEqual([
-      KV_CHUNK_BYTES,
-      KV_CHUNK_BYTES,
+      STATE_CHUNK_BYTES,
+      STATE_CHUNK_BYTES,
       16 + 8 + 11 + 8 + 6,
     ]);
     expect(read(chunks)).toMatchObject({ problem: undefined, pairs: inOrder(pairs) });
@@ -106,7 +111,7 @@ describe('a snapshot of kv, format 1', () => {
       ]),
     );
     const problemOf = (validators: readonly Uint8Array[], pairs: readonly Pair[]) =>
-      read(encodeSnapshot(validators, pairs)).problem;
+      read(encodeSnapshot('kv', validators, pairs)).problem;
     expect(problemOf([validator(1), validator(2)], [first, second])).toBeUndefined();
     expect(problemOf([], [second, first])).toMatch('not in the order');
     expect(problemOf([], [first, first])).toMatch('not in the order');
@@ -115,10 +120,15 @@ describe('a snapshot of kv, format 1', () => {
   });
 
   it('is refused when it is something else, and nothing after that is read', () => {
-    const reader = new SnapshotReader({ validator: () => {}, pair: () => expect.fail('a pair was read') });
+    const reader = new SnapshotReader('kv', {
+      validator: () => {},
+      pair: () => expect.fail('a pair was read'),
+    });
     expect(reader.add(Buffer.from('something else entirely'))).toBe('it is no snapshot of kv, format 1');
     expect(reader.add(encode([], new Map([['a', 'b']])))).toBe('it is no snapshot of kv, format 1');
     expect(reader.end()).toBe('it is no snapshot of kv, format 1');
+    const other = new SnapshotReader('other', { validator: () => {}, pair: () => expect.fail('a pair') });
+    expect(other.add(encode([], new Map([['a', 'b']])))).toBe('it is no snapshot of other, format 1');
     const header = Buffer.concat([Buffer.from('althing/kv/1'), Buffer.alloc(4, 0xff)]);
     expect(read([header]).problem).toBe('it announces 4294967295 validators, at most 65536');
   });

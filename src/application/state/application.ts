@@ -1,0 +1,272 @@
+/**
+ * The shell around rules: makes an application of them that keeps, hashes and snapshots their state. Deterministic; with a
+ * folder it keeps the state in a SQLite file (store.ts), else in memory. docs/applications.md.
+ */
+import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
+import type { Digest, ExecutedState, Height } from '../../protocol/chain/types.ts';
+import type {
+  Application,
+  ApplicationInfo,
+  ApplicationSnapshot,
+  BlockResult,
+  CheckResult,
+  FinalizeRequest,
+  InitChainRequest,
+  QueryResult,
+  SnapshotChunks,
+  SnapshotOffer,
+  ValidatorUpdate,
+} from '../../protocol/ports/application.ts';
+import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
+import { firstPairs } from './first-pairs.ts';
+import type { BlockContext, StateReader, StateRules } from './rules.ts';
+import { SNAPSHOT_FORMAT, SnapshotReader } from './snapshot.ts';
+import { PairState } from './state.ts';
+import { type Flush, StateStore } from './store.ts';
+import { packedValidator, type StateValidators, validatorsFrom } from './validators.ts';
+import { Writes, type WritesTarget } from './writes.ts';
+
+export interface StateOptions {
+  /** Folder of `<name>.db`; left out, the state lives in memory and every start replays the chain. */
+  readonly dir?: string;
+  /** Blocks whose state may be only in memory: a crash replays them. Default 64. @unit heights */
+  readonly flushHeights?: number;
+  /** … or so many bytes of changes. Default 8 MiB. @unit bytes */
+  readonly flushBytes?: number;
+  /** Changes are folded into a snapshot beyond this, and beyond four times the last one. Default 64 MiB. @unit bytes */
+  readonly foldBytes?: number;
+}
+
+/** CometBFT's kvstore has this code for what it cannot be asked. */
+const CODE_NOT_HELD = 1;
+const NOTHING = new Uint8Array(0);
+/** The name is one of a file, the version one that a SQLite file can state. */
+const NAME = /^[a-z][a-z0-9-]{0,63}$/;
+const VERSION = /^[1-9][0-9]{0,8}$/;
+
+/** @throws when name or version cannot be used, and when what is in the folder cannot */
+export function stateApplication(rules: StateRules, options: StateOptions = {}): Application {
+  if (!NAME.test(rules.name))
+    throw new Error(`rules named "${rules.name}": a name is 1 to 64 lower-case letters, digits and '-'`);
+  if (!VERSION.test(rules.version))
+    throw new Error(`rules of version "${rules.version}": a version is a whole number from 1 to 999999999`);
+  return new StateApplication(rules, options);
+}
+
+class StateApplication implements Application {
+  readonly #rules: StateRules;
+  readonly #store: StateStore | undefined;
+  readonly #flushHeights: number;
+  readonly #flushBytes: number;
+  /** For checks and queries: the state as blocks left it. */
+  readonly #reader: StateReader;
+  readonly #writes: Writes;
+  #state: PairState;
+  /** Since the last flush; without a file, nothing. */
+  #changed = new Map<string, string | undefined>();
+  #changedBytes = 0;
+  #validators: StateValidators = new Map();
+  /** As the file and snapshots have them. */
+  #blobs: readonly Uint8Array[] = [];
+  /** Of the block that is executed. */
+  #updates = new Map<string, ValidatorUpdate>();
+  #executed: ExecutedState;
+  #flushedHeight = 0;
+  /** A block was begun and not ended: the state is that of no height. */
+  #isTorn = false;
+
+  constructor(rules: StateRules, options: StateOptions) {
+    this.#rules = rules;
+    this.#flushHeights = options.flushHeights ?? 64;
+    this.#flushBytes = options.flushBytes ?? 8 * 1_048_576;
+    this.#state = new PairState(rules);
+    this.#executed = { height: GENESIS_HEIGHT, appHash: this.#state.appHash([]) };
+    const target = this.#target();
+    this.#reader = {
+      get: target.get,
+      get validators() {
+        return target.validators;
+      },
+    };
+    this.#writes = new Writes(target);
+    this.#store =
+      options.dir === undefined ? undefined : new StateStore(rules, options.dir, options.foldBytes);
+    this.#load();
+  }
+
+  info(): ApplicationInfo {
+    const { name, version } = this.#rules;
+    return { name, version, executed: this.#executed, runsAhead: true };
+  }
+
+  initChain(request: InitChainRequest): { readonly appHash: Digest } {
+    const first = firstPairs(this.#rules, request);
+    this.#begin(new Map(first), request.validators.map(packedValidator), GENESIS_HEIGHT);
+    this.#changed = this.#store === undefined ? new Map() : new Map(first);
+    this.#changedBytes = 0;
+    return { appHash: this.#executed.appHash };
+  }
+
+  checkTx(transaction: Uint8Array): CheckResult {
+    return this.#rules.check(transaction, this.#reader);
+  }
+
+  finalizeBlock(request: FinalizeRequest): BlockResult {
+    if (this.#isTorn) {
+      throw new Error(
+        `block ${this.#executed.height + 1} was not executed to its end: open the application again`,
+      );
+    }
+    // What is flushed was stored by the node too: never ahead of it after a crash.
+    if (this.#executed.height <= (request.storedHeight ?? this.#executed.height)) this.#flushIfDue();
+    this.#isTorn = true;
+    this.#updates = new Map();
+    const { height, time, proposer } = request;
+    const block: BlockContext = { height, time, proposer };
+    const results = request.transactions.map((transaction) => this.#execute(transaction, block));
+    const events = this.#endBlock(block);
+    const appHash = this.#state.appHash(this.#blobs);
+    this.#executed = { height, appHash };
+    this.#isTorn = false;
+    return { results, events, validatorUpdates: [...this.#updates.values()], appHash };
+  }
+
+  query(path: string, data: Uint8Array, height?: Height): QueryResult {
+    const at = this.#executed.height;
+    const base = { codespace: this.#rules.name, key: data, height: at };
+    if (height !== undefined && height !== 0 && height !== at) {
+      const log = `only the newest height is held: ${at}, asked for ${height}`;
+      return { ...base, code: CODE_NOT_HELD, log, value: NOTHING };
+    }
+    const { code, log, value } = this.#rules.query(path, data, this.#reader);
+    return { ...base, code, log, value };
+  }
+
+  /** SY-10. Undefined while another is being read. */
+  takeSnapshot(): ApplicationSnapshot | undefined {
+    if (this.#isTorn) return undefined;
+    const chunks = this.#state.chunks(this.#blobs);
+    return chunks === undefined ? undefined : { executed: this.#executed, format: SNAPSHOT_FORMAT, chunks };
+  }
+
+  /** What was here before the first block is replaced when all has been read, and not before. */
+  async restoreSnapshot({ height, format }: SnapshotOffer, chunks: SnapshotChunks): Promise<void> {
+    if (this.#executed.height !== GENESIS_HEIGHT) {
+      throw new Error(
+        `a snapshot is for a new application, this one has executed height ${this.#executed.height}`,
+      );
+    }
+    if (format !== SNAPSHOT_FORMAT) {
+      throw new Error(`a snapshot of format ${format}; this program reads format ${SNAPSHOT_FORMAT}`);
+    }
+    const pairs = new Map<string, string>();
+    const blobs: Uint8Array[] = [];
+    const reader = new SnapshotReader(this.#rules.name, {
+      validator: (blob) => blobs.push(blob),
+      pair: (key, value) => pairs.set(key, value),
+    });
+    for await (const chunk of chunks) refuse(reader.add(chunk));
+    refuse(reader.end());
+    this.#begin(pairs, blobs, height);
+    this.#changed = new Map();
+    this.#changedBytes = 0;
+    this.#store?.replace(this.#flushOf());
+    this.#flushedHeight = height;
+  }
+
+  /** Writes nothing: the last block may not be stored by the node, and whoever opens this again replays it. */
+  close(): void {
+    this.#store?.close();
+  }
+
+  #execute(transaction: Uint8Array, block: BlockContext): TransactionResult {
+    const writes = this.#writes;
+    writes.open();
+    const result = this.#rules.execute(transaction, writes, block);
+    writes.close(result.code === 0);
+    return result;
+  }
+
+  #endBlock(block: BlockContext): readonly ApplicationEvent[] {
+    if (this.#rules.endBlock === undefined) return [];
+    this.#writes.open();
+    const events = this.#rules.endBlock(this.#writes, block);
+    this.#writes.close(true);
+    return events;
+  }
+
+  #target(): WritesTarget {
+    const validators = () => this.#validators;
+    return {
+      get: (key) => this.#state.get(key),
+      get validators() {
+        return validators();
+      },
+      write: (key, value) => this.#write(key, value),
+      writeValidators: (after, updates) => {
+        this.#setValidators(after);
+        for (const [nodeKey, update] of updates) this.#updates.set(nodeKey, update);
+      },
+    };
+  }
+
+  #write(key: string, value: string | undefined): void {
+    if (value === undefined) this.#state.delete(key);
+    else this.#state.set(key, value);
+    if (this.#store === undefined) return;
+    this.#changed.set(key, value);
+    this.#changedBytes += key.length + (value?.length ?? 0);
+  }
+
+  #load(): void {
+    const saved = this.#store?.load();
+    if (saved === undefined) return;
+    this.#begin(saved.pairs, saved.validators, saved.executed.height);
+    this.#flushedHeight = saved.executed.height;
+    if (this.#executed.appHash === saved.executed.appHash) return;
+    this.#store?.close();
+    throw new Error(
+      `${this.#rules.name}.db: what is in it has another hash than it had: remove the file, and the node replays its blocks`,
+    );
+  }
+
+  /** The state and nothing else decides the hash. */
+  #begin(pairs: Iterable<readonly [string, string]>, blobs: readonly Uint8Array[], height: Height): void {
+    this.#state = new PairState(this.#rules, pairs);
+    this.#setValidators(validatorsFrom(blobs));
+    this.#executed = { height, appHash: this.#state.appHash(this.#blobs) };
+  }
+
+  #setValidators(validators: StateValidators): void {
+    this.#validators = validators;
+    this.#blobs = [...validators.values()].map(packedValidator);
+  }
+
+  #flushIfDue(): void {
+    const due =
+      this.#executed.height - this.#flushedHeight >= this.#flushHeights ||
+      this.#changedBytes >= this.#flushBytes;
+    if (due) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#store === undefined || this.#executed.height === this.#flushedHeight) return;
+    this.#store.flush(this.#flushOf());
+    this.#flushedHeight = this.#executed.height;
+    this.#changed = new Map();
+    this.#changedBytes = 0;
+  }
+
+  #flushOf(): Flush {
+    return {
+      executed: this.#executed,
+      changed: this.#changed,
+      all: this.#state.pairs(),
+      validators: this.#blobs,
+    };
+  }
+}
+
+function refuse(problem: string | undefined): void {
+  if (problem !== undefined) throw new Error(`the snapshot cannot be read: ${problem}`);
+}
