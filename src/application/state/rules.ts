@@ -45,6 +45,11 @@ export interface StateRules {
   /** For the mempool: not consensus. */
   check(transaction: Uint8Array, state: StateReader): CheckResult;
   execute(transaction: Uint8Array, state: StateWriter, block: BlockContext): TransactionResult;
+  /**
+   * After the writes of a transaction whose code is not 0 were undone: what is written here stays. For what also a failed
+   * transaction costs.
+   */
+  settleFailed?(transaction: Uint8Array, state: StateWriter, block: BlockContext): void;
   /** Once a block, after its transactions, also in empty blocks. */
   endBlock?(state: StateWriter, block: BlockContext): readonly ApplicationEvent[];
   /** `key` and `value` are bytes for the reader. */

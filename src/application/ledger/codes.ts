@@ -1,0 +1,34 @@
+/** Why the ledger refuses: a code for programs and words for people. Pure. LG-14, docs/ledger.md. */
+
+export const CODESPACE = 'ledger';
+
+export const CODES = {
+  ok: 0,
+  /** Of a query: no such path, or data that it cannot read. */
+  badQuery: 1,
+  malformed: 2,
+  signatureWrong: 3,
+  nonceWrong: 4,
+  feeTooLow: 5,
+  balanceTooLow: 6,
+  /** A validator's keys, proofs or operator are not right. */
+  registrationWrong: 7,
+  unknownValidator: 8,
+  notTheOperator: 9,
+  /** Stake below the least, or beyond what is there. */
+  stakeWrong: 10,
+  /** Consensus cannot run with the set that would be left (CS-16), or the set is full. */
+  setWrong: 11,
+  nothingToWithdraw: 12,
+  tooManyUnbondings: 13,
+  evidenceWrong: 14,
+  evidenceTooOld: 15,
+  alreadyJailed: 16,
+} as const;
+
+export interface Refusal {
+  readonly code: Exclude<(typeof CODES)[keyof typeof CODES], 0>;
+  readonly log: string;
+}
+
+export const refused = (code: Refusal['code'], log: string): Refusal => ({ code, log });

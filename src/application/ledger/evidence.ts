@@ -1,0 +1,185 @@
+/**
+ * Evidence in a transaction: an offence that proves itself takes stake from the offender and its place in the set, once.
+ * Pure; the BLS engine is given as a value. LG-11 and LG-12, docs/ledger.md; CS-14.
+ */
+import { fromHex, toHex } from '../../base/bytes.ts';
+import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import {
+  digestFromBytes,
+  parseAddress,
+  parseBlockId,
+  parseEpoch,
+  parseHeight,
+  parseRound,
+} from '../../protocol/chain/parse.ts';
+import type { Address, ChainDomain, Epoch, Vote } from '../../protocol/chain/types.ts';
+import { validatorSet } from '../../protocol/chain/validator-set.ts';
+import { firstEpoch } from '../../protocol/consensus/epoch.ts';
+import {
+  accusedOf,
+  doubleVote,
+  type Evidence,
+  epochOf,
+  verifyEvidence,
+} from '../../protocol/consensus/evidence.ts';
+import { moveTotals } from './accounts.ts';
+import { CODES, type Refusal, refused } from './codes.ts';
+import { FieldReader, FieldWriter } from './fields.ts';
+import { applyPower, type StakeContext } from './stake.ts';
+import { EVIDENCE_LENGTHS } from './transaction.ts';
+import {
+  setValidatorRecord,
+  unbondingSum,
+  type ValidatorRecord,
+  validatorRecordOf,
+} from './validator-record.ts';
+
+export interface Judge {
+  readonly domain: ChainDomain;
+  readonly bls: BlsEngine;
+}
+
+/** The first byte. @source LG-11 */
+const KIND_NUMBERS = { DoubleVote: 1, QcHiding: 2 } as const satisfies Record<Evidence['kind'], number>;
+const BASIS_POINTS = 10_000n;
+
+/** The bytes that a transaction carries. */
+export function encodeEvidence(evidence: Evidence): Uint8Array {
+  const kind = KIND_NUMBERS[evidence.kind];
+  const writer = new FieldWriter(EVIDENCE_LENGTHS.get(kind) ?? 0)
+    .u8(kind)
+    .u64(BigInt(epochOf(evidence)))
+    .fixed(hexBytes(accusedOf(evidence)), 20);
+  if (evidence.kind === 'DoubleVote') {
+    writeVote(writer, evidence.first);
+    return writeVote(writer, evidence.second).finish();
+  }
+  const { round, highQcRound, signature } = evidence.timeout;
+  return writeVote(writer, evidence.vote)
+    .u64(BigInt(round))
+    .u64(BigInt(highQcRound))
+    .fixed(signature, 96)
+    .finish();
+}
+
+/** The evidence of these bytes, or why they are none. One offence of two votes has one order (CS-14). */
+export function parseEvidence(bytes: Uint8Array): Evidence | { readonly problem: string } {
+  const length = EVIDENCE_LENGTHS.get(bytes[0] ?? 0);
+  if (length === undefined || bytes.byteLength !== length) return { problem: 'of no known kind and length' };
+  const reader = new FieldReader(bytes, 1);
+  const epoch = parseEpoch(Number(reader.u64()));
+  const validator = parseAddress(toHex(reader.fixed(20)));
+  if (epoch === 'malformed' || validator === 'malformed') return { problem: 'an epoch beyond 2^52' };
+  const first = readVote(reader, epoch, validator);
+  if (first === 'malformed') return BEYOND;
+  if (bytes[0] === KIND_NUMBERS.DoubleVote) {
+    const second = readVote(reader, epoch, validator);
+    if (second === 'malformed') return BEYOND;
+    const evidence = doubleVote(first, second);
+    if (evidence === undefined) return { problem: 'the votes are the same, or of two rounds' };
+    return evidence.first === first ? evidence : { problem: 'the votes stand in the other order' };
+  }
+  const [round, highQcRound] = [parseRound(Number(reader.u64())), parseRound(Number(reader.u64()))];
+  if (round === 'malformed' || highQcRound === 'malformed') return BEYOND;
+  const timeout = { epoch, validator, round, highQcRound, signature: reader.fixed(96) };
+  return { kind: 'QcHiding', vote: first, timeout };
+}
+
+/** LG-12: a share of all that the offender holds is burned, and it leaves the set for ever. */
+export function punish(context: StakeContext, bytes: Uint8Array, judge: Judge): Refusal | undefined {
+  const { state, parameters, block } = context;
+  const evidence = parseEvidence(bytes);
+  if ('problem' in evidence)
+    return refused(CODES.evidenceWrong, `the evidence cannot be read: ${evidence.problem}`);
+  const accused = accusedOf(evidence);
+  const address = hexBytes(accused);
+  const record = validatorRecordOf(state, address);
+  if (record === undefined) {
+    return refused(CODES.unknownValidator, `no validator ${accused} has ever been registered here`);
+  }
+  if (record.jailedAt !== 0n) {
+    return refused(
+      CODES.alreadyJailed,
+      `validator ${accused} was punished at height ${record.jailedAt} already`,
+    );
+  }
+  const age = block.height - heightOf(evidence);
+  if (age > parameters.evidenceHeights) {
+    return refused(
+      CODES.evidenceTooOld,
+      `the offence is ${age} heights old; up to ${parameters.evidenceHeights} it is punished`,
+    );
+  }
+  const verdict = verdictOf(evidence, accused, record, judge);
+  if (verdict !== 'valid') return refused(CODES.evidenceWrong, `the evidence proves nothing: ${verdict}`);
+  return slash(context, address, record);
+}
+
+function slash(context: StakeContext, address: Uint8Array, record: ValidatorRecord): Refusal | undefined {
+  const { state, parameters, block } = context;
+  const basisPoints = BigInt(parameters.slashBasisPoints);
+  // Rounded against the offender: also the smallest stake loses something.
+  const left = (amount: bigint): bigint => amount - (amount * basisPoints + BASIS_POINTS - 1n) / BASIS_POINTS;
+  const punished: ValidatorRecord = {
+    ...record,
+    stake: left(record.stake),
+    jailedAt: BigInt(block.height),
+    unbondings: record.unbondings
+      .map((entry) => ({ ...entry, amount: left(entry.amount) }))
+      .filter(({ amount }) => amount > 0n),
+  };
+  const fromStake = record.stake - punished.stake;
+  const fromUnbonding = unbondingSum(record) - unbondingSum(punished);
+  setValidatorRecord(state, address, punished);
+  moveTotals(state, {
+    staked: -fromStake,
+    unbonding: -fromUnbonding,
+    burned: fromStake + fromUnbonding,
+  });
+  return applyPower(context, punished);
+}
+
+/** Verified with the key that the validator has registered, whatever epoch its votes are of: it never gets another. */
+function verdictOf(
+  evidence: Evidence,
+  address: Address,
+  { nodeKey, consensusKey }: ValidatorRecord,
+  { domain, bls }: Judge,
+): string {
+  const set = validatorSet([{ address, nodeKey, consensusKey, power: 1n }]);
+  if ('code' in set) return set.code;
+  const epoch = { ...firstEpoch(domain, set), epoch: epochOf(evidence) };
+  const verdict = verifyEvidence(epoch, bls, evidence);
+  return verdict === 'valid' ? verdict : verdict.code;
+}
+
+/** The later of its statements': to be old, all must be. */
+const heightOf = (evidence: Evidence): number =>
+  evidence.kind === 'DoubleVote'
+    ? Math.max(evidence.first.height, evidence.second.height)
+    : evidence.vote.height;
+
+const BEYOND = { problem: 'a round or height beyond 2^52' };
+
+function writeVote(writer: FieldWriter, vote: Vote): FieldWriter {
+  return writer
+    .u64(BigInt(vote.round))
+    .u64(BigInt(vote.height))
+    .fixed(hexBytes(vote.blockId), 32)
+    .fixed(hexBytes(vote.parentId), 32)
+    .u64(BigInt(vote.parentRound))
+    .fixed(vote.signature, 96);
+}
+
+function readVote(reader: FieldReader, epoch: Epoch, validator: Address): Vote | 'malformed' {
+  const [round, height] = [parseRound(Number(reader.u64())), parseHeight(Number(reader.u64()))];
+  const blockId = parseBlockId(digestFromBytes(reader.fixed(32)));
+  const parentId = parseBlockId(digestFromBytes(reader.fixed(32)));
+  const parentRound = parseRound(Number(reader.u64()));
+  const signature = reader.fixed(96);
+  if (round === 'malformed' || height === 'malformed' || parentRound === 'malformed') return 'malformed';
+  if (blockId === 'malformed' || parentId === 'malformed') return 'malformed';
+  return { epoch, round, height, blockId, parentId, parentRound, validator, signature };
+}
+
+const hexBytes = (text: string): Uint8Array => fromHex(text) ?? new Uint8Array();

@@ -1,0 +1,111 @@
+/** What the ledger answers when it is asked: JSON for readers, amounts as texts of whole units. Pure. LG-15, docs/ledger.md. */
+import { fromHex, toHex, utf8 } from '../../base/bytes.ts';
+import type { ChainDomain } from '../../protocol/chain/types.ts';
+import { addressOf } from '../../protocol/chain/validator-set.ts';
+import type { StateReader } from '../state/rules.ts';
+import { accountOf, totalsOf } from './accounts.ts';
+import { addressText, parseAddressText } from './address.ts';
+import { CODES } from './codes.ts';
+import { feeStateOf, WORK } from './fees.ts';
+import { parametersJson } from './genesis.ts';
+import { parametersOf } from './parameters.ts';
+import { type ValidatorRecord, validatorRecordOf } from './validator-record.ts';
+
+export interface Answer {
+  readonly code: number;
+  readonly log: string;
+  readonly value: Uint8Array;
+}
+
+type Question = (
+  text: string,
+  state: StateReader,
+  domain: ChainDomain,
+) => object | { readonly problem: string };
+
+const QUESTIONS: ReadonlyMap<string, Question> = new Map<string, Question>([
+  ['/account', account],
+  ['/validator', validator],
+  ['/validators', validators],
+  ['/supply', supply],
+  ['/parameters', parameters],
+  ['/fee', fee],
+]);
+
+export function answer(path: string, data: Uint8Array, state: StateReader, domain: ChainDomain): Answer {
+  const question = QUESTIONS.get(path);
+  if (question === undefined) {
+    return bad(`unknown path '${path}': there are ${[...QUESTIONS.keys()].join(', ')}`);
+  }
+  const found = question(new TextDecoder().decode(data), state, domain);
+  if ('problem' in found) return bad(found.problem);
+  return { code: CODES.ok, log: '', value: utf8(JSON.stringify(found)) };
+}
+
+/** The data is the address, as `al1…`. One that nobody has paid has nothing. */
+function account(text: string, state: StateReader) {
+  const address = parseAddressText(text);
+  if ('problem' in address) return address;
+  const { nonce, balance } = accountOf(state, address);
+  return { address: text, nonce: nonce.toString(), balance: balance.toString() };
+}
+
+/** The data is the address of the validator, 40 hexadecimal letters. */
+function validator(text: string, state: StateReader) {
+  const address = /^[0-9a-f]{40}$/.test(text) ? fromHex(text) : undefined;
+  if (address === undefined) return { problem: 'give the 40 letters of a validator, as show-node-id says' };
+  const record = validatorRecordOf(state, address);
+  if (record === undefined) return { problem: `no validator ${text} has ever been registered here` };
+  return recordJson(text, record, state);
+}
+
+/** Those in the set, by address. */
+function validators(_: string, state: StateReader) {
+  const found = [...state.validators.values()].flatMap(({ nodeKey }) => {
+    const address: string = addressOf(nodeKey);
+    const record = validatorRecordOf(state, fromHex(address) ?? new Uint8Array());
+    return record === undefined ? [] : [recordJson(address, record, state)];
+  });
+  return found.sort((left, right) => (left.address < right.address ? -1 : 1));
+}
+
+function supply(_: string, state: StateReader) {
+  const { genesis, burned, staked, unbonding } = totalsOf(state);
+  return {
+    genesis: genesis.toString(),
+    burned: burned.toString(),
+    staked: staked.toString(),
+    unbonding: unbonding.toString(),
+    circulating: (genesis - burned - staked - unbonding).toString(),
+  };
+}
+
+/** With what a signature is bound to. */
+function parameters(_: string, state: StateReader, { chainId, genesisHash }: ChainDomain) {
+  return { chain_id: chainId, genesis_hash: genesisHash, ...parametersJson(parametersOf(state)) };
+}
+
+function fee(_: string, state: StateReader) {
+  const { price, work } = feeStateOf(state);
+  return {
+    price: price.toString(),
+    block_work: work.toString(),
+    work: Object.fromEntries(Object.entries(WORK).map(([kind, units]) => [kind, Number(units)])),
+  };
+}
+
+const recordJson = (address: string, record: ValidatorRecord, state: StateReader) => ({
+  address,
+  node_key: toHex(record.nodeKey),
+  consensus_key: toHex(record.consensusKey),
+  operator: addressText(record.operator),
+  power: (state.validators.get(toHex(record.nodeKey))?.power ?? 0n).toString(),
+  stake: record.stake.toString(),
+  jailed_at: record.jailedAt === 0n ? null : record.jailedAt.toString(),
+  unbondings: record.unbondings.map(({ amount, releaseHeight }) => ({
+    amount: amount.toString(),
+    release_height: releaseHeight.toString(),
+  })),
+});
+
+const bad = (log: string): Answer => ({ code: CODES.badQuery, log, value: new Uint8Array(0) });

@@ -1,0 +1,215 @@
+/**
+ * The application `ledger`: accounts, fees, stake and evidence as the rules of a state of pairs. Deterministic; the one thing
+ * kept beside the state is a bounded memory of verified signatures. docs/ledger.md.
+ */
+import { fromHex } from '../../base/bytes.ts';
+import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { ed25519Verify } from '../../crypto/ed25519.ts';
+import { createRecentCache } from '../../crypto/recent-cache.ts';
+import { digestBytes } from '../../protocol/chain/parse.ts';
+import type { ChainDomain } from '../../protocol/chain/types.ts';
+import type { CheckResult } from '../../protocol/ports/application.ts';
+import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
+import type { BlockContext, StateReader, StateRules, StateWriter } from '../state/rules.ts';
+import { accountOf, credit, debit, moveTotals, setAccount, shortOf } from './accounts.ts';
+import { accountAddressOf, addressText } from './address.ts';
+import { CODES, CODESPACE, type Refusal, refused } from './codes.ts';
+import { eventsOf } from './events.ts';
+import { punish } from './evidence.ts';
+import { closeBlock, countWork, type Fee, feeOf, feeStateOf, WORK } from './fees.ts';
+import { firstPairs } from './genesis.ts';
+import { parametersOf } from './parameters.ts';
+import { answer } from './queries.ts';
+import { register, type StakeContext, stake, unstake, withdraw } from './stake.ts';
+import { parseTransaction, type SigningDomain, signedPart, type Transaction } from './transaction.ts';
+import { validatorRecordOf } from './validator-record.ts';
+
+export interface LedgerOptions {
+  /** The chain: what signatures are bound to, also those of votes in evidence. */
+  readonly domain: ChainDomain;
+  /** Checks evidence and new validators' proofs of possession. */
+  readonly bls: BlsEngine;
+}
+
+/** A check admits nonces up to so many above the account's next one. @unit transactions @source chosen (LG-5) */
+export const NONCE_GAP_MAX = 64n;
+/** Each with its transaction, about 0.6 KB. @unit signatures @source chosen: about two full blocks, 10 MB */
+const SIGNATURES_CACHED_MAX = 16_384;
+const NOTHING: Uint8Array = new Uint8Array(0);
+
+export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
+  const signing: SigningDomain = { genesisHash: digestBytes(domain.genesisHash), chainId: domain.chainId };
+  const signatures = createRecentCache<boolean>(SIGNATURES_CACHED_MAX);
+  const isSigned = (bytes: Uint8Array, { publicKey, signature }: Transaction): boolean =>
+    signatures.of(bytes, () => ed25519Verify(publicKey, signedPart(bytes, signing), signature));
+  const registration = {
+    domain: signing,
+    verifyEd25519: ed25519Verify,
+    verifyPossession: (key: Uint8Array, proof: Uint8Array) => bls.verifyPossession(key, proof),
+  };
+  const admit = (bytes: Uint8Array, state: StateReader): Admitted | Refusal =>
+    admission(bytes, state, isSigned);
+
+  return {
+    name: 'ledger',
+    version: '1',
+    begin(request) {
+      if (request.chainId !== domain.chainId) {
+        throw new Error(
+          `the ledger was made for chain "${domain.chainId}", the genesis is of "${request.chainId}"`,
+        );
+      }
+      return firstPairs(request);
+    },
+    check: (bytes, state) => checked(bytes, state, isSigned),
+    execute(bytes, state, block) {
+      const admitted = admit(bytes, state);
+      if ('code' in admitted) return resultOf(admitted, 0n, []);
+      charge(state, block, admitted);
+      const { transaction, sender } = admitted;
+      const refusal = act({ state, block, sender }, transaction, {
+        punish: (context, evidence) => punish(context, evidence, { domain, bls }),
+        register: (context, payload) => register(context, payload, registration),
+      });
+      const work = WORK[transaction.payload.kind];
+      return resultOf(
+        refusal,
+        work,
+        refusal === undefined ? eventsOf(transaction, sender, admitted.fee) : [],
+      );
+    },
+    settleFailed(bytes, state, block) {
+      const admitted = admit(bytes, state);
+      if (!('code' in admitted)) charge(state, block, admitted);
+    },
+    endBlock(state) {
+      closeBlock(state, parametersOf(state));
+      return [];
+    },
+    query: (path, data, state) => answer(path, data, state, domain),
+  };
+}
+
+type SignatureCheck = (bytes: Uint8Array, transaction: Transaction) => boolean;
+
+/** A transaction that pays its fee, whether it then succeeds or not (LG-7). */
+interface Admitted {
+  readonly transaction: Transaction;
+  readonly sender: Uint8Array;
+  readonly fee: Fee;
+}
+
+/** LG-4 to LG-7, the cheap ones first: whoever has no coins costs no signature. */
+function admission(bytes: Uint8Array, state: StateReader, isSigned: SignatureCheck): Admitted | Refusal {
+  const transaction = parseTransaction(bytes);
+  if ('problem' in transaction) return refused(CODES.malformed, transaction.problem);
+  const sender = accountAddressOf(transaction.publicKey);
+  const { nonce, balance } = accountOf(state, sender);
+  if (transaction.nonce !== nonce) return wrongNonce(transaction.nonce, nonce);
+  const fee = feeOf(feeStateOf(state).price, transaction);
+  if ('code' in fee) return fee;
+  if (balance < fee.base + fee.tip) return shortOf(sender, balance, fee.base + fee.tip);
+  return isSigned(bytes, transaction) ? { transaction, sender, fee } : unsigned(sender);
+}
+
+/** For the mempool: a nonce may be a little ahead, and what is sent must be there too. */
+function checked(bytes: Uint8Array, state: StateReader, isSigned: SignatureCheck): CheckResult {
+  const transaction = parseTransaction(bytes);
+  if ('problem' in transaction) return checkResult(refused(CODES.malformed, transaction.problem));
+  const sender = accountAddressOf(transaction.publicKey);
+  const { nonce, balance } = accountOf(state, sender);
+  if (transaction.nonce < nonce || transaction.nonce > nonce + NONCE_GAP_MAX) {
+    return checkResult(wrongNonce(transaction.nonce, nonce));
+  }
+  const fee = feeOf(feeStateOf(state).price, transaction);
+  if ('code' in fee) return checkResult(fee);
+  const spent = spentBy(transaction) + fee.base + fee.tip;
+  if (balance < spent) return checkResult(shortOf(sender, balance, spent));
+  return checkResult(isSigned(bytes, transaction) ? undefined : unsigned(sender), fee.tip);
+}
+
+function charge(
+  state: StateWriter,
+  { proposer }: BlockContext,
+  { transaction, sender, fee }: Admitted,
+): void {
+  const account = accountOf(state, sender);
+  const balance = account.balance - fee.base - fee.tip;
+  setAccount(state, sender, { nonce: account.nonce + 1n, balance });
+  countWork(state, transaction.payload.kind);
+  const operator =
+    fee.tip === 0n ? undefined : validatorRecordOf(state, fromHex(proposer) ?? NOTHING)?.operator;
+  if (operator !== undefined) credit(state, operator, fee.tip);
+  const burned = operator === undefined ? fee.base + fee.tip : fee.base;
+  if (burned !== 0n) moveTotals(state, { burned });
+}
+
+interface Checked {
+  readonly register: (context: StakeContext, payload: Parameters<typeof register>[1]) => Refusal | undefined;
+  readonly punish: (context: StakeContext, evidence: Uint8Array) => Refusal | undefined;
+}
+
+function act(
+  place: Omit<StakeContext, 'parameters'>,
+  { payload }: Transaction,
+  rules: Checked,
+): Refusal | undefined {
+  const { state, sender } = place;
+  if (payload.kind === 'transfer') {
+    const short = debit(state, sender, payload.amount);
+    if (short === undefined) credit(state, payload.to, payload.amount);
+    return short;
+  }
+  const context = { ...place, parameters: parametersOf(state) };
+  switch (payload.kind) {
+    case 'register':
+      return rules.register(context, payload);
+    case 'stake':
+      return stake(context, payload);
+    case 'unstake':
+      return unstake(context, payload);
+    case 'withdraw':
+      return withdraw(context, payload);
+    case 'evidence':
+      return rules.punish(context, payload.evidence);
+  }
+}
+
+/** What leaves the account's balance besides the fee. */
+function spentBy({ payload }: Transaction): bigint {
+  const spends = payload.kind === 'transfer' || payload.kind === 'register' || payload.kind === 'stake';
+  return spends ? payload.amount : 0n;
+}
+
+const wrongNonce = (nonce: bigint, next: bigint): Refusal =>
+  refused(
+    CODES.nonceWrong,
+    `nonce ${nonce}, and the next of this account is ${next}${nonce < next ? ': it was done already' : ''}`,
+  );
+
+const unsigned = (sender: Uint8Array): Refusal =>
+  refused(
+    CODES.signatureWrong,
+    `the signature is not that of ${addressText(sender)} for this chain: sign with its key, the chain id and the genesis hash`,
+  );
+
+const checkResult = (refusal: Refusal | undefined, priority = 0n): CheckResult => ({
+  code: refusal?.code ?? CODES.ok,
+  log: refusal?.log ?? '',
+  codespace: CODESPACE,
+  priority: refusal === undefined ? priority : 0n,
+});
+
+const resultOf = (
+  refusal: Refusal | undefined,
+  work: bigint,
+  events: readonly ApplicationEvent[],
+): TransactionResult => ({
+  code: refusal?.code ?? CODES.ok,
+  data: NOTHING,
+  log: refusal?.log ?? '',
+  codespace: CODESPACE,
+  gasWanted: work,
+  gasUsed: work,
+  events,
+});

@@ -1,0 +1,232 @@
+/**
+ * A transaction of the ledger: its fields, its one encoding, and what its owner signs. Every kind has a fixed length, so
+ * that there is nothing to pad, order or leave out. Pure; runs in a browser. LG-2 to LG-5, docs/ledger.md.
+ */
+import { ed25519 } from '@noble/curves/ed25519.js';
+import { ACCOUNT_ADDRESS_BYTES } from './address.ts';
+import { FieldReader, FieldWriter, U64_MAX } from './fields.ts';
+
+/** What a transaction does. Bytes have the lengths of LG-2. */
+export type Payload =
+  | { readonly kind: 'transfer'; readonly to: Uint8Array; readonly amount: bigint }
+  | {
+      readonly kind: 'register';
+      readonly nodeKey: Uint8Array;
+      readonly consensusKey: Uint8Array;
+      readonly possessionProof: Uint8Array;
+      /** Of the node key, over `registrationBytes`. */
+      readonly nodeSignature: Uint8Array;
+      readonly amount: bigint;
+    }
+  | { readonly kind: 'stake'; readonly validator: Uint8Array; readonly amount: bigint }
+  | { readonly kind: 'unstake'; readonly validator: Uint8Array; readonly amount: bigint }
+  | { readonly kind: 'withdraw'; readonly validator: Uint8Array }
+  /** As `encodeEvidence` writes it. */
+  | { readonly kind: 'evidence'; readonly evidence: Uint8Array };
+
+export type TransactionKind = Payload['kind'];
+
+export interface UnsignedTransaction {
+  /** Ed25519, 32 bytes: whose account pays, and acts. */
+  readonly publicKey: Uint8Array;
+  /** How many transactions this account has done before. 0..2^64-2 */
+  readonly nonce: bigint;
+  /** The most that may be taken, tip included. @unit units */
+  readonly feeMax: bigint;
+  /** Of this at most so much for the proposer; <= feeMax. @unit units */
+  readonly tip: bigint;
+  readonly payload: Payload;
+}
+
+export interface Transaction extends UnsignedTransaction {
+  readonly signature: Uint8Array;
+}
+
+/** The chain that a signature is for: its genesis hash, 32 bytes, and its id. */
+export interface SigningDomain {
+  readonly genesisHash: Uint8Array;
+  readonly chainId: string;
+}
+
+/** The first byte. Another format will have another. */
+export const TRANSACTION_VERSION = 1;
+/** Numbers from 7 on are free: a sealed transaction will be one. */
+const KIND_NUMBERS = {
+  transfer: 1,
+  register: 2,
+  stake: 3,
+  unstake: 4,
+  withdraw: 5,
+  evidence: 6,
+} as const satisfies Record<TransactionKind, number>;
+const KINDS = new Map<number, TransactionKind>([
+  [KIND_NUMBERS.transfer, 'transfer'],
+  [KIND_NUMBERS.register, 'register'],
+  [KIND_NUMBERS.stake, 'stake'],
+  [KIND_NUMBERS.unstake, 'unstake'],
+  [KIND_NUMBERS.withdraw, 'withdraw'],
+  [KIND_NUMBERS.evidence, 'evidence'],
+]);
+
+/** Widths of fields. @unit bytes @source RFC 8032; draft-irtf-cfrg-bls-signature-05; docs/protocol/consensus.md */
+const KEY = 32;
+const SIGNATURE = 64;
+const BLS_KEY = 48;
+const BLS_SIGNATURE = 96;
+const VALIDATOR = 20;
+const AMOUNT = 8;
+/** Version, kind, key, nonce, greatest fee, tip. @unit bytes */
+const HEAD = 1 + 1 + KEY + 8 + 8 + 8;
+const LENGTHS: Readonly<Record<Exclude<TransactionKind, 'evidence'>, number>> = {
+  transfer: ACCOUNT_ADDRESS_BYTES + AMOUNT,
+  register: KEY + BLS_KEY + BLS_SIGNATURE + SIGNATURE + AMOUNT,
+  stake: VALIDATOR + AMOUNT,
+  unstake: VALIDATOR + AMOUNT,
+  withdraw: VALIDATOR,
+};
+/** By the first byte of the evidence: its kind. @unit bytes @source LG-11 */
+export const EVIDENCE_LENGTHS: ReadonlyMap<number, number> = new Map([
+  [1, 1 + 8 + VALIDATOR + 2 * (8 + 8 + 32 + 32 + 8 + BLS_SIGNATURE)],
+  [2, 1 + 8 + VALIDATOR + (8 + 8 + 32 + 32 + 8 + BLS_SIGNATURE) + (8 + 8 + BLS_SIGNATURE)],
+]);
+
+/** The transaction signed, and as bytes to send. @throws RangeError when a field does not fit */
+export function signTransaction(
+  unsigned: UnsignedTransaction,
+  secret: Uint8Array,
+  domain: SigningDomain,
+): Uint8Array {
+  const body = encodeBody(unsigned);
+  return joined(body, ed25519.sign(signedBytes(body, domain), secret));
+}
+
+/** The bytes of a transaction; `parseTransaction` of them gives it back. @throws RangeError when a field does not fit */
+export const encodeTransaction = (transaction: Transaction): Uint8Array =>
+  joined(encodeBody(transaction), transaction.signature);
+
+/** The transaction of these bytes, or why they are none. What it accepts, `encodeTransaction` writes the same (LG-2). */
+export function parseTransaction(bytes: Uint8Array): Transaction | { readonly problem: string } {
+  if (bytes.byteLength < HEAD + SIGNATURE) {
+    return { problem: `${bytes.byteLength} bytes; the shortest transaction has more` };
+  }
+  const reader = new FieldReader(bytes);
+  const version = reader.u8();
+  if (version !== TRANSACTION_VERSION) {
+    return { problem: `format ${version}; this chain reads format ${TRANSACTION_VERSION}` };
+  }
+  const number = reader.u8();
+  const kind = KINDS.get(number);
+  if (kind === undefined) return { problem: `kind ${number} is not known` };
+  const expected = payloadLength(kind, bytes[HEAD]);
+  if (expected === undefined) return { problem: `evidence of kind ${bytes[HEAD]} is not known` };
+  const length = HEAD + expected + SIGNATURE;
+  if (bytes.byteLength !== length) {
+    return { problem: `a ${kind} of ${bytes.byteLength} bytes, expected ${length}` };
+  }
+  const [publicKey, nonce, feeMax, tip] = [reader.fixed(KEY), reader.u64(), reader.u64(), reader.u64()];
+  if (nonce === U64_MAX) return { problem: 'the nonce is at most 2^64 - 2' };
+  if (tip > feeMax) return { problem: `the tip of ${tip} is above the greatest fee, ${feeMax}` };
+  const payload = readPayload(reader, kind, expected);
+  if ('amount' in payload && payload.amount === 0n) return { problem: 'the amount is 0' };
+  return { publicKey, nonce, feeMax, tip, payload, signature: reader.fixed(SIGNATURE) };
+}
+
+/** What the owner signs, of the encoding of a whole transaction. */
+export const signedPart = (transaction: Uint8Array, domain: SigningDomain): Uint8Array =>
+  signedBytes(transaction.subarray(0, transaction.byteLength - SIGNATURE), domain);
+
+/** What a node key signs so that `operator` may own its validator: LG-9. */
+export function registrationBytes(
+  consensusKey: Uint8Array,
+  operator: Uint8Array,
+  domain: SigningDomain,
+): Uint8Array {
+  return joined(preamble('althing/ledger/registration/v1', domain), consensusKey, operator);
+}
+
+const signedBytes = (body: Uint8Array, domain: SigningDomain): Uint8Array =>
+  joined(preamble('althing/ledger/transaction/v1', domain), body);
+
+/** As every statement of the house begins: a text behind its length, the genesis hash, the chain id behind its length. */
+function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8Array {
+  const [name, id] = [new TextEncoder().encode(kind), new TextEncoder().encode(chainId)];
+  return new FieldWriter(8 + name.byteLength + KEY + 8 + id.byteLength)
+    .u64(BigInt(name.byteLength))
+    .fixed(name, name.byteLength)
+    .fixed(genesisHash, KEY)
+    .u64(BigInt(id.byteLength))
+    .fixed(id, id.byteLength)
+    .finish();
+}
+
+function encodeBody({ publicKey, nonce, feeMax, tip, payload }: UnsignedTransaction): Uint8Array {
+  const first = payload.kind === 'evidence' ? payload.evidence[0] : undefined;
+  const length = payloadLength(payload.kind, first);
+  if (length === undefined) throw new RangeError(`evidence of kind ${first} is not known`);
+  const writer = new FieldWriter(HEAD + length)
+    .u8(TRANSACTION_VERSION)
+    .u8(KIND_NUMBERS[payload.kind])
+    .fixed(publicKey, KEY)
+    .u64(nonce)
+    .u64(feeMax)
+    .u64(tip);
+  return writePayload(writer, payload, length).finish();
+}
+
+function writePayload(writer: FieldWriter, payload: Payload, length: number): FieldWriter {
+  switch (payload.kind) {
+    case 'transfer':
+      return writer.fixed(payload.to, ACCOUNT_ADDRESS_BYTES).u64(payload.amount);
+    case 'register':
+      return writer
+        .fixed(payload.nodeKey, KEY)
+        .fixed(payload.consensusKey, BLS_KEY)
+        .fixed(payload.possessionProof, BLS_SIGNATURE)
+        .fixed(payload.nodeSignature, SIGNATURE)
+        .u64(payload.amount);
+    case 'stake':
+    case 'unstake':
+      return writer.fixed(payload.validator, VALIDATOR).u64(payload.amount);
+    case 'withdraw':
+      return writer.fixed(payload.validator, VALIDATOR);
+    case 'evidence':
+      return writer.fixed(payload.evidence, length);
+  }
+}
+
+function readPayload(reader: FieldReader, kind: TransactionKind, length: number): Payload {
+  switch (kind) {
+    case 'transfer':
+      return { kind, to: reader.fixed(ACCOUNT_ADDRESS_BYTES), amount: reader.u64() };
+    case 'register':
+      return {
+        kind,
+        nodeKey: reader.fixed(KEY),
+        consensusKey: reader.fixed(BLS_KEY),
+        possessionProof: reader.fixed(BLS_SIGNATURE),
+        nodeSignature: reader.fixed(SIGNATURE),
+        amount: reader.u64(),
+      };
+    case 'stake':
+    case 'unstake':
+      return { kind, validator: reader.fixed(VALIDATOR), amount: reader.u64() };
+    case 'withdraw':
+      return { kind, validator: reader.fixed(VALIDATOR) };
+    case 'evidence':
+      return { kind, evidence: reader.fixed(length) };
+  }
+}
+
+/** @param first the payload's first byte: the kind of an evidence */
+const payloadLength = (kind: TransactionKind, first: number | undefined): number | undefined =>
+  kind === 'evidence' ? EVIDENCE_LENGTHS.get(first ?? 0) : LENGTHS[kind];
+
+function joined(...parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.byteLength;
+  }
+  return whole;
+}
