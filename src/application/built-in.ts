@@ -1,20 +1,24 @@
 /** The built-in applications by the name that a genesis gives (`app.name`). docs/applications.md. */
-import type { GenesisDocument } from '../protocol/chain/genesis.ts';
+import type { BlsEngine } from '../crypto/bls/engine.ts';
+import { type GenesisDocument, genesisHash } from '../protocol/chain/genesis.ts';
+import type { ChainDomain } from '../protocol/chain/types.ts';
 import type { Application, InitChainRequest } from '../protocol/ports/application.ts';
 import type { BuiltInName } from './built-in-names.ts';
 import { kvRules } from './kv/rules.ts';
-import type { PossessionCheck } from './kv/validator-updates.ts';
+import { ledgerRules } from './ledger/rules.ts';
 import { stateApplication } from './state/application.ts';
 import { firstPairs } from './state/first-pairs.ts';
 import type { StateRules } from './state/rules.ts';
 
 /** What rules may need of the node. */
 export interface RulesParts {
-  readonly provesPossession: PossessionCheck;
+  readonly bls: BlsEngine;
+  readonly domain: ChainDomain;
 }
 
 const RULES: { readonly [Name in BuiltInName]: (parts: RulesParts) => StateRules } = {
-  kv: ({ provesPossession }) => kvRules(provesPossession),
+  kv: ({ bls }) => kvRules((key, proof) => bls.verifyPossession(key, proof)),
+  ledger: ledgerRules,
 };
 
 /** With its state in `dir`. @throws when what is there cannot be read */
@@ -24,9 +28,10 @@ export const openBuiltIn = (name: BuiltInName, parts: RulesParts, dir: string): 
 /** Why the application cannot begin with this genesis, in words; undefined: it can. */
 export function problemOfFirstState(
   name: BuiltInName,
-  parts: RulesParts,
+  bls: BlsEngine,
   genesis: GenesisDocument,
 ): string | undefined {
+  const parts = { bls, domain: { chainId: genesis.chainId, genesisHash: genesisHash(genesis) } };
   try {
     firstPairs(RULES[name](parts), beginningOf(genesis));
     return undefined;

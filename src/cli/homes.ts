@@ -57,12 +57,14 @@ export interface NewChain {
   readonly chainId?: string | undefined;
   /** Left out: kv. */
   readonly application?: BuiltInName | undefined;
+  /** The folder that gets the key of the ledger's faucet; the first home by default. */
+  readonly folder?: string;
 }
 
 /** Homes of the validators of a new chain; each gets all others as peers. */
 export async function createNetwork(
   homes: readonly NewHome[],
-  { chainId = randomChainId(), application = BUILT_IN_DEFAULT }: NewChain = {},
+  { chainId = randomChainId(), application = BUILT_IN_DEFAULT, folder }: NewChain = {},
 ): Promise<CreatedNetwork> {
   return stage(homes, async (staged, engine) => {
     const members = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
@@ -70,8 +72,8 @@ export async function createNetwork(
     for (const { identity } of members) possessions.admit(identity.consensusKey, identity.possession);
     const genesis = genesisOf(
       chainId,
-      application,
       members.map(({ home, identity }) => validatorOf(home.moniker, identity)),
+      { name: application, state: application === 'ledger' ? await ledgerOf(members, folder) : {} },
     );
     const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
     if (ruling.status === 'invalid') {
@@ -79,8 +81,7 @@ export async function createNetwork(
         ruling.problems.map(({ path, value, message }) => `${path} = ${value}: ${message}`).join('\n'),
       );
     }
-    const parts = { provesPossession: engine.verifyPossession };
-    const problem = problemOfFirstState(application, parts, ruling.genesis);
+    const problem = problemOfFirstState(application, engine, ruling.genesis);
     if (problem !== undefined) throw usageFailure(problem);
     for (const { home, identity } of members) {
       const peers = members
@@ -221,16 +222,30 @@ function writeHome(
   ensureAdminToken(paths.adminTokenFile);
 }
 
+async function ledgerOf(
+  members: readonly { readonly home: StagedHome; readonly identity: NodeIdentity }[],
+  folder = members[0]?.home.stagedPath ?? '',
+): Promise<GenesisDocument['application']['state']> {
+  const { FAUCET_FILE, localLedger } = await import('./ledger/local-genesis.ts');
+  return localLedger(
+    members.map(({ home, identity }) => ({
+      address: addressOf(identity.nodeKey),
+      stagedPath: home.stagedPath,
+    })),
+    join(folder, FAUCET_FILE),
+  );
+}
+
 const genesisOf = (
   chainId: string,
-  application: BuiltInName,
   validators: readonly GenesisValidator[],
+  application: GenesisDocument['application'],
 ): GenesisDocument => ({
   chainId,
   genesisTime: wallTime(Date.now()),
   validators,
   parameters: DEFAULT_CHAIN_PARAMETERS,
-  application: { name: application, state: {} },
+  application,
 });
 
 const validatorOf = (

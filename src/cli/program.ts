@@ -9,6 +9,7 @@ import { addBenchCommand } from './commands/bench.ts';
 import { addBridgeCommand } from './commands/bridge.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addLedgerCommands } from './commands/ledger.ts';
 import { addNetworkCommand } from './commands/network.ts';
 import { addReadCommands } from './commands/read.ts';
 import { addResetCommand } from './commands/reset.ts';
@@ -61,6 +62,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addSyncCommand(program);
   addUseCommands(program);
   addKeyCommands(program);
+  addLedgerCommands(program);
   addResetCommand(program);
   addResyncCommand(program);
   addConfigCommand(program);

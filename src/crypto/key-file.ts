@@ -134,6 +134,8 @@ export function encodePlainKey(key: StoredKey): string {
 /** What sealing needs from outside: fresh random `salt` and `iv` for each file, and a random `uuid`. */
 export interface Sealing {
   readonly passphrase: string;
+  /** For readers of the file; what kind of key it is by default. */
+  readonly description?: string;
   /** `KEY_FILE_SALT_BYTES` long. */
   readonly salt: Uint8Array;
   /** `KEY_FILE_IV_BYTES` long. */
@@ -159,7 +161,8 @@ export function encodeSealedKey(key: StoredKey, sealing: Sealing): string {
   };
   return jsonText({
     crypto: envelope,
-    description: key.kind === 'ed25519' ? 'Althing node key' : 'Althing consensus key',
+    description:
+      sealing.description ?? (key.kind === 'ed25519' ? 'Althing node key' : 'Althing consensus key'),
     ...(key.kind === 'ed25519' ? { type: 'althing/ed25519' } : {}),
     pubkey: toHex(key.publicKey),
     path: '',

@@ -74,8 +74,7 @@ function readHome(home: string, bls: BlsEngine): Home {
 function applicationOf(genesis: GenesisDocument, where: string, bls: BlsEngine): BuiltInName {
   const parsed = parseApplicationName(genesis.application.name);
   if (parsed.status === 'unknown') throw refusal(where, `app.name: ${parsed.message}`);
-  const parts = { provesPossession: bls.verifyPossession };
-  const problem = problemOfFirstState(parsed.name, parts, genesis);
+  const problem = problemOfFirstState(parsed.name, bls, genesis);
   if (problem !== undefined) throw refusal(where, problem);
   return parsed.name;
 }

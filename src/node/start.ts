@@ -129,7 +129,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const mempool = mempoolConfigOf(config, genesis);
   const kept = keeping({
     ...{ paths, config, genesis, application, domain: epoch.domain, mempool, store, log },
-    provesPossession: bls.verifyPossession,
+    bls,
     deviceFailed: (detail) => ending.ask({ kind: 'failed', detail }),
   });
   const alarm = alarmLogic({

@@ -38,7 +38,7 @@ export interface KeepingOptions {
   readonly domain: ChainDomain;
   readonly mempool: MempoolConfig;
   readonly store: Store;
-  readonly provesPossession: BlsEngine['verifyPossession'];
+  readonly bls: BlsEngine;
   readonly log: NodeLog;
   /** Told in words; ends the node. */
   readonly deviceFailed: (detail: string) => void;
@@ -148,9 +148,9 @@ function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, r
   else log.warn(facts, `a snapshot is ${status}`);
 }
 
-function builtInApplication({ application, provesPossession }: KeepingOptions, dir: string): Application {
+function builtInApplication({ application, bls, domain }: KeepingOptions, dir: string): Application {
   try {
-    return openBuiltIn(application, { provesPossession }, dir);
+    return openBuiltIn(application, { bls, domain }, dir);
   } catch (cause) {
     throw new Error(`${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }

@@ -121,7 +121,7 @@ export const KEY_FILES = {
 } as const;
 
 /** Permission bits. @source POSIX */
-const SECRET_MODE = 0o600;
+export const SECRET_MODE = 0o600;
 const IDENTITY_MODE = 0o644;
 const DIRECTORY_MODE = 0o700;
 /** A directory that others may write to lets them put another key in its place. */
@@ -259,7 +259,8 @@ function filesOf(
   ];
 }
 
-function readSecret(path: string, kind: KeyKind, options: KeyStoreOptions): Uint8Array {
+/** The secret of a key file that only its owner may read. @param options.engine for BLS keys */
+export function readSecret(path: string, kind: KeyKind, options: Partial<KeyStoreOptions>): Uint8Array {
   const file = parseKeyFile(readPrivate(path));
   if (file.status === 'malformed') {
     const { field, problem } = file;
@@ -271,7 +272,7 @@ function readSecret(path: string, kind: KeyKind, options: KeyStoreOptions): Uint
     throw refusal({ code: 'KEY_FILE_MALFORMED', path, field: 'type', problem });
   }
   const { secret, publicKey } = file.status === 'plain' ? file.key : opened(path, file, options.passphrase);
-  const derived = kind === 'ed25519' ? ed25519PublicKeyOf(secret) : options.engine.publicKeyOf(secret);
+  const derived = kind === 'ed25519' ? ed25519PublicKeyOf(secret) : options.engine?.publicKeyOf(secret);
   if (derived === undefined) {
     throw refusal({ code: 'KEY_FILE_MALFORMED', path, field: 'secret', problem: `not a ${kind} secret key` });
   }
@@ -316,7 +317,7 @@ function refuseExposed(path: string, mode: number, modeMax: number): void {
 }
 
 /** Whole or not at all, and never over another: written aside, synced, then linked, which fails if `path` is taken. */
-function writeOnce(path: string, text: string, mode: number): void {
+export function writeOnce(path: string, text: string, mode: number): void {
   const aside = `${path}.${randomUUID()}.new`;
   const descriptor = openSync(aside, 'wx', mode);
   try {
@@ -358,7 +359,7 @@ class Refusal extends Error {
 const refusal = (problem: KeyStoreProblem): Refusal => new Refusal(problem);
 
 /** Turns refusals and the operating system's errors into values; this program's bugs go on. */
-function attempt<Result>(
+export function attempt<Result>(
   path: string,
   run: () => Result,
 ): Result | { readonly status: 'refused'; readonly problem: KeyStoreProblem } {

@@ -184,7 +184,16 @@ class StateApplication implements Application {
     writes.open();
     const result = this.#rules.execute(transaction, writes, block);
     writes.close(result.code === 0);
+    if (result.code !== 0) this.#settleFailed(transaction, block);
     return result;
+  }
+
+  /** What also a failed transaction costs. */
+  #settleFailed(transaction: Uint8Array, block: BlockContext): void {
+    if (this.#rules.settleFailed === undefined) return;
+    this.#writes.open();
+    this.#rules.settleFailed(transaction, this.#writes, block);
+    this.#writes.close(true);
   }
 
   #endBlock(block: BlockContext): readonly ApplicationEvent[] {

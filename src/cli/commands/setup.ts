@@ -87,7 +87,7 @@ async function testnet(options: TestnetOptions): Promise<void> {
     rpcAddress: rpcAddressOf(options.basePort, index),
   }));
   const { createNetwork } = await import('../homes.ts');
-  const network = await createNetwork(homes, options);
+  const network = await createNetwork(homes, { ...options, folder: options.output });
   createOutput(options.json === true).data(network, testnetLines(network, options.output));
 }
 

@@ -2,10 +2,11 @@
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { type TargetOptions, withTarget } from '../command.ts';
+import { commitTransaction } from '../commit.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput, fields } from '../output.ts';
 import { callRpc, targetOf } from '../rpc-client.ts';
-import { BLOCK, COMMITTED, QUERY, VIEW_CHANGE } from '../shapes.ts';
+import { BLOCK, QUERY, VIEW_CHANGE } from '../shapes.ts';
 
 export function addUseCommands(program: Command): void {
   withTarget(program.command('tx').description('send a transaction and wait until it is committed'))
@@ -25,17 +26,7 @@ export function addUseCommands(program: Command): void {
 }
 
 async function sendTransaction(text: string, options: TargetOptions): Promise<void> {
-  const startedAt = performance.now();
-  const tx = Buffer.from(text, 'utf8').toString('base64');
-  const answer = await callRpc(targetOf(options), 'broadcast_tx_commit', { tx }, COMMITTED);
-  const took = `${Math.round(performance.now() - startedAt)} ms`;
-  if (answer.check_tx.code !== 0) {
-    throw runtimeFailure(`refused by the application: ${answer.check_tx.log} (code ${answer.check_tx.code})`);
-  }
-  // Height 0 is no block: whatever the node means by it, it is no commit.
-  if (!/^[1-9][0-9]*$/.test(answer.height)) {
-    throw runtimeFailure(`not committed: the node answers height ${answer.height} for ${answer.hash}`);
-  }
+  const { answer, took } = await commitTransaction(targetOf(options), Buffer.from(text, 'utf8'));
   const { code, log } = answer.tx_result;
   createOutput(options.json === true).data(
     answer,

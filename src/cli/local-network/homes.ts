@@ -65,7 +65,7 @@ export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalH
     peerAddress: peerAddressOf(basePort, index),
     rpcAddress: rpcAddressOf(basePort, index),
   }));
-  const { chainId } = await createNetwork(homes, { application: request.application });
+  const { chainId } = await createNetwork(homes, { folder: directory, application: request.application });
   return { chainId, homes: homes.map(({ path }) => path), basePort };
 }
 

@@ -57,6 +57,11 @@ export class MemoryState implements StateWriter {
     this.pairs.set(key, value);
   }
 
+  delete(key: string): void {
+    this.#remember(this.pairs, key);
+    this.pairs.delete(key);
+  }
+
   setValidator(update: ValidatorUpdate): string | undefined {
     const key = toHex(update.nodeKey);
     let total = update.power;

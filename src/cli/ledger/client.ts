@@ -1,0 +1,142 @@
+/** What the ledger's commands ask a node, sign and send. Boundary: HTTP and key files. docs/ledger.md, "Commands". */
+import { z } from 'zod';
+import { accountAddressOf, addressText } from '../../application/ledger/address.ts';
+import type { Denomination } from '../../application/ledger/amount.ts';
+import { type Payload, type SigningDomain, signTransaction } from '../../application/ledger/transaction.ts';
+import { fromHex } from '../../base/bytes.ts';
+import { readPassphrase } from '../../node/config/passphrase.ts';
+import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
+import { describeKeyProblem } from '../../storage/key-store.ts';
+import { type Committed, commitTransaction } from '../commit.ts';
+import { configFailure, runtimeFailure } from '../failure.ts';
+import { callRpc, type RpcTarget } from '../rpc-client.ts';
+import { QUERY } from '../shapes.ts';
+
+export interface AccountKey {
+  readonly secret: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly address: string;
+}
+
+/** The chain that a node runs: how it writes amounts, and what signatures for it are bound to. */
+export interface LedgerChain extends Denomination {
+  readonly domain: SigningDomain;
+}
+
+const units = z
+  .string()
+  .regex(/^[0-9]{1,20}$/)
+  .transform(BigInt);
+const PARAMETERS = z.object({
+  chain_id: z.string(),
+  genesis_hash: z.string().regex(/^[0-9a-f]{64}$/),
+  symbol: z.string(),
+  decimals: z.int().min(0).max(18),
+});
+const ACCOUNT = z.object({ nonce: units, balance: units });
+const FEE = z.object({ price: units, work: z.record(z.string(), z.int().min(0)) });
+const SUPPLY = z.object({
+  genesis: units,
+  circulating: units,
+  staked: units,
+  unbonding: units,
+  burned: units,
+});
+const VALIDATOR = z.object({
+  address: z.string(),
+  operator: z.string(),
+  power: z.string(),
+  stake: units,
+  jailed_at: z.string().nullable(),
+  unbondings: z.array(z.object({ amount: units, release_height: z.string() })),
+});
+export type ValidatorAnswer = z.infer<typeof VALIDATOR>;
+
+/** The base fee may rise while a transaction waits: so many times today's is allowed. @source LG-8: six full blocks */
+const FEE_ROOM = 2n;
+
+export async function askChain(target: RpcTarget): Promise<LedgerChain> {
+  const found = await ask(target, '/parameters', '', PARAMETERS);
+  const genesisHash = fromHex(found.genesis_hash) ?? new Uint8Array();
+  const { symbol, decimals, chain_id: chainId } = found;
+  return { symbol, decimals, domain: { chainId, genesisHash } };
+}
+
+export const askAccount = (target: RpcTarget, address: string) => ask(target, '/account', address, ACCOUNT);
+export const askSupply = (target: RpcTarget) => ask(target, '/supply', '', SUPPLY);
+export const askValidators = (target: RpcTarget) => ask(target, '/validators', '', z.array(VALIDATOR));
+
+/** Undefined where no validator has ever had this address. */
+export async function askValidator(target: RpcTarget, address: string): Promise<ValidatorAnswer | undefined> {
+  const { response } = await query(target, '/validator', address);
+  return response.code === 0 ? answerOf(response.value, VALIDATOR) : undefined;
+}
+
+/** Signs with the account's next nonce and today's fee, sends, and waits for the block. Fails in words. */
+export async function send(
+  target: RpcTarget,
+  chain: LedgerChain,
+  key: AccountKey,
+  payload: Payload,
+  tip: bigint,
+): Promise<Committed> {
+  const [{ nonce }, fee] = await Promise.all([askAccount(target, key.address), ask(target, '/fee', '', FEE)]);
+  const feeMax = FEE_ROOM * fee.price * BigInt(fee.work[payload.kind] ?? 0) + tip;
+  const unsigned = { publicKey: key.publicKey, nonce, feeMax, tip, payload };
+  const committed = await commitTransaction(target, signTransaction(unsigned, key.secret, chain.domain));
+  const { code, log } = committed.answer.tx_result;
+  if (code !== 0) {
+    throw runtimeFailure(`in block ${committed.answer.height}, but it failed: ${log} (code ${code})`);
+  }
+  return committed;
+}
+
+export const newKey = (path: string): AccountKey =>
+  keyFrom(createAccountKey(path, readPassphrase(process.env)));
+export const readKey = (path: string): AccountKey =>
+  keyFrom(loadAccountKey(path, readPassphrase(process.env)));
+
+function keyFrom(result: ReturnType<typeof loadAccountKey>): AccountKey {
+  if (result.status === 'refused') {
+    const { path } = result.problem;
+    const message =
+      result.problem.code === 'KEY_FILE_MISSING'
+        ? `there is no such key file; make one with 'althing ledger keys new ${path}', or name another with --key`
+        : describeKeyProblem(result.problem).slice(path.length + 2);
+    throw configFailure([{ where: path, message }]);
+  }
+  const { secret, publicKey } = result;
+  return { secret, publicKey, address: addressText(accountAddressOf(publicKey)) };
+}
+
+async function ask<Value>(
+  target: RpcTarget,
+  path: string,
+  text: string,
+  schema: z.ZodType<Value>,
+): Promise<Value> {
+  const { response } = await query(target, path, text);
+  if (response.code === 0) return answerOf(response.value, schema);
+  throw runtimeFailure(
+    response.log.startsWith('unknown path')
+      ? `the application of ${target.url} is no ledger: start a network with 'althing --application ledger'`
+      : `${response.log} (code ${response.code})`,
+  );
+}
+
+const query = (target: RpcTarget, path: string, text: string) =>
+  callRpc(target, 'abci_query', { path, data: Buffer.from(text, 'utf8').toString('hex') }, QUERY);
+
+function answerOf<Value>(base64: string | null, schema: z.ZodType<Value>): Value {
+  const checked = schema.safeParse(jsonOf(Buffer.from(base64 ?? '', 'base64').toString('utf8')));
+  if (checked.success) return checked.data;
+  throw runtimeFailure('the node answers in another shape than a ledger does: is it of this version?');
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

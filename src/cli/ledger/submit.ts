@@ -1,0 +1,91 @@
+/** From a command to a committed transaction of the ledger, and what is told of it. Boundary: HTTP, key files, stdout. */
+
+import { accountAddressOf } from '../../application/ledger/address.ts';
+import { coinsText } from '../../application/ledger/amount.ts';
+import { type Payload, registrationBytes } from '../../application/ledger/transaction.ts';
+import { loadBlsEngine } from '../../crypto/bls/select.ts';
+import { ed25519Sign } from '../../crypto/ed25519.ts';
+import { homePaths } from '../../node/config/home.ts';
+import { readPassphrase } from '../../node/config/passphrase.ts';
+import { describeKeyProblem, loadIdentity, loadKeys } from '../../storage/key-store.ts';
+import type { TargetOptions } from '../command.ts';
+import { runtimeFailure, usageFailure } from '../failure.ts';
+import { createOutput, fields } from '../output.ts';
+import { type RpcTarget, targetOf } from '../rpc-client.ts';
+import { amountOfText, unitsOfText, validatorOf } from './arguments.ts';
+import { type AccountKey, askChain, askValidator, type LedgerChain, readKey, send } from './client.ts';
+
+export interface SubmitContext {
+  readonly target: RpcTarget;
+  readonly chain: LedgerChain;
+  readonly key: AccountKey;
+}
+
+/** @param payloadFor gets a reader of amounts in the chain's own coin */
+export async function submit(
+  options: TargetOptions & { readonly key: string; readonly tip: string },
+  payloadFor: (context: SubmitContext, unitsOf: (text: string) => bigint) => Payload | Promise<Payload>,
+): Promise<void> {
+  const key = readKey(options.key);
+  const target = targetOf(options);
+  const chain = await askChain(target);
+  const tip = unitsOfText(options.tip, chain);
+  const payload = await payloadFor({ target, chain, key }, (text) => amountOfText(text, chain));
+  const { answer, took } = await send(target, chain, key, payload, tip);
+  const amount = 'amount' in payload ? payload.amount : undefined;
+  createOutput(options.json === true).data(
+    {
+      kind: payload.kind,
+      hash: answer.hash,
+      height: answer.height,
+      ...(amount === undefined ? {} : { amount: amount.toString() }),
+    },
+    fields([
+      ['committed', `height ${answer.height}, after ${took}`],
+      ['hash', answer.hash],
+      [payload.kind, amount === undefined ? 'done' : coinsText(amount, chain)],
+    ]),
+  );
+}
+
+/** More stake for a validator that is there; else the registration of the home's node. */
+export async function stakePayload(
+  options: { readonly validator?: string; readonly home?: string },
+  amount: bigint,
+  { target, chain, key }: SubmitContext,
+): Promise<Payload> {
+  const { text, bytes } = validatorOf(options);
+  const found = await askValidator(target, text);
+  if (found !== undefined && found.stake > 0n) return { kind: 'stake', validator: bytes, amount };
+  if (options.home === undefined) {
+    throw usageFailure(
+      `validator ${text} has no stake yet: give --home DIR of its node, whose keys register it`,
+    );
+  }
+  return registration(options.home, text, amount, { chain, key });
+}
+
+async function registration(
+  home: string,
+  validator: string,
+  amount: bigint,
+  { chain, key }: Pick<SubmitContext, 'chain' | 'key'>,
+): Promise<Payload> {
+  const { engine } = await loadBlsEngine();
+  const passphrase = readPassphrase(process.env);
+  const folder = homePaths(home).keys;
+  const keys = loadKeys(folder, { engine, ...(passphrase === undefined ? {} : { passphrase }) });
+  if (keys.status === 'refused') throw runtimeFailure(describeKeyProblem(keys.problem));
+  const shown = loadIdentity(folder);
+  if (shown.status === 'refused') throw runtimeFailure(describeKeyProblem(shown.problem));
+  const { nodeKey, consensusKey, nodeId } = keys.keys.identity;
+  if (nodeId !== validator) {
+    throw usageFailure(
+      `--validator ${validator} is not the node of ${home}, which is ${nodeId}: leave it away`,
+    );
+  }
+  const message = registrationBytes(consensusKey, accountAddressOf(key.publicKey), chain.domain);
+  const nodeSignature = ed25519Sign(keys.keys.nodeSecret, message) ?? new Uint8Array();
+  const { possession: possessionProof } = shown.identity;
+  return { kind: 'register', nodeKey, consensusKey, possessionProof, nodeSignature, amount };
+}

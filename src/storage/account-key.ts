@@ -1,0 +1,48 @@
+/**
+ * The key of an account of the ledger on disk: an Ed25519 key file like a node's, with the same care. Touches the disk.
+ * docs/ledger.md, "Keys".
+ */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { invariant } from '../base/invariant.ts';
+import { ED25519_SECRET_KEY_BYTES, ed25519PublicKeyOf } from '../crypto/ed25519.ts';
+import {
+  encodePlainKey,
+  encodeSealedKey,
+  KEY_FILE_IV_BYTES,
+  KEY_FILE_SALT_BYTES,
+  type StoredKey,
+} from '../crypto/key-file.ts';
+import { attempt, type KeyStoreProblem, readSecret, SECRET_MODE, writeOnce } from './key-store.ts';
+
+export type AccountKeyResult =
+  | { readonly status: 'ready'; readonly secret: Uint8Array; readonly publicKey: Uint8Array }
+  | { readonly status: 'refused'; readonly problem: KeyStoreProblem };
+
+/** A new key in a new file, mode 0600: sealed where there is a passphrase. Never writes over another. */
+export function createAccountKey(path: string, passphrase: string | undefined): AccountKeyResult {
+  return attempt(path, () => {
+    const ready = keyOf(new Uint8Array(randomBytes(ED25519_SECRET_KEY_BYTES)));
+    const key: StoredKey = { kind: 'ed25519', secret: ready.secret, publicKey: ready.publicKey };
+    const text =
+      passphrase === undefined
+        ? encodePlainKey(key)
+        : encodeSealedKey(key, {
+            passphrase,
+            salt: randomBytes(KEY_FILE_SALT_BYTES),
+            iv: randomBytes(KEY_FILE_IV_BYTES),
+            uuid: randomUUID(),
+            description: 'Althing ledger account',
+          });
+    writeOnce(path, text, SECRET_MODE);
+    return ready;
+  });
+}
+
+export const loadAccountKey = (path: string, passphrase: string | undefined): AccountKeyResult =>
+  attempt(path, () => keyOf(readSecret(path, 'ed25519', passphrase === undefined ? {} : { passphrase })));
+
+function keyOf(secret: Uint8Array): Extract<AccountKeyResult, { readonly status: 'ready' }> {
+  const publicKey = ed25519PublicKeyOf(secret);
+  invariant(publicKey !== undefined, 'a secret has 32 bytes');
+  return { status: 'ready', secret, publicKey };
+}
