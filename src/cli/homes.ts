@@ -45,6 +45,13 @@ export interface NewHome {
   readonly moniker: string;
   readonly peerAddress: string;
   readonly rpcAddress: string;
+  /** RPC addresses of nodes to whose RPC its pages go on, and of nodes whose pages come to its own. */
+  readonly neighbours?: Neighbours;
+}
+
+export interface Neighbours {
+  readonly after: readonly string[];
+  readonly before: readonly string[];
 }
 
 export interface CreatedNetwork {
@@ -203,7 +210,7 @@ function newKeys(path: string, engine: BlsEngine): NodeIdentity {
 }
 
 function writeHome(
-  { stagedPath, moniker, peerAddress, rpcAddress }: StagedHome,
+  { stagedPath, moniker, peerAddress, rpcAddress, neighbours }: StagedHome,
   peers: readonly string[],
   genesis: string,
 ): void {
@@ -213,6 +220,8 @@ function writeHome(
     ['p2p.listen', peerAddress],
     ['p2p.peers', peers],
     ['rpc.listen', rpcAddress],
+    ['rpc.other_nodes', (neighbours?.after ?? []).map((address) => `http://${address}`)],
+    ['rpc.allowed_origins', (neighbours?.before ?? []).flatMap(originsOf)],
   ]);
   mkdirSync(join(stagedPath, 'config'), { recursive: true });
   mkdirSync(paths.data, { recursive: true, mode: 0o700 });
@@ -235,6 +244,12 @@ async function ledgerOf(
     join(folder, FAUCET_FILE),
   );
 }
+
+/** As people write the address of a page on this machine. */
+const originsOf = (address: string): readonly string[] => [
+  `http://${address}`,
+  `http://${address.replace(/^127\.0\.0\.1:/, 'localhost:')}`,
+];
 
 const genesisOf = (
   chainId: string,

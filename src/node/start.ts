@@ -27,6 +27,7 @@ import { Ending, type NodeEnd } from './ending.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { nodeNetwork, peerAddress, peersOf } from './node-network.ts';
 import { createNodePort } from './node-port.ts';
+import { applicationPages } from './pages.ts';
 import { type Member, readMember } from './read-home.ts';
 import { keeping } from './storage-cells.ts';
 import { SyncWatch } from './sync-watch.ts';
@@ -84,6 +85,7 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
         loopLag: lag.read,
         loopLagMax: config.runtime.loopLagMsMax,
         metrics: metrics.text,
+        pages: applicationPages(member.genesis.application.name, config.rpc.otherNodes),
         onCall: metrics.observeCall,
       });
     }

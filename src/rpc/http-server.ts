@@ -1,5 +1,5 @@
 /**
- * The RPC over HTTP: JSON-RPC by POST, methods by GET, and `/livez`, `/readyz`, `/metrics`. Boundary.
+ * The RPC over HTTP: JSON-RPC by POST, methods by GET, `/livez`, `/readyz`, `/metrics`, and pages. Boundary.
  * Bounded in connections, body, batch, time and rate; a client's mistake is an answer, never a throw.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -23,6 +23,7 @@ import {
 import type { CallContext, RpcMethod } from './method.ts';
 import { METHODS } from './methods.ts';
 import type { NodePort } from './node-port.ts';
+import { documentPaths, type Pages, sendPage } from './pages.ts';
 import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from './parameters.ts';
 import { hostOf } from './shapes.ts';
 import { Submissions } from './submissions.ts';
@@ -45,6 +46,8 @@ export interface RpcServerOptions extends AccessRules, ConnectionBounds {
   readonly loopLagMax: Millis;
   /** The text of `/metrics`. */
   readonly metrics: () => Promise<string>;
+  /** Web pages beside the methods. */
+  readonly pages?: Pages;
   /** Told of each finished call, for metrics and logs. */
   readonly onCall: (call: FinishedCall) => void;
 }
@@ -229,7 +232,9 @@ async function serveGet(
     response.end(await options.metrics());
     return;
   }
-  if (url.pathname === '/') return sendMethodList(response);
+  if (url.pathname === '/') return sendMethodList(response, options.pages);
+  const page = options.pages?.get(url.pathname);
+  if (page !== undefined) return sendPage(page, request, response);
   const name = url.pathname.slice(1);
   const method = METHODS.get(name);
   if (method === undefined || method.admin) {
@@ -352,13 +357,14 @@ function sendPreflight(response: ServerResponse): void {
   response.end();
 }
 
-function sendMethodList(response: ServerResponse): void {
+function sendMethodList(response: ServerResponse, pages: Pages = new Map()): void {
   const lines = [...METHODS].map(([name, { parameters, admin }]) => {
     const query = parameters.map((parameter) => `${parameter.name}=_`).join('&');
     return `${admin ? 'POST' : 'GET '} /${name}${query === '' ? '' : `?${query}`}`;
   });
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
-  response.end(`${[...lines, 'GET  /livez', 'GET  /readyz', 'GET  /metrics'].join('\n')}\n`);
+  const documents = documentPaths(pages).map((path) => `GET  ${path}`);
+  response.end(`${[...lines, 'GET  /livez', 'GET  /readyz', 'GET  /metrics', ...documents].join('\n')}\n`);
 }
 
 function statusOf(answer: Answer): number {

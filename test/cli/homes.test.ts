@@ -64,6 +64,11 @@ describe('althing testnet', () => {
         `node${index}`,
       ]);
       expect(p2p.peers).toHaveLength(2);
+      const others = [1, 2].map((step) => 31_001 + 10 * ((index + step) % 3));
+      expect(rpc.otherNodes).toEqual(others.map((port) => `http://127.0.0.1:${port}`));
+      expect(rpc.allowedOrigins.toSorted()).toEqual(
+        others.flatMap((port) => [`http://127.0.0.1:${port}`, `http://localhost:${port}`]).toSorted(),
+      );
       expect(p2p.peers.join()).not.toContain(id);
       expect(statSync(paths.adminTokenFile).mode & 0o777).toBe(0o600);
       expect(statSync(paths.keys).mode & 0o777).toBe(0o700);
@@ -162,6 +167,10 @@ describe('homes of a local network', () => {
 
   it('move to another base port with everything else unchanged', async () => {
     const { homes } = await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
+    const added = 'https://page.example:31111';
+    const { configFile } = homePaths(homes[0] ?? '');
+    const text = readFileSync(configFile, 'utf8');
+    writeFileSync(configFile, text.replace('allowed_origins = [', `allowed_origins = ["${added}", `));
     const before = homes.map(configOf);
     const moved = await openLocalHomes({ ...request, directory, basePort: 32_100 });
     expect(moved.basePort).toBe(32_100);
@@ -174,6 +183,10 @@ describe('homes of a local network', () => {
         `127.0.0.1:${32_101 + 10 * index}`,
       ]);
       expect(p2p.peers).toEqual(old?.p2p.peers.map((peer) => peer.replace(':311', ':321')));
+      expect(rpc.otherNodes).toEqual([`http://127.0.0.1:${32_111 - 10 * index}`]);
+      expect(rpc.allowedOrigins).toEqual(
+        old?.rpc.allowedOrigins.map((origin) => (origin === added ? added : origin.replace(':311', ':321'))),
+      );
     }
   });
 

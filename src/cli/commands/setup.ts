@@ -7,7 +7,7 @@ import { commandLine } from '../called.ts';
 import { applicationName, type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { messageOf, usageFailure } from '../failure.ts';
 import type { CreatedNetwork } from '../homes.ts';
-import { BASE_PORT_DEFAULT, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
+import { BASE_PORT_DEFAULT, neighboursOf, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
 import { createOutput, fields, table } from '../output.ts';
 
 interface InitOptions extends CommonOptions {
@@ -85,6 +85,7 @@ async function testnet(options: TestnetOptions): Promise<void> {
     moniker: `node${index}`,
     peerAddress: peerAddressOf(options.basePort, index),
     rpcAddress: rpcAddressOf(options.basePort, index),
+    neighbours: neighboursOf(options.basePort, index, options.validators),
   }));
   const { createNetwork } = await import('../homes.ts');
   const network = await createNetwork(homes, { ...options, folder: options.output });

@@ -13,7 +13,14 @@ import { storeHolder } from '../../storage/open.ts';
 import { configFailure, messageOf, runtimeFailure, usageFailure } from '../failure.ts';
 import { makeFolder } from '../folders.ts';
 import { createNetwork } from '../homes.ts';
-import { BASE_PORT_DEFAULT, basePortOf, peerAddressOf, rpcAddressOf } from './ports.ts';
+import {
+  BASE_PORT_DEFAULT,
+  basePortOf,
+  isRpcOrigin,
+  neighboursOf,
+  peerAddressOf,
+  rpcAddressOf,
+} from './ports.ts';
 
 export interface LocalHomes {
   readonly chainId: string;
@@ -64,6 +71,7 @@ export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalH
     moniker: `node${index}`,
     peerAddress: peerAddressOf(basePort, index),
     rpcAddress: rpcAddressOf(basePort, index),
+    neighbours: neighboursOf(basePort, index, validators),
   }));
   const { chainId } = await createNetwork(homes, { folder: directory, application: request.application });
   return { chainId, homes: homes.map(({ path }) => path), basePort };
@@ -132,6 +140,10 @@ function moveHome(home: string, from: number, to: number): void {
   const moved = result.loaded.settings.map(({ section, key, value }) => {
     const name = `${section}.${key}`;
     if (name === 'p2p.peers' && typeof value === 'object') return [name, value.map(move)] as const;
+    if ((name === 'rpc.other_nodes' || name === 'rpc.allowed_origins') && typeof value === 'object') {
+      // What its operator added stays.
+      return [name, value.map((origin) => (isRpcOrigin(origin, from) ? move(origin) : origin))] as const;
+    }
     const isAddress =
       (name === 'p2p.listen' || name === 'rpc.listen') && typeof value === 'string' && value !== '';
     return [name, isAddress ? move(value) : value] as const;

@@ -15,6 +15,28 @@ export const peerAddressOf = (basePort: number, index: number): string =>
 export const rpcAddressOf = (basePort: number, index: number): string =>
   `${HOST}:${basePort + STRIDE * index + 1}`;
 
+/** Nodes to which one node's pages may go on. @unit nodes @source a page needs a few, not all of 512 */
+const NEIGHBOURS_MAX = 8;
+
+/** The RPC of the validators that come after and before one in the ring of all. */
+export function neighboursOf(
+  basePort: number,
+  index: number,
+  validators: number,
+): { readonly after: readonly string[]; readonly before: readonly string[] } {
+  const count = Math.min(NEIGHBOURS_MAX, validators - 1);
+  const at = (step: number): string => rpcAddressOf(basePort, (index + step + validators) % validators);
+  const steps = Array.from({ length: count }, (_, step) => step + 1);
+  return { after: steps.map(at), before: steps.map((step) => at(-step)) };
+}
+
+/** Whether `http://host:port` is the RPC of a validator of the network with this base port. */
+export function isRpcOrigin(origin: string, basePort: number): boolean {
+  const port = Number(/^http:\/\/(?:127\.0\.0\.1|localhost):([0-9]+)$/.exec(origin)?.[1]);
+  const step = port - basePort - 1;
+  return step >= 0 && step % STRIDE === 0 && port <= PORT_MAX;
+}
+
 /** Refuses, naming the port, when one that the network needs is taken or does not exist. */
 export async function requireFreePorts(basePort: number, validators: number): Promise<void> {
   const last = basePort + STRIDE * (validators - 1) + 1;

@@ -84,6 +84,13 @@ const rpc = {
     note: 'Web pages that may call from a browser, by their origin.',
     source: "CometBFT's cors_allowed_origins",
   }),
+  other_nodes: list({
+    pattern: /^https?:\/\/[A-Za-z0-9.:[\]-]+$/,
+    shape: 'an address "http://host:port"',
+    lengthMax: 16,
+    note: 'RPC of other nodes of the chain: where pages that this node serves go on when it fails.',
+    source: 'docs/dice.md',
+  }),
   connections_max: integer({
     default: 900,
     min: 1,

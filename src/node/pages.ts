@@ -1,0 +1,50 @@
+/** Which web pages a node serves: those of the built-in application that its chain runs. Boundary: the disk, once at start. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { browserModules } from '../rpc/browser-modules.ts';
+import { type PageFile, type Pages, pageFile } from '../rpc/pages.ts';
+
+const SOURCES = join(import.meta.dirname, '..');
+const IMPORT_MAP_PLACE = '<script type="importmap"></script>';
+
+/** Empty for an application without a page. @param otherNodes `http://host:port` where the page goes on when this node fails */
+export function applicationPages(application: string, otherNodes: readonly string[]): Pages {
+  return application === 'dice' ? dicePages(otherNodes) : new Map();
+}
+
+function dicePages(otherNodes: readonly string[]): Pages {
+  const folder = join(SOURCES, 'application', 'dice', 'page');
+  const { files, importMap } = browserModules({
+    root: SOURCES,
+    entry: 'application/dice/page/main.ts',
+    prefix: 'dice',
+  });
+  const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  const html = read('index.html').replace(IMPORT_MAP_PLACE, `<script type="importmap">${importMap}</script>`);
+  const network = JSON.stringify({ other_nodes: otherNodes });
+  return new Map<string, PageFile>([
+    ['/dice', pageFile('text/html; charset=utf-8', html, policy(importMap, otherNodes))],
+    ['/dice/style.css', pageFile('text/css; charset=utf-8', read('style.css'))],
+    ['/dice/icon.svg', pageFile('image/svg+xml', read('icon.svg'))],
+    ['/dice/network.json', pageFile('application/json', network)],
+    ...files,
+  ]);
+}
+
+/** Only this node's files, no script in the document but the import map, and calls to the named nodes alone. */
+function policy(importMap: string, otherNodes: readonly string[]): string {
+  const hash = createHash('sha256').update(importMap).digest('base64');
+  return [
+    "default-src 'none'",
+    `script-src 'self' 'sha256-${hash}'`,
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src ${["'self'", ...otherNodes].join(' ')}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
+}

@@ -1,0 +1,75 @@
+/**
+ * TypeScript modules for a browser, without a build: from an entry along its imports, types stripped, and packages by an import
+ * map. Read once, before a node listens. Boundary: the disk. Imports by `import()` are not followed: pages have none.
+ */
+import { readFileSync } from 'node:fs';
+import { createRequire, stripTypeScriptTypes } from 'node:module';
+import { dirname, join, relative, sep } from 'node:path';
+import { type PageFile, pageFile } from './pages.ts';
+
+export interface ModuleRequest {
+  /** Relative imports may not leave this folder. */
+  readonly root: string;
+  /** Below `root`. */
+  readonly entry: string;
+  /** Where they are served: `/<prefix>/<path below root>`, and packages at `/<prefix>/modules/<package>/…`. */
+  readonly prefix: string;
+}
+
+export interface BrowserModules {
+  readonly files: ReadonlyMap<string, PageFile>;
+  readonly entryPath: string;
+  /** The text of a `<script type="importmap">`. */
+  readonly importMap: string;
+}
+
+/** A page that grew beyond has taken in what is no browser's. @unit modules @source three times what the largest page has */
+const MODULES_MAX = 150;
+/** Of formatted code: a statement begins its line. */
+const IMPORT = /^(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|^import\s*['"]([^'"]+)['"]/gm;
+
+/** @throws with the module's name when one cannot be read, is Node's alone, or is outside */
+export function browserModules({ root, entry, prefix }: ModuleRequest): BrowserModules {
+  const files = new Map<string, PageFile>();
+  const packages = new Map<string, string>();
+  const waiting = [join(root, entry)];
+  for (const path of waiting) {
+    if (waiting.length > MODULES_MAX) throw new Error(`${entry}: imports more than ${MODULES_MAX} modules`);
+    const source = readFileSync(path, 'utf8');
+    const code = path.endsWith('.ts') ? stripTypeScriptTypes(source) : source;
+    files.set(servedAt(path, root, prefix), pageFile('text/javascript; charset=utf-8', code));
+    for (const [, from, bare] of code.matchAll(IMPORT)) {
+      const specifier = from ?? bare ?? '';
+      const target = resolve(specifier, path);
+      const at = servedAt(target, root, prefix);
+      if (!specifier.startsWith('.')) remember(packages, specifier, at);
+      if (!waiting.includes(target)) waiting.push(target);
+    }
+  }
+  return {
+    files,
+    entryPath: servedAt(join(root, entry), root, prefix),
+    importMap: JSON.stringify({ imports: Object.fromEntries([...packages].toSorted()) }),
+  };
+}
+
+function resolve(specifier: string, importer: string): string {
+  if (specifier.startsWith('.')) return join(dirname(importer), specifier);
+  if (specifier.startsWith('node:')) throw new Error(`${importer} imports ${specifier}: no browser has it`);
+  return createRequire(importer).resolve(specifier);
+}
+
+/** One specifier is one file for the whole page. */
+function remember(packages: Map<string, string>, specifier: string, at: string): void {
+  const known = packages.get(specifier);
+  if (known !== undefined && known !== at)
+    throw new Error(`${specifier} is both ${known} and ${at}: install one version`);
+  packages.set(specifier, at);
+}
+
+function servedAt(path: string, root: string, prefix: string): string {
+  const [, inPackage] = path.split(`${sep}node_modules${sep}`).slice(-2);
+  const below = inPackage === undefined ? relative(root, path) : join('modules', inPackage);
+  if (below.startsWith('..')) throw new Error(`${path} is outside of ${root}: a page may not import it`);
+  return `/${prefix}/${below.replaceAll(sep, '/')}`;
+}
