@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Four stages: pure and small tests; the deterministic cluster; real processes, and faults on them, one file at a time. */
+/** Five stages: pure and small tests; the deterministic cluster; real processes, and faults on them, one file at a time; a browser. */
 export default defineConfig({
   test: {
     projects: [
@@ -35,6 +35,15 @@ export default defineConfig({
           name: 'chaos',
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 180_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'page',
+          include: ['test/page/**/*.test.ts'],
+          testTimeout: 90_000,
           hookTimeout: 60_000,
           fileParallelism: false,
         },

@@ -59,13 +59,14 @@ const add = (left: Count, right: Count): Count => ({
 
 const stages: Readonly<Record<string, () => Count>> = {
   lint: () => command('biome', 'ci', '--error-on-warnings', '.'),
-  types: () => command('tsc'),
+  types: () => add(command('tsc'), command('tsc', '--project', 'tsconfig.page.json')),
   arrows: () => command('node', 'scripts/arrows.ts'),
   'dead-code': () => command('knip'),
   unit: () => tests('unit'),
   simulation: () => tests('simulation'),
   cluster: () => tests('cluster'),
   chaos: () => tests('chaos'),
+  page: () => tests('page'),
   examples,
 };
 
