@@ -4,6 +4,7 @@ import { type GenesisDocument, genesisHash } from '../protocol/chain/genesis.ts'
 import type { ChainDomain } from '../protocol/chain/types.ts';
 import type { Application, InitChainRequest } from '../protocol/ports/application.ts';
 import type { BuiltInName } from './built-in-names.ts';
+import { diceRules } from './dice/rules.ts';
 import { kvRules } from './kv/rules.ts';
 import { ledgerRules } from './ledger/rules.ts';
 import { stateApplication } from './state/application.ts';
@@ -19,6 +20,7 @@ export interface RulesParts {
 const RULES: { readonly [Name in BuiltInName]: (parts: RulesParts) => StateRules } = {
   kv: ({ bls }) => kvRules((key, proof) => bls.verifyPossession(key, proof)),
   ledger: ledgerRules,
+  dice: () => diceRules,
 };
 
 /** With its state in `dir`. @throws when what is there cannot be read */

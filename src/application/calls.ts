@@ -84,4 +84,9 @@ export class Calls {
   }
 }
 
+/** Nobody was asked: what it is thrown for says nothing of the transaction or the query. */
+export class ApplicationGone extends Error {
+  override readonly name = 'ApplicationGone';
+}
+
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

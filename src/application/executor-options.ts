@@ -8,8 +8,11 @@ import type { CellAddress } from '../protocol/supervision/effect.ts';
 type ExecutionFailed = Extract<ExecutionReply, { readonly type: 'execution.failed' }>;
 
 export interface ExecutorOptions {
-  /** Opens the application; called again after it failed, when the last one has been closed. */
-  readonly openApplication: () => Application | Promise<Application>;
+  /**
+   * Opens the application; called again after it failed, when the last one has been closed. The signal is aborted when this
+   * life of it ends: who can end what hangs does, the opening too. Others are waited for (EX-5).
+   */
+  readonly openApplication: (signal: AbortSignal) => Application | Promise<Application>;
   readonly genesis: InitChainRequest;
   readonly limits: BatchLimits;
   /** D: a transaction that appeared at height h is a duplicate up to h + D (EX-2). Of the genesis. @unit heights */

@@ -93,6 +93,8 @@ class Executor {
   #tag = 0;
   #failures = 0;
   #opened: Application | undefined;
+  /** Aborted when the life that it was made for ends. */
+  #ending = new AbortController();
   #held: Question[] = [];
   /** The newest commit told since this start, for when the application runs: it is told once. */
   #news: Extract<ExecutionRequest, { readonly type: 'blocks.committed' }> | undefined;
@@ -152,6 +154,7 @@ class Executor {
     this.#phase = { status: 'closed' };
     this.#calls.abandon();
     this.#snapshots?.lose('the node stops');
+    this.#ending.abort();
     return this.#opened?.close?.();
   }
 
@@ -193,9 +196,20 @@ class Executor {
   #reopen(): Application | Promise<Application> {
     const last = this.#opened;
     this.#opened = undefined;
-    const { openApplication } = this.#options;
+    this.#ending = new AbortController();
+    const { signal } = this.#ending;
+    const open = () => this.#options.openApplication(signal);
     const closing = last?.close?.();
-    return closing instanceof Promise ? closing.then(() => openApplication()) : openApplication();
+    const opening = closing instanceof Promise ? closing.then(open) : open();
+    return opening instanceof Promise ? opening.then((application) => this.#keep(application)) : opening;
+  }
+
+  /** One that opens when it has been given up is closed like any other: before the next, or with this cell. */
+  #keep(application: Application): Application | Promise<Application> {
+    this.#opened = application;
+    if (this.#phase.status !== 'closed') return application;
+    const closing = application.close?.();
+    return closing instanceof Promise ? closing.then(() => application) : application;
   }
 
   /** EX-4: from where application, results and chain stand, to the first block that it gets. */
@@ -297,6 +311,7 @@ class Executor {
     this.#life += 1;
     this.#calls.abandon();
     this.#snapshots?.lose(detail);
+    this.#ending.abort();
     const failed: ExecutionReply = { type: 'execution.failed', tag: 0, code, detail };
     this.#options.report?.({ status: 'failed', code, detail });
     for (const listener of this.#options.listeners) this.#context.tell(listener, failed);

@@ -19,5 +19,7 @@ export type { ApplicationEvent, TransactionResult } from '../protocol/ports/stor
 export { appHashOf, checkResult, transactionResult } from './answers.ts';
 export { type KvOptions, kv } from './kv/rules.ts';
 export { type Rehearsal, type RehearsalOptions, rehearse } from './rehearsal.ts';
+export { type RemoteOptions, remoteApplication } from './socket/remote.ts';
+export { type ServedApplication, type ServeOptions, serveApplication } from './socket/serve.ts';
 export { type StateOptions, stateApplication } from './state/application.ts';
 export type { BlockContext, Pair, StateReader, StateRules, StateWriter } from './state/rules.ts';

@@ -11,7 +11,7 @@ import {
   NODE_CODESPACE,
 } from '../protocol/ports/execution.ts';
 import type { FailureCode } from './block-runner.ts';
-import { type Calls, messageOf } from './calls.ts';
+import { ApplicationGone, type Calls, messageOf } from './calls.ts';
 import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
 
 export type Question = Extract<ExecutionRequest, { readonly type: 'check.requested' | 'query.requested' }>;
@@ -100,9 +100,9 @@ function checkOne(application: Application, transaction: Uint8Array): CheckResul
   }
 }
 
-const threw = (error: unknown): CheckResult => ({
-  code: CHECK_THREW_CODE,
-  log: `checkTx threw: ${messageOf(error)}`,
-  codespace: NODE_CODESPACE,
-  priority: 0n,
-});
+/** EX-6. Where there is no application to ask, the question fails, and not the transaction. */
+function threw(error: unknown): CheckResult {
+  if (error instanceof ApplicationGone) throw error;
+  const log = `checkTx threw: ${messageOf(error)}`;
+  return { code: CHECK_THREW_CODE, log, codespace: NODE_CODESPACE, priority: 0n };
+}

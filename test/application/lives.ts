@@ -9,11 +9,14 @@ import {
   virtualClock,
 } from '../../src/actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../../src/application/executor.ts';
-import type { ExecutionStanding, ExecutorTimes } from '../../src/application/executor-options.ts';
+import type {
+  ExecutionStanding,
+  ExecutorOptions,
+  ExecutorTimes,
+} from '../../src/application/executor-options.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { batchDigestOf, encodeBatch } from '../../src/protocol/chain/batch.ts';
-import type { Application } from '../../src/protocol/ports/application.ts';
 import type { BlockExecuted, ExecutionReply } from '../../src/protocol/ports/execution.ts';
 import type { MempoolRequest } from '../../src/protocol/ports/mempool.ts';
 import type { CommittedBlock } from '../../src/protocol/ports/storage.ts';
@@ -72,7 +75,7 @@ export class Lives {
     this.disk = memoryDisk(IDENTITY, options.faults ?? {});
   }
 
-  begin(openApplication: () => Application | Promise<Application>, times: Partial<ExecutorTimes> = {}): Life {
+  begin(openApplication: ExecutorOptions['openApplication'], times: Partial<ExecutorTimes> = {}): Life {
     this.current = new Life(this.disk.open(), openApplication, times, this.#options.deviceMs);
     return this.current;
   }
@@ -99,7 +102,7 @@ export class Life {
 
   constructor(
     store: Store,
-    openApplication: () => Application | Promise<Application>,
+    openApplication: ExecutorOptions['openApplication'],
     times: Partial<ExecutorTimes>,
     deviceMs: number | undefined,
   ) {

@@ -32,6 +32,10 @@ export class MemoryState implements StateWriter {
     this.pairs.set(key, value);
   }
 
+  delete(key: string): void {
+    this.pairs.delete(key);
+  }
+
   setValidator(): string {
     return 'dice has no validators';
   }

@@ -1,0 +1,294 @@
+/**
+ * What stands in the bodies of requests and answers, both ways: fields in a fixed order, no names. Writers throw in words
+ * for what cannot be sent; readers throw `Nonsense`. Pure. Rule AP-4, docs/application-protocol.md.
+ */
+
+import { toHex } from '../../base/bytes.ts';
+import type { WallTime } from '../../base/units.ts';
+import {
+  ADDRESS_BYTES,
+  addressBytes,
+  DIGEST_BYTES,
+  digestBytes,
+  digestFromBytes,
+  type Malformed,
+  parseAddress,
+  parseBlockTime,
+  parseDigest,
+  parseHeight,
+} from '../../protocol/chain/parse.ts';
+import type { Digest, Height } from '../../protocol/chain/types.ts';
+import type {
+  ApplicationInfo,
+  ApplicationSnapshot,
+  BlockResult,
+  CheckResult,
+  FinalizeRequest,
+  InitChainRequest,
+  QueryResult,
+  SnapshotOffer,
+  ValidatorUpdate,
+} from '../../protocol/ports/application.ts';
+import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
+import { type Packable, whole } from './frames.ts';
+import { Nonsense, type WireReader } from './reader.ts';
+
+const CODE_MAX = 0xffffffff;
+const DIGEST_RANGE = { min: DIGEST_BYTES, max: DIGEST_BYTES };
+const ADDRESS_RANGE = { min: ADDRESS_BYTES, max: ADDRESS_BYTES };
+
+/** What the gateway of brands has refused is nonsense. */
+function sound<Value>(field: string, value: Value | Malformed): Value {
+  if (value === 'malformed') throw new Nonsense(`${field} is malformed`);
+  return value;
+}
+
+const readDigest = (reader: WireReader, field: string): Digest =>
+  sound<Digest>(field, digestFromBytes(reader.bytes(field, DIGEST_RANGE)));
+const readHeight = (reader: WireReader, field: string): Height =>
+  sound<Height>(field, parseHeight(reader.whole(field)));
+const readTime = (reader: WireReader, field: string): WallTime =>
+  sound<WallTime>(field, parseBlockTime(reader.whole(field)));
+
+/** An application that gives another hash is told so in the words of whoever asked. */
+function writeDigest(field: string, digest: Digest): Uint8Array {
+  if (parseDigest(digest) !== 'malformed') return digestBytes(digest);
+  throw new Error(`${field} is '${digest}': give 64 lower-case hex letters`);
+}
+
+export const INFO = {
+  write: ({ name, version, executed, runsAhead = false }: ApplicationInfo): Packable => [
+    ...[name, version, whole(executed.height), writeDigest('the hash of info', executed.appHash), runsAhead],
+  ],
+  read(reader: WireReader): ApplicationInfo {
+    reader.tuple('info', 5);
+    return {
+      name: reader.text('name'),
+      version: reader.text('version'),
+      executed: { height: readHeight(reader, 'height'), appHash: readDigest(reader, 'appHash') },
+      runsAhead: reader.flag('runsAhead'),
+    };
+  },
+};
+
+export const GENESIS = {
+  write: ({ chainId, genesisTime, validators, appState }: InitChainRequest): Packable => [
+    chainId,
+    whole(genesisTime),
+    writeUpdates(validators),
+    JSON.stringify(appState) ?? 'null',
+  ],
+  read(reader: WireReader): InitChainRequest {
+    reader.tuple('initChain', 4);
+    const chainId = reader.text('chainId');
+    const genesisTime = readTime(reader, 'genesisTime');
+    const validators = readUpdates(reader);
+    return { chainId, genesisTime, validators, appState: readJson(reader.text('appState')) };
+  },
+};
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new Nonsense('appState is not JSON', { cause });
+  }
+}
+
+export const APP_HASH = {
+  write: ({ appHash }: { readonly appHash: Digest }): Packable =>
+    writeDigest('the hash of initChain', appHash),
+  read: (reader: WireReader): { readonly appHash: Digest } => ({ appHash: readDigest(reader, 'appHash') }),
+};
+
+export const CHECK = {
+  write: ({ code, log, codespace, priority }: CheckResult): Packable => [
+    ...[code, log, codespace, whole(priority)],
+  ],
+  read(reader: WireReader): CheckResult {
+    reader.tuple('checkTx', 4);
+    return {
+      code: reader.whole('code', CODE_MAX),
+      log: reader.text('log'),
+      codespace: reader.text('codespace'),
+      priority: reader.wide('priority'),
+    };
+  },
+};
+
+export interface Query {
+  readonly path: string;
+  readonly data: Uint8Array;
+  readonly height: Height | undefined;
+}
+
+export const QUERY = {
+  write: ({ path, data, height }: Query): Packable => [
+    path,
+    data,
+    height === undefined ? null : whole(height),
+  ],
+  read(reader: WireReader): Query {
+    reader.tuple('query', 3);
+    const path = reader.text('path');
+    const data = reader.bytes('data');
+    return { path, data, height: reader.isNil() ? undefined : readHeight(reader, 'height') };
+  },
+};
+
+export const FOUND = {
+  write: ({ code, log, codespace, key, value, height }: QueryResult): Packable => [
+    ...[code, log, codespace, key, value, whole(height)],
+  ],
+  read(reader: WireReader): QueryResult {
+    reader.tuple('query', 6);
+    return {
+      code: reader.whole('code', CODE_MAX),
+      log: reader.text('log'),
+      codespace: reader.text('codespace'),
+      key: reader.bytes('key'),
+      value: reader.bytes('value'),
+      height: readHeight(reader, 'height'),
+    };
+  },
+};
+
+/** A block without its transactions, which follow in parts. */
+export interface BlockHead extends Omit<FinalizeRequest, 'transactions'> {
+  /** How many follow. */
+  readonly count: number;
+}
+
+export const BLOCK = {
+  write: ({ height, blockId, time, proposer, storedHeight }: FinalizeRequest, count: number): Packable => [
+    whole(height),
+    digestBytes(blockId),
+    whole(time),
+    addressBytes(proposer),
+    storedHeight === undefined ? null : whole(storedHeight),
+    count,
+  ],
+  read(reader: WireReader): BlockHead {
+    reader.tuple('finalizeBlock', 6);
+    const height = readHeight(reader, 'height');
+    const blockId = readDigest(reader, 'blockId');
+    const time = readTime(reader, 'time');
+    const proposer = sound('proposer', parseAddress(toHex(reader.bytes('proposer', ADDRESS_RANGE))));
+    const stored = reader.isNil() ? {} : { storedHeight: readHeight(reader, 'storedHeight') };
+    return { height, blockId, time, proposer, ...stored, count: reader.whole('count', CODE_MAX) };
+  },
+};
+
+/** The rest of a block's answer, when all results have gone. */
+export type BlockTail = Omit<BlockResult, 'results'>;
+
+export const EXECUTED = {
+  write: ({ events, validatorUpdates, appHash }: BlockTail): Packable => [
+    writeEvents(events),
+    writeUpdates(validatorUpdates),
+    writeDigest('the hash of finalizeBlock', appHash),
+  ],
+  read(reader: WireReader): BlockTail {
+    reader.tuple('finalizeBlock', 3);
+    const events = readEvents(reader);
+    const validatorUpdates = readUpdates(reader);
+    return { events, validatorUpdates, appHash: readDigest(reader, 'appHash') };
+  },
+};
+
+export const RESULT = {
+  write: ({ code, data, log, codespace, gasWanted, gasUsed, events }: TransactionResult): Packable => [
+    ...[code, data, log, codespace, whole(gasWanted), whole(gasUsed), writeEvents(events)],
+  ],
+  read(reader: WireReader): TransactionResult {
+    reader.tuple('result', 7);
+    return {
+      code: reader.whole('code', CODE_MAX),
+      data: reader.bytes('data'),
+      log: reader.text('log'),
+      codespace: reader.text('codespace'),
+      gasWanted: reader.wide('gasWanted'),
+      gasUsed: reader.wide('gasUsed'),
+      events: readEvents(reader),
+    };
+  },
+  /** About what it takes in a frame. @unit bytes */
+  bytesOf({ data, log, events }: TransactionResult): number {
+    let bytes = 32 + data.byteLength + 3 * log.length;
+    for (const { type, attributes } of events) {
+      bytes += 8 + type.length;
+      for (const { key, value } of attributes) bytes += 8 + 3 * (key.length + value.length);
+    }
+    return bytes;
+  },
+};
+
+const writeEvents = (events: readonly ApplicationEvent[]): Packable =>
+  events.map(({ type, attributes }) => [
+    type,
+    attributes.map(({ key, value, index }) => [key, value, index]),
+  ]);
+
+function readEvents(reader: WireReader): readonly ApplicationEvent[] {
+  const events: ApplicationEvent[] = [];
+  for (let left = reader.list('events'); left > 0; left -= 1) {
+    reader.tuple('event', 2);
+    const type = reader.text('event type');
+    const attributes: ApplicationEvent['attributes'][number][] = [];
+    for (let more = reader.list('attributes'); more > 0; more -= 1) {
+      reader.tuple('attribute', 3);
+      const key = reader.text('key');
+      const value = reader.text('value');
+      attributes.push({ key, value, index: reader.flag('index') });
+    }
+    events.push({ type, attributes });
+  }
+  return events;
+}
+
+const writeUpdates = (updates: readonly ValidatorUpdate[]): Packable =>
+  updates.map(({ consensusKey, nodeKey, possessionProof, power }) => [
+    ...[consensusKey, nodeKey, possessionProof, whole(power)],
+  ]);
+
+function readUpdates(reader: WireReader): readonly ValidatorUpdate[] {
+  const updates: ValidatorUpdate[] = [];
+  for (let left = reader.list('validators'); left > 0; left -= 1) {
+    reader.tuple('validator', 4);
+    updates.push({
+      consensusKey: reader.bytes('consensusKey'),
+      nodeKey: reader.bytes('nodeKey'),
+      possessionProof: reader.bytes('possessionProof'),
+      power: reader.wide('power'),
+    });
+  }
+  return updates;
+}
+
+/** What a snapshot is of; its chunks are asked for one by one. */
+export type SnapshotHead = Pick<ApplicationSnapshot, 'executed' | 'format'>;
+
+export const SNAPSHOT = {
+  write: (snapshot: SnapshotHead | undefined): Packable =>
+    snapshot === undefined
+      ? null
+      : [
+          whole(snapshot.executed.height),
+          writeDigest('the hash of takeSnapshot', snapshot.executed.appHash),
+          whole(snapshot.format),
+        ],
+  read(reader: WireReader): SnapshotHead | undefined {
+    if (reader.isNil()) return undefined;
+    reader.tuple('takeSnapshot', 3);
+    const height = readHeight(reader, 'height');
+    return { executed: { height, appHash: readDigest(reader, 'appHash') }, format: reader.whole('format') };
+  },
+};
+
+export const OFFER = {
+  write: ({ height, format }: SnapshotOffer): Packable => [whole(height), whole(format)],
+  read(reader: WireReader): SnapshotOffer {
+    reader.tuple('restoreSnapshot', 2);
+    return { height: readHeight(reader, 'height'), format: reader.whole('format') };
+  },
+};
