@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { kv } from '../src/application/kv/kv.ts';
+import { kv } from '../src/application/kv/rules.ts';
 import { remoteApplication } from '../src/application/socket/remote.ts';
 import { serveApplication } from '../src/application/socket/serve.ts';
 import { wallTime } from '../src/base/units.ts';

@@ -3,7 +3,7 @@ import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { type GenesisDocument, genesisHash } from '../protocol/chain/genesis.ts';
 import type { ChainDomain } from '../protocol/chain/types.ts';
 import type { Application, InitChainRequest } from '../protocol/ports/application.ts';
-import type { BuiltInName } from './built-in-names.ts';
+import type { BuiltInName, ServableName } from './built-in-names.ts';
 import { diceRules } from './dice/rules.ts';
 import { kvRules } from './kv/rules.ts';
 import { ledgerRules } from './ledger/rules.ts';
@@ -26,6 +26,12 @@ const RULES: { readonly [Name in BuiltInName]: (parts: RulesParts) => StateRules
 /** With its state in `dir`. @throws when what is there cannot be read */
 export const openBuiltIn = (name: BuiltInName, parts: RulesParts, dir: string): Application =>
   stateApplication(RULES[name](parts), { dir });
+
+/** In a process of its own. @param dir left out: in memory */
+export function openServable(name: ServableName, bls: BlsEngine, dir: string | undefined): Application {
+  const rules = name === 'kv' ? kvRules((key, proof) => bls.verifyPossession(key, proof)) : diceRules;
+  return stateApplication(rules, dir === undefined ? {} : { dir });
+}
 
 /** Why the application cannot begin with this genesis, in words; undefined: it can. */
 export function problemOfFirstState(

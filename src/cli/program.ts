@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../node/version.ts';
 import { withJson } from './command.ts';
+import { addApplicationCommand } from './commands/application.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addBridgeCommand } from './commands/bridge.ts';
 import { addConfigCommand } from './commands/config.ts';
@@ -65,6 +66,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addLedgerCommands(program);
   addResetCommand(program);
   addResyncCommand(program);
+  addApplicationCommand(program);
   addConfigCommand(program);
   addBenchCommand(program);
   addSimulateCommand(program, status);

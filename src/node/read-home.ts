@@ -23,7 +23,8 @@ export interface Member extends Home {
   readonly paths: HomePaths;
   readonly epoch: EpochContext;
   readonly self: Address;
-  readonly application: BuiltInName;
+  /** Undefined: it is in a process of its own, and has any name. */
+  readonly application: BuiltInName | undefined;
 }
 
 /** A home whose validator may start by its genesis, its configuration and this machine's clock. */
@@ -38,8 +39,10 @@ export function readMember(home: string, config: Config, bls: BlsEngine): Member
   const self = parseAddress(nodeId);
   if (self === 'malformed' || powerOf(set, self) === 0n)
     throw refusal(paths.keys, `validator ${nodeId} is not in the genesis of ${genesis.chainId}`);
-  const application = applicationOf(genesis, paths.genesisFile, bls);
+  const application =
+    config.application.address === '' ? applicationOf(genesis, paths.genesisFile, bls) : undefined;
   requireServers(config);
+  requireOneApplication(config);
   requireClockAfter(genesis, paths.genesisFile, config.time);
   return { ...read, paths, epoch, self, application };
 }
@@ -104,6 +107,16 @@ function requireServers({ time: { source, servers } }: Config): void {
     throw refusal(
       'time.servers',
       'time.source = "ntp" needs NTP servers: name four or more, or use "hybrid"',
+    );
+}
+
+/** A join by a snapshot makes an application in a folder beside the running one; of another process there is one alone. */
+function requireOneApplication({ application: { address }, sync: { join } }: Config): void {
+  if (address !== '' && join === 'snapshot')
+    throw refusal(
+      'sync.join',
+      `"snapshot" needs a built-in application, and application.address is "${address}": use "blocks", ` +
+        'the node then fetches all blocks and gives them to the application',
     );
 }
 

@@ -8,12 +8,14 @@ import { type CellSpec, child } from '../actors/runtime/index.ts';
 import { beginningOf, openBuiltIn } from '../application/built-in.ts';
 import type { BuiltInName } from '../application/built-in-names.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
+import type { ExecutorOptions } from '../application/executor-options.ts';
 import {
   SNAPSHOT_KEEPER_EVENTS,
   type SnapshotReport,
   snapshotKeeperLogic,
 } from '../application/snapshot-keeper.ts';
 import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
+import { remoteApplication } from '../application/socket/remote.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { NodeLog } from '../observe/log.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
@@ -34,7 +36,8 @@ export interface KeepingOptions {
   readonly paths: HomePaths;
   readonly config: Config;
   readonly genesis: GenesisDocument;
-  readonly application: BuiltInName;
+  /** Undefined: in a process of its own. */
+  readonly application: BuiltInName | undefined;
   readonly domain: ChainDomain;
   readonly mempool: MempoolConfig;
   readonly store: Store;
@@ -61,15 +64,21 @@ export function keeping(options: KeepingOptions): Keeping {
   const { paths, log } = options;
   const execution = new ExecutionWatch(log.of('application'), () => performance.now());
   let application: Application | undefined;
-  const openApplication = (): Application => {
+  const openRemote = async (signal: AbortSignal): Promise<Application> => {
+    application = undefined;
+    application = await remoteOf(options, signal);
+    return application;
+  };
+  const openHere = (): Application => {
     application = builtInApplication(options, paths.applicationData);
     return application;
   };
+  const isRemote = options.config.application.address !== '';
   return {
     cells: {
       storage: storageCell(options),
       sideStore: sideStoreCell(options),
-      executor: executorCell(options, openApplication, execution),
+      executor: executorCell(options, isRemote ? openRemote : openHere, execution),
       snapshotKeeper: snapshotKeeperCell(options),
       snapshotRestorer: snapshotRestorerCell(options),
     },
@@ -104,7 +113,7 @@ function sideStoreCell({ paths, config, domain, log }: KeepingOptions): CellSpec
 
 function executorCell(
   { config, genesis, mempool }: KeepingOptions,
-  openApplication: () => Application,
+  openApplication: ExecutorOptions['openApplication'],
   execution: ExecutionWatch,
 ): CellSpec {
   const logic = executorLogic({
@@ -148,8 +157,15 @@ function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, r
   else log.warn(facts, `a snapshot is ${status}`);
 }
 
+/** The genesis's name may be any: whatever listens there must call itself so. */
+function remoteOf({ config, genesis }: KeepingOptions, signal: AbortSignal): Promise<Application> {
+  const { address } = config.application;
+  return remoteApplication({ address, chainId: genesis.chainId, name: genesis.application.name, signal });
+}
+
 function builtInApplication({ application, bls, domain }: KeepingOptions, dir: string): Application {
   try {
+    if (application === undefined) throw new Error('the application is in a process of its own');
     return openBuiltIn(application, { bls, domain }, dir);
   } catch (cause) {
     throw new Error(`${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });

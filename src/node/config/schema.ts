@@ -3,6 +3,7 @@
  * tests hold them together. Pure. Rules TP-1 to TP-7, CS-10, CS-11, docs/operator-guide.md.
  */
 import type { z } from 'zod';
+import { SOCKET_ADDRESS_OR_NONE, SOCKET_ADDRESS_SHAPE } from '../../application/socket/address.ts';
 import { BRIDGE_ORDERS, BRIDGE_SETTINGS } from './bridge-schema.ts';
 import { address, choice, duration, flag, integer, list, ratio, type Setting, text } from './setting.ts';
 import { SYNC_ORDERS, SYNC_SETTINGS } from './sync-schema.ts';
@@ -325,6 +326,16 @@ const mempool = {
   }),
 };
 
+const application = {
+  address: text({
+    default: '',
+    pattern: SOCKET_ADDRESS_OR_NONE,
+    shape: `${SOCKET_ADDRESS_SHAPE}, or "" for the built-in one`,
+    note: 'Where the application listens that runs in a process of its own; "" for the built-in one that the genesis names.',
+    source: 'AP-1',
+  }),
+};
+
 const storage = {
   segment_bytes: integer({
     default: 64 * MEBIBYTE,
@@ -383,6 +394,7 @@ export const SCHEMA = {
   time,
   mempool,
   bridge: BRIDGE_SETTINGS,
+  application,
   storage,
   log,
   runtime,

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { transactionResult } from '../../../src/application/answers.ts';
-import { kv } from '../../../src/application/kv/kv.ts';
+import { kv } from '../../../src/application/kv/rules.ts';
 import { remoteApplication } from '../../../src/application/socket/remote.ts';
 import { serveApplication } from '../../../src/application/socket/serve.ts';
 import { utf8 } from '../../../src/base/bytes.ts';

@@ -268,7 +268,7 @@ describe('an application that dies or stands still', () => {
   it('leaves nothing pending once both sides are closed: their process ends by itself', () => {
     const rooms = new URL('../../../src/application/', import.meta.url).href;
     const script = `
-      const { kv } = await import('${rooms}kv/kv.ts');
+      const { kv } = await import('${rooms}kv/rules.ts');
       const { remoteApplication } = await import('${rooms}socket/remote.ts');
       const { serveApplication } = await import('${rooms}socket/serve.ts');
       const host = await serveApplication(() => kv(), { listen: 'unix:${ground.path()}' });

@@ -1,7 +1,7 @@
 /** Applications across a real socket: what goes in comes out, and what ends is told in words. Rules AP-1 to AP-8. */
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { transactionResult } from '../../../src/application/answers.ts';
-import { kv } from '../../../src/application/kv/kv.ts';
+import { kv } from '../../../src/application/kv/rules.ts';
 import { rehearse } from '../../../src/application/rehearsal.ts';
 import { remoteApplication } from '../../../src/application/socket/remote.ts';
 import { serveApplication } from '../../../src/application/socket/serve.ts';

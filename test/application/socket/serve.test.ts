@@ -4,7 +4,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { kv } from '../../../src/application/kv/kv.ts';
+import { kv } from '../../../src/application/kv/rules.ts';
 import { remoteApplication } from '../../../src/application/socket/remote.ts';
 import { serveApplication } from '../../../src/application/socket/serve.ts';
 import { utf8 } from '../../../src/base/bytes.ts';

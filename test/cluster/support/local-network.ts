@@ -170,7 +170,12 @@ export class LocalNetwork {
 /** The parts of answers that these tests read. */
 export interface Answer {
   readonly sync_info?: { readonly latest_block_height: string; readonly earliest_block_height: string };
-  readonly response?: { readonly value: string | null };
+  readonly response?: {
+    readonly value: string | null;
+    /** Of abci_info. */
+    readonly last_block_height?: string;
+    readonly last_block_app_hash?: string;
+  };
   readonly height?: string;
   readonly hash?: string;
   readonly app_hash?: string;
