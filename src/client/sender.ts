@@ -157,13 +157,9 @@ export class Sender {
 
   async #send(endpoint: Endpoint, entries: readonly Entry[]): Promise<void> {
     const { call, now } = this.#parts;
-    const expiresAtHeight = entries[0]?.operation.expiresAtHeight;
     const operations = entries.map(({ body }) => body);
     endpoint.submissions += 1;
-    const called = await call(endpoint, 'althing_submit', {
-      operations,
-      expires_at_height: String(expiresAtHeight),
-    });
+    const called = await call(endpoint, 'althing_submit', { operations });
     endpoint.submissions -= 1;
     const receptions = this.#receptionsOf(endpoint, entries, called);
     entries.forEach((entry, at) => {

@@ -153,14 +153,7 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
     ],
     abciQuery,
   ),
-  method(
-    'althing_submit',
-    [
-      { name: 'operations', type: 'bytesList' },
-      { name: 'expires_at_height', type: 'integer' },
-    ],
-    submit,
-  ),
+  method('althing_submit', [{ name: 'operations', type: 'bytesList' }], submit),
   method(
     'althing_outcomes',
     [

@@ -3,15 +3,13 @@
  * it is committed or expired. What `althing/client` speaks (docs/client.md). Rules BR-1, BR-2.
  */
 import { millis } from '../base/units.ts';
-import { parseHeight } from '../protocol/chain/parse.ts';
+import { parseOperation } from '../protocol/chain/operation.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import { type Answer, invalidParams, succeed } from './json-rpc.ts';
 import type { CallContext } from './method.ts';
 import type { FollowedOperation, NodePort, OperationStanding } from './node-port.ts';
 import { transactionResultJson, upperHex } from './shapes.ts';
 
-/** From the executed height to the expiry, where the client names none. @unit heights @source half of batch_ttl_heights by default */
-const EXPIRY_HEIGHTS = 500;
 /** Share of rpc.request_timeout_ms that a call may wait, so that its answer is never late. */
 const WAIT_SHARE = 0.9;
 /** Results in one answer, after which further ones wait for the next call. @unit letters @source chosen: two of the body's default bound */
@@ -23,33 +21,31 @@ const FINAL_CODES: ReadonlySet<string> = new Set([
   'EMPTY',
   'TOO_LARGE',
   'EXPIRES_TOO_SOON',
-  'EXPIRED',
+  'EXPIRES_TOO_LATE',
 ]);
 
-/** Submits each operation to the mempool of this node, all with one expiry. */
+/** Hands each operation to the bridge of this node. */
 export async function submit(
-  {
-    operations,
-    expires_at_height: asked,
-  }: {
-    readonly operations: readonly Uint8Array[] | undefined;
-    readonly expires_at_height: number | undefined;
-  },
+  { operations }: { readonly operations: readonly Uint8Array[] | undefined },
   { port, client }: CallContext,
 ): Promise<Answer> {
   const { height } = port.executed();
-  const expiresAtHeight = parseHeight(asked ?? height + Math.min(EXPIRY_HEIGHTS, lifeOf(port)));
   if (operations === undefined)
     return { error: invalidParams('operations are missing: give a list of base64 texts') };
-  if (expiresAtHeight === 'malformed') {
-    return { error: invalidParams(`expires_at_height must be a height, but got ${asked}`) };
-  }
   const admissions = operations.length === 0 ? [] : await port.submit(operations, client);
   return succeed({
     ...heightsOf(port, height),
-    expires_at_height: String(expiresAtHeight),
-    operations: admissions.map(admissionJson),
+    operations: admissions.map((admission, index) => ({
+      ...admissionJson(admission),
+      expires_at_height: expiryOf(operations[index]),
+    })),
   });
+}
+
+/** Null: no operation by EX-7, so that nothing bounds when its bytes may execute. */
+function expiryOf(operation: Uint8Array | undefined): string | null {
+  const expiry = operation === undefined ? undefined : parseOperation(operation)?.expiresAtHeight;
+  return expiry === undefined ? null : String(expiry);
 }
 
 /** Tells how operations stand, as soon as one of them has ended. */

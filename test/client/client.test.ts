@@ -168,10 +168,10 @@ describe('nodes that die, refuse and lie', () => {
     open();
     await first.stop();
     await expect.poll(() => second.held.has(operation.id), { timeout: 5_000 }).toBe(true);
-    const expiries = [...first.asked, ...second.asked]
+    const sent = [...first.asked, ...second.asked]
       .filter(({ method }) => method === 'althing_submit')
-      .map(({ params }) => params['expires_at_height']);
-    expect(new Set(expiries)).toEqual(new Set(['510']));
+      .map(({ params }) => JSON.stringify(params['operations']));
+    expect([new Set(sent).size, operation.expiresAtHeight]).toEqual([1, 510]);
     chain.commit(operation.id);
     expect(await operation.outcome).toMatchObject({ status: 'committed' });
     expect(client.endpoints[0]?.problem).toContain('ECONNREFUSED');

@@ -2,35 +2,21 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { millis } from '../../src/base/units.ts';
 import { transactionHashOf } from '../../src/protocol/chain/batch.ts';
+import { encodeOperation } from '../../src/protocol/chain/operation.ts';
 import type { Height } from '../../src/protocol/chain/types.ts';
-import type { Admission } from '../../src/protocol/ports/mempool.ts';
 import { MemoryNode } from './memory-node.ts';
 import { base64Of, startTestServer, type TestServer } from './server.ts';
 
-class RecordingNode extends MemoryNode {
-  readonly expiries: (Height | undefined)[] = [];
-
-  override async submit(
-    transactions: readonly Uint8Array[],
-    _client?: string,
-    expiresAtHeight?: Height,
-  ): Promise<readonly Admission[]> {
-    this.expiries.push(expiresAtHeight);
-    return super.submit(transactions);
-  }
-}
-
-const node = { recording: new RecordingNode() };
+const held = { node: new MemoryNode() };
 let rpc: TestServer;
 beforeEach(async () => {
-  node.recording = new RecordingNode();
-  rpc = await startTestServer({ port: node.recording, requestTimeout: millis(1_000) });
+  held.node = new MemoryNode();
+  rpc = await startTestServer({ port: held.node, requestTimeout: millis(1_000) });
 });
 afterEach(() => rpc.server.close());
 
 const idOf = (text: string): string => transactionHashOf(new Uint8Array(Buffer.from(text))).toUpperCase();
-const submit = (texts: readonly string[], more: object = {}) =>
-  rpc.call('althing_submit', { operations: texts.map(base64Of), ...more });
+const submit = (texts: readonly string[]) => rpc.call('althing_submit', { operations: texts.map(base64Of) });
 const outcomes = (ids: readonly string[], expiry: number | string, wait = 0) =>
   rpc.call('althing_outcomes', {
     operations: ids.map((id) => ({ id, expires_at_height: expiry })),
@@ -43,7 +29,6 @@ describe('althing_submit', () => {
     const { result } = await submit(['a=1', 'b=2', 'full', 'nonsense', 'unchecked', '']);
     expect(result).toMatchObject({
       height: '1',
-      expires_at_height: '501',
       expires_at_height_max: '1001',
       operations: [
         { id: idOf('a=1'), status: 'accepted', known: true },
@@ -62,10 +47,13 @@ describe('althing_submit', () => {
     });
   });
 
-  it("gives the mempool the client's expiry, and one of its own where there is none", async () => {
-    await submit(['a=1'], { expires_at_height: '77' });
-    await submit(['b=2']);
-    expect(node.recording.expiries).toEqual([77, 501]);
+  it('says by which height each may execute, by its own bytes (EX-7)', async () => {
+    const payload = new Uint8Array(Buffer.from('a=1'));
+    const operation = encodeOperation({ expiresAtHeight: 77 as Height, nonce: 1n, payload });
+    const { result } = await rpc.call('althing_submit', {
+      operations: [Buffer.from(operation).toString('base64'), base64Of('b=2')],
+    });
+    expect(result).toMatchObject({ operations: [{ expires_at_height: '77' }, { expires_at_height: null }] });
   });
 
   it.each([
@@ -78,9 +66,8 @@ describe('althing_submit', () => {
     expect(error?.data).toMatch(/operations = .*: expected at most 1000 base64 strings/);
   });
 
-  it('refuses a call without operations, and an expiry that is no height', async () => {
+  it('refuses a call without operations', async () => {
     expect((await rpc.call('althing_submit', {})).error?.data).toContain('operations are missing');
-    expect((await submit(['a=1'], { expires_at_height: '-1' })).error?.data).toContain('must be a height');
   });
 });
 
@@ -104,11 +91,11 @@ describe('althing_outcomes', () => {
   });
 
   it('waits for an end, and answers when one comes', async () => {
-    node.recording.hold = true;
+    held.node.hold = true;
     await submit(['a=1', 'b=2']);
     const waiting = outcomes([idOf('a=1')], 50, 60_000);
-    await expect.poll(() => node.recording.waiting).toBe(1);
-    node.recording.release();
+    await expect.poll(() => held.node.waiting).toBe(1);
+    held.node.release();
     expect((await waiting).result).toMatchObject({ outcomes: [{ status: 'committed', height: '1' }] });
   });
 
@@ -122,16 +109,16 @@ describe('althing_outcomes', () => {
     const params = { operations: [{ id: idOf('a=1'), expires_at_height: 50 }], wait_ms: 60_000 };
     const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'althing_outcomes', params });
     const lost = fetch(rpc.url, { method: 'POST', body, signal: gone.signal }).catch(() => 'gone');
-    await expect.poll(() => node.recording.waiting).toBe(1);
+    await expect.poll(() => held.node.waiting).toBe(1);
     gone.abort();
     expect(await lost).toBe('gone');
-    await expect.poll(() => node.recording.waiting).toBe(0);
+    await expect.poll(() => held.node.waiting).toBe(0);
   });
 
   it('takes 1,000 operations in one call, also where a batch may have few', async () => {
     const ids = Array.from({ length: 1_000 }, (_, index) => idOf(`k${index}`));
     const wide = await startTestServer({
-      port: node.recording,
+      port: held.node,
       bodyBytesMax: 1_000_000,
       batchRequestsMax: 1,
     });
@@ -149,7 +136,7 @@ describe('althing_outcomes', () => {
     ['an expiry below 0', [{ id: 'A'.repeat(64), expires_at_height: -5 }]],
     ['more than 1,000', Array.from({ length: 1_001 }, () => ({ id: 'A'.repeat(64), expires_at_height: 5 }))],
   ])('refuses %s', async (_, operations) => {
-    const wide = await startTestServer({ port: node.recording, bodyBytesMax: 1_000_000 });
+    const wide = await startTestServer({ port: held.node, bodyBytesMax: 1_000_000 });
     const { error } = await wide.call('althing_outcomes', { operations, wait_ms: '0' });
     await wide.server.close();
     expect(error?.data).toContain('expected at most 1000 objects');
