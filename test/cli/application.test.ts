@@ -27,8 +27,14 @@ describe('althing application serve', () => {
   it('refuses what it cannot serve, and where it cannot listen', async () => {
     expect(await althing(['application', 'serve', 'chess', '--listen', `unix:${dir}/b.sock`])).toMatchObject({
       code: 2,
-      stderr: 'althing: no application "chess" is built in; there is "kv"\n',
+      stderr: 'althing: no application "chess" is built in; there is "kv", "ledger", "dice"\n',
     });
+    expect(await althing(['application', 'serve', 'ledger', '--listen', `unix:${dir}/b.sock`])).toMatchObject(
+      {
+        code: 2,
+        stderr: expect.stringContaining('"ledger" needs the genesis of its chain'),
+      },
+    );
     expect(await althing(['application', 'serve', 'kv', '--listen', 'tcp:0.0.0.0:1'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining(

@@ -184,9 +184,9 @@ export const OF_CHAIN: readonly Mutant[] = [
     patches: [
       {
         file: RUNNER,
-        find: 'const duplicate = hashes.map((hash) => this.#table.appears(hash, header.height));',
+        find: 'const isKnown = hash !== undefined && this.#table.appears(hash, header.height);',
         replace:
-          'const duplicate = hashes.map((hash) => this.#table.appears(hash, header.height) && hash.length === 0);',
+          'const isKnown = hash !== undefined && this.#table.appears(hash, header.height) && hash.length === 0;',
       },
     ],
   },

@@ -7,6 +7,8 @@ import { althing, LocalNetwork, MAIN } from './local-network.ts';
 
 export interface ValidatorsOptions {
   readonly count?: number;
+  /** Default: kv. */
+  readonly application?: string;
   /** Each process writes every frame that it sends to the file `tapOf`. */
   readonly tap?: boolean;
   /** Told each line of `start --json` when it is read. */
@@ -67,6 +69,8 @@ export class Validators {
       network.directory,
       '--base-port',
       String(network.basePort),
+      '--application',
+      options.application ?? 'kv',
     );
     if (code !== 0) throw new Error(`testnet: ${stderr}`);
     return new Validators(network, options);

@@ -98,7 +98,8 @@ describe('every lie', () => {
 
   it.each(BRIDGE_KINDS)('mutate: changes what bridges say (%s), and the codec carries it', (kind) => {
     const all = told('mutate', kind);
-    expect(all.length).toBe(4);
+    // Four are given; a network's bridges say more of their own accord.
+    expect(all.length).toBeGreaterThanOrEqual(4);
     for (const { truth, said } of all) {
       expect(said.map(({ message }) => message)).not.toEqual([truth.message]);
       for (const { message } of said) expect(encode(message)).toMatchObject({ outcome: 'encoded' });
