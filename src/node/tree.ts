@@ -228,6 +228,7 @@ function bridge({
       listeners: [ADDRESSES.rpc],
     },
     publicEvents: BRIDGE_EVENTS,
-    mailbox: { capacity, overflow: 'reject' },
+    // The half that no sender can take alone is the executor's and consensus': what they tell must not be lost to a flood.
+    mailbox: { capacity, perSender: Math.ceil(capacity / 2), overflow: 'reject' },
   });
 }

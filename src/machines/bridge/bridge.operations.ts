@@ -56,9 +56,14 @@ interface Clock {
   readonly address: CellAddress;
 }
 
-const doorOf = (context: BridgeContext): Door => ({
+/** What other nodes hand over leaves half of the places to this node's own clients: whoever connects may hand over. */
+const PEERS_SHARE = 0.5;
+
+const doorOf = (context: BridgeContext, asker: Received['asker']): Door => ({
   operations: context.operations,
-  maxPendingOperations: context.config.maxPendingOperations,
+  maxPendingOperations: Math.ceil(
+    context.config.maxPendingOperations * (asker.kind === 'peer' ? PEERS_SHARE : 1),
+  ),
   committedHeight: context.committedHeight,
   deduplicationHeights: context.deduplicationHeights,
 });
@@ -69,7 +74,7 @@ export type Received = Omit<Waiting, 'tag'>;
 /** Takes what has a place and can be kept to; asks about it. */
 export function take(context: BridgeContext, waiting: Received, clock: Clock): Decided {
   const { asker, client, transactions } = waiting;
-  const door = doorOf(context);
+  const door = doorOf(context, asker);
   const ids = transactions.map(transactionHashOf);
   const refused = new Map<number, Admission>();
   const asked: { position: number; transaction: Uint8Array }[] = [];
@@ -265,8 +270,9 @@ export function refuseAll(
 
 /** Until the partition heals (BR-10); what finds no place is refused. */
 export function enqueue(context: BridgeContext, waiting: Received): Decided {
-  if (load(context) + waiting.transactions.length > context.config.maxPendingOperations) {
-    return refuseAll(context, waiting, queueFull(doorOf(context)));
+  const { maxPendingOperations } = doorOf(context, waiting.asker);
+  if (load(context) + waiting.transactions.length > maxPendingOperations) {
+    return refuseAll(context, waiting, queueFull(doorOf(context, waiting.asker)));
   }
   const tag = context.nextTag + 1;
   const queue = setIn(context.queue, String(tag), { ...waiting, tag });

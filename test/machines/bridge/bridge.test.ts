@@ -108,6 +108,16 @@ describe('a submission (BR-1)', () => {
 describe('the bound of pending operations (BR-2)', () => {
   const full = { config: { maxPendingOperations: 3 } };
 
+  it('leaves half of the places to own clients, however much strangers hand over', () => {
+    const at = rig({ config: { maxPendingOperations: 4 } });
+    at.hear(STRANGER, { kind: 'SubmitOperations', tag: 9, operations: many(4) });
+    expect(at.asked().transactions).toHaveLength(2);
+    at.judge();
+    const tag = at.submit(plain('own'), plain('too'), plain('much'));
+    at.judge();
+    expect(at.codes(tag)).toEqual(['admitted', 'admitted', 'QUEUE_FULL']);
+  });
+
   it('takes exactly as many as have a place: Queue full for the rest', () => {
     const at = rig(full);
     const tag = at.submit(...many(5));
