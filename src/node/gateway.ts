@@ -14,6 +14,7 @@ import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncEnded, SyncDone } from '../protocol/ports/sync.ts';
 import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port.ts';
+import { isWithheld } from '../storage/results.ts';
 
 type GatewayMessage =
   | BlockExecuted
@@ -247,8 +248,12 @@ export class Gateway {
 
   #settleExecuted({ transactions, executed: { height } }: BlockExecuted): void {
     if (this.#waiters.size === 0) return;
-    for (const { hash, index, result } of transactions)
+    for (const executed of transactions) {
+      // What the application did not get is no commit: the bridge, or the first appearance, tells its end (EX-7).
+      if (isWithheld(executed)) continue;
+      const { hash, index, result } = executed;
       this.#settle(hash, { status: 'committed', height, index, result });
+    }
   }
 
   #settle(hash: Digest, fate: TransactionFate): void {

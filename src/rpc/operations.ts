@@ -16,13 +16,7 @@ const WAIT_SHARE = 0.9;
 const RESULTS_MAX = 2 * 1024 * 1024;
 
 /** Refusals that say something about the transaction, or its expiry: the same bytes are refused again. */
-const FINAL_CODES: ReadonlySet<string> = new Set([
-  'CHECK_FAILED',
-  'EMPTY',
-  'TOO_LARGE',
-  'EXPIRES_TOO_SOON',
-  'EXPIRES_TOO_LATE',
-]);
+const FINAL_CODES: ReadonlySet<string> = new Set(['CHECK_FAILED', 'EMPTY', 'TOO_LARGE', 'EXPIRES_TOO_SOON']);
 
 /** Hands each operation to the bridge of this node. */
 export async function submit(

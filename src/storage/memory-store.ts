@@ -21,7 +21,7 @@ import { ancestry, type HeldBlock } from './ancestry.ts';
 import { encodeCommitted } from './codec.ts';
 import { type ExecutionWrite, MemoryImage, type StoredBatch } from './memory-image.ts';
 import { keptReputations } from './reputations.ts';
-import { isDuplicate } from './results.ts';
+import { isWithheld } from './results.ts';
 import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
 import type {
   BatchBytes,
@@ -278,7 +278,7 @@ class MemoryStore implements Store {
   #transactionWithin(hash: Digest, { above, upTo }: HeightRange): TransactionFound | undefined {
     for (const [height, { transactions }] of [...this.#image.executions].reverse()) {
       const isIn = height > above && height <= upTo;
-      const executed = isIn ? transactions.find((one) => one.hash === hash && !isDuplicate(one)) : undefined;
+      const executed = isIn ? transactions.find((one) => one.hash === hash && !isWithheld(one)) : undefined;
       if (executed !== undefined) return { height, executed };
     }
     return undefined;
@@ -388,7 +388,7 @@ class MemoryStore implements Store {
     const { height } = write.executed;
     image.set(image.executions, height, write);
     write.transactions.forEach((transaction, entry) => {
-      if (!isDuplicate(transaction)) image.set(image.places, transaction.hash, { height, entry });
+      if (!isWithheld(transaction)) image.set(image.places, transaction.hash, { height, entry });
     });
   }
 }

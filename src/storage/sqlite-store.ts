@@ -15,7 +15,7 @@ import { rowChecksum } from './checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
 import { writeReputations } from './reputations.ts';
-import { encodeResults, isDuplicate, prefixOf } from './results.ts';
+import { encodeResults, isWithheld, prefixOf } from './results.ts';
 import { locationOf } from './rows.ts';
 import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
 import type { SegmentTail } from './segments.ts';
@@ -251,7 +251,7 @@ export class SqliteStore extends SqliteReader implements Store {
     );
     let split = false;
     transactions.forEach((transaction, entry) => {
-      if (isDuplicate(transaction)) return;
+      if (isWithheld(transaction)) return;
       this.transactionTail.add(prefixOf(transaction.hash), entry, height);
       if (this.transactionTail.count < TAIL_ENTRIES_MAX) return;
       split = true;
