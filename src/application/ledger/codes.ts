@@ -24,6 +24,8 @@ export const CODES = {
   evidenceWrong: 14,
   evidenceTooOld: 15,
   alreadyJailed: 16,
+  /** The block does no more work (LG-8). */
+  blockFull: 17,
 } as const;
 
 export interface Refusal {

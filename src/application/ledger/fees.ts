@@ -69,6 +69,16 @@ export function feeOf(
   return { base, tip: tip < feeMax - base ? tip : feeMax - base };
 }
 
+/** LG-8: when a block has done twice its target of work it does no more, whatever is paid: the rest is refused unread. */
+export function refusalOfWork(
+  { work }: FeeState,
+  { blockWorkTarget }: Pick<LedgerParameters, 'blockWorkTarget'>,
+): Refusal | undefined {
+  const most = 2n * BigInt(blockWorkTarget);
+  if (work < most) return undefined;
+  return refused(CODES.blockFull, `the block has done ${work} of at most ${most} work: sign it anew`);
+}
+
 /** LG-8: the price of the next block. Work beyond twice the target counts as twice. */
 export function nextPrice(
   { price, work }: FeeState,

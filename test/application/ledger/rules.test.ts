@@ -261,3 +261,19 @@ describe('questions', () => {
     expect(chain.ask(path, data)).toEqual({ code: 1, log: expect.stringContaining(words) });
   });
 });
+
+describe('the work of a block (LG-8)', () => {
+  it('ends at twice the target: the rest is refused for free, and goes into a later block signed anew', () => {
+    // The target of these chains is four transfers.
+    const chain = new LedgerChain();
+    const many = Array.from({ length: 12 }, (_, index) =>
+      chain.sign(ada, pay(bob.address, 1n), { nonce: BigInt(index) }),
+    );
+    const codes = chain.block(many).map(({ code }) => code);
+    expect(codes).toEqual(
+      [...new Array(8).fill(0), 4, 4, 4, 4].map((code, index) => (index === 8 ? 17 : code)),
+    );
+    expect(chain.nonce(ada)).toBe(8n);
+    expect(chain.run(ada, pay(bob.address, 1n)).code).toBe(0);
+  });
+});
