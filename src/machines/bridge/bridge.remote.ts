@@ -60,34 +60,20 @@ export function nextValidator(
 
 export const UNJUDGED: DoorRefusal = { code: 'NOT_ANSWERED', log: 'no admission came for this operation' };
 
+/**
+ * A validator's refusal is its word alone: it has the bytes, and so may others that were asked before. So it is never the end of an
+ * operation: only the chain says what became of it.
+ */
 export function admissionOf(hash: Digest, remote: OperationAdmission | undefined): Admission {
   if (remote === undefined) return { status: 'refused', hash, ...UNJUDGED };
   if (remote.accepted) return { status: 'admitted', hash };
-  const { code, log, applicationCode } = remote;
-  // 0 is the application's yes, which a refusal cannot have.
-  if (applicationCode !== undefined && applicationCode > 0) {
-    return { status: 'refused', hash, code: 'CHECK_FAILED', log, applicationCode };
-  }
-  // Its own words: what this node has no name for is no answer of it.
-  const known = REMOTE_CODES.find((name) => name === code);
-  return { status: 'refused', hash, code: known ?? 'NOT_ANSWERED', log };
+  const { code, log } = remote;
+  if (code === KNOWN) return { status: 'refused', hash, code: KNOWN, log };
+  return { status: 'refused', hash, code: 'NOT_ANSWERED', log: `a validator refused it, ${code}: ${log}` };
 }
 
-/** What a validator may say of an operation that it was handed. */
-const REMOTE_CODES = [
-  'QUEUE_FULL',
-  'PARTITIONED',
-  'STATE_DIVERGED',
-  'EXPIRES_TOO_SOON',
-  'EXPIRES_TOO_LATE',
-  'MEMPOOL_FULL',
-  'TOO_LARGE',
-  'EMPTY',
-  'ALREADY_KNOWN',
-  'RATE_LIMITED',
-  'STORAGE_FAILED',
-  'NOT_CHECKED',
-] as const;
+/** What the client waits for the end of all the same. */
+const KNOWN = 'ALREADY_KNOWN';
 
 export function answer(
   context: BridgeContext,
