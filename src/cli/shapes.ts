@@ -254,6 +254,8 @@ export const BLOCK = z.object({
 export const READINESS = z.object({ status: z.string(), reasons: z.array(z.string()).default([]) });
 export const VIEW_CHANGE = z.object({ round: z.string() });
 
+export const ADAPTED = z.object({ now: z.number(), least: z.number(), greatest: z.number() });
+
 /** `althing_bridge` */
 export const BRIDGE = z.object({
   reach: z.enum(REACH_STATES),
@@ -284,6 +286,17 @@ export const BRIDGE = z.object({
     z.object({ height: z.string(), ours: z.string(), theirs: z.string(), by: z.string() }),
   ),
   breakers: z.array(z.object({ peer: z.string(), state: z.string() })),
+  pacing: z
+    .object({
+      round_trip_ms: z.number().nullable(),
+      round_timeout_ms: ADAPTED.nullable(),
+      block_time_ms: z.number().nullable(),
+      block_time_target_ms: z.number(),
+      seal_interval_ms: ADAPTED,
+      seal_bytes: ADAPTED,
+      block_bytes: ADAPTED,
+    })
+    .nullable(),
   state_sync: z.object({ height: z.string().nullable(), age_ms: z.number(), interval_ms: z.number() }),
   operations: z.array(
     z.object({ id: z.string(), bytes: z.number(), age_ms: z.number(), expires_at_height: z.string() }),

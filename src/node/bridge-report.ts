@@ -6,7 +6,7 @@ import { type Operations, type PendingOperation, pendingOperations } from '../pr
 import { describePartition, reachablePower } from '../protocol/bridge/partition.ts';
 import { calculateNextInterval } from '../protocol/bridge/state-sync.ts';
 import type { Height } from '../protocol/chain/types.ts';
-import type { BridgeReport, ReachState } from '../rpc/bridge-port.ts';
+import type { BridgeReport, PacingReport, ReachState } from '../rpc/bridge-port.ts';
 
 export interface BridgeView {
   readonly reach: ReachState;
@@ -14,7 +14,12 @@ export interface BridgeView {
 }
 
 /** @param limit operations that are shown, the oldest first */
-export function bridgeReport({ reach, context }: BridgeView, now: Monotonic, limit: number): BridgeReport {
+export function bridgeReport(
+  { reach, context }: BridgeView,
+  pacing: PacingReport | undefined,
+  now: Monotonic,
+  limit: number,
+): BridgeReport {
   const { config, validators, partition, operations, counts, told, lastStateSync } = context;
   const stats = getStats(context);
   const closed: BreakerState = 'closed';
@@ -44,6 +49,7 @@ export function bridgeReport({ reach, context }: BridgeView, now: Monotonic, lim
       age: since(lastStateSync),
       interval: calculateNextInterval(context.activity, config),
     },
+    pacing,
     operations: oldestOf(operations, limit).map(
       ({ proposalId, operation, submittedAt, expiresAtHeight }) => ({
         id: proposalId,

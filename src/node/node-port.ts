@@ -37,6 +37,7 @@ import { bridgeReport } from './bridge-report.ts';
 import { Followers } from './followers.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
+import { pacingReport } from './pacing-report.ts';
 import { syncReport } from './sync-report.ts';
 import { type Clocks, timeReport } from './time-report.ts';
 import {
@@ -49,6 +50,7 @@ import {
   stateSyncOf,
   timeOf,
   treeOf,
+  viewChangeOf,
   viewOf,
 } from './views.ts';
 
@@ -186,7 +188,13 @@ export function createNodePort(
 
   const bridge = (limit: number) => {
     const view = bridgeOf(system);
-    return view === undefined ? undefined : bridgeReport(view, surroundings.time.clock.now(), limit);
+    return view && bridgeReport(view, pacing(), surroundings.time.clock.now(), limit);
+  };
+
+  const pacing = () => {
+    const [views, mempool] = [viewChangeOf(system), mempoolOf(system)?.mempool];
+    if (views === undefined || mempool === undefined) return undefined;
+    return pacingReport({ ...mempool, pacemaker: views.live?.pacemaker, timeouts: views.timeouts });
   };
 
   const health = (): NodeHealth => ({

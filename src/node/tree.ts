@@ -101,7 +101,7 @@ const application = ({ executor, snapshotKeeper }: NodeParts): readonly CellSpec
   snapshotKeeper === undefined ? [executor] : [executor, snapshotKeeper];
 
 function time({ epoch, signer, time: config, clocks }: NodeParts) {
-  const { clock, ntpClient, router, roundManager } = ADDRESSES;
+  const { clock, ntpClient, router, roundManager, viewChange, mempool } = ADDRESSES;
   return supervisor({
     // A clock or a client that starts anew knows of no question: the coordinator asks again.
     strategy: 'rest_for_one',
@@ -117,6 +117,7 @@ function time({ epoch, signer, time: config, clocks }: NodeParts) {
           ntpClient,
           router,
           listeners: [roundManager],
+          paced: [viewChange, mempool],
         },
         publicEvents: TIME_COORDINATOR_EVENTS,
       }),

@@ -41,8 +41,10 @@ function chartOf<Context, State extends string | object>(
   return { value: snapshot.value, context: snapshot.context };
 }
 
-export const viewOf = (system: System): LiveView | undefined =>
-  contextOf<ViewChangeContext>(system, ADDRESSES.viewChange)?.live;
+export const viewChangeOf = (system: System): ViewChangeContext | undefined =>
+  contextOf<ViewChangeContext>(system, ADDRESSES.viewChange);
+
+export const viewOf = (system: System): LiveView | undefined => viewChangeOf(system)?.live;
 
 export const treeOf = (system: System): LiveTree | undefined =>
   contextOf<RoundManagerContext>(system, ADDRESSES.roundManager)?.live;

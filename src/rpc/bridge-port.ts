@@ -15,6 +15,31 @@ export interface PendingOperationReport {
   readonly expiresAtHeight: Height;
 }
 
+/** A number that follows what is measured, inside configured bounds. */
+export interface Adapted<Unit extends number = number> {
+  readonly now: Unit;
+  readonly least: Unit;
+  readonly greatest: Unit;
+}
+
+/** What follows measured round trips and load (BR-11). */
+export interface PacingReport {
+  /** To the slowest validator of a quorum; undefined while unknown. */
+  readonly roundTrip: Millis | undefined;
+  /** Of the present round, its failures counted; undefined until the round is known (CS-11). */
+  readonly roundTimeout: Adapted<Millis> | undefined;
+  /** From a block that names something to the next, smoothed; undefined before the first. */
+  readonly blockTime: Millis | undefined;
+  /** Full blocks that take longer make the next ones smaller. */
+  readonly blockTimeTarget: Millis;
+  /** From one batch that is not full to the next. */
+  readonly sealInterval: Adapted<Millis>;
+  /** @unit bytes */
+  readonly sealBytes: Adapted;
+  /** @unit bytes */
+  readonly blockBytes: Adapted;
+}
+
 export interface BridgeReport {
   readonly reach: ReachState;
   /** Why, while it is partitioned; a sentence. */
@@ -39,6 +64,8 @@ export interface BridgeReport {
     readonly age: Millis;
     readonly interval: Millis;
   };
+  /** Undefined while the mempool is down. */
+  readonly pacing: PacingReport | undefined;
   /** The oldest, bounded by the caller. */
   readonly operations: readonly PendingOperationReport[];
 }

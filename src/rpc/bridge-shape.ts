@@ -1,5 +1,5 @@
 /** `althing_bridge` in JSON: heights and powers are strings, milliseconds numbers; what is not known is null. Pure. BR-9, docs/protocol/bridge.md. */
-import type { BridgeReport } from './bridge-port.ts';
+import type { Adapted, BridgeReport, PacingReport } from './bridge-port.ts';
 import { upperHex } from './shapes.ts';
 
 export const bridgeJson = (report: BridgeReport): object => ({
@@ -39,6 +39,7 @@ export const bridgeJson = (report: BridgeReport): object => ({
     age_ms: Math.round(report.stateSync.age),
     interval_ms: report.stateSync.interval,
   },
+  pacing: report.pacing === undefined ? null : pacingJson(report.pacing),
   operations: report.operations.map(({ id, bytes, age, expiresAtHeight }) => ({
     id: upperHex(id),
     bytes,
@@ -46,3 +47,19 @@ export const bridgeJson = (report: BridgeReport): object => ({
     expires_at_height: String(expiresAtHeight),
   })),
 });
+
+const pacingJson = (report: PacingReport): object => ({
+  round_trip_ms: rounded(report.roundTrip),
+  round_timeout_ms: report.roundTimeout === undefined ? null : adapted(report.roundTimeout),
+  block_time_ms: rounded(report.blockTime),
+  block_time_target_ms: Math.round(report.blockTimeTarget),
+  seal_interval_ms: adapted(report.sealInterval),
+  seal_bytes: adapted(report.sealBytes),
+  block_bytes: adapted(report.blockBytes),
+});
+
+/** Tenths of a millisecond. */
+const rounded = (value: number | undefined): number | null =>
+  value === undefined ? null : Math.round(10 * value) / 10;
+
+const adapted = ({ now, least, greatest }: Adapted): object => ({ now: rounded(now), least, greatest });

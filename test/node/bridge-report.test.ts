@@ -6,7 +6,7 @@ import { A, B, bridgeReach, C, Rig } from '../machines/bridge/bridge.rig.ts';
 import { operation, plain, stateAfter } from '../protocol/bridge/operations-of.ts';
 
 const reportOf = (at: Rig, limit = 10) =>
-  bridgeReport({ reach: at.reach, context: at.context }, monotonic(at.now), limit);
+  bridgeReport({ reach: at.reach, context: at.context }, undefined, monotonic(at.now), limit);
 
 describe('the report of the bridge', () => {
   it('of a node that has just begun says what it waits for', () => {

@@ -166,6 +166,7 @@ describe("the node's port", () => {
         ntpClient: 'n',
         router: 'y',
         listeners: [],
+        paced: [],
       },
       publicEvents: ['clock.looked'],
     });

@@ -44,6 +44,7 @@ const initial = initialTime(
     ntpClient: 'ntp',
     router: 'router',
     listeners: [],
+    paced: [],
   },
   monotonic(0),
 );

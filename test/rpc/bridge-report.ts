@@ -39,5 +39,14 @@ export const IN_TROUBLE: BridgeReport = {
     { peer: OTHER, state: 'closed' },
   ],
   stateSync: { height: height(7), age: millis(12.5), interval: millis(10_000) },
+  pacing: {
+    roundTrip: millis(81.26),
+    roundTimeout: { now: millis(1_500), least: millis(200), greatest: millis(30_000) },
+    blockTime: millis(240.04),
+    blockTimeTarget: millis(500),
+    sealInterval: { now: millis(60.01), least: millis(10), greatest: millis(100) },
+    sealBytes: { now: 262_144, least: 262_144, greatest: 1_048_576 },
+    blockBytes: { now: 5_872_025, least: 1_048_576, greatest: 8_388_608 },
+  },
   operations: [{ id: idOfOperation(plain('one')), bytes: 3, age: millis(45.6), expiresAtHeight: height(20) }],
 };

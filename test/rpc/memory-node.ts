@@ -136,7 +136,7 @@ export class MemoryNode implements NodePort {
     return {
       ...{ reach: 'connected', partition: undefined, healedAfter: undefined, healthy: true },
       ...{ reachablePower: 40n, requiredVotes: this.#set.quorumPower },
-      ...{ pending: 0, pendingMax: 10_000, queued: 0, overdue: 0 },
+      ...{ pending: 0, pendingMax: 10_000, queued: 0, overdue: 0, pacing: undefined },
       counts: none as BridgeReport['counts'],
       ...{ divergences: [], breakers: [], operations: [] },
       stateSync: { height: undefined, age: millis(0), interval: millis(60_000) },

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { type TargetOptions, withTarget } from '../command.ts';
 import { createOutput, fields, plainText, table } from '../output.ts';
 import { callRpc, targetOf } from '../rpc-client.ts';
-import { BRIDGE } from '../shapes.ts';
+import { type ADAPTED, BRIDGE } from '../shapes.ts';
 import { watchReport } from '../watch.ts';
 
 interface BridgeOptions extends TargetOptions {
@@ -55,6 +55,7 @@ export function bridgeLines(bridge: Bridge): readonly string[] {
           : `height ${stateSync.height}, ${stateSync.age_ms} ms ago; again every ${stateSync.interval_ms} ms`,
       ],
       ['breakers', breakersText(bridge)],
+      ...pacingFields(bridge),
     ]),
     ...bridge.divergences.map(({ height, ours, theirs, by }) =>
       pc.red(plainText(`StateDivergence after height ${height}: ours ${ours}, ${by}: ${theirs}`)),
@@ -72,6 +73,24 @@ export function bridgeLines(bridge: Bridge): readonly string[] {
         ])),
   ];
 }
+
+/** BR-11: what follows the load at present, and within which bounds. */
+function pacingFields({ pacing }: Bridge): readonly (readonly [string, string])[] {
+  if (pacing === null) return [];
+  const { round_trip_ms: trip, round_timeout_ms: timeout, block_time_ms: blockTime } = pacing;
+  const known = (value: number | null) => (value === null ? 'not measured yet' : `${value} ms`);
+  return [
+    ['round trip', `${known(trip)} to a quorum`],
+    ...(timeout === null ? [] : [['round timeout', adaptedText(timeout, 'ms')] as const]),
+    ['block time', `${known(blockTime)} under load; above ${pacing.block_time_target_ms} ms blocks shrink`],
+    ['block size', `at most ${adaptedText(pacing.block_bytes, 'bytes')}`],
+    ['batches', `every ${adaptedText(pacing.seal_interval_ms, 'ms')}`],
+    ['batch size', `at most ${adaptedText(pacing.seal_bytes, 'bytes')}`],
+  ];
+}
+
+const adaptedText = ({ now, least, greatest }: z.infer<typeof ADAPTED>, unit: string): string =>
+  `${now} ${unit} (${least} to ${greatest})`;
 
 function reachText({ reach, partition, healed_after_ms: healed }: Bridge): string {
   if (partition !== null)

@@ -15,6 +15,8 @@ export const viewChangeMachine = viewChangeSetup.createMachine({
     'message.received': {},
     'peer.connected': {},
     'peer.disconnected': {},
+    // The next poll shows it again.
+    'roundTrip.measured': {},
     // About a round that is over, or meant for an earlier life of this cell or its earlier request.
     'proposal.condemned': {},
     'timeout.sent': {},
@@ -54,6 +56,7 @@ export const viewChangeMachine = viewChangeSetup.createMachine({
         'timeout.refused': { actions: 'recordTimeoutRefused' },
         'commit.advanced': { actions: 'recordCommit' },
         'work.changed': { actions: 'recordWork' },
+        'roundTrip.measured': { actions: 'recordRoundTrip' },
       },
       states: {
         /** The round was entered by a QC and waits for its own. */

@@ -6,7 +6,7 @@
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
 import type { Round } from '../../protocol/chain/types.ts';
-import { setCommitted, setWork } from '../../protocol/consensus/pacemaker.ts';
+import { setCommitted, setRoundTrip, setWork } from '../../protocol/consensus/pacemaker.ts';
 import type { NewViewMessage, QcMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
 import { rememberQC } from '../../protocol/consensus/verified.ts';
 import type {
@@ -20,6 +20,7 @@ import type {
 } from '../../protocol/ports/consensus.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply, StorageRequest } from '../../protocol/ports/storage.ts';
+import type { RoundTripMeasured } from '../../protocol/ports/time.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import {
@@ -56,6 +57,7 @@ type ViewChangePublicEvent =
   | WorkChanged
   | ViewChangeOrdered
   | ConnectivityEvent
+  | RoundTripMeasured
   | Extract<SafetyAnswer, { type: 'timeout.sent' | 'timeout.refused' }>
   | Extract<StorageReply, { type: 'recovery.found' | 'storage.failed' }>;
 
@@ -70,6 +72,7 @@ export const VIEW_CHANGE_EVENTS = declare<ViewChangePublicEvent>()(
   'viewChange.ordered',
   'peer.connected',
   'peer.disconnected',
+  'roundTrip.measured',
   'timeout.sent',
   'timeout.refused',
   'recovery.found',
@@ -182,6 +185,14 @@ export const viewChangeSetup = setup({
         alive(context, (live) => {
           const pacemaker = setCommitted(live.pacemaker, event.round);
           const next = { ...live, pacemaker, committedHeight: event.height };
+          return { live: next, effects: rearmed(context, next, clock) };
+        }),
+      ),
+    ),
+    recordRoundTrip: step(
+      on('roundTrip.measured', ({ context, event, ...clock }) =>
+        alive(context, (live) => {
+          const next = { ...live, pacemaker: setRoundTrip(live.pacemaker, event.roundTripMs) };
           return { live: next, effects: rearmed(context, next, clock) };
         }),
       ),

@@ -36,6 +36,7 @@ export const MEMPOOL_EVENTS = declare<MempoolMessage>()(
   'message.received',
   'peer.connected',
   'peer.disconnected',
+  'roundTrip.measured',
   'batches.persisted',
   'batches.found',
   'batches.uncommittedFound',

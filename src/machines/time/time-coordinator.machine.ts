@@ -19,7 +19,7 @@ export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
     'time.statusRequested': { actions: 'answerMayPropose' },
     'poll.due': { actions: 'syncWithPeers' },
     'servers.due': { actions: 'syncWithNtp' },
-    'update.due': { actions: 'applyTimeOffset' },
+    'update.due': { actions: ['applyTimeOffset', 'tellRoundTrip'] },
     'peer.connected': { actions: 'askNewcomer' },
     // Whoever is gone does not answer, and is scored for that.
     'peer.disconnected': {},

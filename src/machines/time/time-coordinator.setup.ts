@@ -21,6 +21,7 @@ import {
   type TimeCoordinatorInput,
   type TimeCoordinatorPrivateEvent,
   tellMayPropose,
+  tellRoundTrip,
 } from './time-coordinator.live.ts';
 import {
   askNewcomer,
@@ -91,6 +92,7 @@ export const timeCoordinatorSetup = setup({
     takeNtpReply: step(({ context, event, ...clock }) =>
       event.type === 'ntp.answered' || event.type === 'ntp.failed' ? takeNtpReply(context, event, clock) : {},
     ),
+    tellRoundTrip: step(({ context }) => tellRoundTrip(context)),
     applyTimeOffset: step(({ context, ...clock }) => update(context, clock)),
     tellMayPropose: step(({ context }) => tellMayPropose(context, context.listeners)),
     /** At a first start nobody believes that there is adjusted time. */

@@ -298,8 +298,16 @@ const mempool = {
     min: 1_024,
     max: 2 * MEBIBYTE - 64,
     unit: 'bytes',
-    note: 'A batch is sealed when it holds so much; at most the batch_bytes_max of the genesis.',
+    note: 'A batch is sealed when it holds so much, or more under load; at most the batch_bytes_max of the genesis.',
     source: 'batches from 64 KB to 1 MB measured alike',
+  }),
+  seal_bytes_max: integer({
+    default: MEBIBYTE,
+    min: 1_024,
+    max: 2 * MEBIBYTE - 64,
+    unit: 'bytes',
+    note: 'What a batch grows to under load, so that a block names four of each validator; at least seal_bytes.',
+    source: 'the batch_bytes_max of the genesis',
   }),
   seal_interval_ms: duration({
     default: 10,
@@ -307,6 +315,20 @@ const mempool = {
     max: 10_000,
     note: 'Batches that are not full are sealed at least so far apart; the first at once.',
     source: 'finality at light load within 25 ms',
+  }),
+  seal_interval_ms_max: duration({
+    default: 100,
+    min: 0,
+    max: 10_000,
+    note: 'What seal_interval_ms grows to where blocks take long: a quarter of the time of a block; at least seal_interval_ms.',
+    source: 'a quarter of a block of 400 ms, as around the earth',
+  }),
+  block_time_target_ms: duration({
+    default: 500,
+    min: 10,
+    max: 30_000,
+    note: 'While full blocks take longer than this, and than four round trips, this node proposes smaller ones.',
+    source: 'finality stays around a second under any load',
   }),
   client_transactions_per_second: integer({
     default: 100_000,
@@ -443,6 +465,8 @@ export const ORDERED_SETTINGS: readonly { readonly lesser: string; readonly grea
   { lesser: 'time.answer_timeout_ms', greater: 'time.update_interval_ms' },
   { lesser: 'consensus.round_timeout_ms_min', greater: 'consensus.round_timeout_ms_max' },
   { lesser: 'consensus.round_timeout_ms_initial', greater: 'consensus.round_timeout_ms_max' },
+  { lesser: 'mempool.seal_bytes', greater: 'mempool.seal_bytes_max' },
+  { lesser: 'mempool.seal_interval_ms', greater: 'mempool.seal_interval_ms_max' },
   ...SYNC_ORDERS,
   ...BRIDGE_ORDERS,
 ];

@@ -7,6 +7,7 @@ import { DUPLICATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
 import type { Admission, MempoolRequest, NodeRefusalCode } from '../ports/mempool.ts';
 import { type Bucket, fullBucket, refilled } from '../transport/bucket.ts';
 import { hasFingerprint, withFingerprints } from './fingerprints.ts';
+import { withArrived } from './pacing.ts';
 import { lookup, valuesOf, withEntry, withoutEntry } from './sharded-map.ts';
 import {
   type MempoolState,
@@ -103,6 +104,7 @@ export function acceptChecked(state: MempoolState, tag: number, results: readonl
     ...freed,
     open: state.open.concat(open),
     openBytes: state.openBytes + openBytes,
+    pacing: withArrived(state.pacing, openBytes),
     submissions: withEntry(state.submissions, submission.id, {
       ...submission,
       refused,

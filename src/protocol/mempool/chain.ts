@@ -4,6 +4,7 @@ import type { BlockExecuted } from '../ports/execution.ts';
 import type { CommittedBlock } from '../ports/storage.ts';
 import { bySequence } from './acks.ts';
 import { hasFingerprint } from './fingerprints.ts';
+import { withBlock } from './pacing.ts';
 import { lookup, valuesOf, withEntry, withoutEntry } from './sharded-map.ts';
 import {
   type BatchEntry,
@@ -25,7 +26,8 @@ export function committed(state: MempoolState, blocks: readonly CommittedBlock[]
     for (const digest of digests) next = withoutBatch(next, digest);
     const named = digests.reduce((map, digest) => withEntry(map, digest, true as const), next.named);
     const namedLog = digests.length === 0 ? next.namedLog : [...next.namedLog, { height, digests }];
-    next = { ...next, named, namedLog, committedHeight: height };
+    const pacing = withBlock(next.pacing, block.header, next.config);
+    next = { ...next, named, namedLog, pacing, committedHeight: height };
   }
   return expired(forgetNamed(next));
 }

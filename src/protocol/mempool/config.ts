@@ -2,14 +2,12 @@
 import { type Millis, millis } from '../../base/units.ts';
 import { BATCH_HEADER_BYTES, type BatchLimits, TRANSACTION_OVERHEAD_BYTES } from '../chain/batch.ts';
 import type { BucketRate } from '../transport/bucket.ts';
+import type { PacingConfig } from './pacing.ts';
 
-export interface MempoolConfig extends BatchLimits {
+export interface MempoolConfig extends BatchLimits, PacingConfig {
   /** The genesis's `batchTtlHeights`: a batch may be named at heights in [expiry - this, expiry]. @unit heights */
   readonly batchTtlHeights: number;
-  /** A batch is sealed as soon as its encoding would pass this. <= batchBytesMax. @unit bytes */
-  readonly sealBytes: number;
-  /** Two batches that are not full are sealed at least so far apart; the first at once. */
-  readonly sealInterval: Millis;
+  readonly batchBytesMax: number;
   /** Own transactions that are neither committed nor expired. Beyond: MEMPOOL_FULL. @unit bytes */
   readonly pendingBytesMax: number;
   /** @unit transactions */
@@ -72,6 +70,14 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   sealBytes: 256 * KIBIBYTE,
   /** @source chosen: finality at light load has a median of at most 25 ms */
   sealInterval: millis(10),
+  /** @source chosen: a quarter of a block of 400 ms, as around the earth */
+  sealIntervalMax: millis(100),
+  /** @source the greatest batch: beyond 64 KB its size costs nothing, and fewer are acknowledged */
+  sealBytesMax: MEBIBYTE,
+  /** @source chosen: finality of two blocks stays around a second under any load */
+  blockTimeTarget: millis(500),
+  /** @source the genesis's default */
+  blockBytesMax: 8 * MEBIBYTE,
   /** @source chosen: 256 MB a node at full load; 64 MiB are 2.6 s of 100,000 transactions/s of 256 bytes */
   pendingBytesMax: 64 * MEBIBYTE,
   pendingCountMax: 250_000,
@@ -116,7 +122,22 @@ export function mempoolConfigProblems(config: MempoolConfig): readonly string[] 
     alone <= config.batchBytesMax,
     `transactionBytesMax ${config.transactionBytesMax} does not fit into batchBytesMax ${config.batchBytesMax}`,
   );
-  claim(config.sealBytes <= config.batchBytesMax, `sealBytes ${config.sealBytes} is above batchBytesMax`);
+  claim(
+    config.sealBytesMax <= config.batchBytesMax,
+    `sealBytesMax ${config.sealBytesMax} is above batchBytesMax`,
+  );
+  claim(
+    config.sealBytes <= config.sealBytesMax,
+    `sealBytes ${config.sealBytes} is above sealBytesMax ${config.sealBytesMax}`,
+  );
+  claim(
+    config.sealInterval <= config.sealIntervalMax,
+    `sealInterval ${config.sealInterval} is above sealIntervalMax ${config.sealIntervalMax}`,
+  );
+  claim(
+    config.batchBytesMax <= config.blockBytesMax,
+    `batchBytesMax ${config.batchBytesMax} does not fit into blockBytesMax ${config.blockBytesMax}`,
+  );
   claim(
     config.pendingBytesMax <= config.authorBytesMax,
     `pendingBytesMax ${config.pendingBytesMax} is above authorBytesMax ${config.authorBytesMax}: peers would refuse own batches`,

@@ -41,7 +41,8 @@ export function referenceProblem(
 
 /**
  * MP-8: batches that a quorum has acknowledged, that no ancestor names, that may be named at the height. Each author's
- * in order of sequence, one author after the other in turn, beginning with another at each height.
+ * in order of sequence, one author after the other in turn, beginning with another at each height; no more bytes than a
+ * block has by BR-11.
  */
 export function selectPayload(state: MempoolState, request: PayloadRequest): Step {
   const named = new Set(request.exclude);
@@ -54,7 +55,8 @@ export function selectPayload(state: MempoolState, request: PayloadRequest): Ste
     if (queue === undefined) queues.set(entry.author, [entry]);
     else queue.push(entry);
   }
-  const batches = inTurn(turns(queues, request.height), request.bytesMax, request.countMax);
+  const bytesMax = Math.min(request.bytesMax, state.pacing.blockBytes);
+  const batches = inTurn(turns(queues, request.height), bytesMax, request.countMax);
   return { state, effects: [tell(request.replyTo, { type: 'payload.selected', tag: request.tag, batches })] };
 }
 

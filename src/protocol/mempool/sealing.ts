@@ -11,6 +11,7 @@ import type { BatchDigest, Height } from '../chain/types.ts';
 import type { Effect } from '../supervision/effect.ts';
 import { weighed } from './acks.ts';
 import { refuseUnsaved, settleSubmission } from './admission.ts';
+import { sealBytesOf, sealIntervalOf } from './pacing.ts';
 import { lookup } from './sharded-map.ts';
 import {
   type BatchEntry,
@@ -31,13 +32,15 @@ import {
 } from './state.ts';
 
 /**
- * Seals full batches at once, and what is left once `sealInterval` has passed since the last batch: with little
- * load nothing waits, with much load batches are full (MP-4). Higher priority first, then first come.
+ * Seals full batches at once, and what is left once the interval has passed since the last batch: with little load
+ * nothing waits, with much load batches are full (MP-4); interval and size follow the chain (BR-11). Higher priority first, then first come.
  */
 export function seal(state: MempoolState, now: Monotonic): Step {
   if (state.open.length === 0) return unchanged(state);
-  const due = monotonic(state.sealedAt + state.config.sealInterval);
-  const { groups, rest } = packed(byPriority(state.open), state.config.sealBytes, now >= due);
+  const interval = sealIntervalOf(state.pacing, state.config);
+  const due = monotonic(state.sealedAt + interval);
+  const bytesMax = sealBytesOf(state.pacing, state.config);
+  const { groups, rest } = packed(byPriority(state.open), bytesMax, now >= due);
   if (groups.length === 0) return { state, effects: [timer(due, now)] };
   const sealing: MempoolState = {
     ...state,
@@ -60,7 +63,7 @@ export function seal(state: MempoolState, now: Monotonic): Step {
     ? step
     : {
         state: step.state,
-        effects: [...step.effects, timer(monotonic(now + state.config.sealInterval), now)],
+        effects: [...step.effects, timer(monotonic(now + interval), now)],
       };
 }
 

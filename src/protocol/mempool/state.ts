@@ -12,6 +12,7 @@ import type { CellAddress, Effect, Message } from '../supervision/effect.ts';
 import type { Bucket } from '../transport/bucket.ts';
 import type { MempoolConfig } from './config.ts';
 import { EMPTY_FINGERPRINTS, type FingerprintSet, withoutFingerprints } from './fingerprints.ts';
+import { type Pacing, startPacing } from './pacing.ts';
 import { emptyMap, lookup, type ShardedMap, withEntry, withoutEntry } from './sharded-map.ts';
 
 /** The cells that a mempool speaks to. */
@@ -140,6 +141,8 @@ export interface MempoolState {
   /** What `open` would take in a batch. @unit bytes */
   readonly openBytes: number;
   readonly sealedAt: Monotonic;
+  /** What batches and blocks carry at present (BR-11). */
+  readonly pacing: Pacing;
   readonly batches: ShardedMap<BatchDigest, BatchEntry>;
   readonly held: ReadonlyMap<Address, { readonly batches: number; readonly bytes: number }>;
   /** Batches that a block could name (CS-9). */
@@ -189,6 +192,7 @@ export const emptyMempool = (input: MempoolStart, now: Monotonic): MempoolState 
   open: [],
   openBytes: 0,
   sealedAt: monotonic(now - input.config.sealInterval),
+  pacing: startPacing(input.config),
   batches: emptyMap(),
   held: new Map(),
   proposable: 0,

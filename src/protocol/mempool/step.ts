@@ -5,10 +5,12 @@ import type { ExecutionReply } from '../ports/execution.ts';
 import type { MempoolRequest } from '../ports/mempool.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../ports/network.ts';
 import type { StorageReply } from '../ports/storage.ts';
+import type { RoundTripMeasured } from '../ports/time.ts';
 import { flushAcks, greet, nextRetryDue, receiveAcks, retryBatches, reweigh } from './acks.ts';
 import { acceptChecked, nextCheckDue, overdueChecks, refuseChecked, submit } from './admission.ts';
 import { committed, executed } from './chain.ts';
 import { askHolders, looked, nextFetchDue, refetch, satisfied, unwant, want } from './fetching.ts';
+import { withRoundTrip } from './pacing.ts';
 import { selectPayload } from './payload.ts';
 import { receiveBatch, resend, serve, servePiece } from './receiving.ts';
 import { rechecked, recover, recovered } from './recovery.ts';
@@ -38,6 +40,7 @@ export type MempoolMessage =
   | MempoolRequest
   | PeerMessageReceived<MempoolPeerMessage>
   | ConnectivityEvent
+  | RoundTripMeasured
   | FromStorage
   | FromExecutor;
 
@@ -80,6 +83,8 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
       return greet(state, event.peer, now);
     case 'peer.disconnected':
       return unchanged(state);
+    case 'roundTrip.measured':
+      return unchanged({ ...state, pacing: withRoundTrip(state.pacing, event.roundTripMs) });
     case 'block.executed':
       return executed(state, event);
     case 'check.answered':

@@ -70,6 +70,12 @@ export interface TimeChanged {
   readonly mayPropose: boolean;
 }
 
+/** time-coordinator → view-change and mempool: how far a quorum is, after each poll that shows it (CS-11, BR-11). */
+export interface RoundTripMeasured {
+  readonly type: 'roundTrip.measured';
+  readonly roundTripMs: Millis;
+}
+
 /** round-manager → time-coordinator: a cell that (re)started asks for the newest `time.changed`. */
 export interface TimeStatusRequested {
   readonly type: 'time.statusRequested';

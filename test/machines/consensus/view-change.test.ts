@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from 'vitest';
-import { monotonic } from '../../../src/base/units.ts';
+import { millis, monotonic } from '../../../src/base/units.ts';
 import { viewChangeMachine } from '../../../src/machines/consensus/view-change.machine.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
@@ -310,6 +310,15 @@ describe('view-change chart: bounds and laggards (CS-7, CS-11, CS-13)', () => {
     expect(live?.verified.digests.length).toBeLessThan(8);
     chart.send(from(1, { kind: 'QC', qc: qcAt(9) }));
     expect(roundOf(chart)).toBe(10);
+  });
+
+  it('waits two round trips at least, from the round on in which they are measured (CS-11)', () => {
+    const before = reach.start(input);
+    const measured = { type: 'roundTrip.measured', roundTripMs: millis(40_000) } as const;
+    expect(before.send(measured)).toEqual([]);
+    const chart = running();
+    chart.send({ type: 'work.changed', hasWork: true });
+    expect(ofKind(chart.send(measured), 'startTimer')).toMatchObject([{ key: 'deadline', delayMs: 80_000 }]);
   });
 
   it('shortens the wait when work appears, and leaves the deadline of a round alone that was given up', () => {

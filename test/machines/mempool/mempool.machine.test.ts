@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
-import { monotonic } from '../../../src/base/units.ts';
+import { millis, monotonic } from '../../../src/base/units.ts';
 import { mempoolMachine } from '../../../src/machines/mempool/mempool.machine.ts';
 import { MEMPOOL_EVENTS, MEMPOOL_TIMERS } from '../../../src/machines/mempool/mempool.setup.ts';
 import { probe } from '../../../src/machines/vocabulary/probe.ts';
@@ -79,6 +79,16 @@ describe('the mempool chart', () => {
     expect(toldBy(chart.send({ type: 'recovery.due' }))).toEqual([
       { to: 'node/storage', type: 'batches.uncommittedRequested' },
     ]);
+  });
+
+  it('keeps how far a quorum is, for the size of blocks, also while it recovers (BR-11)', () => {
+    const chart = begin();
+    expect(chart.send({ type: 'roundTrip.measured', roundTripMs: millis(80) })).toEqual([
+      { kind: 'postpone' },
+    ]);
+    chart.send(found(false));
+    chart.send({ type: 'roundTrip.measured', roundTripMs: millis(80) });
+    expect(chart.snapshot.context.mempool.pacing.roundTrip).toBe(80);
   });
 
   it('shows that it is full, and that it has room again', () => {

@@ -96,6 +96,8 @@ export class Rig {
   readonly clock: AdjustedClock;
   /** What the round-manager was told, in order. */
   readonly told: boolean[] = [];
+  /** How far view-change was told that a quorum is, in order. */
+  readonly roundTrips: unknown[] = [];
   readonly raised: TimeAlert[] = [];
   readonly cleared: TimeAlert[] = [];
   readonly repeated: TimeAlert[] = [];
@@ -146,6 +148,7 @@ export class Rig {
       ntpClient: 'ntp',
       router: 'router',
       listeners: ['round-manager'],
+      paced: ['view-change', 'mempool'],
     };
     return this.#reach.start(input, this.#circumstances());
   }
@@ -240,6 +243,9 @@ export class Rig {
     }
     for (const message of toldTo(effects, 'round-manager')) {
       this.told.push('mayPropose' in message && message['mayPropose'] === true);
+    }
+    for (const message of toldTo(effects, 'view-change')) {
+      if ('roundTripMs' in message) this.roundTrips.push(message['roundTripMs']);
     }
     for (const message of toldTo(effects, 'clock')) if (isClockRequest(message)) this.#tellClock(message);
     for (const message of toldTo(effects, 'ntp')) if (isPoll(message)) this.#tellServer(message);

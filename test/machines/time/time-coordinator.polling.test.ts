@@ -277,4 +277,14 @@ describe('how long the time-coordinator waits for answers (TM-4)', () => {
     expect(perSecond(16)).toBeCloseTo(6, 0);
     expect(perSecond(64)).toBeLessThan(7);
   });
+
+  it('tells after each poll how far a quorum is, once enough have answered (CS-11, BR-11)', () => {
+    const far = rigOf({ peers: [peerAt(0, true, 30), peerAt(0, true, 90), peerAt(0, true, 200)] });
+    far.advance(25_000);
+    expect(far.roundTrips.length).toBeGreaterThan(2);
+    expect(far.roundTrips.at(-1)).toBeCloseTo(90, 0);
+    const alone = rigOf({ peers: [peerAt(0, true, 30), silent, silent] });
+    alone.advance(25_000);
+    expect(alone.roundTrips).toEqual([]);
+  });
 });

@@ -65,6 +65,7 @@ export const SMALL: MempoolConfig = {
   transactionBytesMax: 256,
   batchTtlHeights: 10,
   sealBytes: 512,
+  sealBytesMax: 4_096,
   pendingBytesMax: 8_192,
   pendingCountMax: 200,
   authorBytesMax: 16_384,

@@ -1,0 +1,36 @@
+/** What follows measured round trips and load at present, read off its owners' snapshots. Pure. CS-11, BR-11, docs/protocol/bridge.md. */
+import { deadlinesOf, type Pacemaker } from '../protocol/consensus/pacemaker.ts';
+import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
+import {
+  blockTimeTargetOf,
+  type Pacing,
+  type PacingConfig,
+  sealBytesOf,
+  sealIntervalOf,
+} from '../protocol/mempool/pacing.ts';
+import type { PacingReport } from '../rpc/bridge-port.ts';
+
+export interface PacingFacts {
+  /** Undefined until view-change has recovered. */
+  readonly pacemaker: Pacemaker | undefined;
+  readonly timeouts: TimeoutConfig;
+  readonly pacing: Pacing;
+  readonly config: PacingConfig;
+}
+
+export function pacingReport({ pacemaker, timeouts, pacing, config }: PacingFacts): PacingReport {
+  const { sealInterval, sealIntervalMax, sealBytes, sealBytesMax, batchBytesMax, blockBytesMax } = config;
+  return {
+    roundTrip: pacing.roundTrip === 0 ? undefined : pacing.roundTrip,
+    roundTimeout: pacemaker && {
+      now: deadlinesOf(pacemaker, timeouts).timeout,
+      least: timeouts.roundTimeoutMsMin,
+      greatest: timeouts.roundTimeoutMsMax,
+    },
+    blockTime: pacing.blockTime,
+    blockTimeTarget: blockTimeTargetOf(pacing, config),
+    sealInterval: { now: sealIntervalOf(pacing, config), least: sealInterval, greatest: sealIntervalMax },
+    sealBytes: { now: sealBytesOf(pacing, config), least: sealBytes, greatest: sealBytesMax },
+    blockBytes: { now: pacing.blockBytes, least: batchBytesMax, greatest: blockBytesMax },
+  };
+}
