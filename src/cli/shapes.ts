@@ -294,7 +294,7 @@ export const BRIDGE = z.object({
       block_time_target_ms: z.number(),
       seal_interval_ms: ADAPTED,
       seal_bytes: ADAPTED,
-      block_bytes: ADAPTED,
+      block_share: ADAPTED,
     })
     .nullable(),
   state_sync: z.object({ height: z.string().nullable(), age_ms: z.number(), interval_ms: z.number() }),

@@ -2,9 +2,11 @@
 import { deadlinesOf, type Pacemaker } from '../protocol/consensus/pacemaker.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import {
+  BLOCK_SHARE_MIN,
   blockTimeTargetOf,
   type Pacing,
   type PacingConfig,
+  roundTripOf,
   sealBytesOf,
   sealIntervalOf,
 } from '../protocol/mempool/pacing.ts';
@@ -19,9 +21,9 @@ export interface PacingFacts {
 }
 
 export function pacingReport({ pacemaker, timeouts, pacing, config }: PacingFacts): PacingReport {
-  const { sealInterval, sealIntervalMax, sealBytes, sealBytesMax, batchBytesMax, blockBytesMax } = config;
+  const { sealInterval, sealIntervalMax, sealBytes, sealBytesMax } = config;
   return {
-    roundTrip: pacing.roundTrip === 0 ? undefined : pacing.roundTrip,
+    roundTrip: roundTripOf(pacing),
     roundTimeout: pacemaker && {
       now: deadlinesOf(pacemaker, timeouts).timeout,
       least: timeouts.roundTimeoutMsMin,
@@ -31,6 +33,6 @@ export function pacingReport({ pacemaker, timeouts, pacing, config }: PacingFact
     blockTimeTarget: blockTimeTargetOf(pacing, config),
     sealInterval: { now: sealIntervalOf(pacing, config), least: sealInterval, greatest: sealIntervalMax },
     sealBytes: { now: sealBytesOf(pacing, config), least: sealBytes, greatest: sealBytesMax },
-    blockBytes: { now: pacing.blockBytes, least: batchBytesMax, greatest: blockBytesMax },
+    blockShare: { now: pacing.size.share, least: BLOCK_SHARE_MIN, greatest: 1 },
   };
 }

@@ -24,20 +24,20 @@ export interface Adapted<Unit extends number = number> {
 
 /** What follows measured round trips and load (BR-11). */
 export interface PacingReport {
-  /** To the slowest validator of a quorum; undefined while unknown. */
+  /** To the slowest validator of a quorum, the least of the last polls; undefined while unknown. */
   readonly roundTrip: Millis | undefined;
   /** Of the present round, its failures counted; undefined until the round is known (CS-11). */
   readonly roundTimeout: Adapted<Millis> | undefined;
   /** From a block that names something to the next, smoothed; undefined before the first. */
   readonly blockTime: Millis | undefined;
-  /** Full blocks that take longer make the next ones smaller. */
+  /** Full blocks that take longer make the next ones smaller, where that helps. */
   readonly blockTimeTarget: Millis;
   /** From one batch that is not full to the next. */
   readonly sealInterval: Adapted<Millis>;
   /** @unit bytes */
   readonly sealBytes: Adapted;
-  /** @unit bytes */
-  readonly blockBytes: Adapted;
+  /** Of what the genesis allows a block, what this node proposes. @unit ratio */
+  readonly blockShare: Adapted;
 }
 
 export interface BridgeReport {

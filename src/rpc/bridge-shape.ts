@@ -55,7 +55,7 @@ const pacingJson = (report: PacingReport): object => ({
   block_time_target_ms: Math.round(report.blockTimeTarget),
   seal_interval_ms: adapted(report.sealInterval),
   seal_bytes: adapted(report.sealBytes),
-  block_bytes: adapted(report.blockBytes),
+  block_share: report.blockShare,
 });
 
 /** Tenths of a millisecond. */

@@ -46,7 +46,7 @@ export const IN_TROUBLE: BridgeReport = {
     blockTimeTarget: millis(500),
     sealInterval: { now: millis(60.01), least: millis(10), greatest: millis(100) },
     sealBytes: { now: 262_144, least: 262_144, greatest: 1_048_576 },
-    blockBytes: { now: 5_872_025, least: 1_048_576, greatest: 8_388_608 },
+    blockShare: { now: 0.343, least: 0.015_625, greatest: 1 },
   },
   operations: [{ id: idOfOperation(plain('one')), bytes: 3, age: millis(45.6), expiresAtHeight: height(20) }],
 };

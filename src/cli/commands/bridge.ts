@@ -82,12 +82,18 @@ function pacingFields({ pacing }: Bridge): readonly (readonly [string, string])[
   return [
     ['round trip', `${known(trip)} to a quorum`],
     ...(timeout === null ? [] : [['round timeout', adaptedText(timeout, 'ms')] as const]),
-    ['block time', `${known(blockTime)} under load; above ${pacing.block_time_target_ms} ms blocks shrink`],
-    ['block size', `at most ${adaptedText(pacing.block_bytes, 'bytes')}`],
+    [
+      'block time',
+      `${known(blockTime)} under load; above ${pacing.block_time_target_ms} ms full blocks shrink`,
+    ],
+    ['block size', `${shareText(pacing.block_share)} of what the genesis allows`],
     ['batches', `every ${adaptedText(pacing.seal_interval_ms, 'ms')}`],
     ['batch size', `at most ${adaptedText(pacing.seal_bytes, 'bytes')}`],
   ];
 }
+
+const shareText = ({ now, least }: z.infer<typeof ADAPTED>): string =>
+  `${(100 * now).toFixed(0)} % (${(100 * least).toFixed(0)} to 100 %)`;
 
 const adaptedText = ({ now, least, greatest }: z.infer<typeof ADAPTED>, unit: string): string =>
   `${now} ${unit} (${least} to ${greatest})`;

@@ -3,7 +3,7 @@
  */
 import { type Monotonic, millis, type WallTime, wallTime } from '../../base/units.ts';
 import type { Address, ValidatorSet } from '../../protocol/chain/types.ts';
-import type { ClockLooked, ClockRequest, RoundTripMeasured, TimeChanged } from '../../protocol/ports/time.ts';
+import type { ClockLooked, ClockRequest, TimeChanged } from '../../protocol/ports/time.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { adjustedTime, type Discipline, slewLeft } from '../../protocol/time/adjusted.ts';
 import type { Alerts } from '../../protocol/time/alerts.ts';
@@ -14,7 +14,6 @@ import { NO_TARGETS, type RateWindow, ratePpmOf } from '../../protocol/time/drif
 import { type Association, newAssociation } from '../../protocol/time/ntp-association.ts';
 import { EMPTY_POLL, type Poll } from '../../protocol/time/poll.ts';
 import { RELIABILITY_START } from '../../protocol/time/reliability.ts';
-import { quorumRoundTrip } from '../../protocol/time/round-trip.ts';
 import { clockStep, isStep } from '../../protocol/time/sample.ts';
 import { asksNtp, type ErrorBound, errorAt, type Findings } from '../../protocol/time/sources.ts';
 import type { PeerTimeInfo, TimeAlert, TimeSource, TimeUpdate } from '../../protocol/time/types.ts';
@@ -222,14 +221,6 @@ export const isLost = (context: TimeCoordinatorContext): boolean =>
 export function tellMayPropose(context: TimeCoordinatorContext, listeners: readonly CellAddress[]): Decided {
   const message: TimeChanged = { type: 'time.changed', mayPropose: !isAcquiring(context) };
   return { effects: listeners.map((listener) => telling(listener, message)) };
-}
-
-/** CS-11, BR-11: how far a quorum is, when enough peers have answered to know it. */
-export function tellRoundTrip({ peers, validators, self, paced }: TimeCoordinatorContext): Decided {
-  const roundTripMs = quorumRoundTrip(validators, self, [...peers.values()]);
-  if (roundTripMs === undefined) return {};
-  const message: RoundTripMeasured = { type: 'roundTrip.measured', roundTripMs };
-  return { effects: paced.map((to) => telling(to, message)) };
 }
 
 /** What NTP's samples are measured by. */

@@ -4,7 +4,13 @@
  */
 import { type Millis, type Monotonic, millis, monotonic } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
-import type { ClockLooked, ClockRequest, NtpPollRequested, NtpReply } from '../../protocol/ports/time.ts';
+import type {
+  ClockLooked,
+  ClockRequest,
+  NtpPollRequested,
+  NtpReply,
+  RoundTripMeasured,
+} from '../../protocol/ports/time.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { adjustedTime, type Discipline } from '../../protocol/time/adjusted.ts';
 import type { TimeReplyMessage, TimeRequestMessage } from '../../protocol/time/messages.ts';
@@ -23,6 +29,7 @@ import {
   RELIABILITY_START,
   reliabilityAfter,
 } from '../../protocol/time/reliability.ts';
+import { quorumRoundTrip } from '../../protocol/time/round-trip.ts';
 import {
   type Clock,
   type Decided,
@@ -45,6 +52,8 @@ const ACQUIRING_ANSWER_MS = millis(250);
 const VALIDATORS_PER_INTERVAL = 16;
 /** Of the time between two polls, at the most, answers are waited for. @unit ratio @source chosen */
 const ANSWER_SHARE_MAX = 0.9;
+/** How far a peer is, is forgotten when it has not answered for so long. @unit polls @source chosen */
+const POLLS_REMEMBERED = 3;
 const MICROS_PER_MS = 1_000;
 
 const toPeer = (
@@ -178,6 +187,16 @@ export function syncWithNtp(context: TimeCoordinatorContext, { now, address }: C
 function serversTimer(servers: ReadonlyMap<string, Association>, now: Monotonic): readonly Effect[] {
   const next = Math.min(...[...servers.values()].map(nextPollAt));
   return Number.isFinite(next) ? [timer('servers', Math.max(0, next - now), { type: 'servers.due' })] : [];
+}
+
+/** CS-11, BR-11: how far a quorum is, when enough peers have answered lately to know it. */
+export function tellRoundTrip(context: TimeCoordinatorContext, { now }: Clock): Decided {
+  const { peers, validators, self, paced } = context;
+  const from = monotonic(now - POLLS_REMEMBERED * usualInterval(context));
+  const roundTripMs = quorumRoundTrip(validators, self, [...peers.values()], from);
+  if (roundTripMs === undefined) return {};
+  const message: RoundTripMeasured = { type: 'roundTrip.measured', roundTripMs };
+  return { effects: paced.map((to) => telling(to, message)) };
 }
 
 export function takeNtpReply(context: TimeCoordinatorContext, reply: NtpReply, { now }: Clock): Decided {

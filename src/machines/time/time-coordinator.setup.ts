@@ -21,7 +21,6 @@ import {
   type TimeCoordinatorInput,
   type TimeCoordinatorPrivateEvent,
   tellMayPropose,
-  tellRoundTrip,
 } from './time-coordinator.live.ts';
 import {
   askNewcomer,
@@ -31,6 +30,7 @@ import {
   syncWithPeers,
   takeNtpReply,
   takePeerMessage,
+  tellRoundTrip,
 } from './time-coordinator.polling.ts';
 import { alerted, discardSamples, NO_TIME, noTime, update } from './time-coordinator.updating.ts';
 
@@ -92,7 +92,7 @@ export const timeCoordinatorSetup = setup({
     takeNtpReply: step(({ context, event, ...clock }) =>
       event.type === 'ntp.answered' || event.type === 'ntp.failed' ? takeNtpReply(context, event, clock) : {},
     ),
-    tellRoundTrip: step(({ context }) => tellRoundTrip(context)),
+    tellRoundTrip: step(({ context, ...clock }) => tellRoundTrip(context, clock)),
     applyTimeOffset: step(({ context, ...clock }) => update(context, clock)),
     tellMayPropose: step(({ context }) => tellMayPropose(context, context.listeners)),
     /** At a first start nobody believes that there is adjusted time. */

@@ -19,6 +19,7 @@ export function mempoolConfigOf(
     sealIntervalMax: mempool.sealIntervalMsMax,
     blockTimeTarget: mempool.blockTimeTargetMs,
     blockBytesMax: parameters.blockBytesMax,
+    blockBatchesMax: parameters.blockBatchesMax,
     pendingBytesMax: mempool.pendingBytesMax,
     pendingCountMax: mempool.pendingCountMax,
     authorBytesMax: Math.max(DEFAULT_MEMPOOL_CONFIG.authorBytesMax, mempool.pendingBytesMax),

@@ -306,7 +306,7 @@ const mempool = {
     min: 1_024,
     max: 2 * MEBIBYTE - 64,
     unit: 'bytes',
-    note: 'What a batch grows to under load, so that a block names four of each validator; at least seal_bytes.',
+    note: 'What a batch grows to under load, a quarter of what comes in the time of a block; at least seal_bytes.',
     source: 'the batch_bytes_max of the genesis',
   }),
   seal_interval_ms: duration({
@@ -327,8 +327,8 @@ const mempool = {
     default: 500,
     min: 10,
     max: 30_000,
-    note: 'While full blocks take longer than this, and than four round trips, this node proposes smaller ones.',
-    source: 'finality stays around a second under any load',
+    note: 'While full blocks take longer than this, and than four round trips, this node proposes smaller ones, if they are quicker.',
+    source: 'chosen: two blocks are a second',
   }),
   client_transactions_per_second: integer({
     default: 100_000,

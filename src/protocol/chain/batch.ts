@@ -22,6 +22,8 @@ export const TRANSACTION_OVERHEAD_BYTES = 4;
  * length. @unit transactions @source 1 MiB of 256 bytes
  */
 export const BATCH_TRANSACTIONS_MAX = 4_096;
+/** A block's batches together hold no more, for the same reason. @unit transactions @source two full batches */
+export const BLOCK_TRANSACTIONS_MAX = 8_192;
 
 /** What a batch may hold at most; both are the genesis's (`ChainParameters`). */
 export interface BatchLimits {

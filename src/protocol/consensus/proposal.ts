@@ -5,6 +5,7 @@
  */
 import type { WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { BLOCK_TRANSACTIONS_MAX } from '../chain/batch.ts';
 import { blockIdOf, merkleRootOf, NO_EVIDENCE, sameStatement, statementOf } from '../chain/canonical.ts';
 import { nextHeight, ORDINAL_MAX } from '../chain/ordinals.ts';
 import type {
@@ -25,9 +26,6 @@ import type { CertificateRefusal, HeaderRefusal, ProposalRefusal } from './refus
 import { judgeTime, type TimelinessConfig } from './timeliness.ts';
 import type { ProposalMessage } from './types.ts';
 import { type VerifiedCertificates, verifyCertificates } from './verified.ts';
-
-/** A block's batches together hold no more (see BATCH_TRANSACTIONS_MAX). @unit transactions @source 8 MiB of 256 bytes */
-export const BLOCK_TRANSACTIONS_MAX = 8_192;
 
 /** Bounds of one block's payload. */
 export interface BlockLimits {

@@ -7,7 +7,6 @@ import type { PacingConfig } from './pacing.ts';
 export interface MempoolConfig extends BatchLimits, PacingConfig {
   /** The genesis's `batchTtlHeights`: a batch may be named at heights in [expiry - this, expiry]. @unit heights */
   readonly batchTtlHeights: number;
-  readonly batchBytesMax: number;
   /** Own transactions that are neither committed nor expired. Beyond: MEMPOOL_FULL. @unit bytes */
   readonly pendingBytesMax: number;
   /** @unit transactions */
@@ -74,10 +73,11 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   sealIntervalMax: millis(100),
   /** @source the greatest batch: beyond 64 KB its size costs nothing, and fewer are acknowledged */
   sealBytesMax: MEBIBYTE,
-  /** @source chosen: finality of two blocks stays around a second under any load */
+  /** @source chosen: two blocks are a second */
   blockTimeTarget: millis(500),
   /** @source the genesis's default */
   blockBytesMax: 8 * MEBIBYTE,
+  blockBatchesMax: 256,
   /** @source chosen: 256 MB a node at full load; 64 MiB are 2.6 s of 100,000 transactions/s of 256 bytes */
   pendingBytesMax: 64 * MEBIBYTE,
   pendingCountMax: 250_000,

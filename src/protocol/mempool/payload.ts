@@ -2,6 +2,7 @@
 import type { Address, BatchReference, Height } from '../chain/types.ts';
 import type { MempoolReply, MempoolRequest } from '../ports/mempool.ts';
 import { bySequence } from './acks.ts';
+import { shareOf } from './pacing.ts';
 import { valuesOf } from './sharded-map.ts';
 import { type BatchEntry, isProposable, type MempoolState, type Step, tell } from './state.ts';
 
@@ -41,8 +42,7 @@ export function referenceProblem(
 
 /**
  * MP-8: batches that a quorum has acknowledged, that no ancestor names, that may be named at the height. Each author's
- * in order of sequence, one author after the other in turn, beginning with another at each height; no more bytes than a
- * block has by BR-11.
+ * in order of sequence, one author after the other in turn, beginning with another at each height; no more than BR-11's share.
  */
 export function selectPayload(state: MempoolState, request: PayloadRequest): Step {
   const named = new Set(request.exclude);
@@ -55,8 +55,8 @@ export function selectPayload(state: MempoolState, request: PayloadRequest): Ste
     if (queue === undefined) queues.set(entry.author, [entry]);
     else queue.push(entry);
   }
-  const bytesMax = Math.min(request.bytesMax, state.pacing.blockBytes);
-  const batches = inTurn(turns(queues, request.height), bytesMax, request.countMax);
+  const fitting = inTurn(turns(queues, request.height), request.bytesMax, request.countMax);
+  const batches = shareOf(fitting, state.pacing, state.config);
   return { state, effects: [tell(request.replyTo, { type: 'payload.selected', tag: request.tag, batches })] };
 }
 

@@ -12,7 +12,7 @@ import type { CellAddress, Effect, Message } from '../supervision/effect.ts';
 import type { Bucket } from '../transport/bucket.ts';
 import type { MempoolConfig } from './config.ts';
 import { EMPTY_FINGERPRINTS, type FingerprintSet, withoutFingerprints } from './fingerprints.ts';
-import { type Pacing, startPacing } from './pacing.ts';
+import { type Pacing, START_PACING } from './pacing.ts';
 import { emptyMap, lookup, type ShardedMap, withEntry, withoutEntry } from './sharded-map.ts';
 
 /** The cells that a mempool speaks to. */
@@ -192,7 +192,7 @@ export const emptyMempool = (input: MempoolStart, now: Monotonic): MempoolState 
   open: [],
   openBytes: 0,
   sealedAt: monotonic(now - input.config.sealInterval),
-  pacing: startPacing(input.config),
+  pacing: START_PACING,
   batches: emptyMap(),
   held: new Map(),
   proposable: 0,

@@ -88,7 +88,7 @@ describe('the mempool chart', () => {
     ]);
     chart.send(found(false));
     chart.send({ type: 'roundTrip.measured', roundTripMs: millis(80) });
-    expect(chart.snapshot.context.mempool.pacing.roundTrip).toBe(80);
+    expect(chart.snapshot.context.mempool.pacing.roundTrips).toEqual([80]);
   });
 
   it('shows that it is full, and that it has room again', () => {

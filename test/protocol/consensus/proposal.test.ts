@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { millis, wallTime } from '../../../src/base/units.ts';
+import { BLOCK_TRANSACTIONS_MAX } from '../../../src/protocol/chain/batch.ts';
 import { blockIdOf, digestOf, merkleRootOf, u64 } from '../../../src/protocol/chain/canonical.ts';
 import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
 import type { BatchReference, Block, Header, TimeoutCertificate } from '../../../src/protocol/chain/types.ts';
 import {
-  BLOCK_TRANSACTIONS_MAX,
   type BlockLimits,
   checkProposal,
   fitPayload,
