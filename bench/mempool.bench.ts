@@ -72,10 +72,11 @@ const start = (): MempoolState =>
   );
 
 /** The whole life of a transaction at its author: submitted, checked, sealed, durable, acknowledged, committed, executed. */
-function live(transactions: readonly Uint8Array[]): void {
+function live(transactions: readonly Uint8Array[], isNamed = false): void {
   let state = start();
   let clock = 0;
   let at = 0;
+  let named = 0;
   const send = (event: MempoolEvent) => {
     const step = handle(state, event, wallTimeless(clock));
     state = step.state;
@@ -84,7 +85,8 @@ function live(transactions: readonly Uint8Array[]): void {
   const hear = (message: object): void => {
     if (!('type' in message && 'tag' in message) || typeof message.tag !== 'number') return;
     const { tag } = message;
-    if (message.type === 'check.requested') send({ type: 'check.answered', tag, results: CHECKED });
+    if (message.type === 'check.requested')
+      send({ type: 'check.answered', tag, results: isNamed ? namedResults(named++) : CHECKED });
     if (!('batches' in message) || !Array.isArray(message.batches)) return;
     const { batches } = message;
     if (message.type === 'batches.persistRequested') {
@@ -133,6 +135,15 @@ function live(transactions: readonly Uint8Array[]): void {
 
 const wallTimeless = (ms: number) => ms as Parameters<typeof handle>[2];
 const CHECKED = Array.from({ length: SUBMISSION }, () => ({ code: 0, log: '', codespace: '', priority: 0n }));
+/** 50 senders of each submission, four transactions of each that pay more and more; what came before is executed or pending. */
+const namedResults = (submission: number) =>
+  CHECKED.map((result, index) => {
+    const place = Math.floor(index / 50);
+    const sequence = BigInt(4 * Math.floor(submission / 20) + place);
+    const id = `${(submission % 20) * 50 + (index % 50)}`.padStart(40, '0');
+    const next = BigInt(4 * Math.floor(submission / 20));
+    return { ...result, priority: BigInt(place), sender: { id, sequence, next, cost: 1n, funds: 1_000n } };
+  });
 const HASHES = new Map<Uint8Array, ReturnType<typeof transactionHashOf>>();
 
 const samples = Array.from({ length: RUNS }, (_, run) => transactionsFrom(run));
@@ -144,6 +155,10 @@ measure('hash of a transaction', (run) => () => {
 for (const transactions of samples)
   for (const bytes of transactions) HASHES.set(bytes, transactionHashOf(bytes));
 measure('a life at its author, in submissions of 200 (hash included)', (run) => () => live(sample(run)));
+measure(
+  '… of 1,000 senders that the application names, 4 each in turn',
+  (run) => () => live(sample(run), true),
+);
 const content = (run: number, from: number) => ({
   author,
   sequence: from,

@@ -11,6 +11,7 @@ export type {
   FinalizeRequest,
   InitChainRequest,
   QueryResult,
+  SenderPlace,
   SnapshotChunks,
   SnapshotOffer,
   ValidatorUpdate,

@@ -47,7 +47,7 @@ def serve(stream):
             state.update(height=0, count=0, last=None)
             send(stream, ANSWER, number, app_hash())
         elif kind == CHECK:
-            send(stream, ANSWER, number, [0 if len(body) < 100 else 1, "", "", 0])
+            send(stream, ANSWER, number, [0 if len(body) < 100 else 1, "", "", 0, None])
         elif kind == QUERY:
             send(stream, ANSWER, number, [0, "", "", body[1], b"%d" % state["count"], state["height"]])
         elif kind in (BLOCK, PART):

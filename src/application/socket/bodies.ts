@@ -26,6 +26,7 @@ import type {
   FinalizeRequest,
   InitChainRequest,
   QueryResult,
+  SenderPlace,
   SnapshotOffer,
   ValidatorUpdate,
 } from '../../protocol/ports/application.ts';
@@ -102,19 +103,39 @@ export const APP_HASH = {
 };
 
 export const CHECK = {
-  write: ({ code, log, codespace, priority }: CheckResult): Packable => [
-    ...[code, log, codespace, whole(priority)],
+  write: ({ code, log, codespace, priority, sender }: CheckResult): Packable => [
+    ...[code, log, codespace, whole(priority), sender === undefined ? null : writeSender(sender)],
   ],
   read(reader: WireReader): CheckResult {
-    reader.tuple('checkTx', 4);
-    return {
+    reader.tuple('checkTx', 5);
+    const result = {
       code: reader.whole('code', CODE_MAX),
       log: reader.text('log'),
       codespace: reader.text('codespace'),
       priority: reader.wide('priority'),
     };
+    return reader.isNil() ? result : { ...result, sender: readSender(reader) };
   },
 };
+
+/** @unit bytes */
+const SENDER_ID_MAX = 128;
+
+const writeSender = ({ id, sequence, next, cost, funds }: SenderPlace): Packable => [
+  id,
+  ...[sequence, next, cost, funds].map(whole),
+];
+
+function readSender(reader: WireReader): SenderPlace {
+  reader.tuple('sender', 5);
+  return {
+    id: reader.text('sender.id', SENDER_ID_MAX),
+    sequence: reader.unsigned('sender.sequence'),
+    next: reader.unsigned('sender.next'),
+    cost: reader.unsigned('sender.cost'),
+    funds: reader.unsigned('sender.funds'),
+  };
+}
 
 export interface Query {
   readonly path: string;

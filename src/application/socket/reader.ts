@@ -35,8 +35,8 @@ export class WireReader {
     const at = this.#at;
     const token = this.#token(field);
     let length = token & 0x0f;
-    if (token === 0xdc) length = this.#unsigned(field, 2);
-    else if (token === 0xdd) length = this.#unsigned(field, 4);
+    if (token === 0xdc) length = this.#lengthOf(field, 2);
+    else if (token === 0xdd) length = this.#lengthOf(field, 4);
     else if ((token & 0xf0) !== 0x90) throw this.#unexpected(field, 'a list', at);
     if (length > max || length > this.#bytes.byteLength - this.#at) {
       const most = Math.min(max, this.#bytes.byteLength - this.#at);
@@ -81,13 +81,21 @@ export class WireReader {
     throw this.#unexpected(field, 'a whole number', at);
   }
 
+  /** A whole number from 0 to 2^64 - 1. */
+  unsigned(field: string): bigint {
+    const at = this.#at;
+    const value = this.wide(field);
+    if (value < 0n) throw new Nonsense(`${field}: ${value} at byte ${at} is below 0`);
+    return value;
+  }
+
   text(field: string, bytesMax = U32_MAX): string {
     const at = this.#at;
     const token = this.#token(field);
     let length = token & 0x1f;
-    if (token === 0xd9) length = this.#unsigned(field, 1);
-    else if (token === 0xda) length = this.#unsigned(field, 2);
-    else if (token === 0xdb) length = this.#unsigned(field, 4);
+    if (token === 0xd9) length = this.#lengthOf(field, 1);
+    else if (token === 0xda) length = this.#lengthOf(field, 2);
+    else if (token === 0xdb) length = this.#lengthOf(field, 4);
     else if ((token & 0xe0) !== 0xa0) throw this.#unexpected(field, 'a text', at);
     if (length === 0) return '';
     const start = this.#skip(field, length, at);
@@ -101,7 +109,7 @@ export class WireReader {
     const at = this.#at;
     const token = this.#token(field);
     if (token < 0xc4 || token > 0xc6) throw this.#unexpected(field, 'bytes', at);
-    const length = this.#unsigned(field, token === 0xc4 ? 1 : token === 0xc5 ? 2 : 4);
+    const length = this.#lengthOf(field, token === 0xc4 ? 1 : token === 0xc5 ? 2 : 4);
     if (length < min || length > max) {
       const needed = min === max ? `${min} are needed` : `${min} to ${max} may be`;
       throw new Nonsense(`${field}: ${length} bytes at byte ${at}, ${needed}`);
@@ -138,7 +146,7 @@ export class WireReader {
     return token;
   }
 
-  #unsigned(field: string, width: 1 | 2 | 4): number {
+  #lengthOf(field: string, width: 1 | 2 | 4): number {
     const start = this.#skip(field, width, this.#at - 1);
     return this.#text.readUIntBE(start, width);
   }

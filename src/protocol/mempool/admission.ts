@@ -8,6 +8,7 @@ import type { Admission, MempoolRequest, NodeRefusalCode } from '../ports/mempoo
 import { type Bucket, fullBucket, refilled } from '../transport/bucket.ts';
 import { hasFingerprint, withFingerprints } from './fingerprints.ts';
 import { withArrived } from './pacing.ts';
+import { claimed } from './senders.ts';
 import { lookup, valuesOf, withEntry, withoutEntry } from './sharded-map.ts';
 import {
   type MempoolState,
@@ -77,23 +78,41 @@ export function submit(state: MempoolState, request: Submitted, now: Monotonic):
   };
 }
 
-/** The application's answer: what it refuses gives its room back, the rest waits for a batch (MP-2). */
+/** The application's answer: what it or a sender's bounds refuse gives its room back, the rest waits for a batch (MP-2, MP-13). */
 export function acceptChecked(state: MempoolState, tag: number, results: readonly CheckResult[]): Step {
   const submission = lookup(state.submissions, tag);
   if (submission?.stage.status !== 'checking') return unchanged(state);
   const { positions, transactions } = submission.stage;
   const refused = new Map(submission.refused);
   const open: OpenTransaction[] = [];
+  let { senders } = state;
   positions.forEach((position, index) => {
     const hash = submission.hashes[position];
     const bytes = transactions[index];
     if (hash === undefined || bytes === undefined) return;
     const result = results[index];
-    if (result?.code === 0) {
-      open.push({ submission: submission.id, position, hash, bytes, priority: result.priority });
-    } else {
+    if (result?.code !== 0) {
       refused.set(position, refusedByCheck(hash, result));
+      return;
     }
+    const { sender, priority } = result;
+    const transaction = { submission: submission.id, position, hash, bytes, priority };
+    if (sender === undefined) {
+      open.push(transaction);
+      return;
+    }
+    const ruling = claimed(senders, hash, sender, state.config);
+    if (ruling.status === 'refused') {
+      refused.set(position, { status: 'refused', hash, code: ruling.code, log: ruling.log });
+      return;
+    }
+    senders = ruling.senders;
+    const { id, sequence } = sender;
+    open.push({
+      ...transaction,
+      priority: ruling.isNext || priority < 0n ? priority : 0n,
+      sender: { id, sequence },
+    });
   });
   if (open.length === 0) return closeSubmission(state, submission, positions, refused);
   const dropped =
@@ -102,6 +121,7 @@ export function acceptChecked(state: MempoolState, tag: number, results: readonl
   const openBytes = open.reduce((sum, { bytes }) => sum + bytes.byteLength + TRANSACTION_OVERHEAD_BYTES, 0);
   return unchanged({
     ...freed,
+    senders,
     open: state.open.concat(open),
     openBytes: state.openBytes + openBytes,
     pacing: withArrived(state.pacing, openBytes),

@@ -17,6 +17,11 @@ export interface MempoolConfig extends BatchLimits, PacingConfig {
   readonly clientsMax: number;
   /** Submissions under way at once. Beyond: MEMPOOL_FULL. */
   readonly submissionsMax: number;
+  /** Pending transactions of one sender, and of these such as wait for one before them. Beyond: SENDER_BUSY. */
+  readonly senderPendingMax: number;
+  readonly senderWaitingMax: number;
+  /** … of all senders. Beyond: MEMPOOL_FULL. */
+  readonly waitingMax: number;
   /** A check that the application has not answered so long refuses its transactions. */
   readonly checkTimeout: Millis;
   /** Uncommitted batches of one author. Beyond: not stored, its author sends again. */
@@ -84,6 +89,12 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   clientRate: { ratePerSecond: 100_000, burst: 200_000 },
   clientsMax: 1_024,
   submissionsMax: 4_096,
+  /** @source chosen: above the 65 that the ledger's check lets in (LG-5) */
+  senderPendingMax: 128,
+  /** @source chosen: what a client with a few connections gets into disorder */
+  senderWaitingMax: 16,
+  /** @source chosen: less than one block's work in the ledger */
+  waitingMax: 4_096,
   checkTimeout: millis(5_000),
   authorBatchesMax: 2_048,
   /** Over pendingBytesMax, so that an honest author is never refused for being a block ahead. */

@@ -8,6 +8,7 @@ import type { StorageReply } from '../ports/storage.ts';
 import type { Effect } from '../supervision/effect.ts';
 import { hasFingerprint, withFingerprints } from './fingerprints.ts';
 import { recoveredEntry } from './receiving.ts';
+import { reclaimed } from './senders.ts';
 import { holds } from './sharded-map.ts';
 import {
   type BatchEntry,
@@ -57,7 +58,7 @@ export function recovered(state: MempoolState, reply: UncommittedFound, now: Mon
   return { state: more.state, effects: [...effects, ...more.effects] };
 }
 
-/** The executor knows which transactions of a recovered batch are executed already. */
+/** The executor knows which transactions of a recovered batch are executed already; the rest are their senders' again (MP-13). */
 export function rechecked(state: MempoolState, tag: number, results: readonly CheckResult[]): MempoolState {
   const recheck = state.rechecks.get(tag);
   if (recheck === undefined) return state;
@@ -67,11 +68,18 @@ export function rechecked(state: MempoolState, tag: number, results: readonly Ch
     const result = results[index];
     return result?.code === DUPLICATE_CODE && result.codespace === NODE_CODESPACE;
   });
-  return withoutPending(
+  const left = withoutPending(
     { ...state, rechecks },
     recheck.hashes.filter((_, index) => executed[index]),
     recheck.lengths.filter((_, index) => executed[index]),
   );
+  let { senders } = left;
+  recheck.hashes.forEach((hash, index) => {
+    const result = results[index];
+    if (result?.code !== 0 || result.sender === undefined) return;
+    if (hasFingerprint(left.pending, hash)) senders = reclaimed(senders, hash, result.sender);
+  });
+  return { ...left, senders };
 }
 
 function readmitted(state: MempoolState, { digest, bytes }: FoundBatch, now: Monotonic): Step {

@@ -11,6 +11,7 @@ import type { BatchDigest, Height } from '../chain/types.ts';
 import type { Effect } from '../supervision/effect.ts';
 import { weighed } from './acks.ts';
 import { refuseUnsaved, settleSubmission } from './admission.ts';
+import { inOrder } from './ordering.ts';
 import { sealBytesOf, sealIntervalOf } from './pacing.ts';
 import { lookup } from './sharded-map.ts';
 import {
@@ -33,14 +34,14 @@ import {
 
 /**
  * Seals full batches at once, and what is left once the interval has passed since the last batch: with little load
- * nothing waits, with much load batches are full (MP-4); interval and size follow the chain (BR-11). Higher priority first, then first come.
+ * nothing waits, with much load batches are full (MP-4); interval and size follow the chain (BR-11).
  */
 export function seal(state: MempoolState, now: Monotonic): Step {
   if (state.open.length === 0) return unchanged(state);
   const interval = sealIntervalOf(state.pacing, state.config);
   const due = monotonic(state.sealedAt + interval);
   const bytesMax = sealBytesOf(state.pacing, state.config);
-  const { groups, rest } = packed(byPriority(state.open), bytesMax, now >= due);
+  const { groups, rest } = packed(inOrder(state.open), bytesMax, now >= due);
   if (groups.length === 0) return { state, effects: [timer(due, now)] };
   const sealing: MempoolState = {
     ...state,
@@ -147,15 +148,6 @@ function partsOf(group: readonly OpenTransaction[]): readonly BatchPart[] {
     else positions.push(position);
   }
   return [...parts].map(([submission, positions]) => ({ submission, positions }));
-}
-
-/** Stable: equal priorities stay in the order of arrival. */
-function byPriority(open: readonly OpenTransaction[]): readonly OpenTransaction[] {
-  const first = open[0]?.priority;
-  if (open.every(({ priority }) => priority === first)) return open;
-  return [...open].sort((left, right) =>
-    left.priority === right.priority ? 0 : left.priority > right.priority ? -1 : 1,
-  );
 }
 
 /** Consecutive groups of at most `bytesMax` encoded bytes; the last, if it is not full, is `rest` unless all must go. */

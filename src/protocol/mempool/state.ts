@@ -7,12 +7,14 @@ import { type Monotonic, monotonic } from '../../base/units.ts';
 import { GENESIS_HEIGHT } from '../chain/ordinals.ts';
 import type { Address, BatchDigest, BatchReference, Digest, Height, ValidatorSet } from '../chain/types.ts';
 import type { Outgoing } from '../consensus/types.ts';
+import type { SenderPlace } from '../ports/application.ts';
 import type { Admission } from '../ports/mempool.ts';
 import type { CellAddress, Effect, Message } from '../supervision/effect.ts';
 import type { Bucket } from '../transport/bucket.ts';
 import type { MempoolConfig } from './config.ts';
 import { EMPTY_FINGERPRINTS, type FingerprintSet, withoutFingerprints } from './fingerprints.ts';
 import { type Pacing, START_PACING } from './pacing.ts';
+import { NO_SENDERS, released, type Senders } from './senders.ts';
 import { emptyMap, lookup, type ShardedMap, withEntry, withoutEntry } from './sharded-map.ts';
 
 /** The cells that a mempool speaks to. */
@@ -34,6 +36,7 @@ export interface OpenTransaction {
   readonly hash: Digest;
   readonly bytes: Uint8Array;
   readonly priority: bigint;
+  readonly sender?: Pick<SenderPlace, 'id' | 'sequence'>;
 }
 
 /** One `transactions.submitted` that is not answered yet. `refused` by position; all others are on their way. */
@@ -135,6 +138,8 @@ export interface MempoolState {
   readonly pending: FingerprintSet;
   /** @unit bytes */
   readonly pendingBytes: number;
+  /** Of the pending ones that the application has named a sender of. */
+  readonly senders: Senders;
   readonly clients: ReadonlyMap<string, Bucket>;
   readonly submissions: ShardedMap<number, Submission>;
   readonly open: readonly OpenTransaction[];
@@ -187,6 +192,7 @@ export const emptyMempool = (input: MempoolStart, now: Monotonic): MempoolState 
   rechecks: new Map(),
   pending: EMPTY_FINGERPRINTS,
   pendingBytes: 0,
+  senders: NO_SENDERS,
   clients: new Map(),
   submissions: emptyMap(),
   open: [],
@@ -250,7 +256,12 @@ export function withoutPending(
 ): MempoolState {
   const { set, removed } = withoutFingerprints(state.pending, hashes);
   const bytes = removed.reduce((sum, position) => sum + (lengths[position] ?? 0), 0);
-  return { ...state, pending: set, pendingBytes: state.pendingBytes - bytes };
+  return {
+    ...state,
+    pending: set,
+    pendingBytes: state.pendingBytes - bytes,
+    senders: released(state.senders, hashes),
+  };
 }
 
 /** The state with a new or changed entry; counts per author follow. */

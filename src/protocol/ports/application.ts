@@ -14,6 +14,22 @@ export interface CheckResult {
   readonly codespace: string;
   /** Higher goes first within a validator's batches. */
   readonly priority: bigint;
+  /** Of an admitted one: whose it is. Left out: it stands for itself, beside all others (MP-4, MP-13). */
+  readonly sender?: SenderPlace;
+}
+
+/** Where a transaction stands among its sender's. Numbers are 0 to 2^64 - 1; `cost` and `funds` are of one unit of the application's. */
+export interface SenderPlace {
+  /** The same for all of one sender's, and no other's; at most 128 bytes of UTF-8. */
+  readonly id: string;
+  /** The sender's transactions execute in the order of these, and each number once. */
+  readonly sequence: bigint;
+  /** The sequence that can execute now. */
+  readonly next: bigint;
+  /** What executing it may take of the sender's funds; with 0 everywhere nothing is asked of them. */
+  readonly cost: bigint;
+  /** What the sender has now, pending transactions aside. */
+  readonly funds: bigint;
 }
 
 export interface InitChainRequest {

@@ -70,6 +70,8 @@ export type NodeRefusalCode =
   | 'EMPTY'
   | 'ALREADY_KNOWN'
   | 'RATE_LIMITED'
+  /** What is pending of its sender leaves no room for it (MP-13). */
+  | 'SENDER_BUSY'
   | 'NOT_A_VALIDATOR'
   | 'STORAGE_FAILED'
   /** The application failed, or did not answer in time: nobody looked at it (MP-2). */

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { checkResult } from '../../../src/application/answers.ts';
 import { parseSocketAddress, SOCKET_ADDRESS_OR_NONE } from '../../../src/application/socket/address.ts';
+import { CHECK } from '../../../src/application/socket/bodies.ts';
 import {
   encodeFrame,
   FRAME_BYTES_MAX,
@@ -24,7 +26,7 @@ describe('docs/application-protocol.md', () => {
     ['greeting of the node', ['greeting', 0, ['althing-application', 1, 'c']]],
     ['of the application', ['greeting', 0, ['althing-application', 1, []]]],
     ['checkTx of "a=1"', ['checkTx', 7, utf8('a=1')]],
-    ['its answer', ['answer', 7, [0, '', '', 0]]],
+    ['its answer', ['answer', 7, CHECK.write(checkResult())]],
     ['or its failure, "no"', ['failure', 7, 'no']],
   ])('shows the bytes of %s', (name, frame) => {
     const line = DOCUMENT.split('\n').find((one) => one.startsWith(`${name}  `));

@@ -121,7 +121,7 @@ describe('an answer that is none (AP-3, AP-4)', () => {
   it('leaves the other calls alone', async () => {
     const far = await facing(({ kind, id }, peer) => peer.send('answer', id, kind === 'info' ? INFO : [1]));
     await expect(far.checkTx(utf8('a'))).rejects.toThrow(
-      'nonsense for checkTx: checkTx: 4 values are needed at byte 3, not 1',
+      'nonsense for checkTx: checkTx: 5 values are needed at byte 3, not 1',
     );
     expect((await far.info()).name).toBe('odd');
   });

@@ -21,6 +21,7 @@ afterEach(() => ground.settle());
 afterAll(() => ground.remove());
 
 const HASH = digestOf(utf8('state'));
+const SENDER = { id: 'æ'.repeat(64), sequence: 2n ** 64n - 1n, next: 0n, cost: 7n, funds: 2n ** 40n };
 
 /** All that it was given, and answers with every field set. */
 function full(given: unknown[] = []): Application {
@@ -52,6 +53,8 @@ function full(given: unknown[] = []): Application {
       log: 'l',
       codespace: 'c',
       priority: -(2n ** 40n),
+      // Both forms: who is named, and nobody.
+      ...(transaction.length % 2 === 0 ? { sender: SENDER } : {}),
     }),
     finalizeBlock(request: FinalizeRequest): BlockResult {
       given.push(request);
@@ -106,7 +109,9 @@ describe('an application across a socket', () => {
     expect(await far.initChain({ ...GENESIS, validators })).toEqual(
       await near.initChain({ ...GENESIS, validators }),
     );
-    expect(await far.checkTx(utf8('four'))).toEqual(await near.checkTx(utf8('four')));
+    for (const text of ['four', 'three']) {
+      expect(await far.checkTx(utf8(text))).toEqual(await near.checkTx(utf8(text)));
+    }
     expect(await far.finalizeBlock(block)).toEqual(await near.finalizeBlock(block));
     expect(await far.finalizeBlock(blockOf(6, []))).toEqual(await near.finalizeBlock(blockOf(6, [])));
     expect(await far.query('/p', utf8('key'), height(8))).toEqual(

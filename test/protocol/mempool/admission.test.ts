@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
-import { parseBatch, transactionHashOf, transactionsOf } from '../../../src/protocol/chain/batch.ts';
+import { parseBatch, transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import { isFull } from '../../../src/protocol/mempool/admission.ts';
 import { DEFAULT_MEMPOOL_CONFIG, mempoolConfigProblems } from '../../../src/protocol/mempool/config.ts';
 import { handle } from '../../../src/protocol/mempool/step.ts';
 import type { Effect } from '../../../src/protocol/supervision/effect.ts';
-import { SMALL, World } from './world.ts';
+import { SMALL, textsOf, World } from './world.ts';
 
 const codesOf = (world: World, tag: number) =>
   world
@@ -15,11 +15,6 @@ const codesOf = (world: World, tag: number) =>
 
 const admissionsIn = (effects: readonly Effect[]): readonly unknown[] =>
   effects.flatMap((effect) => (effect.kind === 'tell' ? (Object(effect.message).admissions ?? []) : []));
-
-const textsOf = (encoding: Uint8Array): readonly string[] => {
-  const view = parseBatch(encoding, SMALL);
-  return view === 'malformed' ? [] : transactionsOf(view).map((each) => Buffer.from(each).toString());
-};
 
 describe('admission (MP-1, MP-2)', () => {
   it('admits what is new, small and accepted, and names every other reason in its place', () => {

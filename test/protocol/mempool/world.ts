@@ -71,7 +71,25 @@ export const SMALL: MempoolConfig = {
   authorBytesMax: 16_384,
   serveBytesMax: 8_192,
   recoveryBytes: 700,
+  senderPendingMax: 8,
+  senderWaitingMax: 3,
+  waitingMax: 5,
 };
+
+/** The transactions of a batch. */
+export const textsOf = (encoding: Uint8Array): readonly string[] => {
+  const view = parseBatch(encoding, SMALL);
+  return view === 'malformed' ? [] : transactionsOf(view).map((each) => Buffer.from(each).toString());
+};
+
+/** What the application says of a transaction such as `p5 @ada:3 next=1 cost=2 funds=9`; it names no sender of others. */
+function senderIn(text: string): Pick<CheckResult, 'sender'> {
+  const named = /@(\w+):(\d+)/.exec(text);
+  if (named === null) return {};
+  const of = (name: string) => BigInt(new RegExp(`${name}=(\\d+)`).exec(text)?.[1] ?? '0');
+  const sender = { id: named[1] ?? '', sequence: BigInt(named[2] ?? '0') };
+  return { sender: { ...sender, next: of('next'), cost: of('cost'), funds: of('funds') } };
+}
 
 /** A committed block whose certificates nobody looks at. */
 export function committedBlock(
@@ -389,7 +407,8 @@ export class World {
       const text = Buffer.from(each).toString();
       if (node.executedHashes.has(transactionHashOf(each))) return { ...DUPLICATE_RESULT, priority: 0n };
       const priority = BigInt(/^p(\d+)/.exec(text)?.[1] ?? '0');
-      return { code: text.startsWith('bad') ? 7 : 0, log: 'ruled', codespace: 'app', priority };
+      const code = text.startsWith('bad') ? 7 : 0;
+      return { code, log: 'ruled', codespace: 'app', priority, ...senderIn(text) };
     });
     this.send(index, { type: 'check.answered', tag, results });
   }
