@@ -23,7 +23,7 @@ import type { BlockContext, StateReader, StateRules } from './rules.ts';
 import { SNAPSHOT_FORMAT, SnapshotReader } from './snapshot.ts';
 import { PairState } from './state.ts';
 import { type Flush, StateStore } from './store.ts';
-import { packedValidator, type StateValidators, validatorsFrom } from './validators.ts';
+import { changesOf, joined, packedValidator, type StateValidators, validatorsFrom } from './validators.ts';
 import { Writes, type WritesTarget } from './writes.ts';
 
 export interface StateOptions {
@@ -68,7 +68,7 @@ class StateApplication implements Application {
   #validators: StateValidators = new Map();
   /** As the file and snapshots have them. */
   #blobs: readonly Uint8Array[] = [];
-  /** Of the block that is executed. */
+  /** Of the block that is executed: the updates of each node key, joined. */
   #updates = new Map<string, ValidatorUpdate>();
   #executed: ExecutedState;
   #flushedHeight = 0;
@@ -108,7 +108,7 @@ class StateApplication implements Application {
   }
 
   checkTx(transaction: Uint8Array): CheckResult {
-    return this.#rules.check(transaction, this.#reader);
+    return this.#rules.check(transaction, this.#reader, this.#executed.height);
   }
 
   finalizeBlock(request: FinalizeRequest): BlockResult {
@@ -121,6 +121,7 @@ class StateApplication implements Application {
     if (this.#executed.height <= (request.storedHeight ?? this.#executed.height)) this.#flushIfDue();
     this.#isTorn = true;
     this.#updates = new Map();
+    const before = this.#validators;
     const { height, time, proposer } = request;
     const block: BlockContext = { height, time, proposer };
     const results = request.transactions.map((transaction) => this.#execute(transaction, block));
@@ -128,7 +129,8 @@ class StateApplication implements Application {
     const appHash = this.#state.appHash(this.#blobs);
     this.#executed = { height, appHash };
     this.#isTorn = false;
-    return { results, events, validatorUpdates: [...this.#updates.values()], appHash };
+    const validatorUpdates = changesOf(before, this.#validators, this.#updates);
+    return { results, events, validatorUpdates, appHash };
   }
 
   query(path: string, data: Uint8Array, height?: Height): QueryResult {
@@ -214,7 +216,8 @@ class StateApplication implements Application {
       write: (key, value) => this.#write(key, value),
       writeValidators: (after, updates) => {
         this.#setValidators(after);
-        for (const [nodeKey, update] of updates) this.#updates.set(nodeKey, update);
+        for (const [nodeKey, update] of updates)
+          this.#updates.set(nodeKey, joined(this.#updates.get(nodeKey), update));
       },
     };
   }

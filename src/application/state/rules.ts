@@ -42,8 +42,8 @@ export interface StateRules {
   readonly version: string;
   /** The first pairs. @throws with clear words when `appState` cannot be read */
   begin(request: InitChainRequest): Iterable<Pair>;
-  /** For the mempool: not consensus. */
-  check(transaction: Uint8Array, state: StateReader): CheckResult;
+  /** For the mempool: not consensus. @param height of the newest block, whose state it is */
+  check(transaction: Uint8Array, state: StateReader, height: Height): CheckResult;
   execute(transaction: Uint8Array, state: StateWriter, block: BlockContext): TransactionResult;
   /**
    * After the writes of a transaction whose code is not 0 were undone: what is written here stays. For what also a failed

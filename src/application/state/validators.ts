@@ -2,7 +2,7 @@
  * The validators that an application's state holds: which sets consensus can run with, and the bytes that files, snapshots
  * and hashes have of one. Pure. CS-16, docs/applications.md.
  */
-import { concatBytes, toHex } from '../../base/bytes.ts';
+import { concatBytes, equalBytes, toHex } from '../../base/bytes.ts';
 import { BLS_PUBLIC_KEY_BYTES } from '../../crypto/bls/engine.ts';
 import { u64 } from '../../protocol/chain/canonical.ts';
 import { POWER_LIMIT } from '../../protocol/chain/parse.ts';
@@ -48,6 +48,43 @@ export function updated(validators: StateValidators, update: ValidatorUpdate): S
   else next.set(toHex(update.nodeKey), { ...update, possessionProof: NO_PROOF });
   return next;
 }
+
+/** The later of two updates of one node key; a proof of possession of the same consensus key stays known. */
+export const joined = (earlier: ValidatorUpdate | undefined, later: ValidatorUpdate): ValidatorUpdate =>
+  earlier !== undefined &&
+  later.possessionProof.byteLength === 0 &&
+  equalBytes(earlier.consensusKey, later.consensusKey)
+    ? { ...later, possessionProof: earlier.possessionProof }
+    : later;
+
+/**
+ * What takes the set before a block to the set after it: who left, then who came or changed, each by node key. One that came
+ * and left within the block is not in it. @param updates joined, of each node key: they have the proofs of possession
+ */
+export function changesOf(
+  before: StateValidators,
+  after: StateValidators,
+  updates: ReadonlyMap<string, ValidatorUpdate>,
+): readonly ValidatorUpdate[] {
+  if (before === after) return [];
+  const left = [...before]
+    .filter(([place]) => !after.has(place))
+    .map(([place, { nodeKey, consensusKey }]) => {
+      return [place, { nodeKey, consensusKey, possessionProof: NO_PROOF, power: 0n }] as const;
+    });
+  const changed = [...after]
+    .filter(([place, update]) => !isSame(before.get(place), update))
+    .map(([place, update]) => [place, updates.get(place) ?? update] as const);
+  return [...left.sort(byPlace), ...changed.sort(byPlace)].map(([, update]) => update);
+}
+
+const isSame = (one: ValidatorUpdate | undefined, other: ValidatorUpdate): boolean =>
+  one !== undefined && one.power === other.power && equalBytes(one.consensusKey, other.consensusKey);
+
+const byPlace = (
+  [left]: readonly [string, ...unknown[]],
+  [right]: readonly [string, ...unknown[]],
+): number => (left < right ? -1 : 1);
 
 /** As file, snapshot and hash have it: power u64, node key 32 bytes, BLS key. */
 export const packedValidator = ({

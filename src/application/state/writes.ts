@@ -6,7 +6,7 @@ import { toHex } from '../../base/bytes.ts';
 import { invariant } from '../../base/invariant.ts';
 import type { ValidatorUpdate } from '../../protocol/ports/application.ts';
 import type { StateReader, StateWriter } from './rules.ts';
-import { problemOfUpdate, type StateValidators, updated } from './validators.ts';
+import { joined, problemOfUpdate, type StateValidators, updated } from './validators.ts';
 
 /** What it is written to. */
 export interface WritesTarget extends StateReader {
@@ -59,7 +59,8 @@ export class Writes implements StateWriter {
     if (problem !== undefined) return problem;
     this.#validators = updated(this.validators, update);
     this.#updates ??= new Map();
-    this.#updates.set(toHex(update.nodeKey), update);
+    const place = toHex(update.nodeKey);
+    this.#updates.set(place, joined(this.#updates.get(place), update));
     return undefined;
   }
 

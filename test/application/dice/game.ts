@@ -51,7 +51,7 @@ export class Game {
   }
 
   check(transaction: Uint8Array) {
-    return diceRules.check(transaction, this.state);
+    return diceRules.check(transaction, this.state, known(parseHeight(this.height - 1)));
   }
 
   /** In the block that is being made. */

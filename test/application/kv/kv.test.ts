@@ -153,8 +153,8 @@ describe('validator updates of kv', () => {
       change('b', 0),
     );
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0]);
-    expect(validatorUpdates).toMatchObject([{ power: 9n }, { power: 5n }, { power: 0n }]);
-    expect(validatorUpdates[1]?.consensusKey).toEqual(validator('c', 1n).consensusKey);
+    expect(validatorUpdates).toMatchObject([{ power: 0n }, { power: 9n }, { power: 5n }]);
+    expect(validatorUpdates[2]?.consensusKey).toEqual(validator('c', 1n).consensusKey);
   });
 
   it.each([

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
-import { transactionResult } from '../../../src/application/answers.ts';
+import { checkResult, transactionResult } from '../../../src/application/answers.ts';
 import { type StateOptions, stateApplication } from '../../../src/application/state/application.ts';
 import type { StateRules, StateWriter } from '../../../src/application/state/rules.ts';
-import { utf8 } from '../../../src/base/bytes.ts';
+import { toHex, utf8 } from '../../../src/base/bytes.ts';
 import { wallTime } from '../../../src/base/units.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import type { Application, BlockResult } from '../../../src/protocol/ports/application.ts';
@@ -133,14 +133,67 @@ describe('an application made of rules', () => {
       [2, `the total power would be ${2n ** 60n}, at most 2^60 - 1`],
       [0, ''],
     ]);
-    // The last change of each, with the proof that came with it.
-    expect(validatorUpdates).toEqual([validator(1, 9n), validator(3, 4n), validator(2, 0n)]);
+    // Who left comes first; the others with the proof that came with them.
+    const nobody = { possessionProof: new Uint8Array(0) };
+    expect(validatorUpdates).toEqual([
+      { ...validator(2, 0n), ...nobody },
+      validator(1, 9n),
+      validator(3, 4n),
+    ]);
     expect(await powersOf(application)).toBe('9,4');
     const { results: last } = await block(application, 2, 'power 1 0', 'power 3 0');
     expect(last.map(({ code, log }) => [code, log])).toEqual([
       [0, ''],
       [2, 'the last validator cannot leave'],
     ]);
+  });
+
+  it('says of a block what took its first set to its last, and nothing of what came and went within it', async () => {
+    const application = await started();
+    const fleeting = ['power 5 4', 'power 1 7', 'power 2 0', 'power 5 0', 'power 1 3', 'power 2 2'];
+    expect((await block(application, 1, ...fleeting)).validatorUpdates).toEqual([]);
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat(3))), async (changes) => {
+        const changing = await started();
+        const texts = changes.map(([index, power]) => `power ${index} ${power}`);
+        const { validatorUpdates } = await block(changing, 1, ...texts);
+        const places = validatorUpdates.map(({ nodeKey, power }) => `${power > 0n} ${toHex(nodeKey)}`);
+        expect(places).toEqual([...new Set(places)].sort());
+        const powers = new Map(VALIDATORS.map(({ nodeKey, power }) => [toHex(nodeKey), power]));
+        for (const { nodeKey, power } of validatorUpdates) {
+          expect(powers.get(toHex(nodeKey)) ?? 0n).not.toBe(power);
+          powers.set(toHex(nodeKey), power);
+        }
+        const left = [...powers].filter(([, power]) => power > 0n).sort();
+        const shown = (await powersOf(changing)).split(',').map(BigInt);
+        expect(shown.sort()).toEqual(left.map(([, power]) => power).sort());
+      }),
+    );
+  });
+
+  it('keeps the proof of a new validator whose power changes again in its first block', async () => {
+    const given = { ...validator(4, 1n), possessionProof: new Uint8Array(96).fill(4) };
+    const execute: StateRules['execute'] = (_, state) => {
+      const problem =
+        state.setValidator(given) ??
+        state.setValidator({ ...given, power: 2n, possessionProof: new Uint8Array(0) });
+      return transactionResult({ code: problem === undefined ? 0 : 2 });
+    };
+    const application = await started({}, { ...counter, execute });
+    expect((await block(application, 1, 'both')).validatorUpdates).toEqual([{ ...given, power: 2n }]);
+  });
+
+  it('tells a check after which block it is asked', async () => {
+    const heights: number[] = [];
+    const check: StateRules['check'] = (_, __, at) => {
+      heights.push(at);
+      return checkResult();
+    };
+    const application = await started({}, { ...counter, check });
+    await application.checkTx(utf8('a'));
+    await block(application, 1);
+    await application.checkTx(utf8('a'));
+    expect(heights).toEqual([0, 1]);
   });
 
   it('refuses keys of another length, keys that are taken, and more validators than certificates have room for', async () => {
