@@ -45,7 +45,7 @@ export class LedgerNode extends MemoryNode {
   override async submit(transactions: readonly Uint8Array[]): Promise<readonly Admission[]> {
     return transactions.map((transaction) => {
       const hash = digestOf(transaction);
-      const { code, log } = this.#rules.check(transaction, this.#state);
+      const { code, log } = this.#rules.check(transaction, this.#state, height(this.#done.size));
       if (code !== 0) return { status: 'refused', hash, code: 'CHECK_FAILED', log, applicationCode: code };
       const at = this.#done.size + 1;
       const context = { height: height(at), time: wallTime(at), proposer: this.#proposer };

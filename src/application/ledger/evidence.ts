@@ -12,7 +12,7 @@ import {
   parseHeight,
   parseRound,
 } from '../../protocol/chain/parse.ts';
-import type { Address, ChainDomain, Epoch, Vote } from '../../protocol/chain/types.ts';
+import type { Address, ChainDomain, Epoch, Height, Vote } from '../../protocol/chain/types.ts';
 import { validatorSet } from '../../protocol/chain/validator-set.ts';
 import { firstEpoch } from '../../protocol/consensus/epoch.ts';
 import {
@@ -22,9 +22,11 @@ import {
   epochOf,
   verifyEvidence,
 } from '../../protocol/consensus/evidence.ts';
+import type { StateReader } from '../state/rules.ts';
 import { moveTotals } from './accounts.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
+import type { LedgerParameters } from './parameters.ts';
 import { applyPower, type StakeContext } from './stake.ts';
 import { EVIDENCE_LENGTHS } from './transaction.ts';
 import {
@@ -85,9 +87,22 @@ export function parseEvidence(bytes: Uint8Array): Evidence | { readonly problem:
   return { kind: 'QcHiding', vote: first, timeout };
 }
 
-/** LG-12: a share of all that the offender holds is burned, and it leaves the set for ever. */
-export function punish(context: StakeContext, bytes: Uint8Array, judge: Judge): Refusal | undefined {
-  const { state, parameters, block } = context;
+/** Evidence that its signatures alone can still refute. */
+export interface Accusation {
+  readonly evidence: Evidence;
+  readonly accused: Address;
+  /** The same, as bytes. */
+  readonly address: Uint8Array;
+  readonly record: ValidatorRecord;
+}
+
+/** LG-12 without its pairings: what can be read, of a validator that can be punished, not too old for a block of `height`. */
+export function accusationOf(
+  bytes: Uint8Array,
+  state: StateReader,
+  { evidenceHeights }: Pick<LedgerParameters, 'evidenceHeights'>,
+  height: Height,
+): Accusation | Refusal {
   const evidence = parseEvidence(bytes);
   if ('problem' in evidence)
     return refused(CODES.evidenceWrong, `the evidence cannot be read: ${evidence.problem}`);
@@ -103,13 +118,22 @@ export function punish(context: StakeContext, bytes: Uint8Array, judge: Judge): 
       `validator ${accused} was punished at height ${record.jailedAt} already`,
     );
   }
-  const age = block.height - heightOf(evidence);
-  if (age > parameters.evidenceHeights) {
+  const age = height - heightOf(evidence);
+  if (age > evidenceHeights) {
     return refused(
       CODES.evidenceTooOld,
-      `the offence is ${age} heights old; up to ${parameters.evidenceHeights} it is punished`,
+      `the offence is ${age} heights old; up to ${evidenceHeights} it is punished`,
     );
   }
+  return { evidence, accused, address, record };
+}
+
+/** LG-12: a share of all that the offender holds is burned, and it leaves the set for ever. */
+export function punish(context: StakeContext, bytes: Uint8Array, judge: Judge): Refusal | undefined {
+  const { state, parameters, block } = context;
+  const accusation = accusationOf(bytes, state, parameters, block.height);
+  if ('code' in accusation) return accusation;
+  const { evidence, accused, address, record } = accusation;
   const verdict = verdictOf(evidence, accused, record, judge);
   if (verdict !== 'valid') return refused(CODES.evidenceWrong, `the evidence proves nothing: ${verdict}`);
   return slash(context, address, record);

@@ -2,12 +2,13 @@
  * The application `ledger`: accounts, fees, stake and evidence as the rules of a state of pairs. Deterministic; the one thing
  * kept beside the state is a bounded memory of verified signatures. docs/ledger.md.
  */
-import { fromHex } from '../../base/bytes.ts';
+import { fromHex, toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { ed25519Verify } from '../../crypto/ed25519.ts';
 import { createRecentCache } from '../../crypto/recent-cache.ts';
+import { nextHeight } from '../../protocol/chain/ordinals.ts';
 import { digestBytes } from '../../protocol/chain/parse.ts';
-import type { ChainDomain } from '../../protocol/chain/types.ts';
+import type { ChainDomain, Height } from '../../protocol/chain/types.ts';
 import type { CheckResult } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
 import type { BlockContext, StateReader, StateRules, StateWriter } from '../state/rules.ts';
@@ -15,7 +16,7 @@ import { accountOf, credit, debit, moveTotals, setAccount, shortOf } from './acc
 import { accountAddressOf, addressText } from './address.ts';
 import { CODES, CODESPACE, type Refusal, refused } from './codes.ts';
 import { eventsOf } from './events.ts';
-import { punish } from './evidence.ts';
+import { accusationOf, punish } from './evidence.ts';
 import { closeBlock, countWork, type Fee, feeOf, feeStateOf, refusalOfWork, WORK } from './fees.ts';
 import { firstPairs } from './genesis.ts';
 import { parametersOf } from './parameters.ts';
@@ -61,7 +62,7 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       }
       return firstPairs(request);
     },
-    check: (bytes, state) => checked(bytes, state, isSigned),
+    check: (bytes, state, height) => checked(bytes, state, height, isSigned),
     execute(bytes, state, block) {
       const admitted = admit(bytes, state);
       if ('code' in admitted) return resultOf(admitted, 0n, []);
@@ -69,7 +70,7 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       const { transaction, sender } = admitted;
       const refusal = act({ state, block, sender }, transaction, {
         punish: (context, evidence) => punish(context, evidence, { domain, bls }),
-        register: (context, payload) => register(context, payload, registration),
+        register: (context, payload) => register(context, payload, transaction.nonce, registration),
       });
       const work = WORK[transaction.payload.kind];
       return resultOf(
@@ -115,8 +116,16 @@ function admission(bytes: Uint8Array, state: StateReader, isSigned: SignatureChe
   return isSigned(bytes, transaction) ? { transaction, sender, fee } : unsigned(sender);
 }
 
-/** For the mempool: a nonce may be a little ahead, and what is sent must be there too. */
-function checked(bytes: Uint8Array, state: StateReader, isSigned: SignatureCheck): CheckResult {
+/**
+ * For the mempool: a nonce may be a little ahead, and what is sent must be there too; LG-5 has what the mempool makes of the
+ * sender. What the state alone refuses of an evidence goes before the signature, and nobody's pairings are computed here.
+ */
+function checked(
+  bytes: Uint8Array,
+  state: StateReader,
+  height: Height,
+  isSigned: SignatureCheck,
+): CheckResult {
   const transaction = parseTransaction(bytes);
   if ('problem' in transaction) return checkResult(refused(CODES.malformed, transaction.problem));
   const sender = accountAddressOf(transaction.publicKey);
@@ -128,7 +137,24 @@ function checked(bytes: Uint8Array, state: StateReader, isSigned: SignatureCheck
   if ('code' in fee) return checkResult(fee);
   const spent = spentBy(transaction) + fee.base + fee.tip;
   if (balance < spent) return checkResult(shortOf(sender, balance, spent));
-  return checkResult(isSigned(bytes, transaction) ? undefined : unsigned(sender), fee.tip);
+  const harmless = refusalOfEvidence(transaction, state, nextHeight(height));
+  if (harmless !== undefined) return checkResult(harmless);
+  if (!isSigned(bytes, transaction)) return checkResult(unsigned(sender));
+  return {
+    ...checkResult(undefined),
+    priority: fee.tip,
+    sender: { id: toHex(sender), sequence: transaction.nonce, next: nonce, cost: spent, funds: balance },
+  };
+}
+
+function refusalOfEvidence(
+  { payload }: Transaction,
+  state: StateReader,
+  height: Height,
+): Refusal | undefined {
+  if (payload.kind !== 'evidence') return undefined;
+  const accusation = accusationOf(payload.evidence, state, parametersOf(state), height);
+  return 'code' in accusation ? accusation : undefined;
 }
 
 function charge(
@@ -196,11 +222,11 @@ const unsigned = (sender: Uint8Array): Refusal =>
     `the signature is not that of ${addressText(sender)} for this chain: sign with its key, the chain id and the genesis hash`,
   );
 
-const checkResult = (refusal: Refusal | undefined, priority = 0n): CheckResult => ({
+const checkResult = (refusal: Refusal | undefined): CheckResult => ({
   code: refusal?.code ?? CODES.ok,
   log: refusal?.log ?? '',
   codespace: CODESPACE,
-  priority: refusal === undefined ? priority : 0n,
+  priority: 0n,
 });
 
 const resultOf = (

@@ -41,10 +41,11 @@ export const validatorAddressOf = (nodeKey: Uint8Array): Uint8Array =>
 
 export const powerOfStake = (stake: bigint, { stakeUnit }: LedgerParameters): bigint => stake / stakeUnit;
 
-/** LG-9: a new validator, or one that has left and withdrawn all. The sender owns it. */
+/** LG-9: a new validator, or one that has left and withdrawn all. The sender owns it. @param nonce of the transaction */
 export function register(
   context: StakeContext,
   payload: PayloadOf<'register'>,
+  nonce: bigint,
   checks: RegistrationChecks,
 ): Refusal | undefined {
   const { state, parameters, sender } = context;
@@ -57,7 +58,7 @@ export function register(
       ? refused(CODES.setWrong, `there are ${state.validators.size} validators, the most of this chain`)
       : undefined) ??
     debit(state, sender, amount) ??
-    whyUnproven(payload, sender, checks);
+    whyUnproven(payload, sender, nonce, checks);
   if (problem !== undefined) return problem;
   moveTotals(state, { staked: amount });
   const record = { nodeKey, consensusKey, operator: sender, stake: amount, jailedAt: 0n, unbondings: [] };
@@ -194,12 +195,13 @@ function whyTaken(
 function whyUnproven(
   { nodeKey, consensusKey, possessionProof, nodeSignature }: PayloadOf<'register'>,
   sender: Uint8Array,
+  nonce: bigint,
   { domain, verifyEd25519, verifyPossession }: RegistrationChecks,
 ): Refusal | undefined {
-  if (!verifyEd25519(nodeKey, registrationBytes(consensusKey, sender, domain), nodeSignature)) {
+  if (!verifyEd25519(nodeKey, registrationBytes(consensusKey, sender, nonce, domain), nodeSignature)) {
     return refused(
       CODES.registrationWrong,
-      'the node key has not signed that this account may own its validator',
+      `the node key has not signed that this account may own its validator by its transaction of nonce ${nonce}: sign that`,
     );
   }
   if (verifyPossession(consensusKey, possessionProof)) return undefined;

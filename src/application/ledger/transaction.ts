@@ -14,7 +14,7 @@ export type Payload =
       readonly nodeKey: Uint8Array;
       readonly consensusKey: Uint8Array;
       readonly possessionProof: Uint8Array;
-      /** Of the node key, over `registrationBytes`. */
+      /** Of the node key, over `registrationBytes` with the nonce of this transaction. */
       readonly nodeSignature: Uint8Array;
       readonly amount: bigint;
     }
@@ -135,13 +135,15 @@ export function parseTransaction(bytes: Uint8Array): Transaction | { readonly pr
 export const signedPart = (transaction: Uint8Array, domain: SigningDomain): Uint8Array =>
   signedBytes(transaction.subarray(0, transaction.byteLength - SIGNATURE), domain);
 
-/** What a node key signs so that `operator` may own its validator: LG-9. */
+/** What a node key signs so that `operator` may own its validator by its transaction of this nonce, and by no other: LG-9. */
 export function registrationBytes(
   consensusKey: Uint8Array,
   operator: Uint8Array,
+  nonce: bigint,
   domain: SigningDomain,
 ): Uint8Array {
-  return joined(preamble('althing/ledger/registration/v1', domain), consensusKey, operator);
+  const number = new FieldWriter(8).u64(nonce).finish();
+  return joined(preamble('althing/ledger/registration/v1', domain), consensusKey, operator, number);
 }
 
 const signedBytes = (body: Uint8Array, domain: SigningDomain): Uint8Array =>

@@ -72,15 +72,16 @@ export async function askValidator(target: RpcTarget, address: string): Promise<
   return response.code === 0 ? answerOf(response.value, VALIDATOR) : undefined;
 }
 
-/** Signs with the account's next nonce and today's fee, sends, and waits for the block. Fails in words. */
+/** Signs with the account's next nonce, which is given, and today's fee, sends, and waits for the block. Fails in words. */
 export async function send(
   target: RpcTarget,
   chain: LedgerChain,
   key: AccountKey,
+  nonce: bigint,
   payload: Payload,
   tip: bigint,
 ): Promise<Committed> {
-  const [{ nonce }, fee] = await Promise.all([askAccount(target, key.address), ask(target, '/fee', '', FEE)]);
+  const fee = await ask(target, '/fee', '', FEE);
   const feeMax = FEE_ROOM * fee.price * BigInt(fee.work[payload.kind] ?? 0) + tip;
   const unsigned = { publicKey: key.publicKey, nonce, feeMax, tip, payload };
   const committed = await commitTransaction(target, signTransaction(unsigned, key.secret, chain.domain));

@@ -13,12 +13,22 @@ import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput, fields } from '../output.ts';
 import { type RpcTarget, targetOf } from '../rpc-client.ts';
 import { amountOfText, unitsOfText, validatorOf } from './arguments.ts';
-import { type AccountKey, askChain, askValidator, type LedgerChain, readKey, send } from './client.ts';
+import {
+  type AccountKey,
+  askAccount,
+  askChain,
+  askValidator,
+  type LedgerChain,
+  readKey,
+  send,
+} from './client.ts';
 
 export interface SubmitContext {
   readonly target: RpcTarget;
   readonly chain: LedgerChain;
   readonly key: AccountKey;
+  /** Of the transaction. */
+  readonly nonce: bigint;
 }
 
 /** @param payloadFor gets a reader of amounts in the chain's own coin */
@@ -30,8 +40,9 @@ export async function submit(
   const target = targetOf(options);
   const chain = await askChain(target);
   const tip = unitsOfText(options.tip, chain);
-  const payload = await payloadFor({ target, chain, key }, (text) => amountOfText(text, chain));
-  const { answer, took } = await send(target, chain, key, payload, tip);
+  const { nonce } = await askAccount(target, key.address);
+  const payload = await payloadFor({ target, chain, key, nonce }, (text) => amountOfText(text, chain));
+  const { answer, took } = await send(target, chain, key, nonce, payload, tip);
   const amount = 'amount' in payload ? payload.amount : undefined;
   createOutput(options.json === true).data(
     {
@@ -52,7 +63,7 @@ export async function submit(
 export async function stakePayload(
   options: { readonly validator?: string; readonly home?: string },
   amount: bigint,
-  { target, chain, key }: SubmitContext,
+  { target, chain, key, nonce }: SubmitContext,
 ): Promise<Payload> {
   const { text, bytes } = validatorOf(options);
   const found = await askValidator(target, text);
@@ -62,14 +73,14 @@ export async function stakePayload(
       `validator ${text} has no stake yet: give --home DIR of its node, whose keys register it`,
     );
   }
-  return registration(options.home, text, amount, { chain, key });
+  return registration(options.home, text, amount, { chain, key, nonce });
 }
 
 async function registration(
   home: string,
   validator: string,
   amount: bigint,
-  { chain, key }: Pick<SubmitContext, 'chain' | 'key'>,
+  { chain, key, nonce }: Pick<SubmitContext, 'chain' | 'key' | 'nonce'>,
 ): Promise<Payload> {
   const { engine } = await loadBlsEngine();
   const passphrase = readPassphrase(process.env);
@@ -84,7 +95,7 @@ async function registration(
       `--validator ${validator} is not the node of ${home}, which is ${nodeId}: leave it away`,
     );
   }
-  const message = registrationBytes(consensusKey, accountAddressOf(key.publicKey), chain.domain);
+  const message = registrationBytes(consensusKey, accountAddressOf(key.publicKey), nonce, chain.domain);
   const nodeSignature = ed25519Sign(keys.keys.nodeSecret, message) ?? new Uint8Array();
   const { possession: possessionProof } = shown.identity;
   return { kind: 'register', nodeKey, consensusKey, possessionProof, nodeSignature, amount };

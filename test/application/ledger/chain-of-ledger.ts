@@ -23,7 +23,11 @@ import { ed25519PublicKeyOf, ed25519Sign } from '../../../src/crypto/ed25519.ts'
 import { sha256 } from '../../../src/crypto/hash.ts';
 import { digestBytes, POWER_LIMIT } from '../../../src/protocol/chain/parse.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
-import type { InitChainRequest, ValidatorUpdate } from '../../../src/protocol/ports/application.ts';
+import type {
+  CheckResult,
+  InitChainRequest,
+  ValidatorUpdate,
+} from '../../../src/protocol/ports/application.ts';
 import type { TransactionResult } from '../../../src/protocol/ports/storage.ts';
 import { height, present, type World, world } from '../../protocol/consensus/fixture.ts';
 
@@ -205,6 +209,11 @@ export class LedgerChain {
     const results = executeBlock(this.rules, this.state, context, transactions);
     this.assertSupply();
     return results;
+  }
+
+  /** As the mempool asks, after the newest block. */
+  check(transaction: Uint8Array): CheckResult {
+    return this.rules.check(transaction, this.state, height(this.height));
   }
 
   /** One transaction in a block of its own. */

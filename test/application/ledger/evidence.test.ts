@@ -146,6 +146,37 @@ describe('an offence (LG-12)', () => {
     expect(chain.ask('/supply')).toMatchObject({ staked: '20000', burned: String(30 * (10 + 11 + 12)) });
   });
 
+  it('that the state alone refuses does not come into the mempool, whoever signs it', () => {
+    const chain = new LedgerChain();
+    const check = (evidence: Payload) => chain.check(chain.sign(ada, evidence)).code;
+    const [known, unknown] = [twoVotes(chain.place, 0), encodeEvidence(twoVotes(chain.place, 0))];
+    unknown.fill(7, 9, 29);
+    expect(check({ kind: 'evidence', evidence: Uint8Array.of(1, ...new Uint8Array(396)) })).toBe(14);
+    expect(check({ kind: 'evidence', evidence: unknown })).toBe(8);
+    expect(check(report(known))).toBe(0);
+    // Before the signature is looked at.
+    const stranger = chain.sign(
+      { ...ada, secret: keyOf('eve').secret },
+      { kind: 'evidence', evidence: unknown },
+    );
+    expect(chain.check(stranger).code).toBe(8);
+    chain.idle(21);
+    expect(check(report(known))).toBe(0);
+    chain.idle(1);
+    expect(check(report(known))).toBe(15);
+  });
+
+  it('whose signatures are wrong costs its sender thirty times a transfer, and no pairing before that', () => {
+    const chain = new LedgerChain();
+    const honest = twoVotes(chain.place, 0);
+    const forged = report({ ...honest, second: { ...honest.second, signature: honest.first.signature } });
+    expect(chain.check(chain.sign(ada, forged)).code).toBe(0);
+    expect(chain.run(ada, forged).code).toBe(14);
+    expect(chain.balance(ada)).toBe(1_000_000n - 300n);
+    expect(chain.run(ada, report(honest)).code).toBe(0);
+    expect(chain.check(chain.sign(ada, report(honest))).code).toBe(16);
+  });
+
   it('of the last validator is refused: nobody would be left (CS-16)', () => {
     const chain = new LedgerChain({ powers: [5n] });
     expect(chain.run(ada, report(twoVotes(chain.place, 0)))).toMatchObject({ code: 11 });

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { accountAddressOf } from '../../../src/application/ledger/address.ts';
 import { U64_MAX } from '../../../src/application/ledger/fields.ts';
 import { NONCE_GAP_MAX } from '../../../src/application/ledger/rules.ts';
-import { fromHex } from '../../../src/base/bytes.ts';
+import { fromHex, toHex } from '../../../src/base/bytes.ts';
 import { parseAddress } from '../../../src/protocol/chain/parse.ts';
-import { present } from '../../protocol/consensus/fixture.ts';
+import { height, present } from '../../protocol/consensus/fixture.ts';
 import { keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';
 
 const [ada, bob, eve, op0] = [keyOf('ada'), keyOf('bob'), keyOf('eve'), present(OPERATORS[0], 'an operator')];
@@ -101,8 +101,8 @@ describe('who does not sign rightly moves nothing, and pays nothing', () => {
     expect(chain.block([transaction])[0]).toMatchObject({ code, gasUsed: 0n });
     expect(chain.state.pairs).toEqual(before);
     // The mempool says the same, but where a nonce a little ahead may yet come true.
-    const isAhead = code === 4 && chain.rules.check(transaction, chain.state).code === 0;
-    expect(isAhead || chain.rules.check(transaction, chain.state).code === code).toBe(true);
+    const isAhead = code === 4 && chain.check(transaction).code === 0;
+    expect(isAhead || chain.check(transaction).code === code).toBe(true);
   });
 
   it('a second time (LG-5)', () => {
@@ -120,7 +120,7 @@ describe('who does not sign rightly moves nothing, and pays nothing', () => {
     const before = new Map(chain.state.pairs);
     for (let bit = 0; bit < transaction.length * 8; bit += 1) {
       const flipped = transaction.map((byte, index) => (index === bit >> 3 ? byte ^ (1 << (bit & 7)) : byte));
-      const code = chain.rules.check(flipped, chain.state).code;
+      const code = chain.check(flipped).code;
       // Nonces a little ahead reach the signature too.
       expect(code, `bit ${bit}`).toBeGreaterThan(0);
       expect(chain.block([flipped])[0]?.code, `bit ${bit}`).toBeGreaterThan(0);
@@ -166,10 +166,15 @@ describe("the mempool's check", () => {
   it('admits nonces a little ahead, not behind or far ahead, and ranks by the tip (LG-5)', () => {
     const chain = new LedgerChain();
     chain.run(ada, pay(bob.address, 1n));
-    const check = (nonce: bigint) =>
-      chain.rules.check(chain.sign(ada, pay(bob.address, 1n), { nonce, tip: 33n }), chain.state);
+    const check = (nonce: bigint) => chain.check(chain.sign(ada, pay(bob.address, 1n), { nonce, tip: 33n }));
     expect(check(0n)).toMatchObject({ code: 4, priority: 0n });
-    expect(check(1n)).toEqual({ code: 0, log: '', codespace: 'ledger', priority: 33n });
+    expect(check(1n)).toEqual({
+      code: 0,
+      log: '',
+      codespace: 'ledger',
+      priority: 33n,
+      sender: { id: toHex(ada.address), sequence: 1n, next: 1n, cost: 1n + 10n + 33n, funds: 999_989n },
+    });
     expect(check(1n + NONCE_GAP_MAX).code).toBe(0);
     expect(check(2n + NONCE_GAP_MAX).code).toBe(4);
   });
@@ -177,13 +182,12 @@ describe("the mempool's check", () => {
   it('ranks by the tip that is paid, not by one that the greatest fee leaves no room for', () => {
     const chain = new LedgerChain();
     const transaction = chain.sign(ada, pay(bob.address, 1n), { feeMax: 12n, tip: 12n });
-    expect(chain.rules.check(transaction, chain.state)).toMatchObject({ code: 0, priority: 2n });
+    expect(chain.check(transaction)).toMatchObject({ code: 0, priority: 2n });
   });
 
   it('refuses what the balance does not cover, amount and fee together', () => {
     const chain = new LedgerChain();
-    const check = (amount: bigint) =>
-      chain.rules.check(chain.sign(ada, pay(bob.address, amount)), chain.state).code;
+    const check = (amount: bigint) => chain.check(chain.sign(ada, pay(bob.address, amount))).code;
     expect([check(999_990n), check(999_991n)]).toEqual([0, 6]);
   });
 
@@ -196,7 +200,9 @@ describe("the mempool's check", () => {
         throw new Error('a check writes');
       },
     };
-    expect(chain.rules.check(chain.sign(ada, pay(bob.address, 1n)), reader).code).toBe(0);
+    expect(chain.rules.check(chain.sign(ada, pay(bob.address, 1n)), reader, height(chain.height)).code).toBe(
+      0,
+    );
   });
 });
 

@@ -32,7 +32,10 @@ function registration(
     consensusKey,
     possessionProof: present(place.bls.provePossession(secret), 'a proof'),
     nodeSignature: present(
-      ed25519Sign(key.secret, registrationBytes(consensusKey, operator.address, domain)),
+      ed25519Sign(
+        key.secret,
+        registrationBytes(consensusKey, operator.address, chain.nonce(operator), domain),
+      ),
       'a signature',
     ),
     amount,
@@ -109,7 +112,7 @@ describe('register (LG-9)', () => {
     const other = { ...chain.domain, genesisHash: digestBytes(digestOfNothing()) };
     const { consensusKey, ...rest } = registration(chain);
     const nodeSignature = present(
-      ed25519Sign(node.secret, registrationBytes(consensusKey, ada.address, other)),
+      ed25519Sign(node.secret, registrationBytes(consensusKey, ada.address, 0n, other)),
       'a signature',
     );
     expect(chain.run(ada, { ...rest, consensusKey, nodeSignature }).code).toBe(7);
@@ -209,15 +212,14 @@ describe('unstake and withdraw (LG-10)', () => {
   it('lets a validator that left come back, with its old consensus key, after all is withdrawn', () => {
     const chain = new LedgerChain();
     expect(chain.run(ada, registration(chain)).code).toBe(0);
-    const [leave, back] = [
-      { kind: 'unstake', validator: addressOfNode, amount: 5_000n } as const,
-      registration(chain),
-    ];
-    expect(chain.run(ada, leave).code).toBe(0);
+    expect(chain.run(ada, { kind: 'unstake', validator: addressOfNode, amount: 5_000n }).code).toBe(0);
     expect(chain.run(ada, { kind: 'stake', validator: addressOfNode, amount: 5_000n })).toMatchObject({
       code: 10,
     });
-    expect(chain.run(ada, back)).toMatchObject({ code: 7, log: expect.stringContaining('unbonding') });
+    expect(chain.run(ada, registration(chain))).toMatchObject({
+      code: 7,
+      log: expect.stringContaining('unbonding'),
+    });
     chain.idle(20);
     expect(chain.run(ada, { kind: 'withdraw', validator: addressOfNode }).code).toBe(0);
     const other = registration(chain, { bls: 'another key' });
@@ -225,8 +227,20 @@ describe('unstake and withdraw (LG-10)', () => {
       code: 7,
       log: expect.stringContaining('old consensus key'),
     });
-    expect(chain.run(ada, back).code).toBe(0);
+    expect(chain.run(ada, registration(chain)).code).toBe(0);
     expect(powerOf(chain)).toBe(5n);
+  });
+
+  it('lets nobody bring a validator back with a signature that its node gave for an earlier registration (LG-9)', () => {
+    const chain = new LedgerChain();
+    const first = registration(chain);
+    expect(chain.run(ada, first).code).toBe(0);
+    expect(chain.run(ada, { kind: 'unstake', validator: addressOfNode, amount: 5_000n }).code).toBe(0);
+    chain.idle(20);
+    expect(chain.run(ada, { kind: 'withdraw', validator: addressOfNode }).code).toBe(0);
+    expect(chain.run(ada, first)).toMatchObject({ code: 7, log: expect.stringContaining('of nonce 3') });
+    expect(powerOf(chain)).toBeUndefined();
+    expect(chain.run(ada, registration(chain)).code).toBe(0);
   });
 });
 
