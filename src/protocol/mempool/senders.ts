@@ -16,6 +16,7 @@ interface Claim {
   readonly waits: boolean;
 }
 
+/** At most an entry for each pending transaction: `pendingCountMax` bounds it. */
 export interface Senders {
   /** By sender; each one's by sequence. */
   readonly claims: PersistentMap<readonly Claim[]>;
