@@ -21,6 +21,8 @@ export type SubmissionAnswer =
       readonly code: string;
       readonly log: string;
       readonly retryable: boolean;
+      /** The node may have kept the bytes, or passed them on. */
+      readonly mayBeHeld: boolean;
     };
 
 export type OutcomeAnswer =
@@ -33,6 +35,12 @@ export type OutcomeAnswer =
     }
   | { readonly id: string; readonly status: 'expired'; readonly height: number }
   | { readonly id: string; readonly status: 'pending' | 'unknown' };
+
+export interface OutcomesAnswer extends Heights {
+  /** The node had no place for a call that waits, and answered at once. */
+  readonly isCrowded: boolean;
+  readonly outcomes: readonly OutcomeAnswer[];
+}
 
 /** An answer to `althing_submit` of these ids: each once, in their order. */
 export function parseSubmission(
@@ -50,9 +58,11 @@ export function parseSubmission(
 export function parseOutcomes(
   raw: unknown,
   expiries: ReadonlyMap<string, number>,
-): (Heights & { readonly outcomes: readonly OutcomeAnswer[] }) | Malformed {
+): OutcomesAnswer | Malformed {
   const heights = parseHeights(raw);
+  const { crowded: isCrowded = false } = membersOf(raw);
   const outcomes = listOf(membersOf(raw)['outcomes'], outcomeOf);
+  if (typeof isCrowded !== 'boolean') return 'malformed';
   if (heights === 'malformed' || outcomes === 'malformed') return 'malformed';
   const { height } = heights;
   const seen = new Set<string>();
@@ -64,7 +74,7 @@ export function parseOutcomes(
     if (outcome.status === 'expired' && (outcome.height <= expiry || outcome.height > height))
       return 'malformed';
   }
-  return { ...heights, outcomes };
+  return { ...heights, isCrowded, outcomes };
 }
 
 export function parseHeights(raw: unknown): Heights | Malformed {
@@ -117,11 +127,13 @@ export function parseEnvelope(text: string): Envelope | Malformed {
 }
 
 function submissionOf(raw: unknown): SubmissionAnswer | Malformed {
-  const { id, status, code, log, retryable } = membersOf(raw);
+  // Of a node that does not say it, nothing is known.
+  const { id, status, code, log, retryable, may_be_held: mayBeHeld = true } = membersOf(raw);
   if (!isId(id)) return 'malformed';
   if (status === 'accepted') return { id, status };
   if (status !== 'refused' || typeof code !== 'string' || typeof log !== 'string') return 'malformed';
-  return typeof retryable === 'boolean' ? { id, status, code, log, retryable } : 'malformed';
+  if (typeof retryable !== 'boolean' || typeof mayBeHeld !== 'boolean') return 'malformed';
+  return { id, status, code, log, retryable, mayBeHeld };
 }
 
 function outcomeOf(raw: unknown): OutcomeAnswer | Malformed {

@@ -24,6 +24,7 @@ import {
 const DEFAULTS = {
   pendingMax: 10_000,
   whenFull: 'wait',
+  whenRefused: 'retry',
   expiryHeights: 500,
   callTimeoutMs: 10_000,
   resubmitAfterMs: 5_000,
@@ -60,7 +61,7 @@ export class Client {
     this.#options = { ...DEFAULTS, ...options };
     this.#endpoints = options.endpoints.map((url, index) => new Endpoint(index, checkedUrl(url)));
     if (this.#endpoints.length === 0) throw new TypeError('endpoints: name the URL of one node at least');
-    const { pendingMax, whenFull, bodyBytesMax } = this.#options;
+    const { pendingMax, whenFull, whenRefused, bodyBytesMax } = this.#options;
     this.#pending = new Pending(pendingMax, whenFull, (entry, how) => this.#takeEnd(entry, how));
     const shared = {
       pending: this.#pending,
@@ -69,7 +70,7 @@ export class Client {
       onHeights: (endpoint: Endpoint, answer: Heights | undefined) => this.#succeed(endpoint, answer),
       onFailure: (endpoint: Endpoint, problem: string) => this.#fail(endpoint, problem),
     };
-    this.#sender = new Sender({ ...shared, endpoints: this.#endpoints, bodyBytesMax });
+    this.#sender = new Sender({ ...shared, endpoints: this.#endpoints, bodyBytesMax, whenRefused });
     this.#followers = this.#endpoints.map(
       (endpoint) =>
         new Follower({
@@ -104,7 +105,9 @@ export class Client {
         expiresAtHeight,
         nonce,
       );
-      return { id: idOf(bytes), expiresAtHeight, body: toBase64(bytes) };
+      // Nobody else has drawn a fresh nonce; one that was given may have been given before, with the same bytes.
+      const isExposed = options.nonce !== undefined;
+      return { id: idOf(bytes), expiresAtHeight, body: toBase64(bytes), isExposed };
     });
   }
 
@@ -122,7 +125,10 @@ export class Client {
   async follow(id: string, expiresAtHeight: number): Promise<Operation> {
     if (!/^[0-9A-Fa-f]{64}$/.test(id)) throw new TypeError(`id ${id}: give 64 hexadecimal letters`);
     const expiry = checkedHeight(expiresAtHeight);
-    return this.#enter(async () => ({ id: id.toUpperCase(), expiresAtHeight: expiry, body: undefined }));
+    return this.#enter(async () => ({
+      ...{ id: id.toUpperCase(), expiresAtHeight: expiry },
+      ...{ body: undefined, isExposed: true },
+    }));
   }
 
   /**
@@ -174,6 +180,11 @@ export class Client {
     const known = this.#pending.get(made.id);
     if (known !== undefined) {
       this.#pending.giveBack();
+      // It was only followed so far: now there is something to submit.
+      if (known.body === undefined && made.body !== undefined) {
+        known.body = made.body;
+        this.#sender.add(known);
+      }
       return known.operation;
     }
     const patience = this.#options.resubmitAfterMs;

@@ -3,11 +3,11 @@
  * `rejected` is told only where no node can hold it, else the chain has the last word.
  */
 import type { SubmissionAnswer } from './answers.ts';
-import type { Outcome } from './types.ts';
+import type { Outcome, WhenRefused } from './types.ts';
 
 /** Endpoints by their index. */
 export interface Course {
-  /** Some node may hold it: one accepted it, or an answer was lost. */
+  /** Some node may hold it, or have executed it: then no refusal ends it (BR-1). */
   readonly isExposed: boolean;
   /** Those that accepted it. */
   readonly holders: ReadonlySet<number>;
@@ -16,7 +16,7 @@ export interface Course {
 }
 
 export const NEW_COURSE: Course = { isExposed: false, holders: new Set(), refusedBy: undefined };
-/** Of an operation that was submitted in an earlier life of the client. */
+/** Of an operation that an earlier life of the client, or another one, may have submitted. */
 export const EXPOSED_COURSE: Course = { ...NEW_COURSE, isExposed: true };
 
 /** How one endpoint took one operation. `notTaken`: it surely did not get it. `lost`: nobody knows. */
@@ -28,10 +28,13 @@ export interface Ruling {
   readonly next: 'send' | 'follow' | Outcome;
 }
 
-/** A node that asked its mempool and got no answer: the mempool may have it. */
-const UNANSWERED = 'NOT_ANSWERED';
-
-export function ruleOnReception(course: Course, endpoint: number, reception: Reception): Ruling {
+/** @param whenRefused by a node that could take it later */
+export function ruleOnReception(
+  course: Course,
+  endpoint: number,
+  reception: Reception,
+  whenRefused: WhenRefused,
+): Ruling {
   switch (reception.status) {
     case 'accepted': {
       const holders = new Set([...course.holders, endpoint]);
@@ -42,14 +45,13 @@ export function ruleOnReception(course: Course, endpoint: number, reception: Rec
     case 'lost':
       return { course: { ...course, isExposed: true, refusedBy: endpoint }, next: 'send' };
     case 'refused': {
-      const { code, log, retryable } = reception;
-      if (retryable) {
-        const isExposed = course.isExposed || code === UNANSWERED;
-        return { course: { ...course, isExposed, refusedBy: endpoint }, next: 'send' };
-      }
-      // What another node may hold is not rejected by this one's word.
-      if (course.isExposed) return { course, next: 'follow' };
-      return { course, next: { status: 'rejected', code, reason: log } };
+      const { code, log, retryable, mayBeHeld } = reception;
+      const isExposed = course.isExposed || mayBeHeld;
+      const known = { ...course, isExposed, refusedBy: endpoint };
+      if (retryable && (isExposed || whenRefused === 'retry')) return { course: known, next: 'send' };
+      // What some node may hold is not rejected by this one's word.
+      if (isExposed) return { course: known, next: 'follow' };
+      return { course: known, next: { status: 'rejected', code, reason: log } };
     }
   }
 }

@@ -36,7 +36,7 @@ export class Endpoint {
   readonly rest = new Rest();
   /** After a refusal: nothing is submitted to it. */
   readonly submissionRest = new Rest();
-  /** After too many calls: it is not polled. */
+  /** After too many calls, or polls that wait: it is not polled. */
   readonly pollRest = new Rest();
   /** Submissions that wait for their answer. */
   submissions = 0;

@@ -131,7 +131,6 @@ export class Follower {
       else onFailure(endpoint, called.detail);
       return;
     }
-    endpoint.pollRest.end();
     const byId = new Map(entries.map((entry) => [entry.operation.id, entry]));
     const expiries = new Map(entries.map(({ operation }) => [operation.id, operation.expiresAtHeight]));
     const answer = parseOutcomes(called.result, expiries);
@@ -139,6 +138,9 @@ export class Follower {
       onFailure(endpoint, 'it answered althing_outcomes with what cannot be true');
       return;
     }
+    // It answers all the same, and has no place for polls that wait.
+    if (answer.isCrowded) endpoint.pollRest.begin(now());
+    else endpoint.pollRest.end();
     onHeights(endpoint, answer);
     for (const outcome of answer.outcomes) {
       const entry = byId.get(outcome.id);

@@ -8,7 +8,7 @@ import { ClientClosed, type Operation, type Outcome, PendingFull } from './types
 export interface Entry {
   readonly operation: Operation;
   /** The bytes in base64; undefined for one that is only followed. */
-  readonly body: string | undefined;
+  body: string | undefined;
   course: Course;
   /** Since when it has been with its holders, and how long that is borne before one node more gets it. @unit ms */
   heldSince: number;
@@ -23,6 +23,8 @@ export interface NewEntry {
   readonly id: string;
   readonly expiresAtHeight: number;
   readonly body: string | undefined;
+  /** This is not surely the first submission of these bytes, by whomever. */
+  readonly isExposed: boolean;
   readonly patience: number;
 }
 
@@ -85,7 +87,7 @@ export class Pending {
   }
 
   /** Takes the place. */
-  add({ id, expiresAtHeight, body, patience }: NewEntry): Entry {
+  add({ id, expiresAtHeight, body, isExposed, patience }: NewEntry): Entry {
     if (this.#closed) throw closed();
     this.#promised -= 1;
     const { promise, resolve, reject } = Promise.withResolvers<Outcome>();
@@ -94,7 +96,7 @@ export class Pending {
     const entry: Entry = {
       operation: { id, expiresAtHeight, outcome: promise },
       body,
-      course: body === undefined ? EXPOSED_COURSE : NEW_COURSE,
+      course: isExposed ? EXPOSED_COURSE : NEW_COURSE,
       heldSince: 0,
       patience,
       unknownTo: new Set(),

@@ -2,10 +2,11 @@
  * Brings operations to nodes: what was submitted in one turn goes in one call; what a node did not take, or whose holders are
  * down, goes to another one with the same expiry. Bounded by the table of the pending, and in calls for each endpoint.
  */
-import { parseSubmission } from './answers.ts';
+import { parseSubmission, type SubmissionAnswer } from './answers.ts';
 import { chooseFor, isOrphaned, type Reception, ruleOnReception } from './course.ts';
 import type { Called, Endpoint } from './endpoint.ts';
 import type { Entry, Pending } from './pending.ts';
+import type { WhenRefused } from './types.ts';
 
 /** Submissions under way at one endpoint; further operations wait and go together. @unit calls @source chosen: one is read while one is checked, and two on their way */
 const CALLS_MAX = 4;
@@ -21,6 +22,7 @@ export interface SenderParts {
   readonly endpoints: readonly Endpoint[];
   readonly pending: Pending;
   readonly bodyBytesMax: number;
+  readonly whenRefused: WhenRefused;
   readonly now: () => number;
   readonly call: (endpoint: Endpoint, method: string, params: object) => Promise<Called>;
   /** An endpoint answered, or failed. */
@@ -156,7 +158,7 @@ export class Sender {
   }
 
   async #send(endpoint: Endpoint, entries: readonly Entry[]): Promise<void> {
-    const { call, now } = this.#parts;
+    const { call, now, whenRefused } = this.#parts;
     const operations = entries.map(({ body }) => body);
     endpoint.submissions += 1;
     const called = await call(endpoint, 'althing_submit', { operations });
@@ -164,7 +166,7 @@ export class Sender {
     const receptions = this.#receptionsOf(endpoint, entries, called);
     entries.forEach((entry, at) => {
       const reception = receptions[at] ?? { status: 'lost' };
-      const { course, next } = ruleOnReception(entry.course, endpoint.index, reception);
+      const { course, next } = ruleOnReception(entry.course, endpoint.index, reception, whenRefused);
       entry.course = course;
       entry.heldSince = now();
       if (next === 'follow' && course.holders.size > 1) entry.patience *= 2;
@@ -193,17 +195,26 @@ export class Sender {
     if (answer.operations.some((one) => one.status === 'refused' && one.retryable))
       endpoint.submissionRest.begin(now());
     else endpoint.submissionRest.end();
-    return answer.operations;
+    if (entries.length === 1 || !answer.operations.some(isTogether)) return answer.operations;
+    this.#halve(endpoint, entries);
+    return answer.operations.map((one) => (isTogether(one) ? { status: 'notTaken' } : one));
   }
 
   /** One alone is refused for good; several go again in smaller calls. */
   #tooLarge(endpoint: Endpoint, entries: readonly Entry[], log: string): readonly Reception[] {
     const [only, second] = entries;
-    if (only !== undefined && second === undefined)
-      return [{ id: only.operation.id, status: 'refused', code: 'TOO_LARGE', log, retryable: false }];
+    if (only !== undefined && second === undefined) {
+      const { id } = only.operation;
+      return [{ id, status: 'refused', code: 'TOO_LARGE', log, retryable: false, mayBeHeld: false }];
+    }
+    this.#halve(endpoint, entries);
+    return entries.map(() => ({ status: 'notTaken' }));
+  }
+
+  /** So many, of so many bytes, were too much for one call. */
+  #halve(endpoint: Endpoint, entries: readonly Entry[]): void {
     const bytes = entries.reduce((sum, { body = '' }) => sum + body.length + ENTRY_BYTES, FRAME_BYTES);
     this.#bytesMax[endpoint.index] = Math.min(this.#bytesMaxOf(endpoint), Math.ceil(bytes / 2));
-    return entries.map(() => ({ status: 'notTaken' }));
   }
 
   #bytesMaxOf({ index }: Endpoint): number {
@@ -219,3 +230,7 @@ export class Sender {
     if (this.#queue.size > 0) this.#flushIn(0);
   }
 }
+
+/** More than the node can hand to a validator in one message: each by itself may fit. */
+const isTogether = (answer: SubmissionAnswer): boolean =>
+  answer.status === 'refused' && answer.code === 'TOO_MANY_TOGETHER';

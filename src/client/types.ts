@@ -7,6 +7,8 @@ export interface ClientOptions {
   readonly pendingMax?: number;
   /** Beyond `pendingMax`: `submit` waits (the default), or rejects with `PendingFull`. */
   readonly whenFull?: 'wait' | 'reject';
+  /** A node that could take an operation later refuses it, and none can hold it: it goes to another one (the default), or is rejected. */
+  readonly whenRefused?: WhenRefused;
   /** From the newest height to an operation's expiry, within the genesis's batch_ttl_heights. @unit heights @source 500 by default */
   readonly expiryHeights?: number;
   /** A call without an answer for so long is given up. @unit ms @source 10,000 by default, two of the mempool's check timeouts */
@@ -19,10 +21,15 @@ export interface ClientOptions {
   readonly answerBytesMax?: number;
 }
 
+export type WhenRefused = 'retry' | 'reject';
+
 export interface SubmitOptions {
   /** Instead of `expiryHeights` from now: above it the operation can commit nowhere. */
   readonly expiresAtHeight?: number;
-  /** Tells operations with the same payload and expiry apart: 0 to 2^64 - 1. Random without it; the same one makes the same operation. */
+  /**
+   * Tells operations with the same payload and expiry apart: 0 to 2^64 - 1. Random without it. The same one makes the same
+   * operation: one that is given may have been submitted before, so that it ends committed or expired, never rejected.
+   */
   readonly nonce?: bigint;
 }
 
@@ -50,7 +57,7 @@ export type Outcome =
     }
   /** A node has executed `height`, which is above the expiry, without it: no node ever executes it (EX-7). */
   | { readonly status: 'expired'; readonly height: number }
-  /** No node holds it: the only ones that got it said no. */
+  /** No node holds it, or ever did: the only ones that got it said no before they kept anything of it. */
   | { readonly status: 'rejected'; readonly code: string; readonly reason: string };
 
 export interface Operation {

@@ -9,14 +9,18 @@ import { parseHeight } from '../protocol/chain/parse.ts';
 import type { Digest, Height } from '../protocol/chain/types.ts';
 import { type BlockExecuted, NODE_CODESPACE } from '../protocol/ports/execution.ts';
 import type { TransactionResult } from '../protocol/ports/storage.ts';
-import type { Followed, FollowedOperation, OperationStanding } from '../rpc/node-port.ts';
+import type { Followed, FollowedOperation, FollowersReport, OperationStanding } from '../rpc/node-port.ts';
 import type { HeightRange, TransactionFound } from '../storage/store.ts';
-import { CallFailed } from './gateway.ts';
 
-/** Calls that wait at once; further ones are refused. @unit calls @source above rpc.connections_max by default */
+/** Calls that wait at once; further ones are answered without waiting. @unit calls @source above rpc.connections_max by default */
 const CALLS_MAX = 1_024;
-/** Operations that are known at once, some 200 bytes each; the one asked for longest ago is forgotten, if nobody waits for it. @unit operations */
-const WATCHED_MAX = 65_536;
+/** Operations that are waited for at once, in all calls; further ones as with calls. @unit operations */
+const WAITED_MAX = 65_536;
+/**
+ * Operations that are known at once, some 200 bytes each; the one asked for longest ago is forgotten, if nobody waits for it.
+ * @unit operations @source twice as many as are waited for: every second one may be forgotten, so that looking for one is short
+ */
+const WATCHED_MAX = 2 * WAITED_MAX;
 /** Looked for in the store in one turn of the event loop. @unit operations @source measured: 64 among the newest 65,536 transactions take 1 to 3 ms */
 const LOOKUPS_PER_TURN = 64;
 
@@ -41,6 +45,14 @@ interface Watched {
   committedAt: Height | undefined;
 }
 
+/** What one client has of the places, or all have. */
+interface Places {
+  readonly calls: number;
+  readonly operations: number;
+}
+
+const NO_PLACES: Places = { calls: 0, operations: 0 };
+
 interface Call {
   readonly expiresFirst: number;
   readonly wake: () => void;
@@ -51,8 +63,11 @@ export class Followers {
   /** By id; least recently asked for first. */
   readonly #watched = new Map<Digest, Watched>();
   readonly #calls = new Set<Call>();
+  /** By client, where it waits at all. */
+  readonly #shares = new Map<string, Places>();
   #executed: Height;
-  #waitedFor = 0;
+  #taken = NO_PLACES;
+  #crowded = 0;
   /** Results of all heights above are stored; those of `#lackedAt` are not. */
   #coveredAbove: number;
   #lackedAt = -1;
@@ -63,29 +78,39 @@ export class Followers {
     this.#coveredAbove = parts.executed;
   }
 
+  get report(): FollowersReport {
+    return { ...this.#taken, crowded: this.#crowded };
+  }
+
   /** As `NodePort.follow`. */
   async follow(
     operations: readonly FollowedOperation[],
+    client: string,
     wait: Millis,
     signal: AbortSignal,
   ): Promise<Followed> {
-    if (this.#calls.size >= CALLS_MAX || this.#waitedFor + operations.length > WATCHED_MAX) {
-      throw new CallFailed(
-        `too many wait for outcomes: ${this.#calls.size} calls for ${this.#waitedFor} operations`,
-      );
+    const asked: Places = { calls: 1, operations: operations.length };
+    const isCrowded = wait > 0 && !this.#hasPlaceFor(client, asked);
+    if (isCrowded) this.#crowded += 1;
+    if (isCrowded || wait <= 0) {
+      for (const operation of operations) this.#watch(operation);
+      await this.#read(operations, signal);
+      return { ...this.#standings(operations), isCrowded };
     }
+    this.#give(client, asked);
     const waiting = this.#waitFor(operations, wait, signal);
     try {
       await this.#read(operations, signal);
       const now = this.#standings(operations);
       const hasEnded = now.standings.some(({ status }) => status !== 'pending');
-      if (hasEnded || wait <= 0 || signal.aborted) return now;
+      if (hasEnded || signal.aborted) return { ...now, isCrowded };
       await waiting.woken;
       // What came while the store was not to be read is read now.
       await this.#read(operations, signal);
-      return this.#standings(operations);
+      return { ...this.#standings(operations), isCrowded };
     } finally {
       waiting.end();
+      this.#give(client, { calls: -1, operations: -operations.length });
     }
   }
 
@@ -110,6 +135,24 @@ export class Followers {
     for (const call of woken) call.wake();
   }
 
+  /** BR-2: a client may have as much as it leaves to all others, so that however many there are, one more finds a place. */
+  #hasPlaceFor(client: string, { calls, operations }: Places): boolean {
+    const own = this.#shares.get(client) ?? NO_PLACES;
+    const leftCalls = CALLS_MAX - this.#taken.calls - calls;
+    const leftOperations = WAITED_MAX - this.#taken.operations - operations;
+    return (
+      own.calls + calls <= leftCalls && (operations === 0 || own.operations + operations <= leftOperations)
+    );
+  }
+
+  /** What ends gives back what it got. */
+  #give(client: string, places: Places): void {
+    const share = sumOf(this.#shares.get(client) ?? NO_PLACES, places);
+    if (share.calls === 0) this.#shares.delete(client);
+    else this.#shares.set(client, share);
+    this.#taken = sumOf(this.#taken, places);
+  }
+
   #waitFor(operations: readonly FollowedOperation[], wait: Millis, signal: AbortSignal) {
     let wake = (): void => undefined;
     const woken = new Promise<void>((resolve) => {
@@ -122,14 +165,12 @@ export class Followers {
     const watched = operations.map((operation) => this.#watch(operation));
     for (const { calls } of watched) calls.add(call);
     this.#calls.add(call);
-    this.#waitedFor += operations.length;
     const timer = setTimeout(wake, wait);
     signal.addEventListener('abort', wake, { once: true });
     const end = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', wake);
       this.#calls.delete(call);
-      this.#waitedFor -= operations.length;
       for (const { calls } of watched) calls.delete(call);
     };
     return { woken, end };
@@ -172,7 +213,7 @@ export class Followers {
     }
   }
 
-  #standings(operations: readonly FollowedOperation[]): Followed {
+  #standings(operations: readonly FollowedOperation[]): Omit<Followed, 'isCrowded'> {
     return {
       height: this.#executed,
       standings: operations.map((operation) => this.#standingOf(operation)),
@@ -220,6 +261,11 @@ export class Followers {
 
 /** The node's own results are no execution: a duplicate (EX-2), an operation beyond its height, or too far before it (EX-7). */
 const isWithheld = ({ codespace }: TransactionResult): boolean => codespace === NODE_CODESPACE;
+
+const sumOf = (one: Places, other: Places): Places => ({
+  calls: one.calls + other.calls,
+  operations: one.operations + other.operations,
+});
 
 const lowestOf = (heights: readonly Height[]): number =>
   heights.reduce((lowest, height) => Math.min(lowest, height), Number.POSITIVE_INFINITY);

@@ -245,7 +245,8 @@ export function createNodePort(
     health,
     genesis: () => card.genesis,
     submit: (transactions, client) => gateway.submit(transactions, client),
-    follow: (operations, wait, signal) => followers.follow(operations, wait, signal),
+    follow: (operations, client, wait, signal) => followers.follow(operations, client, wait, signal),
+    followers: () => followers.report,
     executed,
     async waitCommitted(hash, timeout) {
       const later = gateway.waitFor(hash, timeout);

@@ -86,6 +86,25 @@ function registerGauges(registry: Registry, port: NodePort): void {
     Number(port.status().reachablePower),
   );
   gauge('althing_quorum_power', 'Power that a quorum needs', () => Number(port.status().quorumPower));
+  gauge(
+    'althing_outcomes_waiting_calls',
+    'Calls of althing_outcomes that wait',
+    () => port.followers().calls,
+  );
+  gauge(
+    'althing_outcomes_waiting_operations',
+    'Operations that they wait for',
+    () => port.followers().operations,
+  );
+  new Counter({
+    name: 'althing_outcomes_crowded_total',
+    help: 'Calls of althing_outcomes that found no place to wait',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(port.followers().crowded);
+    },
+  });
   gauge('althing_ready', '1 when /readyz answers 200', () => (port.health().reasons.length === 0 ? 1 : 0));
 }
 

@@ -121,6 +121,16 @@ export interface Followed {
   /** Of the newest block that was executed when the standings were read. */
   readonly height: Height;
   readonly standings: readonly OperationStanding[];
+  /** It was to wait, and there was no place for it: answered at once. */
+  readonly isCrowded: boolean;
+}
+
+/** Calls of `follow` that wait now, and the operations that they wait for. */
+export interface FollowersReport {
+  readonly calls: number;
+  readonly operations: number;
+  /** Calls that found no place to wait, since the start. */
+  readonly crowded: number;
 }
 
 export type QueryAnswer =
@@ -321,9 +331,16 @@ export interface NodePort {
   submit(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]>;
   /**
    * How operations stand, each by itself, in their order: at once where one has ended, else when one ends, or after `wait`, or
-   * when `signal` is aborted. Without operations: at the next executed height. Rejects when too many wait.
+   * when `signal` is aborted. Without operations: at the next executed height. Where too many wait, or too many of `client`,
+   * which is what keys rates too, at once (BR-2).
    */
-  follow(operations: readonly FollowedOperation[], wait: Millis, signal: AbortSignal): Promise<Followed>;
+  follow(
+    operations: readonly FollowedOperation[],
+    client: string,
+    wait: Millis,
+    signal: AbortSignal,
+  ): Promise<Followed>;
+  followers(): FollowersReport;
   /** State after the newest executed block. */
   executed(): ExecutedState;
   /** Answers at once when the transaction is committed or expired already. `hash`: SHA-256 of the transaction. */

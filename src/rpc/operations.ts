@@ -8,15 +8,13 @@ import type { Admission } from '../protocol/ports/mempool.ts';
 import { type Answer, invalidParams, succeed } from './json-rpc.ts';
 import type { CallContext } from './method.ts';
 import type { FollowedOperation, NodePort, OperationStanding } from './node-port.ts';
+import { REFUSALS } from './refusals.ts';
 import { transactionResultJson, upperHex } from './shapes.ts';
 
 /** Share of rpc.request_timeout_ms that a call may wait, so that its answer is never late. */
 const WAIT_SHARE = 0.9;
 /** Results in one answer, after which further ones wait for the next call. @unit letters @source chosen: two of the body's default bound */
 const RESULTS_MAX = 2 * 1024 * 1024;
-
-/** Refusals that say something about the transaction, or its expiry: the same bytes are refused again. */
-const FINAL_CODES: ReadonlySet<string> = new Set(['CHECK_FAILED', 'EMPTY', 'TOO_LARGE', 'EXPIRES_TOO_SOON']);
 
 /** Hands each operation to the bridge of this node. */
 export async function submit(
@@ -51,11 +49,11 @@ export async function outcomes(
     readonly operations: readonly FollowedOperation[] | undefined;
     readonly wait_ms: number | undefined;
   },
-  { port, requestTimeout, signal }: CallContext,
+  { port, client, requestTimeout, signal }: CallContext,
 ): Promise<Answer> {
   if (wait < 0) return { error: invalidParams(`wait_ms must not be negative, but got ${wait}`) };
   const waitMax = millis(Math.min(wait, WAIT_SHARE * requestTimeout));
-  const { height, standings } = await port.follow(operations, waitMax, signal);
+  const { height, standings, isCrowded } = await port.follow(operations, client, waitMax, signal);
   let letters = 0;
   const told = operations.flatMap(({ id }, index) => {
     const standing = standings[index];
@@ -64,7 +62,7 @@ export async function outcomes(
     if (standing.status === 'committed') letters += JSON.stringify(outcome).length;
     return [outcome];
   });
-  return succeed({ ...heightsOf(port, height), outcomes: told });
+  return succeed({ ...heightsOf(port, height), crowded: isCrowded, outcomes: told });
 }
 
 /** The executed height, and the highest expiry that a batch made at it can have. */
@@ -81,7 +79,8 @@ function admissionJson(admission: Admission): object {
   // It is here already, pending or executed: what becomes of it is what the client asks for.
   if (admission.code === 'ALREADY_KNOWN') return { id, status: 'accepted', known: true };
   const { code, log } = admission;
-  return { id, status: 'refused', code, log, retryable: !FINAL_CODES.has(code) };
+  const { isFinal, mayBeHeld } = REFUSALS[code];
+  return { id, status: 'refused', code, log, retryable: !isFinal, may_be_held: mayBeHeld };
 }
 
 function outcomeJson(id: string, standing: OperationStanding, height: number): object {

@@ -124,6 +124,65 @@ describe('the end of an operation (BR-1)', () => {
     expect(await operation.outcome).toMatchObject({ status: 'expired' });
   });
 
+  it('is committed, not rejected, where it is submitted again after its commit (the same nonce and expiry)', async () => {
+    const { client, first } = await network(1);
+    const again = { nonce: 7n, expiresAtHeight: 12 };
+    const operation = await client.submit('a=1', again);
+    await expect.poll(() => first.held.has(operation.id)).toBe(true);
+    chain.commit(operation.id);
+    expect(await operation.outcome).toMatchObject({ status: 'committed', height: 11 });
+    chain.height = 20;
+    for (const code of ['EXPIRES_TOO_SOON', 'CHECK_FAILED']) {
+      first.script.set('althing_submit', (asked) => refused(first, asked, code, false));
+      const later = connect({ endpoints: [first.url] });
+      clients.push(later);
+      for (const one of [client, later])
+        expect(await (await one.submit('a=1', again)).outcome).toMatchObject({
+          status: 'committed',
+          height: 11,
+        });
+    }
+  });
+
+  it.each([
+    ['STORAGE_FAILED', true] as const,
+    ['NOT_ANSWERED', true] as const,
+    ['A_CODE_OF_AN_OLDER_NODE', 'unsaid'] as const,
+  ])('is not rejected after %s, which says that the bytes may be held', async (code, mayBeHeld) => {
+    const { client, first } = await network(1, { expiryHeights: 5 });
+    let calls = 0;
+    first.script.set('althing_submit', (asked) => {
+      calls += 1;
+      return calls === 1
+        ? refused(first, asked, code, true, mayBeHeld)
+        : refused(first, asked, 'CHECK_FAILED', false);
+    });
+    const operation = await client.submit('a=1');
+    await expect.poll(() => calls, { timeout: 5_000 }).toBe(2);
+    expect(await settledWithin(operation, 100)).toBe('pending');
+    chain.commit(operation.id);
+    expect(await operation.outcome).toMatchObject({ status: 'committed' });
+  });
+
+  it('is submitted where it was only followed before', async () => {
+    const { client, first } = await network(1);
+    const { id } = await client.submit('a=1', { nonce: 7n, expiresAtHeight: 500 });
+    const other = connect({ endpoints: [first.url] });
+    clients.push(other);
+    const followed = await other.follow(id, 500);
+    await expect.poll(() => first.held.delete(id)).toBe(true);
+    expect(await other.submit('a=1', { nonce: 7n, expiresAtHeight: 500 })).toBe(followed);
+    await expect.poll(() => first.held.has(id)).toBe(true);
+  });
+
+  it('is rejected by a refusal for now where that is asked for, and only while no node can hold it', async () => {
+    const { client, first } = await network(1, { whenRefused: 'reject' });
+    first.script.set('althing_submit', (asked) => refused(first, asked, 'PARTITIONED', true));
+    expect(await (await client.submit('a=1')).outcome).toMatchObject({ code: 'PARTITIONED' });
+    const exposed = await client.submit('a=1', { nonce: 7n });
+    expect(await settledWithin(exposed, 100)).toBe('pending');
+  });
+
   it('is found by its id and expiry after a restart of the client', async () => {
     const { client } = await network(1);
     const { id, expiresAtHeight } = await client.submit('a=1');
@@ -146,7 +205,13 @@ describe('the end of an operation (BR-1)', () => {
 });
 
 /** An honest answer's ids, refused. */
-function refused(node: ScriptedNode, asked: Asked, code: string, retryable: boolean): Reply {
+function refused(
+  node: ScriptedNode,
+  asked: Asked,
+  code: string,
+  retryable: boolean,
+  held: boolean | 'unsaid' = false,
+): Reply {
   const honest = node.honest(asked) as { readonly operations: readonly { readonly id: string }[] };
   for (const { id } of honest.operations) node.held.delete(id);
   const operations = honest.operations.map(({ id }) => ({
@@ -155,6 +220,7 @@ function refused(node: ScriptedNode, asked: Asked, code: string, retryable: bool
     code,
     log: 'no',
     retryable,
+    ...(held === 'unsaid' ? {} : { may_be_held: held }),
   }));
   return { result: { ...honest, operations } };
 }
@@ -278,6 +344,19 @@ describe('nodes that die, refuse and lie', () => {
     await expect.poll(() => first.held.has(operation.id), { timeout: 5_000 }).toBe(true);
   });
 
+  it('asks a node less that has no place for polls that wait, and takes what it says', async () => {
+    const { client, first } = await network(1);
+    first.script.set('althing_outcomes', (asked) => ({
+      result: { ...(first.honest(asked) as object), crowded: true },
+    }));
+    const operation = await client.submit('a=1');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(first.count('althing_outcomes')).toBeLessThan(8);
+    chain.commit(operation.id);
+    expect(await operation.outcome).toMatchObject({ status: 'committed' });
+    expect(client.endpoints[0]?.failures).toBe(0);
+  });
+
   it('slows down after 429, and takes nobody for dead', async () => {
     const { client, first } = await network(1);
     let calls = 0;
@@ -312,6 +391,19 @@ describe('many operations', () => {
     const huge = await client.submit('y'.repeat(8_000));
     expect(await huge.outcome).toMatchObject({ status: 'rejected', code: 'TOO_LARGE' });
     expect(all.every(({ id }) => first.held.has(id))).toBe(true);
+  });
+
+  it('splits what a node cannot hand to a validator in one message', async () => {
+    const { client, first } = await network(1);
+    const sizes: number[] = [];
+    first.script.set('althing_submit', (asked) => {
+      const { length } = asked.params['operations'] as readonly string[];
+      sizes.push(length);
+      return length > 30 ? refused(first, asked, 'TOO_MANY_TOGETHER', true) : undefined;
+    });
+    await client.submitAll(Array.from({ length: 100 }, (_, index) => `key${index + 100}=1`));
+    await expect.poll(() => first.held.size, { timeout: 5_000 }).toBe(100);
+    expect(sizes[0]).toBe(100);
   });
 
   it('are different ones with the same payload, and one with the same nonce too', async () => {

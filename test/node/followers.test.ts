@@ -6,6 +6,7 @@ import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import type { Digest, Height } from '../../src/protocol/chain/types.ts';
 import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
 import type { ExecutedTransaction } from '../../src/protocol/ports/storage.ts';
+import type { Followed } from '../../src/rpc/node-port.ts';
 import { heightOf } from '../rpc/sync-report.ts';
 
 const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
@@ -15,6 +16,8 @@ const follow = (text: string, expiry: number) => ({ id: idOf(text), expiresAtHei
 const OPEN = new AbortController().signal;
 const LONG = millis(20_000);
 const REACH = 20;
+/** Clients, by what the RPC keys their rates with. */
+const [ADA, EVE] = ['192.0.2.1', '192.0.2.2'];
 
 function executedOf(text: string, index: number, code: number): ExecutedTransaction {
   const codespace = code >= 30 ? 'althing' : '';
@@ -76,13 +79,13 @@ beforeEach(() => {
 describe('what is followed', () => {
   it('is answered at once where it was executed before', async () => {
     chain.execute(executedOf('a', 3, 0));
-    const { height, standings } = await chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    const { height, standings } = await chain.followers.follow([follow('a', 10)], ADA, LONG, OPEN);
     expect(height).toBe(1);
     expect(standings).toMatchObject([{ status: 'committed', height: 1, index: 3, result: { code: 0 } }]);
   });
 
   it('wakes who waits when it is executed, and nobody else', async () => {
-    const [a, b] = ['a', 'b'].map((text) => chain.followers.follow([follow(text, 10)], LONG, OPEN));
+    const [a, b] = ['a', 'b'].map((text) => chain.followers.follow([follow(text, 10)], ADA, LONG, OPEN));
     await new Promise(setImmediate);
     chain.execute(executedOf('a', 0, 7));
     expect((await a)?.standings).toMatchObject([{ status: 'committed', height: 1, result: { code: 7 } }]);
@@ -95,16 +98,16 @@ describe('what is followed', () => {
   it('is told by the first appearance, never by a duplicate with code 30 (EX-2)', async () => {
     chain.execute(executedOf('a', 0, 0));
     chain.execute(executedOf('a', 5, 30));
-    const now = await chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    const now = await chain.followers.follow([follow('a', 10)], ADA, LONG, OPEN);
     expect(now.standings).toMatchObject([{ status: 'committed', height: 1, index: 0, result: { code: 0 } }]);
     chain.execute(executedOf('a', 5, 30));
-    const again = await chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    const again = await chain.followers.follow([follow('a', 10)], ADA, LONG, OPEN);
     expect(again.standings).toMatchObject([{ status: 'committed', height: 1 }]);
   });
 
   it('did not commit where the application never got it: beyond its height, or too far before it (EX-7)', async () => {
     chain.execute(executedOf('early', 0, 32));
-    const waiting = chain.followers.follow([follow('early', 3), follow('late', 3)], LONG, OPEN);
+    const waiting = chain.followers.follow([follow('early', 3), follow('late', 3)], ADA, LONG, OPEN);
     await new Promise(setImmediate);
     chain.execute(executedOf('late', 0, 31));
     chain.executeMany(2);
@@ -112,33 +115,33 @@ describe('what is followed', () => {
   });
 
   it('expires above its height, not at it', async () => {
-    const waiting = chain.followers.follow([follow('a', 3)], LONG, OPEN);
+    const waiting = chain.followers.follow([follow('a', 3)], ADA, LONG, OPEN);
     await new Promise(setImmediate);
     chain.executeMany(3);
-    const at = await chain.followers.follow([follow('a', 3)], millis(0), OPEN);
-    expect(at).toEqual({ height: 3, standings: [{ status: 'pending' }] });
+    const at = await chain.followers.follow([follow('a', 3)], ADA, millis(0), OPEN);
+    expect(at).toMatchObject({ height: 3, standings: [{ status: 'pending' }] });
     chain.execute();
-    expect(await waiting).toEqual({ height: 4, standings: [{ status: 'expired' }] });
+    expect(await waiting).toMatchObject({ height: 4, standings: [{ status: 'expired' }] });
   });
 
   it('did not commit where its bytes were executed above the expiry only', async () => {
     chain.executeMany(3);
     chain.execute(executedOf('a', 0, 0));
-    const { standings } = await chain.followers.follow([follow('a', 3)], LONG, OPEN);
+    const { standings } = await chain.followers.follow([follow('a', 3)], ADA, LONG, OPEN);
     expect(standings).toEqual([{ status: 'expired' }]);
   });
 
   it('is looked for in the store once, however often it is asked for', async () => {
     for (let poll = 0; poll < 5; poll += 1) {
-      await chain.followers.follow([follow('a', 50), follow('b', 50)], millis(0), OPEN);
+      await chain.followers.follow([follow('a', 50), follow('b', 50)], ADA, millis(0), OPEN);
       chain.execute(executedOf(`other ${poll}`, 0, 0));
     }
     expect(chain.lookups).toBe(2);
   });
 
   it('is looked for again after blocks that were not told', async () => {
-    await chain.followers.follow([follow('a', 10)], millis(0), OPEN);
-    const waiting = chain.followers.follow([follow('a', 10)], LONG, OPEN);
+    await chain.followers.follow([follow('a', 10)], ADA, millis(0), OPEN);
+    const waiting = chain.followers.follow([follow('a', 10)], ADA, LONG, OPEN);
     chain.store(executedOf('a', 0, 0));
     chain.execute();
     expect((await waiting).standings).toMatchObject([{ status: 'committed', height: 1 }]);
@@ -147,53 +150,81 @@ describe('what is followed', () => {
   it('is unknown, not expired, on a node that began above the blocks that could hold it', async () => {
     const joined = new Chain(100);
     joined.executeMany(10);
-    const now = await joined.followers.follow([follow('a', 105)], LONG, OPEN);
+    const now = await joined.followers.follow([follow('a', 105)], ADA, LONG, OPEN);
     expect(now.standings).toEqual([{ status: 'unknown' }]);
     joined.executeMany(30);
-    const later = await joined.followers.follow([follow('b', 101 + REACH + 5)], LONG, OPEN);
+    const later = await joined.followers.follow([follow('b', 101 + REACH + 5)], ADA, LONG, OPEN);
     expect(later.standings).toEqual([{ status: 'expired' }]);
   });
 });
 
 describe('a call', () => {
   it('without operations is answered at the next height', async () => {
-    const waiting = chain.followers.follow([], LONG, OPEN);
+    const waiting = chain.followers.follow([], ADA, LONG, OPEN);
     await new Promise(setImmediate);
     chain.execute();
-    expect(await waiting).toEqual({ height: 1, standings: [] });
+    expect(await waiting).toEqual({ height: 1, standings: [], isCrowded: false });
   });
 
   it('ends after its wait, and at once when its client is gone', async () => {
-    const pending = { height: 0, standings: [{ status: 'pending' }] };
-    expect(await chain.followers.follow([follow('a', 5)], millis(20), OPEN)).toEqual(pending);
+    const pending = { height: 0, standings: [{ status: 'pending' }], isCrowded: false };
+    expect(await chain.followers.follow([follow('a', 5)], ADA, millis(20), OPEN)).toEqual(pending);
     const gone = new AbortController();
-    const waiting = chain.followers.follow([follow('a', 5)], LONG, gone.signal);
+    const waiting = chain.followers.follow([follow('a', 5)], ADA, LONG, gone.signal);
     await new Promise(setImmediate);
     gone.abort();
     expect(await waiting).toEqual(pending);
   });
 
-  it('is refused beyond 1,024 that wait, and taken again when they have ended', async () => {
+  it('is answered at once where its client has half of the 1,024 calls, and others still wait (BR-2)', async () => {
     const gone = new AbortController();
-    const waiting = Array.from({ length: 1_024 }, (_, index) =>
-      chain.followers.follow([follow(`k${index}`, 5)], LONG, gone.signal),
+    const waiting = Array.from({ length: 512 }, (_, index) =>
+      chain.followers.follow([follow(`k${index}`, 5)], EVE, LONG, gone.signal),
     );
-    await expect(chain.followers.follow([follow('a', 5)], LONG, OPEN)).rejects.toThrow(
-      'too many wait for outcomes: 1024 calls for 1024 operations',
-    );
+    const crowded = await chain.followers.follow([follow('a', 5)], EVE, LONG, OPEN);
+    expect(crowded).toEqual({ height: 0, standings: [{ status: 'pending' }], isCrowded: true });
+    expect(chain.followers.report).toEqual({ calls: 512, operations: 512, crowded: 1 });
+    waiting.push(chain.followers.follow([follow('a', 5)], ADA, LONG, gone.signal));
+    expect(chain.followers.report).toMatchObject({ calls: 513, crowded: 1 });
+    chain.execute(executedOf('b', 0, 0));
+    const ended = await chain.followers.follow([follow('b', 5)], EVE, LONG, OPEN);
+    expect(ended).toMatchObject({ standings: [{ status: 'committed' }], isCrowded: true });
     gone.abort();
-    await Promise.all(waiting);
-    await expect(chain.followers.follow([follow('a', 5)], millis(0), OPEN)).resolves.toBeDefined();
+    expect((await Promise.all(waiting)).every(({ isCrowded }) => !isCrowded)).toBe(true);
+    expect(chain.followers.report).toEqual({ calls: 0, operations: 0, crowded: 2 });
   });
 
-  it('forgets what was asked for longest ago beyond 65,536 operations, and looks for it again', async () => {
-    await chain.followers.follow([follow('first', 9_000)], millis(0), OPEN);
-    for (let from = 0; from < 66_000; from += 1_000) {
+  it('waits for a client’s share of 65,536 operations, and however many clients there are one more finds a place (BR-2)', async () => {
+    const gone = new AbortController();
+    const waiting: Promise<Followed>[] = [];
+    const own = new Map<string, number>();
+    for (const client of [EVE, ADA, '192.0.2.3', '192.0.2.4']) {
+      for (let call = 0; call < 60; call += 1) {
+        const operations = Array.from({ length: 1_000 }, (_, at) => follow(`${client} ${call} ${at}`, 5));
+        const before = chain.followers.report.operations;
+        waiting.push(chain.followers.follow(operations, client, LONG, gone.signal));
+        own.set(client, (own.get(client) ?? 0) + chain.followers.report.operations - before);
+      }
+    }
+    expect([...own.values()]).toEqual([32_000, 16_000, 8_000, 4_000]);
+    gone.abort();
+    await Promise.all(waiting);
+  });
+
+  it('takes no place where it is not to wait', async () => {
+    const asked = chain.followers.follow([follow('a', 5)], ADA, millis(0), OPEN);
+    expect(chain.followers.report).toEqual({ calls: 0, operations: 0, crowded: 0 });
+    expect((await asked).isCrowded).toBe(false);
+  });
+
+  it('forgets what was asked for longest ago beyond 131,072 operations, and looks for it again', async () => {
+    await chain.followers.follow([follow('first', 9_000)], ADA, millis(0), OPEN);
+    for (let from = 0; from < 132_000; from += 1_000) {
       const operations = Array.from({ length: 1_000 }, (_, index) => follow(`k${from + index}`, 9_000));
-      await chain.followers.follow(operations, millis(0), OPEN);
+      await chain.followers.follow(operations, ADA, millis(0), OPEN);
     }
     const before = chain.lookups;
-    await chain.followers.follow([follow('first', 9_000)], millis(0), OPEN);
+    await chain.followers.follow([follow('first', 9_000)], ADA, millis(0), OPEN);
     expect(chain.lookups).toBe(before + 1);
   });
 });

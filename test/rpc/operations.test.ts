@@ -33,19 +33,32 @@ describe('althing_submit', () => {
       operations: [
         { id: idOf('a=1'), status: 'accepted', known: true },
         { id: idOf('b=2'), status: 'accepted', known: false },
-        { status: 'refused', code: 'MEMPOOL_FULL', retryable: true },
+        { status: 'refused', code: 'MEMPOOL_FULL', retryable: true, may_be_held: false },
         {
           id: idOf('nonsense'),
           status: 'refused',
           code: 'CHECK_FAILED',
           log: 'expected key=value',
           retryable: false,
+          may_be_held: false,
         },
         { status: 'refused', code: 'NOT_CHECKED', retryable: true },
         { status: 'refused', code: 'EMPTY', retryable: false },
       ],
     });
   });
+
+  it.each(['STORAGE_FAILED', 'NOT_ANSWERED'] as const)(
+    'says after %s that the bytes may be held all the same',
+    async (code) => {
+      held.node.submit = async (transactions) =>
+        transactions.map((transaction) => ({
+          ...{ status: 'refused', hash: transactionHashOf(transaction), code, log: 'no' },
+        }));
+      const { result } = await submit(['a=1']);
+      expect(result).toMatchObject({ operations: [{ code, retryable: true, may_be_held: true }] });
+    },
+  );
 
   it('says by which height each may execute, by its own bytes (EX-7)', async () => {
     const payload = new Uint8Array(Buffer.from('a=1'));
@@ -97,6 +110,18 @@ describe('althing_outcomes', () => {
     await expect.poll(() => held.node.waiting).toBe(1);
     held.node.release();
     expect((await waiting).result).toMatchObject({ outcomes: [{ status: 'committed', height: '1' }] });
+  });
+
+  it('says so where there is no place to wait: what it tells is as true', async () => {
+    held.node.hold = true;
+    held.node.isCrowded = true;
+    await submit(['a=1']);
+    expect((await outcomes([idOf('a=1')], 50, 60_000)).result).toMatchObject({
+      crowded: true,
+      outcomes: [{ id: idOf('a=1'), status: 'pending' }],
+    });
+    held.node.isCrowded = false;
+    expect((await outcomes([idOf('a=1')], 50)).result).toMatchObject({ crowded: false });
   });
 
   it('answers before rpc.request_timeout_ms, however long the client would wait', async () => {

@@ -47,7 +47,7 @@ import {
   MAY_BE_TAKEN,
   nextValidator,
   nobody,
-  TOO_MUCH,
+  tooMuch,
   UNJUDGED,
 } from './bridge.remote.ts';
 
@@ -125,9 +125,9 @@ function ask(context: BridgeContext, submission: Submission, { address }: Clock)
     return asking(context.mempool, { type: 'transactions.submitted', ...request }, submission);
   }
   const peer = nextValidator(context, submission);
-  const tooMuch = isTooMuch(transactions);
-  if (peer === undefined || tooMuch) {
-    const refusal = tooMuch ? TOO_MUCH : nobody(submission);
+  const isTooMuchForOne = isTooMuch(transactions);
+  if (peer === undefined || isTooMuchForOne) {
+    const refusal = isTooMuchForOne ? tooMuch(transactions) : nobody(submission);
     return settle({ ...context, nextTag: tag }, submission, new Map(), refusal);
   }
   const message: SubmitOperationsMessage = { kind: 'SubmitOperations', tag, operations: transactions };

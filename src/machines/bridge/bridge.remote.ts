@@ -27,10 +27,11 @@ export const isTooMuch = (transactions: readonly Uint8Array[]): boolean =>
 const bytesOf = (transactions: readonly Uint8Array[]): number =>
   transactions.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
-export const TOO_MUCH: DoorRefusal = {
-  code: 'TOO_LARGE',
+/** One alone never fits; several do in smaller submissions. */
+export const tooMuch = (transactions: readonly Uint8Array[]): DoorRefusal => ({
+  code: transactions.length === 1 ? 'TOO_LARGE' : 'TOO_MANY_TOGETHER',
   log: `this node hands operations to a validator: at most ${OPERATIONS_MAX}, of ${OPERATIONS_BYTES_MAX} bytes together`,
-};
+});
 
 /** What was handed over may be taken all the same: then the chain says what became of it. */
 export function nobody({ handedTo, heldBack }: Submission): DoorRefusal {

@@ -67,6 +67,8 @@ export type NodeRefusalCode =
   | 'EXPIRES_TOO_LATE'
   | 'MEMPOOL_FULL'
   | 'TOO_LARGE'
+  /** More in one submission than this node can hand to a validator; each by itself may be taken. */
+  | 'TOO_MANY_TOGETHER'
   | 'EMPTY'
   | 'ALREADY_KNOWN'
   | 'RATE_LIMITED'

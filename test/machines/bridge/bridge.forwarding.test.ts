@@ -115,11 +115,13 @@ describe('a node that is no validator (BR-8)', () => {
     expect(at.load).toBe(1);
   });
 
-  it('refuses at once what is more than one message', () => {
+  it('refuses at once what is more than one message, and says where each by itself may fit', () => {
     const at = rig(FORWARDING);
     const count = at.submit(...many(1_001));
     const bytes = at.submit(new Uint8Array(253_953));
-    expect(at.codes(count)?.every((code) => code === 'TOO_LARGE')).toBe(true);
+    const two = at.submit(new Uint8Array(126_976).fill(1), new Uint8Array(126_977).fill(2));
+    expect(new Set(at.codes(count))).toEqual(new Set(['TOO_MANY_TOGETHER']));
+    expect(at.codes(two)).toEqual(['TOO_MANY_TOGETHER', 'TOO_MANY_TOGETHER']);
     expect(at.codes(bytes)).toEqual(['TOO_LARGE']);
     expect([at.calls().length, at.load]).toEqual([0, 0]);
     at.submit(new Uint8Array(253_952).fill(1));
