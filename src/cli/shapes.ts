@@ -299,6 +299,13 @@ export const BRIDGE = z.object({
     .nullable(),
   state_sync: z.object({ height: z.string().nullable(), age_ms: z.number(), interval_ms: z.number() }),
   operations: z.array(
-    z.object({ id: z.string(), bytes: z.number(), age_ms: z.number(), expires_at_height: z.string() }),
+    z.object({
+      id: z.string(),
+      bytes: z.number(),
+      age_ms: z.number(),
+      expires_at_height: z.string(),
+      votes_received: z.string().nullable(),
+      required_votes: z.string(),
+    }),
   ),
 });

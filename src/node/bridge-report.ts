@@ -1,4 +1,4 @@
-/** The bridge for readers, read off its snapshot. Pure. Rules BR-1 to BR-10, docs/protocol/bridge.md. */
+/** The bridge for readers, read off its snapshot, with the votes of its operations' blocks. Pure. Rules BR-1 to BR-10, docs/protocol/bridge.md. */
 import { type Millis, type Monotonic, millis } from '../base/units.ts';
 import type { BreakerState } from '../machines/bridge/breaker.setup.ts';
 import { type BridgeContext, getStats, isConsensusHealthy, load } from '../machines/bridge/bridge.setup.ts';
@@ -7,22 +7,31 @@ import { describePartition, reachablePower } from '../protocol/bridge/partition.
 import { calculateNextInterval } from '../protocol/bridge/state-sync.ts';
 import type { Height } from '../protocol/chain/types.ts';
 import type { BridgeReport, PacingReport, ReachState } from '../rpc/bridge-port.ts';
+import { type VoteOwners, votesReceived } from './operation-votes.ts';
 
 export interface BridgeView {
   readonly reach: ReachState;
   readonly context: BridgeContext;
 }
 
+/** What of the report other cells own. */
+export interface BesideBridge extends Omit<VoteOwners, 'validators'> {
+  readonly pacing: PacingReport | undefined;
+}
+
 /** @param limit operations that are shown, the oldest first */
 export function bridgeReport(
   { reach, context }: BridgeView,
-  pacing: PacingReport | undefined,
+  { pacing, ...owners }: BesideBridge,
   now: Monotonic,
   limit: number,
 ): BridgeReport {
   const { config, validators, partition, operations, counts, told, lastStateSync } = context;
   const stats = getStats(context);
   const closed: BreakerState = 'closed';
+  const shown = oldestOf(operations, limit);
+  const ids = new Set(shown.map(({ proposalId }) => proposalId));
+  const votesOf = votesReceived(ids, { ...owners, validators });
   const since = (at: number): Millis => millis(Math.max(0, now - at));
   return {
     reach,
@@ -50,15 +59,14 @@ export function bridgeReport(
       interval: calculateNextInterval(context.activity, config),
     },
     pacing,
-    operations: oldestOf(operations, limit).map(
-      ({ proposalId, operation, submittedAt, expiresAtHeight }) => ({
-        id: proposalId,
-        bytes: operation.byteLength,
-        age: since(submittedAt),
-        // The gateway: a height of the operation's own, or the committed height and twice a batch's life.
-        expiresAtHeight: expiresAtHeight as Height,
-      }),
-    ),
+    operations: shown.map(({ proposalId, operation, submittedAt, expiresAtHeight }) => ({
+      id: proposalId,
+      bytes: operation.byteLength,
+      age: since(submittedAt),
+      // The gateway: a height of the operation's own, or the committed height and twice a batch's life.
+      expiresAtHeight: expiresAtHeight as Height,
+      votesReceived: votesOf(proposalId),
+    })),
   };
 }
 

@@ -188,7 +188,9 @@ export function createNodePort(
 
   const bridge = (limit: number) => {
     const view = bridgeOf(system);
-    return view && bridgeReport(view, pacing(), surroundings.time.clock.now(), limit);
+    if (view === undefined) return undefined;
+    const beside = { pacing: pacing(), mempool: mempoolOf(system)?.mempool, live: treeOf(system) };
+    return bridgeReport(view, beside, surroundings.time.clock.now(), limit);
   };
 
   const pacing = () => {

@@ -13,6 +13,8 @@ export interface PendingOperationReport {
   readonly age: Millis;
   /** It can never execute above. */
   readonly expiresAtHeight: Height;
+  /** Power of the votes that this node sees on the block that carries it; undefined where it does not know the block. */
+  readonly votesReceived: Power | undefined;
 }
 
 /** A number that follows what is measured, inside configured bounds. */
@@ -49,6 +51,7 @@ export interface BridgeReport {
   /** Seed 004: isConsensusHealthy. */
   readonly healthy: boolean;
   readonly reachablePower: Power;
+  /** A quorum of the present set: what each operation's block needs. */
   readonly requiredVotes: Power;
   readonly pending: number;
   readonly pendingMax: number;

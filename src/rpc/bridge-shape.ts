@@ -40,11 +40,13 @@ export const bridgeJson = (report: BridgeReport): object => ({
     interval_ms: report.stateSync.interval,
   },
   pacing: report.pacing === undefined ? null : pacingJson(report.pacing),
-  operations: report.operations.map(({ id, bytes, age, expiresAtHeight }) => ({
+  operations: report.operations.map(({ id, bytes, age, expiresAtHeight, votesReceived }) => ({
     id: upperHex(id),
     bytes,
     age_ms: Math.round(age),
     expires_at_height: String(expiresAtHeight),
+    votes_received: votesReceived === undefined ? null : String(votesReceived),
+    required_votes: String(report.requiredVotes),
   })),
 });
 

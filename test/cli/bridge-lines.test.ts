@@ -25,7 +25,8 @@ describe('what `bridge` prints', () => {
     expect(text).toMatch(
       /^StateDivergence after height 7: ours [0-9A-F]{64}, the certificate of height 9: /m,
     );
-    expect(text).toMatch(/^[0-9A-F]{64} +3 +46 ms +height 20$/m);
+    expect(text).toMatch(/^[0-9A-F]{64} +3 +46 ms +height 20 +2 of 3$/m);
+    expect(text).toMatch(/ +40 ms +height 21 +\? of 3$/m);
   });
 
   it('is short where all is well', () => {

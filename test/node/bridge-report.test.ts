@@ -5,8 +5,10 @@ import { bridgeReport } from '../../src/node/bridge-report.ts';
 import { A, B, bridgeReach, C, Rig } from '../machines/bridge/bridge.rig.ts';
 import { operation, plain, stateAfter } from '../protocol/bridge/operations-of.ts';
 
+const NOTHING_BESIDE = { pacing: undefined, mempool: undefined, live: undefined };
+
 const reportOf = (at: Rig, limit = 10) =>
-  bridgeReport({ reach: at.reach, context: at.context }, undefined, monotonic(at.now), limit);
+  bridgeReport({ reach: at.reach, context: at.context }, NOTHING_BESIDE, monotonic(at.now), limit);
 
 describe('the report of the bridge', () => {
   it('of a node that has just begun says what it waits for', () => {
@@ -37,7 +39,11 @@ describe('the report of the bridge', () => {
       at.judge();
     }
     expect(reportOf(at, 3).operations.map(({ age }) => age)).toEqual([40, 30, 20]);
-    expect(reportOf(at, 3).operations[0]).toMatchObject({ expiresAtHeight: 40, bytes: 22 });
+    expect(reportOf(at, 3).operations[0]).toMatchObject({
+      expiresAtHeight: 40,
+      bytes: 22,
+      votesReceived: undefined,
+    });
     expect([reportOf(at, 0).operations, reportOf(at, 0).pending]).toEqual([[], 5]);
   });
 

@@ -48,5 +48,14 @@ export const IN_TROUBLE: BridgeReport = {
     sealBytes: { now: 262_144, least: 262_144, greatest: 1_048_576 },
     blockShare: { now: 0.343, least: 0.015_625, greatest: 1 },
   },
-  operations: [{ id: idOfOperation(plain('one')), bytes: 3, age: millis(45.6), expiresAtHeight: height(20) }],
+  operations: [
+    {
+      ...{ id: idOfOperation(plain('one')), bytes: 3, age: millis(45.6), expiresAtHeight: height(20) },
+      votesReceived: 2n,
+    },
+    {
+      ...{ id: idOfOperation(plain('two')), bytes: 3, age: millis(40), expiresAtHeight: height(21) },
+      votesReceived: undefined,
+    },
+  ],
 };

@@ -29,7 +29,10 @@ describe('althing_bridge (BR-9)', () => {
       divergences: [{ height: '7', ours: expect.stringMatching(/^[0-9A-F]{64}$/) }],
       breakers: [{ peer: PEER.toUpperCase(), state: 'open' }, { state: 'closed' }],
       state_sync: { height: '7', age_ms: 13, interval_ms: 10_000 },
-      operations: [{ bytes: 3, age_ms: 46, expires_at_height: '20' }],
+      operations: [
+        { bytes: 3, age_ms: 46, expires_at_height: '20', votes_received: '2', required_votes: '3' },
+        { expires_at_height: '21', votes_received: null, required_votes: '3' },
+      ],
     });
   });
 

@@ -63,12 +63,13 @@ export function bridgeLines(bridge: Bridge): readonly string[] {
     ...(bridge.operations.length === 0
       ? []
       : table([
-          ['operation', 'bytes', 'age', 'expires at'],
-          ...bridge.operations.map(({ id, bytes, age_ms: age, expires_at_height: expiry }) => [
-            id,
-            String(bytes),
-            `${age} ms`,
-            `height ${expiry}`,
+          ['operation', 'bytes', 'age', 'expires at', 'votes'],
+          ...bridge.operations.map((operation) => [
+            operation.id,
+            String(operation.bytes),
+            `${operation.age_ms} ms`,
+            `height ${operation.expires_at_height}`,
+            `${operation.votes_received ?? '?'} of ${operation.required_votes}`,
           ]),
         ])),
   ];
