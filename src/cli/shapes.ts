@@ -219,13 +219,6 @@ export const SYNC = z.object({
   ),
 });
 
-export const COMMITTED = z.object({
-  check_tx: z.object({ code: z.number(), log: z.string() }),
-  tx_result: z.object({ code: z.number(), log: z.string(), codespace: z.string() }),
-  hash: z.string(),
-  height: z.string(),
-});
-
 export const QUERY = z.object({
   response: z.object({
     code: z.number(),

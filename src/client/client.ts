@@ -97,14 +97,13 @@ export class Client {
    * must be followed after a restart. `payload` is what the application gets.
    */
   async submit(payload: Uint8Array | string, options: SubmitOptions = {}): Promise<Operation> {
-    const { nonce = freshNonce() } = options;
+    const nonce = checkedNonce(options.nonce ?? freshNonce());
+    const content = typeof payload === 'string' ? utf8(payload) : payload;
+    // Without a payload it is no operation (EX-7): no node would know its expiry.
+    if (content.length === 0) throw new TypeError('payload: give at least one byte');
     return this.#enter(async () => {
       const expiresAtHeight = checkedHeight(options.expiresAtHeight ?? (await this.#expiry()));
-      const bytes = encodeOperation(
-        typeof payload === 'string' ? utf8(payload) : payload,
-        expiresAtHeight,
-        nonce,
-      );
+      const bytes = encodeOperation(content, expiresAtHeight, nonce);
       // Nobody else has drawn a fresh nonce; one that was given may have been given before, with the same bytes.
       const isExposed = options.nonce !== undefined;
       return { id: idOf(bytes), expiresAtHeight, body: toBase64(bytes), isExposed };
@@ -312,6 +311,11 @@ function checkedUrl(url: string): string {
   const parsed = URL.parse(url);
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed.href;
   throw new TypeError(`endpoint ${url}: give an http or https URL`);
+}
+
+function checkedNonce(nonce: bigint): bigint {
+  if (BigInt.asUintN(64, nonce) === nonce) return nonce;
+  throw new TypeError(`nonce ${nonce}: give a whole number from 0 to 2^64 - 1`);
 }
 
 function checkedHeight(height: number): number {

@@ -45,20 +45,18 @@ describe('commands that ask a node', () => {
   it('a transaction that is refused is exit 1, with the reason', async () => {
     const { code, stdout, stderr } = await ask('tx', 'nonsense');
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toBe('althing: refused by the application: expected key=value (code 7)\n');
+    expect(stderr).toBe('althing: refused by the application: expected key=value\n');
   });
 
   it('a transaction that nobody checked is exit 1, and never called committed', async () => {
     const { code, stdout, stderr } = await ask('tx', 'unchecked');
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toBe('althing: broadcast_tx_commit: NOT_CHECKED: APPLICATION_FAILED: opening failed\n');
+    expect(stderr).toBe('althing: refused: NOT_CHECKED: APPLICATION_FAILED: opening failed\n');
   });
 
-  it('a node that answers height 0 has committed nothing, whatever else it says: exit 1', async () => {
-    const result = { code: 0, log: '', codespace: '' };
+  it('a server that answers in another shape has committed nothing: exit 1', async () => {
     const server = createServer((_, response) => {
-      const answer = { check_tx: result, tx_result: result, hash: 'AB', height: '0' };
-      response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result: answer }));
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: 1, result: { hash: 'AB', height: '7' } }));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
@@ -66,9 +64,23 @@ describe('commands that ask a node', () => {
     for (const json of [[], ['--json']]) {
       const { code, stdout, stderr } = await althing(['tx', 'a=1', '--rpc', `127.0.0.1:${port}`, ...json]);
       expect([code, stdout]).toEqual([1, '']);
-      expect(stderr).toContain('not committed: the node answers height 0 for AB');
+      expect(stderr).toContain('is it an Althing node?');
     }
     await new Promise((resolve) => server.close(resolve));
+  });
+
+  it('a transaction that expires is exit 1, and says that it never will be executed', async () => {
+    rpc.node.hold = true;
+    const sent = ask('tx', 'late=1');
+    await expect.poll(() => rpc.node.waiting, { timeout: 10_000 }).toBeGreaterThan(0);
+    rpc.node.passOver(2_000);
+    const { code, stdout, stderr } = await sent;
+    rpc.node.passOver(0);
+    rpc.node.hold = false;
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(
+      /operation [0-9A-F]{64} expired: height \d+ was executed without it, and it never/,
+    );
   });
 
   it('what is not there is exit 1', async () => {

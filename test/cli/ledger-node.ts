@@ -5,10 +5,11 @@ import { wallTime } from '../../src/base/units.ts';
 import { loadBlsEngine } from '../../src/crypto/bls/select.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import { parseGenesis } from '../../src/protocol/chain/genesis.ts';
-import type { Address, Digest } from '../../src/protocol/chain/types.ts';
+import { parseOperation } from '../../src/protocol/chain/operation.ts';
+import type { Address, Digest, ExecutedState } from '../../src/protocol/chain/types.ts';
 import type { Admission } from '../../src/protocol/ports/mempool.ts';
 import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
-import type { QueryAnswer, TransactionFate } from '../../src/rpc/node-port.ts';
+import type { Followed, FollowedOperation, OperationStanding, QueryAnswer } from '../../src/rpc/node-port.ts';
 import { executeBlock, MemoryState } from '../application/ledger/chain-of-ledger.ts';
 import { height, present } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
@@ -45,19 +46,28 @@ export class LedgerNode extends MemoryNode {
   override async submit(transactions: readonly Uint8Array[]): Promise<readonly Admission[]> {
     return transactions.map((transaction) => {
       const hash = digestOf(transaction);
-      const { code, log } = this.#rules.check(transaction, this.#state, height(this.#done.size));
+      const payload = parseOperation(transaction)?.payload ?? transaction;
+      const { code, log } = this.#rules.check(payload, this.#state, height(this.#done.size));
       if (code !== 0) return { status: 'refused', hash, code: 'CHECK_FAILED', log, applicationCode: code };
       const at = this.#done.size + 1;
       const context = { height: height(at), time: wallTime(at), proposer: this.#proposer };
-      const [result] = executeBlock(this.#rules, this.#state, context, [transaction]);
+      const [result] = executeBlock(this.#rules, this.#state, context, [payload]);
       this.#done.set(hash, { at, result: present(result, 'a result') });
       return { status: 'admitted', hash };
     });
   }
 
-  override async waitCommitted(hash: Digest): Promise<TransactionFate> {
-    const { at, result } = present(this.#done.get(hash), 'a transaction');
-    return { status: 'committed', height: height(at), index: 0, result };
+  override executed(): ExecutedState {
+    return { ...super.executed(), height: height(this.#done.size) };
+  }
+
+  override async follow(operations: readonly FollowedOperation[]): Promise<Followed> {
+    const standings = operations.map(({ id }): OperationStanding => {
+      const done = this.#done.get(id);
+      if (done === undefined) return { status: 'pending' };
+      return { status: 'committed', height: height(done.at), index: 0, result: done.result };
+    });
+    return { height: height(this.#done.size), standings, isCrowded: false };
   }
 
   override async query(path: string, data: Uint8Array): Promise<QueryAnswer> {

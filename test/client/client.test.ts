@@ -497,11 +497,14 @@ describe('questions', () => {
     expect((await asked).height).toBe(11);
   });
 
-  it('refuses endpoints, ids and expiries that cannot be meant', async () => {
+  it('refuses endpoints, ids, payloads, nonces and expiries that cannot be meant', async () => {
     expect(() => connect({ endpoints: [] })).toThrow('name the URL of one node at least');
     expect(() => connect({ endpoints: ['127.0.0.1:26657'] })).toThrow('give an http or https URL');
     const { client } = await network(1);
     await expect(client.follow('abc', 5)).rejects.toThrow('give 64 hexadecimal letters');
+    await expect(client.submit('')).rejects.toThrow('give at least one byte');
+    for (const nonce of [-1n, 2n ** 64n])
+      await expect(client.submit('a=1', { nonce })).rejects.toThrow('from 0 to 2^64 - 1');
     await expect(client.submit('a=1', { expiresAtHeight: 0.5 })).rejects.toThrow(
       'give a whole number above 0',
     );

@@ -14,6 +14,7 @@ import {
 } from '../../src/protocol/chain/canonical.ts';
 import type { GenesisDocument } from '../../src/protocol/chain/genesis.ts';
 import { DEFAULT_CHAIN_PARAMETERS, genesisHash } from '../../src/protocol/chain/genesis.ts';
+import { parseOperation } from '../../src/protocol/chain/operation.ts';
 import { FIRST_EPOCH, nextHeight, nextRound } from '../../src/protocol/chain/ordinals.ts';
 import { parseBatchDigest, parseHeight } from '../../src/protocol/chain/parse.ts';
 import type {
@@ -73,6 +74,10 @@ const GENESIS: GenesisDocument = {
   application: { name: 'kv', state: { greeting: 'hello' } },
 };
 
+/** What an application gets of it (EX-7). */
+const textOf = (transaction: Uint8Array): string =>
+  Buffer.from(parseOperation(transaction)?.payload ?? transaction).toString('utf8');
+
 export class MemoryNode implements NodePort {
   readonly #domain: ChainDomain = { genesisHash: genesisHash(GENESIS), chainId: GENESIS.chainId };
   readonly #set: ValidatorSet = requireSet();
@@ -100,6 +105,7 @@ export class MemoryNode implements NodePort {
   readonly resyncs: (Checkpoint | undefined)[] = [];
   resyncOutcome: ResyncOutcome = { status: 'running' };
   #expired: Height | undefined;
+  #beyond = 0;
 
   status(): NodeStatus {
     const [self] = this.#set.validators;
@@ -160,7 +166,8 @@ export class MemoryNode implements NodePort {
   }
 
   executed(): ExecutedState {
-    return this.#executed();
+    const executed = this.#executed();
+    return { ...executed, height: height(executed.height + this.#beyond) };
   }
 
   async follow(
@@ -169,7 +176,7 @@ export class MemoryNode implements NodePort {
     wait: Millis,
     signal: AbortSignal,
   ): Promise<Followed> {
-    const { height } = this.#executed();
+    const { height } = this.executed();
     const standings = operations.map(({ id, expiresAtHeight }): OperationStanding => {
       const found = this.#find(id);
       if (found === undefined) return { status: height > expiresAtHeight ? 'expired' : 'pending' };
@@ -435,6 +442,13 @@ export class MemoryNode implements NodePort {
     this.#wake();
   }
 
+  /** So many heights were executed that this node does not show, without anything that waits. */
+  passOver(heights: number): void {
+    this.#beyond = heights;
+    this.#waiting.clear();
+    this.#wake();
+  }
+
   /** The batches of what waits can never commit any more. */
   expire(): void {
     this.#expired = this.status().committed.height;
@@ -449,7 +463,7 @@ export class MemoryNode implements NodePort {
 
   #admit(transaction: Uint8Array): Admission {
     const hash = digestOf(transaction);
-    const text = Buffer.from(transaction).toString('utf8');
+    const text = textOf(transaction);
     const refuse = (code: NodeRefusalCode, log: string): Admission => ({
       status: 'refused',
       hash,
@@ -477,7 +491,7 @@ export class MemoryNode implements NodePort {
   }
 
   #commit(transaction: Uint8Array): void {
-    const [key = '', value = ''] = Buffer.from(transaction).toString('utf8').split('=');
+    const [key = '', value = ''] = textOf(transaction).split('=');
     const qc = this.#highQc();
     const header = this.#header(qc, transaction);
     const block: Block = { header, qc };

@@ -1,8 +1,9 @@
 /** Commands that use a running node: tx, query, block; and the operator's view-change. */
 import type { Command } from 'commander';
 import pc from 'picocolors';
+import { parseOperation } from '../../protocol/chain/operation.ts';
 import { type TargetOptions, withTarget } from '../command.ts';
-import { commitTransaction } from '../commit.ts';
+import { commitOperation } from '../commit.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput, fields } from '../output.ts';
 import { callRpc, targetOf } from '../rpc-client.ts';
@@ -26,13 +27,14 @@ export function addUseCommands(program: Command): void {
 }
 
 async function sendTransaction(text: string, options: TargetOptions): Promise<void> {
-  const { answer, took } = await commitTransaction(targetOf(options), Buffer.from(text, 'utf8'));
-  const { code, log } = answer.tx_result;
+  const { hash, outcome, took } = await commitOperation(targetOf(options), Buffer.from(text, 'utf8'));
+  const { height, index } = outcome;
+  const { code, log } = outcome.result;
   createOutput(options.json === true).data(
-    answer,
+    { hash, height: String(height), index, tx_result: { code, log } },
     fields([
-      ['committed', `height ${answer.height}, after ${took}`],
-      ['hash', answer.hash],
+      ['committed', `height ${height}, after ${took}`],
+      ['hash', hash],
       ['result', code === 0 ? pc.green('ok') : pc.red(`code ${code} ${log}`)],
     ]),
   );
@@ -73,7 +75,7 @@ async function showBlock(height: string | undefined, options: TargetOptions): Pr
       ['state before', header.app_hash],
       ['transactions', String(data.txs.length)],
     ]),
-    ...data.txs.map((tx) => `  ${readable(Buffer.from(tx, 'base64'))}`),
+    ...data.txs.map((tx) => `  ${readable(payloadOf(Buffer.from(tx, 'base64')))}`),
   ]);
 }
 
@@ -87,6 +89,10 @@ async function requestViewChange(options: TargetOptions): Promise<void> {
   const answer = await callRpc(target, 'althing_view_change', {}, VIEW_CHANGE);
   createOutput(options.json === true).data(answer, [`asked to leave round ${answer.round}`]);
 }
+
+/** What the application gets of it (EX-7). */
+const payloadOf = (transaction: Buffer): Buffer =>
+  Buffer.from(parseOperation(transaction)?.payload ?? transaction);
 
 /** UTF-8 text where it is one, else hexadecimal. */
 function readable(bytes: Buffer): string {

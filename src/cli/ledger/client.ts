@@ -7,7 +7,7 @@ import { fromHex } from '../../base/bytes.ts';
 import { readPassphrase } from '../../node/config/passphrase.ts';
 import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
 import { describeKeyProblem } from '../../storage/key-store.ts';
-import { type Committed, commitTransaction } from '../commit.ts';
+import { type Committed, commitOperation } from '../commit.ts';
 import { configFailure, runtimeFailure } from '../failure.ts';
 import { callRpc, type RpcTarget } from '../rpc-client.ts';
 import { QUERY } from '../shapes.ts';
@@ -84,10 +84,10 @@ export async function send(
   const fee = await ask(target, '/fee', '', FEE);
   const feeMax = FEE_ROOM * fee.price * BigInt(fee.work[payload.kind] ?? 0) + tip;
   const unsigned = { publicKey: key.publicKey, nonce, feeMax, tip, payload };
-  const committed = await commitTransaction(target, signTransaction(unsigned, key.secret, chain.domain));
-  const { code, log } = committed.answer.tx_result;
-  if (code !== 0) {
-    throw runtimeFailure(`in block ${committed.answer.height}, but it failed: ${log} (code ${code})`);
+  const committed = await commitOperation(target, signTransaction(unsigned, key.secret, chain.domain));
+  const { height, result } = committed.outcome;
+  if (result.code !== 0) {
+    throw runtimeFailure(`in block ${height}, but it failed: ${result.log} (code ${result.code})`);
   }
   return committed;
 }

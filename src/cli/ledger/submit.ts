@@ -42,18 +42,18 @@ export async function submit(
   const tip = unitsOfText(options.tip, chain);
   const { nonce } = await askAccount(target, key.address);
   const payload = await payloadFor({ target, chain, key, nonce }, (text) => amountOfText(text, chain));
-  const { answer, took } = await send(target, chain, key, nonce, payload, tip);
+  const { hash, outcome, took } = await send(target, chain, key, nonce, payload, tip);
   const amount = 'amount' in payload ? payload.amount : undefined;
   createOutput(options.json === true).data(
     {
       kind: payload.kind,
-      hash: answer.hash,
-      height: answer.height,
+      hash,
+      height: String(outcome.height),
       ...(amount === undefined ? {} : { amount: amount.toString() }),
     },
     fields([
-      ['committed', `height ${answer.height}, after ${took}`],
-      ['hash', answer.hash],
+      ['committed', `height ${outcome.height}, after ${took}`],
+      ['hash', hash],
       [payload.kind, amount === undefined ? 'done' : coinsText(amount, chain)],
     ]),
   );
