@@ -3,7 +3,7 @@
  * and says whether it still can. Boundary: HTTP.
  */
 import { z } from 'zod';
-import { type Client, connect, type Operation, type Outcome } from '../client/index.ts';
+import { type Client, ClientClosed, connect, type Operation, type Outcome } from '../client/index.ts';
 import { runtimeFailure } from './failure.ts';
 import { callRpc, type RpcTarget } from './rpc-client.ts';
 
@@ -21,41 +21,44 @@ const END_WAIT_MS = 60_000;
 
 const HEIGHTS = z.object({ height: z.string(), expires_at_height_max: z.string() });
 
-export async function commitOperation(target: RpcTarget, payload: Uint8Array): Promise<Committed> {
+export async function commitOperation(
+  target: RpcTarget,
+  payload: Uint8Array,
+  endWaitMs = END_WAIT_MS,
+): Promise<Committed> {
   const startedAt = performance.now();
   // The client would wait for a node; who sits at a terminal wants to hear that there is none.
   await callRpc(target, 'althing_outcomes', { operations: [], wait_ms: '0' }, HEIGHTS);
   const client = connect({ endpoints: [target.url], whenRefused: 'reject' });
-  const late = setTimeout(() => client.close(), END_WAIT_MS);
+  const late = setTimeout(() => client.close(), endWaitMs);
+  let operation: Operation | undefined;
   try {
-    const operation = await client.submit(payload);
-    const outcome = await operation.outcome.catch(() => undefined);
-    if (outcome?.status !== 'committed') throw runtimeFailure(wordsOf(operation, outcome, client));
+    operation = await client.submit(payload);
+    const outcome = await operation.outcome;
+    if (outcome.status !== 'committed') throw runtimeFailure(wordsOf(operation, outcome));
     return { hash: operation.id, outcome, took: `${Math.round(performance.now() - startedAt)} ms` };
+  } catch (failure) {
+    throw failure instanceof ClientClosed ? runtimeFailure(lateWords(operation, endWaitMs, client)) : failure;
   } finally {
     clearTimeout(late);
     client.close();
   }
 }
 
-function wordsOf(
-  { id, expiresAtHeight }: Operation,
-  outcome: Exclude<Outcome, { status: 'committed' }> | undefined,
-  { endpoints }: Client,
-): string {
-  switch (outcome?.status) {
-    case 'rejected':
-      return outcome.code === 'CHECK_FAILED'
-        ? `refused by the application: ${outcome.reason}`
-        : `refused: ${outcome.code}: ${outcome.reason}`;
-    case 'expired':
-      return `operation ${id} expired: height ${outcome.height} was executed without it, and it never will be; send it again`;
-    case undefined: {
-      const problem = endpoints.map((endpoint) => endpoint.problem).join('; ');
-      return (
-        `operation ${id} has no end after ${END_WAIT_MS / 1_000} s${problem === '' ? '' : ` (${problem})`}: it may still be ` +
-        `committed up to height ${expiresAtHeight}; ask the RPC's "tx" for it, and do not send it again before that height`
-      );
-    }
-  }
+function wordsOf({ id }: Operation, outcome: Exclude<Outcome, { status: 'committed' }>): string {
+  if (outcome.status === 'expired')
+    return `operation ${id} expired: height ${outcome.height} was executed without it, and it never will be; send it again`;
+  const { code, reason } = outcome;
+  return code === 'CHECK_FAILED' ? `refused by the application: ${reason}` : `refused: ${code}: ${reason}`;
+}
+
+function lateWords(operation: Operation | undefined, waitedMs: number, { endpoints }: Client): string {
+  const problem = endpoints.map((endpoint) => endpoint.problem).join('; ');
+  const after = `after ${waitedMs / 1_000} s${problem === '' ? '' : ` (${problem})`}`;
+  if (operation === undefined) return `nothing was sent: the node told no height ${after}`;
+  const { id, expiresAtHeight } = operation;
+  return (
+    `operation ${id} has no end ${after}: it may still be committed, up to height ${expiresAtHeight}; ` +
+    `ask the RPC's "tx" for it, and do not send it again before that height`
+  );
 }

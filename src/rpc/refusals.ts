@@ -10,7 +10,7 @@ export type RefusalCode = Exclude<Extract<Admission, { status: 'refused' }>['cod
 export interface RefusalMeaning {
   /** It says something about the bytes: the same ones are refused again. */
   readonly isFinal: boolean;
-  /** This node may have kept the bytes, or passed them on: the refusal is no end of the operation. */
+  /** This node may have kept the bytes of this submission, or passed them on: the refusal is no end of the operation. */
   readonly mayBeHeld: boolean;
 }
 
@@ -35,6 +35,7 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalMeaning>> = {
   // By the mempool, before it takes anything, or after the check and with its room given back.
   MEMPOOL_FULL: NOT_NOW,
   RATE_LIMITED: NOT_NOW,
+  SENDER_BUSY: NOT_NOW,
   NOT_CHECKED: NOT_NOW,
   EMPTY: NEVER,
   TOO_LARGE: NEVER,

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commitOperation } from '../../src/cli/commit.ts';
 import { startTestServer, type TestServer } from '../rpc/server.ts';
 import { althing, type Run } from './run.ts';
 
@@ -81,6 +82,20 @@ describe('commands that ask a node', () => {
     expect(stderr).toMatch(
       /operation [0-9A-F]{64} expired: height \d+ was executed without it, and it never/,
     );
+  });
+
+  it('a transaction without an end is a failure that says by when it has one', async () => {
+    rpc.node.hold = true;
+    const target = { url: rpc.url, token: undefined };
+    const sent = commitOperation(target, Buffer.from('slow=1'), 500);
+    await expect(sent).rejects.toThrow(
+      /^operation [0-9A-F]{64} has no end after 0\.5 s: it may still be committed, up to height \d+; ask/,
+    );
+    rpc.node.release();
+  });
+
+  it('an empty transaction is wrong use: exit 2', async () => {
+    expect(await ask('tx', '')).toMatchObject({ code: 2, stderr: expect.stringContaining('is empty') });
   });
 
   it('what is not there is exit 1', async () => {

@@ -77,6 +77,31 @@ describe('500 operations, and a validator killed in the middle', () => {
   }, 120_000);
 });
 
+describe('an operation that is submitted again (the same nonce and expiry)', () => {
+  it('is told the same end before its commit, after it, and beyond its expiry, by a new client too', async () => {
+    const { height } = await client.status();
+    const again = { nonce: 7n, expiresAtHeight: height + 10 };
+    const others = VALIDATORS.slice(1).map((index) =>
+      connect({ endpoints: ['http://127.0.0.1:1', `http://${validators.network.rpcOf(index)}`] }),
+    );
+    const both = await Promise.all([client, ...others].map((one) => one.submit('again=1', again)));
+    const [first, ...rest] = await Promise.all(both.map(({ outcome }) => outcome));
+    expect(first).toMatchObject({ status: 'committed', result: { code: 0 } });
+    expect(rest).toEqual(others.map(() => first));
+    expect(await (await client.submit('again=1', again)).outcome).toEqual(first);
+    while ((await client.status()).height <= again.expiresAtHeight)
+      await (await client.submit(`push=${Math.random()}`)).outcome;
+    for (const one of [client, ...others])
+      expect(await (await one.submit('again=1', again)).outcome).toEqual(first);
+    const late = { expiresAtHeight: again.expiresAtHeight };
+    expect(await (await client.submit('late=1', { ...late, nonce: 8n })).outcome).toMatchObject({
+      status: 'expired',
+    });
+    expect(await (await client.submit('late=2', late)).outcome).toMatchObject({ code: 'EXPIRES_TOO_SOON' });
+    for (const one of others) one.close();
+  }, 60_000);
+});
+
 describe('the guide to the client', () => {
   it('shows only code of its example, which runs against this network', async () => {
     const source = readFileSync(EXAMPLE, 'utf8');

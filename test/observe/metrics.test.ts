@@ -98,6 +98,13 @@ describe('/metrics', () => {
     expect([...system.restarts().keys()].sort()).toEqual(['node/a', 'node/pool', 'node/pool/peer']);
   });
 
+  it('shows who waits for outcomes, and who found no place to', async () => {
+    const metrics = createMetrics(new MemoryNode());
+    expect(await sampleOf(metrics, 'althing_outcomes_waiting_calls')).toBe(3);
+    expect(await sampleOf(metrics, 'althing_outcomes_waiting_operations')).toBe(2_001);
+    expect(await sampleOf(metrics, 'althing_outcomes_crowded_total')).toBe(7);
+  });
+
   it('lets go of the node when stopped, and two nodes in one process do not mix', async () => {
     const [first, second] = [new MemoryNode(), new MemoryNode()];
     const [metrics, others] = [createMetrics(first), createMetrics(second)];

@@ -27,6 +27,7 @@ export function addUseCommands(program: Command): void {
 }
 
 async function sendTransaction(text: string, options: TargetOptions): Promise<void> {
+  if (text === '') throw usageFailure('the transaction is empty: give at least one letter');
   const { hash, outcome, took } = await commitOperation(targetOf(options), Buffer.from(text, 'utf8'));
   const { height, index } = outcome;
   const { code, log } = outcome.result;
