@@ -7,6 +7,11 @@ export type BuiltInName = (typeof BUILT_IN_NAMES)[number];
 
 export const BUILT_IN_DEFAULT: BuiltInName = 'kv';
 
+/** Those that come with a web page, which goes on through other nodes when its own fails. */
+const NAMES_WITH_PAGE: readonly string[] = ['dice'] satisfies readonly BuiltInName[];
+
+export const hasPage = (application: string): boolean => NAMES_WITH_PAGE.includes(application);
+
 /** Those whose rules need nothing of the chain: they can run in a process of their own. */
 export const SERVABLE_NAMES = ['kv', 'dice'] as const satisfies readonly BuiltInName[];
 

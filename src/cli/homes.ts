@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { problemOfFirstState } from '../application/built-in.ts';
-import { BUILT_IN_DEFAULT, type BuiltInName } from '../application/built-in-names.ts';
+import { BUILT_IN_DEFAULT, type BuiltInName, hasPage } from '../application/built-in-names.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
@@ -45,7 +45,7 @@ export interface NewHome {
   readonly moniker: string;
   readonly peerAddress: string;
   readonly rpcAddress: string;
-  /** RPC addresses of nodes to whose RPC its pages go on, and of nodes whose pages come to its own. */
+  /** RPC addresses of nodes to whose RPC its pages go on, and of nodes whose pages come to its own; left out where there are no pages. */
   readonly neighbours?: Neighbours;
 }
 
@@ -94,7 +94,7 @@ export async function createNetwork(
       const peers = members
         .filter((other) => other.identity !== identity)
         .map((other) => `${other.identity.nodeId}@${other.home.peerAddress}`);
-      writeHome(home, peers, genesisText(genesis));
+      writeHome(home, peers, genesisText(genesis), hasPage(application) ? home.neighbours : undefined);
       possessions.save(homePaths(home.stagedPath).possessions);
     }
     return {
@@ -126,7 +126,7 @@ export async function createHome(
     }
     if (staged === undefined) return { chainId: ruling.genesis.chainId, homes: [] };
     const { nodeId } = newKeys(staged.stagedPath, engine);
-    writeHome(staged, [], existingGenesis);
+    writeHome(staged, [], existingGenesis, undefined);
     return {
       chainId: ruling.genesis.chainId,
       homes: [{ path: home.path, moniker: home.moniker, id: nodeId }],
@@ -210,9 +210,10 @@ function newKeys(path: string, engine: BlsEngine): NodeIdentity {
 }
 
 function writeHome(
-  { stagedPath, moniker, peerAddress, rpcAddress, neighbours }: StagedHome,
+  { stagedPath, moniker, peerAddress, rpcAddress }: StagedHome,
   peers: readonly string[],
   genesis: string,
+  neighbours: Neighbours | undefined,
 ): void {
   const paths = homePaths(stagedPath);
   const values = new Map<string, RawValue>([

@@ -42,6 +42,8 @@ describe('althing testnet', () => {
       '3',
       '--base-port',
       '31000',
+      '--application',
+      'dice',
       '--json',
     ]);
     expect(code).toBe(0);
@@ -158,6 +160,17 @@ describe('althing init', () => {
 describe('homes of a local network', () => {
   const request = { validators: undefined, basePort: undefined, application: undefined };
 
+  it.each(['kv', 'ledger', 'dice'] as const)(
+    'let the pages of their neighbours call only where there are pages: %s',
+    async (application) => {
+      const { homes } = await openLocalHomes({ ...request, directory, validators: 2, application });
+      for (const { rpc } of homes.map(configOf)) {
+        const count = application === 'dice' ? 1 : 0;
+        expect([rpc.otherNodes.length, rpc.allowedOrigins.length]).toEqual([count, 2 * count]);
+      }
+    },
+  );
+
   it('are made once and found again', async () => {
     const made = await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
     const keys = readFileSync(join(homePaths(made.homes[0] ?? '').keys, 'identity.json'), 'utf8');
@@ -166,7 +179,10 @@ describe('homes of a local network', () => {
   });
 
   it('move to another base port with everything else unchanged', async () => {
-    const { homes } = await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
+    const { homes } = await openLocalHomes({
+      ...request,
+      ...{ directory, validators: 2, basePort: 31_100, application: 'dice' },
+    });
     const added = 'https://page.example:31111';
     const { configFile } = homePaths(homes[0] ?? '');
     const text = readFileSync(configFile, 'utf8');
