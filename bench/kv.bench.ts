@@ -2,12 +2,14 @@
  * Processor time that a transaction of 256 bytes takes in the kv application, in memory and on disk, in blocks of 2,000.
  * Run: node bench/kv.bench.ts [folder]. Set-up is outside the loops; each line is the median of 5 runs.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { appHashOf } from '../src/application/answers.ts';
 import { kv } from '../src/application/kv/rules.ts';
 import { wallTime } from '../src/base/units.ts';
+import { digestOf } from '../src/protocol/chain/canonical.ts';
 import type { Application } from '../src/protocol/ports/application.ts';
 import { committedBlock, height } from '../test/protocol/mempool/world.ts';
 import { address } from '../test/storage/fixtures.ts';
@@ -39,7 +41,13 @@ async function measure(
   const micros: number[] = [];
   for (let run = 0; run < RUNS; run += 1) {
     const { application, done } = open();
-    await application.initChain({ chainId: 'bench', genesisTime: wallTime(0), validators: [], appState: {} });
+    await application.initChain({
+      chainId: 'bench',
+      genesisHash: digestOf(new Uint8Array()),
+      genesisTime: wallTime(0),
+      validators: [],
+      appState: {},
+    });
     const requests = blocks.map((transactions, index) => {
       const { id } = committedBlock(height(index + 1), [], address(1));
       return {

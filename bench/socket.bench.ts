@@ -2,6 +2,7 @@
  * What a socket between node and application costs: blocks of 5,000 transactions of 250 bytes through the kv application, in this
  * process and in one of its own; then checks. Run: node bench/socket.bench.ts. Set-up is outside the loops; medians of 15 blocks.
  */
+
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { kv } from '../src/application/kv/rules.ts';
 import { remoteApplication } from '../src/application/socket/remote.ts';
 import { serveApplication } from '../src/application/socket/serve.ts';
 import { wallTime } from '../src/base/units.ts';
+import { digestOf } from '../src/protocol/chain/canonical.ts';
 import type { Application } from '../src/protocol/ports/application.ts';
 import { committedBlock, height } from '../test/protocol/mempool/world.ts';
 import { address } from '../test/storage/fixtures.ts';
@@ -18,7 +20,13 @@ const BLOCK = 5_000;
 const TRANSACTION_BYTES = 250;
 const BLOCKS = 15;
 const KEYS = 50_000;
-const CHAIN = { chainId: 'bench', genesisTime: wallTime(0), validators: [], appState: {} };
+const CHAIN = {
+  chainId: 'bench',
+  genesisHash: digestOf(new Uint8Array()),
+  genesisTime: wallTime(0),
+  validators: [],
+  appState: {},
+};
 
 const requests = Array.from({ length: BLOCKS + 5 }, (_, block) => ({
   height: height(block + 1),

@@ -162,7 +162,13 @@ function run({ place, blocks, batches }: Made, verifies: boolean): Promise<Outco
     const silent = handler<undefined, Message>({ init: () => undefined, receive: () => undefined });
     const executor = executorLogic({
       openApplication: () => kv({ dir: join(dir, 'kv') }),
-      genesis: { chainId: epoch.domain.chainId, genesisTime: GENESIS_TIME, validators: [], appState: {} },
+      genesis: {
+        chainId: epoch.domain.chainId,
+        genesisHash: epoch.domain.genesisHash,
+        genesisTime: GENESIS_TIME,
+        validators: [],
+        appState: {},
+      },
       limits: { batchBytesMax: 1_048_576, transactionBytesMax: 65_536 },
       deduplicationHeights: 1_000,
       storage: 'node/storage',

@@ -20,7 +20,7 @@ export interface RulesParts {
 const RULES: { readonly [Name in BuiltInName]: (parts: RulesParts) => StateRules } = {
   kv: ({ bls }) => kvRules((key, proof) => bls.verifyPossession(key, proof)),
   ledger: ledgerRules,
-  dice: () => diceRules,
+  dice: diceRules,
 };
 
 /** With its state in `dir`. @throws when what is there cannot be read */
@@ -29,7 +29,7 @@ export const openBuiltIn = (name: BuiltInName, parts: RulesParts, dir: string): 
 
 /** In a process of its own. @param dir left out: in memory */
 export function openServable(name: ServableName, bls: BlsEngine, dir: string | undefined): Application {
-  const rules = name === 'kv' ? kvRules((key, proof) => bls.verifyPossession(key, proof)) : diceRules;
+  const rules = name === 'kv' ? kvRules((key, proof) => bls.verifyPossession(key, proof)) : diceRules();
   return stateApplication(rules, dir === undefined ? {} : { dir });
 }
 
@@ -49,14 +49,10 @@ export function problemOfFirstState(
 }
 
 /** What an application begins with. */
-export const beginningOf = ({
-  chainId,
-  genesisTime,
-  validators,
-  application,
-}: GenesisDocument): InitChainRequest => ({
-  chainId,
-  genesisTime,
-  validators,
-  appState: application.state,
+export const beginningOf = (genesis: GenesisDocument): InitChainRequest => ({
+  chainId: genesis.chainId,
+  genesisHash: genesisHash(genesis),
+  genesisTime: genesis.genesisTime,
+  validators: genesis.validators,
+  appState: genesis.application.state,
 });

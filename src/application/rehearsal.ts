@@ -2,6 +2,7 @@
  * Tries an application out without a network: the same blocks through two fresh ones and through one that is opened
  * again, and every way in which they must agree. For the tests of whoever writes an application. docs/applications.md.
  */
+import { utf8 } from '../base/bytes.ts';
 import { wallTime } from '../base/units.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
@@ -139,6 +140,7 @@ function requestsOf(blocks: readonly (readonly Uint8Array[])[]): readonly Finali
 
 const genesisOf = ({ genesis }: RehearsalOptions): InitChainRequest => ({
   chainId: 'rehearsal',
+  genesisHash: digestOf(utf8('rehearsal')),
   genesisTime: wallTime(0),
   validators: [],
   appState: {},

@@ -2,18 +2,25 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { hasPage } from '../application/built-in-names.ts';
+import type { Digest } from '../protocol/chain/types.ts';
 import { browserModules } from '../rpc/browser-modules.ts';
 import { type PageFile, type Pages, pageFile } from '../rpc/pages.ts';
 
 const SOURCES = join(import.meta.dirname, '..');
 const IMPORT_MAP_PLACE = '<script type="importmap"></script>';
 
-/** Empty for an application without a page. @param otherNodes `http://host:port` where the page goes on when this node fails */
-export function applicationPages(application: string, otherNodes: readonly string[]): Pages {
-  return application === 'dice' ? dicePages(otherNodes) : new Map();
+export interface PageSurroundings {
+  readonly genesisHash: Digest;
+  /** `http://host:port` where the page goes on when this node fails, and whom it asks before it believes. */
+  readonly otherNodes: readonly string[];
 }
 
-function dicePages(otherNodes: readonly string[]): Pages {
+/** Empty for an application without a page. */
+export const applicationPages = (application: string, surroundings: PageSurroundings): Pages =>
+  hasPage(application) ? dicePages(surroundings) : new Map();
+
+function dicePages({ genesisHash, otherNodes }: PageSurroundings): Pages {
   const folder = join(SOURCES, 'application', 'dice', 'page');
   const { files, importMap } = browserModules({
     root: SOURCES,
@@ -22,7 +29,7 @@ function dicePages(otherNodes: readonly string[]): Pages {
   });
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
   const html = read('index.html').replace(IMPORT_MAP_PLACE, `<script type="importmap">${importMap}</script>`);
-  const network = JSON.stringify({ other_nodes: otherNodes });
+  const network = JSON.stringify({ genesis_hash: genesisHash, other_nodes: otherNodes });
   return new Map<string, PageFile>([
     ['/dice', pageFile('text/html; charset=utf-8', html, policy(importMap, otherNodes))],
     ['/dice/style.css', pageFile('text/css; charset=utf-8', read('style.css'))],

@@ -85,7 +85,10 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
         loopLag: lag.read,
         loopLagMax: config.runtime.loopLagMsMax,
         metrics: metrics.text,
-        pages: applicationPages(member.genesis.application.name, config.rpc.otherNodes),
+        pages: applicationPages(member.genesis.application.name, {
+          genesisHash: member.epoch.domain.genesisHash,
+          otherNodes: config.rpc.otherNodes,
+        }),
         onCall: metrics.observeCall,
       });
     }

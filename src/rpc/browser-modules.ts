@@ -36,7 +36,7 @@ export function browserModules({ root, entry, prefix }: ModuleRequest): BrowserM
   for (const path of waiting) {
     if (waiting.length > MODULES_MAX) throw new Error(`${entry}: imports more than ${MODULES_MAX} modules`);
     const source = readFileSync(path, 'utf8');
-    const code = path.endsWith('.ts') ? stripTypeScriptTypes(source) : source;
+    const code = path.endsWith('.ts') ? withoutTypes(source) : source;
     files.set(servedAt(path, root, prefix), pageFile('text/javascript; charset=utf-8', code));
     for (const [, from, bare] of code.matchAll(IMPORT)) {
       const specifier = from ?? bare ?? '';
@@ -51,6 +51,24 @@ export function browserModules({ root, entry, prefix }: ModuleRequest): BrowserM
     entryPath: servedAt(join(root, entry), root, prefix),
     importMap: JSON.stringify({ imports: Object.fromEntries([...packages].toSorted()) }),
   };
+}
+
+/**
+ * Node's own strip of types is the one that this program runs by, so a page's modules mean what the node's do; libraries for it
+ * carry a compiler of several MB, which Node has within. Node calls the function experimental, and says so once, on the console
+ * of every operator, who can do nothing about it: that one warning is passed over here, and every other one is not.
+ */
+function withoutTypes(source: string): string {
+  const { emitWarning } = process;
+  process.emitWarning = (warning: string | Error, ...rest: readonly unknown[]): void => {
+    if (!String(warning).startsWith('stripTypeScriptTypes is an experimental feature'))
+      Reflect.apply(emitWarning, process, [warning, ...rest]);
+  };
+  try {
+    return stripTypeScriptTypes(source);
+  } finally {
+    process.emitWarning = emitWarning;
+  }
 }
 
 function resolve(specifier: string, importer: string): string {

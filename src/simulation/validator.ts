@@ -281,6 +281,7 @@ export class SimulatedNode {
       openApplication: () => this.faults.openApplication(),
       genesis: {
         chainId: epoch.domain.chainId,
+        genesisHash: epoch.domain.genesisHash,
         genesisTime: GENESIS_TIME,
         validators: [],
         appState: null,

@@ -1,14 +1,21 @@
 /** A chain whose headers state what the kv application comes to: as a chain that was agreed on does. */
+
 import { kv } from '../../src/application/kv/rules.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
-import { blockIdOf } from '../../src/protocol/chain/canonical.ts';
+import { blockIdOf, digestOf } from '../../src/protocol/chain/canonical.ts';
 import type { ExecutedState } from '../../src/protocol/chain/types.ts';
 import type { BatchBytes } from '../../src/storage/store.ts';
 import { child as blockOn, certificate, height, IDENTITY, type MadeBlock } from '../storage/fixtures.ts';
 import { batchOf } from './lives.ts';
 
-export const GENESIS = { chainId: 'store-chain', genesisTime: wallTime(0), validators: [], appState: {} };
+export const GENESIS = {
+  chainId: 'store-chain',
+  genesisHash: digestOf(new Uint8Array()),
+  genesisTime: wallTime(0),
+  validators: [],
+  appState: {},
+};
 
 export interface Made {
   readonly made: MadeBlock;

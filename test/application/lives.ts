@@ -1,4 +1,5 @@
 /** Lives of an executor on one disk: real storage and runtime under virtual time, a stand-in for the mempool and a listener. */
+
 import {
   child,
   createSystem,
@@ -17,6 +18,7 @@ import type {
 import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { batchDigestOf, encodeBatch } from '../../src/protocol/chain/batch.ts';
+import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import type { BlockExecuted, ExecutionReply } from '../../src/protocol/ports/execution.ts';
 import type { MempoolRequest } from '../../src/protocol/ports/mempool.ts';
 import type { CommittedBlock } from '../../src/protocol/ports/storage.ts';
@@ -110,7 +112,13 @@ export class Life {
     this.#system = createSystem({ name: 'life', clock: this.clock, random: seededRandom('life') });
     const executor = executorLogic({
       openApplication,
-      genesis: { chainId: 'store-chain', genesisTime: wallTime(0), validators: [], appState: {} },
+      genesis: {
+        chainId: 'store-chain',
+        genesisHash: digestOf(new Uint8Array()),
+        genesisTime: wallTime(0),
+        validators: [],
+        appState: {},
+      },
       limits: LIMITS,
       deduplicationHeights: 3,
       storage: 'node/storage',

@@ -1,4 +1,5 @@
 /** A node's port before the rules of a ledger, of a real genesis file; each transaction is a block. For tests. */
+
 import { ledgerRules } from '../../src/application/ledger/rules.ts';
 import type { StateRules } from '../../src/application/state/rules.ts';
 import { wallTime } from '../../src/base/units.ts';
@@ -36,6 +37,7 @@ export class LedgerNode extends MemoryNode {
     const state = new MemoryState();
     state.begin(rules, {
       chainId: genesis.chainId,
+      genesisHash: hash,
       genesisTime: genesis.genesisTime,
       validators: genesis.validators,
       appState: genesis.application.state,

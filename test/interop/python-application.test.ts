@@ -1,9 +1,11 @@
 /** A whole application in Python, written after docs/application-protocol.md alone. Rules AP-2 to AP-5. */
+
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { remoteApplication } from '../../src/application/socket/remote.ts';
 import { utf8 } from '../../src/base/bytes.ts';
+import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import { blockOf, Ground } from '../application/socket/rig.ts';
 
 const ground = new Ground();
@@ -38,6 +40,7 @@ describe('an application in another language', () => {
     const far = await open();
     await far.initChain({
       chainId: 'python',
+      genesisHash: digestOf(new Uint8Array()),
       genesisTime: blockOf(0, []).time,
       validators: [],
       appState: { a: 1 },
@@ -68,6 +71,7 @@ describe('an application in another language', () => {
     const transactions = Array.from({ length: 20_000 }, (_, index) => utf8(`${index}`.padEnd(250, '.')));
     await far.initChain({
       chainId: 'python',
+      genesisHash: digestOf(new Uint8Array()),
       genesisTime: blockOf(0, []).time,
       validators: [],
       appState: {},

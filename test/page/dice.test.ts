@@ -3,7 +3,7 @@ import type { Browser } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Gambler } from '../application/dice/game.ts';
 import { openBrowser, PlayerPage } from './support/browser.ts';
-import { type DiceNetwork, startDiceNetwork } from './support/dice-chain.ts';
+import { type DiceNetwork, type Lie, startDiceNetwork } from './support/dice-chain.ts';
 
 let browser: Browser;
 beforeAll(async () => {
@@ -14,7 +14,7 @@ afterAll(() => browser.close());
 let network: DiceNetwork;
 const pages: PlayerPage[] = [];
 beforeEach(async () => {
-  network = await startDiceNetwork(3, { patience_heights: 120 });
+  network = await startDiceNetwork(4, { patience_heights: 120 });
 });
 afterEach(async () => {
   const complaints = pages.flatMap((page) => page.complaints);
@@ -34,14 +34,14 @@ async function open(seat: string, node = 0, width?: number): Promise<PlayerPage>
 }
 
 /** Ada has opened a table of two, and Bob sits there too. */
-async function adaAndBob(): Promise<{ readonly ada: PlayerPage; readonly bob: PlayerPage }> {
+async function adaAndBob(bobsNode = 0): Promise<{ readonly ada: PlayerPage; readonly bob: PlayerPage }> {
   const ada = await open('ada');
   await ada.comeIn('Ada');
   await shot(ada, 'open-form');
   await ada.press('.choice label:has([name=seats][value="2"])');
   await ada.press('#open-table');
   await ada.sees('#table-title', 'Ada’s table');
-  const bob = await open('bob');
+  const bob = await open('bob', bobsNode);
   await bob.comeIn('Bob');
   await bob.press('#join-1');
   await bob.sees('#seats', 'Ada');
@@ -54,6 +54,32 @@ const shot = async ({ page }: PlayerPage, name: string): Promise<void> => {
   await page.bringToFront();
   await page.screenshot({ path: `${folder}/${name}.png`, fullPage: false });
 };
+
+/** Tables in another phase; seats whose part is `due` have committed. */
+function liesOf(from: string, to: string, due: string): Lie {
+  const committed = JSON.stringify({ kind: 'committed', commitment: 'ab'.repeat(32) });
+  const reworded = (answer: unknown): unknown =>
+    JSON.parse(
+      JSON.stringify(answer)
+        .replaceAll(`"${from}"`, `"${to}"`)
+        .replaceAll(JSON.stringify({ kind: due }), committed),
+    );
+  return (path, answer) => {
+    if (path === '/table') return reworded(answer);
+    const lobby = network.chain.game.lobby();
+    // Always new, so that it is looked at.
+    return path === '/tables' ? reworded({ ...lobby, version: lobby.version + 1_000 }) : answer;
+  };
+}
+
+/** Both players have sent their reveals since. */
+async function eventuallyRevealed(since: number): Promise<void> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    if (network.chain.given.slice(since).filter((kind) => kind === 'reveal').length >= 2) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the dice stay closed: ${network.chain.given.join(', ')}`);
+}
 
 describe('the page of dice', () => {
   it('plays rounds between two pages of one browser by clicks alone, and reveals by itself (DC-5, DC-6)', async () => {
@@ -96,8 +122,10 @@ describe('the page of dice', () => {
     const link = await bob.page.$eval('#endpoints a', (anchor) => anchor.getAttribute('href') ?? '');
     const moved = await PlayerPage.open(browser, link);
     pages.push(moved);
-    await moved.sees('#me', 'Bob');
+    await moved.sees('#handover-offered', 'Bob');
     expect(moved.page.url()).not.toContain('#');
+    await moved.press('#handover-use');
+    await moved.sees('#me', 'Bob');
   });
 
   it('knows an operation that a node took with it into its grave: it is committed once (DC-2)', async () => {
@@ -125,6 +153,64 @@ describe('the page of dice', () => {
       'revealed',
       'revealed',
     ]);
+  });
+
+  it('keeps its dice closed when the node in use lies that all have rolled, and opens them when they have (DC-6)', async () => {
+    const { ada, bob } = await adaAndBob();
+    await ada.press('#roll');
+    await bob.sees('#phase', 'roll, or lose your ante');
+    network.corrupt(0, liesOf('committing', 'revealing', 'due'));
+    await ada.sees('#phase', 'All are locked in.');
+    await ada.sees('#notice', 'says that all have rolled, and the other nodes do not say so');
+    await shot(ada, 'lying-node');
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    expect(network.chain.given).not.toContain('reveal');
+    network.corrupt(0, (_, answer) => answer);
+    await bob.press('#roll');
+    await ada.sees('#rounds', '#1');
+    expect(network.chain.given.filter((kind) => kind === 'reveal')).toHaveLength(2);
+  });
+
+  it('opens its dice also when the node in use hides that all have rolled, and where the player sits (DC-6)', async () => {
+    const { ada, bob } = await adaAndBob(1);
+    await ada.press('#roll');
+    await ada.sees('#log', 'committed at height');
+    await ada.sees('#roll', 'Locked in');
+    const hides = liesOf('revealing', 'committing', '');
+    network.corrupt(0, (path, answer) => (path === '/player' ? null : hides(path, answer)));
+    const before = network.chain.given.length;
+    await bob.press('#roll');
+    await eventuallyRevealed(before);
+    network.corrupt(0, (_, answer) => answer);
+    await ada.sees('#rounds', '#1');
+  });
+
+  it('uses the key of a link only when its player says so, and keeps the one before (DC-5)', async () => {
+    const bob = await open('bob');
+    await bob.comeIn('Bob');
+    const ada = await open('ada');
+    await ada.comeIn('Ada');
+    const link = await bob.page.$eval('#endpoints a', (anchor) => anchor.getAttribute('href') ?? '');
+    const stranger = ada.page.url() + new URL(link).hash;
+    expect(stranger).toContain('#key=');
+    await ada.page.goto(stranger);
+    await ada.sees('#handover-offered', 'Bob');
+    await ada.sees('#handover-own', 'Ada');
+    await shot(ada, 'handover');
+    await ada.press('#handover-keep');
+    await ada.sees('#me', 'Ada');
+    await ada.page.reload();
+    await ada.sees('#me', 'Ada');
+    expect(await ada.page.$eval('#handover', (dialog) => dialog.hasAttribute('open'))).toBe(false);
+    await ada.page.goto(stranger);
+    await ada.press('#handover-use');
+    await ada.sees('#me', 'Bob');
+    expect(ada.page.url()).not.toContain('#');
+    await ada.sees('#earlier-keys', 'Ada');
+    await shot(ada, 'earlier-keys');
+    await ada.press('#earlier-keys button');
+    await ada.sees('#me', 'Ada');
+    await ada.sees('#earlier-keys', 'Bob');
   });
 
   it('shows a hostile name as the text that it is', async () => {
@@ -178,7 +264,7 @@ describe('the page of dice', () => {
   it('says that no node answers', async () => {
     const ada = await open('ada');
     await ada.comeIn('Ada');
-    for (const index of [0, 1, 2]) await network.kill(index);
+    for (const index of [0, 1, 2, 3]) await network.kill(index);
     await ada.sees('#notice', 'No node of the network answers');
     await ada.sees('#network-name', 'no node answers');
   });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { applicationPages } from '../../src/node/pages.ts';
+import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import { browserModules } from '../../src/rpc/browser-modules.ts';
 import { pageFile } from '../../src/rpc/pages.ts';
 import { startTestServer, type TestServer } from './server.ts';
@@ -141,9 +142,22 @@ describe('modules for a browser', () => {
   });
 });
 
+const ALONE = { genesisHash: digestOf(new Uint8Array()), otherNodes: [] };
+
 describe('the page of dice', () => {
+  it('is made without a word on the console, and silences nobody else', async () => {
+    const words: string[] = [];
+    const note = (warning: Error): void => void words.push(warning.message);
+    process.on('warning', note);
+    applicationPages('dice', ALONE);
+    process.emitWarning('another one');
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('warning', note);
+    expect(words).toEqual(['another one']);
+  });
+
   it('lets the browser load this node alone, run its files alone, and call the named nodes alone', () => {
-    const page = applicationPages('dice', ['http://127.0.0.1:26667']).get('/dice');
+    const page = applicationPages('dice', { ...ALONE, otherNodes: ['http://127.0.0.1:26667'] }).get('/dice');
     expect(page?.policy).toMatch(/(^|; )default-src 'none'/);
     expect(page?.policy).toMatch(/script-src 'self' 'sha256-[A-Za-z0-9+/=]{44}'(;|$)/);
     expect(page?.policy).toContain("connect-src 'self' http://127.0.0.1:26667;");
@@ -151,8 +165,8 @@ describe('the page of dice', () => {
   });
 
   it('is there for a chain of dice, and for no other', () => {
-    expect(applicationPages('kv', []).size).toBe(0);
-    expect([...applicationPages('dice', []).keys()]).toEqual(
+    expect(applicationPages('kv', ALONE).size).toBe(0);
+    expect([...applicationPages('dice', ALONE).keys()]).toEqual(
       expect.arrayContaining([
         '/dice',
         '/dice/style.css',

@@ -2,13 +2,15 @@
  * Dice that nobody chose: everybody commits to a secret, then reveals it, and the dice follow from all secrets. Pure; the rules
  * throw with it, and the page throws again to check. Rules DC-5 and DC-6, docs/dice.md.
  */
+import { hexToBytes } from '@noble/hashes/utils.js';
 import { sha256 } from '../../crypto/hash-noble.ts';
 import { DICE_EACH } from './limits.ts';
 import { Writer } from './operation.ts';
 
 /** Where a secret counts, and nowhere else. */
 export interface RoundName {
-  readonly chainId: string;
+  /** In hexadecimal. */
+  readonly genesisHash: string;
   readonly table: number;
   readonly round: number;
 }
@@ -21,7 +23,7 @@ export interface Reveal {
 
 /** DC-5: binds the secret to one player in one round, so that another's commitment is worth nothing to a copier. */
 export function commitmentOf(name: RoundName, player: Uint8Array, secret: Uint8Array): Uint8Array {
-  const writer = roundWriter('althing/dice/commitment/v1', name);
+  const writer = roundWriter('althing/dice/commitment/v2', name);
   writer.fixed(player);
   writer.fixed(secret);
   return sha256(writer.bytes());
@@ -29,7 +31,7 @@ export function commitmentOf(name: RoundName, player: Uint8Array, secret: Uint8A
 
 /** DC-6: the dice of each reveal, in their order. `reveals` come by rising seat. */
 export function diceOf(name: RoundName, reveals: readonly Reveal[]): readonly (readonly number[])[] {
-  const writer = roundWriter('althing/dice/throw/v1', name);
+  const writer = roundWriter('althing/dice/throw/v2', name);
   writer.number(reveals.length);
   for (const { seat, player, secret } of reveals) {
     writer.number(seat);
@@ -64,10 +66,10 @@ function diceFrom(seed: Uint8Array): () => number {
   };
 }
 
-function roundWriter(domain: string, { chainId, table, round }: RoundName): Writer {
+function roundWriter(domain: string, { genesisHash, table, round }: RoundName): Writer {
   const writer = new Writer();
   writer.text(domain);
-  writer.text(chainId);
+  writer.fixed(hexToBytes(genesisHash));
   writer.number(table);
   writer.number(round);
   return writer;

@@ -1,5 +1,8 @@
 /** What `app.state` of a genesis document may say to a game of dice. Pure; throws with words for who wrote it. Rule DC-3, docs/dice.md. */
+import type { InitChainRequest } from '../../protocol/ports/application.ts';
 import type { House } from './table.ts';
+
+type GenesisNames = Pick<InitChainRequest, 'chainId' | 'genesisHash' | 'appState'>;
 
 export interface DiceGenesis {
   readonly house: House;
@@ -22,7 +25,7 @@ const NUMBERS = {
 type NumberName = keyof typeof NUMBERS;
 
 /** @throws with the path, the value and what to do */
-export function readGenesis(chainId: string, appState: unknown): DiceGenesis {
+export function readGenesis({ chainId, genesisHash, appState }: GenesisNames): DiceGenesis {
   const given = new Map(Object.entries(objectOf(appState)));
   for (const name of given.keys()) {
     if (!Object.hasOwn(NUMBERS, name))
@@ -46,6 +49,7 @@ export function readGenesis(chainId: string, appState: unknown): DiceGenesis {
   }
   const house = {
     chainId,
+    genesisHash,
     grant,
     patienceHeights: number('patience_heights'),
     idleHeights: number('idle_heights'),

@@ -18,6 +18,13 @@ export const ROUNDS_KEPT = 8;
 export const TABLES_A_BLOCK_MAX = 8;
 /** Operations of one player that may wait in a mempool. @unit operations */
 export const NONCES_AHEAD_MAX = 16;
+/**
+ * From the block that executes an operation to its last height. @unit heights
+ * @source EX-7: deduplication_heights of a genesis by default, which an operation's expiry may be ahead
+ */
+export const LIFETIME_HEIGHTS_MAX = 1_000;
+/** Operations of which the signature is known to be right or wrong. @unit signatures @source as many as wait in a mempool by default; 0.4 KB each */
+export const SIGNATURES_KEPT_MAX = 10_000;
 /** @unit bytes @source the security of SHA-256 */
 export const SECRET_BYTES = 32;
 

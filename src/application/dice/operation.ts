@@ -3,6 +3,7 @@
  * One operation has one encoding: whole numbers are big-endian u64, texts UTF-8 behind their length, nothing may follow.
  * Rule DC-1, docs/dice.md.
  */
+import { hexToBytes } from '@noble/hashes/utils.js';
 import { SECRET_BYTES } from './limits.ts';
 
 export type Action =
@@ -59,18 +60,18 @@ const OPERATION_BYTES_MAX = 256;
 /** The bytes to send. `sign` gives the 64-byte signature of the message by the player's key. */
 export function signedTransaction(
   operation: Operation,
-  chainId: string,
+  genesisHash: string,
   sign: (message: Uint8Array) => Uint8Array,
 ): Uint8Array {
   const encoded = encodeOperation(operation);
-  return joined(encoded, sign(statement(chainId, encoded)));
+  return joined(encoded, sign(statement(genesisHash, encoded)));
 }
 
-/** What the player signs: of this application, this chain, this operation. */
-export function statement(chainId: string, encoded: Uint8Array): Uint8Array {
+/** What the player signs: of this application, this chain (by its genesis hash, in hexadecimal), this operation. */
+export function statement(genesisHash: string, encoded: Uint8Array): Uint8Array {
   const writer = new Writer();
-  writer.text('althing/dice/operation/v1');
-  writer.text(chainId);
+  writer.text('althing/dice/operation/v2');
+  writer.fixed(hexToBytes(genesisHash));
   writer.fixed(encoded);
   return writer.bytes();
 }

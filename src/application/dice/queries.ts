@@ -1,8 +1,8 @@
 /** Answers to `/tables`, `/table` and `/player` as JSON. Pure. docs/dice.md, "Queries". */
 import { utf8 } from '../../base/bytes.ts';
 import type { StateReader } from '../state/rules.ts';
-import { CODES } from './admission.ts';
 import { stakeMinOf } from './limits.ts';
+import { CODES } from './refusal.ts';
 import { deskOf, houseOf, playerOf, roundsOf, tableAt, tableOf } from './state.ts';
 import type { PlayerView, TableSummary, TablesView, TableView } from './views.ts';
 

@@ -133,7 +133,7 @@ function thrown(
       secret: hexToBytes(part.kind === 'revealed' ? part.secret : ''),
     }),
   );
-  const dice = diceOf({ chainId: house.chainId, table: table.id, round: table.round }, reveals);
+  const dice = diceOf({ genesisHash: house.genesisHash, table: table.id, round: table.round }, reveals);
   return new Map(revealed.map(({ key }, position) => [key, dice[position] ?? []]));
 }
 

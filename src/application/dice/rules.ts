@@ -1,25 +1,21 @@
 /**
- * The application `dice`: players, tables, and rounds whose dice nobody chose. Pure but for the state that it is given.
+ * The application `dice`: players, tables, and rounds whose dice nobody chose. Deterministic; beside the state it keeps a bounded
+ * memory of signatures.
  * Rules DC-1 to DC-10, docs/dice.md.
  */
-import { equalBytes, fromHex, toHex, utf8 } from '../../base/bytes.ts';
+import { concatBytes, toHex, utf8 } from '../../base/bytes.ts';
+import { invariant } from '../../base/invariant.ts';
+import { ed25519Verify } from '../../crypto/ed25519.ts';
+import { createRecentCache } from '../../crypto/recent-cache.ts';
 import type { ApplicationEvent } from '../../protocol/ports/storage.ts';
 import { checkResult, transactionResult } from '../answers.ts';
 import type { BlockContext, StateRules, StateWriter } from '../state/rules.ts';
-import { type Admitted, admit, CODES, check, type Refusal, refuse } from './admission.ts';
-import { commitmentOf } from './fairness.ts';
+import { admit, check, type Permitted, permit, type SignatureCheck } from './admission.ts';
 import { readGenesis } from './genesis.ts';
-import {
-  ANTE_MAX,
-  problemOfName,
-  SEATS_MAX,
-  SEATS_MIN,
-  stakeMinOf,
-  TABLES_A_BLOCK_MAX,
-  TABLES_MAX,
-} from './limits.ts';
+import { SIGNATURES_KEPT_MAX, TABLES_A_BLOCK_MAX } from './limits.ts';
 import type { Action } from './operation.ts';
 import { answerQuery } from './queries.ts';
+import { CODES } from './refusal.ts';
 import { commit, getUp, reveal, sitDown, type Turn, timeOut } from './round.ts';
 import {
   type Desk,
@@ -39,33 +35,40 @@ import type { House, Player, Table } from './table.ts';
 
 const CODESPACE = 'dice';
 
-export const diceRules: StateRules = {
-  name: 'dice',
-  version: '1',
-  begin({ chainId, appState }) {
-    const { house, chips } = readGenesis(chainId, appState);
-    return firstPairs(house, { chips, players: 0, nextTable: 1, version: 1, tables: [] });
-  },
-  check(transaction, state) {
-    const refusal = check(transaction, state);
-    if (refusal === undefined) return checkResult({ codespace: CODESPACE });
-    return checkResult({ code: CODES[refusal.refused], log: refusal.log, codespace: CODESPACE });
-  },
-  execute(transaction, state, { height }) {
-    const admitted = admit(transaction, state, height);
-    const ruling = 'refused' in admitted ? admitted : execute(admitted, state, height);
-    if ('refused' in ruling) {
-      return transactionResult({ code: CODES[ruling.refused], log: ruling.log, codespace: CODESPACE });
-    }
-    return transactionResult({
-      codespace: CODESPACE,
-      data: utf8(String(ruling.table)),
-      events: ruling.events,
-    });
-  },
-  endBlock: (state, block) => endPhases(state, block),
-  query: (path, data, state) => answerQuery(path, data, state),
-};
+export function diceRules(): StateRules {
+  const signatures = createRecentCache<boolean>(SIGNATURES_KEPT_MAX);
+  const isSigned: SignatureCheck = (player, message, signature) =>
+    signatures.of(concatBytes(player, signature, message), () => ed25519Verify(player, message, signature));
+  return {
+    name: 'dice',
+    version: '2',
+    begin(request) {
+      const { house, chips } = readGenesis(request);
+      return firstPairs(house, { chips, players: 0, nextTable: 1, version: 1, tables: [] });
+    },
+    check(transaction, state, executedHeight) {
+      const refusal = check(transaction, state, executedHeight, isSigned);
+      if (refusal === undefined) return checkResult({ codespace: CODESPACE });
+      return checkResult({ code: CODES[refusal.refused], log: refusal.log, codespace: CODESPACE });
+    },
+    execute(transaction, state, { height }) {
+      const admitted = admit(transaction, state, height, isSigned);
+      const ruling = 'refused' in admitted ? admitted : permit(admitted, state, height);
+      if ('refused' in ruling)
+        return transactionResult({ code: CODES[ruling.refused], log: ruling.log, codespace: CODESPACE });
+      const { table, events } = act(ruling, state, height);
+      return transactionResult({ codespace: CODESPACE, data: utf8(String(table)), events });
+    },
+    // DC-2: who has signed it has had it, so that it is refused once.
+    settleFailed(transaction, state, { height }) {
+      const admitted = admit(transaction, state, height, isSigned);
+      if ('refused' in admitted || admitted.player === undefined) return;
+      savePlayer(state, { ...admitted.player, nonce: admitted.player.nonce + 1 });
+    },
+    endBlock: (state, block) => endPhases(state, block),
+    query: (path, data, state) => answerQuery(path, data, state),
+  };
+}
 
 interface Done {
   /** 0: none. */
@@ -75,27 +78,31 @@ interface Done {
 
 type SeatedAction = Extract<Action, { kind: 'leave' | 'commit' | 'reveal' }>;
 
-/** Nothing is written before nothing can be refused any more. */
-function execute(admitted: Admitted, state: StateWriter, height: number): Done | Refusal {
-  if (admitted.player === undefined) return register(state, admitted.key, admitted.action.name);
-  const { player, action } = admitted;
+/** Nothing speaks against it: it happens. */
+function act({ key, player, action }: Permitted, state: StateWriter, height: number): Done {
+  if (player === undefined) return register(state, key, action.name);
   if (action.kind === 'open') return open(state, player, action, height);
-  if (action.kind === 'join') return join(state, player, action, height);
-  const at = deskOf(state).tables.find(({ id }) => id === action.table);
-  if (at === undefined || player.table !== action.table) {
-    return refuse(
-      'NOT_SEATED',
-      `you do not sit at table ${action.table}${player.table === 0 ? '' : `, but at ${player.table}`}`,
-    );
-  }
-  const house = houseOf(state);
-  const turn = seatedTurn(action, tableAt(state, at.slot), player, house, height);
-  if ('refused' in turn) return turn;
+  const table = tableOf(state, deskOf(state), action.table);
+  invariant(table !== undefined, 'what is permitted has its table (DC-4)', { table: action.table });
+  if (action.kind === 'join') return seat(state, player, table, action.stake, height, 'join');
   savePlayer(state, { ...player, nonce: player.nonce + 1 });
+  const turn = turnOf(action, table, player, houseOf(state), height);
   return {
-    table: action.table,
-    events: [...eventsOf(action.kind, player.key, action.table), ...apply(state, turn, height)],
+    table: table.id,
+    events: [...eventsOf(action.kind, key, table.id), ...apply(state, turn, height)],
   };
+}
+
+/** DC-5 to DC-7 */
+function turnOf(action: SeatedAction, table: Table, { key }: Player, house: House, height: number): Turn {
+  switch (action.kind) {
+    case 'leave':
+      return getUp(table, key);
+    case 'commit':
+      return commit(table, key, toHex(action.commitment), house, height);
+    case 'reveal':
+      return reveal(table, key, toHex(action.secret), house, height);
+  }
 }
 
 /** DC-3 */
@@ -118,19 +125,10 @@ function open(
   player: Player,
   { title, seats, ante, stake }: Extract<Action, { kind: 'open' }>,
   height: number,
-): Done | Refusal {
-  const problem = problemOfName(title);
-  if (problem !== undefined) return refuse('BAD_NAME', problem);
-  if (seats < SEATS_MIN || seats > SEATS_MAX)
-    return refuse('BAD_TABLE', `${seats} seats: a table has ${SEATS_MIN} to ${SEATS_MAX}`);
-  if (ante < 1 || ante > ANTE_MAX)
-    return refuse('BAD_TABLE', `an ante of ${ante}: it is 1 to ${ANTE_MAX} chips`);
-  const refusal = problemOfStake(player, stake, stakeMinOf(ante, seats));
-  if (refusal !== undefined) return refusal;
+): Done {
   const desk = deskOf(state);
   const slot = freeSlot(desk);
-  if (slot === undefined)
-    return refuse('TABLES_FULL', `all ${TABLES_MAX} tables are taken: join one, or wait until one closes`);
+  invariant(slot !== undefined, 'what is permitted has a place (DC-4)', { tables: desk.tables.length });
   const table: Table = {
     ...{ id: desk.nextTable, title, seatsMax: seats, ante, round: 1, pot: 0, seats: [] },
     phase: { kind: 'open', lastHeight: height },
@@ -138,29 +136,6 @@ function open(
   const tables = [...desk.tables, { id: table.id, slot, lastHeight: height }];
   saveDesk(state, { ...desk, nextTable: table.id + 1, tables });
   return seat(state, player, table, stake, height, 'open');
-}
-
-/** DC-4 */
-function join(
-  state: StateWriter,
-  player: Player,
-  { table: id, stake }: Extract<Action, { kind: 'join' }>,
-  height: number,
-): Done | Refusal {
-  const table = tableOf(state, deskOf(state), id);
-  if (table === undefined) return refuse('NO_TABLE', `there is no table ${id} any more: choose another`);
-  if (table.seats.length >= table.seatsMax)
-    return refuse('TABLE_FULL', `all ${table.seatsMax} seats of table ${id} are taken: choose another`);
-  const refusal = problemOfStake(player, stake, stakeMinOf(table.ante, table.seatsMax));
-  return refusal ?? seat(state, player, table, stake, height, 'join');
-}
-
-function problemOfStake(player: Player, stake: number, stakeMin: number): Refusal | undefined {
-  if (player.table !== 0) return refuse('SEATED_ALREADY', `you sit at table ${player.table}: leave it first`);
-  if (stake < stakeMin)
-    return refuse('BAD_STAKE', `a stake of ${stake}: this table asks for ${stakeMin} or more`);
-  if (stake > player.chips) return refuse('BAD_STAKE', `a stake of ${stake}: you have ${player.chips} chips`);
-  return undefined;
 }
 
 function seat(
@@ -174,57 +149,6 @@ function seat(
   savePlayer(state, { ...player, chips: player.chips - stake, nonce: player.nonce + 1, table: table.id });
   apply(state, sitDown(table, player, stake), height);
   return { table: table.id, events: eventsOf(kind, player.key, table.id) };
-}
-
-/** DC-5 to DC-7 */
-function seatedTurn(
-  action: SeatedAction,
-  table: Table,
-  player: Player,
-  house: House,
-  height: number,
-): Turn | Refusal {
-  const part = table.seats.find(({ key }) => key === player.key)?.part.kind;
-  if (action.kind === 'leave') {
-    if (part === 'watching') return getUp(table, player.key);
-    return refuse('NOT_NOW', `round ${table.round} is being played: leave when it is over`);
-  }
-  if (action.round !== table.round)
-    return refuse('WRONG_ROUND', `that was for round ${action.round}, and this is round ${table.round}`);
-  if (table.phase.kind !== 'open' && height > table.phase.lastHeight)
-    return refuse('TOO_LATE', `the time was over at height ${table.phase.lastHeight}, and this is ${height}`);
-  if (action.kind === 'commit') {
-    if (table.seats.length < SEATS_MIN)
-      return refuse('NOT_NOW', 'you are alone at this table: wait for another player');
-    if (table.phase.kind !== 'open' && part !== 'due')
-      return refuse(
-        'NOT_NOW',
-        `you ${part === 'watching' ? 'are not part of' : 'have committed in'} round ${table.round} already`,
-      );
-    return commit(table, player.key, toHex(action.commitment), house, height);
-  }
-  if (table.phase.kind !== 'revealing')
-    return refuse('NOT_NOW', 'others have not committed yet: reveal after them');
-  return revealed(action.secret, table, player, house, height);
-}
-
-/** DC-6 */
-function revealed(
-  secret: Uint8Array,
-  table: Table,
-  player: Player,
-  house: House,
-  height: number,
-): Turn | Refusal {
-  const part = table.seats.find(({ key }) => key === player.key)?.part;
-  if (part?.kind !== 'committed')
-    return refuse('NOT_NOW', `you have nothing to reveal in round ${table.round}`);
-  const name = { chainId: house.chainId, table: table.id, round: table.round };
-  const key = fromHex(player.key) ?? new Uint8Array();
-  const commitment = fromHex(part.commitment) ?? new Uint8Array();
-  if (!equalBytes(commitmentOf(name, key, secret), commitment))
-    return refuse('WRONG_SECRET', `this is not the secret that you committed to in round ${table.round}`);
-  return reveal(table, player.key, toHex(secret), house, height);
 }
 
 /** DC-8: a bounded number of tables; those that are over longest come first. */

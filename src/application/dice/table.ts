@@ -77,6 +77,8 @@ export interface PlayedRound {
 /** What the chain's genesis says about the game. */
 export interface House {
   readonly chainId: string;
+  /** What signatures, commitments and dice are bound to: no other chain has it. In lower-case hexadecimal. */
+  readonly genesisHash: string;
   /** What a new player gets, once. @unit chips */
   readonly grant: number;
   /** Blocks that a phase waits for those who are late. @unit heights */

@@ -73,18 +73,20 @@ export const INFO = {
 };
 
 export const GENESIS = {
-  write: ({ chainId, genesisTime, validators, appState }: InitChainRequest): Packable => [
+  write: ({ chainId, genesisHash, genesisTime, validators, appState }: InitChainRequest): Packable => [
     chainId,
+    writeDigest('the genesis hash', genesisHash),
     whole(genesisTime),
     writeUpdates(validators),
     JSON.stringify(appState) ?? 'null',
   ],
   read(reader: WireReader): InitChainRequest {
-    reader.tuple('initChain', 4);
+    reader.tuple('initChain', 5);
     const chainId = reader.text('chainId');
+    const genesisHash = readDigest(reader, 'genesisHash');
     const genesisTime = readTime(reader, 'genesisTime');
     const validators = readUpdates(reader);
-    return { chainId, genesisTime, validators, appState: readJson(reader.text('appState')) };
+    return { chainId, genesisHash, genesisTime, validators, appState: readJson(reader.text('appState')) };
   },
 };
 

@@ -34,6 +34,8 @@ export interface SenderPlace {
 
 export interface InitChainRequest {
   readonly chainId: string;
+  /** Of the whole document: tells this chain from every other one, and is what signatures of transactions bind to. */
+  readonly genesisHash: Digest;
   readonly genesisTime: WallTime;
   readonly validators: readonly ValidatorUpdate[];
   readonly appState: unknown;

@@ -1,6 +1,6 @@
 /**
  * A game on the real rules with a chain of one: for tests. State is pairs in memory; a transaction whose code is not 0 leaves
- * nothing, as the shell around rules has it.
+ * what it costs and nothing else, as the shell around rules has it.
  */
 
 import { commitmentOf } from '../../../src/application/dice/fairness.ts';
@@ -8,13 +8,15 @@ import { type Action, signedTransaction } from '../../../src/application/dice/op
 import { diceRules } from '../../../src/application/dice/rules.ts';
 import type { LobbyView, PlayerView, TableView } from '../../../src/application/dice/views.ts';
 import type { StateWriter } from '../../../src/application/state/rules.ts';
-import { toHex } from '../../../src/base/bytes.ts';
+import { toHex, utf8 } from '../../../src/base/bytes.ts';
 import { type WallTime, wallTime } from '../../../src/base/units.ts';
 import { ed25519PublicKeyOf, ed25519Sign } from '../../../src/crypto/ed25519.ts';
+import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { parseAddress, parseHeight } from '../../../src/protocol/chain/parse.ts';
 import type { ApplicationEvent, TransactionResult } from '../../../src/protocol/ports/storage.ts';
 
-export const CHAIN_ID = 'dice-test';
+const CHAIN_ID = 'dice-test';
+export const GENESIS_HASH = digestOf(utf8(CHAIN_ID));
 const PROPOSER = known(parseAddress('ab'.repeat(20)));
 
 export class MemoryState implements StateWriter {
@@ -43,28 +45,35 @@ export class MemoryState implements StateWriter {
 
 export class Game {
   readonly state = new MemoryState();
+  readonly #rules = diceRules();
+  /** Of the block that is being made. */
   height = 1;
 
   constructor(appState: unknown = {}) {
-    const genesis = { chainId: CHAIN_ID, genesisTime: wallTime(0), validators: [], appState };
-    for (const [key, value] of diceRules.begin(genesis)) this.state.set(key, value);
+    const genesis = {
+      ...{ chainId: CHAIN_ID, genesisHash: GENESIS_HASH, genesisTime: wallTime(0), validators: [], appState },
+    };
+    for (const [key, value] of this.#rules.begin(genesis)) this.state.set(key, value);
   }
 
   check(transaction: Uint8Array) {
-    return diceRules.check(transaction, this.state, known(parseHeight(this.height - 1)));
+    return this.#rules.check(transaction, this.state, known(parseHeight(this.height - 1)));
   }
 
   /** In the block that is being made. */
   execute(transaction: Uint8Array): TransactionResult {
     const before = new Map(this.state.pairs);
-    const result = diceRules.execute(transaction, this.state, this.#block());
-    if (result.code !== 0) this.state.pairs = before;
+    const result = this.#rules.execute(transaction, this.state, this.#block());
+    if (result.code !== 0) {
+      this.state.pairs = before;
+      this.#rules.settleFailed?.(transaction, this.state, this.#block());
+    }
     return result;
   }
 
   /** Ends the block; the next one begins. */
   endBlock(): readonly ApplicationEvent[] {
-    const events = diceRules.endBlock?.(this.state, this.#block()) ?? [];
+    const events = this.#rules.endBlock?.(this.state, this.#block()) ?? [];
     this.height += 1;
     return events;
   }
@@ -74,7 +83,7 @@ export class Game {
   }
 
   query(path: string, data = '') {
-    return diceRules.query(path, new TextEncoder().encode(data), this.state);
+    return this.#rules.query(path, new TextEncoder().encode(data), this.state);
   }
 
   lobby(): LobbyView {
@@ -128,9 +137,12 @@ export class Gambler {
     this.key = toHex(this.publicKey);
   }
 
-  sign(action: Action, given: { nonce?: number; lastHeight?: number; chainId?: string } = {}): Uint8Array {
-    const { nonce = this.nonce(), lastHeight = this.#game.height + 100, chainId = CHAIN_ID } = given;
-    return signedTransaction({ player: this.publicKey, nonce, lastHeight, action }, chainId, (message) =>
+  sign(
+    action: Action,
+    given: { nonce?: number; lastHeight?: number; genesisHash?: string } = {},
+  ): Uint8Array {
+    const { nonce = this.nonce(), lastHeight = this.#game.height + 100, genesisHash = GENESIS_HASH } = given;
+    return signedTransaction({ player: this.publicKey, nonce, lastHeight, action }, genesisHash, (message) =>
       known(ed25519Sign(this.#seed, message)),
     );
   }
@@ -161,7 +173,7 @@ export class Gambler {
   }
 
   commitment(table: number, round: number): Uint8Array {
-    return commitmentOf({ chainId: CHAIN_ID, table, round }, this.publicKey, this.secret(round));
+    return commitmentOf({ genesisHash: GENESIS_HASH, table, round }, this.publicKey, this.secret(round));
   }
 
   reveal(table = 1): TransactionResult {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { commitmentOf, diceOf } from '../../../src/application/dice/fairness.ts';
 import { type Action, encodeOperation, readTransaction } from '../../../src/application/dice/operation.ts';
 import { toHex } from '../../../src/base/bytes.ts';
-import { CHAIN_ID, Gambler, Game } from './game.ts';
+import { Gambler, Game, GENESIS_HASH } from './game.ts';
 
 const HOUSE = 100_000;
 const PLAYERS = 7;
@@ -209,7 +209,7 @@ describe('the encoding of operations', () => {
 describe('the dice', () => {
   it('fall on all faces alike: chi-square of 60,000 dice below the 0.1 % bound (DC-6)', () => {
     const counts = [0, 0, 0, 0, 0, 0];
-    const name = (round: number) => ({ chainId: CHAIN_ID, table: 1, round });
+    const name = (round: number) => ({ genesisHash: GENESIS_HASH, table: 1, round });
     for (let round = 0; round < 10_000; round += 1) {
       const secrets = [1, 2].map((seat) => ({
         seat,
@@ -225,7 +225,7 @@ describe('the dice', () => {
   });
 
   it('change with every secret, seat, player, round, table and chain (DC-6)', () => {
-    const base = { chainId: 'a', table: 1, round: 1 };
+    const base = { genesisHash: 'aa'.repeat(32), table: 1, round: 1 };
     const reveals = Array.from({ length: 6 }, (_, seat) => ({
       seat,
       player: new Uint8Array(32).fill(seat),
@@ -235,7 +235,7 @@ describe('the dice', () => {
     if (first === undefined) throw new Error('there are six');
     const variants = [
       diceOf(base, reveals),
-      diceOf({ ...base, chainId: 'b' }, reveals),
+      diceOf({ ...base, genesisHash: 'bb'.repeat(32) }, reveals),
       diceOf({ ...base, table: 2 }, reveals),
       diceOf({ ...base, round: 2 }, reveals),
       diceOf(base, [{ ...first, secret: new Uint8Array(32).fill(1) }, ...rest]),
@@ -247,20 +247,20 @@ describe('the dice', () => {
   it('keep their vector: another implementation must throw the same (DC-6)', () => {
     const player = new Uint8Array(32).fill(7);
     const secret = new Uint8Array(32).fill(9);
-    const name = { chainId: 'vector', table: 3, round: 4 };
+    const name = { genesisHash: '05'.repeat(32), table: 3, round: 4 };
     // Computed by a program of its own in another language, from docs/dice.md.
     expect(toHex(commitmentOf(name, player, secret))).toBe(
-      '55d1186c65d8d836cba83eb13ff2880e4c103e79cf7c0591c08f8fe0605db389',
+      '21f2376e86b41caea05054734667d5f6240d6c9f585c8f3591ed9d6231315712',
     );
     const reveals = [
       { seat: 0, player, secret },
       { seat: 2, player: secret, secret: player },
     ];
     expect(diceOf(name, reveals)).toEqual([
-      [1, 5, 2],
-      [4, 6, 2],
+      [5, 4, 2],
+      [1, 6, 2],
     ]);
     // A byte of 252 or more is among the first two here.
-    expect(diceOf({ ...name, round: 41 }, reveals.slice(0, 1))).toEqual([[4, 5, 4]]);
+    expect(diceOf({ ...name, round: 14 }, reveals.slice(0, 1))).toEqual([[3, 1, 3]]);
   });
 });

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { CODES } from '../../../src/application/dice/admission.ts';
 import { diceOf } from '../../../src/application/dice/fairness.ts';
 import type { Action } from '../../../src/application/dice/operation.ts';
-import { CHAIN_ID, Gambler, Game } from './game.ts';
+import { CODES } from '../../../src/application/dice/refusal.ts';
+import { Gambler, Game, GENESIS_HASH } from './game.ts';
 
 /** A table of `seats`, ante 10, at which all of `names` sit with a stake of 400. */
 function seated(names: readonly string[], seats = 3): { game: Game; players: readonly Gambler[] } {
@@ -67,7 +67,7 @@ describe('who may do what', () => {
   });
 
   it("refuses another's signature, another chain's, and any byte changed (DC-1)", () => {
-    expect(game.execute(ada.sign(name, { chainId: 'other' })).code).toBe(CODES.BAD_SIGNATURE);
+    expect(game.execute(ada.sign(name, { genesisHash: '00'.repeat(32) })).code).toBe(CODES.BAD_SIGNATURE);
     const good = ada.sign(name);
     for (let at = 0; at < good.length; at += 1) {
       const changed = good.slice();
@@ -187,7 +187,7 @@ describe('a round', () => {
       player: player.publicKey,
       secret: player.secret(1),
     }));
-    const dice = diceOf({ chainId: CHAIN_ID, table: 1, round: 1 }, reveals);
+    const dice = diceOf({ genesisHash: GENESIS_HASH, table: 1, round: 1 }, reveals);
     expect(round?.seats.map((seat) => seat.dice)).toEqual(dice);
     const best = Math.max(...(round?.seats.map(({ sum }) => sum) ?? []));
     const winners = round?.seats.filter(({ sum }) => sum === best) ?? [];

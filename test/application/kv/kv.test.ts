@@ -7,6 +7,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { type KvOptions, kv } from '../../../src/application/kv/rules.ts';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { wallTime } from '../../../src/base/units.ts';
+import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { parseBlockId } from '../../../src/protocol/chain/parse.ts';
 import type { Application, BlockResult, ValidatorUpdate } from '../../../src/protocol/ports/application.ts';
 import { address, digest, height } from '../../storage/fixtures.ts';
@@ -37,7 +38,13 @@ function opened(options: KvOptions = {}): Application {
 async function started(options: KvOptions = {}, appState: unknown = {}): Promise<Application> {
   const application = opened(options);
   const validators = [validator('a', 3n), validator('b', 2n)];
-  await application.initChain({ chainId: 'c', genesisTime: wallTime(0), validators, appState });
+  await application.initChain({
+    chainId: 'c',
+    genesisHash: digestOf(new Uint8Array()),
+    genesisTime: wallTime(0),
+    validators,
+    appState,
+  });
   return application;
 }
 

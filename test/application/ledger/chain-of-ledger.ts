@@ -146,6 +146,7 @@ export function genesisRequest(place: World, options: ChainOptions = {}): InitCh
   const { balances = { ada: 1_000_000n, bob: 500_000n, op0: 100_000n }, parameters = {} } = options;
   return {
     chainId: place.epoch.domain.chainId,
+    genesisHash: place.epoch.domain.genesisHash,
     genesisTime: wallTime(0),
     validators: place.validators.map(({ nodeKey, consensusKey, power }) => ({
       nodeKey,

@@ -47,7 +47,13 @@ const heights = (life: Life): readonly number[] => life.executed.map(({ executed
 /** What kv says in this process to the same blocks. */
 async function expectedHash(...blocks: readonly (readonly string[])[]): Promise<Digest> {
   const near = kv();
-  await near.initChain({ chainId: CHAIN, genesisTime: blockOf(0, []).time, validators: [], appState: {} });
+  await near.initChain({
+    chainId: CHAIN,
+    genesisHash: digestOf(new Uint8Array()),
+    genesisTime: blockOf(0, []).time,
+    validators: [],
+    appState: {},
+  });
   let last: BlockResult | undefined;
   for (const [index, texts] of blocks.entries())
     last = await near.finalizeBlock(blockOf(index + 1, texts.map(utf8)));

@@ -21,6 +21,7 @@ import { address, height } from '../../storage/fixtures.ts';
 export const CHAIN = 'socket-chain';
 export const GENESIS: InitChainRequest = {
   chainId: CHAIN,
+  genesisHash: digestOf(new Uint8Array()),
   genesisTime: wallTime(1_700_000_000_000),
   validators: [],
   appState: { first: 'one' },

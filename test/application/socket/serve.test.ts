@@ -139,7 +139,7 @@ describe('nonsense from a node (AP-3)', () => {
     ],
     [
       'an appState that is not JSON',
-      (peer) => peer.send('initChain', 1, [CHAIN, 0, [], '{']),
+      (peer) => peer.send('initChain', 1, [CHAIN, new Uint8Array(32), 0, [], '{']),
       /appState is not JSON/,
     ],
     [

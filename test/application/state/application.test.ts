@@ -27,6 +27,7 @@ afterEach(() => {
 const VALIDATORS = [validator(1, 3n), validator(2, 2n)];
 const GENESIS = {
   chainId: 'c',
+  genesisHash: digestOf(new Uint8Array()),
   genesisTime: wallTime(0),
   validators: VALIDATORS,
   appState: { start: 7 },

@@ -111,7 +111,13 @@ class ChainWriter {
     const loaded = loadGenesis(homePaths(this.#home).genesisFile, bls);
     if (loaded.status === 'refused') throw new Error(JSON.stringify(loaded.problems));
     const { chainId, genesisTime, validators, application } = loaded.genesis;
-    const request = { chainId, genesisTime, validators, appState: application.state };
+    const request = {
+      chainId,
+      genesisHash: loaded.hash,
+      genesisTime,
+      validators,
+      appState: application.state,
+    };
     const { appHash } = await this.#application.initChain(request);
     const state = { height: GENESIS_HEIGHT, appHash };
     this.#executed.push(state);

@@ -93,6 +93,7 @@ async function started(): Promise<Application> {
   const application = kv({ provesPossession: (_, proof) => proof[0] === 7 });
   await application.initChain({
     chainId: 'fuzz',
+    genesisHash: ID,
     genesisTime: wallTime(0),
     validators: VALIDATORS,
     appState: {},

@@ -1,32 +1,42 @@
 /**
  * A chain of dice without consensus, for tests of its page: the real rules in blocks by a timer, behind several real RPC
- * servers. A node can be taken away; what one has admitted, all have.
+ * servers. A node can be taken away, and can lie; what one has admitted, all have.
  */
 import { setInterval } from 'node:timers';
-import { millis } from '../../../src/base/units.ts';
+import { setTimeout } from 'node:timers/promises';
+import { type Action, readTransaction } from '../../../src/application/dice/operation.ts';
+import { utf8 } from '../../../src/base/bytes.ts';
+import { type Millis, millis } from '../../../src/base/units.ts';
 import { applicationPages } from '../../../src/node/pages.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
+import { type OperationContent, parseOperation } from '../../../src/protocol/chain/operation.ts';
 import { parseHeight } from '../../../src/protocol/chain/parse.ts';
-import type { Digest, Height } from '../../../src/protocol/chain/types.ts';
+import type { Digest, ExecutedState, Height } from '../../../src/protocol/chain/types.ts';
 import type { Admission } from '../../../src/protocol/ports/mempool.ts';
 import { type RunningRpcServer, startRpcServer } from '../../../src/rpc/http-server.ts';
 import type {
+  Followed,
+  FollowedOperation,
   IndexedTransaction,
   NodeStatus,
+  OperationStanding,
   QueryAnswer,
-  TransactionFate,
 } from '../../../src/rpc/node-port.ts';
 import type { PageFile } from '../../../src/rpc/pages.ts';
-import { Game } from '../../application/dice/game.ts';
+import { Game, GENESIS_HASH } from '../../application/dice/game.ts';
 import { MemoryNode } from '../../rpc/memory-node.ts';
 
 /** @unit ms @source a quick network's blocks */
 const BLOCK_MS = 80;
 
+export type Lie = (path: string, answer: unknown) => unknown;
+
 export interface DiceNetwork {
   readonly chain: DiceChain;
   /** `http://host:port` of each node. */
   readonly origins: readonly string[];
+  /** From now on what this node says of the state goes through `lie`: the JSON of an answer to `path`. */
+  readonly corrupt: (index: number, lie: Lie) => void;
   /** The node answers no more. */
   readonly kill: (index: number) => Promise<void>;
   readonly close: () => Promise<void>;
@@ -37,17 +47,21 @@ export async function startDiceNetwork(nodes: number, appState: object = {}): Pr
   const pages = Array.from({ length: nodes }, () => new Map<string, PageFile>());
   const allowedOrigins: string[] = [];
   const servers: RunningRpcServer[] = [];
-  for (const own of pages) servers.push(await startServer(new DiceNode(chain), own, allowedOrigins));
+  const members = pages.map(() => new DiceNode(chain));
+  for (const [index, member] of members.entries())
+    servers.push(await startServer(member, pages[index] ?? new Map(), allowedOrigins));
   const origins = servers.map(({ address }) => `http://${address}`);
   allowedOrigins.push(...origins);
   for (const [index, own] of pages.entries()) {
     const others = origins.filter((_, other) => other !== index);
-    for (const [path, file] of applicationPages('dice', others)) own.set(path, file);
+    for (const [path, file] of applicationPages('dice', { genesisHash: GENESIS_HASH, otherNodes: others }))
+      own.set(path, file);
   }
   const timer = setInterval(() => chain.makeBlock(), BLOCK_MS);
   return {
     chain,
     origins,
+    corrupt: (index, lie) => members[index]?.corrupt(lie),
     kill: async (index) => servers[index]?.close(),
     close: async () => {
       clearInterval(timer);
@@ -73,9 +87,11 @@ const startServer = (
 
 export class DiceChain {
   readonly game: Game;
+  /** Every operation that a node was given, by its kind. */
+  readonly given: Action['kind'][] = [];
   /** Blocks stand still while true; what is sent waits. */
   holds = false;
-  readonly #waiting = new Map<Digest, Uint8Array>();
+  readonly #waiting = new Map<Digest, OperationContent>();
   readonly #executed = new Map<Digest, IndexedTransaction>();
   #listeners: (() => void)[] = [];
 
@@ -94,9 +110,14 @@ export class DiceChain {
     const refused = { status: 'refused', hash } as const;
     if (this.#waiting.has(hash) || this.#executed.has(hash))
       return { ...refused, code: 'ALREADY_KNOWN', log: '' };
-    const { code, log } = this.game.check(transaction);
+    const operation = parseOperation(transaction);
+    if (operation === undefined)
+      return { ...refused, code: 'CHECK_FAILED', log: 'no operation (EX-7)', applicationCode: 2 };
+    const kind = readTransaction(operation.payload)?.operation.action.kind;
+    if (kind !== undefined) this.given.push(kind);
+    const { code, log } = this.game.check(operation.payload);
     if (code !== 0) return { ...refused, code: 'CHECK_FAILED', log, applicationCode: code };
-    this.#waiting.set(hash, transaction);
+    this.#waiting.set(hash, operation);
     return { status: 'admitted', hash };
   }
 
@@ -112,7 +133,8 @@ export class DiceChain {
     if (this.holds) return;
     const height = parseHeight(this.game.height);
     if (height === 'malformed') throw new Error(`${this.game.height} is no height`);
-    for (const [index, [hash, bytes]] of [...this.#waiting].entries()) {
+    const due = [...this.#waiting].filter(([, { expiresAtHeight }]) => expiresAtHeight >= height);
+    for (const [index, [hash, { payload: bytes }]] of due.entries()) {
       const result = this.game.execute(bytes);
       this.#executed.set(hash, { height, executed: { hash, index, bytes, result } });
     }
@@ -126,10 +148,15 @@ export class DiceChain {
 
 class DiceNode extends MemoryNode {
   readonly #chain: DiceChain;
+  #lie: Lie = (_, answer) => answer;
 
   constructor(chain: DiceChain) {
     super();
     this.#chain = chain;
+  }
+
+  corrupt(lie: Lie): void {
+    this.#lie = lie;
   }
 
   override status(): NodeStatus {
@@ -141,16 +168,28 @@ class DiceNode extends MemoryNode {
     return transactions.map((transaction) => this.#chain.submit(transaction));
   }
 
-  override async waitCommitted(hash: Digest): Promise<TransactionFate> {
-    for (let blocks = 0; blocks < 50; blocks += 1) {
-      const found = this.#chain.find(hash);
-      if (found !== undefined) {
+  override executed(): ExecutedState {
+    return { ...super.executed(), height: this.#chain.height };
+  }
+
+  override async follow(
+    operations: readonly FollowedOperation[],
+    wait: Millis,
+    signal: AbortSignal,
+  ): Promise<Followed> {
+    const until = performance.now() + wait;
+    for (;;) {
+      const { height } = this.#chain;
+      const standings = operations.map(({ id, expiresAtHeight }): OperationStanding => {
+        const found = this.#chain.find(id);
+        if (found === undefined) return { status: height > expiresAtHeight ? 'expired' : 'pending' };
         const { index, result } = found.executed;
         return { status: 'committed', height: found.height, index, result };
-      }
-      await this.#chain.nextBlock();
+      });
+      const hasNews = standings.some(({ status }) => status !== 'pending');
+      if (hasNews || signal.aborted || performance.now() >= until) return { height, standings };
+      await Promise.race([this.#chain.nextBlock(), setTimeout(until - performance.now())]);
     }
-    return { status: 'timeout' };
   }
 
   override async transaction(hash: Digest): Promise<IndexedTransaction | undefined> {
@@ -158,10 +197,11 @@ class DiceNode extends MemoryNode {
   }
 
   override async query(path: string, data: Uint8Array): Promise<QueryAnswer> {
-    const answer = this.#chain.game.query(path, new TextDecoder().decode(data));
+    const { code, log, value: told } = this.#chain.game.query(path, new TextDecoder().decode(data));
+    const value = utf8(JSON.stringify(this.#lie(path, JSON.parse(new TextDecoder().decode(told)))));
     return {
       status: 'answered',
-      result: { ...answer, codespace: 'dice', key: data, height: this.#chain.height },
+      result: { ...{ code, log, value }, codespace: 'dice', key: data, height: this.#chain.height },
     };
   }
 }

@@ -32,7 +32,7 @@ export class Board {
     const result = this.#resultToShow(table.id, rounds[0], isOver, mine === 'committed');
     place(byId('table-title', HTMLElement), [table.title, table.id], () => [table.title]);
     byId('table-facts', HTMLElement).textContent =
-      `Table ${table.id} · ante ${chips(table.ante)} · round ${table.round}`;
+      `Table ${table.id} · ante ${chips(table.ante)} · round\u00a0${table.round}`;
     byId('pot', HTMLElement).textContent = chips(result === undefined ? table.pot : result.pot);
     byId('pot-label', HTMLElement).textContent = result === undefined ? 'in the pot' : 'was in the pot';
     byId('phase', HTMLElement).textContent = phaseWords(table, this.#key);

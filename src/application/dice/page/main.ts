@@ -6,7 +6,8 @@ import type { PlayedRound } from '../table.ts';
 import { Board, drawHistory } from './board.ts';
 import { Die } from './die.ts';
 import { byId, chips } from './elements.ts';
-import { openIdentity } from './identity.ts';
+import { openKeys } from './identity.ts';
+import { startKeyPanel } from './key-panel.ts';
 import { drawLobby, houseWords, startLobby } from './lobby.ts';
 import { connectTo } from './network.ts';
 import { drawIdentity, drawLog, drawNetwork } from './panels.ts';
@@ -14,27 +15,33 @@ import { Session } from './session.ts';
 
 /** Between two looks at the chain. @unit ms @source faster than blocks come */
 const POLL_MS = 300;
-/** … while nobody sees the page: it still reveals in time. @unit ms @source a tenth of the default patience at rest */
+/** … while nobody sees the page and no round waits for it. @unit ms @source a tenth of the default patience at rest */
 const POLL_HIDDEN_MS = 2_000;
 /** Between two looks at the nodes that are not in use. @unit ms */
 const PROBE_MS = 2_500;
 
 const ORIGIN = /^https?:\/\/[A-Za-z0-9.:[\]-]+$/;
 
-async function otherNodes(): Promise<readonly string[]> {
-  try {
-    const answer: unknown = await (await fetch('/dice/network.json')).json();
-    const given: unknown = Object.entries(Object(answer)).find(([name]) => name === 'other_nodes')?.[1];
-    return Array.isArray(given)
-      ? given.filter((origin) => typeof origin === 'string' && ORIGIN.test(origin))
-      : [];
-  } catch {
-    return [];
-  }
+interface Surroundings {
+  /** In hexadecimal: what the page signs for, as the node says it that also gives the page itself. */
+  readonly genesisHash: string;
+  /** `http://host:port` of the other nodes. */
+  readonly otherNodes: readonly string[];
+}
+
+async function surroundings(): Promise<Surroundings> {
+  const answer: unknown = await (await fetch('/dice/network.json')).json();
+  const given = new Map<string, unknown>(Object.entries(Object(answer)));
+  const [genesisHash, others] = [given.get('genesis_hash'), given.get('other_nodes')];
+  if (typeof genesisHash !== 'string' || !/^[0-9a-f]{64}$/.test(genesisHash) || !Array.isArray(others))
+    throw new Error('the node does not say which chain this is');
+  const otherNodes = others.filter((origin) => typeof origin === 'string' && ORIGIN.test(origin));
+  return { genesisHash, otherNodes: otherNodes.filter((origin) => origin !== location.origin) };
 }
 
 async function start(): Promise<void> {
-  const identity = openIdentity();
+  const keys = openKeys();
+  const { identity } = keys;
   let drawing = false;
   const changed = (): void => {
     if (drawing) return;
@@ -44,9 +51,9 @@ async function start(): Promise<void> {
       draw();
     });
   };
-  const others = (await otherNodes()).filter((origin) => origin !== location.origin);
-  const network = connectTo([location.origin, ...others], changed);
-  const session = new Session(identity, network, changed);
+  const { genesisHash, otherNodes } = await surroundings();
+  const network = connectTo([location.origin, ...otherNodes], changed);
+  const session = new Session(identity, network, genesisHash, changed);
   const board = new Board(identity.key);
   const draw = (): void => {
     const { model } = session;
@@ -59,15 +66,15 @@ async function start(): Promise<void> {
     byId('register', HTMLButtonElement).disabled = model.busy !== undefined;
     byId('grant', HTMLElement).textContent = chips(model.lobby?.house.grant ?? 0);
     byId('house', HTMLElement).textContent = model.lobby === undefined ? '' : houseWords(model.lobby);
-    const chainId = model.lobby?.house.chainId ?? '';
     drawIdentity(model, identity);
     drawNetwork(model, network, identity);
     drawLog(model);
     drawLobby(model, session);
     board.draw(model);
-    drawHistory(model.table?.rounds ?? [], (round) => followsFromSecrets(round, chainId));
+    drawHistory(model.table?.rounds ?? [], (round) => followsFromSecrets(round, genesisHash));
   };
   listen(session);
+  startKeyPanel(keys, network);
   throwHero();
   startLobby(session);
   draw();
@@ -75,7 +82,7 @@ async function start(): Promise<void> {
   byId('loading', HTMLElement).hidden = true;
   void repeat(
     () => session.poll().then(draw),
-    () => (document.hidden ? POLL_HIDDEN_MS : POLL_MS),
+    () => (document.hidden && !session.isInRound ? POLL_HIDDEN_MS : POLL_MS),
   );
   void repeat(
     () => network.probe(),
@@ -117,7 +124,7 @@ function listen(session: Session): void {
 }
 
 /** DC-6: throws the dice of a round again. */
-function followsFromSecrets({ table, round, seats }: PlayedRound, chainId: string): boolean {
+function followsFromSecrets({ table, round, seats }: PlayedRound, genesisHash: string): boolean {
   const revealed = seats.filter(({ part }) => part === 'revealed');
   const reveals = revealed.map(
     ({ index, key, secret }): Reveal => ({
@@ -126,7 +133,7 @@ function followsFromSecrets({ table, round, seats }: PlayedRound, chainId: strin
       secret: hexToBytes(secret),
     }),
   );
-  const dice = diceOf({ chainId, table, round }, reveals);
+  const dice = diceOf({ genesisHash, table, round }, reveals);
   return JSON.stringify(dice) === JSON.stringify(revealed.map((seat) => seat.dice));
 }
 

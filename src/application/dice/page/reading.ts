@@ -1,5 +1,5 @@
 /** Views out of a node's JSON: what has another shape is no answer. Pure. The gateway of the page. */
-import type { LobbyView, PlayerView, TablesView, TableView } from '../views.ts';
+import type { PlayerView, TablesView, TableView } from '../views.ts';
 
 type Check = (value: unknown) => boolean;
 
@@ -30,6 +30,7 @@ const LOBBY = shape({
   version: whole,
   house: shape({
     chainId: text,
+    genesisHash: key,
     grant: whole,
     patienceHeights: whole,
     idleHeights: whole,
@@ -45,9 +46,19 @@ const LOBBY = shape({
     64,
   ),
 });
+const anyOf =
+  (...checks: readonly Check[]): Check =>
+  (value) =>
+    checks.some((check) => check(value));
+const UNCHANGED: Check = (value) =>
+  typeof value === 'object' && value !== null && !('house' in value) && shape({ version: whole })(value);
 const SEAT = shape({
   ...{ index: whole, key, name: text, stake: whole },
-  part: shape({ kind: oneOf('watching', 'due', 'committed', 'revealed', 'absent') }),
+  part: anyOf(
+    shape({ kind: oneOf('watching', 'due', 'absent') }),
+    shape({ kind: oneOf('committed'), commitment: key }),
+    shape({ kind: oneOf('revealed'), commitment: key, secret: key }),
+  ),
 });
 const PLAYED = shape({
   ...{ index: whole, key, name: text, secret, sum: whole, won: flag, gain: whole },
@@ -68,9 +79,13 @@ function read<View>(value: unknown, check: Check, what: string): View {
   throw new Error(`the node gives something that is no ${what}`);
 }
 
-export const readTables = (value: unknown): TablesView =>
-  read(value, shape({ version: whole }), 'list of tables');
-export const readLobby = (value: unknown): LobbyView => read(value, LOBBY, 'list of tables');
+/** @throws also where it is of another chain than that of the page */
+export function readTables(value: unknown, genesisHash: string): TablesView {
+  const view: TablesView = read(value, anyOf(LOBBY, UNCHANGED), 'list of tables');
+  if ('house' in view && view.house.genesisHash !== genesisHash)
+    throw new Error(`the node is of another chain: its genesis hash is ${view.house.genesisHash}`);
+  return view;
+}
 export const readTable = (value: unknown): TableView => (value === null ? null : read(value, TABLE, 'table'));
 export const readPlayer = (value: unknown): PlayerView =>
   value === null ? null : read(value, PLAYER, 'player');

@@ -1,19 +1,20 @@
 /** What the page says. Pure. */
+
+import type { Outcome } from '../../../client/index.ts';
 import type { PlayedRound, PlayedSeat } from '../table.ts';
 import type { TableView } from '../views.ts';
-import type { Outcome } from './network.ts';
 
 export function outcomeWords(outcome: Outcome, took: number): string {
   const after = `${Math.round(took)} ms`;
   switch (outcome.status) {
     case 'committed':
-      return outcome.code === 0
+      return outcome.result.code === 0
         ? `committed at height ${outcome.height}, ${after}`
-        : `did not count (height ${outcome.height}): ${outcome.log}`;
+        : `did not count (height ${outcome.height}): ${outcome.result.log}`;
     case 'expired':
       return `never happened: no block took it up to height ${outcome.height}`;
     case 'rejected':
-      return `refused: ${outcome.log}`;
+      return `refused: ${outcome.reason}`;
   }
 }
 
