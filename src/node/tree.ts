@@ -68,8 +68,8 @@ export interface NodeParts {
 }
 
 /**
- * Messages that one consensus cell may have waiting; one link may fill a quarter. A full mailbox rejects, which pauses
- * the socket that fills it (TP-5). @unit messages @source 100 validators, a few rounds each
+ * Messages that one consensus cell may have waiting; one link may fill a quarter. Both bounds reject, which pauses
+ * the socket that meets them (TP-5, RT-7). @unit messages @source 100 validators, a few rounds each
  */
 const CONSENSUS_MAILBOX = { capacity: 16_384, perSender: 4_096, overflow: 'reject' } as const;
 

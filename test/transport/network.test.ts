@@ -251,7 +251,10 @@ describe('network over TLS: misbehaviour (TP-6, TP-11)', () => {
 });
 
 describe('network over TLS: a full mailbox (TP-5)', () => {
-  it('pauses the sender at the socket and loses nothing', async () => {
+  it.each([
+    ['full mailbox', { capacity: 4, overflow: 'reject' }],
+    ['mailbox of which the link has its share', { capacity: 1_000, perSender: 4, overflow: 'reject' }],
+  ] as const)('pauses the sender of a %s at the socket and loses nothing', async (_, mailbox) => {
     const validators = idsOf(2);
     const sender = await start({ index: 0, validators });
     const clock = realClock();
@@ -282,7 +285,7 @@ describe('network over TLS: a full mailbox (TP-5)', () => {
         'node',
         supervisor({
           children: [
-            child('slow', slow, { mailbox: { capacity: 4, overflow: 'reject' } }),
+            child('slow', slow, { mailbox }),
             child('network', supervisor({ children: network.cells })),
           ],
         }),

@@ -19,7 +19,7 @@ import {
   isPromise,
   type TellOutcome,
 } from './boundary.ts';
-import type { Cell } from './cell.ts';
+import { type Cell, type CellHooks, hooksOf, type RoomWait } from './cell.ts';
 import type { Core } from './core.ts';
 import { tellFromOutside } from './deliver.ts';
 import { endCell, markStarted } from './lifecycle.ts';
@@ -213,7 +213,7 @@ function makeContext(core: Core, cell: Cell, signal: AbortSignal): BoundaryConte
       core.deadLetters.add({ reason: 'stale', to, from: address, message });
       return 'dead';
     },
-    ready: (to) => readyAt(core, to),
+    ready: (to) => readyAt(core, to, address, () => !counts()),
     ask: (to, message, timeoutMs) => askCell(core, to, message, timeoutMs),
     watch(target) {
       if (!counts()) return;
@@ -240,18 +240,39 @@ function makeContext(core: Core, cell: Cell, signal: AbortSignal): BoundaryConte
   };
 }
 
-/** Resolves when the cell's mailbox has room, or when it is gone. */
-export function readyAt(core: Core, to: CellAddress): Promise<void> {
+/**
+ * Resolves when the cell's mailbox has room for `sender`, or when the cell or the sender's incarnation is gone. A restart of the
+ * cell keeps the wait, as it keeps the queue (RT-6, RT-7).
+ */
+export function readyAt(
+  core: Core,
+  to: CellAddress,
+  sender: CellAddress,
+  isOver: () => boolean,
+): Promise<void> {
   const cell = core.cells.get(to);
-  if (cell === undefined || hasRoom(cell)) return Promise.resolve();
+  if (cell === undefined || cell.mailbox.hasRoomFor(sender) || isOver()) return Promise.resolve();
+  const hooks = hooksOf(cell);
+  endWaits(hooks, (wait) => wait.isOver());
   return new Promise((resolve) => {
-    cell.hooks ??= { started: [], ended: [], ready: [] };
-    cell.hooks.ready.push(resolve);
+    hooks.ready.push({ sender, isOver, resolve });
   });
 }
 
-/** Room for half the capacity: a sender that waited does not wait again at once. */
-export const hasRoom = (cell: Cell): boolean => cell.mailbox.size * 2 <= cell.mailbox.options.capacity;
+/** A message was taken: those who may send again hear of it. */
+export function announceRoom({ hooks, mailbox }: Cell): void {
+  if (hooks === undefined || hooks.ready.length === 0 || !mailbox.isHalfFree) return;
+  endWaits(hooks, ({ sender, isOver }) => mailbox.hasRoomFor(sender) || isOver());
+}
+
+function endWaits(hooks: CellHooks, isDone: (wait: RoomWait) => boolean): void {
+  const left: RoomWait[] = [];
+  for (const wait of hooks.ready) {
+    if (isDone(wait)) wait.resolve();
+    else left.push(wait);
+  }
+  hooks.ready = left;
+}
 
 /** Asks a cell from outside. @param timeoutMs unit ms */
 export function askCell(core: Core, to: CellAddress, message: Message, timeoutMs: number): Promise<Message> {

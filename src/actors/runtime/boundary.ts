@@ -12,7 +12,7 @@ export type TellOutcome =
   | 'accepted'
   /** A dead letter, by policy or because its type is not public. */
   | 'dropped'
-  /** A dead letter of the policy `reject`: wait for `ready()`. */
+  /** A dead letter of the policy `reject`: no room, or none for this sender's share. Wait for `ready()`. */
   | 'full'
   /** A dead letter: nothing has that address. */
   | 'dead';
@@ -24,7 +24,10 @@ export interface BoundaryContext<Input> {
   /** Aborted when this actor is asked to stop or is killed. */
   readonly signal: AbortSignal;
   tell(to: CellAddress, message: Message, lane?: Lane): TellOutcome;
-  /** Resolves when the cell's mailbox has room again: stop reading the socket until then. */
+  /**
+   * Resolves when the cell's mailbox has room again, and this actor's share of it too: stop reading the socket until then. It
+   * outlives restarts of the cell, which keep the queue, and ends with the cell or with this incarnation.
+   */
   ready(to: CellAddress): Promise<void>;
   /** Asks a cell; rejects with AskRefused, AskLate or AskDead. @param timeoutMs unit ms */
   ask(to: CellAddress, message: Message, timeoutMs: number): Promise<Message>;

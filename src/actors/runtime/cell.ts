@@ -24,11 +24,21 @@ export interface CellTimer {
   readonly states: readonly string[] | undefined;
 }
 
+/** Somebody outside who waits for room in a mailbox. */
+export interface RoomWait {
+  /** Whose share of the mailbox counts. */
+  readonly sender: CellAddress;
+  /** That incarnation has ended: nobody waits any more. */
+  readonly isOver: () => boolean;
+  readonly resolve: () => void;
+}
+
 /** Callbacks of the outside, each called once. */
 export interface CellHooks {
   started: ((failure: ExitReason | undefined) => void)[];
   ended: ((reason: ExitReason) => void)[];
-  ready: (() => void)[];
+  /** At most those that live senders wait for. */
+  ready: RoomWait[];
 }
 
 export class Cell {
@@ -107,4 +117,9 @@ export class Cell {
   get isPure(): boolean {
     return this.logic.kind !== 'boundary';
   }
+}
+
+export function hooksOf(cell: Cell): CellHooks {
+  cell.hooks ??= { started: [], ended: [], ready: [] };
+  return cell.hooks;
 }

@@ -166,7 +166,9 @@ export function refuse(
     );
   }
   if (reason === 'no_such_cell' || reason === 'late_reply') return 'dead';
-  return reason === 'mailbox_full' ? 'full' : 'dropped';
+  // Under `reject` whoever is above its share is pushed back like anybody before a full mailbox, and nobody else is (RT-7).
+  const isPushedBack = reason === 'sender_quota' && cell?.mailbox.options.overflow === 'reject';
+  return reason === 'mailbox_full' || isPushedBack ? 'full' : 'dropped';
 }
 
 /** A message that was accepted and is lost (RT-8). */

@@ -182,7 +182,7 @@ export function removeCell(core: Core, cell: Cell): void {
   const hooks = cell.hooks;
   cell.hooks = undefined;
   for (const tell of hooks?.ended ?? []) tell(cell.endReason ?? SHUTDOWN);
-  for (const tell of hooks?.ready ?? []) tell();
+  for (const { resolve } of hooks?.ready ?? []) resolve();
   const { parent } = cell;
   if (parent === undefined) {
     core.roots.delete(cell);

@@ -17,7 +17,7 @@ export interface MailboxOptions {
   readonly overflow: Overflow;
   /** Most postponed messages. @unit messages */
   readonly postponed: number;
-  /** Most user messages of one sender at once. @unit messages */
+  /** Most user messages of one sender at once; beyond it, `reject` says `full` to that sender alone. @unit messages */
   readonly perSender: number;
 }
 
@@ -76,6 +76,15 @@ export class Mailbox {
 
   get postponed(): number {
     return this.#postponed?.length ?? 0;
+  }
+
+  get isHalfFree(): boolean {
+    return this.size * 2 <= this.options.capacity;
+  }
+
+  /** Room for half the capacity, and half of this sender's share free: whoever waited for it does not wait again at once. */
+  hasRoomFor(sender: CellAddress): boolean {
+    return this.isHalfFree && (this.#bySender?.get(sender) ?? 0) * 2 <= this.options.perSender;
   }
 
   get isEmpty(): boolean {

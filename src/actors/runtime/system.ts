@@ -12,7 +12,7 @@ import {
 import { failAllAsks } from './asks.ts';
 import type { TellOutcome } from './boundary.ts';
 import { askCell, readyAt } from './boundary-run.ts';
-import type { Cell, CellHooks } from './cell.ts';
+import { hooksOf } from './cell.ts';
 import type { Clock, Runner } from './clock.ts';
 import { Core } from './core.ts';
 import type { DeadLetter, DeadLetterReason } from './dead-letters.ts';
@@ -221,7 +221,7 @@ function makeRef(core: Core, address: CellAddress): CellRef {
     address,
     tell: (message, lane = 'user') => tellFromOutside(core, address, message, lane, OUTSIDE, 0),
     ask: (message, { timeout }) => askCell(core, address, message, timeout),
-    ready: () => readyAt(core, address),
+    ready: () => readyAt(core, address, OUTSIDE, () => false),
     started: () =>
       new Promise((resolve, reject) => {
         const cell = core.cells.get(address);
@@ -249,11 +249,6 @@ function makeRef(core: Core, address: CellAddress): CellRef {
 
 const endOf = (core: Core, address: CellAddress): ExitReason =>
   core.rootEnds.get(address) ?? { kind: 'no_such_cell' };
-
-function hooksOf(cell: Cell): CellHooks {
-  cell.hooks ??= { started: [], ended: [], ready: [] };
-  return cell.hooks;
-}
 
 function countAll(core: Core): SystemCounters {
   const sum = { ...core.gone, queued: 0, postponed: 0 };

@@ -6,7 +6,7 @@ import type { AnyMachineSnapshot, AnyStateMachine, Snapshot } from 'xstate';
 import { atomicStates, type CellEffect, isSameState } from '../../machines/vocabulary/scope.ts';
 import { crash, type ExitReason, type Message, NORMAL } from '../../protocol/supervision/effect.ts';
 import { isAskAddress, oweAnswer } from './asks.ts';
-import { describeError, endBoundary, hasRoom, openBoundary } from './boundary-run.ts';
+import { announceRoom, describeError, endBoundary, openBoundary } from './boundary-run.ts';
 import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
 import { lose } from './deliver.ts';
@@ -80,7 +80,7 @@ function stop(core: Core, cell: Cell, reason: ExitReason): void {
 function handleNext(core: Core, cell: Cell): void {
   const envelope = cell.mailbox.next();
   if (envelope === undefined) return;
-  if (cell.hooks !== undefined && cell.hooks.ready.length > 0) announceRoom(cell);
+  announceRoom(cell);
   if (envelope.forIncarnation !== 0 && envelope.forIncarnation !== cell.incarnation) {
     lose(core, cell, envelope, 'stale');
     return;
@@ -202,7 +202,7 @@ function runBoundaryTurn(core: Core, cell: Cell): void {
   if (!boundary.isIdle()) return;
   const envelope = cell.mailbox.next();
   if (envelope === undefined) return;
-  if (cell.hooks !== undefined && cell.hooks.ready.length > 0) announceRoom(cell);
+  announceRoom(cell);
   if (envelope.forIncarnation !== 0 && envelope.forIncarnation !== cell.incarnation) {
     lose(core, cell, envelope, 'stale');
   } else {
@@ -225,11 +225,6 @@ function runBoundaryTurn(core: Core, cell: Cell): void {
 function swallow(cell: Cell): void {
   cell.opening = false;
   while (cell.mailbox.next() !== undefined) cell.processed += 1;
-}
-
-function announceRoom(cell: Cell): void {
-  if (!hasRoom(cell)) return;
-  for (const resolve of cell.hooks?.ready.splice(0) ?? []) resolve();
 }
 
 function recordDigest(core: Core, cell: Cell, effects: readonly CellEffect[]): void {
