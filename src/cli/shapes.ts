@@ -274,6 +274,7 @@ export const BRIDGE = z.object({
     partitions: z.number(),
     unanswered: z.number(),
     forgotten: z.number(),
+    turned_away: z.number(),
   }),
   divergences: z.array(
     z.object({ height: z.string(), ours: z.string(), theirs: z.string(), by: z.string() }),

@@ -17,12 +17,14 @@ export interface BridgeView {
 /** What of the report other cells own. */
 export interface BesideBridge extends Omit<VoteOwners, 'validators'> {
   readonly pacing: PacingReport | undefined;
+  /** Operations that the links dropped. */
+  readonly turnedAway: number;
 }
 
 /** @param limit operations that are shown, the oldest first */
 export function bridgeReport(
   { reach, context }: BridgeView,
-  { pacing, ...owners }: BesideBridge,
+  { pacing, turnedAway, ...owners }: BesideBridge,
   now: Monotonic,
   limit: number,
 ): BridgeReport {
@@ -48,6 +50,7 @@ export function bridgeReport(
       ...counts,
       ...operations.counts,
       failedOperations: stats.failedOperations,
+      turnedAway,
     },
     divergences: [...context.divergences.values()],
     breakers: validators.validators

@@ -73,6 +73,7 @@ export interface NodeSurroundings {
   readonly rpcAddress: () => string;
   readonly startedAt: WallTime;
   readonly peers: () => readonly PeerStatus[];
+  readonly operationsTurnedAway: () => number;
   readonly time: Clocks;
   readonly sync: Pick<SyncConfig, 'tier3TrustTime'>;
   /** Longest recent stall of the event loop. @unit ms */
@@ -189,7 +190,9 @@ export function createNodePort(
   const bridge = (limit: number) => {
     const view = bridgeOf(system);
     if (view === undefined) return undefined;
-    const beside = { pacing: pacing(), mempool: mempoolOf(system)?.mempool, live: treeOf(system) };
+    const turnedAway = surroundings.operationsTurnedAway();
+    const mempool = mempoolOf(system)?.mempool;
+    const beside = { pacing: pacing(), turnedAway, mempool, live: treeOf(system) };
     return bridgeReport(view, beside, surroundings.time.clock.now(), limit);
   };
 

@@ -203,6 +203,7 @@ function portOf(
       ...{ rpcAddress, startedAt, loopLagMs },
       peerAddress: () => peerAddress(config, network),
       peers: () => peersOf(network, epoch.set),
+      operationsTurnedAway: network.operationsTurnedAway,
       time: { clock, adjusted: clocks.adjusted, source: config.time.source },
       sync: syncConfig,
       loopLagMsMax: config.runtime.loopLagMsMax,

@@ -86,5 +86,7 @@ export const BRIDGE_COUNTS = [
   'partitions',
   'unanswered',
   'forgotten',
+  /** Operations of guests above their rate: dropped at the link, unread (TP-5). */
+  'turnedAway',
 ] as const;
 export type BridgeCount = (typeof BRIDGE_COUNTS)[number];

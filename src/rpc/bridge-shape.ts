@@ -26,6 +26,7 @@ export const bridgeJson = (report: BridgeReport): object => ({
     partitions: report.counts.partitions,
     unanswered: report.counts.unanswered,
     forgotten: report.counts.forgotten,
+    turned_away: report.counts.turnedAway,
   },
   divergences: report.divergences.map(({ height, ours, theirs, by }) => ({
     height: String(height),

@@ -8,6 +8,7 @@ import type { PeerMessageReceived } from '../protocol/ports/network.ts';
 import { type CellAddress, crash, type Message } from '../protocol/supervision/effect.ts';
 import type { CloseReason } from '../protocol/transport/closing.ts';
 import { isPeerMessage } from '../protocol/transport/kinds.ts';
+import type { GuestRates } from '../protocol/transport/limits.ts';
 import type { WireMessage } from '../protocol/transport/messages.ts';
 import type {
   AddressesReceived,
@@ -20,7 +21,7 @@ import type {
   Route,
 } from '../protocol/transport/peering.ts';
 import type { CarrierClock } from './clock.ts';
-import { Connection } from './connection.ts';
+import { Connection, type ConnectionEvents } from './connection.ts';
 import { dial } from './dial.ts';
 import type { SelfDescription } from './handshake.ts';
 import { Listener, type ListenerCounts } from './listener.ts';
@@ -35,6 +36,9 @@ export interface Carrier {
   readonly insecure: boolean;
   readonly route: Route;
   readonly router: CellAddress;
+  /** What each node that is no validator may hand over; and how many operations were turned away for it, since the start. */
+  readonly guests: GuestRates;
+  operationsTurnedAway: number;
   /** The open listener's figures; undefined while there is none. */
   listening?: () => ListenerCounts & { readonly port: number };
   /** Why the last try to listen failed, as the system says it: an exit reason carries its words only. */
@@ -156,11 +160,15 @@ function openLink(carrier: Carrier, context: BoundaryContext<LinkInput>): Connec
     ended('CONNECTION_LOST', 'the connection went before it was opened');
     return undefined;
   }
-  const connection = new Connection(proven, clock, {
+  const events: ConnectionEvents = {
     deliver: (message) => deliver(carrier, context, message),
-    refuse: (refusal) => void report({ type: 'frame.refused', connection: card.connection, refusal }),
+    refuse(refusal) {
+      if (refusal.code === 'OPERATIONS_RATE_EXCEEDED') carrier.operationsTurnedAway += refusal.operations;
+      report({ type: 'frame.refused', connection: card.connection, refusal });
+    },
     ended,
-  });
+  };
+  const connection = new Connection(proven, clock, events, carrier.guests);
   connection.setRole(standing === 'validator' ? 'validator' : 'full');
   connection.setSyncLane(syncLaneOpen);
   room.enter(card, peer, connection);

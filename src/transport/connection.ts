@@ -13,6 +13,8 @@ import {
 import type { Frame } from '../protocol/transport/frame.ts';
 import {
   CLOSE_TIMEOUT_MS,
+  GUEST_RATES_DEFAULT,
+  type GuestRates,
   KEEPALIVE_INTERVAL_MS,
   KEEPALIVE_TIMEOUT_MS,
   PROBE_TIMEOUT_MS,
@@ -61,7 +63,12 @@ export class Connection {
   #pings = 0;
   #roundTrip: Millis | undefined;
 
-  constructor(proven: ProvenSocket, clock: CarrierClock, events: ConnectionEvents) {
+  constructor(
+    proven: ProvenSocket,
+    clock: CarrierClock,
+    events: ConnectionEvents,
+    guests: GuestRates = GUEST_RATES_DEFAULT,
+  ) {
     const { ws, socket, peer } = proven;
     this.#proven = proven;
     this.#clock = clock;
@@ -85,6 +92,7 @@ export class Connection {
         refuse: (refusal) => events.refuse(refusal),
       },
       peer.role,
+      guests,
     );
   }
 

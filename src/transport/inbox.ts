@@ -6,10 +6,11 @@ import { RingBuffer } from '../base/ring-buffer.ts';
 import type { Millis, Monotonic } from '../base/units.ts';
 import { type Bucket, fullBucket, oweTokens, takeTokens } from '../protocol/transport/bucket.ts';
 import { KINDS, type WireKind } from '../protocol/transport/kinds.ts';
-import { PEER_QUOTA } from '../protocol/transport/limits.ts';
+import { type GuestRates, PEER_QUOTA } from '../protocol/transport/limits.ts';
 import type { Role, WireMessage } from '../protocol/transport/messages.ts';
 import type { FrameRefusal } from '../protocol/transport/refusal.ts';
 import { decodeBody, readEnvelope } from './codec/codec.ts';
+import { announcedOperations } from './codec/operations.ts';
 
 /** What the inbox needs of its connection. */
 export interface InboxPort {
@@ -42,16 +43,23 @@ export class Inbox {
   #role: Role;
   readonly #buckets = new Map<WireKind, Bucket>();
   #quota: Bucket;
+  readonly #guests: GuestRates;
+  #guestOperations: Bucket;
+  #guestBytes: Bucket;
   readonly #held = new RingBuffer<Uint8Array>();
   #reasonsToPause = 0;
   #closed = false;
   #syncLaneOpen = true;
   #counts = { frames: 0, bytes: 0, ignored: 0, refused: 0, overflowed: 0, pauses: 0 };
 
-  constructor(port: InboxPort, role: Role) {
+  constructor(port: InboxPort, role: Role, guests: GuestRates) {
+    const now = port.now();
     this.#port = port;
     this.#role = role;
-    this.#quota = fullBucket(PEER_QUOTA, port.now());
+    this.#quota = fullBucket(PEER_QUOTA, now);
+    this.#guests = guests;
+    this.#guestOperations = fullBucket(guests.operations, now);
+    this.#guestBytes = fullBucket(guests.bytes, now);
   }
 
   /** Takes one frame off the socket. */
@@ -108,7 +116,7 @@ export class Inbox {
   }
 
   #handleKind(kind: WireKind, bytes: Uint8Array): void {
-    const refusal = this.#refusalOf(kind);
+    const refusal = this.#refusalOf(kind) ?? this.#refusalOfGuest(kind, bytes);
     const decoding =
       refusal === undefined ? decodeBody(kind, bytes) : ({ outcome: 'refused', refusal } as const);
     if (decoding.outcome === 'refused') this.#refuse(decoding.refusal);
@@ -130,6 +138,21 @@ export class Inbox {
     const { bucket, taken } = takeTokens(this.#buckets.get(kind) ?? fullBucket(rule, now), rule, now);
     this.#buckets.set(kind, bucket);
     return taken ? undefined : { code: 'RATE_EXCEEDED', kind };
+  }
+
+  /** Operations of strangers cost more than their frames: they are counted before they are decoded (TP-5). */
+  #refusalOfGuest(kind: WireKind, bytes: Uint8Array): FrameRefusal | undefined {
+    if (kind !== 'SubmitOperations' || this.#role === 'validator') return undefined;
+    const count = announcedOperations(bytes);
+    const now = this.#port.now();
+    const operations = takeTokens(this.#guestOperations, this.#guests.operations, now, count);
+    const size = takeTokens(this.#guestBytes, this.#guests.bytes, now, bytes.byteLength);
+    if (!operations.taken || !size.taken) {
+      return { code: 'OPERATIONS_RATE_EXCEEDED', kind, operations: count };
+    }
+    this.#guestOperations = operations.bucket;
+    this.#guestBytes = size.bucket;
+    return undefined;
   }
 
   /** Several reasons to pause may stand at once: reading goes on when the last is gone. */

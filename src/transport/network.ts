@@ -14,7 +14,7 @@ import type { Address, ChainDomain, Epoch } from '../protocol/chain/types.ts';
 import type { CellAddress } from '../protocol/supervision/effect.ts';
 import { addressStatement } from '../protocol/transport/addresses.ts';
 import type { DialBackoff } from '../protocol/transport/backoff.ts';
-import { INSTANCE_BYTES } from '../protocol/transport/limits.ts';
+import { GUEST_RATES_DEFAULT, type GuestRates, INSTANCE_BYTES } from '../protocol/transport/limits.ts';
 import type { Endpoint, NodeId, Role } from '../protocol/transport/messages.ts';
 import type { Route } from '../protocol/transport/peering.ts';
 import { type Carrier, dialerLogic, linkLogic, listenerLogic } from './cells.ts';
@@ -49,6 +49,8 @@ export interface NetworkOptions {
   readonly backoff?: DialBackoff;
   /** Plain `ws`: for development, on loopback only. */
   readonly insecure?: boolean;
+  /** What each node that is no validator may hand over; default GUEST_RATES_DEFAULT. */
+  readonly guests?: GuestRates;
 }
 
 export interface Network {
@@ -57,6 +59,8 @@ export interface Network {
   readonly cells: readonly CellSpec[];
   /** Live connections now. */
   connections(): readonly PeerConnection[];
+  /** Operations of guests above their rate, since the start (TP-5). @unit operations */
+  operationsTurnedAway(): number;
   /** Undefined while the listener is not open. */
   listening(): (ListenerCounts & { readonly port: number }) | undefined;
   /** The system's error of the last try to listen that failed: EADDRINUSE, EADDRNOTAVAIL, … */
@@ -73,7 +77,11 @@ export function createNetwork(options: NetworkOptions): Network {
   const room = new Room(clock);
   const router = `${address}/router`;
   const self = { identity, chain, role, moniker, instance, epoch };
-  const carrier: Carrier = { self, clock, room, insecure, route, router };
+  const { guests = GUEST_RATES_DEFAULT } = options;
+  const carrier: Carrier = {
+    ...{ self, clock, room, insecure, route, router },
+    ...{ guests, operationsTurnedAway: 0 },
+  };
   return {
     id: identity.id,
     cells: [
@@ -82,6 +90,7 @@ export function createNetwork(options: NetworkOptions): Network {
       child('listener', listenerLogic(carrier), { input: options.listen, backoff: LISTEN_BACKOFF }),
     ],
     connections: () => room.connections(),
+    operationsTurnedAway: () => carrier.operationsTurnedAway,
     listening: () => carrier.listening?.(),
     notListening: () => carrier.notListening,
   };

@@ -5,7 +5,7 @@ import { bridgeReport } from '../../src/node/bridge-report.ts';
 import { A, B, bridgeReach, C, Rig } from '../machines/bridge/bridge.rig.ts';
 import { operation, plain, stateAfter } from '../protocol/bridge/operations-of.ts';
 
-const NOTHING_BESIDE = { pacing: undefined, mempool: undefined, live: undefined };
+const NOTHING_BESIDE = { turnedAway: 7, pacing: undefined, mempool: undefined, live: undefined };
 
 const reportOf = (at: Rig, limit = 10) =>
   bridgeReport({ reach: at.reach, context: at.context }, NOTHING_BESIDE, monotonic(at.now), limit);

@@ -196,6 +196,7 @@ describe("the node's port", () => {
         rpcAddress: () => '',
         startedAt: wallTime(0),
         peers: () => [],
+        operationsTurnedAway: () => 0,
         time: { clock, adjusted: new AdjustedClock(clock), source: 'peers' },
         sync: SYNC_DEFAULTS,
         loopLagMs: () => loopLagMs,

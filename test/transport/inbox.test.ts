@@ -3,7 +3,7 @@ import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { type Millis, monotonic } from '../../src/base/units.ts';
 import { KINDS } from '../../src/protocol/transport/kinds.ts';
-import { PEER_QUOTA } from '../../src/protocol/transport/limits.ts';
+import { guestRates, PEER_QUOTA } from '../../src/protocol/transport/limits.ts';
 import type { WireMessage } from '../../src/protocol/transport/messages.ts';
 import type { FrameRefusal } from '../../src/protocol/transport/refusal.ts';
 import { PROTOCOL_VERSION } from '../../src/protocol/transport/version.ts';
@@ -38,6 +38,7 @@ function inboxOf(role: 'validator' | 'full' = 'validator') {
       refuse: (refusal) => refusals.push(refusal),
     },
     role,
+    guestRates(2_000, 100_000),
   );
   return { inbox, delivered, refusals, rests, state };
 }
@@ -103,6 +104,53 @@ describe('inbox (TP-5)', () => {
     state.room = new Promise(() => undefined);
     for (let nonce = 0; nonce < 10_000; nonce += 1) inbox.take(ping(nonce));
     expect(inbox.counts.overflowed).toBe(10_000 - 1 - 8_192);
+  });
+});
+
+describe('inbox: operations of a node that is no validator (TP-5)', () => {
+  const handing = (count: number, bytes = 10): Uint8Array =>
+    bytesOf({
+      kind: 'SubmitOperations',
+      tag: 2 ** 40,
+      operations: Array.from({ length: count }, () => new Uint8Array(bytes)),
+    });
+
+  it('are taken up to two seconds of the rate at once, then at the rate; the rest is counted and not decoded', () => {
+    const { inbox, delivered, refusals, state } = inboxOf('full');
+    const full = handing(1_000);
+    for (let count = 0; count < 4; count += 1) inbox.take(full);
+    inbox.take(handing(999));
+    expect(delivered).toHaveLength(4);
+    expect(refusals).toEqual([
+      { code: 'OPERATIONS_RATE_EXCEEDED', kind: 'SubmitOperations', operations: 999 },
+    ]);
+    state.now = 1_000;
+    for (let count = 0; count < 40; count += 1) inbox.take(full);
+    expect(delivered).toHaveLength(6);
+    // Refused by its first bytes: what follows them is not even msgpack.
+    inbox.take(full.slice(0, 100));
+    expect(refusals.at(-1)?.code).toBe('OPERATIONS_RATE_EXCEEDED');
+  });
+
+  it('are taken up to the rate of bytes too', () => {
+    const { inbox, delivered, refusals, state } = inboxOf('full');
+    const large = handing(1, 60_000);
+    for (let count = 0; count < 10; count += 1) inbox.take(large);
+    expect(delivered).toHaveLength(Math.floor(Math.max(200_000, 256 * 1024) / large.byteLength));
+    expect(refusals.at(-1)).toMatchObject({ code: 'OPERATIONS_RATE_EXCEEDED', operations: 1 });
+    state.now = 1_000;
+    inbox.take(large);
+    expect(delivered).toHaveLength(5);
+  });
+
+  it('are not bounded so while the peer is a validator', () => {
+    const { inbox, delivered } = inboxOf('full');
+    inbox.setRole('validator');
+    for (let count = 0; count < 50; count += 1) inbox.take(handing(1_000));
+    expect(delivered).toHaveLength(50);
+    inbox.setRole('full');
+    for (let count = 0; count < 50; count += 1) inbox.take(handing(1_000));
+    expect(delivered).toHaveLength(54);
   });
 });
 

@@ -3,6 +3,7 @@
  */
 import { emptyMap, type PersistentMap } from '../../base/persistent-map.ts';
 import type { Monotonic } from '../../base/units.ts';
+import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
 import type { BridgeConfig } from '../../protocol/bridge/config.ts';
 import { type Deduplicator, EMPTY_DEDUPLICATOR } from '../../protocol/bridge/deduplicator.ts';
 import type { BridgeMessage, StateSyncMessage } from '../../protocol/bridge/messages.ts';
@@ -48,6 +49,8 @@ export interface Submission {
   readonly ids: readonly Digest[];
   /** By position; all others are `asked`. */
   readonly refused: ReadonlyMap<number, Admission>;
+  /** What another node's operations beyond `ids` are refused with, unread. */
+  readonly unread: DoorRefusal | undefined;
   readonly asked: readonly { readonly position: number; readonly transaction: Uint8Array }[];
   readonly since: Monotonic;
   /** Validators that it was handed to, the newest last; none: the own mempool has it. */

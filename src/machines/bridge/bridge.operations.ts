@@ -41,6 +41,7 @@ import {
   type Waiting,
 } from './bridge.live.ts';
 import {
+  admissionAt,
   admissionOf,
   answer,
   isTooMuch,
@@ -73,8 +74,10 @@ export type Received = Omit<Waiting, 'tag'>;
 
 /** Takes what has a place and can be kept to; asks about it. */
 export function take(context: BridgeContext, waiting: Received, clock: Clock): Decided {
-  const { asker, client, transactions } = waiting;
+  const { asker, client } = waiting;
   const door = doorOf(context, asker);
+  const { transactions, unread } = readable(waiting, door);
+  if (transactions.length === 0) return refuseAll(context, waiting, queueFull(door));
   const ids = transactions.map(transactionHashOf);
   const refused = new Map<number, Admission>();
   const asked: { position: number; transaction: Uint8Array }[] = [];
@@ -90,14 +93,22 @@ export function take(context: BridgeContext, waiting: Received, clock: Clock): D
   const submission: Submission = {
     ...{ tag: context.nextTag, asker, client, ids, refused, asked, since: clock.now },
     ...{ handedTo: [], heldBack: [], early: NOTHING_EARLY },
+    unread: unread === 0 ? undefined : queueFull(door),
   };
-  const counts = countRejected(context.operations, refused.size);
+  const counts = countRejected(context.operations, refused.size + unread);
   const activity = context.activity + transactions.length;
   if (asked.length === 0) {
     return { context: { operations: counts, activity }, effects: [answer(context, submission)] };
   }
   const operations = reserve(counts, asked.length);
   return ask({ ...context, operations, activity }, submission, clock);
+}
+
+/** Of what another node hands over, nothing is looked at that has no place: a stranger must not cost a hash for each (BR-2). */
+function readable({ asker, transactions }: Received, door: Door) {
+  const places = placesFor(door, transactions.length);
+  if (asker.kind === 'cell' || places === transactions.length) return { transactions, unread: 0 };
+  return { transactions: transactions.slice(0, places), unread: transactions.length - places };
 }
 
 const NOTHING_EARLY: ReadonlySet<Digest> = new Set();
@@ -166,7 +177,7 @@ export function recordRemote(
   const answered: BreakerRequest = { type: 'call.answered', tag };
   const known = submission.asked.map(({ position }, index): Admission | undefined => {
     const hash = submission.ids[position];
-    return hash === undefined ? undefined : admissionOf(hash, admissions[index]);
+    return hash === undefined ? undefined : admissionOf(hash, admissionAt(admissions, index));
   });
   const decided = recordAdmissions(
     context,
@@ -260,12 +271,13 @@ export function refuseAll(
   { asker, transactions }: Received,
   refusal: DoorRefusal,
 ): Decided {
-  const ids = transactions.map(transactionHashOf);
+  const operations = countRejected(context.operations, transactions.length);
+  // Another node is told once for all: what it sent is not even hashed.
+  const ids = asker.kind === 'peer' ? [] : transactions.map(transactionHashOf);
   const refused = new Map(
     ids.map((hash, position): [number, Admission] => [position, { status: 'refused', hash, ...refusal }]),
   );
-  const operations = countRejected(context.operations, ids.length);
-  return { context: { operations }, effects: [answer(context, { asker, ids, refused })] };
+  return { context: { operations }, effects: [answer(context, { asker, ids, refused, unread: refusal })] };
 }
 
 /** Until the partition heals (BR-10); what finds no place is refused. */

@@ -73,12 +73,21 @@ export function admissionOf(hash: Digest, remote: OperationAdmission | undefined
   return { status: 'refused', hash, code: 'NOT_ANSWERED', log: `a validator refused it, ${code}: ${log}` };
 }
 
+/** A refusal at the end stands for all that follow: those were not looked at. */
+export function admissionAt(
+  admissions: readonly OperationAdmission[],
+  index: number,
+): OperationAdmission | undefined {
+  const last = admissions.at(-1);
+  return admissions[index] ?? (last?.accepted === false ? last : undefined);
+}
+
 /** What the client waits for the end of all the same. */
 const KNOWN = 'ALREADY_KNOWN';
 
 export function answer(
   context: BridgeContext,
-  { asker, ids, refused }: Pick<Submission, 'asker' | 'ids' | 'refused'>,
+  { asker, ids, refused, unread }: Pick<Submission, 'asker' | 'ids' | 'refused' | 'unread'>,
 ): Effect {
   const admissions = ids.map(
     (hash, position): Admission => refused.get(position) ?? { status: 'admitted', hash },
@@ -90,13 +99,13 @@ export function answer(
   const remote: OperationsAnsweredMessage = {
     kind: 'OperationsAnswered',
     tag: asker.tag,
-    admissions: admissions.map(remoteOf),
+    admissions: [...admissions.map(remoteOf), ...(unread === undefined ? [] : [remoteOf(unread)])],
   };
   return toPeer(context, [asker.peer], remote);
 }
 
-function remoteOf(admission: Admission): OperationAdmission {
-  if (admission.status === 'admitted') return { accepted: true };
+function remoteOf(admission: Admission | DoorRefusal): OperationAdmission {
+  if ('status' in admission && admission.status === 'admitted') return { accepted: true };
   const { code } = admission;
   const log = cut(admission.log);
   const known = 'applicationCode' in admission ? { applicationCode: admission.applicationCode } : {};

@@ -34,7 +34,10 @@ export type OperationAdmission =
       readonly applicationCode?: number;
     };
 
-/** One admission for each operation of the message with this tag, in their order. */
+/**
+ * One admission for each operation of the message with this tag, in their order. There may be fewer: then the last is a refusal,
+ * and stands for all operations that follow; they were not looked at.
+ */
 export interface OperationsAnsweredMessage {
   readonly kind: 'OperationsAnswered';
   readonly tag: number;

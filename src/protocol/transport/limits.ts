@@ -1,6 +1,8 @@
 /** Deadlines, numbers of connections, and what messages hold at most. Pure data. Rules TP-2, TP-3, TP-9, docs/protocol/transport.md. */
 import { millis } from '../../base/units.ts';
+import { OPERATIONS_MAX } from '../bridge/messages.ts';
 import type { BucketRate } from './bucket.ts';
+import { KINDS } from './kinds.ts';
 
 /** From accept or connect until the upgrade is asked for: TCP and TLS. @unit ms */
 export const UPGRADE_DEADLINE_MS = millis(5_000);
@@ -26,6 +28,24 @@ export const FRAGMENTS_MAX = 4;
 export const BUFFERED_CHUNKS_MAX = 4_096;
 /** What one peer may send, all kinds together; above it the socket rests. @unit tokens: bytes */
 export const PEER_QUOTA: BucketRate = { ratePerSecond: 128 * 1024 * 1024, burst: 64 * 1024 * 1024 };
+/** What one node that is no validator may hand over: whoever connects may, and each operation costs processor time. */
+export interface GuestRates {
+  /** @unit tokens: operations */
+  readonly operations: BucketRate;
+  /** Of whole frames. @unit tokens: bytes */
+  readonly bytes: BucketRate;
+}
+/**
+ * Bursts are two seconds of a rate, and one whole message at least.
+ * @param operations unit operations/s
+ * @param bytes unit bytes/s
+ */
+export const guestRates = (operations: number, bytes: number): GuestRates => ({
+  operations: { ratePerSecond: operations, burst: Math.max(2 * operations, OPERATIONS_MAX) },
+  bytes: { ratePerSecond: bytes, burst: Math.max(2 * bytes, KINDS.SubmitOperations.bytesMax) },
+});
+/** @source measured: an operation costs a validator up to 5 µs, so GUESTS_MAX guests a sixth of a processor */
+export const GUEST_RATES_DEFAULT = guestRates(1_000, 1024 * 1024);
 /** Connections that have not proven themselves; one more ends the oldest. */
 export const PENDING_MAX = 128;
 /** Of those, from one IP address. */

@@ -102,6 +102,8 @@ export type FrameRefusal =
   | { readonly code: 'NOT_CANONICAL'; readonly kind: string }
   | (StateRefusal & { readonly kind: string })
   | { readonly code: 'RATE_EXCEEDED'; readonly kind: string }
+  /** More than a node that is no validator may hand over; not one of them was looked at. */
+  | { readonly code: 'OPERATIONS_RATE_EXCEEDED'; readonly kind: string; readonly operations: number }
   | { readonly code: 'SYNC_LANE_BANNED'; readonly kind: string };
 
 /** Why a connection does not come to be, or ends. Each has a WebSocket close code (see `closing.ts`). */

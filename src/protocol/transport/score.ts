@@ -69,6 +69,7 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['STATE_SIZE_MISMATCH', sync(50)],
   ['STATE_CHECKSUM_MISMATCH', sync(50)],
   ['RATE_EXCEEDED', consensus(0.1)],
+  ['OPERATIONS_RATE_EXCEEDED', consensus(0.1)],
   ['SYNC_LANE_BANNED', sync(0)],
   // Lies that only their signer can have told.
   ['SIGNATURE_INVALID', consensus(50)],

@@ -31,7 +31,7 @@ export type Decoding =
 /** First byte of every frame: an array of three. */
 const ENVELOPE = 0x93;
 /** Array head, version and kind, one byte each. @unit bytes */
-const ENVELOPE_BYTES = 3;
+export const ENVELOPE_BYTES = 3;
 /** A frame below this is copied once, so that a signature kept from it does not keep a whole socket chunk. @unit bytes */
 const COPY_BYTES_MAX = 32 * 1024;
 

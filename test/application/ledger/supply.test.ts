@@ -7,7 +7,6 @@ import { type Payload, registrationBytes } from '../../../src/application/ledger
 import { fromHex, utf8 } from '../../../src/base/bytes.ts';
 import { ed25519Sign } from '../../../src/crypto/ed25519.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
-import { GENESIS_HEIGHT } from '../../../src/protocol/chain/ordinals.ts';
 import { doubleVote } from '../../../src/protocol/consensus/evidence.ts';
 import { blockOn, chainOf, present, voteFor, type World } from '../../protocol/consensus/fixture.ts';
 import { type Key, keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';

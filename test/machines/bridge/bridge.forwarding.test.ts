@@ -1,5 +1,6 @@
 /** The bridge of a node that is no validator: to whom it hands operations, and what it believes of them. BR-1, BR-8. */
 import { afterAll, describe, expect, it } from 'vitest';
+import type { OperationAdmission } from '../../../src/protocol/bridge/messages.ts';
 import { plain } from '../../protocol/bridge/operations-of.ts';
 import { A, B, bridgeReach, C, isOfHandingOver, Rig, type RigOptions, STRANGER } from './bridge.rig.ts';
 
@@ -113,6 +114,22 @@ describe('a node that is no validator (BR-8)', () => {
     answered(at, [{ accepted: true }, { accepted: true }]);
     expect(at.codes(next)).toEqual(['admitted']);
     expect(at.load).toBe(1);
+  });
+
+  it('takes a refusal at the end of a short answer for all that follow, and a yes for itself alone (BR-2)', () => {
+    const at = rig(FORWARDING);
+    const tag = at.submit(plain('a'), plain('b'), plain('c'));
+    const say = (admissions: readonly OperationAdmission[]): void => {
+      const last = at.calls().at(-1);
+      const answer = { kind: 'OperationsAnswered', tag: last?.message.tag ?? 0, admissions } as const;
+      at.hear(last?.peer ?? A, answer);
+    };
+    say([{ accepted: true }, { accepted: false, code: 'QUEUE_FULL', log: 'full' }]);
+    expect(at.codes(tag)).toEqual(['admitted', 'NOT_ANSWERED', 'NOT_ANSWERED']);
+    expect(at.logs(tag)).toEqual(new Array(2).fill('a validator refused it, QUEUE_FULL: full'));
+    const next = at.submit(plain('d'), plain('e'));
+    say([{ accepted: true }]);
+    expect(at.codes(next)).toEqual(['admitted', 'NOT_ANSWERED']);
   });
 
   it('refuses at once what is more than one message, and says where each by itself may fit', () => {

@@ -483,6 +483,33 @@ describe('operations of another node (BR-1)', () => {
     expect(log.startsWith(told)).toBe(true);
   });
 
+  it('that find no place are not looked at, and refused with one word for all (BR-2)', () => {
+    const at = rig({ config: { maxPendingOperations: 4 } });
+    at.hear(STRANGER, { kind: 'SubmitOperations', tag: 9, operations: many(1_000) });
+    expect(at.asked().transactions).toHaveLength(2);
+    at.judge();
+    const full = {
+      accepted: false,
+      code: 'QUEUE_FULL',
+      log: expect.stringContaining('2 operations are pending'),
+    };
+    expect(at.sent().at(-1)?.message).toMatchObject({
+      admissions: [{ accepted: true }, { accepted: true }, full],
+    });
+    at.hear(STRANGER, { kind: 'SubmitOperations', tag: 10, operations: many(1_000) });
+    expect(at.sent().at(-1)?.message).toMatchObject({ tag: 10, admissions: [full] });
+    expect(at.context.operations.counts).toMatchObject({ submitted: 2, rejected: 1_998 });
+  });
+
+  it('are refused with one word for all while nothing can be committed (BR-10)', () => {
+    const at = rig();
+    at.disconnect(A);
+    at.disconnect(B);
+    at.hear(C, { kind: 'SubmitOperations', tag: 9, operations: many(1_000) });
+    expect(at.reach).toBe('partitioned');
+    expect(at.sent().at(-1)?.message).toMatchObject({ admissions: [{ code: 'PARTITIONED' }] });
+  });
+
   it('carry the application’s code where it refused', () => {
     const at = rig();
     at.hear(B, { kind: 'SubmitOperations', tag: 1, operations: [plain('x')] });
