@@ -8,7 +8,7 @@ import { type CellSpec, child, supervisor } from '../actors/runtime/index.ts';
 import type { WallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { bridgeMachine } from '../machines/bridge/bridge.machine.ts';
-import { BRIDGE_EVENTS } from '../machines/bridge/bridge.setup.ts';
+import { BRIDGE_CONTROL_EVENTS, BRIDGE_EVENTS } from '../machines/bridge/bridge.setup.ts';
 import type { RoundSetting } from '../machines/consensus/round.setup.ts';
 import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../machines/consensus/round-manager.setup.ts';
@@ -30,6 +30,7 @@ import type { MempoolConfig } from '../protocol/mempool/config.ts';
 import type { SyncConfig } from '../protocol/sync/config.ts';
 import type { ForkEvidence } from '../protocol/sync/types.ts';
 import type { TimeConfig } from '../protocol/time/config.ts';
+import { VALIDATORS_MAX } from '../protocol/transport/limits.ts';
 import { bounded } from './intensity.ts';
 import { sync } from './sync-tree.ts';
 
@@ -206,6 +207,9 @@ function consensus(parts: NodeParts) {
   });
 }
 
+/** Changes of links and breakers that wait: a link changes at most twice in its shortest backoff. @unit messages */
+const BRIDGE_CONTROL_MAX = 4 * VALIDATORS_MAX;
+
 /** BR-3: a full mailbox rejects, so that the sender hears of it. */
 function bridge({
   bridge: config,
@@ -230,6 +234,10 @@ function bridge({
     },
     publicEvents: BRIDGE_EVENTS,
     // The half that no sender can take alone is the executor's and consensus': what they tell must not be lost to a flood.
-    mailbox: { capacity, perSender: Math.ceil(capacity / 2), overflow: 'reject' },
+    mailbox: {
+      ...{ capacity, perSender: Math.ceil(capacity / 2), overflow: 'reject' },
+      control: BRIDGE_CONTROL_MAX,
+    },
+    controlEvents: BRIDGE_CONTROL_EVENTS,
   });
 }

@@ -13,6 +13,7 @@ import type { RecentStates, StatedStates } from '../../protocol/bridge/state-syn
 import type { Address, Digest, Height, ValidatorSet } from '../../protocol/chain/types.ts';
 import type { StateDivergence } from '../../protocol/ports/bridge.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
+import type { NetworkRequest } from '../../protocol/ports/network.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
 import type { BreakerState } from './breaker.setup.ts';
@@ -209,3 +210,9 @@ export function getStats(context: BridgeContext): NetworkConsensusBridgeStats {
 
 export const toPeer = ({ router }: BridgeInput, to: readonly Address[], message: BridgeMessage): Effect =>
   telling(router, { type: 'network.sendRequested', outgoing: [{ to, message }] });
+
+/** The router owns who can be reached; this cell has a copy. */
+export function askConnectivity({ router }: BridgeInput, replyTo: CellAddress): Effect {
+  const request: NetworkRequest = { type: 'connectivity.requested', replyTo };
+  return telling(router, request);
+}

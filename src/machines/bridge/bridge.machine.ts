@@ -41,6 +41,7 @@ export const bridgeMachine = bridgeSetup.createMachine({
     'partition.due': { actions: 'judgePartition' },
     'peer.connected': { actions: 'recordConnected' },
     'peer.disconnected': { actions: 'recordDisconnected' },
+    'connectivity.told': { actions: 'recordConnectivity' },
     'breaker.changed': { actions: 'recordBreaker' },
     'call.failed': { actions: 'handOn' },
     'cell.down': { actions: 'crashWithBreaker' },

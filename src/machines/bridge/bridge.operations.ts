@@ -33,6 +33,7 @@ import { type CellAddress, type Effect, telling } from '../../protocol/supervisi
 import type { BreakerReport, BreakerRequest } from './breaker.setup.ts';
 import {
   type Asker,
+  askConnectivity,
   type BridgeContext,
   counted,
   type Decided,
@@ -199,8 +200,8 @@ export function handOn(
   return ask(withoutSubmission(context, tag), { ...submission, heldBack }, clock);
 }
 
-/** Seed 004: cleanup. Submissions whose asker the mempool forgot, since it was started anew, are answered. */
-export function cleanUp(context: BridgeContext, now: Monotonic): Decided {
+/** Seed 004: cleanup. Who is connected is the router's fact, so it is read again; and submissions whose asker the mempool forgot, since it was started anew, are answered. */
+export function cleanUp(context: BridgeContext, { now, address }: Clock): Decided {
   const { cleanupInterval, consensusTimeout } = context.config;
   const left = valuesOf(context.submissions)
     .filter(({ since }) => now - since >= cleanupInterval)
@@ -219,7 +220,8 @@ export function cleanUp(context: BridgeContext, now: Monotonic): Decided {
     { context, effects: [] },
   );
   const late = overdue(cleaned.context.operations, now, consensusTimeout);
-  return { context: { ...cleaned.context, overdue: late }, effects: cleaned.effects };
+  const effects = [...cleaned.effects, askConnectivity(context, address)];
+  return { context: { ...cleaned.context, overdue: late }, effects };
 }
 
 const FORGOTTEN: DoorRefusal = {

@@ -12,13 +12,18 @@ import type { OperationsSubmitted } from '../../protocol/ports/bridge.ts';
 import type { RoundOverdue } from '../../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { MempoolReply } from '../../protocol/ports/mempool.ts';
-import type { ConnectivityEvent, NetworkRequest, PeerMessageReceived } from '../../protocol/ports/network.ts';
+import type {
+  ConnectivityEvent,
+  ConnectivityTold,
+  PeerMessageReceived,
+} from '../../protocol/ports/network.ts';
 import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
 import type { FailedRound } from '../consensus/view-change.live.ts';
 import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
 import { breakerMachine } from './breaker.machine.ts';
 import type { BreakerInput, BreakerReport, BreakerRequest } from './breaker.setup.ts';
 import {
+  askConnectivity,
   type BridgeContext,
   type BridgeInput,
   counted,
@@ -51,6 +56,7 @@ type BridgePublicEvent =
   | OperationsSubmitted
   | PeerMessageReceived<BridgeMessage>
   | ConnectivityEvent
+  | ConnectivityTold
   | BlockExecuted
   | FailedRound
   | RoundOverdue
@@ -65,6 +71,7 @@ export const BRIDGE_EVENTS = declare<BridgePublicEvent>()(
   'message.received',
   'peer.connected',
   'peer.disconnected',
+  'connectivity.told',
   'block.executed',
   'execution.failed',
   'round.failed',
@@ -75,6 +82,17 @@ export const BRIDGE_EVENTS = declare<BridgePublicEvent>()(
   'transactions.admitted',
   'transactions.expired',
 );
+
+/**
+ * Facts that overtake what waits: who can be reached must be right while a flood fills the mailbox (BR-3, BR-10). They share a lane, so
+ * that they stay in the order in which they were told.
+ */
+export const BRIDGE_CONTROL_EVENTS = [
+  'peer.connected',
+  'peer.disconnected',
+  'connectivity.told',
+  'breaker.changed',
+] as const satisfies readonly BridgePublicEvent['type'][];
 
 type BridgePrivateEvent = { readonly type: 'partition.due' };
 type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
@@ -158,10 +176,7 @@ export const bridgeSetup = setup({
         })),
     })),
     /** An earlier life of this cell was told; this one was not. */
-    askConnectivity: step(({ context, address }) => {
-      const request: NetworkRequest = { type: 'connectivity.requested', replyTo: address };
-      return { effects: [telling(context.router, request)] };
-    }),
+    askConnectivity: step(({ context, address }) => ({ effects: [askConnectivity(context, address)] })),
     /** A breaker has no reason to end: its crash is ours. */
     crashWithBreaker: step(({ event }) => ({
       effects:
@@ -272,6 +287,19 @@ export const bridgeSetup = setup({
         };
       }),
     ),
+    recordConnectivity: step(
+      on('connectivity.told', ({ context, event: { connected }, now, address }) => {
+        const told = new Set(connected);
+        const failed: BreakerRequest = { type: 'peer.failed' };
+        const lost = [...context.connected].filter((peer) => !told.has(peer));
+        return {
+          ...reached(context, { connected: told }, now),
+          effects: lost
+            .filter((peer) => context.validators.indexByAddress.has(peer))
+            .map((peer) => telling(`${address}/${peer}`, failed)),
+        };
+      }),
+    ),
     recordBreaker: step(
       on('breaker.changed', ({ context, event: { peer, state } }) => ({
         context: { breakers: new Map(context.breakers).set(peer, state) },
@@ -289,7 +317,7 @@ export const bridgeSetup = setup({
       ),
     ),
     shareStateIfDue: step(({ context, now }) => shareStateIfDue(context, now)),
-    cleanUp: step(({ context, now }) => cleanUp(context, now)),
+    cleanUp: step(({ context, now, address }) => cleanUp(context, { now, address })),
     recordPartition: step(({ context, now }) => ({
       context: { partitionedAt: now, ...counted(context, 'partitions') },
     })),

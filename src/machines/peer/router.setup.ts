@@ -7,7 +7,12 @@ import { setup } from 'xstate';
 import type { Monotonic } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { Outgoing, PeerMessage } from '../../protocol/consensus/types.ts';
-import type { ConnectivityEvent, NetworkRequest, PeerMessageReceived } from '../../protocol/ports/network.ts';
+import type {
+  ConnectivityEvent,
+  ConnectivityTold,
+  NetworkRequest,
+  PeerMessageReceived,
+} from '../../protocol/ports/network.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { type AddressBook, recordsOf, ruleOnRecord, withRecord } from '../../protocol/transport/addresses.ts';
 import type { DialBackoff } from '../../protocol/transport/backoff.ts';
@@ -287,11 +292,11 @@ export const routerSetup = setup({
       })),
     ),
     tellConnectivity: step(
-      on('connectivity.requested', ({ context, event: { replyTo } }) => ({
-        effects: [...context.links.keys()]
-          .filter((peer) => isValidator(context, peer))
-          .map((peer) => telling(replyTo, { type: 'peer.connected', peer })),
-      })),
+      on('connectivity.requested', ({ context, event: { replyTo } }) => {
+        const connected = [...context.links.keys()].filter((peer) => isValidator(context, peer));
+        const message: ConnectivityTold = { type: 'connectivity.told', connected };
+        return { effects: [telling(replyTo, message)] };
+      }),
     ),
     forwardOffer: step(
       on('connection.offered', ({ context, event }) => ({

@@ -11,7 +11,7 @@ export type NetworkRequest =
   | { readonly type: 'network.sendRequested'; readonly outgoing: readonly Outgoing[] }
   /** A cell refused what this peer sent: the peer's score falls by the code's weight (TP-6). */
   | { readonly type: 'peer.misbehaved'; readonly peer: Address; readonly code: string }
-  /** By a cell that begins: it is told `peer.connected` of every validator that can be reached now. */
+  /** By a cell that holds a copy of who is connected, at its start and now and then. Answered by `connectivity.told`. */
   | { readonly type: 'connectivity.requested'; readonly replyTo: CellAddress };
 
 /** From the network to the cell that is responsible for the message's kind. */
@@ -20,6 +20,12 @@ export interface PeerMessageReceived<Message extends PeerMessage = PeerMessage> 
   /** The authenticated validator at the other end (or this node itself). */
   readonly from: Address;
   readonly message: Message;
+}
+
+/** Every validator that can be reached now: what was told before, and perhaps lost in a full mailbox, counts no more. */
+export interface ConnectivityTold {
+  readonly type: 'connectivity.told';
+  readonly connected: readonly Address[];
 }
 
 /** To the cells that care which validators can be reached. */

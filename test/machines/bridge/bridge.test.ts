@@ -559,6 +559,22 @@ it('it begins with a breaker for each other validator, and asks whom it reaches 
   expect(at.toRouter).toEqual([{ type: 'connectivity.requested', replyTo: 'bridge' }]);
 });
 
+describe('who is connected (BR-10)', () => {
+  it('is read again at each cleanup: what was lost on the way is made good, either way', () => {
+    const at = rig({ connected: [A] });
+    at.elapse(5_000);
+    expect(at.reach).toBe('partitioned');
+    at.elapse(30_000);
+    expect(at.toRouter.at(-1)).toEqual({ type: 'connectivity.requested', replyTo: 'bridge' });
+    at.send({ type: 'connectivity.told', connected: [B, C] });
+    expect([...at.context.connected]).toEqual([B, C]);
+    expect(at.reach).toBe('connected');
+    expect(at.toBreakers).toEqual([{ peer: A, message: { type: 'peer.failed' } }]);
+    at.send({ type: 'connectivity.told', connected: [] });
+    expect(at.reach).toBe('partitioned');
+  });
+});
+
 it('it ends with a breaker that ends (BR-8)', () => {
   const at = rig();
   const down = at.send({
