@@ -11,7 +11,7 @@ import { EMPTY_DEDUPLICATOR, see } from '../src/protocol/bridge/deduplicator.ts'
 import { transactionHashOf } from '../src/protocol/chain/batch.ts';
 import type { Admission } from '../src/protocol/ports/mempool.ts';
 import { blockExecuted, ended, operation, stateAfter } from '../test/protocol/bridge/operations-of.ts';
-import { world } from '../test/protocol/consensus/fixture.ts';
+import { height, world } from '../test/protocol/consensus/fixture.ts';
 
 const RUNS = 5;
 const OPERATIONS = 20_000;
@@ -44,10 +44,18 @@ function connected(config: Partial<typeof BRIDGE_DEFAULTS> = {}) {
       validators: place.epoch.set,
       batchTtlHeights: 1_000,
       deduplicationHeights: 1_000,
-      ...{ mempool: 'mempool', router: 'router', alarm: 'alarm', roundManager: 'round-manager' },
+      ...{
+        storage: 'storage',
+        mempool: 'mempool',
+        router: 'router',
+        alarm: 'alarm',
+        roundManager: 'round-manager',
+      },
       listeners: ['listener'],
     },
   });
+  const genesis = { base: height(0), height: height(0), id: place.epoch.rootQC.blockId };
+  chart.send({ type: 'tip.found', tag: 0, ...genesis, executed: stateAfter(0) });
   for (const index of [1, 2, 3]) chart.send({ type: 'peer.connected', peer: place.addressAt(index) });
   return chart;
 }

@@ -226,6 +226,7 @@ function bridge({
       validators: epoch.set,
       batchTtlHeights: mempool.batchTtlHeights,
       deduplicationHeights,
+      storage: ADDRESSES.storage,
       mempool: ADDRESSES.mempool,
       router: ADDRESSES.router,
       alarm: ADDRESSES.alarm,

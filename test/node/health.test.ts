@@ -37,6 +37,7 @@ import { MemoryNode } from '../rpc/memory-node.ts';
 const { epoch } = world();
 const idle = {
   mempool: 'mempool',
+  storage: 'storage',
   router: 'router',
   alarm: 'alarm',
   roundManager: 'round-manager',

@@ -26,6 +26,7 @@ export interface BridgeInput {
   readonly batchTtlHeights: number;
   /** D of the genesis. @unit heights */
   readonly deduplicationHeights: number;
+  readonly storage: CellAddress;
   readonly mempool: CellAddress;
   readonly router: CellAddress;
   readonly alarm: CellAddress;
@@ -80,12 +81,12 @@ export interface BridgeContext extends BridgeInput {
   readonly operations: Operations;
   /** By tag. */
   readonly submissions: PersistentMap<Submission>;
-  /** While partitioned, where the configuration says so; by tag. */
+  /** While partitioned, where the configuration says so, and until the committed height is known; by tag. */
   readonly queue: PersistentMap<Waiting>;
   /** Operations in the queue. Within `maxPendingOperations`. */
   readonly queued: number;
   readonly nextTag: number;
-  /** Undefined before anything was heard of it. */
+  /** Undefined until storage, or a commit, has said it: what is submitted meanwhile waits in the queue. */
   readonly committedHeight: Height | undefined;
   readonly connected: ReadonlySet<Address>;
   readonly failedRounds: number;

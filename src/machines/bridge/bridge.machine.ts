@@ -28,7 +28,7 @@ export const bridgeMachine = bridgeSetup.createMachine({
   id: 'bridge',
   context: ({ input, self }) => initialBridge(input, now({ self })),
   type: 'parallel',
-  entry: ['startBreakers', 'askConnectivity'],
+  entry: ['startBreakers', 'askConnectivity', 'askHeight'],
   on: {
     'transactions.admitted': { actions: 'recordAdmissions' },
     'transactions.expired': { actions: 'recordBatchesExpired' },
@@ -36,6 +36,10 @@ export const bridgeMachine = bridgeSetup.createMachine({
     // It starts over: its blocks come again, and nothing is lost for it.
     'execution.failed': {},
     'blocks.committed': { actions: 'recordCommitted' },
+    'tip.found': { actions: 'recordHeight' },
+    // The question is asked again.
+    'storage.failed': {},
+    'height.due': { actions: 'askHeight' },
     'round.failed': { actions: 'recordFailedRound' },
     'round.overdue': { actions: 'recordOverdueRound' },
     'partition.due': { actions: 'judgePartition' },
@@ -56,13 +60,18 @@ export const bridgeMachine = bridgeSetup.createMachine({
       states: {
         /** Since the start: the others are given their time. */
         connecting: {
-          always: { guard: 'isConnected', target: 'connected' },
+          always: [
+            { guard: 'isConnected', target: 'connected' },
+            { guard: 'queueCanBeTaken', actions: 'takeQueue' },
+          ],
           after: { partitionTimeout: 'partitioned' },
           on: takes,
         },
         connected: {
-          entry: 'takeQueue',
-          always: { guard: 'isPartitioned', target: 'partitioned' },
+          always: [
+            { guard: 'isPartitioned', target: 'partitioned' },
+            { guard: 'queueCanBeTaken', actions: 'takeQueue' },
+          ],
           on: takes,
         },
         /** BR-10: heals by itself, as soon as a quorum can be reached and commits. */

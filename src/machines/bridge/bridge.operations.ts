@@ -66,7 +66,8 @@ const doorOf = (context: BridgeContext, asker: Received['asker']): Door => ({
   maxPendingOperations: Math.ceil(
     context.config.maxPendingOperations * (asker.kind === 'peer' ? PEERS_SHARE : 1),
   ),
-  committedHeight: context.committedHeight,
+  // Nothing is taken before it is known.
+  committedHeight: context.committedHeight ?? GENESIS_HEIGHT,
   deduplicationHeights: context.deduplicationHeights,
 });
 

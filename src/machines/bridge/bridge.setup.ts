@@ -3,11 +3,12 @@
  * consensus. Pure. Rules BR-1 to BR-10, docs/protocol/bridge.md.
  */
 import { setup } from 'xstate';
-import type { Monotonic } from '../../base/units.ts';
+import { type Monotonic, millis } from '../../base/units.ts';
 import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
 import type { BridgeMessage } from '../../protocol/bridge/messages.ts';
 import { executed as endedBy } from '../../protocol/bridge/operations.ts';
 import { describePartition } from '../../protocol/bridge/partition.ts';
+import type { Height } from '../../protocol/chain/types.ts';
 import type { OperationsSubmitted } from '../../protocol/ports/bridge.ts';
 import type { RoundOverdue } from '../../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../../protocol/ports/execution.ts';
@@ -17,6 +18,7 @@ import type {
   ConnectivityTold,
   PeerMessageReceived,
 } from '../../protocol/ports/network.ts';
+import type { StorageReply } from '../../protocol/ports/storage.ts';
 import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
 import type { FailedRound } from '../consensus/view-change.live.ts';
 import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
@@ -61,6 +63,7 @@ type BridgePublicEvent =
   | FailedRound
   | RoundOverdue
   | BreakerReport
+  | Extract<StorageReply, { type: 'tip.found' | 'storage.failed' }>
   | Extract<ExecutionRequest, { type: 'blocks.committed' }>
   | Extract<ExecutionReply, { type: 'execution.failed' }>
   | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>;
@@ -79,6 +82,8 @@ export const BRIDGE_EVENTS = declare<BridgePublicEvent>()(
   'call.failed',
   'breaker.changed',
   'blocks.committed',
+  'tip.found',
+  'storage.failed',
   'transactions.admitted',
   'transactions.expired',
 );
@@ -94,13 +99,8 @@ export const BRIDGE_CONTROL_EVENTS = [
   'breaker.changed',
 ] as const satisfies readonly BridgePublicEvent['type'][];
 
-type BridgePrivateEvent = { readonly type: 'partition.due' };
+type BridgePrivateEvent = { readonly type: 'partition.due' } | { readonly type: 'height.due' };
 type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
-
-interface Clock {
-  readonly now: Monotonic;
-  readonly address: CellAddress;
-}
 
 const waitingOf = ({ client, transactions, ...asker }: OperationsSubmitted): Received => ({
   asker: askerOf(asker),
@@ -145,6 +145,11 @@ const breakerInput = (context: BridgeContext, peer: string, bridge: CellAddress)
   config: context.config,
 });
 
+/** The one question to storage. */
+const TIP_TAG = 0;
+/** @unit ms @source chosen: storage answers within milliseconds, unless it failed */
+const HEIGHT_RETRY_MS = millis(1_000);
+
 export const bridgeSetup = setup({
   types: types<BridgeContext, BridgeEvent, BridgeInput>(),
   actors: { breaker: breakerMachine },
@@ -152,6 +157,8 @@ export const bridgeSetup = setup({
     isPartitioned: ({ context }) => context.partition !== undefined,
     isConnected: ({ context }) => context.partition === undefined,
     isDiverged: ({ context }) => context.isDiverged,
+    /** A partition is over, or the height is known: what waited is taken, in order. */
+    queueCanBeTaken: ({ context }) => context.queued > 0 && context.committedHeight !== undefined,
     queuesMeanwhile: ({ context }) => context.config.whenPartitioned === 'queue',
     isFull: ({ context }) => load(context) >= context.config.maxPendingOperations,
     hasPlace: ({ context }) => load(context) < context.config.maxPendingOperations,
@@ -177,6 +184,19 @@ export const bridgeSetup = setup({
     })),
     /** An earlier life of this cell was told; this one was not. */
     askConnectivity: step(({ context, address }) => ({ effects: [askConnectivity(context, address)] })),
+    /** BR-1: blocks tell it only when the next one is committed. Asked again until it is known. */
+    askHeight: step(({ context, address }) => ({
+      effects: [
+        telling(context.storage, { type: 'tip.requested', replyTo: address, tag: TIP_TAG }),
+        { kind: 'startTimer', key: 'height', delayMs: HEIGHT_RETRY_MS, message: { type: 'height.due' } },
+      ],
+    })),
+    recordHeight: step(
+      on('tip.found', ({ context, event: { height } }) => ({
+        context: { committedHeight: Math.max(height, context.committedHeight ?? height) as Height },
+        effects: [{ kind: 'cancelTimer', key: 'height' }],
+      })),
+    ),
     /** A breaker has no reason to end: its crash is ours. */
     crashWithBreaker: step(({ event }) => ({
       effects:
@@ -187,7 +207,11 @@ export const bridgeSetup = setup({
     countMessage: step(({ context }) => ({ context: counted(context, 'messagesProcessed') })),
     takeOperations: step(({ context, event, ...clock }) => {
       const waiting = submitted(event);
-      return waiting === undefined ? {} : take(context, waiting, clock);
+      if (waiting === undefined) return {};
+      // BR-1: its own height cannot be judged before that of the chain is known.
+      return context.committedHeight === undefined
+        ? enqueue(context, waiting)
+        : take(context, waiting, clock);
     }),
     queueOperations: step(({ context, event }) => {
       const waiting = submitted(event);
@@ -327,9 +351,8 @@ export const bridgeSetup = setup({
         healedAfter: context.partitionedAt === undefined ? undefined : now - context.partitionedAt,
       },
     })),
-    takeQueue: step(({ context, now, address }) => {
-      const clock: Clock = { now, address };
-      return context.queued === 0 ? {} : takeQueue(context, clock, refusalOfDiverged(context));
-    }),
+    takeQueue: step(({ context, now, address }) =>
+      takeQueue(context, { now, address }, refusalOfDiverged(context)),
+    ),
   },
 });

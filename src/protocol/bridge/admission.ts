@@ -12,8 +12,7 @@ export interface DoorRefusal {
 export interface Door {
   readonly operations: Operations;
   readonly maxPendingOperations: number;
-  /** Undefined before anything was heard of the chain: heights are then left to the executor. */
-  readonly committedHeight: Height | undefined;
+  readonly committedHeight: Height;
   /** D: an operation may not outlive the memory of duplicates (EX-7). @unit heights */
   readonly deduplicationHeights: number;
 }
@@ -33,7 +32,7 @@ export function refusalOfHeight(
   { committedHeight, deduplicationHeights }: Door,
 ): DoorRefusal | undefined {
   const operation = parseOperation(transaction);
-  if (operation === undefined || committedHeight === undefined) return undefined;
+  if (operation === undefined) return undefined;
   const { expiresAtHeight } = operation;
   if (expiresAtHeight <= committedHeight) {
     const log = `it was to execute by height ${expiresAtHeight}, and height ${committedHeight} is committed`;

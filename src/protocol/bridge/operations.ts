@@ -20,6 +20,8 @@ export interface PendingOperation {
   readonly expiresAtHeight: number;
   /** It names that height itself: above, it is expired. Else the mempool alone knows when its batch is. */
   readonly namesHeight: boolean;
+  /** A block carried it too early, so that it was withheld (code 32): until its height it may still execute in another. */
+  readonly wasTooEarly?: true;
 }
 
 export interface OperationCounts {
@@ -121,11 +123,20 @@ export function executed(
   let committed = 0;
   const expired: Digest[] = [];
   for (const { hash, result } of transactions) {
-    const before = pending;
-    pending = removeIn(pending, hash);
-    if (pending === before) continue;
-    if (isExecuted(result)) committed += 1;
-    else expired.push(hash);
+    const held = getIn(pending, hash);
+    if (held === undefined) continue;
+    switch (endOf(result, held)) {
+      case 'committed':
+        committed += 1;
+        pending = removeIn(pending, hash);
+        break;
+      case 'expired':
+        expired.push(hash);
+        pending = removeIn(pending, hash);
+        break;
+      case 'none':
+        pending = setIn(pending, hash, { ...held, wasTooEarly: true });
+    }
   }
   const { counts } = operations;
   const settled = { ...operations, pending, counts: { ...counts, committed: counts.committed + committed } };
@@ -164,6 +175,20 @@ export function release(operations: Operations, places: number, rejected: number
 /** A result that the application gave, or would have: a duplicate was executed before. */
 const isExecuted = ({ code, codespace }: ExecutedTransaction['result']): boolean =>
   codespace !== NODE_CODESPACE || (code !== EXPIRED_CODE && code !== EXPIRES_TOO_LATE_CODE);
+
+/**
+ * EX-7: what a block carried more than D heights too early is no end. Once that appearance is forgotten, another batch may carry it in
+ * time; until then it is a duplicate of what was never executed.
+ */
+function endOf(
+  result: ExecutedTransaction['result'],
+  { wasTooEarly }: PendingOperation,
+): 'committed' | 'expired' | 'none' {
+  const { code, codespace } = result;
+  if (codespace !== NODE_CODESPACE) return 'committed';
+  if (code === EXPIRED_CODE) return 'expired';
+  return code === EXPIRES_TOO_LATE_CODE || wasTooEarly === true ? 'none' : 'committed';
+}
 
 const earliestOf = ({ pending }: Operations): number =>
   valuesOf(pending).reduce(

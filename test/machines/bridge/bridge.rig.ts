@@ -12,7 +12,7 @@ import type { Admission } from '../../../src/protocol/ports/mempool.ts';
 import type { CommittedBlock, ExecutedTransaction } from '../../../src/protocol/ports/storage.ts';
 import type { Message } from '../../../src/protocol/supervision/effect.ts';
 import { blockExecuted, committedAt, stateAfter } from '../../protocol/bridge/operations-of.ts';
-import { round, world } from '../../protocol/consensus/fixture.ts';
+import { height, round, world } from '../../protocol/consensus/fixture.ts';
 import { type Reach, reachOf, toldTo } from '../reach.ts';
 
 export type BridgeReach = Reach<typeof bridgeMachine>;
@@ -43,6 +43,8 @@ export interface RigOptions {
   readonly connected?: readonly Address[];
   readonly from?: number;
   readonly input?: Partial<BridgeInput>;
+  /** False: storage has not said the committed height, which is 0. */
+  readonly knowsHeight?: boolean;
 }
 
 const isAnswer = (message: Message): message is OperationsAnswered => message.type === 'operations.answered';
@@ -50,6 +52,7 @@ const isAnswer = (message: Message): message is OperationsAnswered => message.ty
 export class Rig {
   readonly chart: Chart;
   now: number;
+  readonly toStorage: Message[] = [];
   readonly toMempool: Message[] = [];
   readonly toRouter: Message[] = [];
   readonly toAlarm: Message[] = [];
@@ -67,6 +70,7 @@ export class Rig {
       validators: place.epoch.set,
       batchTtlHeights: 10,
       deduplicationHeights: 50,
+      storage: 'storage',
       mempool: 'mempool',
       router: 'router',
       alarm: 'alarm',
@@ -76,7 +80,15 @@ export class Rig {
     };
     this.chart = reach.start(input, { now: monotonic(this.now) });
     this.#note(this.chart.effects);
+    if (options.knowsHeight !== false) this.findTip(0);
     for (const peer of options.connected ?? [A, B]) this.connect(peer);
+  }
+
+  /** Storage says how far the chain is. */
+  findTip(at: number): void {
+    const { blockId: id } = place.epoch.rootQC;
+    const executed = stateAfter(at);
+    this.send({ type: 'tip.found', tag: 0, base: height(0), height: height(at), id, executed });
   }
 
   get context() {
@@ -210,6 +222,7 @@ export class Rig {
   }
 
   #note(effects: ReturnType<Chart['send']>) {
+    this.toStorage.push(...toldTo(effects, 'storage'));
     this.toMempool.push(...toldTo(effects, 'mempool'));
     this.toRouter.push(...toldTo(effects, 'router'));
     this.toAlarm.push(...toldTo(effects, 'alarm'));

@@ -84,16 +84,54 @@ describe('a submission (BR-1)', () => {
     expect(at.codes(tag)).toEqual(['EXPIRES_TOO_SOON', 'ALREADY_KNOWN', 'admitted', 'EXPIRES_TOO_LATE']);
   });
 
-  it('after a restart, before anything is known of the chain, is not refused for its height (EX-7)', () => {
-    const at = rig();
-    const far = operation('far', 5_000);
-    const tag = at.submit(far);
-    at.judge();
-    expect(at.codes(tag)).toEqual(['admitted']);
-    at.executeTo(4_000, 4_001);
-    at.commitAt(4_002);
-    expect(at.expired()).toEqual([]);
-    expect(at.context.operations.pending.size).toBe(1);
+  it('waits until storage has said how far the chain is, and is judged by that: also right after a restart (EX-7)', () => {
+    const at = rig({ knowsHeight: false });
+    const tag = at.submit(operation('far', 5_000), operation('passed', 3_999), operation('fine', 4_050));
+    at.hear(STRANGER, { kind: 'SubmitOperations', tag: 9, operations: [operation('strange', 4_050)] });
+    expect([at.toMempool.length, at.answers.length, at.load]).toEqual([0, 0, 4]);
+    expect(at.toStorage).toMatchObject([{ type: 'tip.requested', replyTo: 'bridge' }]);
+    at.findTip(4_000);
+    expect(at.questions().map(({ transactions }) => transactions)).toEqual([
+      [operation('fine', 4_050)],
+      [operation('strange', 4_050)],
+    ]);
+    at.judge({}, at.questions()[0]?.tag);
+    expect(at.codes(tag)).toEqual(['EXPIRES_TOO_LATE', 'EXPIRES_TOO_SOON', 'admitted']);
+    at.commitAt(3_999);
+    expect(at.context.committedHeight).toBe(4_000);
+  });
+
+  it('waits no longer than for a commit, and storage that fails is asked again', () => {
+    const at = rig({ knowsHeight: false });
+    at.submit(operation('one', 120));
+    at.send({
+      type: 'storage.failed',
+      tag: 0,
+      request: 'tip.requested',
+      code: 'BUSY',
+      detail: 'a write is going on',
+    });
+    at.send({ type: 'height.due' });
+    expect(at.toStorage).toHaveLength(2);
+    at.commitAt(100);
+    expect(at.asked().transactions).toEqual([operation('one', 120)]);
+  });
+
+  it('is taken while the others are still given their time to connect', () => {
+    const at = rig({ knowsHeight: false, connected: [A] });
+    at.submit(plain('one'));
+    at.findTip(7);
+    expect([at.reach, at.asked().transactions]).toEqual(['connecting', [plain('one')]]);
+  });
+
+  it('waits on while this node is cut off, and is taken when it is no more', () => {
+    const at = rig({ knowsHeight: false, connected: [A] });
+    at.submit(plain('one'));
+    at.elapse(5_000);
+    at.findTip(7);
+    expect([at.reach, at.toMempool.length]).toEqual(['partitioned', 0]);
+    at.connect(B);
+    expect(at.asked().transactions).toEqual([plain('one')]);
   });
 
   it('uses no tag that an earlier life used at a million submissions a second', () => {
@@ -553,7 +591,7 @@ describe('what is shown (BR-9)', () => {
 });
 
 it('it begins with a breaker for each other validator, and asks whom it reaches (BR-8)', () => {
-  const at = rig({ connected: [] });
+  const at = rig({ connected: [], knowsHeight: false });
   const spawned = ofKind(at.chart.effects, 'spawn').map(({ id }) => id);
   expect(spawned.toSorted()).toEqual([A, B, C].toSorted());
   expect(at.toRouter).toEqual([{ type: 'connectivity.requested', replyTo: 'bridge' }]);

@@ -56,8 +56,7 @@ describe('the height that an operation names (EX-7)', () => {
     );
   });
 
-  it('is left to the executor while nothing is known of the chain, and where none is named', () => {
-    expect(codeOf(1_000_000, door({ committedHeight: undefined }))).toBeUndefined();
+  it('is left to the mempool where none is named', () => {
     expect(refusalOfHeight(plain('t'), door())).toBeUndefined();
   });
 });

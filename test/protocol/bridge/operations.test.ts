@@ -69,14 +69,24 @@ describe('the end of an operation (BR-1, EX-7)', () => {
     expect([operations.pending.size, operations.counts.committed, expired]).toEqual([0, 1, []]);
   });
 
-  it.each(['expired', 'tooLate'] as const)('is expired where the node itself says %s', (how) => {
+  it('is expired where the node itself says so', () => {
     const one = operation('one', 9);
-    const { operations, expired } = executed(holding(one), height(3), [ended(one, how)]);
-    expect([operations.pending.size, operations.counts.expired, expired]).toEqual([
-      0,
-      1,
-      [idOfOperation(one)],
-    ]);
+    const { operations, expired } = executed(holding(one), height(3), [ended(one, 'expired')]);
+    expect([operations.pending.size, operations.counts.expired]).toEqual([0, 1]);
+    expect(expired).toEqual([idOfOperation(one)]);
+  });
+
+  it('is none where it was withheld for coming too early: another batch may carry it until its height', () => {
+    const one = operation('one', 90);
+    const early = executed(holding(one), height(3), [ended(one, 'tooLate')]);
+    expect([early.operations.pending.size, early.expired]).toEqual([1, []]);
+    // A duplicate of what was never executed is no commit either.
+    const again = executed(early.operations, height(4), [ended(one, 'duplicate')]);
+    expect([again.operations.pending.size, again.operations.counts.committed]).toEqual([1, 0]);
+    const inTime = executed(again.operations, height(80), [ended(one)]);
+    expect([inTime.operations.pending.size, inTime.operations.counts.committed]).toEqual([0, 1]);
+    const never = executed(again.operations, height(90), []);
+    expect(never.expired).toEqual([idOfOperation(one)]);
   });
 
   it('comes with the block of the height that it names, not before: it may be in that very block', () => {
