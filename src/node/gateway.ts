@@ -15,6 +15,7 @@ import type { ResyncEnded, SyncDone } from '../protocol/ports/sync.ts';
 import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port.ts';
 import { isWithheld } from '../storage/results.ts';
+import { SubmissionsOfATurn } from './submissions-of-a-turn.ts';
 
 type GatewayMessage =
   | BlockExecuted
@@ -52,7 +53,13 @@ export class CallFailed extends Error {
 }
 
 /** The cell took it, and has not answered in time. */
-class CallUnanswered extends CallFailed {}
+class CallUnanswered extends CallFailed {
+  readonly code = 'NOT_ANSWERED';
+
+  get log(): string {
+    return `${this.message}: it may have been taken`;
+  }
+}
 
 /** The cell did not take it: its mailbox is full, or it is not there (BR-3). Nothing of it was done. */
 class NotTaken extends CallFailed {
@@ -63,14 +70,8 @@ class NotTaken extends CallFailed {
     this.code = isFull ? 'QUEUE_FULL' : 'CHANNEL_CLOSED';
   }
 
-  refusalOf(transaction: Uint8Array): Admission {
-    const { code, message } = this;
-    return {
-      status: 'refused',
-      hash: transactionHashOf(transaction),
-      code,
-      log: `${message}: try again later`,
-    };
+  get log(): string {
+    return `${this.message}: try again later`;
   }
 }
 
@@ -87,6 +88,9 @@ export class Gateway {
   readonly #calls = new Map<number, Call>();
   readonly #waiters = new Map<Digest, Set<Waiter>>();
   readonly #listeners = new Set<(event: BlockExecuted | FailedRound) => void>();
+  readonly #submissions = new SubmissionsOfATurn((transactions, client) =>
+    this.#submitAll(transactions, client),
+  );
   #executed: ExecutedState | undefined;
   #resynced: ResyncOutcome | undefined;
   #waiting = 0;
@@ -116,17 +120,26 @@ export class Gateway {
   }
 
   /** One admission for each transaction: by way of the bridge, which is the one way in (BR-1). Rejects with CallFailed. */
-  async submit(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]> {
+  submit(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]> {
+    return this.#submissions.submit(transactions, client);
+  }
+
+  async #submitAll(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]> {
     const request: Omit<OperationsSubmitted, 'replyTo' | 'tag'> = {
       type: 'operations.submitted',
       client,
       transactions,
     };
     const answer = await this.#call(ADDRESSES.bridge, request).catch((failure: unknown) => {
-      if (failure instanceof NotTaken) return failure;
+      if (failure instanceof NotTaken || failure instanceof CallUnanswered) return failure;
       throw failure;
     });
-    if (answer instanceof NotTaken) return transactions.map((transaction) => answer.refusalOf(transaction));
+    if (answer instanceof NotTaken || answer instanceof CallUnanswered) {
+      const { code, log } = answer;
+      return transactions.map((transaction): Admission => {
+        return { status: 'refused', hash: transactionHashOf(transaction), code, log };
+      });
+    }
     if (answer.type === 'operations.answered') return answer.admissions;
     throw new CallFailed('the bridge did not answer the submission');
   }
