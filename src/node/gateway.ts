@@ -6,6 +6,7 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { type BoundaryContext, type BoundaryLogic, handler, type Message } from '../actors/runtime/index.ts';
 import type { Millis } from '../base/units.ts';
 import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
+import { ANSWER_MS } from '../protocol/bridge/config.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import type { OperationsAnswered, OperationsExpired, OperationsSubmitted } from '../protocol/ports/bridge.ts';
@@ -44,6 +45,8 @@ const CALLS_MAX = 4_096;
 const WAITERS_MAX = 65_536;
 /** A cell answers within this, or the call fails. @unit ms @source chosen: two mempool check timeouts */
 const ANSWER_TIMEOUT_MS = 10_000;
+/** The bridge answers a submission within ANSWER_MS, unless it waits for the end of a partition: then nobody knows. @unit ms */
+const SUBMISSION_TIMEOUT_MS = ANSWER_MS + 1_000;
 /** What an operator's call waits for the end of what it began; then it answers that it runs. @unit ms @source a small gap is closed by then */
 const END_WAIT_MS = 5_000;
 
@@ -130,10 +133,12 @@ export class Gateway {
       client,
       transactions,
     };
-    const answer = await this.#call(ADDRESSES.bridge, request).catch((failure: unknown) => {
-      if (failure instanceof NotTaken || failure instanceof CallUnanswered) return failure;
-      throw failure;
-    });
+    const answer = await this.#call(ADDRESSES.bridge, request, SUBMISSION_TIMEOUT_MS).catch(
+      (failure: unknown) => {
+        if (failure instanceof NotTaken || failure instanceof CallUnanswered) return failure;
+        throw failure;
+      },
+    );
     if (answer instanceof NotTaken || answer instanceof CallUnanswered) {
       const { code, log } = answer;
       return transactions.map((transaction): Admission => {

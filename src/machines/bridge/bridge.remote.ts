@@ -4,6 +4,7 @@
  */
 import { utf8 } from '../../base/bytes.ts';
 import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
+import { HANDED_TO_MAX } from '../../protocol/bridge/config.ts';
 import {
   ADMISSION_LOG_BYTES_MAX,
   OPERATIONS_BYTES_MAX,
@@ -16,9 +17,6 @@ import type { OperationsAnswered } from '../../protocol/ports/bridge.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { type BridgeContext, type Submission, toPeer } from './bridge.live.ts';
-
-/** Validators that one submission is handed to before it is refused. @source chosen: f + 1 of seven */
-const HANDED_TO_MAX = 3;
 
 /** More than one message between bridges can carry. */
 export const isTooMuch = (transactions: readonly Uint8Array[]): boolean =>

@@ -19,6 +19,8 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
     // Meant for an earlier life of this cell, or for its earlier request: the tree comes from what is durable.
     'proposal.authenticated': {},
     'blocks.committed': {},
+    // It goes on voting; what the application executes when it is back is told as ever (EX-5).
+    'execution.failed': {},
     'recovery.found': {},
     'storage.failed': {},
     // Asked for again once this cell runs.

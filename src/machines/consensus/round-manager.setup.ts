@@ -19,7 +19,7 @@ import type {
   VoteFound,
   WorkChanged,
 } from '../../protocol/ports/consensus.ts';
-import type { BlockExecuted } from '../../protocol/ports/execution.ts';
+import type { BlockExecuted, ExecutionReply } from '../../protocol/ports/execution.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type { SyncStatusChanged, SyncStatusRequested } from '../../protocol/ports/sync.ts';
@@ -74,6 +74,7 @@ type RoundManagerPublicEvent =
   | StateDiverged
   | BlocksFetched
   | BlockExecuted
+  | Extract<ExecutionReply, { type: 'execution.failed' }>
   | RoundReport
   | ConnectivityEvent
   | Extract<StorageReply, { type: 'recovery.found' | 'blocks.committed' | 'storage.failed' }>;
@@ -93,6 +94,7 @@ export const ROUND_MANAGER_EVENTS = declare<RoundManagerPublicEvent>()(
   'state.diverged',
   'blocks.fetched',
   'block.executed',
+  'execution.failed',
   'proposal.authenticated',
   'peer.connected',
   'peer.disconnected',

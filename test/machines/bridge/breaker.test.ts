@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { monotonic } from '../../../src/base/units.ts';
 import { breakerMachine } from '../../../src/machines/bridge/breaker.machine.ts';
 import { BREAKER_STATES, openFor } from '../../../src/machines/bridge/breaker.setup.ts';
-import { BRIDGE_DEFAULTS } from '../../../src/protocol/bridge/config.ts';
+import { ANSWER_MS, BRIDGE_DEFAULTS, HANDED_TO_MAX } from '../../../src/protocol/bridge/config.ts';
 import type { SubmitOperationsMessage } from '../../../src/protocol/bridge/messages.ts';
 import { plain } from '../../protocol/bridge/operations-of.ts';
 import { world } from '../../protocol/consensus/fixture.ts';
@@ -191,4 +191,8 @@ describe('half-open (BR-8)', () => {
 afterAll(() => {
   expect(reach.missing()).toEqual([]);
   expect(Object.keys(breakerMachine.states)).toEqual([...BREAKER_STATES]);
+});
+
+it('all validators that a submission is handed to may be silent in turn, and its asker still hears in time (BR-8)', () => {
+  expect(HANDED_TO_MAX * BRIDGE_DEFAULTS.forwardTimeout).toBeLessThanOrEqual(ANSWER_MS);
 });

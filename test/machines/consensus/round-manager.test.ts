@@ -183,6 +183,7 @@ describe('round-manager chart: recovery', () => {
       { type: 'peer.disconnected', peer: addressAt(1) } as const,
       candidate(blockAt(1)),
       { type: 'time.changed', mayPropose: true } as const,
+      { type: 'execution.failed', tag: 0, code: 'APPLICATION_FAILED', detail: 'it threw' } as const,
       { type: 'sync.statusChanged', status: { kind: 'InSync' }, forkProved: false } as const,
       durable(1),
       found(77),
