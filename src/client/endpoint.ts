@@ -21,6 +21,8 @@ export interface CallBounds {
 /** Errors of JSON-RPC that a node gives before a method runs. @source jsonrpc.org/specification */
 const UNTAKEN_CODES: ReadonlySet<number> = new Set([-32_700, -32_600, -32_601, -32_602]);
 const BUSY = 429;
+/** The node takes no submissions now, and has not read this one. */
+const FULL = 503;
 const TOO_LARGE = 413;
 /** Failures to connect, as Node names them. A browser does not tell, and then the call counts as lost. */
 const UNCONNECTED_CODES: ReadonlySet<unknown> = new Set([
@@ -86,6 +88,7 @@ export class Endpoint {
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
       if (response.status === BUSY) return notTaken('too many requests (429)', 'busy');
+      if (response.status === FULL) return notTaken('the node is full (503)', 'busy');
       if (response.status === TOO_LARGE) return notTaken('the request is too large (413)', 'tooLarge');
       const text = await textOf(response, answerBytesMax);
       if (text === undefined) return lost(`its answer is longer than ${answerBytesMax} bytes`);

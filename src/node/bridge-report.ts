@@ -2,11 +2,13 @@
 import { type Millis, type Monotonic, millis } from '../base/units.ts';
 import type { BreakerState } from '../machines/bridge/breaker.setup.ts';
 import { type BridgeContext, getStats, isConsensusHealthy, load } from '../machines/bridge/bridge.setup.ts';
+import { queueFullLog } from '../protocol/bridge/admission.ts';
 import { type Operations, type PendingOperation, pendingOperations } from '../protocol/bridge/operations.ts';
 import { describePartition, reachablePower } from '../protocol/bridge/partition.ts';
 import { calculateNextInterval } from '../protocol/bridge/state-sync.ts';
 import type { Height } from '../protocol/chain/types.ts';
 import type { BridgeReport, PacingReport, ReachState } from '../rpc/bridge-port.ts';
+import type { SubmissionsRefused } from '../rpc/node-port.ts';
 import { type VoteOwners, votesReceived } from './operation-votes.ts';
 
 export interface BridgeView {
@@ -71,6 +73,14 @@ export function bridgeReport(
       votesReceived: votesOf(proposalId),
     })),
   };
+}
+
+/** As the bridge's door refuses, where no place is left (BR-2); what is on its way to the bridge is not counted yet. */
+export function refusalOfSubmissions(view: BridgeView | undefined): SubmissionsRefused | undefined {
+  if (view === undefined) return undefined;
+  const { maxPendingOperations } = view.context.config;
+  if (load(view.context) < maxPendingOperations) return undefined;
+  return { code: 'QUEUE_FULL', log: queueFullLog(maxPendingOperations) };
 }
 
 /** Metrics ask for none of them, often: then none is looked at. */

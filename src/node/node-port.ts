@@ -33,7 +33,7 @@ import type {
 } from '../rpc/node-port.ts';
 import type { SyncReport } from '../rpc/sync-port.ts';
 import type { Read, StoreReader } from '../storage/store.ts';
-import { bridgeReport } from './bridge-report.ts';
+import { bridgeReport, refusalOfSubmissions } from './bridge-report.ts';
 import { Followers } from './followers.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
@@ -250,6 +250,7 @@ export function createNodePort(
     health,
     genesis: () => card.genesis,
     submit: (transactions, client) => gateway.submit(transactions, client),
+    refusalOfSubmissions: () => refusalOfSubmissions(bridgeOf(system)),
     follow: (operations, client, wait, signal) => followers.follow(operations, client, wait, signal),
     followers: () => followers.report,
     executed,

@@ -5,7 +5,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type Millis, millis, monotonic, wallTime } from '../base/units.ts';
+import { readText } from './body.ts';
 import { addressOf, boundConnections, type ConnectionBounds } from './connections.ts';
+import { shedAtTheDoor } from './door.ts';
 import { type AccessRules, ClientRates, isOperator, ruleOnAccess } from './guard.ts';
 import {
   type Answer,
@@ -25,8 +27,10 @@ import { METHODS } from './methods.ts';
 import type { NodePort } from './node-port.ts';
 import { documentPaths, type Pages, sendPage } from './pages.ts';
 import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from './parameters.ts';
+import { sendBusy, sendJson, sendPreflight, sendTooMany } from './replies.ts';
 import { hostOf } from './shapes.ts';
 import { Submissions } from './submissions.ts';
+import { Turnstile } from './turnstile.ts';
 
 export interface RpcServerOptions extends AccessRules, ConnectionBounds {
   readonly port: NodePort;
@@ -89,6 +93,7 @@ interface Held {
   /** Takes calls of a client's rate; false when it has too few left. */
   readonly take: (client: string, calls: number) => boolean;
   readonly submissions: Submissions;
+  readonly turnstile: Turnstile;
 }
 
 /** Listens; rejects when the address is taken or not this machine's. */
@@ -97,6 +102,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
   const held: Held = {
     take: (client, calls) => rates.take(client, calls, monotonic(performance.now())),
     submissions: new Submissions(options.port),
+    turnstile: new Turnstile(options.connectionsMax),
   };
   const server = createServer(
     {
@@ -190,7 +196,38 @@ async function servePost(
     const error = invalidRequest(`error reading request body: larger than ${options.bodyBytesMax} bytes`);
     return sendJson(response, 413, envelope(null, { error }));
   }
-  const body = readBody(text.text, options.batchRequestsMax);
+  if (sendShed(options, response, text.text)) return;
+  const answered = held.turnstile.enter(() =>
+    answerPost(options, held, request, response, text.text, bytesCost),
+  );
+  if (answered === undefined) return sendBusy(response, 503, serverError(TOO_MANY_WAIT));
+  await answered;
+}
+
+/** What one connection has under way is one call, but for those that do not wait for their answers. */
+const TOO_MANY_WAIT = 'QUEUE_FULL: Queue full: too many calls wait for their turn: try again later';
+
+/** True: it was a submission, there is no place, and it is answered. */
+function sendShed({ port, onCall }: RpcServerOptions, response: ServerResponse, text: string): boolean {
+  const shed = shedAtTheDoor(text, port);
+  if (shed === undefined) return false;
+  onCall({ method: shed.method, code: shed.error.code, duration: millis(0) });
+  sendBusy(response, 503, shed.error);
+  return true;
+}
+
+/** In its turn: the places may be taken by now, and the client may be gone. */
+async function answerPost(
+  options: RpcServerOptions,
+  held: Held,
+  request: IncomingMessage,
+  response: ServerResponse,
+  text: string,
+  bytesCost: number,
+): Promise<void> {
+  if (response.destroyed || sendShed(options, response, text)) return;
+  const client = addressOf(request.socket);
+  const body = readBody(text, options.batchRequestsMax);
   if (body.kind === 'unreadable') return sendJson(response, 400, envelope(null, { error: body.error }));
   const entries = body.kind === 'batch' ? body.entries : [body.entry];
   if (!held.take(client, Math.max(0, entries.length - 1 - bytesCost))) return sendTooMany(response);
@@ -311,50 +348,6 @@ function serveReadiness({ port }: RpcServerOptions, response: ServerResponse): v
   const { reasons } = port.health();
   const ready = reasons.length === 0;
   sendJson(response, ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', reasons });
-}
-
-/** The body as text. What is beyond `bytesMax` is read and thrown away, so that the refusal can be sent. */
-function readText(
-  request: IncomingMessage,
-  bytesMax: number,
-): Promise<{ readonly text: string; readonly bytes: number } | 'too-large' | 'aborted'> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = [];
-    let length = Number(request.headers['content-length'] ?? 0);
-    if (length > bytesMax) resolve('too-large');
-    length = 0;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length <= bytesMax) chunks.push(chunk);
-      else resolve('too-large');
-    });
-    request.once('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8'), bytes: length }));
-    request.once('error', () => resolve('aborted'));
-    request.once('close', () => resolve('aborted'));
-  });
-}
-
-function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const text = JSON.stringify(value);
-  response.writeHead(status, {
-    'Content-Type': 'application/json',
-    'Content-Length': Buffer.byteLength(text),
-  });
-  response.end(text);
-}
-
-function sendTooMany(response: ServerResponse): void {
-  response.setHeader('Retry-After', '1');
-  sendJson(response, 429, envelope(null, { error: serverError('too many requests: slow down') }));
-}
-
-function sendPreflight(response: ServerResponse): void {
-  response.writeHead(204, {
-    'Access-Control-Allow-Methods': 'GET, HEAD, POST',
-    'Access-Control-Allow-Headers': 'Content-Type, Authorization',
-    'Access-Control-Max-Age': '600',
-  });
-  response.end();
 }
 
 function sendMethodList(response: ServerResponse, pages: Pages = new Map()): void {

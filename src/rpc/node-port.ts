@@ -323,12 +323,20 @@ export type NodeEvent =
 
 export type BlockSelector = { readonly height: Height } | { readonly id: BlockId };
 
+export interface SubmissionsRefused {
+  readonly code: 'QUEUE_FULL';
+  /** A sentence. */
+  readonly log: string;
+}
+
 export interface NodePort {
   status(): NodeStatus;
   health(): NodeHealth;
   genesis(): GenesisDocument;
   /** One admission for each transaction, in order. `client` keys the rate limit (an IP address). */
   submit(transactions: readonly Uint8Array[], client: string): Promise<readonly Admission[]>;
+  /** Why `submit` would take nothing now, whatever it is; undefined: it is to be asked. Costs next to nothing. */
+  refusalOfSubmissions(): SubmissionsRefused | undefined;
   /**
    * How operations stand, each by itself, in their order: at once where one has ended, else when one ends, or after `wait`, or
    * when `signal` is aborted. Without operations: at the next executed height. Where too many wait, or too many of `client`,

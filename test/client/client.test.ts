@@ -357,12 +357,12 @@ describe('nodes that die, refuse and lie', () => {
     expect(client.endpoints[0]?.failures).toBe(0);
   });
 
-  it('slows down after 429, and takes nobody for dead', async () => {
+  it.each([429, 503])('slows down after %i, and takes nobody for dead', async (status) => {
     const { client, first } = await network(1);
     let calls = 0;
     first.script.set('althing_submit', () => {
       calls += 1;
-      return calls < 3 ? { status: 429 } : undefined;
+      return calls < 3 ? { status } : undefined;
     });
     const operation = await client.submit('a=1');
     await expect.poll(() => first.held.has(operation.id), { timeout: 5_000 }).toBe(true);

@@ -1,9 +1,9 @@
 /** What readers are given of the bridge, read off a chart that lived. BR-1, BR-8, BR-9. */
 import { describe, expect, it } from 'vitest';
 import { monotonic } from '../../src/base/units.ts';
-import { bridgeReport } from '../../src/node/bridge-report.ts';
+import { bridgeReport, refusalOfSubmissions } from '../../src/node/bridge-report.ts';
 import { A, B, bridgeReach, C, Rig } from '../machines/bridge/bridge.rig.ts';
-import { operation, plain, stateAfter } from '../protocol/bridge/operations-of.ts';
+import { ended, operation, plain, stateAfter } from '../protocol/bridge/operations-of.ts';
 
 const NOTHING_BESIDE = { turnedAway: 7, pacing: undefined, mempool: undefined, live: undefined };
 
@@ -64,5 +64,28 @@ describe('the report of the bridge', () => {
       partition: undefined,
     });
     expect(reportOf(at).counts).toMatchObject({ partitions: 1, failedOperations: 0, submitted: 2 });
+  });
+});
+
+describe('what the RPC refuses before it reads (BR-2)', () => {
+  const refusalOf = (at: Rig) => refusalOfSubmissions({ reach: at.reach, context: at.context });
+
+  it('is everything while all places are taken, in the words of the bridge, and nothing before and after', () => {
+    const at = new Rig(bridgeReach(), { config: { maxPendingOperations: 2 } });
+    at.submit(plain('one'));
+    at.judge();
+    expect(refusalOf(at)).toBeUndefined();
+    // A place is taken as soon as the mempool is asked.
+    at.submit(plain('two'));
+    const refusal = refusalOf(at);
+    expect(refusal).toMatchObject({ code: 'QUEUE_FULL', log: expect.stringContaining('Queue full: 2 ') });
+    at.judge();
+    expect(refusalOf(at)).toEqual(refusal);
+    at.execute(stateAfter(1), ended(plain('one')));
+    expect(refusalOf(at)).toBeUndefined();
+  });
+
+  it('is nothing while the bridge is down: whoever asks it hears why', () => {
+    expect(refusalOfSubmissions(undefined)).toBeUndefined();
   });
 });

@@ -215,6 +215,71 @@ describe('who may call', () => {
   });
 });
 
+describe('a node without a place (BR-2)', () => {
+  const full = { code: 'QUEUE_FULL', log: 'Queue full: 10 operations are pending' } as const;
+  const tx = Buffer.from('a=1').toString('base64');
+  const submit = { jsonrpc: '2.0', id: 1, method: 'althing_submit', params: { operations: [tx] } };
+  const broadcast = { id: 'x', method: 'broadcast_tx_sync', params: { tx } };
+
+  it('refuses submissions by the first letters of their body, with a code, and asks nobody', async () => {
+    rpc.node.submissionsRefused = full;
+    for (const body of [submit, broadcast, [broadcast, broadcast]]) {
+      const { status, headers, text } = await rpc.post(body);
+      expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+      expect(JSON.parse(text).error).toEqual({
+        code: -32000,
+        message: 'Server error',
+        data: 'QUEUE_FULL: Queue full: 10 operations are pending',
+      });
+    }
+    expect(rpc.node.submitted).toBe(0);
+    expect(rpc.calls.map(({ method, code }) => [method, code])).toEqual([
+      ['althing_submit', -32000],
+      ['broadcast_tx_sync', -32000],
+      ['broadcast_tx_sync', -32000],
+    ]);
+  });
+
+  it('answers everything else', async () => {
+    rpc.node.submissionsRefused = full;
+    // What a caller chose freely is no method.
+    const lookalike = { jsonrpc: '2.0', id: '"method":"althing_submit"', method: 'health' };
+    const inside = { jsonrpc: '2.0', id: 1, params: { method: 'althing_submit' }, method: 'health' };
+    for (const body of [lookalike, inside, { id: 1, method: 'status' }]) {
+      expect((await rpc.post(body)).status).toBe(200);
+    }
+  });
+
+  it('takes them again as soon as there is a place', async () => {
+    rpc.node.submissionsRefused = full;
+    expect((await rpc.post(submit)).status).toBe(503);
+    rpc.node.submissionsRefused = undefined;
+    expect((await rpc.post(submit)).status).toBe(200);
+    expect(rpc.node.submitted).toBe(1);
+  });
+});
+
+describe('calls that do not wait for their answers', () => {
+  it('have their turn up to rpc.connections_max of them; the others hear that they have none', async () => {
+    await restart({ connectionsMax: 5 });
+    const body = JSON.stringify({ id: 1, method: 'health' });
+    const head = `POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
+    const calls = 20;
+    const socket = connect(Number(new URL(rpc.url).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    socket.write(`${head}${body}`.repeat(calls));
+    const statuses = (): readonly string[] => text.match(/(?<=HTTP\/1\.1 )\d+/g) ?? [];
+    await expect.poll(() => statuses().length, { timeout: 5_000 }).toBe(calls);
+    socket.destroy();
+    expect(statuses().filter((status) => status === '200').length).toBeGreaterThanOrEqual(5);
+    expect(statuses()).toContain('503');
+    expect(text).toContain('QUEUE_FULL: Queue full: too many calls wait for their turn');
+  });
+});
+
 describe('probes', () => {
   it('/livez follows the lag of the event loop', async () => {
     let lag = 5;

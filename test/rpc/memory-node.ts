@@ -50,6 +50,7 @@ import type {
   RoundsReport,
   StoredBlock,
   StoredResults,
+  SubmissionsRefused,
   TimeReport,
   TransactionFate,
 } from '../../src/rpc/node-port.ts';
@@ -92,6 +93,9 @@ export class MemoryNode implements NodePort {
   isCrowded = false;
   reasons: readonly string[] = [];
   viewChangesRequested = 0;
+  submissionsRefused: SubmissionsRefused | undefined;
+  /** Transactions that `submit` was given. */
+  submitted = 0;
   /** What `time()` says beside what this node says by itself. */
   timeFacts: Partial<TimeReport> = {};
   /** What `bridge()` says beside what this node says by itself; how many operations it was asked for. */
@@ -161,7 +165,12 @@ export class MemoryNode implements NodePort {
     return GENESIS;
   }
 
+  refusalOfSubmissions(): SubmissionsRefused | undefined {
+    return this.submissionsRefused;
+  }
+
   async submit(transactions: readonly Uint8Array[]): Promise<readonly Admission[]> {
+    this.submitted += transactions.length;
     return transactions.map((transaction) => this.#admit(transaction));
   }
 

@@ -23,8 +23,11 @@ export const placesFor = ({ operations, maxPendingOperations }: Door, count: num
 
 export const queueFull = ({ maxPendingOperations }: Door): DoorRefusal => ({
   code: 'QUEUE_FULL',
-  log: `Queue full: ${maxPendingOperations} operations are pending, no more are taken: try again later`,
+  log: queueFullLog(maxPendingOperations),
 });
+
+export const queueFullLog = (maxPendingOperations: number): string =>
+  `Queue full: ${maxPendingOperations} operations are pending, no more are taken: try again later`;
 
 /** An operation says by which height it executes: that must be possible, and short enough (EX-7). */
 export function refusalOfHeight(

@@ -1,0 +1,23 @@
+/** Reads the body of a request, never more of it than is allowed. Boundary: sockets. */
+import type { IncomingMessage } from 'node:http';
+
+/** The body as text. What is beyond `bytesMax` is read and thrown away, so that the refusal can be sent. */
+export function readText(
+  request: IncomingMessage,
+  bytesMax: number,
+): Promise<{ readonly text: string; readonly bytes: number } | 'too-large' | 'aborted'> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let length = Number(request.headers['content-length'] ?? 0);
+    if (length > bytesMax) resolve('too-large');
+    length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= bytesMax) chunks.push(chunk);
+      else resolve('too-large');
+    });
+    request.once('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8'), bytes: length }));
+    request.once('error', () => resolve('aborted'));
+    request.once('close', () => resolve('aborted'));
+  });
+}

@@ -1,0 +1,30 @@
+/** What goes out as a whole: JSON, refusals of a node that is busy, and answers to preflights. Boundary: sockets. */
+import type { ServerResponse } from 'node:http';
+import { envelope, type RpcError, serverError } from './json-rpc.ts';
+
+export function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  const text = JSON.stringify(value);
+  response.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+export const sendTooMany = (response: ServerResponse): void =>
+  sendBusy(response, 429, serverError('too many requests: slow down'));
+
+/** Nothing was done: 429 for this client's rate, 503 for what this node holds. */
+export function sendBusy(response: ServerResponse, status: 429 | 503, error: RpcError): void {
+  response.setHeader('Retry-After', '1');
+  sendJson(response, status, envelope(null, { error }));
+}
+
+export function sendPreflight(response: ServerResponse): void {
+  response.writeHead(204, {
+    'Access-Control-Allow-Methods': 'GET, HEAD, POST',
+    'Access-Control-Allow-Headers': 'Content-Type, Authorization',
+    'Access-Control-Max-Age': '600',
+  });
+  response.end();
+}
