@@ -10,16 +10,29 @@ export type Posted =
 /** @unit ms @source above the 10 s of commit_timeout_ms and of the gateway */
 const POST_TIMEOUT = 15_000;
 
+export interface ConnectionOptions {
+  /** Whom the node takes the caller for; on Linux all of 127.0.0.0/8 is this machine's. */
+  readonly localAddress?: string;
+  /** Without an answer for so long it is given up. @unit ms */
+  readonly timeoutMs?: number;
+}
+
 export class Connection {
+  readonly #timeoutMs: number;
   readonly #agent: Agent;
   readonly #host: string;
   readonly #port: number;
 
-  constructor(address: string, socketsMax: number) {
+  constructor(address: string, socketsMax: number, { localAddress, timeoutMs }: ConnectionOptions = {}) {
     const colon = address.lastIndexOf(':');
     this.#host = address.slice(0, colon);
     this.#port = Number(address.slice(colon + 1));
-    this.#agent = new Agent({ keepAlive: true, maxSockets: socketsMax });
+    this.#timeoutMs = timeoutMs ?? POST_TIMEOUT;
+    this.#agent = new Agent({
+      keepAlive: true,
+      maxSockets: socketsMax,
+      ...(localAddress === undefined ? {} : { localAddress }),
+    });
   }
 
   /** Never rejects. `body` must stay as it is until the answer. */
@@ -41,7 +54,7 @@ export class Connection {
           method: 'POST',
           path: '/',
           headers: { 'Content-Type': 'application/json', 'Content-Length': body.byteLength },
-          timeout: POST_TIMEOUT,
+          timeout: this.#timeoutMs,
         },
         (response) => {
           const chunks: Buffer[] = [];
@@ -53,7 +66,7 @@ export class Connection {
           });
         },
       );
-      sent.once('timeout', () => sent.destroy(new Error(`no answer within ${POST_TIMEOUT} ms`)));
+      sent.once('timeout', () => sent.destroy(new Error(`no answer within ${this.#timeoutMs} ms`)));
       sent.once('error', fail);
       sent.end(body);
     });
