@@ -19,7 +19,14 @@ describe('what `bridge` prints', () => {
     expect(text).toMatch(/^power +2 can be reached, 3 decide$/m);
     expect(text).toMatch(/^operations +9 pending of at most 10, 1 of them overdue$/m);
     expect(text).toMatch(/^since the start +5 committed, 6 expired, 7 rejected$/m);
-    expect(text).toMatch(/^messages +1 of peers, 8 of them duplicates$/m);
+    expect(text).toMatch(
+      /^messages +1 of peers, 8 of them duplicates; 13 operations of nodes that are no validators were too many$/m,
+    );
+    expect(text).toMatch(/^round trip +81.3 ms to a quorum$/m);
+    expect(text).toMatch(/^round timeout +1500 ms \(200 to 30000\)$/m);
+    expect(text).toMatch(/^block time +240 ms under load; above 500 ms full blocks shrink$/m);
+    expect(text).toMatch(/^block size +34 % \(2 to 100 %\) of what the genesis allows$/m);
+    expect(text).toMatch(/^batches +every 60 ms \(10 to 100\)$/m);
     expect(text).toMatch(/^state told +height 7, 13 ms ago; again every 10000 ms$/m);
     expect(text).toMatch(new RegExp(`^breakers +${PEER.slice(0, 8).toUpperCase()} open$`, 'm'));
     expect(text).toMatch(

@@ -47,7 +47,10 @@ export function bridgeLines(bridge: Bridge): readonly string[] {
         'since the start',
         `${counts.committed} committed, ${counts.expired} expired, ${counts.rejected} rejected`,
       ],
-      ['messages', `${counts.messages_processed} of peers, ${counts.duplicates} of them duplicates`],
+      [
+        'messages',
+        `${counts.messages_processed} of peers, ${counts.duplicates} of them duplicates${turnedAwayText(counts.turned_away)}`,
+      ],
       [
         'state told',
         stateSync.height === null
@@ -98,6 +101,9 @@ const shareText = ({ now, least }: z.infer<typeof ADAPTED>): string =>
 
 const adaptedText = ({ now, least, greatest }: z.infer<typeof ADAPTED>, unit: string): string =>
   `${now} ${unit} (${least} to ${greatest})`;
+
+const turnedAwayText = (operations: number): string =>
+  operations === 0 ? '' : `; ${operations} operations of nodes that are no validators were too many`;
 
 function reachText({ reach, partition, healed_after_ms: healed }: Bridge): string {
   if (partition !== null)

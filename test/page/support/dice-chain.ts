@@ -174,6 +174,7 @@ class DiceNode extends MemoryNode {
 
   override async follow(
     operations: readonly FollowedOperation[],
+    _client: string,
     wait: Millis,
     signal: AbortSignal,
   ): Promise<Followed> {
@@ -187,7 +188,7 @@ class DiceNode extends MemoryNode {
         return { status: 'committed', height: found.height, index, result };
       });
       const hasNews = standings.some(({ status }) => status !== 'pending');
-      if (hasNews || signal.aborted || performance.now() >= until) return { height, standings };
+      if (hasNews || signal.aborted || performance.now() >= until) return { height, standings, isCrowded: false };
       await Promise.race([this.#chain.nextBlock(), setTimeout(until - performance.now())]);
     }
   }
