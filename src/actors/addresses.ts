@@ -20,6 +20,7 @@ export const ADDRESSES = {
   bridge: 'node/consensus-bridge',
   sideStore: 'node/sync/side-store',
   snapshotRestorer: 'node/sync/snapshot-restorer',
+  herald: 'node/sync/herald',
   chainServer: 'node/sync/chain-server',
   stateSync: 'node/sync/state-sync',
   heightSync: 'node/sync/height-sync',
@@ -31,6 +32,9 @@ export const ADDRESSES = {
   rpc: 'node/surface/rpc',
 } as const satisfies Readonly<Record<string, CellAddress>>;
 
+/** Supervisor of the peers: their cells are its children, by node id. */
+export const PEERS_ADDRESS: CellAddress = 'node/network/peer';
+
 /** Cells that hear of each peer that comes and goes. */
 export const CONNECTIVITY_LISTENERS: readonly CellAddress[] = [
   ADDRESSES.mempool,
@@ -41,6 +45,9 @@ export const CONNECTIVITY_LISTENERS: readonly CellAddress[] = [
   ADDRESSES.timeCoordinator,
   ADDRESSES.bridge,
 ];
+
+/** Of them, those that hear of nodes too that are no validators and that this node keeps a connection to: they hold the chain (SY-15). */
+export const SOURCE_LISTENERS: readonly CellAddress[] = [ADDRESSES.stateSync, ADDRESSES.syncCoordinator];
 
 const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {
   Proposal: ADDRESSES.roundManager,

@@ -49,6 +49,9 @@ export interface NewHome {
   readonly neighbours?: Neighbours;
 }
 
+/** What a home's node is in its chain (CS-19). */
+type Mode = 'validator' | 'full';
+
 export interface Neighbours {
   readonly after: readonly string[];
   readonly before: readonly string[];
@@ -56,7 +59,14 @@ export interface Neighbours {
 
 export interface CreatedNetwork {
   readonly chainId: string;
-  readonly homes: readonly { readonly path: string; readonly moniker: string; readonly id: string }[];
+  readonly homes: readonly CreatedHome[];
+}
+
+interface CreatedHome {
+  readonly path: string;
+  readonly moniker: string;
+  readonly id: string;
+  readonly mode: Mode;
 }
 
 export interface NewChain {
@@ -66,15 +76,18 @@ export interface NewChain {
   readonly application?: BuiltInName | undefined;
   /** The folder that gets the key of the ledger's faucet; the first home by default. */
   readonly folder?: string;
+  /** Nodes that follow it without a vote. */
+  readonly full?: readonly NewHome[];
 }
 
-/** Homes of the validators of a new chain; each gets all others as peers. */
+/** Homes of the validators of a new chain, then those of its full nodes; each gets all other validators as peers. */
 export async function createNetwork(
   homes: readonly NewHome[],
-  { chainId = randomChainId(), application = BUILT_IN_DEFAULT, folder }: NewChain = {},
+  { chainId = randomChainId(), application = BUILT_IN_DEFAULT, folder, full = [] }: NewChain = {},
 ): Promise<CreatedNetwork> {
-  return stage(homes, async (staged, engine) => {
-    const members = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
+  return stage([...homes, ...full], async (staged, engine) => {
+    const nodes = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
+    const members = nodes.slice(0, homes.length);
     const possessions = rememberedPossessions(engine);
     for (const { identity } of members) possessions.admit(identity.consensusKey, identity.possession);
     const genesis = genesisOf(
@@ -90,29 +103,32 @@ export async function createNetwork(
     }
     const problem = problemOfFirstState(application, engine, ruling.genesis);
     if (problem !== undefined) throw usageFailure(problem);
-    for (const { home, identity } of members) {
+    const created = nodes.map((node, index): CreatedHome => {
+      const { home, identity } = node;
+      const mode: Mode = index < members.length ? 'validator' : 'full';
       const peers = members
-        .filter((other) => other.identity !== identity)
+        .filter((other) => other !== node)
         .map((other) => `${other.identity.nodeId}@${other.home.peerAddress}`);
-      writeHome(home, peers, genesisText(genesis), hasPage(application) ? home.neighbours : undefined);
+      const neighbours = hasPage(application) ? home.neighbours : undefined;
+      writeHome(home, { mode, peers, genesis: genesisText(genesis), neighbours });
       possessions.save(homePaths(home.stagedPath).possessions);
-    }
-    return {
-      chainId,
-      homes: members.map(({ home, identity }) => ({
-        path: home.path,
-        moniker: home.moniker,
-        id: identity.nodeId,
-      })),
-    };
+      return { path: home.path, moniker: home.moniker, id: identity.nodeId, mode };
+    });
+    return { chainId, homes: created };
   });
+}
+
+/** A genesis document that is there already, and where it is from. */
+export interface ExistingGenesis {
+  readonly text: string;
+  readonly source: string;
 }
 
 /** A home with keys of its own for the chain of an existing genesis document. */
 export async function createHome(
   home: NewHome,
-  existingGenesis: string,
-  source: string,
+  { text: existingGenesis, source }: ExistingGenesis,
+  { mode, peers }: { readonly mode: Mode; readonly peers: readonly string[] },
 ): Promise<CreatedNetwork> {
   return stage([home], async ([staged], engine) => {
     const ruling = parseGenesis(parseJson(existingGenesis, source), engine);
@@ -126,10 +142,10 @@ export async function createHome(
     }
     if (staged === undefined) return { chainId: ruling.genesis.chainId, homes: [] };
     const { nodeId } = newKeys(staged.stagedPath, engine);
-    writeHome(staged, [], existingGenesis, undefined);
+    writeHome(staged, { mode, peers, genesis: existingGenesis, neighbours: undefined });
     return {
       chainId: ruling.genesis.chainId,
-      homes: [{ path: home.path, moniker: home.moniker, id: nodeId }],
+      homes: [{ path: home.path, moniker: home.moniker, id: nodeId, mode }],
     };
   });
 }
@@ -209,15 +225,24 @@ function newKeys(path: string, engine: BlsEngine): NodeIdentity {
   return result.identity;
 }
 
+interface HomeContents {
+  readonly mode: Mode;
+  readonly peers: readonly string[];
+  readonly genesis: string;
+  readonly neighbours: Neighbours | undefined;
+}
+
+/** SY-15: whoever always follows the tip has each block of one peer, else all of them would give it each three times. */
+const FOLLOWING: ReadonlyMap<string, RawValue> = new Map([['sync.redundant_peers', 1]]);
+
 function writeHome(
   { stagedPath, moniker, peerAddress, rpcAddress }: StagedHome,
-  peers: readonly string[],
-  genesis: string,
-  neighbours: Neighbours | undefined,
+  { mode, peers, genesis, neighbours }: HomeContents,
 ): void {
   const paths = homePaths(stagedPath);
   const values = new Map<string, RawValue>([
     ['node.moniker', moniker],
+    ['node.mode', mode],
     ['p2p.listen', peerAddress],
     ['p2p.peers', peers],
     ['rpc.listen', rpcAddress],
@@ -227,7 +252,7 @@ function writeHome(
   mkdirSync(join(stagedPath, 'config'), { recursive: true });
   mkdirSync(paths.data, { recursive: true, mode: 0o700 });
   writeFileSync(paths.configFile, renderToml(values));
-  writeFileSync(paths.syncConfigFile, renderToml(new Map(), 'sync.toml'));
+  writeFileSync(paths.syncConfigFile, renderToml(mode === 'full' ? FOLLOWING : new Map(), 'sync.toml'));
   writeFileSync(paths.genesisFile, genesis);
   ensureAdminToken(paths.adminTokenFile);
 }

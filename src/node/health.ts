@@ -1,8 +1,9 @@
 /** When a node is ready to be used, and why not: `/readyz`, `althing health`, `catching_up`. Pure and total. */
 import { load } from '../machines/bridge/bridge.setup.ts';
 import { describePartition } from '../protocol/bridge/partition.ts';
-import type { Height, Power } from '../protocol/chain/types.ts';
+import type { Address, Height, Power } from '../protocol/chain/types.ts';
 import type { SyncStatus } from '../protocol/sync/types.ts';
+import type { CloseReason } from '../protocol/transport/closing.ts';
 import type { BridgeView } from './bridge-report.ts';
 
 /** How far this node is with the chain. */
@@ -18,6 +19,10 @@ export interface Standing {
 }
 
 export interface HealthFacts extends Standing {
+  /** In the present set: else it follows, and needs no quorum in reach and no time to propose by (CS-19). */
+  readonly isValidator: boolean;
+  /** Of peers that could not be connected, and why not; each once. */
+  readonly refusedBy: readonly PeerRefusal[];
   readonly reachablePower: Power;
   readonly quorumPower: Power;
   /** Consensus has read its state back. */
@@ -29,6 +34,12 @@ export interface HealthFacts extends Standing {
   /** Longest recent stall of the event loop. @unit ms */
   readonly loopLagMs: number;
   readonly loopLagMsMax: number;
+}
+
+/** Why this node is not connected to a peer, where trying again will not help by itself (TP-1). */
+export interface PeerRefusal {
+  readonly peer: Address;
+  readonly reason: CloseReason;
 }
 
 /** Committed blocks that may wait for the application before what it answers is stale. @unit heights @source chosen: seconds at full pace */
@@ -48,15 +59,12 @@ export const isCatchingUp = (standing: Standing): boolean =>
 
 /** One sentence for each reason; none means ready. */
 export function reasonsAgainst(facts: HealthFacts): readonly string[] {
-  const { reachablePower, quorumPower, executionFailure, executedHeight, committedHeight, loopLagMs } = facts;
-  const reasons: string[] = [];
-  if (reachablePower < quorumPower) {
-    reasons.push(`reachable validators have power ${reachablePower}, a quorum needs ${quorumPower}`);
-  }
+  const { executionFailure, executedHeight, committedHeight, loopLagMs } = facts;
+  const reasons: string[] = [...reachReasons(facts)];
   if (facts.fetching) reasons.push('blocks are being fetched from peers');
   reasons.push(...behindNetwork(facts.sync));
   if (!facts.recovered) reasons.push('consensus has not recovered from the store');
-  if (!facts.mayPropose) reasons.push('no adjusted time: this node does not propose');
+  if (facts.isValidator && !facts.mayPropose) reasons.push('no adjusted time: this node does not propose');
   if (executionFailure !== undefined) reasons.push(`blocks are not executed: ${executionFailure}`);
   if (behind(facts) > EXECUTED_BEHIND_MAX) {
     reasons.push(`the application is at height ${executedHeight}, the chain at ${committedHeight}`);
@@ -66,6 +74,21 @@ export function reasonsAgainst(facts: HealthFacts): readonly string[] {
     reasons.push(`the event loop stalled for ${Math.round(loopLagMs)} ms`);
   }
   return reasons;
+}
+
+/** A validator needs a quorum; another node one validator, which takes its operations. */
+function reachReasons(facts: HealthFacts): readonly string[] {
+  const { isValidator, reachablePower, quorumPower, refusedBy } = facts;
+  if (reachablePower >= (isValidator ? quorumPower : 1n)) return [];
+  const missing = isValidator
+    ? `reachable validators have power ${reachablePower}, a quorum needs ${quorumPower}`
+    : 'no validator is connected: there is nobody to tell the height of the chain, or to hand operations to';
+  return [missing, ...refusedBy.map(describePeerRefusal)];
+}
+
+function describePeerRefusal({ peer, reason }: PeerRefusal): string {
+  const wrong = reason === 'WRONG_GENESIS' || reason === 'WRONG_CHAIN';
+  return `no connection to ${peer}: ${reason}${wrong ? '; compare config/genesis.json with theirs' : ''}`;
 }
 
 /** A small gap is the way of a tip that moves; whether anybody answers is the quorum's line. */

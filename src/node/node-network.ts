@@ -1,5 +1,5 @@
 /** The links of one node, as its configuration names them, and what readers see of them. Boundary; composes only. Rules TP-*, docs/protocol/transport.md. */
-import { CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.ts';
+import { CONNECTIVITY_LISTENERS, routeOf, SOURCE_LISTENERS } from '../actors/addresses.ts';
 import type { Clock } from '../actors/runtime/index.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
 import type { Address, ValidatorSet } from '../protocol/chain/types.ts';
@@ -32,6 +32,7 @@ export const nodeNetwork = (
     epoch: () => epoch.epoch,
     route: routeOf,
     connectivity: CONNECTIVITY_LISTENERS,
+    sources: SOURCE_LISTENERS,
     clock,
     backoff: { ...DIAL_BACKOFF, min: p2p.dialBackoffMsMin, max: p2p.dialBackoffMsMax },
     insecure: p2p.plaintextOnLoopback,
@@ -39,7 +40,7 @@ export const nodeNetwork = (
   });
 
 /** `id@host:port` entries, as the configuration has checked them. */
-function endpointsOf(entries: readonly string[]): ReadonlyMap<Address, Endpoint> {
+export function endpointsOf(entries: readonly string[]): ReadonlyMap<Address, Endpoint> {
   const endpoints = new Map<Address, Endpoint>();
   for (const entry of entries) {
     const [id = '', place = ''] = entry.split('@');

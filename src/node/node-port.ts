@@ -10,7 +10,7 @@ import { parseBatch, transactionsOf } from '../protocol/chain/batch.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import { GENESIS_HEIGHT, nextHeight, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
 import type { Address, ExecutedState, Power, Round } from '../protocol/chain/types.ts';
-import { powerOf } from '../protocol/chain/validator-set.ts';
+import { isValidator, powerOf } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, leaderAt } from '../protocol/consensus/epoch.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
 import type { ApplicationInfo } from '../protocol/ports/application.ts';
@@ -45,6 +45,7 @@ import {
   bridgeOf,
   mempoolOf,
   networkSyncOf,
+  refusalsOf,
   roundOf,
   safetyOf,
   stateSyncOf,
@@ -74,6 +75,8 @@ export interface NodeSurroundings {
   readonly startedAt: WallTime;
   readonly peers: () => readonly PeerStatus[];
   readonly operationsTurnedAway: () => number;
+  /** Nodes that the configuration names. */
+  readonly dialed: readonly Address[];
   readonly time: Clocks;
   readonly sync: Pick<SyncConfig, 'tier3TrustTime'>;
   /** Longest recent stall of the event loop. @unit ms */
@@ -205,6 +208,8 @@ export function createNodePort(
   const health = (): NodeHealth => ({
     reasons: reasonsAgainst({
       ...standing(),
+      isValidator: isValidator(epoch.set, self),
+      refusedBy: refusalsOf(system, surroundings.dialed),
       reachablePower: reachablePower(),
       quorumPower: epoch.set.quorumPower,
       recovered: viewOf(system) !== undefined,

@@ -6,7 +6,7 @@ import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
 import type { Address, Digest } from '../protocol/chain/types.ts';
-import { powerOf, validatorSet } from '../protocol/chain/validator-set.ts';
+import { isValidator, validatorSet } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, firstEpoch } from '../protocol/consensus/epoch.ts';
 import { describeKeyProblem, loadKeys, type NodeKeys } from '../storage/key-store.ts';
 import { parseApplicationName } from './application-name.ts';
@@ -37,8 +37,8 @@ export function readMember(home: string, config: Config, bls: BlsEngine): Member
   const epoch = firstEpoch({ genesisHash, chainId: genesis.chainId }, set);
   const { nodeId } = keys.identity;
   const self = parseAddress(nodeId);
-  if (self === 'malformed' || powerOf(set, self) === 0n)
-    throw refusal(paths.keys, `validator ${nodeId} is not in the genesis of ${genesis.chainId}`);
+  if (self === 'malformed') throw refusal(paths.keys, `"${nodeId}" is no node id of 40 hexadecimal digits`);
+  requireMode(config, { id: nodeId, isValidator: isValidator(set, self), genesis, paths });
   const application =
     config.application.address === '' ? applicationOf(genesis, paths.genesisFile, bls) : undefined;
   requireServers(config);
@@ -71,6 +71,43 @@ function readHome(home: string, bls: BlsEngine): Home {
     keys: keys.keys,
     adminToken: ensureAdminToken(paths.adminTokenFile),
   };
+}
+
+/**
+ * CS-19: wrong keys, or the same keys in a second home, are found out here. What the node is from then on the set of each epoch
+ * says, not this.
+ */
+function requireMode(
+  { node: { mode }, p2p: { peers } }: Config,
+  {
+    id,
+    isValidator,
+    genesis,
+    paths,
+  }: { readonly id: string; readonly isValidator: boolean } & Pick<Member, 'genesis' | 'paths'>,
+): void {
+  if (mode === 'validator' && !isValidator) {
+    throw refusal(
+      paths.keys,
+      `node ${id} is no validator in the genesis of ${genesis.chainId}: use the keys of one, or set node.mode = "full" ` +
+        'for a node that follows the chain and has no vote',
+    );
+  }
+  if (mode === 'validator') return;
+  if (isValidator) {
+    throw refusal(
+      'node.mode',
+      `is "full", and the keys in ${paths.keys} are those of validator ${id} of ${genesis.chainId}: set it to "validator" ` +
+        "if this home is that validator's only one, or make a home with keys of its own: `althing init --full`",
+    );
+  }
+  if (peers.length === 0) {
+    throw refusal(
+      'p2p.peers',
+      'is empty, and a full node has the chain from others alone: name one or more as "id@host:port" ' +
+        '(`althing show-node-id --home DIR` on theirs)',
+    );
+  }
 }
 
 /** Found out before the first block: later, each block would fail. */

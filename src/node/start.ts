@@ -10,6 +10,7 @@ import { type NodeLog, openLog } from '../observe/log.ts';
 import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
+import { isValidator } from '../protocol/chain/validator-set.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
 import type { NodePort } from '../rpc/node-port.ts';
 import { forgetReplaced } from '../storage/chain-swap.ts';
@@ -25,7 +26,7 @@ import { syncConfigOf } from './config/sync-config.ts';
 import { keepDivergence } from './divergence-keeper.ts';
 import { Ending, type NodeEnd } from './ending.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
-import { nodeNetwork, peerAddress, peersOf } from './node-network.ts';
+import { endpointsOf, nodeNetwork, peerAddress, peersOf } from './node-network.ts';
 import { createNodePort } from './node-port.ts';
 import { applicationPages } from './pages.ts';
 import { type Member, readMember } from './read-home.ts';
@@ -54,6 +55,9 @@ export async function startNode(home: string, config: Config): Promise<RunningNo
   const log = openLog({ ...config.log, moniker: config.node.moniker });
   for (const reason of [fallbackReason, LZ4.fallbackReason]) {
     if (reason !== undefined) log.of('node').warn(reason);
+  }
+  if (!isValidator(member.epoch.set, member.self)) {
+    log.of('node').info(`full node ${member.self}: it follows the chain, serves it, and has no vote`);
   }
   const node = startCells(member, config, bls, log);
   const { root, network, ending } = node;
@@ -204,6 +208,7 @@ function portOf(
       peerAddress: () => peerAddress(config, network),
       peers: () => peersOf(network, epoch.set),
       operationsTurnedAway: network.operationsTurnedAway,
+      dialed: [...endpointsOf(config.p2p.peers).keys()],
       time: { clock, adjusted: clocks.adjusted, source: config.time.source },
       sync: syncConfig,
       loopLagMsMax: config.runtime.loopLagMsMax,

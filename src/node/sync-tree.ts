@@ -12,6 +12,8 @@ import { chainSyncMachine } from '../machines/sync/chain-sync.machine.ts';
 import { CHAIN_SYNC_EVENTS } from '../machines/sync/chain-sync.setup.ts';
 import { heightSyncMachine } from '../machines/sync/height-sync.machine.ts';
 import { HEIGHT_SYNC_EVENTS } from '../machines/sync/height-sync.setup.ts';
+import { heraldMachine } from '../machines/sync/herald.machine.ts';
+import { HERALD_EVENTS } from '../machines/sync/herald.setup.ts';
 import { networkSyncMachine } from '../machines/sync/network-sync.machine.ts';
 import { NETWORK_SYNC_EVENTS } from '../machines/sync/network-sync.setup.ts';
 import { stateSyncMachine } from '../machines/sync/state-sync.machine.ts';
@@ -56,6 +58,7 @@ export function sync(parts: SyncParts) {
         },
         publicEvents: CHAIN_SERVER_EVENTS,
       }),
+      child('herald', heraldMachine, { input: { router }, publicEvents: HERALD_EVENTS }),
       child('state-sync', stateSyncMachine, {
         input: { epoch, self, bls, config, storage, router, networkSync },
         publicEvents: STATE_SYNC_EVENTS,
@@ -108,7 +111,7 @@ export function sync(parts: SyncParts) {
         publicEvents: NETWORK_SYNC_EVENTS,
       }),
       child('sync-coordinator', syncCoordinatorMachine, {
-        input: { config, stateSync, networkSync },
+        input: { config, validators: epoch.set, self, stateSync, networkSync },
         publicEvents: SYNC_COORDINATOR_EVENTS,
       }),
     ],

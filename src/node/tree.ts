@@ -147,6 +147,7 @@ function consensus(parts: NodeParts) {
       child('safety', safetyMachine, {
         input: {
           domain: epoch.domain,
+          validators: epoch.set,
           signer,
           storage,
           router,
@@ -179,7 +180,10 @@ function consensus(parts: NodeParts) {
           genesisTime,
           storage,
           blockSync: ADDRESSES.blockSync,
-          commitListeners: [executor, mempool, ADDRESSES.blockSync, ADDRESSES.networkSync, ADDRESSES.bridge],
+          commitListeners: [
+            ...[executor, mempool, ADDRESSES.blockSync, ADDRESSES.networkSync],
+            ...[ADDRESSES.bridge, ADDRESSES.herald],
+          ],
           alarm: ADDRESSES.alarm,
           timeCoordinator: ADDRESSES.timeCoordinator,
           networkSync: ADDRESSES.networkSync,

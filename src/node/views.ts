@@ -2,7 +2,7 @@
  * What readers see of the cells: each fact is read off its owner's snapshot. The gateway from the runtime's untyped
  * snapshots to the charts' own types; a cell that is down gives nothing.
  */
-import { ADDRESSES } from '../actors/addresses.ts';
+import { ADDRESSES, PEERS_ADDRESS } from '../actors/addresses.ts';
 import type { CellAddress, System } from '../actors/runtime/index.ts';
 import type { BridgeContext } from '../machines/bridge/bridge.setup.ts';
 import type { RoundContext } from '../machines/consensus/round.setup.ts';
@@ -14,14 +14,17 @@ import {
 import type { SafetyContext } from '../machines/consensus/safety.setup.ts';
 import type { LiveView, ViewChangeContext } from '../machines/consensus/view-change.setup.ts';
 import type { MempoolContext } from '../machines/mempool/mempool.setup.ts';
+import type { PeerContext } from '../machines/peer/peer.setup.ts';
 import type { BlockSyncContext } from '../machines/sync/block-sync.live.ts';
 import type { NetworkSyncContext } from '../machines/sync/network-sync.setup.ts';
 import type { StateSyncContext } from '../machines/sync/state-sync.live.ts';
 import type { TimeCoordinatorContext } from '../machines/time/time-coordinator.setup.ts';
-import type { Epoch, Round } from '../protocol/chain/types.ts';
+import type { Address, Epoch, Round } from '../protocol/chain/types.ts';
+import { isLasting } from '../protocol/transport/closing.ts';
 import type { ReachState } from '../rpc/bridge-port.ts';
 import type { TimeState } from '../rpc/node-port.ts';
 import type { BridgeView } from './bridge-report.ts';
+import type { PeerRefusal } from './health.ts';
 
 /** The chart at an address is known by the tree; its context's type with it. */
 function contextOf<Context>(system: System, address: CellAddress): Context | undefined {
@@ -76,6 +79,14 @@ export function bridgeOf(system: System): BridgeView | undefined {
   const chart = chartOf<BridgeContext, { readonly reach: ReachState }>(system, ADDRESSES.bridge);
   return chart === undefined ? undefined : { reach: chart.value.reach, context: chart.context };
 }
+
+/** Of nodes that this one dials, those whose last connection ended for a reason that lasts. */
+export const refusalsOf = (system: System, peers: readonly Address[]): readonly PeerRefusal[] =>
+  peers.flatMap((peer) => {
+    const context = contextOf<PeerContext>(system, `${PEERS_ADDRESS}/${peer}`);
+    const reason = context?.link === undefined ? context?.lastEnd?.reason : undefined;
+    return reason !== undefined && isLasting(reason) ? [{ peer, reason }] : [];
+  });
 
 export const timeOf = (system: System) =>
   chartOf<TimeCoordinatorContext, TimeState>(system, ADDRESSES.timeCoordinator);

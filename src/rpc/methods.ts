@@ -183,6 +183,7 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
     resync,
   ),
   adminMethod('althing_view_change', [], async (_, { port }) => {
+    if (port.status().power === 0n) return fail('this node is no validator: it has no round to give up');
     const { round } = await port.requestViewChange();
     return succeed({ round: String(round) });
   }),

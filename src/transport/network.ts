@@ -16,7 +16,7 @@ import { addressStatement } from '../protocol/transport/addresses.ts';
 import type { DialBackoff } from '../protocol/transport/backoff.ts';
 import { GUEST_RATES_DEFAULT, type GuestRates, INSTANCE_BYTES } from '../protocol/transport/limits.ts';
 import type { Endpoint, NodeId, Role } from '../protocol/transport/messages.ts';
-import type { Route } from '../protocol/transport/peering.ts';
+import type { Route, Standing } from '../protocol/transport/peering.ts';
 import { type Carrier, dialerLogic, linkLogic, listenerLogic } from './cells.ts';
 import type { CarrierClock } from './clock.ts';
 import { encode } from './codec/codec.ts';
@@ -32,7 +32,7 @@ export interface NetworkOptions {
   readonly chain: ChainDomain;
   /** The set of the present epoch; later ones come to the router as `validators.changed`. */
   readonly validators: readonly Address[];
-  /** Where some of them are found. The others are learned (TP-7). */
+  /** Where some nodes are found: these are dialed and kept, validators or not. Other validators are learned of (TP-7). */
   readonly endpoints: ReadonlyMap<Address, Endpoint>;
   /** Port 0: the system chooses. */
   readonly listen: Endpoint;
@@ -44,6 +44,8 @@ export interface NetworkOptions {
   readonly route: Route;
   /** Cells that are told which validators can be reached. */
   readonly connectivity: readonly CellAddress[];
+  /** Of them, those that are told of kept nodes too that are no validators. Default: none. */
+  readonly sources?: readonly CellAddress[];
   readonly clock: CarrierClock & { wall(): WallTime };
   /** Waits between dials; default DIAL_BACKOFF. */
   readonly backoff?: DialBackoff;
@@ -114,12 +116,14 @@ export function routerCell(input: RouterInput): CellSpec {
 }
 
 function routerInput(options: NetworkOptions, identity: NodeIdentity): RouterInput {
-  const { address, chain, validators, route, connectivity, advertise } = options;
+  const { address, chain, validators, route, connectivity, sources = [], advertise } = options;
   return {
     self: identity.id,
     validators,
     route,
     connectivity,
+    sources,
+    kept: [...options.endpoints.keys()],
     peers: `${address}/peer`,
     listener: `${address}/listener`,
     ...(options.backoff === undefined ? {} : { backoff: options.backoff }),
@@ -149,15 +153,16 @@ function peers(options: NetworkOptions, self: NodeId, carrier: Carrier): Supervi
     strategy: 'one_for_one',
     intensity: PEER_RESTARTS_MAX,
     period: millis(60_000),
-    children: validators
+    children: [...new Set([...validators, ...endpoints.keys()])]
       .filter((peer) => peer !== self)
       .map((peer) => {
         const endpoint = endpoints.get(peer);
-        const known = endpoint === undefined ? {} : { endpoint };
+        const known = endpoint === undefined ? {} : { endpoint, kept: true };
+        const standing: Standing = validators.includes(peer) ? 'validator' : 'guest';
         return child(peer, machine, {
           restart: 'transient',
           publicEvents: PEER_EVENTS,
-          input: { ...common, peer, standing: 'validator', ...known },
+          input: { ...common, peer, standing, ...known },
         });
       }),
     // Their input is replaced by that of each `child.start`.

@@ -78,6 +78,38 @@ describe('althing testnet', () => {
     expect(hashes.size).toBe(1);
   });
 
+  it('makes homes of full nodes too: not in the genesis, with all validators as peers, each block of one of them (SY-15)', async () => {
+    const words = ['--validators', '2', '--full', '2', '--base-port', '31100', '--json'];
+    const { code, stdout } = await althing(['testnet', '--output', directory, ...words]);
+    const { homes } = JSON.parse(stdout);
+    const names = homes.map(({ moniker, mode }: Record<string, string>) => [moniker, mode]);
+    expect([code, names]).toEqual([
+      0,
+      [
+        ['node0', 'validator'],
+        ['node1', 'validator'],
+        ['full0', 'full'],
+        ['full1', 'full'],
+      ],
+    ]);
+    const [validator, , full] = homes;
+    const genesis = readFileSync(homePaths(full.path).genesisFile, 'utf8');
+    expect(genesis).toBe(readFileSync(homePaths(validator.path).genesisFile, 'utf8'));
+    expect(
+      JSON.parse(genesis).validators.map(({ address }: Record<string, string>) => address),
+    ).not.toContain(full.id);
+    const { node, p2p, rpc, sync } = configOf(full.path);
+    expect([node.mode, p2p.listen, rpc.listen, sync.redundantPeers]).toEqual([
+      'full',
+      '127.0.0.1:31120',
+      '127.0.0.1:31121',
+      1,
+    ]);
+    expect(p2p.peers.map((peer) => peer.slice(0, 40))).toEqual([homes[0].id, homes[1].id]);
+    expect(configOf(validator.path).sync.redundantPeers).toBe(3);
+    expect(configOf(validator.path).p2p.peers.join()).not.toContain(full.id);
+  });
+
   it('never writes over a home, and leaves nothing behind when it refuses', async () => {
     mkdirSync(join(directory, 'node1', 'keys'), { recursive: true });
     const { code, stderr } = await althing(['testnet', '--output', directory, '--validators', '2']);
@@ -141,6 +173,21 @@ describe('althing init', () => {
       [first, second].map(async (home) => (await althing(['show-node-id', '--home', home])).stdout),
     );
     expect(new Set(ids).size).toBe(2);
+  });
+
+  it('makes the home of a full node of a given genesis, with its peers (CS-19)', async () => {
+    const [first, second] = [join(directory, 'first'), join(directory, 'second')];
+    await althing(['init', '--home', first]);
+    const peers = [`${'a'.repeat(40)}@one.example:26656`, `${'b'.repeat(40)}@[::1]:1`];
+    const genesisFile = homePaths(first).genesisFile;
+    const { code, stdout } = await althing([
+      ...['init', '--home', second, '--full', '--genesis', genesisFile],
+      ...peers.flatMap((peer) => ['--peer', peer]),
+    ]);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('start it with: ')]);
+    const { node, p2p } = configOf(second);
+    expect([node.mode, p2p.peers]).toEqual(['full', peers]);
+    expect(configOf(first).node.mode).toBe('validator');
   });
 
   it('shows what a genesis file needs of a validator', async () => {

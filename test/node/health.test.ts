@@ -66,6 +66,8 @@ const WELL: HealthFacts = {
   executionFailure: undefined,
   committedHeight: height(1_000),
   executedHeight: height(1_000 - EXECUTED_BEHIND_MAX),
+  isValidator: true,
+  refusedBy: [],
   reachablePower: 27n,
   quorumPower: 27n,
   recovered: true,
@@ -75,6 +77,27 @@ const WELL: HealthFacts = {
   loopLagMsMax: 500,
 };
 const late = height(1_000 - EXECUTED_BEHIND_MAX - 1);
+
+describe('a node that is no validator is ready (CS-19)', () => {
+  const FOLLOWING: HealthFacts = { ...WELL, isValidator: false, reachablePower: 1n, mayPropose: false };
+
+  it('with one validator in reach: it needs no quorum, and no time to propose by', () => {
+    expect(reasonsAgainst(FOLLOWING)).toEqual([]);
+  });
+
+  it('not without one, and says which peers refuse it, and what to compare', () => {
+    const peer = world().addressAt(1);
+    const alone = {
+      ...FOLLOWING,
+      reachablePower: 0n,
+      refusedBy: [{ peer, reason: 'WRONG_GENESIS' as const }],
+    };
+    expect(reasonsAgainst(alone)).toEqual([
+      'no validator is connected: there is nobody to tell the height of the chain, or to hand operations to',
+      `no connection to ${peer}: WRONG_GENESIS; compare config/genesis.json with theirs`,
+    ]);
+  });
+});
 
 describe('a node is ready', () => {
   it('when nothing is against it, up to each bound', () => {
@@ -198,6 +221,7 @@ describe("the node's port", () => {
         startedAt: wallTime(0),
         peers: () => [],
         operationsTurnedAway: () => 0,
+        dialed: [],
         time: { clock, adjusted: new AdjustedClock(clock), source: 'peers' },
         sync: SYNC_DEFAULTS,
         loopLagMs: () => loopLagMs,

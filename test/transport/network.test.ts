@@ -238,7 +238,9 @@ describe('network over TLS: misbehaviour (TP-6, TP-11)', () => {
 
   it('takes no consensus from a guest', async () => {
     const first = await start({ index: 0, validators: idsOf(1) });
-    const guest = await start({ index: 5, validators: idsOf(1), endpoints: knowing(first) });
+    // It takes itself for a validator: an honest one would not send it (CS-19).
+    const liars = [...idsOf(1), ...idsOf(6).slice(5)];
+    const guest = await start({ index: 5, validators: liars, endpoints: knowing(first) });
     await until('connected', () => connections(guest) === 1);
     guest.send([first.id], vote);
     await until('refused', () => first.network.connections()[0]?.received.refused === 1);
@@ -247,6 +249,21 @@ describe('network over TLS: misbehaviour (TP-6, TP-11)', () => {
     await until('sync is served', () => first.received.length === 1);
     first.send([guest.id], { kind: 'GetBlockHeight', requestId: 1 });
     await until('and answered', () => guest.received.length === 1);
+  });
+});
+
+describe('network over TLS: nodes without a vote (SY-15)', () => {
+  it('keep a connection to each other where one names the other, and ask over it', async () => {
+    const first = await start({ index: 5, validators: idsOf(1) });
+    const second = await start({ index: 6, validators: idsOf(1), endpoints: knowing(first) });
+    await until('connected', () => connections(first) === 1 && connections(second) === 1);
+    second.send([first.id], { kind: 'GetBlockHeight', requestId: 1 });
+    await until('it asks', () => first.received.length === 1);
+    // What only validators may say does not leave it, so nobody charges it.
+    second.send([first.id], vote);
+    second.send([first.id], { kind: 'GetBlockHeight', requestId: 2 });
+    await until('it asks on', () => first.received.length === 2);
+    expect(first.network.connections()[0]?.received.refused).toBe(0);
   });
 });
 

@@ -41,7 +41,12 @@ async function showStatus(options: TargetOptions): Promise<void> {
       ['block', chain.latest_block_hash],
       ['state', chain.latest_app_hash],
       ['in sync', inSyncText(chain.catching_up, sync.status.kind)],
-      ['power', validator.voting_power === '0' ? '0 (not a validator)' : validator.voting_power],
+      [
+        'power',
+        validator.voting_power === '0'
+          ? '0 (full node: it follows, and has no vote)'
+          : validator.voting_power,
+      ],
       ['time', timeSentence(time)],
     ]),
     ...syncSentences(sync, columns()),

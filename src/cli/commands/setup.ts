@@ -16,10 +16,13 @@ interface InitOptions extends CommonOptions {
   readonly chainId?: string;
   readonly genesis?: string;
   readonly application?: BuiltInName;
+  readonly full?: boolean;
+  readonly peer?: readonly string[];
 }
 
 interface TestnetOptions extends CommonOptions {
   readonly validators: number;
+  readonly full: number;
   readonly output: string;
   readonly basePort: number;
   readonly chainId?: string;
@@ -28,6 +31,8 @@ interface TestnetOptions extends CommonOptions {
 
 /** @unit validators @source the largest set whose certificates fit their frames */
 const TESTNET_VALIDATORS_MAX = 512;
+/** @unit nodes @source GUESTS_MAX: each takes a guest's place at every validator */
+const TESTNET_FULL_MAX = 32;
 const APPLICATION_HELP = `what the new chain runs: ${BUILT_IN_NAMES.join(', ')} (default: ${BUILT_IN_DEFAULT})`;
 
 export function addSetupCommands(program: Command): void {
@@ -37,16 +42,45 @@ export function addSetupCommands(program: Command): void {
     .option('--chain-id <id>', 'id of the new chain, of which this node is the only validator')
     .option('--application <name>', APPLICATION_HELP, applicationName)
     .option('--genesis <file>', 'join the chain of this genesis file instead of making one')
+    .option('--full', 'a full node: it follows the chain of --genesis, serves it, and has no vote')
+    .option('--peer <id@host:port>', 'a node to dial and keep; repeatable', collectPeer)
     .action(init);
   withJson(
     program.command('testnet').description('make the homes of a network of N validators on this machine'),
   )
     .option('--validators <n>', 'how many', wholeNumber(1, TESTNET_VALIDATORS_MAX), 4)
-    .requiredOption('--output <dir>', 'where node0, node1, … go')
+    .option('--full <n>', 'how many full nodes beside them', wholeNumber(0, TESTNET_FULL_MAX), 0)
+    .requiredOption('--output <dir>', 'where node0, node1, … go, and full0, full1, …')
     .option('--base-port <port>', 'first peer port', wholeNumber(1_024, 65_000), BASE_PORT_DEFAULT)
     .option('--chain-id <id>', 'id of the new chain')
     .option('--application <name>', APPLICATION_HELP, applicationName)
     .action(testnet);
+}
+
+const collectPeer = (entry: string, before: readonly string[] = []): readonly string[] => [...before, entry];
+
+/** As `p2p.peers` takes them. */
+async function requirePeers(peers: readonly string[]): Promise<void> {
+  const { SCHEMA } = await import('../../node/config/schema.ts');
+  const wrong = peers.find((entry) => !SCHEMA.p2p.peers.type.safeParse([entry]).success);
+  if (wrong === undefined) return;
+  throw usageFailure(
+    `--peer ${wrong}: give "id@host:port" with an id of 40 hexadecimal digits (${commandLine('show-node-id --home DIR')} on theirs)`,
+  );
+}
+
+function requireFull({ full, genesis, peer }: InitOptions): void {
+  if (full !== true) return;
+  if (genesis === undefined) {
+    throw usageFailure(
+      '--full needs --genesis FILE: the genesis of the chain that the node is to follow, as its validators have it',
+    );
+  }
+  if (peer === undefined) {
+    throw usageFailure(
+      '--full needs a --peer id@host:port or more: a full node has the chain from others alone',
+    );
+  }
 }
 
 async function init(options: InitOptions): Promise<void> {
@@ -64,11 +98,21 @@ async function init(options: InitOptions): Promise<void> {
       '--application and --genesis exclude each other: the genesis file names the application',
     );
   }
+  if (options.genesis === undefined && options.full !== true && options.peer !== undefined) {
+    throw usageFailure('--peer and a new chain exclude each other: its only validator is this node');
+  }
+  const { genesis, full, peer: peers = [] } = options;
+  requireFull(options);
+  await requirePeers(peers);
   const { createHome, createNetwork } = await import('../homes.ts');
   const network =
-    options.genesis === undefined
-      ? await createNetwork([home], options)
-      : await createHome(home, readGenesis(options.genesis), options.genesis);
+    genesis === undefined
+      ? await createNetwork([home], { chainId: options.chainId, application: options.application })
+      : await createHome(
+          home,
+          { text: readGenesis(genesis), source: genesis },
+          { mode: full === true ? 'full' : 'validator', peers },
+        );
   createOutput(options.json === true).data(network, [
     ...fields([
       ['chain', network.chainId],
@@ -80,23 +124,31 @@ async function init(options: InitOptions): Promise<void> {
 }
 
 async function testnet(options: TestnetOptions): Promise<void> {
-  const homes = Array.from({ length: options.validators }, (_, index) => ({
-    path: join(options.output, `node${index}`),
-    moniker: `node${index}`,
-    peerAddress: peerAddressOf(options.basePort, index),
-    rpcAddress: rpcAddressOf(options.basePort, index),
-    neighbours: neighboursOf(options.basePort, index, options.validators),
+  const { output, basePort, validators, chainId, application } = options;
+  const homeOf = (name: string, place: number) => ({
+    path: join(output, name),
+    moniker: name,
+    peerAddress: peerAddressOf(basePort, place),
+    rpcAddress: rpcAddressOf(basePort, place),
+  });
+  const homes = Array.from({ length: validators }, (_, index) => ({
+    ...homeOf(`node${index}`, index),
+    neighbours: neighboursOf(basePort, index, validators),
   }));
+  const full = Array.from({ length: options.full }, (_, index) => homeOf(`full${index}`, validators + index));
   const { createNetwork } = await import('../homes.ts');
-  const network = await createNetwork(homes, { ...options, folder: options.output });
+  const network = await createNetwork(homes, { chainId, application, folder: output, full });
   createOutput(options.json === true).data(network, testnetLines(network, options.output));
 }
 
 const testnetLines = (network: CreatedNetwork, output: string): readonly string[] => [
   `chain ${network.chainId}`,
-  ...table([['home', 'node id'], ...network.homes.map(({ path, id }) => [path, id])]),
+  ...table([
+    ['home', 'node id', 'is'],
+    ...network.homes.map(({ path, id, mode }) => [path, id, mode === 'full' ? 'full node' : 'validator']),
+  ]),
   `start one with: ${commandLine(`start --home ${join(output, 'node0')}`)}`,
-  `or all of them: ${commandLine(`--data ${output}`)}`,
+  `or all validators: ${commandLine(`--data ${output}`)}`,
 ];
 
 function readGenesis(path: string): string {

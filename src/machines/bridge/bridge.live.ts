@@ -11,6 +11,7 @@ import { NO_OPERATIONS, type Operations, placesTaken } from '../../protocol/brid
 import { type Partition, partitionOf } from '../../protocol/bridge/partition.ts';
 import type { RecentStates, StatedStates } from '../../protocol/bridge/state-sync.ts';
 import type { Address, Digest, Height, ValidatorSet } from '../../protocol/chain/types.ts';
+import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { StateDivergence } from '../../protocol/ports/bridge.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
 import type { NetworkRequest } from '../../protocol/ports/network.ts';
@@ -39,7 +40,12 @@ export interface BridgeInput {
 /** Who waits for the answer to a submission: a cell, or the bridge of another node. */
 export type Asker =
   | { readonly kind: 'cell'; readonly address: CellAddress; readonly tag: number }
-  | { readonly kind: 'peer'; readonly peer: Address; readonly tag: number };
+  | { readonly kind: 'peer'; readonly peer: Address; readonly tag: number }
+  /** Submissions that are handed over together, in the order of their operations. */
+  | {
+      readonly kind: 'several';
+      readonly parts: readonly { readonly asker: Asker; readonly operations: number }[];
+    };
 
 /** A submission that is not answered yet. */
 export interface Submission {
@@ -81,10 +87,12 @@ export interface BridgeContext extends BridgeInput {
   readonly operations: Operations;
   /** By tag. */
   readonly submissions: PersistentMap<Submission>;
-  /** While partitioned, where the configuration says so, and until the committed height is known; by tag. */
+  /** While partitioned, where the configuration says so, until the committed height is known, and what is gathered to be handed over; by tag. */
   readonly queue: PersistentMap<Waiting>;
   /** Operations in the queue. Within `maxPendingOperations`. */
   readonly queued: number;
+  /** Something was handed over a moment ago: what comes now waits for the next message (BR-8). */
+  readonly isGathering: boolean;
   readonly nextTag: number;
   /** Undefined until storage, or a commit, has said it: what is submitted meanwhile waits in the queue. */
   readonly committedHeight: Height | undefined;
@@ -113,7 +121,7 @@ export interface BridgeContext extends BridgeInput {
   readonly counts: BridgeCounts;
 }
 
-/** A submission that waits for the end of a partition. */
+/** A submission that waits: for the end of a partition, or for the next message. */
 export interface Waiting {
   readonly tag: number;
   readonly asker: Asker;
@@ -134,6 +142,7 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       submissions: emptyMap(),
       queue: emptyMap(),
       queued: 0,
+      isGathering: false,
       // Not those of an earlier life, whose answers may be on their way: it used less than one a microsecond.
       nextTag: Math.floor(now * TAGS_A_MS),
       committedHeight: undefined,
@@ -199,7 +208,7 @@ export interface NetworkConsensusBridgeStats {
 
 export function getStats(context: BridgeContext): NetworkConsensusBridgeStats {
   const { counts, operations, connected, validators, self } = context;
-  const own = validators.indexByAddress.has(self) ? 1 : 0;
+  const own = isValidator(validators, self) ? 1 : 0;
   return {
     messagesProcessed: counts.messagesProcessed,
     consensusRoundsCompleted: counts.consensusRoundsCompleted,

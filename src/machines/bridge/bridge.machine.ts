@@ -43,6 +43,11 @@ export const bridgeMachine = bridgeSetup.createMachine({
     'round.failed': { actions: 'recordFailedRound' },
     'round.overdue': { actions: 'recordOverdueRound' },
     'partition.due': { actions: 'judgePartition' },
+    // What waits for the end of a partition is handed over then.
+    'gather.due': [
+      { guard: and(['isPartitioned', 'queuesMeanwhile']), actions: 'stopGathering' },
+      { actions: 'takeQueue' },
+    ],
     'peer.connected': { actions: 'recordConnected' },
     'peer.disconnected': { actions: 'recordDisconnected' },
     'connectivity.told': { actions: 'recordConnectivity' },

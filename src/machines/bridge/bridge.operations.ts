@@ -26,6 +26,7 @@ import {
 import { transactionHashOf } from '../../protocol/chain/batch.ts';
 import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { Address, Digest, Height } from '../../protocol/chain/types.ts';
+import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { OperationsExpired } from '../../protocol/ports/bridge.ts';
 import type { Admission, MempoolRequest } from '../../protocol/ports/mempool.ts';
 import type { ExecutedTransaction } from '../../protocol/ports/storage.ts';
@@ -100,7 +101,7 @@ export function take(context: BridgeContext, waiting: Received, clock: Clock): D
   const counts = countRejected(context.operations, refused.size + unread);
   const activity = context.activity + transactions.length;
   if (asked.length === 0) {
-    return { context: { operations: counts, activity }, effects: [answer(context, submission)] };
+    return { context: { operations: counts, activity }, effects: answer(context, submission) };
   }
   const operations = reserve(counts, asked.length);
   return ask({ ...context, operations, activity }, submission, clock);
@@ -109,7 +110,7 @@ export function take(context: BridgeContext, waiting: Received, clock: Clock): D
 /** Of what another node hands over, nothing is looked at that has no place: a stranger must not cost a hash for each (BR-2). */
 function readable({ asker, transactions }: Received, door: Door) {
   const places = placesFor(door, transactions.length);
-  if (asker.kind === 'cell' || places === transactions.length) return { transactions, unread: 0 };
+  if (asker.kind !== 'peer' || places === transactions.length) return { transactions, unread: 0 };
   return { transactions: transactions.slice(0, places), unread: transactions.length - places };
 }
 
@@ -133,7 +134,7 @@ function ask(context: BridgeContext, submission: Submission, { address }: Clock)
     },
     effects: [telling(to, message)],
   });
-  if (context.validators.indexByAddress.has(context.self)) {
+  if (isValidator(context.validators, context.self)) {
     const request = { replyTo: address, tag, client: submission.client, transactions };
     return asking(context.mempool, { type: 'transactions.submitted', ...request }, submission);
   }
@@ -256,7 +257,7 @@ function settle(
   const { counts } = counted(context, 'forgotten', isKnown ? 0 : admitted.length);
   return {
     context: { operations, nextTag, submissions, activity, counts },
-    effects: [answer(context, { ...submission, refused })],
+    effects: answer(context, { ...submission, refused }),
   };
 }
 
@@ -280,10 +281,10 @@ export function refuseAll(
   const refused = new Map(
     ids.map((hash, position): [number, Admission] => [position, { status: 'refused', hash, ...refusal }]),
   );
-  return { context: { operations }, effects: [answer(context, { asker, ids, refused, unread: refusal })] };
+  return { context: { operations }, effects: answer(context, { asker, ids, refused, unread: refusal }) };
 }
 
-/** Until the partition heals (BR-10); what finds no place is refused. */
+/** Until the partition heals (BR-10), or until more has come to be handed over together (BR-8); what finds no place is refused. */
 export function enqueue(context: BridgeContext, waiting: Received): Decided {
   const { maxPendingOperations } = doorOf(context, waiting.asker);
   if (load(context) + waiting.transactions.length > maxPendingOperations) {
@@ -292,18 +293,6 @@ export function enqueue(context: BridgeContext, waiting: Received): Decided {
   const tag = context.nextTag + 1;
   const queue = setIn(context.queue, String(tag), { ...waiting, tag });
   return { context: { queue, queued: context.queued + waiting.transactions.length, nextTag: tag } };
-}
-
-/** The partition is over: what waited is taken, in order; or all refused, where this node can take nothing any more. */
-export function takeQueue(context: BridgeContext, clock: Clock, refusal: DoorRefusal | undefined): Decided {
-  const effects: Effect[] = [];
-  let left: BridgeContext = { ...context, queue: emptyMap(), queued: 0 };
-  for (const waiting of valuesOf(context.queue).sort((one, other) => one.tag - other.tag)) {
-    const taken = refusal === undefined ? take(left, waiting, clock) : refuseAll(left, waiting, refusal);
-    left = { ...left, ...taken.context };
-    effects.push(...(taken.effects ?? []));
-  }
-  return { context: left, effects };
 }
 
 /** A block was executed while its operations' admissions were on their way: they end when they are admitted. */

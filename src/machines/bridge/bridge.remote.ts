@@ -16,7 +16,7 @@ import type { Address, Digest } from '../../protocol/chain/types.ts';
 import type { OperationsAnswered } from '../../protocol/ports/bridge.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
-import { type BridgeContext, type Submission, toPeer } from './bridge.live.ts';
+import { type Asker, type BridgeContext, type Submission, toPeer } from './bridge.live.ts';
 
 /** More than one message between bridges can carry. */
 export const isTooMuch = (transactions: readonly Uint8Array[]): boolean =>
@@ -83,23 +83,45 @@ export function admissionAt(
 /** What the client waits for the end of all the same. */
 const KNOWN = 'ALREADY_KNOWN';
 
+/** To each who asked, of its own operations. */
 export function answer(
   context: BridgeContext,
   { asker, ids, refused, unread }: Pick<Submission, 'asker' | 'ids' | 'refused' | 'unread'>,
-): Effect {
+): readonly Effect[] {
   const admissions = ids.map(
     (hash, position): Admission => refused.get(position) ?? { status: 'admitted', hash },
   );
-  if (asker.kind === 'cell') {
-    const message: OperationsAnswered = { type: 'operations.answered', tag: asker.tag, admissions };
-    return telling(asker.address, message);
+  return answersTo(context, asker, admissions, unread);
+}
+
+function answersTo(
+  context: BridgeContext,
+  asker: Asker,
+  admissions: readonly Admission[],
+  unread: DoorRefusal | undefined,
+): readonly Effect[] {
+  switch (asker.kind) {
+    case 'several': {
+      let from = 0;
+      return asker.parts.flatMap((part) => {
+        const own = admissions.slice(from, from + part.operations);
+        from += part.operations;
+        return answersTo(context, part.asker, own, undefined);
+      });
+    }
+    case 'cell': {
+      const message: OperationsAnswered = { type: 'operations.answered', tag: asker.tag, admissions };
+      return [telling(asker.address, message)];
+    }
+    case 'peer': {
+      const remote: OperationsAnsweredMessage = {
+        kind: 'OperationsAnswered',
+        tag: asker.tag,
+        admissions: [...admissions.map(remoteOf), ...(unread === undefined ? [] : [remoteOf(unread)])],
+      };
+      return [toPeer(context, [asker.peer], remote)];
+    }
   }
-  const remote: OperationsAnsweredMessage = {
-    kind: 'OperationsAnswered',
-    tag: asker.tag,
-    admissions: [...admissions.map(remoteOf), ...(unread === undefined ? [] : [remoteOf(unread)])],
-  };
-  return toPeer(context, [asker.peer], remote);
 }
 
 function remoteOf(admission: Admission | DoorRefusal): OperationAdmission {

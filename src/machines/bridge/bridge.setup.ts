@@ -24,6 +24,7 @@ import type { FailedRound } from '../consensus/view-change.live.ts';
 import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
 import { breakerMachine } from './breaker.machine.ts';
 import type { BreakerInput, BreakerReport, BreakerRequest } from './breaker.setup.ts';
+import { type GatherDue, takeOrGather, takeQueue } from './bridge.gathering.ts';
 import {
   askConnectivity,
   type BridgeContext,
@@ -44,8 +45,6 @@ import {
   recordEnded,
   recordRemote,
   refuseAll,
-  take,
-  takeQueue,
   withEarly,
   withoutForgotten,
 } from './bridge.operations.ts';
@@ -99,7 +98,7 @@ export const BRIDGE_CONTROL_EVENTS = [
   'breaker.changed',
 ] as const satisfies readonly BridgePublicEvent['type'][];
 
-type BridgePrivateEvent = { readonly type: 'partition.due' } | { readonly type: 'height.due' };
+type BridgePrivateEvent = { readonly type: 'partition.due' } | { readonly type: 'height.due' } | GatherDue;
 type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
 
 const waitingOf = ({ client, transactions, ...asker }: OperationsSubmitted): Received => ({
@@ -158,7 +157,8 @@ export const bridgeSetup = setup({
     isConnected: ({ context }) => context.partition === undefined,
     isDiverged: ({ context }) => context.isDiverged,
     /** A partition is over, or the height is known: what waited is taken, in order. */
-    queueCanBeTaken: ({ context }) => context.queued > 0 && context.committedHeight !== undefined,
+    queueCanBeTaken: ({ context }) =>
+      context.queued > 0 && !context.isGathering && context.committedHeight !== undefined,
     queuesMeanwhile: ({ context }) => context.config.whenPartitioned === 'queue',
     isFull: ({ context }) => load(context) >= context.config.maxPendingOperations,
     hasPlace: ({ context }) => load(context) < context.config.maxPendingOperations,
@@ -211,7 +211,7 @@ export const bridgeSetup = setup({
       // BR-1: its own height cannot be judged before that of the chain is known.
       return context.committedHeight === undefined
         ? enqueue(context, waiting)
-        : take(context, waiting, clock);
+        : takeOrGather(context, waiting, clock);
     }),
     queueOperations: step(({ context, event }) => {
       const waiting = submitted(event);
@@ -351,6 +351,7 @@ export const bridgeSetup = setup({
         healedAfter: context.partitionedAt === undefined ? undefined : now - context.partitionedAt,
       },
     })),
+    stopGathering: step((_): Decided => ({ context: { isGathering: false } })),
     takeQueue: step(({ context, now, address }) =>
       takeQueue(context, { now, address }, refusalOfDiverged(context)),
     ),

@@ -14,6 +14,7 @@ import {
   withStated,
 } from '../../protocol/bridge/state-sync.ts';
 import type { Address, ExecutedState } from '../../protocol/chain/types.ts';
+import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { StateDiverged, StateDivergence } from '../../protocol/ports/bridge.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
@@ -27,8 +28,9 @@ export function shareStateIfDue(context: BridgeContext, now: Monotonic): Decided
   const rested = { activity: 0, lastStateSync: now };
   const { told } = context;
   const to = [...context.connected].filter((peer) => context.breakers.get(peer) !== 'open').sort();
-  // Without anybody to hear it, it is not told.
-  if (message === undefined || to.length === 0) return { context: rested };
+  // Without anybody to hear it, it is not told; nor by whom nobody would listen to.
+  const isHeard = to.length > 0 && isValidator(context.validators, context.self);
+  if (message === undefined || !isHeard) return { context: rested };
   if (message.sequenceNumber === told?.sequenceNumber && message.stateHash === told.stateHash) {
     return { context: rested };
   }
@@ -48,7 +50,7 @@ export function hearState(
   message: StateSyncMessage,
   { now, address }: { readonly now: Monotonic; readonly address: CellAddress },
 ): Decided {
-  if (!context.validators.indexByAddress.has(from)) return {};
+  if (!isValidator(context.validators, from)) return {};
   const { deduplicationEntries: entries, deduplicationTtl: ttl } = context.config;
   const id = `${from}/${message.sequenceNumber}/${message.stateHash}`;
   const { deduplicator: seen, isDuplicate } = see(context.seen, id, now, { entries, ttl });

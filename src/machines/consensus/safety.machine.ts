@@ -1,4 +1,4 @@
-/** The safety chart: recovering → ready ⇄ persisting; halted when what is stored is not what was written. Pure. */
+/** The safety chart: recovering → ready ⇄ persisting; following where this node is no validator; halted when what is stored is not what was written. Pure. */
 import { postpone } from '../vocabulary/index.ts';
 import { safetySetup } from './safety.setup.ts';
 
@@ -37,7 +37,10 @@ export const safetyMachine = safetySetup.createMachine({
       },
     },
     ready: {
-      always: { guard: 'aSignatureWaits', target: 'persisting' },
+      always: [
+        { guard: 'isNoValidator', target: 'following' },
+        { guard: 'aSignatureWaits', target: 'persisting' },
+      ],
       on: {
         'vote.requested': { actions: 'ruleOnVote' },
         'proposal.requested': { actions: 'ruleOnProposal' },
@@ -54,6 +57,14 @@ export const safetyMachine = safetySetup.createMachine({
         'vote.requested': { actions: postpone() },
         'proposal.requested': { actions: postpone() },
         'timeout.requested': { actions: postpone() },
+      },
+    },
+    /** CS-19: nothing here leads to a signature. */
+    following: {
+      on: {
+        'vote.requested': { actions: 'refuseFollower' },
+        'proposal.requested': { actions: 'refuseFollower' },
+        'timeout.requested': { actions: 'refuseFollower' },
       },
     },
     /** A validator that cannot trust its record, or saw safety broken, never signs again in this life. */

@@ -5,7 +5,8 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import type { Address, ChainDomain } from '../../protocol/chain/types.ts';
+import type { Address, ChainDomain, ValidatorSet } from '../../protocol/chain/types.ts';
+import { isValidator } from '../../protocol/chain/validator-set.ts';
 import { describeRefusal, type SafetyRefusal } from '../../protocol/consensus/refusals.ts';
 import { castVote, type Signer, signProposal, signTimeout } from '../../protocol/consensus/safety.ts';
 import type { Outgoing, SafetyRecord } from '../../protocol/consensus/types.ts';
@@ -23,6 +24,8 @@ import { declare, on, step, types } from '../vocabulary/index.ts';
 
 export interface SafetyInput {
   readonly domain: ChainDomain;
+  /** Of the present epoch: who is not among them signs nothing (CS-19). */
+  readonly validators: ValidatorSet;
   readonly signer: Signer;
   readonly storage: CellAddress;
   readonly router: CellAddress;
@@ -89,19 +92,22 @@ const HALTED = {
   detail: 'this validator signs nothing more until it is started again',
 };
 
+const NOT_A_VALIDATOR = {
+  code: 'NOT_A_VALIDATOR',
+  detail: 'this node is not in the validator set: it follows the chain, and signs nothing',
+};
+
 /** "Why did it not vote" always has an answer (CS-3). */
-function haltedAnswer(request: SafetyPublicEvent): Effect[] {
+function unsignedAnswer(request: SafetyPublicEvent, why: typeof HALTED): Effect[] {
   switch (request.type) {
     case 'vote.requested':
-      return [
-        telling(request.replyTo, { type: 'vote.refused', round: request.block.header.round, ...HALTED }),
-      ];
+      return [telling(request.replyTo, { type: 'vote.refused', round: request.block.header.round, ...why })];
     case 'proposal.requested':
       return [
-        telling(request.replyTo, { type: 'proposal.refused', round: request.block.header.round, ...HALTED }),
+        telling(request.replyTo, { type: 'proposal.refused', round: request.block.header.round, ...why }),
       ];
     case 'timeout.requested':
-      return [telling(request.replyTo, { type: 'timeout.refused', round: request.round, ...HALTED })];
+      return [telling(request.replyTo, { type: 'timeout.refused', round: request.round, ...why })];
     default:
       return [];
   }
@@ -207,6 +213,7 @@ function ruleOnTimeout(context: SafetyContext, request: TimeoutRequested, self: 
 export const safetySetup = setup({
   types: types<SafetyContext, SafetyPublicEvent, SafetyInput>(),
   guards: {
+    isNoValidator: ({ context: { validators, signer } }) => !isValidator(validators, signer.address),
     forkIsProved: ({ context }) => context.isForked === true,
     aSignatureWaits: ({ context }) => context.pending !== undefined,
     isForThisRequest: ({ context, event }) => 'tag' in event && event.tag === context.tag,
@@ -244,7 +251,8 @@ export const safetySetup = setup({
           context.pending === undefined ? [] : [telling(context.pending.replyTo, context.pending.answer)],
       })),
     ),
-    refuseHalted: step(({ event }) => ({ effects: haltedAnswer(event) })),
+    refuseHalted: step(({ event }) => ({ effects: unsignedAnswer(event, HALTED) })),
+    refuseFollower: step(({ event }) => ({ effects: unsignedAnswer(event, NOT_A_VALIDATOR) })),
     /** The write may or may not have reached the disk: the answer is no, and the record is read again. */
     giveUpSignature: step(({ context }) => ({
       context: { pending: undefined },

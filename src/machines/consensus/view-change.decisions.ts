@@ -7,6 +7,7 @@
 import { millis } from '../../base/units.ts';
 import { nextRound } from '../../protocol/chain/ordinals.ts';
 import type { Address, QuorumCertificate } from '../../protocol/chain/types.ts';
+import { isValidator } from '../../protocol/chain/validator-set.ts';
 import { checkViewChangeForm, verifyViewChange } from '../../protocol/consensus/certificates.ts';
 import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
 import { leaderAt } from '../../protocol/consensus/epoch.ts';
@@ -77,16 +78,20 @@ const blamed = (context: ViewChangeContext, peer: Address, codes: readonly strin
 
 const codesOf = (refusals: readonly CertificateRefusal[]): string[] => refusals.map(({ code }) => code);
 
+/** CS-19: a node without a voice waits for no round and gives none up; certificates alone move it. */
+const hasVoice = ({ epoch, self }: ViewChangeContext): boolean => isValidator(epoch.set, self);
+
 /** The round's deadline timer; started again it replaces the former (RT-12). */
-function armDeadline(context: ViewChangeContext, { pacemaker }: LiveView, { now }: Clock): Effect {
+function armDeadline(context: ViewChangeContext, { pacemaker }: LiveView, { now }: Clock): Effect[] {
+  if (!hasVoice(context)) return [];
   const { vote } = deadlinesOf(pacemaker, context.timeouts);
   const message: ViewChangePrivateEvent = { type: 'round.deadlinePassed', round: pacemaker.round };
-  return { kind: 'startTimer', key: 'deadline', delayMs: Math.max(0, vote - now), message };
+  return [{ kind: 'startTimer', key: 'deadline', delayMs: Math.max(0, vote - now), message }];
 }
 
 /** What a round's deadline depends on moved; a round that was given up already has none. */
 export const rearmed = (context: ViewChangeContext, live: LiveView, clock: Clock): Effect[] =>
-  live.timeout?.round === live.pacemaker.round ? [] : [armDeadline(context, live, clock)];
+  live.timeout?.round === live.pacemaker.round ? [] : armDeadline(context, live, clock);
 
 function announce(context: ViewChangeContext, { pacemaker }: LiveView): Effect {
   const { round, highQC } = pacemaker;
@@ -144,7 +149,7 @@ export function adopt(
     live: next,
     effects: [
       { kind: 'cancelTimer', key: 'resend' },
-      armDeadline(context, next, clock),
+      ...armDeadline(context, next, clock),
       announce(context, next),
       ...(entered.by === 'tc' ? context.observers.map((observer) => telling(observer, failed)) : []),
       ...(announcesView && entered.by === 'tc'
@@ -253,7 +258,11 @@ function count(
 
 function answerLaggard(context: ViewChangeContext, live: LiveView, to: Address, clock: Clock): Stepped {
   const last = live.answered.get(to);
-  if (to === context.self || (last !== undefined && clock.now - last < LAGGARD_ANSWER_EVERY_MS))
+  if (
+    !hasVoice(context) ||
+    to === context.self ||
+    (last !== undefined && clock.now - last < LAGGARD_ANSWER_EVERY_MS)
+  )
     return still(live);
   const { pacemaker, committedHeight } = live;
   const leader = leaderAt(context.epoch, pacemaker.round);
@@ -265,6 +274,7 @@ function answerLaggard(context: ViewChangeContext, live: LiveView, to: Address, 
 
 /** A peer that was not connected hears the best certificate, and this node's timeout again if it is out. */
 export function greet(context: ViewChangeContext, live: LiveView, peer: Address, clock: Clock): Stepped {
+  if (!hasVoice(context)) return still(live);
   const { pacemaker, committedHeight, timeout } = live;
   const leader = leaderAt(context.epoch, pacemaker.round);
   const isFresh = pacemaker.round === nextRound(context.epoch.rootQC.round);
@@ -284,6 +294,7 @@ export function requestTimeout(
   reason: ViewChangeReason,
   clock: Clock,
 ): Stepped {
+  if (!hasVoice(context)) return still(live);
   const { pacemaker, committedHeight } = live;
   const { round, highQC, lastTC } = pacemaker;
   const before = live.timeout?.round === round ? live.timeout : undefined;
@@ -342,7 +353,10 @@ export function begin(context: ViewChangeContext, recovered: Recovered, clock: C
     failures: [],
     answered: new Map(),
   };
-  const started: Stepped = { live, effects: [armDeadline(context, live, clock), announce(context, live)] };
+  const started: Stepped = {
+    live,
+    effects: [...armDeadline(context, live, clock), announce(context, live)],
+  };
   // A timeout that was signed before the restart is sent again, unchanged but for its tick (CS-6).
   const { lastTimeout } = record;
   if (lastTimeout?.round !== pacemaker.round) return started;

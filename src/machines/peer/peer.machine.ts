@@ -37,14 +37,14 @@ export const peerMachine = peerSetup.createMachine({
     deciding: {
       always: [
         { guard: 'hasHeldOffer', target: 'connected', actions: 'recordHeld' },
-        { guard: 'isGuest', target: 'left' },
+        { guard: 'isLeaving', target: 'left' },
         { guard: 'knowsEndpoint', target: 'dialing' },
         { target: 'unreachable' },
       ],
     },
     /** Nothing tells where it is: it must come, or its address record must. */
     unreachable: {
-      always: [whenBanned, { guard: 'isGuest', target: 'left' }],
+      always: [whenBanned, { guard: 'isLeaving', target: 'left' }],
       on: {
         'endpoint.learned': { target: 'dialing', actions: 'recordEndpoint' },
         'connection.offered': { target: 'connected', actions: 'recordOffered' },
@@ -99,7 +99,7 @@ export const peerMachine = peerSetup.createMachine({
       },
     },
     backingOff: {
-      always: [whenBanned, { guard: 'isGuest', target: 'left' }],
+      always: [whenBanned, { guard: 'isLeaving', target: 'left' }],
       after: { dialBackoff: 'deciding' },
       on: { 'connection.offered': { target: 'connected', actions: 'recordOffered' } },
     },

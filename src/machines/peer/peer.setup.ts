@@ -41,6 +41,8 @@ export interface PeerInput {
   readonly standing: Standing;
   /** Where it is found, as configured; learned later when left out. */
   readonly endpoint?: Endpoint;
+  /** The configuration names it: a guest too is dialed, and stays. Default: false. */
+  readonly kept?: boolean;
   /** The connection that brought a guest. */
   readonly offer?: ConnectionCard;
   readonly router: CellAddress;
@@ -200,7 +202,7 @@ export const peerSetup = setup({
   types: types<PeerContext, PeerEvent, PeerInput>(),
   guards: {
     isBanned: ({ context }) => context.ban !== undefined,
-    isGuest: ({ context }) => context.standing === 'guest',
+    isLeaving: ({ context }) => context.standing === 'guest' && context.kept !== true,
     hasHeldOffer: ({ context }) => context.held !== undefined,
     knowsEndpoint: ({ context }) => context.endpoints.length > 0,
     /** Between two that dial each other the lower id's connection stays (TP-2). */

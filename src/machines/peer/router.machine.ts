@@ -10,9 +10,11 @@ export const routerMachine = routerSetup.createMachine({
       entry: 'greetPeers',
       on: {
         'network.sendRequested': { actions: 'sendAll' },
+        'guests.tellRequested': { actions: 'sendToGuests' },
         // Whoever has gone meanwhile, or is this node, cannot be charged.
         'peer.misbehaved': [{ guard: 'isKnown', actions: 'forwardMisbehaviour' }, {}],
         'connectivity.requested': { actions: 'tellConnectivity' },
+        'sources.requested': { actions: 'tellSources' },
         'connection.offered': [{ guard: 'isKnown', actions: 'forwardOffer' }, { actions: 'admitOffer' }],
         'guest.started': { actions: 'recordGuest' },
         'link.up': { actions: 'recordLink' },

@@ -5,18 +5,9 @@
  */
 import { setup } from 'xstate';
 import type { Monotonic } from '../../base/units.ts';
-import type { Address } from '../../protocol/chain/types.ts';
-import type { Outgoing, PeerMessage } from '../../protocol/consensus/types.ts';
-import type {
-  ConnectivityEvent,
-  ConnectivityTold,
-  NetworkRequest,
-  PeerMessageReceived,
-} from '../../protocol/ports/network.ts';
+import type { ConnectivityTold, NetworkRequest } from '../../protocol/ports/network.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
-import { type AddressBook, recordsOf, ruleOnRecord, withRecord } from '../../protocol/transport/addresses.ts';
-import type { DialBackoff } from '../../protocol/transport/backoff.ts';
-import type { Encode, Frame } from '../../protocol/transport/frame.ts';
+import { recordsOf, ruleOnRecord, withRecord } from '../../protocol/transport/addresses.ts';
 import {
   ADDRESS_GOSSIP_MS,
   ADDRESS_RECORDS_MAX,
@@ -28,58 +19,29 @@ import type {
   AddressesReceived,
   ConnectionOffered,
   ConnectionRefused,
-  LinkRequest,
   ListenerOpened,
   PeerReport,
-  PeerRequest,
-  Route,
-  SignAddress,
   Standing,
   ValidatorsChanged,
-  VerifyAddress,
 } from '../../protocol/transport/peering.ts';
 import { type CellDown, declare, on, type StepArgs, step, types } from '../vocabulary/index.ts';
 import type { PeerInput } from './peer.setup.ts';
+import {
+  connectivityChanges,
+  isKept,
+  isKnown,
+  isValidator,
+  peerCell,
+  type RouterContext,
+  type RouterInput,
+  sendEach,
+  tellListeners,
+  toLink,
+  toPeer,
+  withoutLink,
+} from './router.live.ts';
 
-export interface RouterInput {
-  readonly self: NodeId;
-  /** The present set, this node too if it is in it. */
-  readonly validators: readonly Address[];
-  readonly route: Route;
-  /** Cells that are told which validators can be reached. */
-  readonly connectivity: readonly CellAddress[];
-  /** The supervisor of the peers: their cells are its children, by id; its templates are named by standing. */
-  readonly peers: CellAddress;
-  readonly listener: CellAddress;
-  /** Where others reach this node; undefined: at the listener's own port on `host`. */
-  readonly advertised: { readonly host: string; readonly port: number | undefined } | undefined;
-  readonly encode: Encode;
-  readonly signAddress: SignAddress;
-  readonly idOf: (nodeKey: Uint8Array) => NodeId;
-  readonly verifyAddress: VerifyAddress;
-  /** Of peers that are started later; default DIAL_BACKOFF. */
-  readonly backoff?: DialBackoff;
-}
-
-export interface RouterCounts {
-  /** Messages that this node's own codec refused: too large, or not of their shape. Our fault, never the peer's. */
-  readonly unsendable: number;
-  /** Copies for peers that were not connected. */
-  readonly unreachable: number;
-  readonly addressesRefused: number;
-}
-
-export interface RouterContext extends RouterInput {
-  readonly links: ReadonlyMap<NodeId, CellAddress>;
-  /** Guests whose cells run, and when they were asked for. At most GUESTS_MAX. */
-  readonly guests: ReadonlyMap<NodeId, Monotonic>;
-  /** Guests that are banned. At most BANS_KEPT_MAX, the oldest goes first. */
-  readonly bans: ReadonlyMap<NodeId, Monotonic>;
-  readonly book: AddressBook;
-  /** Records learned since the last gossip. */
-  readonly fresh: ReadonlySet<NodeId>;
-  readonly counts: RouterCounts;
-}
+export { newRouter, type RouterContext, type RouterInput } from './router.live.ts';
 
 type RouterPublicEvent =
   | NetworkRequest
@@ -93,8 +55,10 @@ type RouterPrivateEvent = { readonly type: 'gossip.due' };
 /** Event types that other cells may send (RT-16). */
 export const ROUTER_EVENTS = declare<RouterPublicEvent>()(
   'network.sendRequested',
+  'guests.tellRequested',
   'peer.misbehaved',
   'connectivity.requested',
+  'sources.requested',
   'connection.offered',
   'guest.started',
   'link.up',
@@ -104,67 +68,6 @@ export const ROUTER_EVENTS = declare<RouterPublicEvent>()(
   'addresses.received',
   'validators.changed',
 );
-
-export const newRouter = (input: RouterInput): RouterContext => ({
-  ...input,
-  links: new Map(),
-  guests: new Map(),
-  bans: new Map(),
-  book: new Map(),
-  fresh: new Set(),
-  counts: { unsendable: 0, unreachable: 0, addressesRefused: 0 },
-});
-
-const peerCell = (context: RouterContext, peer: NodeId): CellAddress => `${context.peers}/${peer}`;
-
-const toPeer = (context: RouterContext, peer: NodeId, request: PeerRequest): Effect =>
-  telling(peerCell(context, peer), request);
-const toLink = (link: CellAddress, request: LinkRequest): Effect => telling(link, request);
-
-const isValidator = (context: RouterContext, peer: NodeId): boolean => context.validators.includes(peer);
-const isKnown = (context: RouterContext, peer: NodeId): boolean =>
-  peer !== context.self && (isValidator(context, peer) || context.guests.has(peer));
-
-const tellAll = (context: RouterContext, event: ConnectivityEvent): Effect[] =>
-  context.connectivity.map((cell) => telling(cell, event));
-
-interface Sending {
-  readonly effects: Effect[];
-  unsendable: number;
-  unreachable: number;
-}
-
-/** To oneself without the wire; to others as one frame for all (CS-18, TP-4). */
-function send(context: RouterContext, { to, message }: Outgoing, sending: Sending): void {
-  const receivers = to === 'all' ? context.validators : to;
-  let frame: Frame | undefined;
-  for (const receiver of receivers) {
-    if (receiver === context.self) {
-      sending.effects.push(telling(context.route(message.kind), received(context.self, message)));
-      continue;
-    }
-    const link = context.links.get(receiver);
-    if (link === undefined) {
-      sending.unreachable += 1;
-      continue;
-    }
-    if (frame === undefined) {
-      const encoding = context.encode(message);
-      if (encoding.outcome === 'refused') {
-        sending.unsendable += 1;
-        return;
-      }
-      frame = encoding.frame;
-    }
-    sending.effects.push(toLink(link, { type: 'frame.sendRequested', frame }));
-  }
-}
-
-const received = (from: Address, message: PeerMessage): PeerMessageReceived => ({
-  type: 'message.received',
-  from,
-  message,
-});
 
 /** Address records to some links; nothing when there are none (TP-7). */
 function tellAddresses(
@@ -273,17 +176,12 @@ export const routerSetup = setup({
         .map((peer) => toPeer(context, peer, { type: 'router.started' })),
     })),
     sendAll: step(
-      on('network.sendRequested', ({ context, event: { outgoing } }) => {
-        const sending: Sending = { effects: [], unsendable: 0, unreachable: 0 };
-        for (const one of outgoing) send(context, one, sending);
-        const { effects, unsendable, unreachable } = sending;
-        if (unsendable + unreachable === 0) return { effects };
-        const counts = {
-          ...context.counts,
-          unsendable: context.counts.unsendable + unsendable,
-          unreachable: context.counts.unreachable + unreachable,
-        };
-        return { context: { counts }, effects };
+      on('network.sendRequested', ({ context, event: { outgoing } }) => sendEach(context, outgoing)),
+    ),
+    sendToGuests: step(
+      on('guests.tellRequested', ({ context, event: { message } }) => {
+        const guests = [...context.links.keys()].filter((peer) => !isValidator(context, peer));
+        return guests.length === 0 ? {} : sendEach(context, [{ to: guests, message }]);
       }),
     ),
     forwardMisbehaviour: step(
@@ -298,6 +196,13 @@ export const routerSetup = setup({
         return { effects: [telling(replyTo, message)] };
       }),
     ),
+    tellSources: step(
+      on('sources.requested', ({ context, event: { replyTo } }) => ({
+        effects: [...context.links.keys()]
+          .filter((peer) => isKept(context, peer) && !isValidator(context, peer))
+          .map((peer) => telling(replyTo, { type: 'peer.connected', peer })),
+      })),
+    ),
     forwardOffer: step(
       on('connection.offered', ({ context, event }) => ({
         effects: [telling(peerCell(context, event.peer), event)],
@@ -305,10 +210,15 @@ export const routerSetup = setup({
     ),
     admitOffer: step(on('connection.offered', (args) => admitGuest(args, args.event))),
     recordGuest: step(
-      on('guest.started', ({ context, event: { peer }, now }) => ({
-        context: { guests: new Map(context.guests).set(peer, now) },
-        effects: [{ kind: 'watch', address: peerCell(context, peer) }],
-      })),
+      on('guest.started', ({ context, event: { peer }, now }) =>
+        // A kept node has a place of its own.
+        isKept(context, peer)
+          ? {}
+          : {
+              context: { guests: new Map(context.guests).set(peer, now) },
+              effects: [{ kind: 'watch', address: peerCell(context, peer) }],
+            },
+      ),
     ),
     recordLink: step(
       on('link.up', ({ context, event: { peer, link } }) => {
@@ -318,9 +228,7 @@ export const routerSetup = setup({
           context: { links },
           effects: [
             { kind: 'watch', address: link },
-            ...(wasUp || !isValidator(context, peer)
-              ? []
-              : tellAll(context, { type: 'peer.connected', peer })),
+            ...(wasUp ? [] : tellListeners(context, { type: 'peer.connected', peer })),
             ...tellAddresses(context, [link], recordsOf(context.book)),
           ],
         };
@@ -376,22 +284,25 @@ export const routerSetup = setup({
       on('validators.changed', ({ context, event: { validators }, now, address }) => {
         const others = validators.filter((peer) => peer !== context.self);
         const fresh = others.filter((peer) => !isKnown(context, peer));
-        const promoted = others.filter((peer) => context.guests.has(peer));
+        const promoted = others.filter(
+          (peer) => !isValidator(context, peer) && (context.guests.has(peer) || isKept(context, peer)),
+        );
         const demoted = context.validators.filter(
           (peer) => peer !== context.self && !validators.includes(peer),
         );
         const guests = new Map(context.guests);
         for (const peer of promoted) guests.delete(peer);
-        for (const peer of demoted) guests.set(peer, now);
+        for (const peer of demoted) if (!isKept(context, peer)) guests.set(peer, now);
+        const changed: RouterContext = { ...context, validators, guests };
         return {
-          context: { validators, guests },
+          context: changed,
           effects: [
             ...fresh.map((peer) => startPeer({ context, address }, peer, 'validator')),
             ...promoted.map((peer) =>
               toPeer(context, peer, { type: 'standing.changed', standing: 'validator' }),
             ),
             ...demoted.map((peer) => toPeer(context, peer, { type: 'standing.changed', standing: 'guest' })),
-            ...connectivityChanges(context, promoted, demoted),
+            ...connectivityChanges(context, changed, [...promoted, ...demoted]),
             // What was told of the new ones while they were strangers was not kept.
             ...tellAddresses(context, context.links.values(), recordsOf(context.book)),
           ],
@@ -400,25 +311,3 @@ export const routerSetup = setup({
     ),
   },
 });
-
-/** What is left when the link at `address` is gone; a link that was replaced before changes nothing. */
-function withoutLink(context: RouterContext, address: CellAddress) {
-  const gone = [...context.links].find(([, link]) => link === address)?.[0];
-  const links = new Map(context.links);
-  if (gone !== undefined) links.delete(gone);
-  const isTold = gone !== undefined && isValidator(context, gone);
-  return { links, effects: isTold ? tellAll(context, { type: 'peer.disconnected', peer: gone }) : [] };
-}
-
-/** Links that stand while their peers enter or leave the set. */
-function connectivityChanges(
-  context: RouterContext,
-  promoted: readonly NodeId[],
-  demoted: readonly NodeId[],
-): Effect[] {
-  const linked = (peers: readonly NodeId[]) => peers.filter((peer) => context.links.has(peer));
-  return [
-    ...linked(promoted).flatMap((peer) => tellAll(context, { type: 'peer.connected', peer })),
-    ...linked(demoted).flatMap((peer) => tellAll(context, { type: 'peer.disconnected', peer })),
-  ];
-}

@@ -39,7 +39,7 @@ export const stateSyncMachine = stateSyncSetup.createMachine({
       },
     },
     running: {
-      entry: 'callRoll',
+      entry: ['callRoll', 'askSources'],
       on: {
         'peers.pollRequested': byTheTask,
         'genesis.verifyRequested': byTheTask,

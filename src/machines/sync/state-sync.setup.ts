@@ -95,6 +95,9 @@ export const stateSyncSetup = setup({
       ),
     ),
     callRoll: step(({ context, ...clock }) => decide(context, clock, callRoll)),
+    askSources: step(({ context: { router }, address }) => ({
+      effects: [telling(router, { type: 'sources.requested', replyTo: address })],
+    })),
     takeRequest: step(({ context, event, ...clock }) =>
       isRequest(event) ? decide(context, clock, (work) => takeRequest(work, event)) : {},
     ),

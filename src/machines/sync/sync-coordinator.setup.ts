@@ -4,6 +4,8 @@
  */
 import { setup } from 'xstate';
 import { type Monotonic, millis } from '../../base/units.ts';
+import type { Address, ValidatorSet } from '../../protocol/chain/types.ts';
+import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { ConnectivityEvent } from '../../protocol/ports/network.ts';
 import type {
   GenesisOutcome,
@@ -31,6 +33,8 @@ export const MANUAL_ASKERS_MAX = 16;
 
 export interface SyncCoordinatorInput {
   readonly config: SyncConfig;
+  readonly validators: ValidatorSet;
+  readonly self: Address;
   readonly stateSync: CellAddress;
   readonly networkSync: CellAddress;
 }
@@ -177,6 +181,10 @@ function requestGenesis(context: SyncCoordinatorContext, address: CellAddress): 
   return { context: { tag }, effects: [telling(context.stateSync, request)] };
 }
 
+/** SY-15: nobody sends proposals to a node without a voice; where it knows no validator its questions alone say that the chain has grown. */
+const intervalOf = ({ config, validators, self }: SyncCoordinatorContext): number =>
+  isValidator(validators, self) ? config.checkInterval : config.followInterval;
+
 export const syncCoordinatorSetup = setup({
   types: types<SyncCoordinatorContext, SyncCoordinatorPublicEvent, SyncCoordinatorInput>(),
   guards: {
@@ -187,10 +195,11 @@ export const syncCoordinatorSetup = setup({
   },
   delays: {
     joinDelay: JOIN_DELAY_MS,
-    nextCheck: ({ context: { config, unanswered } }) =>
-      unanswered === 0
-        ? config.checkInterval
-        : Math.min(config.checkInterval, RETRY_MS * 2 ** (unanswered - 1)),
+    nextCheck: ({ context }) => {
+      const interval = intervalOf(context);
+      const { unanswered } = context;
+      return unanswered === 0 ? interval : Math.min(interval, RETRY_MS * 2 ** (unanswered - 1));
+    },
     genesisSilence: ({ context }) => context.config.peerQueryTimeout + GENESIS_MARGIN_MS,
     syncSilence: SYNC_SILENCE_MS,
   },

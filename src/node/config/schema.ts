@@ -21,6 +21,12 @@ const node = {
     note: 'Name of this node for readers; peers and `status` show it.',
     source: 'docs/operator-guide.md',
   }),
+  mode: choice({
+    default: 'validator',
+    choices: ['validator', 'full'],
+    note: 'What the operator means this node to be: its key is in the genesis, or it is not. A start that finds it otherwise is refused.',
+    source: 'CS-19; wrong keys in a home are found out at once',
+  }),
 };
 
 const p2p = {

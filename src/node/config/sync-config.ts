@@ -18,6 +18,7 @@ export const syncConfigOf = ({ sync }: Pick<Config, 'sync'>): SyncConfig => ({
   tier3TrustTime: millis(Math.round(sync.tier3TrustHours * MS_PER_HOUR)),
   tier3BackupRetention: millis(Math.round(sync.tier3BackupRetentionDays * MS_PER_DAY)),
   checkInterval: millis(sync.checkIntervalSecs * MS_PER_SECOND),
+  followInterval: sync.followIntervalMs,
   peerQueryTimeout: millis(sync.peerQueryTimeoutSecs * MS_PER_SECOND),
   blockFetchTimeout: millis(sync.blockFetchTimeoutSecs * MS_PER_SECOND),
   peerCacheTtl: millis(sync.peerCacheTtlSecs * MS_PER_SECOND),

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { SNAPSHOT_INTERVAL_HEIGHTS } from '../../application/snapshot-taking.ts';
 import { BATCH_HEIGHTS, MEDIUM_GAP_MAX } from '../../protocol/sync/config.ts';
-import { choice, flag, integer, ratio, type Setting } from './setting.ts';
+import { choice, duration, flag, integer, ratio, type Setting } from './setting.ts';
 
 const TIER_3_BY_HAND: Setting<true> = {
   ...flag({
@@ -168,6 +168,13 @@ export const SYNC_SETTINGS = {
     unit: 'heights',
     note: "Between two snapshots of the application's state, which are kept for nodes that join. 0: never.",
     source: 'SY-10',
+  }),
+  follow_interval_ms: duration({
+    default: 1_000,
+    min: 100,
+    max: 60_000,
+    note: 'check_interval_secs of a node that is no validator. Validators tell it of commits; of other nodes it hears by asking alone.',
+    source: 'SY-15; one small question of each kind a second at each peer',
   }),
 };
 

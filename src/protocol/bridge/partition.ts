@@ -1,7 +1,7 @@
 /** Whether this node is cut off from a quorum, and why. Pure. Rule BR-10, docs/protocol/bridge.md. */
 import type { Millis, Monotonic } from '../../base/units.ts';
 import type { Address, Power, ValidatorSet } from '../chain/types.ts';
-import { powerOf } from '../chain/validator-set.ts';
+import { isValidator, powerOf } from '../chain/validator-set.ts';
 
 export interface PartitionFacts {
   readonly validators: ValidatorSet;
@@ -47,7 +47,7 @@ export const reachablePower = ({ validators, self, connected }: PartitionFacts):
 export function partitionOf(facts: PartitionFacts, now: Monotonic, timeout: Millis): Partition | undefined {
   const { validators, self, failedRounds, failingSince, overdueSince } = facts;
   const power = reachablePower(facts);
-  const needed = validators.indexByAddress.has(self) ? validators.quorumPower : 1n;
+  const needed = isValidator(validators, self) ? validators.quorumPower : 1n;
   if (power < needed) return { cause: 'unreachable', power, needed };
   const isOver = (since: Monotonic | undefined): since is Monotonic =>
     since !== undefined && now - since >= timeout;

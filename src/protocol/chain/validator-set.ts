@@ -60,6 +60,9 @@ export function validatorOf(set: ValidatorSet, address: Address): Validator | un
 /** Power of one address; 0 when it is not in the set. */
 export const powerOf = (set: ValidatorSet, address: Address): Power => validatorOf(set, address)?.power ?? 0n;
 
+/** CS-19: whoever is in the set has a voice in its epoch; every other node follows. Asked anew each time, since sets change. */
+export const isValidator = (set: ValidatorSet, address: Address): boolean => set.indexByAddress.has(address);
+
 /** Power of several validators, each counted as often as it is named. */
 export const totalPowerOf = (validators: readonly Validator[]): Power =>
   validators.reduce((sum, { power }) => sum + power, 0n);

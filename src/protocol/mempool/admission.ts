@@ -2,6 +2,7 @@
 import { type Monotonic, monotonic } from '../../base/units.ts';
 import { TRANSACTION_OVERHEAD_BYTES, transactionHashOf } from '../chain/batch.ts';
 import type { Digest } from '../chain/types.ts';
+import { isValidator } from '../chain/validator-set.ts';
 import type { CheckResult } from '../ports/application.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
 import type { Admission, MempoolRequest, NodeRefusalCode } from '../ports/mempool.ts';
@@ -211,7 +212,7 @@ type Refusal = { readonly code: NodeRefusalCode; readonly log: string };
 
 function refusalOfAll(state: MempoolState): Refusal | undefined {
   const { config, submissions, validators, author } = state;
-  if (!validators.indexByAddress.has(author)) {
+  if (!isValidator(validators, author)) {
     return { code: 'NOT_A_VALIDATOR', log: `node ${author} is no validator: submit to one that is` };
   }
   if (submissions.size < config.submissionsMax) return undefined;

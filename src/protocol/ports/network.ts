@@ -6,13 +6,22 @@ import type { Address } from '../chain/types.ts';
 import type { Outgoing, PeerMessage } from '../consensus/types.ts';
 import type { CellAddress } from '../supervision/effect.ts';
 
+/** To whoever is connected and is no validator: guests, and kept nodes (SY-15). */
+export interface GuestsTellRequested {
+  readonly type: 'guests.tellRequested';
+  readonly message: PeerMessage;
+}
+
 /** To the network's router. Sending to oneself arrives in one's own mailbox, like any other message (CS-18). */
 export type NetworkRequest =
   | { readonly type: 'network.sendRequested'; readonly outgoing: readonly Outgoing[] }
+  | GuestsTellRequested
   /** A cell refused what this peer sent: the peer's score falls by the code's weight (TP-6). */
   | { readonly type: 'peer.misbehaved'; readonly peer: Address; readonly code: string }
   /** By a cell that holds a copy of who is connected, at its start and now and then. Answered by `connectivity.told`. */
-  | { readonly type: 'connectivity.requested'; readonly replyTo: CellAddress };
+  | { readonly type: 'connectivity.requested'; readonly replyTo: CellAddress }
+  /** By a cell that asks for the chain, when it begins: it is told `peer.connected` of every kept node that is no validator. */
+  | { readonly type: 'sources.requested'; readonly replyTo: CellAddress };
 
 /** From the network to the cell that is responsible for the message's kind. */
 export interface PeerMessageReceived<Message extends PeerMessage = PeerMessage> {

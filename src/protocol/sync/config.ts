@@ -20,6 +20,8 @@ export interface SyncConfig {
   readonly tier3BackupRetention: Millis;
   /** Between two checks of the sync-coordinator. */
   readonly checkInterval: Millis;
+  /** The same where the node is no validator (SY-15). */
+  readonly followInterval: Millis;
   /** How long one peer's answer to a small question is waited for. */
   readonly peerQueryTimeout: Millis;
   /** How long one peer's answer with blocks is waited for. */
@@ -45,6 +47,7 @@ export const SYNC_DEFAULTS: SyncConfig = {
   tier3TrustTime: millis(5 * 3_600_000),
   tier3BackupRetention: millis(24 * 3_600_000),
   checkInterval: millis(30_000),
+  followInterval: millis(1_000),
   peerQueryTimeout: millis(30_000),
   blockFetchTimeout: millis(60_000),
   peerCacheTtl: millis(300_000),

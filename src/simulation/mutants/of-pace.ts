@@ -114,15 +114,15 @@ export const OF_PACE: readonly Mutant[] = [
     patches: [
       {
         file: VIEW,
-        find: "      { kind: 'cancelTimer', key: 'resend' },\n      armDeadline(context, next, clock),",
+        find: "      { kind: 'cancelTimer', key: 'resend' },\n      ...armDeadline(context, next, clock),",
         replace:
-          "      { kind: 'cancelTimer', key: 'resend' },\n      ...(entered.by === 'qc' ? [armDeadline(context, next, clock)] : [{ kind: 'cancelTimer', key: 'deadline' } as const]),",
+          "      { kind: 'cancelTimer', key: 'resend' },\n      ...(entered.by === 'qc' ? armDeadline(context, next, clock) : [{ kind: 'cancelTimer', key: 'deadline' } as const]),",
       },
       {
         file: VIEW,
-        find: '  live.timeout?.round === live.pacemaker.round ? [] : [armDeadline(context, live, clock)];',
+        find: '  live.timeout?.round === live.pacemaker.round ? [] : armDeadline(context, live, clock);',
         replace:
-          '  live.timeout !== undefined || live.pacemaker.round > 1 ? [] : [armDeadline(context, live, clock)];',
+          '  live.timeout !== undefined || live.pacemaker.round > 1 ? [] : armDeadline(context, live, clock);',
       },
     ],
   },

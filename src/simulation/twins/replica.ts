@@ -125,7 +125,9 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
   const [storage, router, mempool] = [ground, ground, ground];
   return [
     child(`${name}/ground`, groundLogic(options)),
-    child(`${name}/safety`, safetyMachine, { input: { domain: epoch.domain, signer, storage, router } }),
+    child(`${name}/safety`, safetyMachine, {
+      input: { domain: epoch.domain, validators: epoch.set, signer, storage, router },
+    }),
     child(`${name}/view-change`, viewChangeMachine, {
       input: {
         epoch,

@@ -50,7 +50,7 @@ export async function eventually<Value>(
 async function freeBasePort(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const base = 20_000 + Math.floor(Math.random() * 1_200) * 10;
-    const ports = [0, 1, 2, 3, 4].flatMap((index) => [base + 10 * index, base + 10 * index + 1]);
+    const ports = [0, 1, 2, 3, 4, 5].flatMap((index) => [base + 10 * index, base + 10 * index + 1]);
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return base;
   }
@@ -67,17 +67,21 @@ const isFree = (port: number): Promise<boolean> =>
 export class LocalNetwork {
   readonly directory: string;
   readonly basePort: number;
+  /** Homes with a greater index are those of full nodes. */
+  readonly #validators: number;
   readonly events: NetworkEvent[] = [];
   stderr = '';
   #process: ChildProcess | undefined;
 
-  private constructor(directory: string, basePort: number) {
+  private constructor(directory: string, basePort: number, validators: number) {
     this.directory = directory;
     this.basePort = basePort;
+    this.#validators = validators;
   }
 
-  static async create(): Promise<LocalNetwork> {
-    return new LocalNetwork(mkdtempSync(join(tmpdir(), 'althing-cluster-')), await freeBasePort());
+  static async create(validators = Number.POSITIVE_INFINITY): Promise<LocalNetwork> {
+    const directory = mkdtempSync(join(tmpdir(), 'althing-cluster-'));
+    return new LocalNetwork(directory, await freeBasePort(), validators);
   }
 
   rpcOf(index: number): string {
@@ -85,7 +89,8 @@ export class LocalNetwork {
   }
 
   homeOf(index: number): string {
-    return join(this.directory, `node${index}`);
+    const full = index - this.#validators;
+    return join(this.directory, full < 0 ? `node${index}` : `full${full}`);
   }
 
   start(environment: NodeJS.ProcessEnv = {}): void {

@@ -7,6 +7,8 @@ import { althing, LocalNetwork, MAIN } from './local-network.ts';
 
 export interface ValidatorsOptions {
   readonly count?: number;
+  /** Nodes without a vote; their indices follow. Default: none. */
+  readonly full?: number;
   /** Default: kv. */
   readonly application?: string;
   /** Each process writes every frame that it sends to the file `tapOf`. */
@@ -60,11 +62,14 @@ export class Validators {
   }
 
   static async create(options: ValidatorsOptions = {}): Promise<Validators> {
-    const network = await LocalNetwork.create();
+    const { count = 4, full = 0 } = options;
+    const network = await LocalNetwork.create(count);
     const { code, stderr } = althing(
       'testnet',
       '--validators',
-      String(options.count ?? 4),
+      String(count),
+      '--full',
+      String(full),
       '--output',
       network.directory,
       '--base-port',

@@ -1,12 +1,21 @@
 /** The bridge of a node that is no validator: to whom it hands operations, and what it believes of them. BR-1, BR-8. */
 import { afterAll, describe, expect, it } from 'vitest';
+import { GATHER_MS } from '../../../src/machines/bridge/bridge.gathering.ts';
 import type { OperationAdmission } from '../../../src/protocol/bridge/messages.ts';
+import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import { plain } from '../../protocol/bridge/operations-of.ts';
+import { ofKind } from '../reach.ts';
 import { A, B, bridgeReach, C, isOfHandingOver, Rig, type RigOptions, STRANGER } from './bridge.rig.ts';
 
 const reach = bridgeReach();
 const rig = (options: RigOptions = {}) => new Rig(reach, options);
 const many = (count: number) => Array.from({ length: count }, (_, index) => plain(`t${index}`));
+/** By itself: a moment after, nothing is gathered any more. */
+const handOver = (at: Rig, ...transactions: readonly Uint8Array[]): number => {
+  const tag = at.submit(...transactions);
+  at.gather();
+  return tag;
+};
 const FORWARDING = { self: STRANGER, connected: [A, B, C] } as const;
 
 describe('a node that is no validator (BR-8)', () => {
@@ -34,7 +43,7 @@ describe('a node that is no validator (BR-8)', () => {
 
   it('takes the validators in turn', () => {
     const at = rig(FORWARDING);
-    for (let time = 0; time < 6; time += 1) at.submit(plain(`t${time}`));
+    for (let time = 0; time < 6; time += 1) handOver(at, plain(`t${time}`));
     const peers = at.calls().map(({ peer }) => peer);
     expect(new Set(peers.slice(0, 3)).size).toBe(3);
     expect(peers.slice(3)).toEqual(peers.slice(0, 3));
@@ -44,7 +53,7 @@ describe('a node that is no validator (BR-8)', () => {
     const at = rig(FORWARDING);
     at.send({ type: 'breaker.changed', peer: A, state: 'open' });
     at.disconnect(B);
-    for (let time = 0; time < 3; time += 1) at.submit(plain(`t${time}`));
+    for (let time = 0; time < 3; time += 1) handOver(at, plain(`t${time}`));
     expect(new Set(at.calls().map(({ peer }) => peer))).toEqual(new Set([C]));
     at.send({ type: 'breaker.changed', peer: C, state: 'open' });
     const tag = at.submit(plain('last'));
@@ -97,7 +106,7 @@ describe('a node that is no validator (BR-8)', () => {
 
   it('takes no nonsense of a validator: too few, too many, a refusal with the yes of the application, unknown words', () => {
     const at = rig(FORWARDING);
-    const tag = at.submit(plain('a'), plain('b'), plain('c'), plain('d'));
+    const tag = handOver(at, plain('a'), plain('b'), plain('c'), plain('d'));
     const last = at.calls().at(-1);
     at.hear(last?.peer ?? A, {
       kind: 'OperationsAnswered',
@@ -118,7 +127,7 @@ describe('a node that is no validator (BR-8)', () => {
 
   it('takes a refusal at the end of a short answer for all that follow, and a yes for itself alone (BR-2)', () => {
     const at = rig(FORWARDING);
-    const tag = at.submit(plain('a'), plain('b'), plain('c'));
+    const tag = handOver(at, plain('a'), plain('b'), plain('c'));
     const say = (admissions: readonly OperationAdmission[]): void => {
       const last = at.calls().at(-1);
       const answer = { kind: 'OperationsAnswered', tag: last?.message.tag ?? 0, admissions } as const;
@@ -134,9 +143,9 @@ describe('a node that is no validator (BR-8)', () => {
 
   it('refuses at once what is more than one message, and says where each by itself may fit', () => {
     const at = rig(FORWARDING);
-    const count = at.submit(...many(1_001));
-    const bytes = at.submit(new Uint8Array(253_953));
-    const two = at.submit(new Uint8Array(126_976).fill(1), new Uint8Array(126_977).fill(2));
+    const count = handOver(at, ...many(1_001));
+    const bytes = handOver(at, new Uint8Array(253_953));
+    const two = handOver(at, new Uint8Array(126_976).fill(1), new Uint8Array(126_977).fill(2));
     expect(new Set(at.codes(count))).toEqual(new Set(['TOO_MANY_TOGETHER']));
     expect(at.codes(two)).toEqual(['TOO_MANY_TOGETHER', 'TOO_MANY_TOGETHER']);
     expect(at.codes(bytes)).toEqual(['TOO_LARGE']);
@@ -160,6 +169,90 @@ describe('a node that is no validator (BR-8)', () => {
     expect(at.logs(tag)[0]).toMatch(/^no answer of the validators .*it may have been taken$/);
     at.send({ type: 'call.failed', peer: A, tag: 1, reason: 'timeout' });
     expect(at.answers).toHaveLength(1);
+  });
+});
+
+describe('operations that come within a moment (BR-8, TP-5)', () => {
+  const sent = (at: Rig) =>
+    at.calls().map(({ message }) => ('operations' in message ? message.operations.length : -1));
+  const answerLast = (at: Rig, ...admissions: readonly OperationAdmission[]): void => {
+    const last = at.calls().at(-1);
+    at.hear(last?.peer ?? A, { kind: 'OperationsAnswered', tag: last?.message.tag ?? 0, admissions });
+  };
+  const yes = { accepted: true } as const;
+
+  it('go at once when alone, else together in the next message; each asker hears of its own, in its order', () => {
+    const at = rig(FORWARDING);
+    const first = at.submit(plain('a'));
+    const [second, third] = [at.submit(plain('b'), plain('c')), at.submit(plain('d'))];
+    expect([sent(at), at.load]).toEqual([[1], 4]);
+    answerLast(at, yes);
+    at.gather();
+    expect(sent(at)).toEqual([1, 3]);
+    answerLast(at, yes, { accepted: false, code: 'ALREADY_KNOWN', log: 'x' }, yes);
+    expect([first, second, third].map((tag) => at.codes(tag))).toEqual([
+      ['admitted'],
+      ['admitted', 'ALREADY_KNOWN'],
+      ['admitted'],
+    ]);
+    expect([at.load, at.answers.length]).toEqual([3, 3]);
+  });
+
+  it('however many they are, no validator gets more messages than it takes of one peer', () => {
+    const at = rig({ self: STRANGER, connected: [A] });
+    for (let ms = 0; ms < 1_000; ms += GATHER_MS) {
+      for (let one = 0; one < 5; one += 1) at.submit(plain(`${ms}/${one}`));
+      at.gather();
+    }
+    expect(at.calls().length).toBeLessThanOrEqual(KINDS.SubmitOperations.ratePerSecond);
+    expect(sent(at).reduce((sum, count) => sum + count, 0)).toBe(200);
+  });
+
+  it.each([
+    [[A], 1_000],
+    [[A, B], 500],
+    [[A, B, C], 334],
+  ])(
+    'a thousand at once are followed by as long a pause as those in reach need for them (%#, TP-5)',
+    (connected, pause) => {
+      const at = rig({ self: STRANGER, connected });
+      const submitted = { type: 'operations.submitted', replyTo: 'client', tag: 1, client: 'test' } as const;
+      const effects = at.send({ ...submitted, transactions: many(1_000) });
+      expect(ofKind(effects, 'startTimer')).toMatchObject([{ key: 'gather', delayMs: pause }]);
+    },
+  );
+
+  it('that are more than one message takes wait for the one after; what finds no place is refused (BR-2)', () => {
+    const at = rig({ ...FORWARDING, config: { maxPendingOperations: 1_500 } });
+    at.submit(plain('first'));
+    at.submit(...many(800));
+    at.submit(...many(600).map((_, index) => plain(`u${index}`)));
+    const over = at.submit(...many(200).map((_, index) => plain(`v${index}`)));
+    expect(at.codes(over)?.every((code) => code === 'QUEUE_FULL')).toBe(true);
+    at.gather();
+    at.gather();
+    expect(sent(at)).toEqual([1, 800, 600]);
+  });
+
+  it('while no validator is in reach are refused, or wait as the configuration says, and are handed over then (BR-10)', () => {
+    const waiting = rig({ ...FORWARDING, config: { whenPartitioned: 'queue' } });
+    waiting.submit(plain('a'));
+    waiting.submit(plain('b'));
+    for (const peer of [A, B, C]) waiting.disconnect(peer);
+    expect(waiting.reach).toBe('partitioned');
+    waiting.gather();
+    expect(sent(waiting)).toEqual([1]);
+    waiting.connect(B);
+    expect(sent(waiting)).toEqual([1, 1]);
+    waiting.gather();
+    waiting.submit(plain('c'));
+    expect(sent(waiting)).toEqual([1, 1, 1]);
+    const refusing = rig(FORWARDING);
+    refusing.submit(plain('a'));
+    const tag = refusing.submit(plain('b'));
+    for (const peer of [A, B, C]) refusing.disconnect(peer);
+    refusing.gather();
+    expect(refusing.codes(tag)).toEqual(['NOT_A_VALIDATOR']);
   });
 });
 

@@ -1,5 +1,7 @@
 /** The bridge chart with what it tells its neighbours, noted by address; for tests. */
+
 import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
+import { GATHER_MS } from '../../../src/machines/bridge/bridge.gathering.ts';
 import type { BridgeInput } from '../../../src/machines/bridge/bridge.live.ts';
 import { bridgeMachine } from '../../../src/machines/bridge/bridge.machine.ts';
 import { load } from '../../../src/machines/bridge/bridge.setup.ts';
@@ -33,7 +35,7 @@ export const bridgeReach = (): BridgeReach => reachOf(bridgeMachine, 'bridge');
 
 /** Names of what `bridge.forwarding.test.ts` and `bridge.sharing.test.ts` must reach; all others `bridge.test.ts`. */
 export const isOfHandingOver = (name: string): boolean =>
-  /call\.failed|breaker\.changed|^bridge on message\.received \[0\]/.test(name);
+  /call\.failed|breaker\.changed|gather\.due|^bridge on message\.received \[0\]/.test(name);
 export const isOfSharing = (name: string): boolean => /sharing|^bridge on message\.received \[1\]/.test(name);
 
 export interface RigOptions {
@@ -111,6 +113,12 @@ export class Rig {
   elapse(delayMs: number): void {
     this.now += delayMs;
     this.#note(this.chart.elapse(delayMs, { now: monotonic(this.now) }));
+  }
+
+  /** The moment is over in which operations are gathered (BR-8). */
+  gather(): void {
+    this.now += GATHER_MS;
+    this.send({ type: 'gather.due' });
   }
 
   connect(peer: Address): void {

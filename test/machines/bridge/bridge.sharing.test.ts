@@ -55,6 +55,13 @@ describe('state that is told (BR-4)', () => {
     expect(syncs(at)).toHaveLength(2);
   });
 
+  it('of a node that is no validator is told to nobody: validators would not listen (CS-19)', () => {
+    const at = rig({ self: STRANGER, connected: [A, B, C] });
+    at.executeTo(1, 3);
+    ticks(at, 120);
+    expect(syncs(at)).toEqual([]);
+  });
+
   it('is nothing before the first block, and untold while nobody hears it', () => {
     const at = rig({ connected: [] });
     ticks(at, 60);

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { safetyMachine } from '../../../src/machines/consensus/safety.machine.ts';
+import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
 import type {
@@ -15,7 +16,13 @@ const place = world();
 const { epoch } = place;
 const root = epoch.rootQC;
 const reach = reachOf(safetyMachine, 'safety');
-const input = { domain: epoch.domain, signer: place.signer(0), storage: 'storage', router: 'router' };
+const input = {
+  domain: epoch.domain,
+  validators: epoch.set,
+  signer: place.signer(0),
+  storage: 'storage',
+  router: 'router',
+};
 const entry = { by: 'qc', qc: root } as const;
 
 const found = (tag: number, recordVersion = 0): Extract<StorageReply, { type: 'recovery.found' }> => ({
@@ -140,6 +147,33 @@ describe('safety chart: timeouts and proposals (CS-6, CS-9)', () => {
     expect(toldTo(chart.send({ ...ownProposal(), block: other }), 'round')).toMatchObject([
       { type: 'proposal.refused', code: 'ROUND_ALREADY_VOTED' },
     ]);
+  });
+});
+
+describe('safety chart: a node that is no validator (CS-19)', () => {
+  const others = validatorSet(epoch.set.validators.filter(({ address }) => address !== input.signer.address));
+
+  it('signs nothing that it is asked for, says why, and writes nothing', () => {
+    if ('code' in others) throw new Error(others.code);
+    let signatures = 0;
+    const sign: typeof input.signer.sign = (message) => {
+      signatures += 1;
+      return input.signer.sign(message);
+    };
+    const chart = reach.start({ ...input, validators: others, signer: { ...input.signer, sign } });
+    chart.send(found(1));
+    expect(chart.snapshot.value).toBe('following');
+    const answers = [voteFor(1), ownProposal(), timeoutOf(1)].map((request) => {
+      const effects = chart.send(request);
+      expect([...toldTo(effects, 'storage'), ...toldTo(effects, 'router')]).toEqual([]);
+      return [...toldTo(effects, 'round'), ...toldTo(effects, 'view-change')];
+    });
+    expect(answers.map(([answer]) => answer)).toMatchObject([
+      { type: 'vote.refused', code: 'NOT_A_VALIDATOR' },
+      { type: 'proposal.refused', code: 'NOT_A_VALIDATOR' },
+      { type: 'timeout.refused', code: 'NOT_A_VALIDATOR' },
+    ]);
+    expect(signatures).toBe(0);
   });
 });
 

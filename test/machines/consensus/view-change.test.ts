@@ -25,6 +25,7 @@ const place = world();
 const { epoch, addressAt } = place;
 const root = epoch.rootQC;
 const SELF = 0;
+const STRANGER = world([1n, 1n, 1n, 1n], 'another').addressAt(0);
 const at = (ms: number) => ({ now: monotonic(ms) });
 const reach = reachOf(viewChangeMachine, 'view-change');
 const input = {
@@ -337,5 +338,42 @@ describe('view-change chart: bounds and laggards (CS-7, CS-11, CS-13)', () => {
     const chart = running({ highQC: qcAt(3) });
     chart.send({ type: 'peer.connected', peer: addressAt(2) }, at(1_000));
     expect(chart.snapshot.value).toEqual({ running: 'active' });
+  });
+});
+
+describe('view-change chart: a node that is no validator (CS-19)', () => {
+  const following = () => {
+    const chart = reach.start({ ...input, self: STRANGER });
+    chart.send(found({ lastTimeout: timeoutBy(place, SELF, { round: 1, highQC: root }) }));
+    return chart;
+  };
+
+  it('is moved by certificates as every node is', () => {
+    const chart = following();
+    const effects = chart.send(from(1, { kind: 'QC', qc: qcAt(3) }));
+    expect([roundOf(chart), chart.snapshot.value]).toEqual([4, { running: 'active' }]);
+    expect(toldTo(effects, 'round-manager')).toMatchObject([{ type: 'round.entered', round: 4 }]);
+  });
+
+  it('waits for no round, gives none up, asks for no signature, and tells nobody anything', () => {
+    const chart = following();
+    const effects = [
+      ...chart.effects,
+      ...chart.send(from(1, { kind: 'QC', qc: qcAt(2) })),
+      ...chart.send({ type: 'peer.connected', peer: addressAt(1) }),
+      ...chart.send({ type: 'viewChange.ordered' }),
+      ...chart.send(condemned(3)),
+      ...chart.send({ type: 'work.changed', hasWork: true }),
+      ...chart.send({ type: 'commit.advanced', height: height(1), round: round(1) }),
+      // J(W) of timeouts, and one of a laggard.
+      ...[1, 2].flatMap((index) =>
+        chart.send(from(index, timeoutBy(place, index, { round: 3, highQC: qcAt(2) }))),
+      ),
+      ...chart.send(from(1, timeoutBy(place, 1, { round: 1, highQC: root }))),
+    ];
+    expect(toldTo(effects, 'safety')).toEqual([]);
+    expect(toldTo(effects, 'bridge')).toEqual([]);
+    expect(toldTo(effects, 'router')).toEqual([]);
+    expect(ofKind(effects, 'startTimer')).toEqual([]);
   });
 });

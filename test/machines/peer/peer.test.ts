@@ -340,6 +340,20 @@ describe('peer chart: guests', () => {
     expect(chart.snapshot.status).toBe('done');
   });
 
+  it('that the configuration names is dialed, comes back when it was lost, and is kept when it leaves the set (SY-15)', () => {
+    const chart = connected({ standing: 'guest', kept: true, endpoint: ENDPOINT });
+    expect(chart.snapshot.value).toBe('connected');
+    chart.send(closed(1));
+    expect(chart.snapshot.value).toBe('backingOff');
+    chart.elapse();
+    expect(chart.snapshot.value).toBe('dialing');
+    const validator = connected({ kept: true, endpoint: ENDPOINT });
+    validator.send({ type: 'standing.changed', standing: 'guest' });
+    validator.send(closed(1));
+    validator.elapse();
+    expect(validator.snapshot.value).toBe('dialing');
+  });
+
   it('stays and dials when it becomes a validator', () => {
     const chart = peer({ standing: 'guest', offer: card(1), endpoint: ENDPOINT });
     const effects = chart.send({ type: 'standing.changed', standing: 'validator' });

@@ -10,11 +10,23 @@ import { ADDRESS_GOSSIP_MS, BANS_KEPT_MAX, GUESTS_MAX } from '../../../src/proto
 import type { AddressRecord } from '../../../src/protocol/transport/messages.ts';
 import type { ConnectionCard } from '../../../src/protocol/transport/peering.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
+import { blockOn, chainOf, timeoutBy, voteFor, world } from '../../protocol/consensus/fixture.ts';
 
 const id = (index: number): Address => index.toString(16).padStart(40, '0') as Address;
 const [SELF, A, B, STRANGER] = [id(1), id(2), id(3), id(99)];
 const keyOf = (address: Address): Uint8Array => new Uint8Array(32).fill(Number.parseInt(address, 16));
 const ack: PeerMessage = { kind: 'BatchAck', digests: ['ab'.repeat(32) as Digest as BatchDigest] };
+
+const question: PeerMessage = { kind: 'GetBlockHeight', requestId: 1 };
+const place = world();
+const vote = voteFor(place, blockOn(place, place.epoch.rootQC, 1), 0);
+/** What consensus would send, were this node a validator. */
+const VOICES: readonly PeerMessage[] = [
+  ack,
+  { kind: 'Vote', vote },
+  { kind: 'QC', qc: chainOf(place, [1]).qcs[0] ?? place.epoch.rootQC },
+  timeoutBy(place, 0, { round: 1, highQC: place.epoch.rootQC }),
+];
 
 const card = (connection: number): ConnectionCard => ({
   connection,
@@ -104,7 +116,18 @@ describe('router: sending (TP-4, CS-18)', () => {
   it('reaches itself only as a validator of the set', () => {
     const { chart } = router({ validators: [A, B] });
     chart.send(up(A));
-    expect(to(chart.send(send('all')))).toEqual([`link/${A}`]);
+    expect(to(chart.send(send('all', question)))).toEqual([`link/${A}`]);
+  });
+
+  it('of a node that is no validator: asks and answers, and says nothing that only validators may say (CS-19, TP-9)', () => {
+    const { chart } = router({ validators: [A, B] });
+    chart.send(up(A));
+    expect(to(chart.send(send([A], question)))).toEqual([`link/${A}`]);
+    for (const message of VOICES) expect(to(chart.send(send([A], message)))).toEqual([]);
+    expect(chart.snapshot.context.counts).toMatchObject({ voiceless: VOICES.length, unreachable: 0 });
+    // Once it is in the set it speaks.
+    chart.send({ type: 'validators.changed', validators: [SELF, A, B] });
+    for (const message of VOICES) expect(to(chart.send(send([A], message)))).toEqual([`link/${A}`]);
   });
 });
 
@@ -184,6 +207,61 @@ describe('router: guests (TP-2)', () => {
       chart.send({ type: 'peer.banned', peer: id(1_000 + index), until: monotonic(1e9) });
     }
     expect(chart.snapshot.context.bans.size).toBe(BANS_KEPT_MAX);
+  });
+});
+
+describe('router: nodes without a voice (SY-15)', () => {
+  const D = id(4);
+  const keeping = (change: Partial<RouterInput> = {}) =>
+    router({ kept: [A, STRANGER], sources: ['cell/two'], ...change });
+  const tell = { type: 'guests.tellRequested', message: VOICES[2] ?? ack } as const;
+
+  it('are told what guests are to be told, and no validator is', () => {
+    const { chart, encodings } = keeping();
+    chart.send(up(A));
+    const nobody = encodings();
+    expect([to(chart.send(tell)), encodings()]).toEqual([[], nobody]);
+    chart.send(offered(D));
+    chart.send({ type: 'guest.started', peer: D });
+    for (const peer of [D, STRANGER]) chart.send(up(peer));
+    const before = encodings();
+    expect(to(chart.send(tell))).toEqual([`link/${D}`, `link/${STRANGER}`]);
+    expect(encodings() - before).toBe(1);
+  });
+
+  it('that are kept: those who ask for the chain hear of them, nobody else; a guest is told to nobody', () => {
+    const { chart } = keeping();
+    const came = chart.send(up(STRANGER));
+    expect(told(came)).toEqual([['cell/two', { type: 'peer.connected', peer: STRANGER }]]);
+    expect(told(chart.send(up(D)))).toEqual([]);
+    chart.send(up(A));
+    const late = { type: 'sources.requested', replyTo: 'cell/late' } as const;
+    expect(told(chart.send(late))).toEqual([['cell/late', { type: 'peer.connected', peer: STRANGER }]]);
+    const down = { type: 'cell.down', address: `link/${STRANGER}`, reason: { kind: 'normal' } } as const;
+    expect(told(chart.send(down))).toEqual([['cell/two', { type: 'peer.disconnected', peer: STRANGER }]]);
+  });
+
+  it("that are kept have cells of their own: their offers go there, and they take no guest's place", () => {
+    const { chart } = keeping();
+    expect(to(chart.send(offered(STRANGER)))).toEqual([`node/network/peer/${STRANGER}`]);
+    expect(chart.send({ type: 'guest.started', peer: STRANGER })).toEqual([]);
+    expect(chart.snapshot.context.guests.size).toBe(0);
+  });
+
+  it('that are kept, elected and dismissed: each cell hears of it what concerns it (CS-16)', () => {
+    const { chart } = keeping();
+    chart.send(up(STRANGER));
+    const elected = chart.send({ type: 'validators.changed', validators: [SELF, A, B, STRANGER] });
+    expect(told(elected)).toEqual([
+      [`node/network/peer/${STRANGER}`, { type: 'standing.changed', standing: 'validator' }],
+      ['cell/one', { type: 'peer.connected', peer: STRANGER }],
+    ]);
+    const dismissed = chart.send({ type: 'validators.changed', validators: [SELF, A, B] });
+    expect(told(dismissed)).toEqual([
+      [`node/network/peer/${STRANGER}`, { type: 'standing.changed', standing: 'guest' }],
+      ['cell/one', { type: 'peer.disconnected', peer: STRANGER }],
+    ]);
+    expect(chart.snapshot.context.guests.size).toBe(0);
   });
 });
 

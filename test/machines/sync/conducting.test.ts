@@ -141,7 +141,10 @@ function node(given: Partial<Surroundings> = {}) {
             publicEvents: NETWORK_SYNC_EVENTS,
           }),
           child('sync-coordinator', syncCoordinatorMachine, {
-            input: { config, stateSync: cells.stateSync, networkSync: 'node/network-sync' },
+            input: {
+              ...{ config, validators: epoch.set, self: place.addressAt(0) },
+              ...{ stateSync: cells.stateSync, networkSync: 'node/network-sync' },
+            },
             publicEvents: SYNC_COORDINATOR_EVENTS,
           }),
         ],

@@ -8,6 +8,7 @@ import { world } from '../../protocol/consensus/fixture.ts';
 import { type Reach, reachOf, toldTo } from '../reach.ts';
 
 const place = world();
+const STRANGER = world([1n, 1n, 1n, 1n], 'another').addressAt(0);
 type CoordinatorReach = Reach<typeof syncCoordinatorMachine>;
 type Chart = ReturnType<CoordinatorReach['start']>;
 const reach: CoordinatorReach = reachOf(syncCoordinatorMachine, 'coordinator');
@@ -39,8 +40,9 @@ class Rig {
   readonly toNetworkSync: Told[] = [];
   readonly done: SyncDone[] = [];
 
-  constructor() {
-    const input = { config: SYNC_DEFAULTS, stateSync: 'state-sync', networkSync: 'network-sync' };
+  constructor(self = place.addressAt(0)) {
+    const cells = { stateSync: 'state-sync', networkSync: 'network-sync' };
+    const input = { config: SYNC_DEFAULTS, validators: place.epoch.set, self, ...cells };
     this.chart = reach.start(input, { now: monotonic(0) });
   }
 
@@ -108,6 +110,14 @@ describe('startSyncLoop (seed 002)', () => {
     rig.ended(IN_SYNC);
     expect(rig.state).toEqual({ resting: 'waiting' });
     expect(rig.context.status).toEqual(IN_SYNC);
+  });
+
+  it('of a node that is no validator: one check a follow interval, never a longer pause (SY-15)', () => {
+    const rig = new Rig(STRANGER);
+    rig.check(IN_SYNC);
+    rig.check(UNKNOWN, SYNC_DEFAULTS.followInterval);
+    for (let silent = 0; silent < 5; silent += 1) rig.check(UNKNOWN, SYNC_DEFAULTS.followInterval);
+    expect(rig.syncs()).toHaveLength(7);
   });
 
   it('then one check an interval, and connections change nothing', () => {

@@ -83,6 +83,7 @@ describe('[sync], by the names and units of the seeds', () => {
       'redundant_peers = 2',
       'genesis_peers = 6',
       'fetch_attempts = 5',
+      'follow_interval_ms = 2000',
     ];
     expect(loaded(sync(lines.join('\n')))).toEqual({
       tier1Timeout: 31_000,
@@ -100,6 +101,7 @@ describe('[sync], by the names and units of the seeds', () => {
       redundantPeers: 2,
       genesisPeers: 6,
       fetchAttempts: 5,
+      followInterval: 2_000,
     });
   });
 
