@@ -188,7 +188,8 @@ class DiceNode extends MemoryNode {
         return { status: 'committed', height: found.height, index, result };
       });
       const hasNews = standings.some(({ status }) => status !== 'pending');
-      if (hasNews || signal.aborted || performance.now() >= until) return { height, standings, isCrowded: false };
+      if (hasNews || signal.aborted || performance.now() >= until)
+        return { height, standings, isCrowded: false };
       await Promise.race([this.#chain.nextBlock(), setTimeout(until - performance.now())]);
     }
   }
