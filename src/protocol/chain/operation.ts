@@ -35,10 +35,7 @@ export function encodeOperation({ expiresAtHeight, nonce, payload }: OperationCo
 
 /** Undefined: a transaction that is no operation, and is the application's whole. The payload is a view. */
 export function parseOperation(transaction: Uint8Array): OperationContent | undefined {
-  if (transaction[0] !== MAGIC[0] || transaction.byteLength <= OPERATION_HEADER_BYTES) return undefined;
-  for (let index = 1; index < MAGIC.byteLength; index += 1) {
-    if (transaction[index] !== MAGIC[index]) return undefined;
-  }
+  if (transaction.byteLength <= OPERATION_HEADER_BYTES || !beginsAsOperation(transaction)) return undefined;
   const view = new DataView(transaction.buffer, transaction.byteOffset, OPERATION_HEADER_BYTES);
   const expiresAtHeight = Number(view.getBigUint64(EXPIRY_AT));
   if (expiresAtHeight > ORDINAL_MAX) return undefined;
@@ -48,4 +45,18 @@ export function parseOperation(transaction: Uint8Array): OperationContent | unde
     nonce: view.getBigUint64(NONCE_AT),
     payload: transaction.subarray(OPERATION_HEADER_BYTES),
   };
+}
+
+/**
+ * The head of an operation with no payload behind it: a transaction that names no height, though whoever made it thinks so. Refused
+ * at the door.
+ */
+export const isEmptyOperation = (transaction: Uint8Array): boolean =>
+  transaction.byteLength === OPERATION_HEADER_BYTES && beginsAsOperation(transaction);
+
+function beginsAsOperation(transaction: Uint8Array): boolean {
+  for (let index = 0; index < MAGIC.byteLength; index += 1) {
+    if (transaction[index] !== MAGIC[index]) return false;
+  }
+  return true;
 }

@@ -1,6 +1,7 @@
 /** Which submitted transactions enter a batch: size, room, repetition, the client's rate, the application. Pure. MP-1 to MP-3. */
 import { type Monotonic, monotonic } from '../../base/units.ts';
 import { TRANSACTION_OVERHEAD_BYTES, transactionHashOf } from '../chain/batch.ts';
+import { isEmptyOperation } from '../chain/operation.ts';
 import type { Digest } from '../chain/types.ts';
 import { isValidator } from '../chain/validator-set.ts';
 import type { CheckResult } from '../ports/application.ts';
@@ -230,6 +231,9 @@ function refusalOf(
   const { config, pending, pendingBytes } = state;
   const { byteLength } = transaction;
   if (byteLength === 0) return { code: 'EMPTY', log: 'a transaction has at least one byte' };
+  if (isEmptyOperation(transaction)) {
+    return { code: 'EMPTY', log: 'an operation has at least one byte of payload' };
+  }
   if (byteLength > config.transactionBytesMax) {
     return { code: 'TOO_LARGE', log: `${byteLength} bytes, at most ${config.transactionBytesMax}` };
   }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { parseBatch, transactionHashOf } from '../../../src/protocol/chain/batch.ts';
+import { encodeOperation } from '../../../src/protocol/chain/operation.ts';
 import { isFull } from '../../../src/protocol/mempool/admission.ts';
 import { DEFAULT_MEMPOOL_CONFIG, mempoolConfigProblems } from '../../../src/protocol/mempool/config.ts';
 import { handle } from '../../../src/protocol/mempool/step.ts';
 import type { Effect } from '../../../src/protocol/supervision/effect.ts';
+import { height } from '../consensus/fixture.ts';
 import { SMALL, textsOf, World } from './world.ts';
 
 const codesOf = (world: World, tag: number) =>
@@ -17,6 +19,18 @@ const admissionsIn = (effects: readonly Effect[]): readonly unknown[] =>
   effects.flatMap((effect) => (effect.kind === 'tell' ? (Object(effect.message).admissions ?? []) : []));
 
 describe('admission (MP-1, MP-2)', () => {
+  it('refuses an operation without a payload: nobody would hold it to the height that it names (EX-7)', () => {
+    const world = new World([1]);
+    const operation = (payload: Uint8Array) =>
+      encodeOperation({ expiresAtHeight: height(40), nonce: 7n, payload });
+    const head = operation(new Uint8Array(0));
+    const tag = world.submit(0, [head, operation(utf8('a=1')), head.subarray(0, -1)]);
+    expect(codesOf(world, tag)).toEqual(['EMPTY', 'admitted', 'admitted']);
+    expect(world.node(0).admissions.get(tag)?.[0]).toMatchObject({
+      log: 'an operation has at least one byte of payload',
+    });
+  });
+
   it('admits what is new, small and accepted, and names every other reason in its place', () => {
     const world = new World([1]);
     const tag = world.submit(0, ['a=1', new Uint8Array(0), new Uint8Array(257).fill(1), 'a=1', 'bad', 'b=2']);
