@@ -105,6 +105,13 @@ describe('what is no batch', () => {
     expiresAtHeight: sure(parseHeight(7)),
     transactions: [Uint8Array.of(1, 2), Uint8Array.of(3)],
   });
+  /** As its author would write it: nothing else of it is wrong. */
+  const withEmpty = encodeBatch({
+    author: sure(parseAddress('ab'.repeat(20))),
+    sequence: 3,
+    expiresAtHeight: sure(parseHeight(7)),
+    transactions: [Uint8Array.of(1, 2), new Uint8Array(0), Uint8Array.of(3)],
+  });
   const changed = (at: number, value: number): Uint8Array => {
     const bytes = Uint8Array.from(good);
     bytes[at] = value;
@@ -120,7 +127,8 @@ describe('what is no batch', () => {
     ['an expiry above 2^52', changed(29, 0xff)],
     ['no transactions', changed(BATCH_HEADER_BYTES - 1, 0)],
     ['a count that its bytes cannot hold', changed(BATCH_HEADER_BYTES - 4, 0xff)],
-    ['an empty transaction', changed(BATCH_HEADER_BYTES + 3, 0)],
+    ['an empty transaction', withEmpty],
+    ['lengths that leave bytes over', changed(BATCH_HEADER_BYTES + 3, 1)],
     ['a transaction longer than the batch', changed(BATCH_HEADER_BYTES + 2, 1)],
     ['a batch above its limit', new Uint8Array(LIMITS.batchBytesMax + 1)],
   ];

@@ -1,11 +1,13 @@
 /** How the executed states of a StateSync travel, and what of them is refused. Rules BR-4, BR-5, TP-8. */
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
+import { divergenceFrom } from '../../../src/protocol/bridge/state-sync.ts';
 import type { Digest, Height } from '../../../src/protocol/chain/types.ts';
 import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import type { WireMessage } from '../../../src/protocol/transport/messages.ts';
 import { decode, encode } from '../../../src/transport/codec/codec.ts';
 import { type CompressedState, compressState } from '../../../src/transport/codec/compressed-state.ts';
+import { ENGINES } from '../lz4/engines.ts';
 
 const foreign = new Packr({ useRecords: false, variableMapSize: true });
 
@@ -60,6 +62,31 @@ describe('codec: executed states in a StateSync (BR-5, TP-8)', () => {
       expect(decoding).toMatchObject({ refusal: { code, kind: 'StateSync' } });
     }
   });
+
+  it.each(ENGINES)(
+    'with a right checksum and another hash name the divergence; with the right hash and a wrong checksum are not heard: $name',
+    (engine) => {
+      const honest = listOf(200);
+      const ours = honest.map(({ height, appHash }) => ({
+        height: height as Height,
+        appHash: appHash as Digest,
+      }));
+      const other = honest.map((each) =>
+        each.height === 250 ? { ...each, appHash: 'ef'.repeat(32) } : each,
+      );
+      const compressedBy = (value: unknown) =>
+        compressState(new Uint8Array(foreign.pack(value)), sequenceNumber, engine) as CompressedState;
+      const heard = decode(frameWith(compressedBy(other)));
+      if (heard.outcome !== 'decoded' || heard.message.kind !== 'StateSync') throw new Error('not decoded');
+      expect(divergenceFrom(ours, 'a peer', heard.message)).toEqual({
+        ...{ height: 250, ours: 'cd'.repeat(32), theirs: 'ef'.repeat(32), by: 'a peer' },
+      });
+      const { checksum } = compressedBy(other);
+      expect(decode(frameWith({ ...compressedBy(honest), checksum }))).toMatchObject({
+        refusal: { code: 'STATE_CHECKSUM_MISMATCH', problem: 'State checksum mismatch', expected: checksum },
+      });
+    },
+  );
 
   it('are refused when they do not fall, reach the sequence number, or are too many', () => {
     const at = (height: number) => ({ height, appHash: stateHash });
