@@ -4,7 +4,7 @@
  */
 import type { BoundaryContext } from '../actors/runtime/index.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
-import { parseDigest, parseHeight } from '../protocol/chain/parse.ts';
+import { parseHeight } from '../protocol/chain/parse.ts';
 import type { BatchDigest, Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import { DeduplicationTable } from '../protocol/execution/deduplication.ts';
 import {
@@ -15,10 +15,11 @@ import {
   partOf,
 } from '../protocol/execution/outcome.ts';
 import { differs } from '../protocol/execution/plan.ts';
-import type { Application, BlockResult } from '../protocol/ports/application.ts';
+import type { Application } from '../protocol/ports/application.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
 import type { MempoolReply, MempoolRequest } from '../protocol/ports/mempool.ts';
 import type { StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
+import { type ReadBlock, readAnswer, readBlock } from './answer-shapes.ts';
 import { BlockFeed, type ReadyBlock } from './block-feed.ts';
 import type { Calls } from './calls.ts';
 import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
@@ -239,24 +240,27 @@ export class BlockRunner {
       name,
       times.finalizeMax,
       () =>
-        application.finalizeBlock({
-          height,
-          blockId: block.id,
-          time,
-          proposer,
-          transactions: applicationParts(ordered),
-          storedHeight: this.#stored,
-        }),
-      (result) => {
+        readAnswer(
+          application.finalizeBlock({
+            height,
+            blockId: block.id,
+            time,
+            proposer,
+            transactions: applicationParts(ordered),
+            storedHeight: this.#stored,
+          }),
+          readBlock,
+        ),
+      (answer) => {
         this.#calling = false;
-        this.#finalized(block, ordered, result);
+        this.#finalized(block, ordered, answer);
         if (!this.#working) this.#work();
       },
       (detail) => this.#fail('APPLICATION_FAILED', detail),
     );
   }
 
-  #finalized(block: ReadyBlock, ordered: OrderedTransactions, result: BlockResult): void {
+  #finalized(block: ReadyBlock, ordered: OrderedTransactions, { result, bytes }: ReadBlock): void {
     const { height, round, proposer, time } = block.header;
     const { stored } = this.#place;
     const executed: ExecutedState = { height, appHash: result.appHash };
@@ -273,7 +277,7 @@ export class BlockRunner {
     const of = { blockId: block.id, round, proposer, time };
     const told = { executed, transactions, events, validatorUpdates };
     const outcome: BlockExecuted = { type: 'block.executed', ...of, ...told };
-    this.#untold.add(outcome, block.bytes, this.#persist(outcome));
+    this.#untold.add(outcome, block.bytes + bytes, this.#persist(outcome));
     this.#takeSnapshot(executed, block.isCommittedAlone);
   }
 
@@ -330,9 +334,6 @@ export class BlockRunner {
     const { height, appHash } = executed;
     if (resultsGiven !== undefined) {
       return `finalizeBlock of height ${height} gave ${resultsGiven} results: give one for each transaction, in order`;
-    }
-    if (parseDigest(appHash) === 'malformed') {
-      return `finalizeBlock of height ${height} gave the hash '${appHash}': give 64 lower-case hex letters`;
     }
     if (height === stored.height && appHash !== stored.appHash) return differs(executed, stored);
     if (height === opened.height && appHash !== opened.appHash) {

@@ -3,6 +3,12 @@
  * with its value or with a sentence that says what went wrong. Rule EX-5, docs/applications.md.
  */
 import type { Millis } from '../base/units.ts';
+import { MisshapenAnswer } from './answer-shapes.ts';
+
+/** Calls that were given up and still run. Beyond: checks and queries are refused. @unit calls @source chosen: what each holds is small, and one alone is a defect */
+const GIVEN_UP_MAX = 1_024;
+/** What an application throws may be a book. @unit letters */
+const WORDS_MAX = 4_096;
 
 /** The clock that a call is measured with: timers of the executor's cell. */
 export interface CallTimers {
@@ -19,7 +25,7 @@ interface Call {
 export class Calls {
   readonly #timers: CallTimers;
   readonly #open = new Map<string, Call>();
-  /** Promises that were given up and have not settled. */
+  /** Promises that have not settled, those that were given up too. */
   readonly #hanging = new Set<Promise<unknown>>();
   #count = 0;
 
@@ -30,6 +36,12 @@ export class Calls {
   /** Resolves when nothing that was given up still runs; undefined when nothing does. */
   hanging(): Promise<unknown> | undefined {
     return this.#hanging.size === 0 ? undefined : Promise.allSettled(this.#hanging);
+  }
+
+  /** Why nobody should be asked what can be done without; undefined: there is no reason (EX-6). */
+  get refusal(): string | undefined {
+    const givenUp = this.#hanging.size - this.#open.size;
+    return givenUp < GIVEN_UP_MAX ? undefined : `${givenUp} calls that were given up have not ended`;
   }
 
   /** Runs `run`; a synchronous answer is given on before this returns. */
@@ -44,7 +56,7 @@ export class Calls {
     try {
       answer = run();
     } catch (error) {
-      failed(`${name} threw: ${messageOf(error)}`);
+      failed(`${name} ${failureOf(error, 'threw')}`);
       return;
     }
     if (!(answer instanceof Promise)) {
@@ -65,7 +77,7 @@ export class Calls {
     };
     running.then(
       (value) => end(() => done(value)),
-      (error: unknown) => end(() => failed(`${name} failed: ${messageOf(error)}`)),
+      (error: unknown) => end(() => failed(`${name} ${failureOf(error, 'failed')}`)),
     );
   }
 
@@ -89,4 +101,15 @@ export class ApplicationGone extends Error {
   override readonly name = 'ApplicationGone';
 }
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** How a call went wrong, behind the name of what was called. */
+export const failureOf = (error: unknown, otherwise: 'threw' | 'failed'): string =>
+  `${error instanceof MisshapenAnswer ? 'gave nonsense' : otherwise}: ${messageOf(error)}`;
+
+/** What is thrown, in words and not too many of them. Never throws, whatever it is given. */
+export function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, WORDS_MAX);
+  } catch {
+    return 'something that has no words';
+  }
+}

@@ -5,13 +5,13 @@
  */
 import { type BoundaryContext, type BoundaryLogic, handler } from '../actors/runtime/index.ts';
 import { declare } from '../machines/vocabulary/index.ts';
-import { parseDigest, parseHeight } from '../protocol/chain/parse.ts';
 import type { ExecutedState } from '../protocol/chain/types.ts';
 import { startPlan } from '../protocol/execution/plan.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
 import type { SnapshotOrder } from '../protocol/ports/snapshots.ts';
 import type { Recovered, StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
+import { readAnswer, readGenesisState, readInfo } from './answer-shapes.ts';
 import { BlockRunner, type FailureCode, type Place, type RunnerMessage } from './block-runner.ts';
 import { Calls } from './calls.ts';
 import { EXECUTOR_TIMES, type ExecutorOptions, type ExecutorTimes } from './executor-options.ts';
@@ -173,15 +173,8 @@ class Executor {
         this.#call(
           'info',
           openMax,
-          () => application.info(),
+          () => readAnswer(application.info(), readInfo),
           ({ executed: opened, runsAhead = false }) => {
-            if (parseHeight(opened.height) === 'malformed' || parseDigest(opened.appHash) === 'malformed') {
-              const shown = `height ${opened.height} and hash '${opened.appHash}'`;
-              return this.#fail(
-                'APPLICATION_FAILED',
-                `info gave ${shown}: a height and 64 hex letters are needed`,
-              );
-            }
             const tag = this.#nextTag();
             this.#phase = { status: 'recovering', application, opened, runsAhead, tag };
             const request: StorageRequest = { type: 'recovery.requested', replyTo: this.#context.self, tag };
@@ -232,7 +225,7 @@ class Executor {
     this.#call(
       'initChain',
       openMax,
-      () => application.initChain(this.#options.genesis),
+      () => readAnswer(application.initChain(this.#options.genesis), readGenesisState),
       ({ appHash }) => {
         const genesis = { height: opened.height, appHash };
         this.#run(application, { stored, opened: genesis, below: genesis, committedHeight, runsAhead });

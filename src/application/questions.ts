@@ -10,8 +10,9 @@ import {
   type ExecutionRequest,
   NODE_CODESPACE,
 } from '../protocol/ports/execution.ts';
+import { readAnswer, readCheck, readQuery } from './answer-shapes.ts';
 import type { FailureCode } from './block-runner.ts';
-import { ApplicationGone, type Calls, messageOf } from './calls.ts';
+import { ApplicationGone, type Calls, failureOf } from './calls.ts';
 import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
 
 export type Question = Extract<ExecutionRequest, { readonly type: 'check.requested' | 'query.requested' }>;
@@ -43,12 +44,17 @@ export function answerQuestion(asked: Asked, question: Question): void {
     asked.report?.({ status: 'unanswered', detail });
     refuseQuestion(context, question, 'APPLICATION_FAILED', detail);
   };
+  const { refusal } = calls;
+  if (refusal !== undefined) {
+    failed(refusal);
+    return;
+  }
   if (question.type === 'query.requested') {
     const { path, data, height } = question;
     calls.make(
       `query of '${path}'`,
       times.queryMax,
-      () => application.query(path, data, height),
+      () => readAnswer(application.query(path, data, height), readQuery),
       (result) => tell({ type: 'query.answered', tag, result }),
       failed,
     );
@@ -93,7 +99,7 @@ function checked(
 
 function checkOne(application: Application, transaction: Uint8Array): CheckResult | Promise<CheckResult> {
   try {
-    const result = application.checkTx(transaction);
+    const result = readAnswer(application.checkTx(transaction), readCheck);
     return result instanceof Promise ? result.catch(threw) : result;
   } catch (error) {
     return threw(error);
@@ -103,6 +109,6 @@ function checkOne(application: Application, transaction: Uint8Array): CheckResul
 /** EX-6. Where there is no application to ask, the question fails, and not the transaction. */
 function threw(error: unknown): CheckResult {
   if (error instanceof ApplicationGone) throw error;
-  const log = `checkTx threw: ${messageOf(error)}`;
+  const log = `checkTx ${failureOf(error, 'threw')}`;
   return { code: CHECK_THREW_CODE, log, codespace: NODE_CODESPACE, priority: 0n };
 }

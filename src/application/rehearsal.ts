@@ -6,7 +6,7 @@ import { utf8 } from '../base/bytes.ts';
 import { wallTime } from '../base/units.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
-import { parseAddress, parseDigest } from '../protocol/chain/parse.ts';
+import { parseAddress } from '../protocol/chain/parse.ts';
 import type { Digest, Height } from '../protocol/chain/types.ts';
 import type {
   Application,
@@ -15,6 +15,7 @@ import type {
   InitChainRequest,
 } from '../protocol/ports/application.ts';
 import type { TransactionResult } from '../protocol/ports/storage.ts';
+import { MisshapenAnswer, readBlock, readGenesisState, readInfo } from './answer-shapes.ts';
 
 export interface RehearsalOptions {
   /** An application without any state, each time another. */
@@ -54,11 +55,28 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
 
 async function opened(options: RehearsalOptions, problems: string[]): Promise<Application> {
   const application = await options.fresh();
-  const { height } = (await application.info()).executed;
+  const height =
+    (await shaped('info', application.info(), readInfo, problems))?.executed.height ?? GENESIS_HEIGHT;
   if (height !== GENESIS_HEIGHT)
     problems.push(`a fresh application says it has executed height ${height}, not 0`);
-  await application.initChain(genesisOf(options));
+  await shaped('initChain', application.initChain(genesisOf(options)), readGenesisState, problems);
   return application;
+}
+
+/** The answer, read as a node reads it; undefined, and a problem, where it is none (EX-5). */
+async function shaped<Value>(
+  what: string,
+  answer: unknown,
+  read: (given: unknown) => Value,
+  problems: string[],
+): Promise<Value | undefined> {
+  try {
+    return read(await answer);
+  } catch (error) {
+    if (!(error instanceof MisshapenAnswer)) throw error;
+    problems.push(`${what} gave nonsense: ${error.message}`);
+    return undefined;
+  }
 }
 
 async function executed(
@@ -68,18 +86,19 @@ async function executed(
 ): Promise<readonly BlockResult[]> {
   const answers: BlockResult[] = [];
   for (const request of requests) {
-    const answer = await application.finalizeBlock(request);
     const { height, transactions } = request;
+    const where = `height ${height}: finalizeBlock`;
+    const answer = (await shaped(where, application.finalizeBlock(request), readBlock, problems))?.result;
+    if (answer === undefined) break;
     answers.push(answer);
     if (answer.results.length !== transactions.length) {
       problems.push(
         `height ${height}: ${answer.results.length} results for ${transactions.length} transactions`,
       );
     }
-    if (parseDigest(answer.appHash) === 'malformed') {
-      problems.push(`height ${height}: the hash '${answer.appHash}' is not 64 lower-case hex letters`);
-    }
-    const { executed: standing } = await application.info();
+    const standing = (await shaped(`height ${height}: info`, application.info(), readInfo, problems))
+      ?.executed;
+    if (standing === undefined) break;
     if (standing.height !== height || standing.appHash !== answer.appHash) {
       problems.push(
         `height ${height}: info says height ${standing.height} and hash ${standing.appHash} right after it`,
@@ -97,12 +116,19 @@ async function comeBack(
   genesis: InitChainRequest,
   problems: string[],
 ): Promise<void> {
-  const { height } = (await application.info()).executed;
-  const from = Math.min(height, requests.length - 1);
-  if (height === GENESIS_HEIGHT) await application.initChain(genesis);
-  const answers: BlockResult[] = [];
-  for (const request of requests.slice(from)) answers.push(await application.finalizeBlock(request));
-  compare(expected.slice(from), answers, `the application opened again at height ${height}`, problems);
+  const who = 'the application opened again';
+  const height = (await shaped(`${who}: info`, application.info(), readInfo, problems))?.executed.height;
+  if (height !== undefined) {
+    const from = Math.min(height, requests.length - 1);
+    if (height === GENESIS_HEIGHT) await application.initChain(genesis);
+    const answers: BlockResult[] = [];
+    for (const request of requests.slice(from)) {
+      const answer = application.finalizeBlock(request);
+      const read = await shaped(`${who}: finalizeBlock`, answer, readBlock, problems);
+      if (read !== undefined) answers.push(read.result);
+    }
+    compare(expected.slice(from), answers, `${who} at height ${height}`, problems);
+  }
   await application.close?.();
 }
 

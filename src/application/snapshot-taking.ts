@@ -6,6 +6,7 @@ import type { Millis } from '../base/units.ts';
 import type { ExecutedState, Height } from '../protocol/chain/types.ts';
 import type { Application, ApplicationSnapshot, SnapshotChunks } from '../protocol/ports/application.ts';
 import type { SnapshotNews, SnapshotOrder } from '../protocol/ports/snapshots.ts';
+import { readAnswer, readChunk, readSnapshot } from './answer-shapes.ts';
 import type { Calls } from './calls.ts';
 
 /** Heights between two snapshots. @unit heights @source 500 s at 20 blocks/s: a newcomer has twice that for the download */
@@ -22,7 +23,7 @@ export interface SnapshotTakingOptions {
 
 interface Reading {
   readonly height: Height;
-  readonly next: () => IteratorResult<Uint8Array, unknown> | Promise<IteratorResult<Uint8Array, unknown>>;
+  readonly next: () => Uint8Array | undefined | Promise<Uint8Array | undefined>;
   readonly leave: () => unknown;
   /** The keeper's wish is being fulfilled. */
   busy: boolean;
@@ -59,14 +60,19 @@ export class SnapshotTaking {
   /** Before the next block. `done` is called once, whatever becomes of it; a synchronous application calls it at once. */
   take(application: Application, executed: ExecutedState, done: () => void): void {
     const { calls, stepMax, tell } = this.#options;
-    const run = () => application.takeSnapshot?.();
-    const taken = (snapshot: ApplicationSnapshot | undefined): void => {
+    const run = () =>
+      readAnswer(application.takeSnapshot?.(), (given) => {
+        const snapshot = readSnapshot(given);
+        return snapshot && { ...snapshot, ...iteratorOf(snapshot.chunks) };
+      });
+    const taken = (snapshot: (ApplicationSnapshot & Pick<Reading, 'next' | 'leave'>) | undefined): void => {
       if (snapshot !== undefined) {
+        const { next, leave, format } = snapshot;
         const { height } = snapshot.executed;
-        const reading: Reading = { height, ...iteratorOf(snapshot.chunks), busy: false };
+        const reading: Reading = { height, next, leave, busy: false };
         if (height === executed.height) {
           this.#reading = reading;
-          tell({ type: 'snapshot.taken', executed: snapshot.executed, format: snapshot.format });
+          tell({ type: 'snapshot.taken', executed: snapshot.executed, format });
         } else this.#leave(reading);
       }
       done();
@@ -99,10 +105,10 @@ export class SnapshotTaking {
       'reading the snapshot',
       stepMax,
       () => reading.next(),
-      (step) => {
+      (chunk) => {
         if (this.#reading !== reading) return;
         reading.busy = false;
-        if (step.done !== true) return tell({ type: 'snapshotChunk.read', height, bytes: step.value });
+        if (chunk !== undefined) return tell({ type: 'snapshotChunk.read', height, bytes: chunk });
         this.#reading = undefined;
         tell({ type: 'snapshot.read', height });
       },
@@ -130,7 +136,7 @@ export class SnapshotTaking {
 function iteratorOf(chunks: SnapshotChunks): Pick<Reading, 'next' | 'leave'> {
   const iterator =
     Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
-  return { next: () => iterator.next(), leave: () => iterator.return?.() };
+  return { next: () => readAnswer(iterator.next(), readChunk), leave: () => iterator.return?.() };
 }
 
 const nothing = (): void => {};

@@ -8,7 +8,7 @@ import type { BlockExecuted } from '../protocol/ports/execution.ts';
 
 /** Executed and not yet durable, for an application that runs ahead; for others 1. @unit blocks @source bench/sync.bench.ts */
 export const UNTOLD_MAX = 128;
-/** … or so many bytes of their batches. @unit bytes @source a group of the storage actor */
+/** … or so many bytes of their batches and their answers. @unit bytes @source a group of the storage actor */
 const UNTOLD_BYTES_MAX = 16 * 1_048_576;
 
 interface Outcome {
@@ -42,7 +42,7 @@ export class Untold {
     return !this.#full && !this.#lost;
   }
 
-  /** Storage was asked to keep it, by this tag. @param bytes of its batches */
+  /** Storage was asked to keep it, by this tag. @param bytes of its batches and its answer */
   add(block: BlockExecuted, bytes: number, tag: number): void {
     this.#outcomes.push({ block, bytes, tag });
     this.#bytes += bytes;

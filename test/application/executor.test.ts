@@ -221,6 +221,23 @@ describe('a restart (EX-4)', () => {
     expect(ground.state.texts).toEqual(['a']);
   });
 
+  it('stops where it is asked again and answers with another hash than it had said: nothing of it is stored', () => {
+    const ground = emptyGround();
+    const lives = new Lives();
+    lives.begin(() => logApplication(ground));
+    // It has executed what the node does not know of any more.
+    const appHash = digestOf(utf8('before the crash'));
+    ground.state = { executed: { height: height(1), appHash }, texts: ['a'] };
+    lives.crash();
+    const life = lives.begin(() => logApplication(ground));
+    life.commit(lives.chain, lives.chain.add(['a']));
+    life.advance(1_000);
+    expect(life.failures.map(({ detail }) => detail)).toContainEqual(
+      expect.stringMatching(/asked again for height 1, .*it must repeat its last answer/),
+    );
+    expect(found(life.store.latest()).executed).toBe(0);
+  });
+
   it('ends in the same state and results as no crash at all, wherever it crashes and whatever was lost', () => {
     const step = fc.oneof(
       {
@@ -390,7 +407,7 @@ describe('an application that fails (EX-5)', () => {
 
   it.each([
     ['too few results', (answer: BlockResult) => ({ ...answer, results: [] }), 'results'],
-    ['no hash', (answer: BlockResult) => ({ ...answer, appHash: genesisHash.slice(1) as Digest }), 'hash'],
+    ['no hash', (answer: BlockResult) => ({ ...answer, appHash: genesisHash.slice(1) as Digest }), 'appHash'],
   ])('stops at %s, before anything of it is stored', (_, change, word) => {
     const lives = new Lives();
     const life = lives.begin(() =>

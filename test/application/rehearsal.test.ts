@@ -70,12 +70,23 @@ describe('a rehearsal', () => {
     expect(problems.some((problem) => problem.includes('info says height'))).toBe(true);
   });
 
-  it('finds missing results, and one that does not repeat its last block', async () => {
+  it('finds missing results, nonsense, and one that does not repeat its last block', async () => {
     const few = await rehearse({
       fresh: () => application((answer) => ({ ...answer, results: [] })),
       blocks,
     });
     expect(few.problems[0]).toBe('height 1: 0 results for 2 transactions');
+    // What a program without types would give.
+    const untyped = (value: unknown) => value as never;
+    const nonsense = await rehearse({
+      fresh: () => application((answer) => ({ ...answer, validatorUpdates: untyped(undefined) })),
+      reopen: () => ({ ...kv(), info: () => untyped({}) }),
+      blocks,
+    });
+    expect([...new Set(nonsense.problems)]).toEqual([
+      'height 1: finalizeBlock gave nonsense: validatorUpdates: a list is needed, not undefined',
+      'the application opened again: info gave nonsense: name: a text is needed, not undefined',
+    ]);
     let last: Application | undefined;
     const kept = await rehearse({
       fresh: () => (last = application((answer) => answer)),

@@ -95,6 +95,27 @@ describe('an application that runs ahead of the disk (EX-1)', () => {
     expect(found(life.store.latest()).executed).toBe(20);
   });
 
+  it('is waited for when 16 MiB of its answers are not durable, however small its blocks are', async () => {
+    const lives = new Lives({ deviceMs: DEVICE_MS });
+    const ground = emptyGround();
+    const data = new Uint8Array(1_048_576);
+    const life = started(lives, () => {
+      const inner = chaining(ground, true);
+      return {
+        ...inner,
+        async finalizeBlock(request) {
+          const answer = await inner.finalizeBlock(request);
+          return { ...answer, results: answer.results.map((result) => ({ ...result, data })) };
+        },
+      };
+    });
+    commit(lives, life, 20);
+    await life.advanceAsync(2 * DEVICE_MS - 1);
+    expect(askedOf(ground)).toEqual(heights(1, 16));
+    await life.advanceAsync(200);
+    expect(toldOf(life)).toEqual(heights(1, 20));
+  });
+
   it('any other gets one at a time: the next when the one before is durable', () => {
     const lives = new Lives({ deviceMs: DEVICE_MS });
     const ground = emptyGround();

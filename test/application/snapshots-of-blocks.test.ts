@@ -188,6 +188,11 @@ it('the next block waits until an application that takes its time has answered',
   expect(calls.slice(9, 12)).toEqual(['block 10', 'snapshot', 'block 11']);
 });
 
+/** What a program without types would give. */
+const untyped = (value: unknown) => value as never;
+const snapshotOf = (chunks: unknown) =>
+  untyped({ executed: { height: 10, appHash: 'ab'.repeat(32) }, format: 1, chunks });
+
 it.each<[string, Partial<Application>]>([
   ['has no snapshots', {}],
   [
@@ -199,6 +204,23 @@ it.each<[string, Partial<Application>]>([
     },
   ],
   ['rejects', { takeSnapshot: () => Promise.reject(new Error('not today')) }],
+  ['gives a number', { takeSnapshot: () => untyped(7) }],
+  [
+    'gives a snapshot of nothing',
+    { takeSnapshot: () => Promise.resolve(untyped({ format: 1, chunks: [] })) },
+  ],
+  ['gives no chunks', { takeSnapshot: () => snapshotOf(undefined) }],
+  [
+    'gives chunks that cannot be read',
+    {
+      takeSnapshot: () =>
+        snapshotOf({
+          [Symbol.iterator]() {
+            throw new Error('not today');
+          },
+        }),
+    },
+  ],
 ])('an application that %s executes its blocks as before', async (_, part) => {
   const chain = await chainTo(25);
   const open = (): Application => {
@@ -217,6 +239,33 @@ it.each<[string, Partial<Application>]>([
   await vi.waitFor(() => expect(node.executed).toHaveLength(25));
   expect(node.failures).toEqual([]);
   expect(node.reports).toEqual([]);
+});
+
+it.each<[string, unknown, string]>([
+  ['a number', { next: () => 7 }, 'an object is needed, not 7'],
+  ['letters', { next: () => ({ done: false, value: 'abc' }) }, 'value: a Uint8Array is needed, not "abc"'],
+  ['no iterator', undefined, 'threw: '],
+])('a chunk that is %s costs the snapshot, and no block', async (_, iterator, words) => {
+  const chain = await chainTo(25);
+  const inner = kv();
+  const open = (): Application => ({
+    info: () => inner.info(),
+    initChain: (request) => inner.initChain(request),
+    checkTx: (transaction) => inner.checkTx(transaction),
+    query: (path, data) => inner.query(path, data),
+    finalizeBlock: (request) => inner.finalizeBlock(request),
+    takeSnapshot: async () => {
+      const { executed } = await inner.info();
+      return untyped({ executed, format: 1, chunks: { [Symbol.iterator]: () => iterator } });
+    },
+  });
+  const node = await started(open, 10);
+  node.commit(chain);
+  await vi.waitFor(() => expect(node.executed).toHaveLength(25));
+  await vi.waitFor(() =>
+    expect(node.reports[0]).toMatchObject({ status: 'given up', detail: expect.stringContaining(words) }),
+  );
+  expect(node.failures).toEqual([]);
 });
 
 it('a snapshot whose application failed is given up; the application that is opened anew gives the next', async () => {

@@ -31,6 +31,7 @@ import type {
   ValidatorUpdate,
 } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
+import { SENDER_ID_BYTES_MAX } from '../answer-shapes.ts';
 import { type Packable, whole } from './frames.ts';
 import { Nonsense, type WireReader } from './reader.ts';
 
@@ -120,9 +121,6 @@ export const CHECK = {
   },
 };
 
-/** @unit bytes */
-const SENDER_ID_MAX = 128;
-
 const writeSender = ({ id, sequence, next, cost, funds }: SenderPlace): Packable => [
   id,
   ...[sequence, next, cost, funds].map(whole),
@@ -131,7 +129,7 @@ const writeSender = ({ id, sequence, next, cost, funds }: SenderPlace): Packable
 function readSender(reader: WireReader): SenderPlace {
   reader.tuple('sender', 5);
   return {
-    id: reader.text('sender.id', SENDER_ID_MAX),
+    id: reader.text('sender.id', SENDER_ID_BYTES_MAX),
     sequence: reader.unsigned('sender.sequence'),
     next: reader.unsigned('sender.next'),
     cost: reader.unsigned('sender.cost'),

@@ -14,7 +14,8 @@ import type {
 } from '../../protocol/ports/application.ts';
 import type { TransactionResult } from '../../protocol/ports/storage.ts';
 import { SNAPSHOT_CHUNK_BYTES_MAX } from '../../protocol/sync/messages.ts';
-import { ApplicationGone } from '../calls.ts';
+import { BLOCK_ANSWER_BYTES_MAX } from '../answer-shapes.ts';
+import { ApplicationGone, messageOf } from '../calls.ts';
 import { type SocketAddress, socketAddress } from './address.ts';
 import {
   APP_HASH,
@@ -40,6 +41,9 @@ import { Nonsense, type WireReader } from './reader.ts';
 export const REQUESTS_MAX = 65_536;
 /** What the application has not read yet. Beyond: checks and queries are rejected. @unit bytes @source the largest block */
 export const UNSENT_BYTES_MAX = 67_108_864;
+
+/** What a value of a list takes beside its bytes. @unit bytes @source chosen: memory is at most twice what is counted, and kv's largest block has room */
+const VALUE_BYTES = 16;
 
 export interface RemoteOptions {
   /** `unix:/run/app.sock` or `tcp:127.0.0.1:26658` */
@@ -132,12 +136,18 @@ class Remote {
   #finalizeBlock(request: FinalizeRequest): Promise<BlockResult> {
     const { height, transactions } = request;
     const results: TransactionResult[] = [];
+    let room = BLOCK_ANSWER_BYTES_MAX;
     const part = (reader: WireReader): void => {
+      room -= reader.byteLength;
+      if (room < 0) {
+        throw new Nonsense(`results of more than ${BLOCK_ANSWER_BYTES_MAX} bytes for height ${height}`);
+      }
       const count = reader.list('results');
       if (results.length + count > transactions.length) {
         throw new Nonsense(`${results.length + count} results for ${transactions.length} transactions`);
       }
       for (let left = count; left > 0; left -= 1) results.push(RESULT.read(reader));
+      room -= VALUE_BYTES * reader.values;
     };
     const what = `finalizeBlock of height ${height}`;
     const body = BLOCK.write(request, transactions.length);
@@ -235,7 +245,7 @@ class Remote {
 
   #received({ kind, id, reader }: Frame): void {
     if (kind === 'refusal') {
-      this.#connection.close(`it refuses this node: ${reader.text('refusal')}`);
+      this.#connection.close(`it refuses this node: ${messageOf(reader.text('refusal'))}`);
       return;
     }
     if (!this.#isGreeted) {
@@ -268,7 +278,7 @@ class Remote {
       const words = reader.text('failure');
       reader.end();
       this.#calls.delete(id);
-      call.failed(new Error(words));
+      call.failed(new Error(messageOf(words)));
     } else if (kind === 'results' && call.part !== undefined) {
       call.part(reader);
       reader.end();

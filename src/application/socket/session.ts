@@ -4,6 +4,16 @@
  * Rules AP-4, AP-6, AP-7, docs/application-protocol.md.
  */
 import type { Application, SnapshotChunks } from '../../protocol/ports/application.ts';
+import {
+  MisshapenAnswer,
+  readAnswer,
+  readBlock,
+  readCheck,
+  readGenesisState,
+  readInfo,
+  readQuery,
+  readSnapshot,
+} from '../answer-shapes.ts';
 import { messageOf } from '../calls.ts';
 import {
   APP_HASH,
@@ -31,8 +41,6 @@ const RUNNING_MAX = 131_072;
 const UNSENT_BYTES_MAX = 16_777_216;
 /** Snapshots that are being read. Beyond: `takeSnapshot` fails. @unit snapshots @source a node reads one; a lost one may be on its way out */
 const SNAPSHOTS_MAX = 4;
-/** What an application throws may be a book. @unit letters */
-const WORDS_MAX = 4_096;
 
 /** A block whose transactions are coming. */
 interface Coming {
@@ -62,21 +70,21 @@ export class Session {
     switch (kind) {
       case 'info':
         nothing(reader);
-        this.#answer(id, () => application.info(), INFO.write);
+        this.#answer(id, () => readAnswer(application.info(), readInfo), INFO.write);
         return;
       case 'initChain': {
         const genesis = bodyOf(reader, GENESIS.read);
-        this.#answer(id, () => application.initChain(genesis), APP_HASH.write);
+        this.#answer(id, () => readAnswer(application.initChain(genesis), readGenesisState), APP_HASH.write);
         return;
       }
       case 'checkTx': {
         const transaction = bodyOf(reader, (from) => from.bytes('transaction'));
-        this.#answer(id, () => application.checkTx(transaction), CHECK.write);
+        this.#answer(id, () => readAnswer(application.checkTx(transaction), readCheck), CHECK.write);
         return;
       }
       case 'query': {
         const { path, data, height } = bodyOf(reader, QUERY.read);
-        this.#answer(id, () => application.query(path, data, height), FOUND.write);
+        this.#answer(id, () => readAnswer(application.query(path, data, height), readQuery), FOUND.write);
         return;
       }
       case 'finalizeBlock':
@@ -163,8 +171,8 @@ export class Session {
     this.#block = undefined;
     this.#answer(
       id,
-      () => this.#application.finalizeBlock({ ...head, transactions }),
-      ({ results, ...rest }) => {
+      () => readAnswer(this.#application.finalizeBlock({ ...head, transactions }), readBlock),
+      ({ result: { results, ...rest } }) => {
         for (const some of partsOf(results, RESULT.bytesOf)) {
           this.#connection.send('results', id, some.map(RESULT.write));
         }
@@ -180,7 +188,7 @@ export class Session {
     }
     this.#answer(
       id,
-      () => this.#application.takeSnapshot?.(),
+      () => readAnswer(this.#application.takeSnapshot?.(), readSnapshot),
       (snapshot) => {
         if (snapshot === undefined) return SNAPSHOT.write(undefined);
         const head = SNAPSHOT.write(snapshot);
@@ -271,7 +279,8 @@ export class Session {
   }
 
   #fail(id: number, error: unknown): void {
-    this.#connection.send('failure', id, messageOf(error).slice(0, WORDS_MAX));
+    const words = messageOf(error);
+    this.#connection.send('failure', id, error instanceof MisshapenAnswer ? `nonsense: ${words}` : words);
   }
 }
 

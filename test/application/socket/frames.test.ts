@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { BLOCK_ANSWER_BYTES_MAX } from '../../../src/application/answer-shapes.ts';
 import { checkResult } from '../../../src/application/answers.ts';
 import { parseSocketAddress, SOCKET_ADDRESS_OR_NONE } from '../../../src/application/socket/address.ts';
 import { CHECK } from '../../../src/application/socket/bodies.ts';
@@ -16,7 +17,7 @@ import {
   whole,
 } from '../../../src/application/socket/frames.ts';
 import { partsOf } from '../../../src/application/socket/parts.ts';
-import { WireReader } from '../../../src/application/socket/reader.ts';
+import { FRAME_VALUES_MAX, WireReader } from '../../../src/application/socket/reader.ts';
 import { concatBytes, toHex, utf8 } from '../../../src/base/bytes.ts';
 
 const DOCUMENT = readFileSync(join(import.meta.dirname, '../../../docs/application-protocol.md'), 'utf8');
@@ -34,7 +35,8 @@ describe('docs/application-protocol.md', () => {
   });
 
   it('states the bounds that hold', () => {
-    for (const bound of [FRAME_BYTES_MAX, PART_BYTES, 65_536, 16_777_216])
+    const bounds = [FRAME_BYTES_MAX, PART_BYTES, FRAME_VALUES_MAX, BLOCK_ANSWER_BYTES_MAX];
+    for (const bound of [...bounds, 65_536, 16_777_216])
       expect(DOCUMENT).toContain(bound.toLocaleString('en'));
   });
 });

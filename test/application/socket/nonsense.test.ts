@@ -199,6 +199,51 @@ describe('an answer that is none (AP-3, AP-4)', () => {
     ).rejects.toThrow('attribute: 3 values are needed');
   });
 
+  it('is taken for 128 MiB of a block at the most: the connection ends, whatever more comes', async () => {
+    const result: Packable = [0, new Uint8Array(50 * 1_048_576), '', '', 0, 0, []];
+    const far = await facing(({ kind, id }, peer) => {
+      if (kind !== 'transactions') return;
+      for (let count = 0; count < 3; count += 1) peer.send('results', id, [result]);
+    });
+    const block = blockOf(4, ['a', 'b', 'c', 'd'].map(utf8));
+    await expect(far.finalizeBlock(block)).rejects.toThrow(
+      'results of more than 134217728 bytes for height 4',
+    );
+  });
+
+  it('takes no memory for a million events of three bytes each', async () => {
+    const events: Packable = Array.from({ length: 400_000 }, () => ['', []]);
+    const far = await facing(({ kind, id }, peer) => {
+      if (kind === 'transactions') peer.send('results', id, [[0, new Uint8Array(), '', '', 0, 0, events]]);
+    });
+    await expect(far.finalizeBlock(blockOf(4, [utf8('a')]))).rejects.toThrow(
+      /at byte \d+ the frame has more than 1048576 values in lists/,
+    );
+  });
+
+  it('has few words: of a failure or a refusal that is a book the first 4,096 letters are told', async () => {
+    const book = 'x'.repeat(5_000_000);
+    const failing = await facing(({ kind, id }, peer) =>
+      kind === 'info' ? peer.send('failure', id, book) : undefined,
+    );
+    expect((await failureOf(failing.info())).length).toBe(4_096);
+    const refusing = await facing(({ kind }, peer) =>
+      kind === 'info' ? peer.send('refusal', 0, book) : undefined,
+    );
+    expect((await failureOf(refusing.info())).length).toBeLessThan(5_000);
+  });
+
+  it('waits for half a frame, of a block too, only as long as the connection lasts', async () => {
+    const far = await facing(({ kind, id }, peer) => {
+      if (kind !== 'transactions') return;
+      peer.write(u32(1_000), Uint8Array.of(0x93, 50, id, 0x91));
+      setImmediate(() => peer.socket.end());
+    });
+    await expect(far.finalizeBlock(blockOf(4, [utf8('a')]))).rejects.toThrow(
+      /: the other side has closed the connection$/,
+    );
+  });
+
   it('never crashes and never hangs, whatever bytes come (seeded)', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.boolean(), async (bytes, isFramed) => {

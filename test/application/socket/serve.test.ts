@@ -103,6 +103,29 @@ describe('nodes that come (AP-5, AP-8)', () => {
   });
 });
 
+describe('an application that answers nonsense (AP-4, EX-5)', () => {
+  it('fails that request with the field and the value, and no other', async () => {
+    const near = kv();
+    const untyped = (value: unknown) => value as never;
+    const { address } = await serving(() => ({
+      ...{ info: () => near.info(), initChain: () => untyped(undefined), query: () => untyped({ code: -1 }) },
+      checkTx: () => untyped({ code: 0, log: '', codespace: '', priority: 7 }),
+      finalizeBlock: () => Promise.resolve(untyped({ results: 'none' })),
+      takeSnapshot: () => untyped({ executed: {} }),
+    }));
+    const far = await opening(address);
+    await expect(far.initChain(GENESIS)).rejects.toThrow('nonsense: an object is needed, not undefined');
+    await expect(far.checkTx(utf8('a'))).rejects.toThrow('nonsense: priority: a bigint is needed, not 7');
+    await expect(far.query('', utf8('a'))).rejects.toThrow('nonsense: code: -1 is not a whole number');
+    await expect(far.finalizeBlock(blockOf(1, []))).rejects.toThrow(
+      'nonsense: results: a list is needed, not "none"',
+    );
+    await expect(far.takeSnapshot?.()).rejects.toThrow('nonsense: executed.height: a number is needed');
+    expect((await far.info()).name).toBe('kv');
+    await far.close?.();
+  });
+});
+
 describe('nonsense from a node (AP-3)', () => {
   it.each<[string, (peer: Awaited<ReturnType<typeof rawNode>>) => void, RegExp]>([
     [
