@@ -87,7 +87,7 @@ describe('commands that ask a node', () => {
   it('a transaction without an end is a failure that says by when it has one', async () => {
     rpc.node.hold = true;
     const target = { url: rpc.url, token: undefined };
-    const sent = commitOperation(target, Buffer.from('slow=1'), 500);
+    const sent = commitOperation(target, Buffer.from('slow=1'), { endWaitMs: 500 });
     await expect(sent).rejects.toThrow(
       /^operation [0-9A-F]{64} has no end after 0\.5 s: it may still be committed, up to height \d+; ask/,
     );

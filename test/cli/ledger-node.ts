@@ -1,4 +1,4 @@
-/** A node's port before the rules of a ledger, of a real genesis file; each transaction is a block. For tests. */
+/** A node's port before the rules of a ledger, of a real genesis file; each transaction is a block, unless it is withheld. For tests. */
 
 import { ledgerRules } from '../../src/application/ledger/rules.ts';
 import type { StateRules } from '../../src/application/state/rules.ts';
@@ -20,6 +20,9 @@ export class LedgerNode extends MemoryNode {
   readonly #state: MemoryState;
   readonly #proposer: Address;
   readonly #done = new Map<Digest, { readonly at: number; readonly result: TransactionResult }>();
+  #height = 0;
+  /** What is admitted while this is an array gets into no block. */
+  withheld: Uint8Array[] | undefined;
 
   private constructor(rules: StateRules, state: MemoryState, proposer: Address) {
     super();
@@ -49,34 +52,51 @@ export class LedgerNode extends MemoryNode {
     return transactions.map((transaction) => {
       const hash = digestOf(transaction);
       const payload = parseOperation(transaction)?.payload ?? transaction;
-      const { code, log } = this.#rules.check(payload, this.#state, height(this.#done.size));
+      const { code, log } = this.#rules.check(payload, this.#state, height(this.#height));
       if (code !== 0) return { status: 'refused', hash, code: 'CHECK_FAILED', log, applicationCode: code };
-      const at = this.#done.size + 1;
-      const context = { height: height(at), time: wallTime(at), proposer: this.#proposer };
-      const [result] = executeBlock(this.#rules, this.#state, context, [payload]);
-      this.#done.set(hash, { at, result: present(result, 'a result') });
+      if (this.withheld === undefined) this.#execute(hash, payload);
+      else this.withheld.push(transaction);
       return { status: 'admitted', hash };
     });
   }
 
+  /** One that somebody else put into a block. */
+  execute(transaction: Uint8Array): void {
+    this.#execute(digestOf(transaction), parseOperation(transaction)?.payload ?? transaction);
+  }
+
+  idle(blocks: number): void {
+    this.#height += blocks;
+  }
+
+  #execute(hash: Digest, payload: Uint8Array): void {
+    this.#height += 1;
+    const at = this.#height;
+    const context = { height: height(at), time: wallTime(at), proposer: this.#proposer };
+    const [result] = executeBlock(this.#rules, this.#state, context, [payload]);
+    this.#done.set(hash, { at, result: present(result, 'a result') });
+  }
+
   override executed(): ExecutedState {
-    return { ...super.executed(), height: height(this.#done.size) };
+    return { ...super.executed(), height: height(this.#height) };
   }
 
   override async follow(operations: readonly FollowedOperation[]): Promise<Followed> {
-    const standings = operations.map(({ id }): OperationStanding => {
+    const standings = operations.map(({ id, expiresAtHeight }): OperationStanding => {
       const done = this.#done.get(id);
-      if (done === undefined) return { status: 'pending' };
+      if (done === undefined) return { status: this.#height > expiresAtHeight ? 'expired' : 'pending' };
       return { status: 'committed', height: height(done.at), index: 0, result: done.result };
     });
-    return { height: height(this.#done.size), standings, isCrowded: false };
+    // It keeps no call waiting: whoever follows one that is withheld is to ask less often.
+    const isCrowded = standings.some(({ status }) => status === 'pending');
+    return { height: height(this.#height), standings, isCrowded };
   }
 
   override async query(path: string, data: Uint8Array): Promise<QueryAnswer> {
     const result = this.#rules.query(path, data, this.#state);
     return {
       status: 'answered',
-      result: { ...result, codespace: 'ledger', key: data, height: height(this.#done.size) },
+      result: { ...result, codespace: 'ledger', key: data, height: height(this.#height) },
     };
   }
 }

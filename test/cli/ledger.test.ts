@@ -2,13 +2,22 @@ import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parseTransaction } from '../../src/application/ledger/transaction.ts';
+import {
+  encodeOperation,
+  type OperationContent,
+  parseOperation,
+} from '../../src/protocol/chain/operation.ts';
+import { heightPlus } from '../../src/protocol/chain/ordinals.ts';
 import { keyOf } from '../application/ledger/chain-of-ledger.ts';
+import { present } from '../protocol/consensus/fixture.ts';
 import { startTestServer, type TestServer } from '../rpc/server.ts';
 import { LedgerNode } from './ledger-node.ts';
 import { althing, type Run } from './run.ts';
 
 let directory = '';
 let rpc: TestServer;
+let node: LedgerNode;
 let faucet = '';
 let account = '';
 beforeAll(async () => {
@@ -26,7 +35,8 @@ beforeAll(async () => {
   faucet = join(directory, 'net', 'faucet.json');
   account = join(directory, 'ada.json');
   const genesis = readFileSync(join(directory, 'net', 'node0', 'config', 'genesis.json'), 'utf8');
-  rpc = await startTestServer({ port: await LedgerNode.of(genesis) });
+  node = await LedgerNode.of(genesis);
+  rpc = await startTestServer({ port: node });
 }, 60_000);
 afterAll(async () => {
   await rpc.server.close();
@@ -38,6 +48,18 @@ const ask = (...args: readonly string[]): Promise<Run> => ledger(...args, '--rpc
 const json = async (...args: readonly string[]) => JSON.parse((await ask(...args, '--json')).stdout);
 const addressIn = async (file: string): Promise<string> =>
   JSON.parse((await ledger('address', '--key', file, '--json')).stdout).address;
+
+/** A transfer of 3 coins to eve that gets into no block as yet. */
+async function withheldTransfer(): Promise<{
+  readonly operation: OperationContent;
+  readonly sent: Promise<Run>;
+}> {
+  const withheld: Uint8Array[] = [];
+  node.withheld = withheld;
+  const sent = ask('transfer', keyOf('eve').text, '3', '--key', faucet);
+  await expect.poll(() => withheld.length, { timeout: 20_000 }).toBe(1);
+  return { operation: present(parseOperation(present(withheld[0], 'a transaction')), 'an operation'), sent };
+}
 
 describe('althing ledger', { timeout: 60_000 }, () => {
   it('makes keys that only their owner reads, and never writes over one', async () => {
@@ -93,6 +115,36 @@ describe('althing ledger', { timeout: 60_000 }, () => {
     expect(await json('validators')).toContainEqual(
       expect.objectContaining({ power: '2', operator: await addressIn(account) }),
     );
+  });
+
+  it('signs up to which height it may be done, the same at which the operation expires: then nobody can have it done (LG-18)', async () => {
+    const { operation, sent } = await withheldTransfer();
+    const signed = parseTransaction(operation.payload);
+    if ('problem' in signed) throw new Error(signed.problem);
+    expect(signed.lastHeight).toBe(BigInt(operation.expiresAtHeight));
+    expect(operation.expiresAtHeight).toBe(node.executed().height + 500);
+    node.idle(501);
+    node.withheld = undefined;
+    const run = await sent;
+    expect([run.code, run.stderr]).toEqual([1, expect.stringMatching(/expired: height \d+ .*never will be/)]);
+    const before = (await ask('balance', keyOf('eve').text)).stdout;
+    const later = { ...operation, expiresAtHeight: heightPlus(operation.expiresAtHeight, 100) };
+    const answers = await node.submit([operation.payload, encodeOperation(later)]);
+    expect(answers).toMatchObject([{ applicationCode: 18 }, { applicationCode: 18 }]);
+    node.execute(operation.payload);
+    node.execute(encodeOperation(later));
+    expect((await ask('balance', keyOf('eve').text)).stdout).toBe(before);
+  });
+
+  it('says so when somebody had it done in another operation while its own expired (LG-18)', async () => {
+    const { operation, sent } = await withheldTransfer();
+    node.execute(encodeOperation({ ...operation, nonce: operation.nonce ^ 1n }));
+    node.idle(501);
+    node.withheld = undefined;
+    const run = await sent;
+    expect([run.code, run.stdout]).toEqual([1, '']);
+    expect(run.stderr).toMatch(/did nothing up to height \d+, but .* sent on in another operation/);
+    expect((await ask('balance', keyOf('eve').text)).stdout).toContain('3 ALT');
   });
 
   it.each([

@@ -26,6 +26,10 @@ export const CODES = {
   alreadyJailed: 16,
   /** The block does no more work (LG-8). */
   blockFull: 17,
+  /** Above the last height that was signed (LG-18). */
+  tooLate: 18,
+  /** The last height is too far ahead (LG-18). */
+  tooLong: 19,
 } as const;
 
 export interface Refusal {

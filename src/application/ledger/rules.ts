@@ -19,6 +19,7 @@ import { eventsOf } from './events.ts';
 import { accusationOf, punish } from './evidence.ts';
 import { closeBlock, countWork, type Fee, feeOf, feeStateOf, refusalOfWork, WORK } from './fees.ts';
 import { firstPairs } from './genesis.ts';
+import { refusalOfLifetime } from './lifetime.ts';
 import { parametersOf } from './parameters.ts';
 import { answer } from './queries.ts';
 import { register, type StakeContext, stake, unstake, withdraw } from './stake.ts';
@@ -48,12 +49,12 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
     verifyEd25519: ed25519Verify,
     verifyPossession: (key: Uint8Array, proof: Uint8Array) => bls.verifyPossession(key, proof),
   };
-  const admit = (bytes: Uint8Array, state: StateReader): Admitted | Refusal =>
-    admission(bytes, state, isSigned);
+  const admit = (bytes: Uint8Array, state: StateReader, { height }: BlockContext): Admitted | Refusal =>
+    admission(bytes, state, height, isSigned);
 
   return {
     name: 'ledger',
-    version: '1',
+    version: '2',
     begin(request) {
       if (request.chainId !== domain.chainId) {
         throw new Error(
@@ -64,13 +65,13 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
     },
     check: (bytes, state, height) => checked(bytes, state, height, isSigned),
     execute(bytes, state, block) {
-      const admitted = admit(bytes, state);
+      const admitted = admit(bytes, state, block);
       if ('code' in admitted) return resultOf(admitted, 0n, []);
       charge(state, block, admitted);
       const { transaction, sender } = admitted;
       const refusal = act({ state, block, sender }, transaction, {
         punish: (context, evidence) => punish(context, evidence, { domain, bls }),
-        register: (context, payload) => register(context, payload, transaction.nonce, registration),
+        register: (context, payload) => register(context, payload, transaction, registration),
       });
       const work = WORK[transaction.payload.kind];
       return resultOf(
@@ -80,7 +81,7 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       );
     },
     settleFailed(bytes, state, block) {
-      const admitted = admit(bytes, state);
+      const admitted = admit(bytes, state, block);
       if (!('code' in admitted)) charge(state, block, admitted);
     },
     endBlock(state) {
@@ -100,10 +101,17 @@ interface Admitted {
   readonly fee: Fee;
 }
 
-/** LG-4 to LG-7, the cheap ones first: whoever has no coins costs no signature. */
-function admission(bytes: Uint8Array, state: StateReader, isSigned: SignatureCheck): Admitted | Refusal {
+/** LG-4 to LG-7 and LG-18, the cheap ones first: whoever has no coins costs no signature. */
+function admission(
+  bytes: Uint8Array,
+  state: StateReader,
+  height: Height,
+  isSigned: SignatureCheck,
+): Admitted | Refusal {
   const transaction = parseTransaction(bytes);
   if ('problem' in transaction) return refused(CODES.malformed, transaction.problem);
+  const outlived = refusalOfLifetime(transaction, height);
+  if (outlived !== undefined) return outlived;
   const sender = accountAddressOf(transaction.publicKey);
   const { nonce, balance } = accountOf(state, sender);
   if (transaction.nonce !== nonce) return wrongNonce(transaction.nonce, nonce);
@@ -128,6 +136,8 @@ function checked(
 ): CheckResult {
   const transaction = parseTransaction(bytes);
   if ('problem' in transaction) return checkResult(refused(CODES.malformed, transaction.problem));
+  const outlived = refusalOfLifetime(transaction, nextHeight(height));
+  if (outlived !== undefined) return checkResult(outlived);
   const sender = accountAddressOf(transaction.publicKey);
   const { nonce, balance } = accountOf(state, sender);
   if (transaction.nonce < nonce || transaction.nonce > nonce + NONCE_GAP_MAX) {

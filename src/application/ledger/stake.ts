@@ -8,7 +8,12 @@ import type { BlockContext, StateWriter } from '../state/rules.ts';
 import { credit, debit, moveTotals } from './accounts.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
 import type { LedgerParameters } from './parameters.ts';
-import { type Payload, registrationBytes, type SigningDomain } from './transaction.ts';
+import {
+  type Payload,
+  registrationBytes,
+  type SigningDomain,
+  type UnsignedTransaction,
+} from './transaction.ts';
 import {
   ownerOfConsensusKey,
   ownRecordOf,
@@ -33,6 +38,7 @@ export interface RegistrationChecks {
 }
 
 const NO_PROOF: Uint8Array = new Uint8Array(0);
+type Registering = Pick<UnsignedTransaction, 'nonce' | 'lastHeight'>;
 type PayloadOf<Kind extends Payload['kind']> = Extract<Payload, { readonly kind: Kind }>;
 
 /** The 20 bytes by which transactions name the validator of a node key. */
@@ -41,11 +47,11 @@ export const validatorAddressOf = (nodeKey: Uint8Array): Uint8Array =>
 
 export const powerOfStake = (stake: bigint, { stakeUnit }: LedgerParameters): bigint => stake / stakeUnit;
 
-/** LG-9: a new validator, or one that has left and withdrawn all. The sender owns it. @param nonce of the transaction */
+/** LG-9: a new validator, or one that has left and withdrawn all. The sender owns it. @param transaction that registers it */
 export function register(
   context: StakeContext,
   payload: PayloadOf<'register'>,
-  nonce: bigint,
+  transaction: Registering,
   checks: RegistrationChecks,
 ): Refusal | undefined {
   const { state, parameters, sender } = context;
@@ -58,7 +64,7 @@ export function register(
       ? refused(CODES.setWrong, `there are ${state.validators.size} validators, the most of this chain`)
       : undefined) ??
     debit(state, sender, amount) ??
-    whyUnproven(payload, sender, nonce, checks);
+    whyUnproven(payload, sender, transaction, checks);
   if (problem !== undefined) return problem;
   moveTotals(state, { staked: amount });
   const record = { nodeKey, consensusKey, operator: sender, stake: amount, jailedAt: 0n, unbondings: [] };
@@ -195,13 +201,13 @@ function whyTaken(
 function whyUnproven(
   { nodeKey, consensusKey, possessionProof, nodeSignature }: PayloadOf<'register'>,
   sender: Uint8Array,
-  nonce: bigint,
+  transaction: Registering,
   { domain, verifyEd25519, verifyPossession }: RegistrationChecks,
 ): Refusal | undefined {
-  if (!verifyEd25519(nodeKey, registrationBytes(consensusKey, sender, nonce, domain), nodeSignature)) {
+  if (!verifyEd25519(nodeKey, registrationBytes(consensusKey, sender, transaction, domain), nodeSignature)) {
     return refused(
       CODES.registrationWrong,
-      `the node key has not signed that this account may own its validator by its transaction of nonce ${nonce}: sign that`,
+      `the node key has not signed that this account may own its validator by its transaction of nonce ${transaction.nonce}, up to height ${transaction.lastHeight}: sign that`,
     );
   }
   if (verifyPossession(consensusKey, possessionProof)) return undefined;

@@ -14,7 +14,7 @@ export type Payload =
       readonly nodeKey: Uint8Array;
       readonly consensusKey: Uint8Array;
       readonly possessionProof: Uint8Array;
-      /** Of the node key, over `registrationBytes` with the nonce of this transaction. */
+      /** Of the node key, over `registrationBytes` with the nonce of this transaction and its last height. */
       readonly nodeSignature: Uint8Array;
       readonly amount: bigint;
     }
@@ -31,6 +31,8 @@ export interface UnsignedTransaction {
   readonly publicKey: Uint8Array;
   /** How many transactions this account has done before. 0..2^64-2 */
   readonly nonce: bigint;
+  /** Above it no block executes it, however it comes there: LG-18. 0..2^64-1 @unit heights */
+  readonly lastHeight: bigint;
   /** The most that may be taken, tip included. @unit units */
   readonly feeMax: bigint;
   /** Of this at most so much for the proposer; <= feeMax. @unit units */
@@ -49,7 +51,7 @@ export interface SigningDomain {
 }
 
 /** The first byte. Another format will have another. */
-export const TRANSACTION_VERSION = 1;
+export const TRANSACTION_VERSION = 2;
 /** Numbers from 7 on are free: a sealed transaction will be one. */
 const KIND_NUMBERS = {
   transfer: 1,
@@ -75,8 +77,8 @@ const BLS_KEY = 48;
 const BLS_SIGNATURE = 96;
 const VALIDATOR = 20;
 const AMOUNT = 8;
-/** Version, kind, key, nonce, greatest fee, tip. @unit bytes */
-const HEAD = 1 + 1 + KEY + 8 + 8 + 8;
+/** Version, kind, key, nonce, last height, greatest fee, tip. @unit bytes */
+const HEAD = 1 + 1 + KEY + 8 + 8 + 8 + 8;
 const LENGTHS: Readonly<Record<Exclude<TransactionKind, 'evidence'>, number>> = {
   transfer: ACCOUNT_ADDRESS_BYTES + AMOUNT,
   register: KEY + BLS_KEY + BLS_SIGNATURE + SIGNATURE + AMOUNT,
@@ -123,31 +125,32 @@ export function parseTransaction(bytes: Uint8Array): Transaction | { readonly pr
   if (bytes.byteLength !== length) {
     return { problem: `a ${kind} of ${bytes.byteLength} bytes, expected ${length}` };
   }
-  const [publicKey, nonce, feeMax, tip] = [reader.fixed(KEY), reader.u64(), reader.u64(), reader.u64()];
+  const [publicKey, nonce, lastHeight] = [reader.fixed(KEY), reader.u64(), reader.u64()];
+  const [feeMax, tip] = [reader.u64(), reader.u64()];
   if (nonce === U64_MAX) return { problem: 'the nonce is at most 2^64 - 2' };
   if (tip > feeMax) return { problem: `the tip of ${tip} is above the greatest fee, ${feeMax}` };
   const payload = readPayload(reader, kind, expected);
   if ('amount' in payload && payload.amount === 0n) return { problem: 'the amount is 0' };
-  return { publicKey, nonce, feeMax, tip, payload, signature: reader.fixed(SIGNATURE) };
+  return { publicKey, nonce, lastHeight, feeMax, tip, payload, signature: reader.fixed(SIGNATURE) };
 }
 
 /** What the owner signs, of the encoding of a whole transaction. */
 export const signedPart = (transaction: Uint8Array, domain: SigningDomain): Uint8Array =>
   signedBytes(transaction.subarray(0, transaction.byteLength - SIGNATURE), domain);
 
-/** What a node key signs so that `operator` may own its validator by its transaction of this nonce, and by no other: LG-9. */
+/** What a node key signs so that `operator` may own its validator by this transaction of its own, and by no other: LG-9. */
 export function registrationBytes(
   consensusKey: Uint8Array,
   operator: Uint8Array,
-  nonce: bigint,
+  { nonce, lastHeight }: Pick<UnsignedTransaction, 'nonce' | 'lastHeight'>,
   domain: SigningDomain,
 ): Uint8Array {
-  const number = new FieldWriter(8).u64(nonce).finish();
-  return joined(preamble('althing/ledger/registration/v1', domain), consensusKey, operator, number);
+  const numbers = new FieldWriter(8 + 8).u64(nonce).u64(lastHeight).finish();
+  return joined(preamble('althing/ledger/registration/v2', domain), consensusKey, operator, numbers);
 }
 
 const signedBytes = (body: Uint8Array, domain: SigningDomain): Uint8Array =>
-  joined(preamble('althing/ledger/transaction/v1', domain), body);
+  joined(preamble('althing/ledger/transaction/v2', domain), body);
 
 /** As every statement of the house begins: a text behind its length, the genesis hash, the chain id behind its length. */
 function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8Array {
@@ -161,7 +164,7 @@ function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8A
     .finish();
 }
 
-function encodeBody({ publicKey, nonce, feeMax, tip, payload }: UnsignedTransaction): Uint8Array {
+function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: UnsignedTransaction): Uint8Array {
   const first = payload.kind === 'evidence' ? payload.evidence[0] : undefined;
   const length = payloadLength(payload.kind, first);
   if (length === undefined) throw new RangeError(`evidence of kind ${first} is not known`);
@@ -170,6 +173,7 @@ function encodeBody({ publicKey, nonce, feeMax, tip, payload }: UnsignedTransact
     .u8(KIND_NUMBERS[payload.kind])
     .fixed(publicKey, KEY)
     .u64(nonce)
+    .u64(lastHeight)
     .u64(feeMax)
     .u64(tip);
   return writePayload(writer, payload, length).finish();

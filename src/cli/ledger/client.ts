@@ -2,12 +2,19 @@
 import { z } from 'zod';
 import { accountAddressOf, addressText } from '../../application/ledger/address.ts';
 import type { Denomination } from '../../application/ledger/amount.ts';
-import { type Payload, type SigningDomain, signTransaction } from '../../application/ledger/transaction.ts';
+import { CODES } from '../../application/ledger/codes.ts';
+import { LIFETIME_HEIGHTS_MAX } from '../../application/ledger/lifetime.ts';
+import {
+  type Payload,
+  type SigningDomain,
+  signTransaction,
+  type UnsignedTransaction,
+} from '../../application/ledger/transaction.ts';
 import { fromHex } from '../../base/bytes.ts';
 import { readPassphrase } from '../../node/config/passphrase.ts';
 import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
 import { describeKeyProblem } from '../../storage/key-store.ts';
-import { type Committed, commitOperation } from '../commit.ts';
+import { askHeights, type Committed, type Ended, endOperation, wordsOfEnd } from '../commit.ts';
 import { configFailure, runtimeFailure } from '../failure.ts';
 import { callRpc, type RpcTarget } from '../rpc-client.ts';
 import { QUERY } from '../shapes.ts';
@@ -16,6 +23,17 @@ export interface AccountKey {
   readonly secret: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly address: string;
+}
+
+/** What a transaction has of its account and of the time. */
+export type Turn = Pick<UnsignedTransaction, 'nonce' | 'lastHeight'>;
+
+/** By whom, when and where a transaction is signed and sent. */
+export interface Sending {
+  readonly target: RpcTarget;
+  readonly chain: LedgerChain;
+  readonly key: AccountKey;
+  readonly turn: Turn;
 }
 
 /** The chain that a node runs: how it writes amounts, and what signatures for it are bound to. */
@@ -54,6 +72,8 @@ export type ValidatorAnswer = z.infer<typeof VALIDATOR>;
 
 /** The base fee may rise while a transaction waits: so many times today's is allowed. @source LG-8: six full blocks */
 const FEE_ROOM = 2n;
+/** From the newest height to the last one at which a transaction may execute. @unit heights @source half of what the chain takes (LG-18): a node may be behind */
+const LIFETIME_HEIGHTS = LIFETIME_HEIGHTS_MAX / 2;
 
 export async function askChain(target: RpcTarget): Promise<LedgerChain> {
   const found = await ask(target, '/parameters', '', PARAMETERS);
@@ -72,24 +92,52 @@ export async function askValidator(target: RpcTarget, address: string): Promise<
   return response.code === 0 ? answerOf(response.value, VALIDATOR) : undefined;
 }
 
-/** Signs with the account's next nonce, which is given, and today's fee, sends, and waits for the block. Fails in words. */
+/** The place of a transaction that is signed now: the account's next nonce, and the last height. */
+export async function askTurn(target: RpcTarget, address: string): Promise<Turn> {
+  const { height, expires_at_height_max: highest } = await askHeights(target);
+  const { nonce } = await askAccount(target, address);
+  return { nonce, lastHeight: BigInt(Math.min(height + LIFETIME_HEIGHTS, highest)) };
+}
+
+/**
+ * Signs with its turn and today's fee, sends it as an operation that expires at the height that is signed, and waits for the end.
+ * Fails in words.
+ */
 export async function send(
-  target: RpcTarget,
-  chain: LedgerChain,
-  key: AccountKey,
-  nonce: bigint,
+  { target, chain, key, turn }: Sending,
   payload: Payload,
   tip: bigint,
 ): Promise<Committed> {
   const fee = await ask(target, '/fee', '', FEE);
   const feeMax = FEE_ROOM * fee.price * BigInt(fee.work[payload.kind] ?? 0) + tip;
-  const unsigned = { publicKey: key.publicKey, nonce, feeMax, tip, payload };
-  const committed = await commitOperation(target, signTransaction(unsigned, key.secret, chain.domain));
-  const { height, result } = committed.outcome;
-  if (result.code !== 0) {
-    throw runtimeFailure(`in block ${height}, but it failed: ${result.log} (code ${result.code})`);
-  }
-  return committed;
+  const unsigned = { publicKey: key.publicKey, ...turn, feeMax, tip, payload };
+  const signed = signTransaction(unsigned, key.secret, chain.domain);
+  const ended = await endOperation(target, signed, { expiresAtHeight: Number(turn.lastHeight) });
+  const { outcome } = ended;
+  if (outcome.status === 'committed' && outcome.result.code === 0) return { ...ended, outcome };
+  throw runtimeFailure(await wordsOfFailure(ended, { target, key, turn }));
+}
+
+/**
+ * An operation that did nothing. But until its last height whoever saw the transaction could send it on in another operation, and it
+ * is done once then: what the account's nonce says above that height is final (LG-18).
+ */
+async function wordsOfFailure(
+  { hash, outcome }: Ended,
+  { target, key, turn }: Omit<Sending, 'chain'>,
+): Promise<string> {
+  if (outcome.status === 'rejected') return wordsOfEnd(hash, outcome);
+  const words =
+    outcome.status === 'committed'
+      ? `in block ${outcome.height}, but it failed: ${outcome.result.log} (code ${outcome.result.code})`
+      : wordsOfEnd(hash, outcome);
+  if (outcome.status === 'committed' && outcome.result.code !== CODES.nonceWrong) return words;
+  const { nonce } = await ask(target, '/account', key.address, ACCOUNT, outcome.height);
+  if (nonce <= turn.nonce) return words;
+  return (
+    `operation ${hash} did nothing up to height ${outcome.height}, but this account has done a transaction of nonce ${turn.nonce}: ` +
+    'this one, which somebody sent on in another operation, or another of yours; look at the balances before you send it again'
+  );
 }
 
 export const newKey = (path: string): AccountKey =>
@@ -115,8 +163,14 @@ async function ask<Value>(
   path: string,
   text: string,
   schema: z.ZodType<Value>,
+  heightMin = 0,
 ): Promise<Value> {
   const { response } = await query(target, path, text);
+  if (Number(response.height) < heightMin) {
+    throw runtimeFailure(
+      `${target.url} answers for height ${response.height}, and has told of height ${heightMin}: ask 'althing ledger balance' when it is there again`,
+    );
+  }
   if (response.code === 0) return answerOf(response.value, schema);
   throw runtimeFailure(
     response.log.startsWith('unknown path')

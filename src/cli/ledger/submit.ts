@@ -11,38 +11,22 @@ import { describeKeyProblem, loadIdentity, loadKeys } from '../../storage/key-st
 import type { TargetOptions } from '../command.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput, fields } from '../output.ts';
-import { type RpcTarget, targetOf } from '../rpc-client.ts';
+import { targetOf } from '../rpc-client.ts';
 import { amountOfText, unitsOfText, validatorOf } from './arguments.ts';
-import {
-  type AccountKey,
-  askAccount,
-  askChain,
-  askValidator,
-  type LedgerChain,
-  readKey,
-  send,
-} from './client.ts';
-
-export interface SubmitContext {
-  readonly target: RpcTarget;
-  readonly chain: LedgerChain;
-  readonly key: AccountKey;
-  /** Of the transaction. */
-  readonly nonce: bigint;
-}
+import { askChain, askTurn, askValidator, readKey, type Sending, send } from './client.ts';
 
 /** @param payloadFor gets a reader of amounts in the chain's own coin */
 export async function submit(
   options: TargetOptions & { readonly key: string; readonly tip: string },
-  payloadFor: (context: SubmitContext, unitsOf: (text: string) => bigint) => Payload | Promise<Payload>,
+  payloadFor: (sending: Sending, unitsOf: (text: string) => bigint) => Payload | Promise<Payload>,
 ): Promise<void> {
   const key = readKey(options.key);
   const target = targetOf(options);
   const chain = await askChain(target);
   const tip = unitsOfText(options.tip, chain);
-  const { nonce } = await askAccount(target, key.address);
-  const payload = await payloadFor({ target, chain, key, nonce }, (text) => amountOfText(text, chain));
-  const { hash, outcome, took } = await send(target, chain, key, nonce, payload, tip);
+  const sending = { target, chain, key, turn: await askTurn(target, key.address) };
+  const payload = await payloadFor(sending, (text) => amountOfText(text, chain));
+  const { hash, outcome, took } = await send(sending, payload, tip);
   const amount = 'amount' in payload ? payload.amount : undefined;
   createOutput(options.json === true).data(
     {
@@ -63,7 +47,7 @@ export async function submit(
 export async function stakePayload(
   options: { readonly validator?: string; readonly home?: string },
   amount: bigint,
-  { target, chain, key, nonce }: SubmitContext,
+  { target, chain, key, turn }: Sending,
 ): Promise<Payload> {
   const { text, bytes } = validatorOf(options);
   const found = await askValidator(target, text);
@@ -73,14 +57,14 @@ export async function stakePayload(
       `validator ${text} has no stake yet: give --home DIR of its node, whose keys register it`,
     );
   }
-  return registration(options.home, text, amount, { chain, key, nonce });
+  return registration(options.home, text, amount, { chain, key, turn });
 }
 
 async function registration(
   home: string,
   validator: string,
   amount: bigint,
-  { chain, key, nonce }: Pick<SubmitContext, 'chain' | 'key' | 'nonce'>,
+  { chain, key, turn }: Omit<Sending, 'target'>,
 ): Promise<Payload> {
   const { engine } = await loadBlsEngine();
   const passphrase = readPassphrase(process.env);
@@ -95,7 +79,7 @@ async function registration(
       `--validator ${validator} is not the node of ${home}, which is ${nodeId}: leave it away`,
     );
   }
-  const message = registrationBytes(consensusKey, accountAddressOf(key.publicKey), nonce, chain.domain);
+  const message = registrationBytes(consensusKey, accountAddressOf(key.publicKey), turn, chain.domain);
   const nodeSignature = ed25519Sign(keys.keys.nodeSecret, message) ?? new Uint8Array();
   const { possession: possessionProof } = shown.identity;
   return { kind: 'register', nodeKey, consensusKey, possessionProof, nodeSignature, amount };

@@ -126,6 +126,8 @@ export interface ChainOptions {
   readonly place?: World;
 }
 
+/** @unit heights */
+const LIFETIME_HEIGHTS = 100;
 /** Small heights and coins of 1,000 units, so that a test can count on its fingers. */
 const TEST_PARAMETERS = {
   decimals: 3,
@@ -192,7 +194,7 @@ export class LedgerChain {
     given: Partial<Omit<UnsignedTransaction, 'payload'>> = {},
     domain = this.domain,
   ): Uint8Array {
-    const rest = { publicKey: key.publicKey, nonce: this.nonce(key), feeMax: 2_000n, tip: 0n, ...given };
+    const rest = { publicKey: key.publicKey, ...this.turn(key), feeMax: 2_000n, tip: 0n, ...given };
     const signature = new Uint8Array(64);
     const unsigned = encodeTransaction({ ...rest, payload, signature });
     // As `signTransaction`, with the fast engine: thousands of them are signed here.
@@ -241,6 +243,11 @@ export class LedgerChain {
 
   nonce(key: Key): bigint {
     return BigInt(String(this.ask('/account', key.text)['nonce']));
+  }
+
+  /** What the account's next transaction is signed with. */
+  turn(key: Key): Pick<UnsignedTransaction, 'nonce' | 'lastHeight'> {
+    return { nonce: this.nonce(key), lastHeight: BigInt(this.height + LIFETIME_HEIGHTS) };
   }
 
   /** Counts every coin anew, from the records themselves. */

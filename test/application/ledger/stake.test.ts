@@ -34,7 +34,7 @@ function registration(
     nodeSignature: present(
       ed25519Sign(
         key.secret,
-        registrationBytes(consensusKey, operator.address, chain.nonce(operator), domain),
+        registrationBytes(consensusKey, operator.address, chain.turn(operator), domain),
       ),
       'a signature',
     ),
@@ -112,7 +112,7 @@ describe('register (LG-9)', () => {
     const other = { ...chain.domain, genesisHash: digestBytes(digestOfNothing()) };
     const { consensusKey, ...rest } = registration(chain);
     const nodeSignature = present(
-      ed25519Sign(node.secret, registrationBytes(consensusKey, ada.address, 0n, other)),
+      ed25519Sign(node.secret, registrationBytes(consensusKey, ada.address, chain.turn(ada), other)),
       'a signature',
     );
     expect(chain.run(ada, { ...rest, consensusKey, nodeSignature }).code).toBe(7);
@@ -241,6 +241,19 @@ describe('unstake and withdraw (LG-10)', () => {
     expect(chain.run(ada, first)).toMatchObject({ code: 7, log: expect.stringContaining('of nonce 3') });
     expect(powerOf(chain)).toBeUndefined();
     expect(chain.run(ada, registration(chain)).code).toBe(0);
+  });
+
+  it('lets a signature of the node end with the transaction that it was for, though no other of that nonce was done (LG-9, LG-18)', () => {
+    const chain = new LedgerChain();
+    const { lastHeight } = chain.turn(ada);
+    const held = registration(chain);
+    chain.idle(Number(lastHeight));
+    expect(chain.run(ada, held, { lastHeight }).code).toBe(18);
+    expect(chain.run(ada, held)).toMatchObject({
+      code: 7,
+      log: expect.stringContaining(`of nonce 0, up to height ${2n * lastHeight + 1n}: sign that`),
+    });
+    expect(powerOf(chain)).toBeUndefined();
   });
 });
 

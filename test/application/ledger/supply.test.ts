@@ -44,7 +44,7 @@ const attempt = fc.record({
   /** How it is spoilt after it was signed, or before. */
   attack: fc.oneof(
     { weight: 7, arbitrary: fc.constant('none') },
-    { weight: 1, arbitrary: fc.constantFrom('flip', 'forge', 'replay', 'gap', 'chain', 'cut') },
+    { weight: 1, arbitrary: fc.constantFrom('flip', 'forge', 'replay', 'gap', 'chain', 'cut', 'late') },
   ),
   place: fc.nat(),
   proposer: fc.nat(3),
@@ -77,7 +77,7 @@ function registration(chain: LedgerChain, operator: Key, node: Key, amount: bigi
   const { bls } = chain.place;
   const secret = present(bls.generateSecret(sha256(utf8(node.text))), 'a secret');
   const consensusKey = present(bls.publicKeyOf(secret), 'a key');
-  const message = registrationBytes(consensusKey, operator.address, chain.nonce(operator), chain.domain);
+  const message = registrationBytes(consensusKey, operator.address, chain.turn(operator), chain.domain);
   return {
     kind: 'register',
     nodeKey: node.publicKey,
@@ -108,7 +108,8 @@ function transactionOf(chain: LedgerChain, given: Attempt, sent: readonly Uint8A
   const nonce = chain.nonce(key) + (attack === 'gap' ? BigInt(1 + (place % 3)) : 0n);
   const domain = attack === 'chain' ? { ...chain.domain, chainId: 'another' } : chain.domain;
   const tip = given.tip % (feeMax + 1n);
-  const signed = chain.sign(signer, payloadOf(chain, given), { nonce, feeMax, tip }, domain);
+  const lastHeight = attack === 'late' ? BigInt(chain.height) : chain.turn(key).lastHeight;
+  const signed = chain.sign(signer, payloadOf(chain, given), { nonce, lastHeight, feeMax, tip }, domain);
   if (attack === 'cut') return signed.subarray(0, place % signed.length);
   if (attack !== 'flip') return signed;
   return signed.map((byte, index) => (index === place % signed.length ? byte ^ (1 << (place % 8)) : byte));

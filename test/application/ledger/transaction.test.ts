@@ -38,6 +38,7 @@ const transaction: fc.Arbitrary<Transaction> = fc
   .record({
     publicKey: bytes(32),
     nonce: fc.bigInt({ min: 0n, max: U64_MAX - 1n }),
+    lastHeight: u64,
     fees: fc.tuple(u64, u64),
     payload,
     signature: bytes(64),
@@ -51,6 +52,7 @@ const transaction: fc.Arbitrary<Transaction> = fc
 const plain: Transaction = {
   publicKey: new Uint8Array(32).fill(0xaa),
   nonce: 1n,
+  lastHeight: 4n,
   feeMax: 3n,
   tip: 2n,
   payload: { kind: 'transfer', to: new Uint8Array(20).fill(0xbb), amount: 5n },
@@ -89,7 +91,7 @@ describe('a transaction of the ledger', () => {
 
   it('is no accident: bytes of a stranger are refused or read, and nothing throws (LG-2)', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(8), fc.nat(2), (noise, kind, version) => {
+      fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(8), fc.nat(3), (noise, kind, version) => {
         const parsed = parseTransaction(Uint8Array.of(version, kind, ...noise));
         if (!('problem' in parsed)) expect(parsed.tip).toBeLessThanOrEqual(parsed.feeMax);
       }),
@@ -99,10 +101,11 @@ describe('a transaction of the ledger', () => {
 
   it('stands byte by byte as docs/ledger.md says (LG-2)', () => {
     const expected = [
-      '01', // version
+      '02', // version
       '01', // kind
       'aa'.repeat(32),
       '0000000000000001', // nonce
+      '0000000000000004', // last height
       '0000000000000003', // greatest fee
       '0000000000000002', // tip
       'bb'.repeat(20),
@@ -113,11 +116,11 @@ describe('a transaction of the ledger', () => {
   });
 
   it('is refused with words for each thing that is wrong (LG-2)', () => {
-    expect(problemOf(withByte(0, 2))).toBe('format 2; this chain reads format 1');
+    expect(problemOf(withByte(0, 1))).toBe('format 1; this chain reads format 2');
     expect(problemOf(withByte(1, 7))).toBe('kind 7 is not known');
-    expect(problemOf(withByte(1, 5))).toBe('a withdraw of 150 bytes, expected 142');
-    expect(problemOf(withByte(57, 4))).toBe('the tip of 4 is above the greatest fee, 3');
-    expect(problemOf(withByte(85, 0))).toBe('the amount is 0');
+    expect(problemOf(withByte(1, 5))).toBe('a withdraw of 158 bytes, expected 150');
+    expect(problemOf(withByte(65, 4))).toBe('the tip of 4 is above the greatest fee, 3');
+    expect(problemOf(withByte(93, 0))).toBe('the amount is 0');
     expect(problemOf(withByte(1, 6))).toBe('evidence of kind 187 is not known');
     expect(problemOf(new Uint8Array(3))).toBe('3 bytes; the shortest transaction has more');
     const spent = encodeTransaction({ ...plain, nonce: U64_MAX });
@@ -127,6 +130,7 @@ describe('a transaction of the ledger', () => {
   it('cannot be made of numbers or keys that do not fit (LG-1)', () => {
     const transfer = plain.payload;
     expect(() => encodeTransaction({ ...plain, nonce: -1n })).toThrow(RangeError);
+    expect(() => encodeTransaction({ ...plain, lastHeight: U64_MAX + 1n })).toThrow(RangeError);
     expect(() => encodeTransaction({ ...plain, feeMax: U64_MAX + 1n })).toThrow(RangeError);
     expect(() => encodeTransaction({ ...plain, publicKey: new Uint8Array(31) })).toThrow(RangeError);
     expect(() =>
@@ -153,7 +157,7 @@ describe('a transaction of the ledger', () => {
       const { accountAddressOf, addressText } = await import(${JSON.stringify(join(folder, 'address.ts'))});
       const { parseAmount } = await import(${JSON.stringify(join(folder, 'amount.ts'))});
       const publicKey = hex('${toHex(key.publicKey)}');
-      const signed = signTransaction({ publicKey, nonce: 1n, feeMax: 3n, tip: 2n,
+      const signed = signTransaction({ publicKey, nonce: 1n, lastHeight: 4n, feeMax: 3n, tip: 2n,
         payload: { kind: 'transfer', to: new Uint8Array(20).fill(0xbb), amount: parseAmount('0.005', { symbol: 'ALT', decimals: 3 }) } },
         hex('${toHex(key.secret)}'), { genesisHash: new Uint8Array(32).fill(7), chainId: 'browser' });
       print(addressText(accountAddressOf(publicKey)), Array.from(signed, (byte) => byte.toString(16).padStart(2, '0')).join(''));`;
