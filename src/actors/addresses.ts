@@ -30,6 +30,7 @@ export const ADDRESSES = {
   syncCoordinator: 'node/sync/sync-coordinator',
   alarm: 'node/surface/alarm',
   rpc: 'node/surface/rpc',
+  evidenceReporter: 'node/surface/evidence-reporter',
 } as const satisfies Readonly<Record<string, CellAddress>>;
 
 /** Supervisor of the peers: their cells are its children, by node id. */

@@ -3,6 +3,7 @@
  * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
  */
 import { child, createSystem, realClock, seededRandom } from '../actors/runtime/index.ts';
+import { evidenceFormOf } from '../application/built-in.ts';
 import { type WallTime, wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
@@ -149,6 +150,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     resynced: (height) => void setTimeout(() => ending.ask({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
   });
   const { parameters } = genesis;
+  const evidence = evidenceFormOf(application);
   const root = system.start(
     nodeTree({
       ...{ epoch, bls, mempool },
@@ -171,6 +173,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
       get joins() {
         return config.sync.join === 'snapshot' && isEmpty(store);
       },
+      ...(evidence === undefined ? {} : { evidence }),
       surface: [
         child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
         child('alarm', alarm, { publicEvents: ALARM_EVENTS }),

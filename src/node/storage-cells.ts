@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child } from '../actors/runtime/index.ts';
-import { beginningOf, openBuiltIn } from '../application/built-in.ts';
+import { beginningOf, evidenceFormOf, openBuiltIn } from '../application/built-in.ts';
 import type { BuiltInName } from '../application/built-in-names.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import type { ExecutorOptions } from '../application/executor-options.ts';
@@ -112,7 +112,7 @@ function sideStoreCell({ paths, config, domain, log }: KeepingOptions): CellSpec
 }
 
 function executorCell(
-  { config, genesis, mempool }: KeepingOptions,
+  { config, genesis, mempool, application }: KeepingOptions,
   openApplication: ExecutorOptions['openApplication'],
   execution: ExecutionWatch,
 ): CellSpec {
@@ -123,7 +123,10 @@ function executorCell(
     deduplicationHeights: genesis.parameters.deduplicationHeights,
     storage: ADDRESSES.storage,
     mempool: ADDRESSES.mempool,
-    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
+    listeners: [
+      ...[ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
+      ...(evidenceFormOf(application) === undefined ? [] : [ADDRESSES.evidenceReporter]),
+    ],
     report: (report) => execution.report(report),
     snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights: config.sync.snapshotIntervalHeights },
   });

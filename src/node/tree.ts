@@ -9,6 +9,8 @@ import type { WallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { bridgeMachine } from '../machines/bridge/bridge.machine.ts';
 import { BRIDGE_CONTROL_EVENTS, BRIDGE_EVENTS } from '../machines/bridge/bridge.setup.ts';
+import { evidenceReporterMachine } from '../machines/bridge/evidence-reporter.machine.ts';
+import { EVIDENCE_REPORTER_EVENTS } from '../machines/bridge/evidence-reporter.setup.ts';
 import type { RoundSetting } from '../machines/consensus/round.setup.ts';
 import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../machines/consensus/round-manager.setup.ts';
@@ -21,6 +23,7 @@ import { MEMPOOL_EVENTS } from '../machines/mempool/mempool.setup.ts';
 import { timeCoordinatorMachine } from '../machines/time/time-coordinator.machine.ts';
 import { TIME_COORDINATOR_EVENTS } from '../machines/time/time-coordinator.setup.ts';
 import type { BridgeConfig } from '../protocol/bridge/config.ts';
+import type { EvidenceForm } from '../protocol/bridge/reports.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { BlockLimits } from '../protocol/consensus/proposal.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
@@ -66,6 +69,8 @@ export interface NodeParts {
   /** This life begins with a join by a snapshot. Default: false. */
   readonly joins?: boolean;
   readonly surface: readonly CellSpec[];
+  /** How the application takes evidence of double votes (LG-17). Absent: it takes none, and nobody reports. */
+  readonly evidence?: EvidenceForm;
 }
 
 /**
@@ -92,7 +97,7 @@ export function nodeTree(parts: NodeParts): CellSpec {
         child('consensus', consensus(parts)),
         child('sync', sync(parts)),
         bridge(parts),
-        child('surface', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.surface })),
+        child('surface', supervisor({ strategy: 'one_for_one', ...bounded, children: surface(parts) })),
       ],
     }),
   );
@@ -187,6 +192,7 @@ function consensus(parts: NodeParts) {
           alarm: ADDRESSES.alarm,
           timeCoordinator: ADDRESSES.timeCoordinator,
           networkSync: ADDRESSES.networkSync,
+          ...(parts.evidence === undefined ? {} : { evidenceReporter: ADDRESSES.evidenceReporter }),
         },
         publicEvents: ROUND_MANAGER_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
@@ -245,4 +251,13 @@ function bridge({
     },
     controlEvents: BRIDGE_CONTROL_EVENTS,
   });
+}
+
+function surface({ surface: cells, evidence: form, deduplicationHeights }: NodeParts): readonly CellSpec[] {
+  if (form === undefined) return cells;
+  const reporter = child('evidence-reporter', evidenceReporterMachine, {
+    input: { form, bridge: ADDRESSES.bridge, deduplicationHeights },
+    publicEvents: EVIDENCE_REPORTER_EVENTS,
+  });
+  return [...cells, reporter];
 }

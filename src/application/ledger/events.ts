@@ -23,6 +23,11 @@ export function eventsOf(
   return [{ type: `ledger.${payload.kind}`, attributes }];
 }
 
+/** Of a report, which nobody sends (LG-16). */
+export const reportEvents = (evidence: Uint8Array): readonly ApplicationEvent[] => [
+  { type: 'ledger.report', attributes: accusedIn(evidence) },
+];
+
 function targetOf(payload: Payload): ApplicationEvent['attributes'] {
   switch (payload.kind) {
     case 'transfer':
@@ -33,11 +38,14 @@ function targetOf(payload: Payload): ApplicationEvent['attributes'] {
     case 'unstake':
     case 'withdraw':
       return [indexed('validator', toHex(payload.validator))];
-    case 'evidence': {
-      const evidence = parseEvidence(payload.evidence);
-      return 'problem' in evidence ? [] : [indexed('validator', accusedOf(evidence))];
-    }
+    case 'evidence':
+      return accusedIn(payload.evidence);
   }
+}
+
+function accusedIn(bytes: Uint8Array): ApplicationEvent['attributes'] {
+  const evidence = parseEvidence(bytes);
+  return 'problem' in evidence ? [] : [indexed('validator', accusedOf(evidence))];
 }
 
 const indexed = (key: string, value: string) => ({ key, value, index: true });

@@ -4,6 +4,7 @@
  */
 import { fromHex, toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { createRecentCache } from '../../crypto/recent-cache.ts';
 import {
   digestFromBytes,
   parseAddress,
@@ -36,9 +37,29 @@ import {
   validatorRecordOf,
 } from './validator-record.ts';
 
+/** Says what the signatures of an accusation prove. */
 export interface Judge {
-  readonly domain: ChainDomain;
-  readonly bls: BlsEngine;
+  /** 'valid', or the code of what is wrong. */
+  readonly verdictOf: (accusation: Accusation) => string;
+  /** How often signatures were verified so far; what is remembered costs nothing. */
+  readonly verifications: () => number;
+}
+
+/** Each with its evidence, about 0.5 KB. @unit verdicts @source chosen: all validators' offences, and a flood of false ones, 0.5 MB */
+const VERDICTS_KEPT_MAX = 1_024;
+
+/** A verdict follows from the evidence alone: a validator keeps its consensus key for ever (LG-9). */
+export function createJudge(domain: ChainDomain, bls: BlsEngine): Judge {
+  const verdicts = createRecentCache<string>(VERDICTS_KEPT_MAX);
+  let verifications = 0;
+  return {
+    verdictOf: (accusation) =>
+      verdicts.of(accusation.bytes, () => {
+        verifications += 1;
+        return verified(accusation, domain, bls);
+      }),
+    verifications: () => verifications,
+  };
 }
 
 /** The first byte. @source LG-11 */
@@ -93,6 +114,8 @@ export interface Accusation {
   readonly accused: Address;
   /** The same, as bytes. */
   readonly address: Uint8Array;
+  /** The evidence, as it was read. */
+  readonly bytes: Uint8Array;
   readonly record: ValidatorRecord;
 }
 
@@ -125,21 +148,22 @@ export function accusationOf(
       `the offence is ${age} heights old; up to ${evidenceHeights} it is punished`,
     );
   }
-  return { evidence, accused, address, record };
+  return { evidence, accused, address, bytes, record };
 }
 
 /** LG-12: a share of all that the offender holds is burned, and it leaves the set for ever. */
-export function punish(context: StakeContext, bytes: Uint8Array, judge: Judge): Refusal | undefined {
-  const { state, parameters, block } = context;
-  const accusation = accusationOf(bytes, state, parameters, block.height);
-  if ('code' in accusation) return accusation;
-  const { evidence, accused, address, record } = accusation;
-  const verdict = verdictOf(evidence, accused, record, judge);
-  if (verdict !== 'valid') return refused(CODES.evidenceWrong, `the evidence proves nothing: ${verdict}`);
-  return slash(context, address, record);
+export function punish(context: PunishContext, accusation: Accusation, judge: Judge): Refusal | undefined {
+  const problem = verdictProblem(judge.verdictOf(accusation));
+  return problem ?? slash(context, accusation.address, accusation.record);
 }
 
-function slash(context: StakeContext, address: Uint8Array, record: ValidatorRecord): Refusal | undefined {
+export const verdictProblem = (verdict: string): Refusal | undefined =>
+  verdict === 'valid' ? undefined : refused(CODES.evidenceWrong, `the evidence proves nothing: ${verdict}`);
+
+/** Whoever reports it plays no part. */
+type PunishContext = Omit<StakeContext, 'sender'>;
+
+function slash(context: PunishContext, address: Uint8Array, record: ValidatorRecord): Refusal | undefined {
   const { state, parameters, block } = context;
   const basisPoints = BigInt(parameters.slashBasisPoints);
   // Rounded against the offender: also the smallest stake loses something.
@@ -164,13 +188,9 @@ function slash(context: StakeContext, address: Uint8Array, record: ValidatorReco
 }
 
 /** Verified with the key that the validator has registered, whatever epoch its votes are of: it never gets another. */
-function verdictOf(
-  evidence: Evidence,
-  address: Address,
-  { nodeKey, consensusKey }: ValidatorRecord,
-  { domain, bls }: Judge,
-): string {
-  const set = validatorSet([{ address, nodeKey, consensusKey, power: 1n }]);
+function verified({ evidence, accused, record }: Accusation, domain: ChainDomain, bls: BlsEngine): string {
+  const { nodeKey, consensusKey } = record;
+  const set = validatorSet([{ address: accused, nodeKey, consensusKey, power: 1n }]);
   if ('code' in set) return set.code;
   const epoch = { ...firstEpoch(domain, set), epoch: epochOf(evidence) };
   const verdict = verifyEvidence(epoch, bls, evidence);

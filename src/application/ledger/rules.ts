@@ -1,6 +1,6 @@
 /**
  * The application `ledger`: accounts, fees, stake and evidence as the rules of a state of pairs. Deterministic; the one thing
- * kept beside the state is a bounded memory of verified signatures. docs/ledger.md.
+ * kept beside the state is a bounded memory of what was verified. docs/ledger.md.
  */
 import { fromHex, toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
@@ -15,13 +15,21 @@ import type { BlockContext, StateReader, StateRules, StateWriter } from '../stat
 import { accountOf, credit, debit, moveTotals, setAccount, shortOf } from './accounts.ts';
 import { accountAddressOf, addressText } from './address.ts';
 import { CODES, CODESPACE, type Refusal, refused } from './codes.ts';
-import { eventsOf } from './events.ts';
-import { accusationOf, punish } from './evidence.ts';
+import { eventsOf, reportEvents } from './events.ts';
+import { accusationOf, createJudge, punish } from './evidence.ts';
 import { closeBlock, countWork, type Fee, feeOf, feeStateOf, refusalOfWork, WORK } from './fees.ts';
 import { firstPairs } from './genesis.ts';
 import { refusalOfLifetime } from './lifetime.ts';
 import { parametersOf } from './parameters.ts';
 import { answer } from './queries.ts';
+import {
+  evidenceIn,
+  executeReport,
+  forgetReports,
+  isReport,
+  reportCheck,
+  settleFailedReport,
+} from './report.ts';
 import { register, type StakeContext, stake, unstake, withdraw } from './stake.ts';
 import { parseTransaction, type SigningDomain, signedPart, type Transaction } from './transaction.ts';
 import { validatorRecordOf } from './validator-record.ts';
@@ -44,6 +52,8 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
   const signatures = createRecentCache<boolean>(SIGNATURES_CACHED_MAX);
   const isSigned = (bytes: Uint8Array, { publicKey, signature }: Transaction): boolean =>
     signatures.of(bytes, () => ed25519Verify(publicKey, signedPart(bytes, signing), signature));
+  const judge = createJudge(domain, bls);
+  const checkedReport = reportCheck(judge);
   const registration = {
     domain: signing,
     verifyEd25519: ed25519Verify,
@@ -63,14 +73,25 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       }
       return firstPairs(request);
     },
-    check: (bytes, state, height) => checked(bytes, state, height, isSigned),
+    check(bytes, state, height) {
+      if (!isReport(bytes)) return checked(bytes, state, height, isSigned);
+      const report = checkedReport(bytes, state, height);
+      return 'code' in report ? checkResult(report) : { ...checkResult(undefined), ...report };
+    },
     execute(bytes, state, block) {
+      if (isReport(bytes)) {
+        const { refusal, work } = executeReport({ state, block }, bytes, judge);
+        return resultOf(refusal, work, refusal === undefined ? reportEvents(evidenceIn(bytes)) : []);
+      }
       const admitted = admit(bytes, state, block);
       if ('code' in admitted) return resultOf(admitted, 0n, []);
       charge(state, block, admitted);
       const { transaction, sender } = admitted;
       const refusal = act({ state, block, sender }, transaction, {
-        punish: (context, evidence) => punish(context, evidence, { domain, bls }),
+        punish(context, evidence) {
+          const accusation = accusationOf(evidence, state, context.parameters, block.height);
+          return 'code' in accusation ? accusation : punish(context, accusation, judge);
+        },
         register: (context, payload) => register(context, payload, transaction, registration),
       });
       const work = WORK[transaction.payload.kind];
@@ -81,10 +102,15 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       );
     },
     settleFailed(bytes, state, block) {
+      if (isReport(bytes)) {
+        settleFailedReport({ state, block }, bytes);
+        return;
+      }
       const admitted = admit(bytes, state, block);
       if (!('code' in admitted)) charge(state, block, admitted);
     },
     endBlock(state) {
+      forgetReports(state);
       closeBlock(state, parametersOf(state));
       return [];
     },

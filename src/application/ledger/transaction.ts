@@ -52,7 +52,7 @@ export interface SigningDomain {
 
 /** The first byte. Another format will have another. */
 export const TRANSACTION_VERSION = 2;
-/** Numbers from 7 on are free: a sealed transaction will be one. */
+/** 7 is a report, which has no sender (report.ts); numbers from 8 on are free: a sealed transaction will be one. */
 const KIND_NUMBERS = {
   transfer: 1,
   register: 2,

@@ -20,7 +20,12 @@ import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
 import { NONE_VERIFIED, rememberQC, rememberTC } from '../../protocol/consensus/verified.ts';
 import { addVote, EMPTY_VOTE_BOOK, forgetVotesBelow } from '../../protocol/consensus/vote-book.ts';
-import type { BlocksFetched, RoundEntered, RoundRequest } from '../../protocol/ports/consensus.ts';
+import type {
+  BlocksFetched,
+  EvidenceFound,
+  RoundEntered,
+  RoundRequest,
+} from '../../protocol/ports/consensus.ts';
 import type { Recovered } from '../../protocol/ports/storage.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
@@ -285,9 +290,12 @@ export function countVote(
               }),
             ]
           : [];
+      const { evidenceReporter } = context;
+      const found: EvidenceFound = { type: 'evidence.found', evidence: outcome.evidence };
+      const told = evidenceReporter === undefined ? [] : [telling(evidenceReporter, found)];
       return {
         live: { ...next, evidence },
-        effects: [...condemned, ...blamed(context, vote.validator, 'DOUBLE_VOTE')],
+        effects: [...condemned, ...blamed(context, vote.validator, 'DOUBLE_VOTE'), ...told],
       };
     }
     case 'refused':

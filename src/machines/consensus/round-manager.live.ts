@@ -57,6 +57,8 @@ export interface RoundManagerInput {
   readonly timeCoordinator: CellAddress;
   /** Says whether a fork was proved, and hears of one that is seen here (SY-5). */
   readonly networkSync: CellAddress;
+  /** Told of each offence that proves itself (CS-14). Absent: nobody makes use of it. */
+  readonly evidenceReporter?: CellAddress;
 }
 
 interface Candidate {

@@ -17,6 +17,7 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../chain/types.ts';
+import type { Evidence } from '../consensus/evidence.ts';
 import type { RoundDeadlines } from '../consensus/pacemaker.ts';
 import type { ProposalMessage, ViewChangeMessage, ViewChangeReason } from '../consensus/types.ts';
 import type { ForkEvidence } from '../sync/types.ts';
@@ -218,6 +219,12 @@ export type RoundReport =
 export interface VoteFound {
   readonly type: 'vote.found';
   readonly vote: Vote;
+}
+
+/** round-manager → evidence-reporter: an offence that proves itself, verified; the same validator's may come often (CS-14). */
+export interface EvidenceFound {
+  readonly type: 'evidence.found';
+  readonly evidence: Evidence;
 }
 
 /** RPC → view-change: an operator asks this node to give up its round. */

@@ -3,41 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { encodeEvidence, parseEvidence } from '../../../src/application/ledger/evidence.ts';
 import type { Payload } from '../../../src/application/ledger/transaction.ts';
 import { fromHex } from '../../../src/base/bytes.ts';
-import {
-  doubleVote,
-  type Evidence,
-  qcHiding,
-  timeoutStatementOf,
-} from '../../../src/protocol/consensus/evidence.ts';
-import {
-  blockOn,
-  chainOf,
-  present,
-  tcOf,
-  timeoutBy,
-  voteFor,
-  type World,
-} from '../../protocol/consensus/fixture.ts';
+import type { Evidence } from '../../../src/protocol/consensus/evidence.ts';
+import { present } from '../../protocol/consensus/fixture.ts';
 import { keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';
+import { forged, hiddenQc, twoVotes } from './offences.ts';
 
 const ada = keyOf('ada');
 const op0 = present(OPERATORS[0], 'an operator');
-
-/** Two votes of validator `index` at height 2. */
-function twoVotes(place: World, index: number): Extract<Evidence, { kind: 'DoubleVote' }> {
-  const { blocks, qcs } = chainOf(place, [1, 2]);
-  const rival = blockOn(place, present(qcs[0], 'QC 1'), 2, { time: 5_000_000 });
-  const [left, right] = [present(blocks[1], 'block 2'), rival].map((block) => voteFor(place, block, index));
-  return present(doubleVote(present(left, 'a vote'), present(right, 'a vote')), 'evidence');
-}
-
-function hiddenQc(place: World, index: number): Evidence {
-  const { blocks } = chainOf(place, [1, 2, 3]);
-  const { rootQC } = place.epoch;
-  const lastTC = tcOf(place, 3, [rootQC, rootQC, rootQC]);
-  const timeout = timeoutStatementOf(timeoutBy(place, index, { round: 4, highQC: rootQC, lastTC }));
-  return present(qcHiding(voteFor(place, present(blocks[2], 'block 3'), index), timeout), 'evidence');
-}
 
 const report = (evidence: Evidence): Payload => ({ kind: 'evidence', evidence: encodeEvidence(evidence) });
 const addressAt = (chain: LedgerChain, index: number) =>
@@ -128,11 +100,10 @@ describe('an offence (LG-12)', () => {
   it('that is none harms nobody but its reporter', () => {
     const chain = new LedgerChain();
     const honest = twoVotes(chain.place, 0);
-    const forged = { ...honest, second: { ...honest.second, signature: honest.first.signature } };
     const { epoch } = chain.place;
     const domain = { ...epoch.domain, chainId: 'elsewhere' };
     const elsewhere = twoVotes({ ...chain.place, epoch: { ...epoch, domain } }, 0);
-    expect(chain.run(ada, report(forged))).toMatchObject({
+    expect(chain.run(ada, report(forged(honest)))).toMatchObject({
       code: 14,
       log: 'the evidence proves nothing: SIGNATURE_INVALID',
     });
@@ -169,9 +140,9 @@ describe('an offence (LG-12)', () => {
   it('whose signatures are wrong costs its sender thirty times a transfer, and no pairing before that', () => {
     const chain = new LedgerChain();
     const honest = twoVotes(chain.place, 0);
-    const forged = report({ ...honest, second: { ...honest.second, signature: honest.first.signature } });
-    expect(chain.check(chain.sign(ada, forged)).code).toBe(0);
-    expect(chain.run(ada, forged).code).toBe(14);
+    const worthless = report(forged(honest));
+    expect(chain.check(chain.sign(ada, worthless)).code).toBe(0);
+    expect(chain.run(ada, worthless).code).toBe(14);
     expect(chain.balance(ada)).toBe(1_000_000n - 300n);
     expect(chain.run(ada, report(honest)).code).toBe(0);
     expect(chain.check(chain.sign(ada, report(honest))).code).toBe(16);

@@ -2,14 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeEvidence } from '../../../src/application/ledger/evidence.ts';
 import { U64_MAX } from '../../../src/application/ledger/fields.ts';
+import { encodeReport } from '../../../src/application/ledger/report.ts';
 import { validatorAddressOf } from '../../../src/application/ledger/stake.ts';
 import { type Payload, registrationBytes } from '../../../src/application/ledger/transaction.ts';
 import { fromHex, utf8 } from '../../../src/base/bytes.ts';
 import { ed25519Sign } from '../../../src/crypto/ed25519.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
-import { doubleVote } from '../../../src/protocol/consensus/evidence.ts';
-import { blockOn, chainOf, present, voteFor, type World } from '../../protocol/consensus/fixture.ts';
+import type { Evidence } from '../../../src/protocol/consensus/evidence.ts';
+import { present, type World } from '../../protocol/consensus/fixture.ts';
 import { type Key, keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';
+import { forged, twoVotes } from './offences.ts';
 
 const ACTORS: readonly Key[] = [keyOf('ada'), keyOf('bob'), keyOf('poor'), ...OPERATORS];
 const NODES = ['node a', 'node b', 'node c'].map(keyOf);
@@ -29,6 +31,7 @@ const attempt = fc.record({
     'withdraw',
     'withdraw',
     'evidence',
+    'report',
   ),
   actor: fc.nat(6),
   other: fc.nat(6),
@@ -67,7 +70,7 @@ function payloadOf(chain: LedgerChain, { kind, actor, other, amount }: Attempt):
     case 'withdraw':
       return { kind, validator };
     case 'evidence':
-      return { kind, evidence: offence(chain.place, other) };
+      return { kind, evidence: encodeEvidence(offence(chain.place, other)) };
     default:
       return { kind: 'transfer', to: at(ACTORS, other).address, amount };
   }
@@ -88,31 +91,36 @@ function registration(chain: LedgerChain, operator: Key, node: Key, amount: bigi
   };
 }
 
-/** True of validators 0 to 3; of others the votes are of two validators, and prove nothing. */
-function offence(place: World, index: number): Uint8Array {
-  const { blocks, qcs } = chainOf(place, [1, 2]);
-  const rival = blockOn(place, present(qcs[0], 'QC 1'), 2, { time: 5_000_000 });
-  const [left, right] = [present(blocks[1], 'block 2'), rival].map((block) =>
-    voteFor(place, block, index % 4),
-  );
-  const evidence = present(doubleVote(present(left, 'a vote'), present(right, 'a vote')), 'evidence');
-  const forged = { ...evidence, second: { ...evidence.second, signature: evidence.first.signature } };
-  return encodeEvidence(index < 4 ? evidence : forged);
-}
+/** True of validators 0 to 3; of others a signature is another vote's, and proves nothing. */
+const offence = (place: World, index: number): Evidence => {
+  const evidence = twoVotes(place, index % 4);
+  return index < 4 ? evidence : forged(evidence);
+};
 
 function transactionOf(chain: LedgerChain, given: Attempt, sent: readonly Uint8Array[]): Uint8Array {
-  const { attack, place, feeMax } = given;
+  const { attack, place } = given;
   if (attack === 'replay' && sent.length > 0) return at(sent, place);
+  const whole = given.kind === 'report' ? reportOf(chain, given) : signedOf(chain, given);
+  if (attack === 'cut') return whole.subarray(0, place % whole.length);
+  if (attack !== 'flip') return whole;
+  return whole.map((byte, index) => (index === place % whole.length ? byte ^ (1 << (place % 8)) : byte));
+}
+
+/** Nobody signs it: forged are the votes in it, or they are of no validator here. */
+function reportOf(chain: LedgerChain, { attack, other }: Attempt): Uint8Array {
+  const isForged = attack === 'forge' || attack === 'chain';
+  return encodeReport(offence(chain.place, isForged ? 4 + other : other));
+}
+
+function signedOf(chain: LedgerChain, given: Attempt): Uint8Array {
+  const { attack, place, feeMax } = given;
   const key = at(ACTORS, given.actor);
   const signer = attack === 'forge' ? { ...key, secret: at(ACTORS, given.actor + 1).secret } : key;
   const nonce = chain.nonce(key) + (attack === 'gap' ? BigInt(1 + (place % 3)) : 0n);
   const domain = attack === 'chain' ? { ...chain.domain, chainId: 'another' } : chain.domain;
   const tip = given.tip % (feeMax + 1n);
   const lastHeight = attack === 'late' ? BigInt(chain.height) : chain.turn(key).lastHeight;
-  const signed = chain.sign(signer, payloadOf(chain, given), { nonce, lastHeight, feeMax, tip }, domain);
-  if (attack === 'cut') return signed.subarray(0, place % signed.length);
-  if (attack !== 'flip') return signed;
-  return signed.map((byte, index) => (index === place % signed.length ? byte ^ (1 << (place % 8)) : byte));
+  return chain.sign(signer, payloadOf(chain, given), { nonce, lastHeight, feeMax, tip }, domain);
 }
 
 describe('no coin comes from nowhere or is lost (LG-6)', () => {
@@ -145,7 +153,7 @@ describe('no coin comes from nowhere or is lost (LG-6)', () => {
       { numRuns: 2_000 },
     );
     // A search that never got anywhere would prove nothing.
-    for (const kind of ['transfer', 'register', 'stake', 'unstake', 'withdraw', 'evidence']) {
+    for (const kind of ['transfer', 'register', 'stake', 'unstake', 'withdraw', 'evidence', 'report']) {
       expect(reached.get(`${kind} done`), `${kind} done`).toBeGreaterThan(20);
       expect(reached.get(`${kind} refused`), `${kind} refused`).toBeGreaterThan(20);
     }

@@ -45,6 +45,7 @@ const input = {
   alarm: 'alarm',
   timeCoordinator: 'time',
   networkSync: 'network-sync',
+  evidenceReporter: 'evidence-reporter',
 };
 const { blocks, qcs } = chainOf(
   place,
@@ -479,6 +480,19 @@ describe('round-manager chart: messages (CS-4, CS-13)', () => {
     const voters = [0, 1, 2, 3].filter((one) => one !== leader).slice(0, 2);
     const effects = voters.flatMap((one) => chart.send(voted(blockAt(1), one)));
     expect(toldTo(effects, 'view-change')).toMatchObject([{ type: 'qc.formed', qc: { round: 1 } }]);
+    expect(liveOf(chart).evidence).toHaveLength(1);
+    const [evidence] = liveOf(chart).evidence;
+    expect(toldTo(twice, 'evidence-reporter')).toEqual([{ type: 'evidence.found', evidence }]);
+  });
+
+  it('keeps evidence for its readers where nobody reports it (CS-14)', () => {
+    const { evidenceReporter: _, ...without } = input;
+    const chart = reach.start(without);
+    chart.send(found(), { wall: wallTime(GENESIS_TIME) });
+    chart.send(entered(1));
+    chart.send(voted(blockAt(1), 2));
+    const effects = chart.send(voted(blockOn(place, root, 1, { time: GENESIS_TIME + 5 }), 2));
+    expect(effects.flatMap((effect) => (effect.kind === 'tell' ? effect.to : []))).toEqual(['router']);
     expect(liveOf(chart).evidence).toHaveLength(1);
   });
 
