@@ -32,6 +32,7 @@ import { ntpServerName } from './ntp-servers.ts';
 import { type Observer, together } from './observer.ts';
 import type { ClockError, NtpServerPlan, RoundRule } from './plan.ts';
 import type { Voice } from './process-hub.ts';
+import { type ReplicatedBy, replicatedKv } from './replicated.ts';
 import { RoundRules } from './round-rules.ts';
 import { type Setting, SimulatedNode, START_WALL_MS } from './validator.ts';
 
@@ -69,6 +70,8 @@ export interface ClusterOptions {
   /** `codec`: frames are encoded and decoded, as on the wire. Default `reference`. */
   readonly carry?: 'codec' | 'reference';
   readonly bls?: BlsEngine;
+  /** What they replicate. Default: `kv`. */
+  readonly application?: ReplicatedBy;
   /** Validators that may lie: what they send is no violation. By index. */
   readonly liars?: readonly number[];
   /** What an instance of a liar or twin makes of its traffic; asked once for each. */
@@ -135,6 +138,7 @@ export class Cluster {
       seed,
       epoch: this.epoch,
       bls: this.bls,
+      application: (options.application ?? replicatedKv)(this.epoch, this.bls),
       timeouts: this.#timeouts,
       time: this.time,
       ntpServers: this.ntpServers,

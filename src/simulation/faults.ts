@@ -2,16 +2,17 @@
  * What can go wrong with one simulated machine: its disk (failing, slow, damaged) and its application (failing, or another). All faults wait
  * here until the machine meets them. Deterministic. Rule SM-2.
  */
-import { kv } from '../application/kv/rules.ts';
 import { utf8 } from '../base/bytes.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { MemoryFaults, SyncFault } from '../storage/memory-store.ts';
 import type { DeviceDelay } from '../storage/storage-actor.ts';
 import type { DeviceFailure, Store } from '../storage/store.ts';
+import type { Replicated } from './replicated.ts';
 
 export class MachineFaults implements MemoryFaults {
   readonly #now: () => number;
+  readonly #open: Replicated['open'];
   #keepsApplication: boolean;
   #kept: Application | undefined;
   #syncFault: SyncFault = 'ok';
@@ -25,10 +26,12 @@ export class MachineFaults implements MemoryFaults {
 
   /**
    * @param now virtual time. @unit ms
+   * @param open the application, anew
    * @param keepsApplication it outlives its process with all that it executed, and may be a block ahead of the store
    */
-  constructor(now: () => number, keepsApplication = false) {
+  constructor(now: () => number, open: Replicated['open'], keepsApplication = false) {
     this.#now = now;
+    this.#open = open;
     this.#keepsApplication = keepsApplication;
   }
 
@@ -128,7 +131,7 @@ export class MachineFaults implements MemoryFaults {
     };
   }
 
-  /** The key-value application, which throws when it is told to. */
+  /** The application, which throws when it is told to. */
   openApplication(): Application {
     const application = this.#application();
     const call = <Result>(run: () => Result): Result => {
@@ -158,8 +161,8 @@ export class MachineFaults implements MemoryFaults {
   }
 
   #application(): Application {
-    if (!this.#keepsApplication) return kv();
-    this.#kept ??= repeating(kv());
+    if (!this.#keepsApplication) return this.#open();
+    this.#kept ??= repeating(this.#open());
     return this.#kept;
   }
 }

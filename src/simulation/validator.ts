@@ -11,7 +11,6 @@ import {
   type VirtualClock,
 } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
-import { kv } from '../application/kv/rules.ts';
 import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
@@ -47,6 +46,7 @@ import type { Observer } from './observer.ts';
 import type { NtpServerPlan } from './plan.ts';
 import { type ProcessClock, processClock, WallClock } from './process-clock.ts';
 import { processHub, type Voice } from './process-hub.ts';
+import type { Replicated } from './replicated.ts';
 import { SHELF_EVENTS, SnapshotShelf } from './snapshots.ts';
 import { surfaceCells } from './surface.ts';
 
@@ -61,6 +61,7 @@ export interface Setting {
   readonly seed: string | number;
   readonly epoch: EpochContext;
   readonly bls: BlsEngine;
+  readonly application: Replicated;
   readonly timeouts: TimeoutConfig;
   readonly time: TimeConfig;
   readonly ntpServers: readonly NtpServerPlan[];
@@ -133,7 +134,8 @@ export class SimulatedNode {
     this.#secret = secret;
     this.#voice = instance.faulty ? setting.voiceOf(instance) : undefined;
     // Every other machine has an application with a disk of its own.
-    this.faults = new MachineFaults(() => setting.clock.now(), instance.node % 2 === 1);
+    const { clock, application } = setting;
+    this.faults = new MachineFaults(() => clock.now(), application.open, instance.node % 2 === 1);
     this.wall = new WallClock(setting.clock, error);
     this.driftPpm = error.driftPpm;
     this.disk = nodeDisk(memoryDisk(setting.epoch.domain, this.faults));
@@ -275,22 +277,20 @@ export class SimulatedNode {
 
   #tree({ store, clock, adjusted, life }: Life, hub: Hub) {
     const { seed, epoch, bls, timeouts, time, sync, ntpServers: servers, clock: shared } = this.#setting;
-    const { snapshotIntervalHeights: intervalHeights, batchTtlHeights, bridge } = this.#setting;
+    const { snapshotIntervalHeights: intervalHeights, batchTtlHeights, bridge, application } = this.#setting;
+    const { evidence } = application;
     const mempool = { ...DEFAULT_MEMPOOL_CONFIG, batchTtlHeights };
     const executor = executorLogic({
       openApplication: () => this.faults.openApplication(),
-      genesis: {
-        chainId: epoch.domain.chainId,
-        genesisHash: epoch.domain.genesisHash,
-        genesisTime: GENESIS_TIME,
-        validators: [],
-        appState: null,
-      },
+      genesis: { ...epoch.domain, genesisTime: GENESIS_TIME, ...application.beginning },
       limits: mempool,
       deduplicationHeights: batchTtlHeights,
       storage: ADDRESSES.storage,
       mempool: ADDRESSES.mempool,
-      listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
+      listeners: [
+        ...[ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
+        ...(evidence === undefined ? [] : [ADDRESSES.evidenceReporter]),
+      ],
       snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights },
     });
     const ntpLinks = seededRandom(`ntp/${seed}/${this.index}/${life}`).stream('links');
@@ -309,6 +309,7 @@ export class SimulatedNode {
       bridge,
       bridgeQueueSize: 10_000,
       deduplicationHeights: batchTtlHeights,
+      ...(evidence === undefined ? {} : { evidence }),
       sideStore: child('side-store', sideStoreLogic({ disk: this.side }), {
         publicEvents: SIDE_STORE_EVENTS,
       }),
@@ -356,7 +357,7 @@ export class SimulatedNode {
 
   #snapshotCells() {
     const openApplication = (): Application => {
-      this.#restored = kv();
+      this.#restored = this.#setting.application.open();
       return this.#restored;
     };
     return {

@@ -187,4 +187,6 @@ export interface Answer {
   readonly block_id?: { readonly hash: string };
   readonly tx_result?: { readonly code: number };
   readonly check_tx?: { readonly code: number };
+  /** Of broadcast_tx_sync. */
+  readonly code?: number;
 }
