@@ -9,6 +9,7 @@ import {
   LEDGER_EVIDENCE,
 } from '../../../src/application/ledger/report.ts';
 import { ledgerRules } from '../../../src/application/ledger/rules.ts';
+import { TRANSACTION_VERSION } from '../../../src/application/ledger/transaction.ts';
 import { stateApplication } from '../../../src/application/state/application.ts';
 import { wallTime } from '../../../src/base/units.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
@@ -70,7 +71,10 @@ describe('a report (LG-16)', () => {
     const { chain, place, verified } = counted();
     const unknown = encodeReport(twoVotes(place, 0));
     unknown.fill(7, 2 + 9, 2 + 29);
-    const unreadable = [Uint8Array.of(1, 7), Uint8Array.of(1, 7, 1, ...new Uint8Array(396))];
+    const unreadable = [
+      Uint8Array.of(TRANSACTION_VERSION, 7),
+      Uint8Array.of(TRANSACTION_VERSION, 7, 1, ...new Uint8Array(396)),
+    ];
     const shorter = encodeReport(twoVotes(place, 0)).subarray(0, -1);
     expect(codesOf(chain.block([unknown, ...unreadable, shorter]))).toEqual([8, 14, 14, 14]);
     chain.idle(22);
@@ -84,7 +88,7 @@ describe('bytes that look like a report (LG-16)', () => {
     const { chain, place } = counted();
     const honest = encodeReport(twoVotes(place, 0));
     const bytes = fc.oneof(
-      fc.uint8Array({ maxLength: 500 }).map((rest) => Uint8Array.of(1, 7, ...rest)),
+      fc.uint8Array({ maxLength: 500 }).map((rest) => Uint8Array.of(TRANSACTION_VERSION, 7, ...rest)),
       fc
         .tuple(fc.nat(honest.length - 1), fc.integer({ min: 1, max: 255 }))
         .map(([at, change]) => honest.map((byte, index) => (index === at ? byte ^ change : byte))),
