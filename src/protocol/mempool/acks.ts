@@ -138,6 +138,9 @@ export function reweigh(state: MempoolState, validators: ValidatorSet): MempoolS
     validators,
     batches,
     proposable,
+    endedSequences: new Map(
+      [...state.endedSequences].filter(([address]) => validators.indexByAddress.has(address)),
+    ),
     earlyAcks,
     earlyAckQueues: new Map(),
   };

@@ -37,6 +37,8 @@ export interface MempoolConfig extends BatchLimits, PacingConfig {
   /** First wait before an own batch goes again to whoever has not acknowledged it; doubles to the max. */
   readonly resendMin: Millis;
   readonly resendMax: Millis;
+  /** So long a leader names none of an author's batches before an earlier one of his that may still come. */
+  readonly orderPatience: Millis;
   /** Batches sent again in one tick. */
   readonly resendsPerTickMax: number;
   /** A missing batch is asked for after this: it may be on its way. */
@@ -105,6 +107,8 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   earlyAcksMax: 1_024,
   resendMin: millis(500),
   resendMax: millis(8_000),
+  /** @source chosen: what got lost is sent again after resendMin, and acknowledged over the longest links */
+  orderPatience: millis(2_000),
   resendsPerTickMax: 32,
   fetchDelay: millis(10),
   fetchRetryMin: millis(150),
@@ -152,6 +156,10 @@ export function mempoolConfigProblems(config: MempoolConfig): readonly string[] 
   claim(
     config.pendingBytesMax <= config.authorBytesMax,
     `pendingBytesMax ${config.pendingBytesMax} is above authorBytesMax ${config.authorBytesMax}: peers would refuse own batches`,
+  );
+  claim(
+    config.orderPatience > config.resendMin,
+    `orderPatience ${config.orderPatience} is not above resendMin ${config.resendMin}: an author would not be waited for`,
   );
   claim(config.batchTtlHeights > 0, 'batchTtlHeights must be above 0');
   return problems;

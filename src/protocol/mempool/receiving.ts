@@ -9,6 +9,7 @@ import { persisting } from './sealing.ts';
 import { holds, lookup, withEntry, withoutEntry } from './sharded-map.ts';
 import {
   accusing,
+  type BatchEntry,
   type Fetch,
   type FoundBatch,
   type MempoolState,
@@ -40,20 +41,25 @@ export function receiveBatch(
   const digest = batchDigestOf(message.bytes);
   const entry = lookup(state.batches, digest);
   if (entry !== undefined) {
+    if (from !== view.author) return unchanged(state);
+    const vouched =
+      entry.fromAuthorAt === undefined ? withBatch(state, { ...entry, fromAuthorAt: now }) : state;
     // MP-6: its author sends it again because our acknowledgement was lost.
-    if (entry.storage.status !== 'durable' || from !== view.author) return unchanged(state);
+    if (entry.storage.status !== 'durable') return unchanged(vouched);
     return {
-      state,
+      state: vouched,
       effects: sending(state, [{ to: [from], message: { kind: 'BatchAck', digests: [digest] } }]),
     };
   }
   const fetch = lookup(state.fetches, digest);
   if (fetch !== undefined) {
-    return fetch.stage.status === 'persisting' ? unchanged(state) : takeFetched(state, digest, view, now);
+    return fetch.stage.status === 'persisting'
+      ? unchanged(state)
+      : takeFetched(state, from, digest, view, now);
   }
   if (from !== view.author || holds(state.named, digest)) return unchanged(state);
   if (!isAlive(state, view) || isOverQuota(state, view)) return unchanged(state);
-  return keep(state, digest, view);
+  return keep(state, digest, view, now);
 }
 
 /** Reads what a peer asks for; beyond `servingMax` the request is dropped and the peer asks again (MP-10). */
@@ -124,13 +130,20 @@ function deliver(
 }
 
 /** A batch of a block that is committed already is stored and nothing else; one that may still be named joins the rest. */
-function takeFetched(state: MempoolState, digest: BatchDigest, view: BatchView, now: Monotonic): Step {
+function takeFetched(
+  state: MempoolState,
+  from: Address,
+  digest: BatchDigest,
+  view: BatchView,
+  now: Monotonic,
+): Step {
   const { count, expiresAtHeight, bytes } = view;
   const known = arrived(state, digest, { count, expiresAtHeight, bytes: bytes.byteLength });
   const fetch = lookup(known.state.fetches, digest);
   const step = (() => {
     if (isAlive(state, view) && !holds(state.named, digest)) {
-      return keep({ ...known.state, fetches: withoutEntry(known.state.fetches, digest) }, digest, view);
+      const fetches = withoutEntry(known.state.fetches, digest);
+      return keep({ ...known.state, fetches }, digest, view, from === view.author ? now : undefined);
     }
     if (fetch === undefined) return unchanged(known.state);
     const dueAt = monotonic(now + state.config.storagePatience);
@@ -141,21 +154,30 @@ function takeFetched(state: MempoolState, digest: BatchDigest, view: BatchView, 
   return { state: step.state, effects: [...known.effects, ...step.effects] };
 }
 
-function keep(state: MempoolState, digest: BatchDigest, view: BatchView): Step {
-  const entry = entryOf(state, digest, view, { status: 'persisting', encoding: view.bytes });
+function keep(
+  state: MempoolState,
+  digest: BatchDigest,
+  view: BatchView,
+  fromAuthorAt: Monotonic | undefined,
+): Step {
+  const storage = { status: 'persisting', encoding: view.bytes } as const;
+  const entry = entryOf(state, digest, view, storage, fromAuthorAt);
   return persisting(withBatch(state, entry), [{ digest, bytes: view.bytes }]);
 }
 
-/** Another author's batch, as this node found it durable at a start. */
-export const recoveredEntry = (state: MempoolState, digest: BatchDigest, view: BatchView, now: Monotonic) =>
-  entryOf(state, digest, view, { status: 'durable', retryAt: monotonic(now), retries: 0 });
+/** A batch as this node found it durable at a start. */
+export const recoveredEntry = (state: MempoolState, digest: BatchDigest, view: BatchView, now: Monotonic) => {
+  const fromAuthorAt = view.author === state.author ? now : undefined;
+  return entryOf(state, digest, view, { status: 'durable', retryAt: now, retries: 0 }, fromAuthorAt);
+};
 
 function entryOf(
   state: MempoolState,
   digest: BatchDigest,
   view: BatchView,
-  storage: Parameters<typeof weighed>[1]['storage'],
-) {
+  storage: BatchEntry['storage'],
+  fromAuthorAt: Monotonic | undefined,
+): BatchEntry {
   const { author, sequence, expiresAtHeight, count, bytes } = view;
   return weighed(state, {
     digest,
@@ -165,6 +187,7 @@ function entryOf(
     count,
     bytes: bytes.byteLength,
     storage,
+    ...(fromAuthorAt === undefined ? {} : { fromAuthorAt }),
   });
 }
 

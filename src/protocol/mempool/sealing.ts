@@ -131,6 +131,7 @@ function sealedBatch(state: MempoolState, group: readonly OpenTransaction[]) {
     sequence: state.nextSequence,
     expiresAtHeight,
     storage: { status: 'persisting', encoding },
+    fromAuthorAt: state.sealedAt,
     own: {
       hashes: group.map(({ hash }) => hash),
       lengths: group.map(({ bytes }) => bytes.byteLength),

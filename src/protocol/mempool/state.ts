@@ -74,6 +74,8 @@ export interface BatchEntry extends BatchReference {
   /** One bit a validator, by its index in the set, that says it holds the batch durably. */
   readonly acks: bigint;
   readonly ackPower: bigint;
+  /** When it came from its author itself; absent while it only came from another, for the author is not signed. */
+  readonly fromAuthorAt?: Monotonic;
   /** Of this node's own batches only. */
   readonly own?: OwnBatch;
 }
@@ -150,6 +152,8 @@ export interface MempoolState {
   readonly pacing: Pacing;
   readonly batches: ShardedMap<BatchDigest, BatchEntry>;
   readonly held: ReadonlyMap<Address, { readonly batches: number; readonly bytes: number }>;
+  /** The highest sequence of each validator's batches that left: the next one is expected to follow it (MP-8). */
+  readonly endedSequences: ReadonlyMap<Address, number>;
   /** Batches that a block could name (CS-9). */
   readonly proposable: number;
   /** No entry of `batches` expires below this. */
@@ -201,6 +205,7 @@ export const emptyMempool = (input: MempoolStart, now: Monotonic): MempoolState 
   pacing: START_PACING,
   batches: emptyMap(),
   held: new Map(),
+  endedSequences: new Map(),
   proposable: 0,
   earliestExpiry: Number.POSITIVE_INFINITY,
   earlyAcks: emptyMap(),
@@ -291,6 +296,7 @@ export function withoutBatch(state: MempoolState, digest: BatchDigest): MempoolS
     batches: withoutEntry(state.batches, digest),
     proposable: state.proposable - Number(isProposable(entry, state.validators)),
     held: countedFor(state.held, entry, -1),
+    endedSequences: endedWith(state.endedSequences, entry),
   };
 }
 
@@ -313,6 +319,17 @@ export function takeErrand(
   const errands = new Map(state.errands);
   errands.delete(tag);
   return { state: { ...state, errands }, errand };
+}
+
+/** A batch that did not come from its author counts where it was the next: another's invention moves nothing far. */
+function endedWith(
+  ended: MempoolState['endedSequences'],
+  { author, sequence, fromAuthorAt }: BatchEntry,
+): MempoolState['endedSequences'] {
+  const before = ended.get(author);
+  const isNext = before !== undefined && sequence === before + 1;
+  if (!isNext && (fromAuthorAt === undefined || sequence <= (before ?? -1))) return ended;
+  return new Map(ended).set(author, sequence);
 }
 
 function countedFor(held: MempoolState['held'], entry: BatchEntry, sign: 1 | -1): MempoolState['held'] {

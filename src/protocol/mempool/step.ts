@@ -68,7 +68,7 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
     case 'transactions.submitted':
       return submit(state, event, now);
     case 'payload.requested':
-      return selectPayload(state, event);
+      return selectPayload(state, event, now);
     case 'batches.wanted':
       return want(state, event, now);
     case 'batches.unwanted':

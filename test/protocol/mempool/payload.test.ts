@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/base/bytes.ts';
+import { batchDigestOf, encodeBatch } from '../../../src/protocol/chain/batch.ts';
 import { mayBeNamedAt, referenceProblem } from '../../../src/protocol/mempool/payload.ts';
-import { height, World } from './world.ts';
+import { height, SMALL, textsOf, World } from './world.ts';
 
 describe('when a batch may be named (MP-7)', () => {
   it('is a span of heights no longer than its life, so that a window of that length catches every repetition', () => {
@@ -109,5 +111,125 @@ describe('what a leader names (MP-8)', () => {
     world.advance(10);
     world.crash(0);
     expect(world.payload(2)).toHaveLength(1);
+  });
+});
+
+describe('the order of one author across batches (MP-8)', () => {
+  /** Validator 0 leads and is the author, but where said otherwise. */
+  const four = (): World => new World([1, 1, 1, 1]);
+  const sealed = (world: World, text: string): void => {
+    world.submit(0, [text]);
+    world.advance(12);
+  };
+  const named = (world: World, index = 0, options = {}) =>
+    world.payload(index, options).flatMap(({ digest }) => {
+      const bytes = world.nodes.map(({ disk }) => disk.get(digest)).find((each) => each !== undefined);
+      return bytes === undefined ? [] : textsOf(bytes).map((text) => text.slice(0, 6));
+    });
+  /** What validator 0 sends reaches only these. */
+  const reach = (world: World, ...to: readonly number[]): void => {
+    world.link = (from, at) => from !== 0 || to.includes(at);
+  };
+
+  it('waits for a batch that a quorum has not acknowledged yet, and then names all in order', () => {
+    const world = four();
+    reach(world, 3);
+    sealed(world, '@ada:0');
+    reach(world, 1, 2, 3);
+    sealed(world, '@ada:1');
+    expect(named(world)).toEqual([]);
+    expect(named(world, 3)).toEqual([]);
+    world.submit(1, ['other']);
+    world.advance(12);
+    expect(named(world)).toEqual(['other']);
+    world.advance(SMALL.resendMin + SMALL.tick);
+    expect(named(world).filter((text) => text !== 'other')).toEqual(['@ada:0', '@ada:1']);
+  });
+
+  it('goes on without a batch that its author does not get acknowledged in time', () => {
+    const world = four();
+    reach(world, 3);
+    sealed(world, '@ada:0');
+    reach(world, 1, 2, 3);
+    sealed(world, '@ada:1');
+    reach(world, 3);
+    world.advance(SMALL.orderPatience - 30);
+    expect(named(world)).toEqual([]);
+    world.advance(30);
+    expect(named(world)).toEqual(['@ada:1']);
+  });
+
+  it('waits for a batch that this leader has not got, by its sequence, and no longer than for one it has', () => {
+    const world = four();
+    sealed(world, '@ada:0');
+    world.commit(world.payload(0));
+    reach(world, 2, 3);
+    sealed(world, '@ada:1');
+    reach(world, 1, 2, 3);
+    sealed(world, '@ada:2');
+    reach(world);
+    expect(named(world, 2)).toEqual(['@ada:1', '@ada:2']);
+    expect(named(world, 1)).toEqual([]);
+    world.advance(SMALL.orderPatience);
+    expect(named(world, 1)).toEqual(['@ada:2']);
+  });
+
+  it('does not wait for one that an ancestor names or that expired', () => {
+    const world = four();
+    sealed(world, '@ada:0');
+    const exclude = world.payload(0).map(({ digest }) => digest);
+    sealed(world, '@ada:1');
+    expect(named(world, 1, { exclude })).toEqual(['@ada:1']);
+    const late = four();
+    reach(late, 3);
+    sealed(late, '@ada:0');
+    late.commit([]);
+    reach(late, 1, 2, 3);
+    sealed(late, '@ada:1');
+    expect(named(late, 0, { at: 10 })).toEqual([]);
+    expect(named(late, 0, { at: 11 })).toEqual(['@ada:1']);
+  });
+
+  it('leaves what comes after a batch that does not fit for the next block, and gives others the room', () => {
+    const world = new World([1, 1]);
+    sealed(world, 'first');
+    world.commit(world.payload(0));
+    world.submit(0, [`@ada:0${' x'.repeat(100)}`, `filler${' y'.repeat(100)}`]);
+    world.advance(12);
+    sealed(world, '@ada:1');
+    world.submit(1, ['other']);
+    world.advance(12);
+    expect(named(world, 0, { bytesMax: 300 })).toEqual(['other']);
+    expect(named(world, 0, { bytesMax: 1_000 }).filter((text) => text !== 'other')).toEqual([
+      '@ada:0',
+      'filler',
+      '@ada:1',
+    ]);
+  });
+
+  it('is not held up by a batch in an author’s name that another made (the author is not signed)', () => {
+    const world = four();
+    sealed(world, '@ada:0');
+    world.commit(world.payload(0));
+    sealed(world, '@ada:1');
+    const forged = encodeBatch({
+      author: world.node(0).address,
+      sequence: 0,
+      expiresAtHeight: height(world.height + SMALL.batchTtlHeights),
+      transactions: [utf8('forged')],
+    });
+    const reference = { digest: batchDigestOf(forged), count: 1, bytes: forged.byteLength };
+    world.link = () => false;
+    world.send(1, {
+      type: 'batches.wanted',
+      references: [reference],
+      holders: [world.node(3).address],
+      height: height(world.height + 1),
+      replyTo: 'round',
+      tag: 99,
+    });
+    world.receive(1, 3, { kind: 'Batch', bytes: forged });
+    expect(world.node(1).disk.has(reference.digest)).toBe(true);
+    expect(named(world, 1)).toEqual(['@ada:1']);
   });
 });
