@@ -103,6 +103,10 @@ export function acceptChecked(state: MempoolState, tag: number, results: readonl
       open.push(transaction);
       return;
     }
+    if (state.rechecks.size > 0) {
+      refused.set(position, notChecked(hash, RECHECKING));
+      return;
+    }
     const ruling = claimed(senders, hash, sender, state.config);
     if (ruling.status === 'refused') {
       refused.set(position, { status: 'refused', hash, code: ruling.code, log: ruling.log });
@@ -208,6 +212,9 @@ export function refuseUnsaved(
   const submissions = withEntry(state.submissions, id, { ...submission, refused });
   return settleSubmission({ ...state, submissions }, id, positions.length);
 }
+
+const RECHECKING =
+  'since this node started, the application has not said yet what was pending of this sender: send it again in a second';
 
 type Refusal = { readonly code: NodeRefusalCode; readonly log: string };
 

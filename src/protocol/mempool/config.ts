@@ -24,6 +24,11 @@ export interface MempoolConfig extends BatchLimits, PacingConfig {
   readonly waitingMax: number;
   /** A check that the application has not answered so long refuses its transactions. */
   readonly checkTimeout: Millis;
+  /** Pause before a failed recheck of a recovered batch is asked again; doubles to the max. */
+  readonly recheckRetryMin: Millis;
+  readonly recheckRetryMax: Millis;
+  /** First wait for a recheck's answer, doubling: the executor may have been restarted and lost it. */
+  readonly recheckPatience: Millis;
   /** Uncommitted batches of one author. Beyond: not stored, its author sends again. */
   readonly authorBatchesMax: number;
   /** @unit bytes */
@@ -98,6 +103,10 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   /** @source chosen: less than one block's work in the ledger */
   waitingMax: 4_096,
   checkTimeout: millis(5_000),
+  recheckRetryMin: millis(250),
+  recheckRetryMax: millis(4_000),
+  /** @source chosen: long, since the executor keeps what it is asked while its application starts */
+  recheckPatience: millis(60_000),
   authorBatchesMax: 2_048,
   /** Over pendingBytesMax, so that an honest author is never refused for being a block ahead. */
   authorBytesMax: 128 * MEBIBYTE,

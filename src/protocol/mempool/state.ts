@@ -87,6 +87,15 @@ export interface OwnBatch {
   readonly parts: readonly BatchPart[];
 }
 
+/** The executor is asked what of a recovered batch of this node is executed already, and whose the rest is (MP-3, MP-13). */
+export interface Recheck extends Pick<OwnBatch, 'hashes' | 'lengths'> {
+  readonly digest: BatchDigest;
+  /** How often it was asked. */
+  readonly attempts: number;
+  /** Asked again then. */
+  readonly dueAt: Monotonic;
+}
+
 /** An asker that waits for batches, known by its address and tag. `missing` empties as they become durable here. */
 export interface Want {
   readonly replyTo: CellAddress;
@@ -118,6 +127,8 @@ export type StorageErrand =
       readonly rest: readonly BatchDigest[];
       readonly bytesLeft: number;
     }
+  /** `tags` are those of the rechecks. */
+  | { readonly kind: 'recheck'; readonly tags: ReadonlyMap<BatchDigest, number> }
   | { readonly kind: 'resend'; readonly to: ReadonlyMap<BatchDigest, readonly Address[]> };
 
 export type FoundBatch = { readonly digest: BatchDigest; readonly bytes: Uint8Array };
@@ -134,8 +145,8 @@ export interface MempoolState {
   readonly nextTag: number;
   readonly nextSequence: number;
   readonly errands: ReadonlyMap<number, StorageErrand>;
-  /** Recovered batches that the executor is asked about, by tag: it knows what is executed already. */
-  readonly rechecks: ReadonlyMap<number, Pick<OwnBatch, 'hashes' | 'lengths'>>;
+  /** Recovered batches that the executor is asked about, by tag, until it answers or all of theirs has ended. */
+  readonly rechecks: ReadonlyMap<number, Recheck>;
   /** Every transaction of this node between its submission and its refusal, execution or expiry. */
   readonly pending: FingerprintSet;
   /** @unit bytes */

@@ -13,7 +13,16 @@ import { askHolders, looked, nextFetchDue, refetch, satisfied, unwant, want } fr
 import { withRoundTrip } from './pacing.ts';
 import { selectPayload } from './payload.ts';
 import { receiveBatch, resend, serve, servePiece } from './receiving.ts';
-import { rechecked, recover, recovered } from './recovery.ts';
+import {
+  askRechecks,
+  nextRecheckDue,
+  overtaken,
+  rechecked,
+  recheckFailed,
+  recheckFound,
+  recover,
+  recovered,
+} from './recovery.ts';
 import { saved, seal, unsaved } from './sealing.ts';
 import { chained, type MempoolState, type Step, takeErrand, tell, unchanged } from './state.ts';
 
@@ -89,12 +98,12 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
       return executed(state, event);
     case 'check.answered':
       return chained(
-        rechecked(state, event.tag, event.results),
+        overtaken(rechecked(state, event.tag, event.results), event.tag, now),
         (at) => acceptChecked(at, event.tag, event.results),
         (at) => seal(at, now),
       );
     case 'execution.failed':
-      return refuseChecked(state, event.tag, `${event.code}: ${event.detail}`);
+      return refuseChecked(recheckFailed(state, event.tag, now), event.tag, `${event.code}: ${event.detail}`);
     case 'batches.persisted':
     case 'batches.found':
     case 'batches.uncommittedFound':
@@ -144,6 +153,8 @@ function fromStorage(state: MempoolState, reply: FromStorage, now: Monotonic): S
             (at) => looked(at, reply.batches, reply.missing, now),
             (at) => askHolders(at, now),
           );
+        case 'recheck':
+          return recheckFound(next, errand, reply.batches);
         case 'serve':
           return servePiece(next, errand, reply.batches);
         case 'resend':
@@ -190,6 +201,7 @@ function tick(state: MempoolState, now: Monotonic): Step {
   return chained(
     state,
     ...overdueChecks(state, now).map((id) => (at: MempoolState) => refuseChecked(at, id, log)),
+    (at) => askRechecks(at, now),
     (at) => retryBatches(at, now),
     (at) => askHolders(at, now),
   );
@@ -220,11 +232,15 @@ function armTick(before: MempoolState, state: MempoolState, { type }: MempoolEve
   };
 }
 
-const hasChanged = (before: MempoolState, { batches, submissions, fetches }: MempoolState): boolean =>
+const hasChanged = (
+  before: MempoolState,
+  { batches, submissions, fetches, rechecks }: MempoolState,
+): boolean =>
   (batches !== before.batches && batches.size > 0) ||
+  (rechecks !== before.rechecks && rechecks.size > 0) ||
   (submissions !== before.submissions && submissions.size > 0) ||
   (fetches !== before.fetches && fetches.size > 0);
 
 /** When the first of all that waits is due; infinity when nothing waits. */
 const nextDue = (state: MempoolState): number =>
-  Math.min(nextRetryDue(state), nextCheckDue(state), nextFetchDue(state));
+  Math.min(nextRetryDue(state), nextCheckDue(state), nextFetchDue(state), nextRecheckDue(state));

@@ -119,6 +119,63 @@ describe('what is pending of a sender (MP-13)', () => {
     world.commit(world.payload(0));
     expect(world.node(0).state.senders).toEqual(NO_SENDERS);
   });
+
+  const restarted = (application: 'fails' | 'is silent') => {
+    const world = one();
+    submitted(world, ['@ada:0 cost=4 funds=9', '@ada:1 cost=4 funds=9', 'x']);
+    world.node(0).application = application;
+    world.node(0).asked.splice(0);
+    world.crash(0);
+    world.restart(0);
+    return world;
+  };
+  const later = ['new @ada:1 cost=1 funds=9', '@ada:2 cost=2 funds=9', 'y'];
+
+  it('is asked for again, with pauses, when a node starts before its application', () => {
+    const world = restarted('fails');
+    world.advance(60_000);
+    const { asked } = world.node(0);
+    expect(new Set(asked).size).toBe(1);
+    expect(asked.length).toBeGreaterThan(60_000 / SMALL.recheckRetryMax - 1);
+    expect(asked.length).toBeLessThan(25);
+    world.node(0).application = 'answers';
+    // Not a sequence twice nor funds twice, before the application has said what is pending either.
+    expect(codesOf(world, submitted(world, later))).toEqual(['NOT_CHECKED', 'NOT_CHECKED', 'admitted']);
+    world.advance(SMALL.recheckRetryMax + SMALL.tick);
+    expect(world.node(0).state.rechecks.size).toBe(0);
+    expect(world.node(0).state.senders.owners.size).toBe(2);
+    expect(codesOf(world, submitted(world, later))).toEqual(['SENDER_BUSY', 'SENDER_BUSY', 'ALREADY_KNOWN']);
+    world.commit(world.payload(0));
+    expect(world.node(0).state.senders).toEqual(NO_SENDERS);
+  });
+
+  it('is asked for again soon when the question was lost and a later one is answered', () => {
+    const world = restarted('is silent');
+    world.node(0).application = 'answers';
+    world.advance(SMALL.recheckPatience / 2);
+    expect(world.node(0).asked).toHaveLength(1);
+    expect(codesOf(world, submitted(world, later))).toEqual(['NOT_CHECKED', 'NOT_CHECKED', 'admitted']);
+    world.advance(SMALL.recheckRetryMin + SMALL.tick);
+    expect(codesOf(world, submitted(world, later))).toEqual(['SENDER_BUSY', 'SENDER_BUSY', 'ALREADY_KNOWN']);
+  });
+
+  it('is asked for again when the question was lost and nothing else is asked', () => {
+    const world = restarted('is silent');
+    world.advance(SMALL.recheckPatience - 1);
+    expect(world.node(0).asked).toHaveLength(1);
+    world.node(0).application = 'answers';
+    world.advance(SMALL.tick + 1);
+    expect(world.node(0).state.senders.owners.size).toBe(2);
+  });
+
+  it('is not asked for any more once it has ended', () => {
+    const world = restarted('fails');
+    for (let index = 0; index < 12; index += 1) world.commit([]);
+    expect(world.node(0).expired).toHaveLength(3);
+    world.advance(2 * SMALL.recheckRetryMax);
+    expect(world.node(0).asked).toHaveLength(1);
+    expect(world.node(0).state.rechecks.size).toBe(0);
+  });
 });
 
 describe('claims of senders (MP-13)', () => {

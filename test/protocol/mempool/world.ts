@@ -152,6 +152,9 @@ export class Node {
   diskFails = false;
   /** Requests to the disk get lost. */
   diskSilent = false;
+  application: 'answers' | 'fails' | 'is silent' = 'answers';
+  /** Tags of the checks that the application was asked for, in order. */
+  readonly asked: number[] = [];
   /** What was looked for on the disk, in order. */
   readonly looked: BatchDigest[] = [];
   alive = true;
@@ -402,6 +405,11 @@ export class World {
     if (request.type !== 'check.requested') throw new Error(`a mempool does not ask for ${request.type}`);
     const index = this.nodes.indexOf(node);
     const { tag, transactions } = request;
+    node.asked.push(tag);
+    if (node.application === 'fails') {
+      this.send(index, { type: 'execution.failed', tag, code: 'APPLICATION_FAILED', detail: 'gone' });
+    }
+    if (node.application !== 'answers') return;
     if (transactions.some((each) => Buffer.from(each).toString() === 'hang')) return;
     const results = transactions.map((each): CheckResult => {
       const text = Buffer.from(each).toString();
