@@ -146,7 +146,7 @@ export class BlockRunner {
         break;
       case 'batches.found':
         if (message.tag < this.#firstTag) return;
-        this.#feed.fill(message.batches);
+        this.#fetchAnew(this.#feed.fill(message.batches));
         this.#fetch(message.missing);
         break;
       case 'batches.held':
@@ -377,8 +377,22 @@ export class BlockRunner {
 
   /** Batches of committed blocks that came by sync: the mempool fetches them. */
   #fetch(digests: readonly BatchDigest[]): void {
+    if (digests.length === 0) return;
     this.#missing.push(...digests);
     if (this.#want === undefined) this.#wantNext();
+  }
+
+  /** Storage gave other batches for these: others have the right ones, after a pause in case that it does so for ever. */
+  #fetchAnew(digests: readonly BatchDigest[]): void {
+    if (digests.length === 0) return;
+    const { context, options, number, times } = this.#life;
+    const detail =
+      `storage gave bytes of another digest for ${digests.length} batches, the first ${digests[0]}: ` +
+      'they are fetched from other validators and stored anew; look after this disk (docs/storage.md)';
+    options.report?.({ status: 'failed', code: 'BATCH_MISSING', detail });
+    this.#missing.push(...digests);
+    if (this.#want === undefined)
+      context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
   }
 
   #wantNext(): void {

@@ -3,6 +3,7 @@
  * The disk outlives its stores: crash it, open it again. Deterministic; faults are asked of the caller.
  * Same rules as the store on disk; one suite of tests holds both (test/storage/contract.ts).
  */
+import { equalBytes } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { blockIdOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
@@ -325,7 +326,8 @@ class MemoryStore implements Store {
       case 'batches':
         for (const { digest, bytes } of write.batches) {
           const known = image.batches.get(digest);
-          if (known?.bytes === undefined) image.set(image.batches, digest, { ...known, bytes });
+          const isHeld = known?.bytes !== undefined && equalBytes(known.bytes, bytes);
+          if (!isHeld) image.set(image.batches, digest, { ...known, bytes });
         }
         return;
       case 'pruneBatches':

@@ -149,6 +149,35 @@ describe('executing committed blocks (EX-1, EX-2)', () => {
     expect(logs(life)).toEqual([[1, 'did a', 'did b']]);
   });
 
+  it('executes nothing that storage gives in a batch’s place, says so, and fetches the right one (EX-1)', () => {
+    const lives = new Lives();
+    const life = lives.begin(() => logApplication(emptyGround()));
+    const block = lives.chain.add(['a'], ['b']);
+    const [first, second] = lives.chain.batches[0] ?? [];
+    if (first === undefined || second === undefined) throw new Error('two were made');
+    const swapped = { digest: first.digest, bytes: second.bytes };
+    write(life.store, { kind: 'batches', batches: [swapped, second] });
+    life.onWanted = ({ tag, references }) => {
+      expect(references.map(({ digest }) => digest)).toEqual([first.digest]);
+      // The first answer mends nothing: storage is asked again after a pause, not at once.
+      if (life.wanted.length > 1) write(life.store, { kind: 'batches', batches: [first] });
+      return { type: 'batches.held', tag };
+    };
+    life.commit(lives.chain, block, false);
+    expect(life.wanted).toHaveLength(0);
+    expect(logs(life)).toEqual([]);
+    expect(life.reports.at(-1)).toMatchObject({
+      status: 'failed',
+      detail: expect.stringContaining(first.digest),
+    });
+    life.advance(1_000);
+    expect(life.wanted).toHaveLength(1);
+    life.advance(1_000);
+    expect(life.wanted).toHaveLength(2);
+    expect(logs(life)).toEqual([[1, 'did a', 'did b']]);
+    expect(life.reports.at(-1)).toEqual({ status: 'running' });
+  });
+
   it('repeats what it asked the mempool for, word for word and withdrawing nothing, until it is answered (MP-9)', () => {
     const lives = new Lives();
     const life = lives.begin(() => logApplication(emptyGround()));

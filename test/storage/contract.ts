@@ -305,6 +305,21 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
       });
     });
 
+    it('holds a batch anew that is given again where another stands in its place (ST-6)', () => {
+      for (const [name, length] of [
+        ['small', 300],
+        ['large', 700_001],
+      ] as const) {
+        const [right, other] = [batch(name, length), batch(`other ${name}`, length)];
+        const swapped = { digest: right.digest, bytes: other.bytes };
+        write(store, { kind: 'batches', batches: [other, swapped] });
+        expect(found(store.batches([right.digest])).batches).toEqual([swapped]);
+        write(store, { kind: 'batches', batches: [right] });
+        crash();
+        expect(found(store.batches([right.digest, other.digest])).batches).toEqual([right, other]);
+      }
+    });
+
     it('forgets released batches, but none that a committed block names', () => {
       const [kept, gone, late] = [batch('kept'), batch('gone'), batch('late')];
       const block = child(undefined, { batches: [kept, late] });

@@ -1,6 +1,6 @@
 /** Batches that somebody waits for: looked for in storage, then asked of holders in turn. Pure. MP-9, MP-10. */
 import { type Monotonic, monotonic } from '../../base/units.ts';
-import { parseBatch } from '../chain/batch.ts';
+import { batchDigestOf, parseBatch } from '../chain/batch.ts';
 import type { Address, BatchDigest, BatchReference } from '../chain/types.ts';
 import type { MempoolReply, MempoolRequest } from '../ports/mempool.ts';
 import type { Effect } from '../supervision/effect.ts';
@@ -84,7 +84,8 @@ export function looked(
   let next = state;
   for (const { digest, bytes } of found) {
     const view = parseBatch(bytes, state.config);
-    if (view === 'malformed') {
+    // A disk that gives another batch has none: a holder has.
+    if (view === 'malformed' || batchDigestOf(bytes) !== digest) {
       next = asking(next, digest, now);
       continue;
     }

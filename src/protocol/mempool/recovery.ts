@@ -1,6 +1,6 @@
 /** Batches that were durable when this node stopped come back, so that nothing admitted is lost by a crash. Pure. MP-3. */
 import { type Monotonic, monotonic } from '../../base/units.ts';
-import { parseBatch, transactionHashOf, transactionsOf } from '../chain/batch.ts';
+import { batchDigestOf, parseBatch, transactionHashOf, transactionsOf } from '../chain/batch.ts';
 import type { BatchDigest, Digest, Height } from '../chain/types.ts';
 import type { CheckResult } from '../ports/application.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
@@ -174,7 +174,8 @@ const checking = (
 
 function readmitted(state: MempoolState, { digest, bytes }: FoundBatch, now: Monotonic): Step {
   const view = parseBatch(bytes, state.config);
-  if (view === 'malformed' || holds(state.batches, digest)) return unchanged(state);
+  if (view === 'malformed' || batchDigestOf(bytes) !== digest) return unchanged(state);
+  if (holds(state.batches, digest)) return unchanged(state);
   const entry: BatchEntry = recoveredEntry(state, digest, view, now);
   const withAck: MempoolState = { ...state, acksDue: [...state.acksDue, digest] };
   if (view.author !== state.author) return unchanged(withBatch(withAck, entry));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { batchDigestOf } from '../../../src/protocol/chain/batch.ts';
 import type { BatchReference } from '../../../src/protocol/chain/types.ts';
 import type { MempoolReply } from '../../../src/protocol/ports/mempool.ts';
 import { height, SMALL, World } from './world.ts';
@@ -91,6 +92,21 @@ describe('wanted batches (MP-9)', () => {
     want(world, 1, { references });
     expect(answers(world, 1)).toEqual([{ type: 'batches.held', tag: 1 }]);
     expect(asked(world, 1)).toEqual([]);
+  });
+
+  it('are asked of others where the own disk gives another batch in their place', () => {
+    const { world, references } = missing();
+    world.submit(0, ['b']);
+    world.advance(12);
+    world.commit(references);
+    const [digest] = references.map((reference) => reference.digest);
+    const other = [...world.node(3).disk.values()].find((bytes) => batchDigestOf(bytes) !== digest);
+    if (digest === undefined || other === undefined) throw new Error('both were made');
+    world.node(3).disk.set(digest, other);
+    world.restart(3);
+    want(world, 3, { references });
+    expect(answers(world, 3)).toEqual([{ type: 'batches.held', tag: 1 }]);
+    expect(batchDigestOf(world.node(3).disk.get(digest) ?? other)).toBe(digest);
   });
 
   it('wait for the disk, and are asked for again when it failed', () => {
