@@ -207,29 +207,48 @@ describe('the order of one author across batches (MP-8)', () => {
     ]);
   });
 
+  /** Validator 3 names it, so validator 1 wants it, and gets it from there. */
+  const forge = (world: World, sequence: number) => {
+    const bytes = encodeBatch({
+      author: world.node(0).address,
+      sequence,
+      expiresAtHeight: height(world.height + SMALL.batchTtlHeights),
+      transactions: [utf8('forged')],
+    });
+    const reference = { digest: batchDigestOf(bytes), count: 1, bytes: bytes.byteLength };
+    world.link = () => false;
+    const holders = [world.node(3).address];
+    const want = {
+      references: [reference],
+      holders,
+      height: height(world.height + 1),
+      replyTo: 'round',
+      tag: 99,
+    };
+    world.send(1, { type: 'batches.wanted', ...want });
+    world.receive(1, 3, { kind: 'Batch', bytes });
+    expect(world.node(1).disk.has(reference.digest)).toBe(true);
+    return reference;
+  };
+
   it('is not held up by a batch in an author’s name that another made (the author is not signed)', () => {
     const world = four();
     sealed(world, '@ada:0');
     world.commit(world.payload(0));
     sealed(world, '@ada:1');
-    const forged = encodeBatch({
-      author: world.node(0).address,
-      sequence: 0,
-      expiresAtHeight: height(world.height + SMALL.batchTtlHeights),
-      transactions: [utf8('forged')],
-    });
-    const reference = { digest: batchDigestOf(forged), count: 1, bytes: forged.byteLength };
-    world.link = () => false;
-    world.send(1, {
-      type: 'batches.wanted',
-      references: [reference],
-      holders: [world.node(3).address],
-      height: height(world.height + 1),
-      replyTo: 'round',
-      tag: 99,
-    });
-    world.receive(1, 3, { kind: 'Batch', bytes: forged });
-    expect(world.node(1).disk.has(reference.digest)).toBe(true);
+    forge(world, 0);
     expect(named(world, 1)).toEqual(['@ada:1']);
+  });
+
+  it('is kept all the same when such a batch of a sequence far ahead was committed', () => {
+    const world = four();
+    sealed(world, '@ada:0');
+    world.commit(world.payload(0));
+    world.commit([forge(world, 1_000)]);
+    reach(world, 2, 3);
+    sealed(world, '@ada:1');
+    reach(world, 1, 2, 3);
+    sealed(world, '@ada:2');
+    expect(named(world, 1)).toEqual([]);
   });
 });
