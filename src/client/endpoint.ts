@@ -6,11 +6,12 @@ import { type Heights, parseEnvelope } from './answers.ts';
 import { Rest } from './rest.ts';
 import type { EndpointHealth } from './types.ts';
 
-/** `refused`: the node's error. `notTaken`: it surely did not take the call; `tooLarge` for its size. `lost`: taken or not. */
+type Cause = 'busy' | 'tooLarge' | 'other';
+
+/** `notTaken`: the node surely did not take the call. `lost`: taken or not. `tooLarge`: for its size. */
 export type Called =
   | { readonly kind: 'answered'; readonly result: unknown }
-  | { readonly kind: 'notTaken'; readonly detail: string; readonly cause: 'busy' | 'tooLarge' | 'other' }
-  | { readonly kind: 'lost'; readonly detail: string };
+  | { readonly kind: 'notTaken' | 'lost'; readonly detail: string; readonly cause: Cause };
 
 export interface CallBounds {
   readonly timeoutMs: number;
@@ -18,10 +19,18 @@ export interface CallBounds {
   readonly signal: AbortSignal;
 }
 
-/** Errors of JSON-RPC that a node gives before a method runs. @source jsonrpc.org/specification */
-const UNTAKEN_CODES: ReadonlySet<number> = new Set([-32_700, -32_600, -32_601, -32_602]);
-const BUSY = 429;
-/** The node takes no submissions now, and has not read this one. */
+/**
+ * Errors of JSON-RPC that a node gives before a method runs; not the one of text that is no JSON, which ours always is, so that
+ * it speaks of somebody else's. @source jsonrpc.org/specification
+ */
+const UNTAKEN_CODES: ReadonlySet<number> = new Set([-32_600, -32_601, -32_602]);
+/**
+ * How a node's word begins where it turns a call away unread: with its own code. A status alone says nothing, since a proxy may
+ * give it after it has handed the call on (BR-1).
+ */
+const NODES_CODE = /^[A-Z]+(?:_[A-Z]+)*: /;
+const UNREAD_STATUSES: ReadonlySet<number> = new Set([403, 413, 429, 503]);
+const TOO_MANY = 429;
 const FULL = 503;
 const TOO_LARGE = 413;
 /** Failures to connect, as Node names them. A browser does not tell, and then the call counts as lost. */
@@ -87,34 +96,38 @@ export class Endpoint {
         redirect: 'error',
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
-      if (response.status === BUSY) return notTaken('too many requests (429)', 'busy');
-      if (response.status === FULL) return notTaken('the node is full (503)', 'busy');
-      if (response.status === TOO_LARGE) return notTaken('the request is too large (413)', 'tooLarge');
       const text = await textOf(response, answerBytesMax);
-      if (text === undefined) return lost(`its answer is longer than ${answerBytesMax} bytes`);
-      const answer = parseEnvelope(text);
-      if (answer === 'malformed') return lost(`its answer is not JSON-RPC (HTTP ${response.status})`);
-      if (answer.kind === 'result') return { kind: 'answered', result: answer.result };
-      const detail = `${answer.detail} (${answer.code})`;
-      return UNTAKEN_CODES.has(answer.code) || isForbidden(response)
-        ? notTaken(detail, 'other')
-        : lost(detail);
+      return text === undefined
+        ? lost(`its answer is longer than ${answerBytesMax} bytes`)
+        : meaningOf(response.status, text);
     } catch (cause) {
-      const reason = reasonOf(cause);
-      return UNCONNECTED_CODES.has(reason.code) ? notTaken(reason.words, 'other') : lost(reason.words);
+      const { words: detail, code } = reasonOf(cause);
+      return UNCONNECTED_CODES.has(code) ? { kind: 'notTaken', detail, cause: 'other' } : lost(detail);
     }
   }
 }
 
-const notTaken = (detail: string, cause: 'busy' | 'tooLarge' | 'other'): Called => ({
-  kind: 'notTaken',
-  detail,
-  cause,
-});
-const lost = (detail: string): Called => ({ kind: 'lost', detail });
+const lost = (detail: string): Called => ({ kind: 'lost', detail, cause: 'other' });
 
-/** Refused by its Host or Origin, before the body is read. */
-const isForbidden = ({ status }: Response): boolean => status === 403;
+function meaningOf(status: number, text: string): Called {
+  const answer = parseEnvelope(text);
+  if (answer === 'malformed') {
+    const detail = `its answer is not JSON-RPC (HTTP ${status})`;
+    // Smaller calls, or fewer, pass whoever says so.
+    return { kind: 'lost', detail, cause: status === FULL ? 'other' : causeOf(status) };
+  }
+  if (answer.kind === 'result') return { kind: 'answered', result: answer.result };
+  const detail = `${answer.detail} (${answer.code})`;
+  const isUnread = UNREAD_STATUSES.has(status) && NODES_CODE.test(answer.detail);
+  if (isUnread) return { kind: 'notTaken', detail, cause: causeOf(status) };
+  if (UNREAD_STATUSES.has(status) || !UNTAKEN_CODES.has(answer.code)) return lost(detail);
+  return { kind: 'notTaken', detail, cause: 'other' };
+}
+
+function causeOf(status: number): Cause {
+  if (status === TOO_LARGE) return 'tooLarge';
+  return status === TOO_MANY || status === FULL ? 'busy' : 'other';
+}
 
 /** The body as text; undefined where it is longer than `bytesMax`, and then it is not read on. */
 async function textOf(response: Response, bytesMax: number): Promise<string | undefined> {

@@ -127,7 +127,7 @@ export class Follower {
     const { endpoint, now, onFailure, onHeights } = this.#parts;
     if (called.kind !== 'answered') {
       // It lives, and is asked too much.
-      if (called.kind === 'notTaken' && called.cause === 'busy') endpoint.pollRest.begin(now());
+      if (called.cause === 'busy') endpoint.pollRest.begin(now());
       else onFailure(endpoint, called.detail);
       return;
     }

@@ -179,11 +179,13 @@ export class Sender {
   #receptionsOf(endpoint: Endpoint, entries: readonly Entry[], called: Called): readonly Reception[] {
     const { now, onFailure, onHeights } = this.#parts;
     if (called.kind !== 'answered') {
-      const isTooLarge = called.kind === 'notTaken' && called.cause === 'tooLarge';
-      if (isTooLarge) return this.#tooLarge(endpoint, entries, called.detail);
-      if (called.kind === 'notTaken' && called.cause === 'busy') endpoint.submissionRest.begin(now());
-      else onFailure(endpoint, called.detail);
-      return entries.map(() => ({ status: called.kind }));
+      const { kind, cause, detail } = called;
+      const isTooLarge = cause === 'tooLarge';
+      if (isTooLarge && (kind === 'notTaken' || entries.length > 1))
+        return this.#tooLarge(endpoint, entries, kind, detail);
+      if (cause === 'busy' || isTooLarge) endpoint.submissionRest.begin(now());
+      else onFailure(endpoint, detail);
+      return entries.map(() => ({ status: kind }));
     }
     const ids = entries.map(({ operation }) => operation.id);
     const answer = parseSubmission(called.result, ids);
@@ -200,15 +202,20 @@ export class Sender {
     return answer.operations.map((one) => (isTogether(one) ? { status: 'notTaken' } : one));
   }
 
-  /** One alone is refused for good; several go again in smaller calls. */
-  #tooLarge(endpoint: Endpoint, entries: readonly Entry[], log: string): readonly Reception[] {
+  /** One alone is refused for good, if the node says so; several go again in smaller calls. */
+  #tooLarge(
+    endpoint: Endpoint,
+    entries: readonly Entry[],
+    status: 'notTaken' | 'lost',
+    log: string,
+  ): readonly Reception[] {
     const [only, second] = entries;
     if (only !== undefined && second === undefined) {
       const { id } = only.operation;
       return [{ id, status: 'refused', code: 'TOO_LARGE', log, retryable: false, mayBeHeld: false }];
     }
     this.#halve(endpoint, entries);
-    return entries.map(() => ({ status: 'notTaken' }));
+    return entries.map(() => ({ status }));
   }
 
   /** So many, of so many bytes, were too much for one call. */

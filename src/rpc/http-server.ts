@@ -153,7 +153,8 @@ async function serve(
   response: ServerResponse,
 ): Promise<void> {
   const access = ruleOnAccess(request.headers.host, request.headers.origin, options);
-  if (!access.allowed) return sendJson(response, 403, envelope(null, { error: serverError(access.reason) }));
+  if (!access.allowed)
+    return sendJson(response, 403, envelope(null, { error: serverError(`FORBIDDEN: ${access.reason}`) }));
   if (access.origin !== undefined) {
     response.setHeader('Access-Control-Allow-Origin', access.origin);
     response.setHeader('Vary', 'Origin');
@@ -193,7 +194,9 @@ async function servePost(
   if (!held.take(client, bytesCost)) return sendTooMany(response);
   if (text === 'too-large') {
     response.setHeader('Connection', 'close');
-    const error = invalidRequest(`error reading request body: larger than ${options.bodyBytesMax} bytes`);
+    const error = invalidRequest(
+      `TOO_LARGE: error reading request body: larger than ${options.bodyBytesMax} bytes`,
+    );
     return sendJson(response, 413, envelope(null, { error }));
   }
   if (sendShed(options, response, text.text)) return;

@@ -10,7 +10,7 @@ export type RefusalCode = Exclude<Extract<Admission, { status: 'refused' }>['cod
 export interface RefusalMeaning {
   /** It says something about the bytes: the same ones are refused again. */
   readonly isFinal: boolean;
-  /** This node may have kept the bytes of this submission, or passed them on: the refusal is no end of the operation. */
+  /** The bytes may be here, or elsewhere by this node: the refusal is no end of the operation. */
   readonly mayBeHeld: boolean;
 }
 
@@ -18,6 +18,8 @@ export interface RefusalMeaning {
 const NOT_NOW: RefusalMeaning = { isFinal: false, mayBeHeld: false };
 const NEVER: RefusalMeaning = { isFinal: true, mayBeHeld: false };
 const NOT_KNOWN: RefusalMeaning = { isFinal: false, mayBeHeld: true };
+/** Said before anybody looks whether it is here already, or executed: it is never taken again, and the chain alone tells its end. */
+const PAST: RefusalMeaning = { isFinal: true, mayBeHeld: true };
 
 export const REFUSALS: Readonly<Record<RefusalCode, RefusalMeaning>> = {
   // At the door of the bridge, or before it: the mempool never hears of it.
@@ -25,7 +27,7 @@ export const REFUSALS: Readonly<Record<RefusalCode, RefusalMeaning>> = {
   CHANNEL_CLOSED: NOT_NOW,
   PARTITIONED: NOT_NOW,
   STATE_DIVERGED: NOT_NOW,
-  EXPIRES_TOO_SOON: NEVER,
+  EXPIRES_TOO_SOON: PAST,
   // By this node's height: one that is behind says so of what others take.
   EXPIRES_TOO_LATE: NOT_NOW,
   // Of several together; the caller makes smaller calls.

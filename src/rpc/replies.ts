@@ -12,9 +12,9 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
 }
 
 export const sendTooMany = (response: ServerResponse): void =>
-  sendBusy(response, 429, serverError('too many requests: slow down'));
+  sendBusy(response, 429, serverError('RATE_LIMITED: too many requests: slow down'));
 
-/** Nothing was done: 429 for this client's rate, 503 for what this node holds. */
+/** Nothing was done: 429 for this client's rate, 503 for what this node holds. By the code its data begins with, the client knows it is the node's word (BR-1). */
 export function sendBusy(response: ServerResponse, status: 429 | 503, error: RpcError): void {
   response.setHeader('Retry-After', '1');
   sendJson(response, status, envelope(null, { error }));

@@ -2,9 +2,11 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
+import { NEW_COURSE, ruleOnReception } from '../../src/client/course.ts';
 import { type Client, type ClientOptions, connect, type Operation } from '../../src/client/index.ts';
 import { parseOperation } from '../../src/protocol/chain/operation.ts';
-import { type Asked, type Reply, ScriptedChain, ScriptedNode } from './scripted-node.ts';
+import { REFUSALS } from '../../src/rpc/refusals.ts';
+import { type Asked, type Reply, ScriptedChain, ScriptedNode, turnedAway } from './scripted-node.ts';
 
 const run = promisify(execFile);
 const ROOT = join(import.meta.dirname, '../..');
@@ -31,7 +33,7 @@ async function network(count: number, options: Partial<ClientOptions> = {}) {
 
 /** Only the first node can be submitted to, until this is called. */
 function onlyFirst(others: readonly ScriptedNode[]): () => void {
-  for (const node of others) node.script.set('althing_submit', () => ({ status: 429 }));
+  for (const node of others) node.script.set('althing_submit', () => turnedAway(429));
   return () => {
     for (const node of others) node.script.delete('althing_submit');
   };
@@ -44,6 +46,12 @@ const outcomesOf =
     const honest = node.honest(asked) as { readonly outcomes: readonly Record<string, unknown>[] };
     return { result: { ...honest, outcomes: honest.outcomes.map(change) } };
   };
+
+/** As a gateway of JSON-RPC before the node says that it failed. */
+const gateways = (status: number, code: number): Reply => ({
+  status,
+  body: JSON.stringify({ jsonrpc: '2.0', id: null, error: { code, message: 'upstream: no answer' } }),
+});
 
 async function settledWithin(operation: Operation, ms: number): Promise<unknown> {
   const late = new Promise((resolve) => setTimeout(() => resolve('pending'), ms));
@@ -122,6 +130,60 @@ describe('the end of an operation (BR-1)', () => {
     expect(await settledWithin(operation, 100)).toBe('pending');
     chain.height += 6;
     expect(await operation.outcome).toMatchObject({ status: 'expired' });
+  });
+
+  it.each([
+    ['503 without a word of the node', { status: 503, body: 'upstream connect error' }],
+    ['429 without a word of the node', { status: 429 }],
+    ['403 without a word of the node', { status: 403, body: '<html></html>' }],
+    ['413 without a word of the node', { status: 413 }],
+    ["503 with JSON-RPC that is not the node's", gateways(503, -32_000)],
+    ["503 with a gateway's word that the request is invalid", gateways(503, -32_600)],
+    ["502 with a gateway's word that it cannot read an answer", gateways(502, -32_700)],
+  ] as const)('is not rejected after HTTP %s: a proxy may have handed it on', async (_, reply) => {
+    const { client, first } = await network(1, { whenRefused: 'reject' });
+    let calls = 0;
+    first.script.set('althing_submit', (asked) => {
+      calls += 1;
+      return calls === 1 ? reply : refused(first, asked, 'CHECK_FAILED', false);
+    });
+    const operation = await client.submit('a=1');
+    await expect.poll(() => calls, { timeout: 5_000 }).toBe(2);
+    expect(await settledWithin(operation, 100)).toBe('pending');
+    chain.commit(operation.id);
+    expect(await operation.outcome).toMatchObject({ status: 'committed' });
+  });
+
+  it.each(Object.entries(REFUSALS))(
+    'is rejected after %s only where the node says it holds nothing',
+    (code, meaning) => {
+      const { isFinal, mayBeHeld } = meaning;
+      const reception = {
+        id: '',
+        status: 'refused',
+        code,
+        log: 'no',
+        retryable: !isFinal,
+        mayBeHeld,
+      } as const;
+      const { next } = ruleOnReception(NEW_COURSE, 0, reception, 'reject');
+      const rejected = { status: 'rejected', code, reason: 'no' };
+      expect(next).toEqual(!mayBeHeld ? rejected : isFinal ? 'follow' : 'send');
+    },
+  );
+
+  it('is what the chain says after EXPIRES_TOO_SOON, since nobody looked whether it is known', async () => {
+    const { isFinal, mayBeHeld } = REFUSALS.EXPIRES_TOO_SOON;
+    const { client, first } = await network(1, { whenRefused: 'reject' });
+    first.script.set('althing_submit', (asked) =>
+      refused(first, asked, 'EXPIRES_TOO_SOON', !isFinal, mayBeHeld),
+    );
+    const operation = await client.submit('a=1', { expiresAtHeight: 12 });
+    await expect.poll(() => first.count('althing_submit')).toBe(1);
+    expect(await settledWithin(operation, 100)).toBe('pending');
+    chain.height = 13;
+    expect(await operation.outcome).toMatchObject({ status: 'expired' });
+    expect(first.count('althing_submit')).toBe(1);
   });
 
   it('is committed, not rejected, where it is submitted again after its commit (the same nonce and expiry)', async () => {
@@ -357,12 +419,12 @@ describe('nodes that die, refuse and lie', () => {
     expect(client.endpoints[0]?.failures).toBe(0);
   });
 
-  it.each([429, 503])('slows down after %i, and takes nobody for dead', async (status) => {
+  it.each([429, 503] as const)('slows down after %i, and takes nobody for dead', async (status) => {
     const { client, first } = await network(1);
     let calls = 0;
     first.script.set('althing_submit', () => {
       calls += 1;
-      return calls < 3 ? { status } : undefined;
+      return calls < 3 ? turnedAway(status) : undefined;
     });
     const operation = await client.submit('a=1');
     await expect.poll(() => first.held.has(operation.id), { timeout: 5_000 }).toBe(true);
@@ -382,7 +444,7 @@ describe('many operations', () => {
   it('splits by the bound on a body, and more where a node finds it too large still', async () => {
     const { client, first } = await network(1, { bodyBytesMax: 10_000 });
     first.script.set('althing_submit', ({ params }) =>
-      JSON.stringify(params).length > 3_000 ? { status: 413 } : undefined,
+      JSON.stringify(params).length > 3_000 ? turnedAway(413) : undefined,
     );
     const all = await client.submitAll([
       ...Array.from({ length: 100 }, (_, index) => `k${index}=${'x'.repeat(100)}`),

@@ -11,6 +11,13 @@ export type Reply =
   | 'destroy'
   | 'hang';
 
+/** As a node turns a call away that it has not read: in its own words. */
+export function turnedAway(status: 403 | 413 | 429 | 503): Reply {
+  const word = { 403: 'FORBIDDEN', 413: 'TOO_LARGE', 429: 'RATE_LIMITED', 503: 'QUEUE_FULL' }[status];
+  const error = { code: -32_000, message: 'Server error', data: `${word}: try again later` };
+  return { status, body: JSON.stringify({ jsonrpc: '2.0', id: null, error }) };
+}
+
 export interface Asked {
   readonly method: string;
   readonly params: Readonly<Record<string, unknown>>;

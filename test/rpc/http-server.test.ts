@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { millis } from '../../src/base/units.ts';
+import { Endpoint } from '../../src/client/endpoint.ts';
 import { base64Of, startTestServer, type TestServer } from './server.ts';
 
 let rpc: TestServer;
@@ -212,6 +213,30 @@ describe('who may call', () => {
     const refused = await rpc.get('/health');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([429, '1']);
     expect((await rpc.get('/livez')).status).toBe(200);
+  });
+});
+
+describe('what a node turns away unread (BR-1)', () => {
+  const bounds = { timeoutMs: 5_000, answerBytesMax: 10_000, signal: new AbortController().signal };
+  const submit = (bytes = 1) =>
+    new Endpoint(0, rpc.url).call('althing_submit', { operations: ['A'.repeat(bytes)] }, bounds);
+
+  it('is told in its own words, by which a client knows that a node has spoken and not a proxy', async () => {
+    rpc.node.submissionsRefused = { code: 'QUEUE_FULL', log: 'Queue full' };
+    expect(await submit()).toMatchObject({
+      kind: 'notTaken',
+      cause: 'busy',
+      detail: expect.stringMatching(/^QUEUE_FULL: /),
+    });
+    expect(await submit(100_001)).toMatchObject({ kind: 'notTaken', cause: 'tooLarge' });
+    await restart({ requestsPerSecond: 1, requestsBurst: 1 });
+    await rpc.get('/health');
+    expect(await submit()).toMatchObject({ kind: 'notTaken', cause: 'busy' });
+    const page = await rpc.post('{}', { Origin: 'https://evil.example' });
+    expect([page.status, JSON.parse(page.text).error.data]).toEqual([
+      403,
+      expect.stringMatching(/^FORBIDDEN: /),
+    ]);
   });
 });
 

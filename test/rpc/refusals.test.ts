@@ -20,8 +20,8 @@ describe('what refusals mean (BR-1)', () => {
     expect(new Set(named)).toEqual(new Set([...Object.keys(REFUSALS), 'ALREADY_KNOWN']));
   });
 
-  it('is never the end of an operation whose bytes the node may hold', () => {
-    const ends = Object.entries(REFUSALS).filter(([, { isFinal, mayBeHeld }]) => isFinal && mayBeHeld);
-    expect(ends).toEqual([]);
+  it('is for good and no end where the height is past: nobody looked whether the operation is known', () => {
+    const past = Object.entries(REFUSALS).filter(([, { isFinal, mayBeHeld }]) => isFinal && mayBeHeld);
+    expect(past.map(([code]) => code)).toEqual(['EXPIRES_TOO_SOON']);
   });
 });
