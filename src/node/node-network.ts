@@ -6,7 +6,7 @@ import type { Address, ValidatorSet } from '../protocol/chain/types.ts';
 import { powerOf } from '../protocol/chain/validator-set.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import { DIAL_BACKOFF } from '../protocol/transport/backoff.ts';
-import { guestRates } from '../protocol/transport/limits.ts';
+import { handingRates } from '../protocol/transport/limits.ts';
 import type { Endpoint } from '../protocol/transport/messages.ts';
 import type { PeerStatus } from '../rpc/node-port.ts';
 import { createNetwork, type Network } from '../transport/network.ts';
@@ -36,7 +36,10 @@ export const nodeNetwork = (
     clock,
     backoff: { ...DIAL_BACKOFF, min: p2p.dialBackoffMsMin, max: p2p.dialBackoffMsMax },
     insecure: p2p.plaintextOnLoopback,
-    guests: guestRates(p2p.guestOperationsPerSecond, p2p.guestOperationBytesPerSecond),
+    guests: {
+      each: handingRates(p2p.guestOperationsPerSecond, p2p.guestOperationBytesPerSecond),
+      all: handingRates(p2p.allGuestsOperationsPerSecond, p2p.allGuestsOperationBytesPerSecond),
+    },
   });
 
 /** `id@host:port` entries, as the configuration has checked them. */

@@ -8,7 +8,6 @@ import type { PeerMessageReceived } from '../protocol/ports/network.ts';
 import { type CellAddress, crash, type Message } from '../protocol/supervision/effect.ts';
 import type { CloseReason } from '../protocol/transport/closing.ts';
 import { isPeerMessage } from '../protocol/transport/kinds.ts';
-import type { GuestRates } from '../protocol/transport/limits.ts';
 import type { WireMessage } from '../protocol/transport/messages.ts';
 import type {
   AddressesReceived,
@@ -25,6 +24,7 @@ import { Connection, type ConnectionEvents } from './connection.ts';
 import { dial } from './dial.ts';
 import type { SelfDescription } from './handshake.ts';
 import { Listener, type ListenerCounts } from './listener.ts';
+import type { RateBook } from './rates.ts';
 import type { Room } from './room.ts';
 
 /** What the boundary actors of one node share. */
@@ -36,8 +36,8 @@ export interface Carrier {
   readonly insecure: boolean;
   readonly route: Route;
   readonly router: CellAddress;
-  /** What each node that is no validator may hand over; and how many operations were turned away for it, since the start. */
-  readonly guests: GuestRates;
+  /** What peers may send; and how many operations of guests were turned away for it, since the start. */
+  readonly rates: RateBook;
   operationsTurnedAway: number;
   /** The open listener's figures; undefined while there is none. */
   listening?: () => ListenerCounts & { readonly port: number };
@@ -168,7 +168,7 @@ function openLink(carrier: Carrier, context: BoundaryContext<LinkInput>): Connec
     },
     ended,
   };
-  const connection = new Connection(proven, clock, events, carrier.guests);
+  const connection = new Connection(proven, clock, events, carrier.rates.of(peer, card.remote));
   connection.setRole(standing === 'validator' ? 'validator' : 'full');
   connection.setSyncLane(syncLaneOpen);
   room.enter(card, peer, connection);

@@ -14,7 +14,6 @@ import type { Frame } from '../protocol/transport/frame.ts';
 import {
   CLOSE_TIMEOUT_MS,
   GUEST_RATES_DEFAULT,
-  type GuestRates,
   KEEPALIVE_INTERVAL_MS,
   KEEPALIVE_TIMEOUT_MS,
   PROBE_TIMEOUT_MS,
@@ -26,6 +25,7 @@ import { after, type CarrierClock } from './clock.ts';
 import { encode } from './codec/codec.ts';
 import { Inbox, type InboxCounts } from './inbox.ts';
 import { Outbox } from './outbox.ts';
+import { type PeerRates, RateBook } from './rates.ts';
 import type { ProvenSocket } from './websocket.ts';
 
 export interface ConnectionEvents {
@@ -67,7 +67,7 @@ export class Connection {
     proven: ProvenSocket,
     clock: CarrierClock,
     events: ConnectionEvents,
-    guests: GuestRates = GUEST_RATES_DEFAULT,
+    rates: PeerRates = new RateBook(GUEST_RATES_DEFAULT, new Set()).of(proven.peer.id, proven.remote),
   ) {
     const { ws, socket, peer } = proven;
     this.#proven = proven;
@@ -92,7 +92,7 @@ export class Connection {
         refuse: (refusal) => events.refuse(refusal),
       },
       peer.role,
-      guests,
+      rates,
     );
   }
 

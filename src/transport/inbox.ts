@@ -4,13 +4,12 @@
  */
 import { RingBuffer } from '../base/ring-buffer.ts';
 import type { Millis, Monotonic } from '../base/units.ts';
-import { type Bucket, fullBucket, oweTokens, takeTokens } from '../protocol/transport/bucket.ts';
 import { KINDS, type WireKind } from '../protocol/transport/kinds.ts';
-import { type GuestRates, PEER_QUOTA } from '../protocol/transport/limits.ts';
 import type { Role, WireMessage } from '../protocol/transport/messages.ts';
 import type { FrameRefusal } from '../protocol/transport/refusal.ts';
 import { decodeBody, readEnvelope } from './codec/codec.ts';
 import { announcedOperations } from './codec/operations.ts';
+import type { PeerRates } from './rates.ts';
 
 /** What the inbox needs of its connection. */
 export interface InboxPort {
@@ -41,25 +40,17 @@ const PAUSED_FRAMES_MAX = 8_192;
 export class Inbox {
   readonly #port: InboxPort;
   #role: Role;
-  readonly #buckets = new Map<WireKind, Bucket>();
-  #quota: Bucket;
-  readonly #guests: GuestRates;
-  #guestOperations: Bucket;
-  #guestBytes: Bucket;
+  readonly #rates: PeerRates;
   readonly #held = new RingBuffer<Uint8Array>();
   #reasonsToPause = 0;
   #closed = false;
   #syncLaneOpen = true;
   #counts = { frames: 0, bytes: 0, ignored: 0, refused: 0, overflowed: 0, pauses: 0 };
 
-  constructor(port: InboxPort, role: Role, guests: GuestRates) {
-    const now = port.now();
+  constructor(port: InboxPort, role: Role, rates: PeerRates) {
     this.#port = port;
     this.#role = role;
-    this.#quota = fullBucket(PEER_QUOTA, now);
-    this.#guests = guests;
-    this.#guestOperations = fullBucket(guests.operations, now);
-    this.#guestBytes = fullBucket(guests.bytes, now);
+    this.#rates = rates;
   }
 
   /** Takes one frame off the socket. */
@@ -106,8 +97,7 @@ export class Inbox {
   }
 
   #handle(bytes: Uint8Array): void {
-    const { bucket, rest } = oweTokens(this.#quota, PEER_QUOTA, this.#port.now(), bytes.byteLength);
-    this.#quota = bucket;
+    const rest = this.#rates.oweBytes(bytes.byteLength, this.#port.now());
     if (rest > 0) this.#pauseUntil(this.#port.rest(rest));
     const envelope = readEnvelope(bytes);
     if (envelope.outcome === 'ignored') this.#counts.ignored += 1;
@@ -134,25 +124,16 @@ export class Inbox {
     }
     const isSync = rule.lane === 'sync' || rule.lane === 'gossip';
     if (isSync && !this.#syncLaneOpen) return { code: 'SYNC_LANE_BANNED', kind };
-    const now = this.#port.now();
-    const { bucket, taken } = takeTokens(this.#buckets.get(kind) ?? fullBucket(rule, now), rule, now);
-    this.#buckets.set(kind, bucket);
-    return taken ? undefined : { code: 'RATE_EXCEEDED', kind };
+    return this.#rates.takeFrame(kind, this.#port.now()) ? undefined : { code: 'RATE_EXCEEDED', kind };
   }
 
   /** Operations of strangers cost more than their frames: they are counted before they are decoded (TP-5). */
   #refusalOfGuest(kind: WireKind, bytes: Uint8Array): FrameRefusal | undefined {
     if (kind !== 'SubmitOperations' || this.#role === 'validator') return undefined;
     const count = announcedOperations(bytes);
-    const now = this.#port.now();
-    const operations = takeTokens(this.#guestOperations, this.#guests.operations, now, count);
-    const size = takeTokens(this.#guestBytes, this.#guests.bytes, now, bytes.byteLength);
-    if (!operations.taken || !size.taken) {
-      return { code: 'OPERATIONS_RATE_EXCEEDED', kind, operations: count };
-    }
-    this.#guestOperations = operations.bucket;
-    this.#guestBytes = size.bucket;
-    return undefined;
+    return this.#rates.takeOperations(count, bytes.byteLength, this.#port.now())
+      ? undefined
+      : { code: 'OPERATIONS_RATE_EXCEEDED', kind, operations: count };
   }
 
   /** Several reasons to pause may stand at once: reading goes on when the last is gone. */

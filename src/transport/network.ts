@@ -22,6 +22,7 @@ import type { CarrierClock } from './clock.ts';
 import { encode } from './codec/codec.ts';
 import { type NodeIdentity, nodeIdentity, nodeIdOf } from './identity.ts';
 import type { ListenerCounts } from './listener.ts';
+import { RateBook } from './rates.ts';
 import { type PeerConnection, Room } from './room.ts';
 
 export interface NetworkOptions {
@@ -51,7 +52,7 @@ export interface NetworkOptions {
   readonly backoff?: DialBackoff;
   /** Plain `ws`: for development, on loopback only. */
   readonly insecure?: boolean;
-  /** What each node that is no validator may hand over; default GUEST_RATES_DEFAULT. */
+  /** What nodes that are no validators may hand over; those of `endpoints` have a share of their own. Default GUEST_RATES_DEFAULT. */
   readonly guests?: GuestRates;
 }
 
@@ -82,7 +83,7 @@ export function createNetwork(options: NetworkOptions): Network {
   const { guests = GUEST_RATES_DEFAULT } = options;
   const carrier: Carrier = {
     ...{ self, clock, room, insecure, route, router },
-    ...{ guests, operationsTurnedAway: 0 },
+    ...{ rates: new RateBook(guests, new Set(options.endpoints.keys())), operationsTurnedAway: 0 },
   };
   return {
     id: identity.id,

@@ -2,16 +2,33 @@ import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
 import { type Millis, monotonic } from '../../src/base/units.ts';
+import type { Address } from '../../src/protocol/chain/types.ts';
 import { KINDS } from '../../src/protocol/transport/kinds.ts';
-import { guestRates, PEER_QUOTA } from '../../src/protocol/transport/limits.ts';
+import { GUESTS_MAX, handingRates, PEER_QUOTA } from '../../src/protocol/transport/limits.ts';
 import type { WireMessage } from '../../src/protocol/transport/messages.ts';
 import type { FrameRefusal } from '../../src/protocol/transport/refusal.ts';
 import { PROTOCOL_VERSION } from '../../src/protocol/transport/version.ts';
 import { encode } from '../../src/transport/codec/codec.ts';
+import { nodeIdentity } from '../../src/transport/identity.ts';
 import { Inbox } from '../../src/transport/inbox.ts';
+import { addressGroup, RateBook } from '../../src/transport/rates.ts';
 import { MESSAGES } from './codec/arbitraries.ts';
+import { secretOf } from './support/nodes.ts';
 
-function inboxOf(role: 'validator' | 'full' = 'validator') {
+const RATES = { each: handingRates(2_000, 100_000), all: handingRates(5_000, 400_000) };
+const idOf = (index: number): Address => nodeIdentity(secretOf(index)).id;
+const [FIRST, SECOND] = [idOf(0), idOf(1)];
+const OTHERS = Array.from({ length: GUESTS_MAX }, (_, index) => idOf(2 + index));
+const bookOf = (...kept: readonly Address[]): RateBook => new RateBook(RATES, new Set(kept));
+
+interface Link {
+  readonly book?: RateBook;
+  readonly peer?: Address;
+  readonly remote?: string;
+}
+
+function inboxOf(role: 'validator' | 'full' = 'validator', link: Link = {}) {
+  const { book = bookOf(), peer = FIRST, remote = '192.0.2.1:4000' } = link;
   const delivered: WireMessage[] = [];
   const refusals: FrameRefusal[] = [];
   const rests: Millis[] = [];
@@ -38,7 +55,7 @@ function inboxOf(role: 'validator' | 'full' = 'validator') {
       refuse: (refusal) => refusals.push(refusal),
     },
     role,
-    guestRates(2_000, 100_000),
+    book.of(peer, remote),
   );
   return { inbox, delivered, refusals, rests, state };
 }
@@ -68,6 +85,17 @@ describe('inbox (TP-5)', () => {
     for (let count = 0; count < 100; count += 1) inbox.take(ping(count));
     inbox.take(vote);
     expect(delivered.at(-1)?.kind).toBe('Vote');
+  });
+
+  it('keeps the buckets of a node id over its connections, and no other id pays for it', () => {
+    const book = bookOf();
+    const { burst } = KINDS.Ping;
+    const taken = [FIRST, FIRST, SECOND].map((peer) => {
+      const { inbox, delivered } = inboxOf('validator', { book, peer });
+      for (let count = 0; count < burst; count += 1) inbox.take(ping(count));
+      return delivered.length;
+    });
+    expect(taken).toEqual([burst, 0, burst]);
   });
 
   it('rests for as long as the quota of the peer says, and loses nothing', async () => {
@@ -141,6 +169,56 @@ describe('inbox: operations of a node that is no validator (TP-5)', () => {
     state.now = 1_000;
     inbox.take(large);
     expect(delivered).toHaveLength(5);
+  });
+
+  it('are no more by new connections: the buckets are those of the node id, and of the address (TP-5)', () => {
+    const book = bookOf();
+    let taken = 0;
+    for (const [index, peer] of [FIRST, FIRST, FIRST, SECOND, ...OTHERS].entries()) {
+      const { inbox, delivered } = inboxOf('full', { book, peer, remote: `192.0.2.1:${4_000 + index}` });
+      for (let count = 0; count < 5; count += 1) inbox.take(handing(1_000));
+      taken += delivered.length;
+    }
+    expect(taken).toBe(4);
+    const moved = inboxOf('full', { book, peer: FIRST, remote: '192.0.2.2:4000' });
+    moved.inbox.take(handing(1_000));
+    expect(moved.delivered).toEqual([]);
+  });
+
+  it('are no more from one IPv6 network than from one node, whatever its addresses', () => {
+    const book = bookOf();
+    const taken = [SECOND, ...OTHERS].map((peer, index) => {
+      const { inbox, delivered } = inboxOf('full', { book, peer, remote: `[2001:db8::${index}]:4000` });
+      inbox.take(handing(1_000));
+      return delivered.length;
+    });
+    expect(taken.reduce((sum, one) => sum + one, 0)).toBe(4);
+  });
+
+  it('are bounded for all guests together, and those of a kept node stay its own', () => {
+    const book = bookOf(SECOND);
+    const taken = OTHERS.map((peer, index) => {
+      const { inbox, delivered } = inboxOf('full', { book, peer, remote: `192.0.2.${index}:4000` });
+      for (let count = 0; count < 4; count += 1) inbox.take(handing(1_000));
+      return delivered.length;
+    });
+    expect(taken.reduce((sum, one) => sum + one, 0)).toBe(10);
+    const kept = inboxOf('full', { book, peer: SECOND, remote: '192.0.2.0:4000' });
+    for (let count = 0; count < 5; count += 1) kept.inbox.take(handing(1_000));
+    expect(kept.delivered).toHaveLength(4);
+  });
+
+  it.each([
+    ['192.0.2.1:4000', '192.0.2.1'],
+    ['[::ffff:192.0.2.1]:4000', '192.0.2.1'],
+    ['[2001:0db8:0:1::7]:4000', '2001:db8:0:1::/64'],
+    ['[2001:db8:0:1:2:3:4:5]:4000', '2001:db8:0:1::/64'],
+    ['[2001:db8::1:2:3:4:5]:4000', '2001:db8:0:1::/64'],
+    ['[::1]:4000', '0:0:0:0::/64'],
+    ['[fe80::1%eth0]:4000', 'fe80:0:0:0::/64'],
+    ['validator.example:4000', 'validator.example'],
+  ])('%s counts as %s', (remote, group) => {
+    expect(addressGroup(remote)).toBe(group);
   });
 
   it('are not bounded so while the peer is a validator', () => {

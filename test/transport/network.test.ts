@@ -14,7 +14,9 @@ import type { Digest } from '../../src/protocol/chain/types.ts';
 import type { PeerMessage } from '../../src/protocol/consensus/types.ts';
 import { CLOSE_CODES } from '../../src/protocol/transport/closing.ts';
 import { KINDS } from '../../src/protocol/transport/kinds.ts';
+import { handingRates } from '../../src/protocol/transport/limits.ts';
 import type { Endpoint } from '../../src/protocol/transport/messages.ts';
+import { encode } from '../../src/transport/codec/codec.ts';
 import { type DialOutcome, dial } from '../../src/transport/dial.ts';
 import { createNetwork } from '../../src/transport/network.ts';
 import { MESSAGES } from './codec/arbitraries.ts';
@@ -199,6 +201,37 @@ describe('network over TLS: connections (TP-2)', () => {
     await until('the validator has its place', () => second.connectivity.length === 1);
     // A guest is no validator: nobody is told that it can be reached.
     expect(first.connectivity).toEqual([`+${second.id}`]);
+  });
+});
+
+describe('network over TLS: operations of guests (TP-5)', () => {
+  const encoding = encode({
+    kind: 'SubmitOperations',
+    tag: 1,
+    operations: Array.from({ length: 1_000 }, () => new Uint8Array(1)),
+  });
+  if (encoding.outcome === 'refused') throw new Error(encoding.refusal.code);
+  const frame = encoding.frame.bytes;
+  const each = handingRates(1, 1024);
+  const all = handingRates(1_500, 2 * 1024 * 1024);
+
+  it('are no more for a guest that comes back, nor for one that comes back as another', async () => {
+    const first = await start({ index: 0, validators: idsOf(1), change: { guests: { each, all } } });
+    const { network, received } = first;
+    for (const [times, index] of [7, 7, 8, 9].entries()) {
+      const { ws, closed } = await strangerSocket(first, index);
+      ws.send(frame);
+      ws.send(frame);
+      await until(
+        'both have come',
+        () => received.length * 1_000 + network.operationsTurnedAway() >= 2_000 * (times + 1),
+      );
+      ws.close();
+      await closed;
+      await until('it is gone', () => connections(first) === 0);
+    }
+    expect(received).toHaveLength(1);
+    expect(network.operationsTurnedAway()).toBe(7_000);
   });
 });
 

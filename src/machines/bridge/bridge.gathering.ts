@@ -29,7 +29,7 @@ const MS_PER_SECOND = 1_000;
 /** As long as all validators in reach together need for so much of one guest, by what they take unless configured otherwise (TP-5). */
 function startGathering({ connected, breakers }: BridgeContext, transactions: readonly Uint8Array[]): Effect {
   const able = Math.max(1, [...connected].filter((peer) => breakers.get(peer) !== 'open').length);
-  const { operations, bytes } = GUEST_RATES_DEFAULT;
+  const { operations, bytes } = GUEST_RATES_DEFAULT.each;
   const size = transactions.reduce((sum, { byteLength }) => sum + byteLength, 0);
   const seconds = Math.max(transactions.length / operations.ratePerSecond, size / bytes.ratePerSecond) / able;
   const message: GatherDue = { type: 'gather.due' };

@@ -28,24 +28,33 @@ export const FRAGMENTS_MAX = 4;
 export const BUFFERED_CHUNKS_MAX = 4_096;
 /** What one peer may send, all kinds together; above it the socket rests. @unit tokens: bytes */
 export const PEER_QUOTA: BucketRate = { ratePerSecond: 128 * 1024 * 1024, burst: 64 * 1024 * 1024 };
-/** What one node that is no validator may hand over: whoever connects may, and each operation costs processor time. */
-export interface GuestRates {
+/** What may be handed over by nodes that are no validators: whoever connects may, and each operation costs processor time. */
+export interface HandingRates {
   /** @unit tokens: operations */
   readonly operations: BucketRate;
   /** Of whole frames. @unit tokens: bytes */
   readonly bytes: BucketRate;
+}
+export interface GuestRates {
+  /** One node, and so much one address. */
+  readonly each: HandingRates;
+  /** All guests together; kept nodes (TP-2) have their own besides. */
+  readonly all: HandingRates;
 }
 /**
  * Bursts are two seconds of a rate, and one whole message at least.
  * @param operations unit operations/s
  * @param bytes unit bytes/s
  */
-export const guestRates = (operations: number, bytes: number): GuestRates => ({
+export const handingRates = (operations: number, bytes: number): HandingRates => ({
   operations: { ratePerSecond: operations, burst: Math.max(2 * operations, OPERATIONS_MAX) },
   bytes: { ratePerSecond: bytes, burst: Math.max(2 * bytes, KINDS.SubmitOperations.bytesMax) },
 });
-/** @source measured: an operation costs a validator up to 5 µs, so GUESTS_MAX guests a sixth of a processor */
-export const GUEST_RATES_DEFAULT = guestRates(1_000, 1024 * 1024);
+/** @source measured: an operation costs a validator up to 5 µs, so all guests together a fiftieth of a processor; chosen: four guests' share */
+export const GUEST_RATES_DEFAULT: GuestRates = {
+  each: handingRates(1_000, 1024 * 1024),
+  all: handingRates(4_000, 4 * 1024 * 1024),
+};
 /** Connections that have not proven themselves; one more ends the oldest. */
 export const PENDING_MAX = 128;
 /** Of those, from one IP address. */
