@@ -233,6 +233,16 @@ describe('inbox: operations of a node that is no validator (TP-5)', () => {
 });
 
 describe('inbox: who may say what (TP-6, TP-9, TP-10)', () => {
+  it('takes answers to operations of validators alone: nobody else is asked', () => {
+    const { inbox, delivered, refusals } = inboxOf('full');
+    const answer = { kind: 'OperationsAnswered', tag: 1, admissions: [{ accepted: true }] } as const;
+    inbox.take(bytesOf(answer));
+    expect(refusals).toEqual([{ code: 'KIND_NOT_FOR_ROLE', kind: 'OperationsAnswered', role: 'full' }]);
+    inbox.setRole('validator');
+    inbox.take(bytesOf(answer));
+    expect(delivered).toEqual([answer]);
+  });
+
   it('takes no consensus message from a full node, but lets it sync', () => {
     const { inbox, delivered, refusals } = inboxOf('full');
     inbox.take(vote);

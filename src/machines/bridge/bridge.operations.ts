@@ -168,7 +168,7 @@ export function recordAdmissions(
   return settle(withoutSubmission(context, tag), submission, judged, UNJUDGED);
 }
 
-/** A validator answered what it was handed. */
+/** A validator answered what it was handed; one that was not asked, or no more, is blamed for it (TP-6). */
 export function recordRemote(
   context: BridgeContext,
   from: Address,
@@ -176,7 +176,10 @@ export function recordRemote(
   { address }: Clock,
 ): Decided {
   const submission = submissionOf(context, tag);
-  if (submission === undefined || submission.handedTo.at(-1) !== from) return {};
+  if (submission === undefined || submission.handedTo.at(-1) !== from) {
+    const blame = { type: 'peer.misbehaved', peer: from, code: 'ANSWER_UNREQUESTED' } as const;
+    return { effects: [telling(context.router, blame)] };
+  }
   const answered: BreakerRequest = { type: 'call.answered', tag };
   const known = submission.asked.map(({ position }, index): Admission | undefined => {
     const hash = submission.ids[position];

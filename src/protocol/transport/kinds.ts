@@ -86,7 +86,7 @@ export const KINDS: Readonly<Record<WireKind, KindRule>> = {
   SnapshotChunk: rule(66, 'sync', MIB + KIB, 16, 100, 400, 'any'),
   StateSync: rule(80, 'gossip', 32 * KIB, 32, 1, 8, 'any'),
   SubmitOperations: rule(81, 'batches', 256 * KIB, 1_024, 50, 200, 'any'),
-  OperationsAnswered: rule(82, 'sync', 384 * KIB, 9_100, 50, 200, 'any', 'names'),
+  OperationsAnswered: rule(82, 'sync', 384 * KIB, 9_100, 50, 200, 'validator', 'names'),
 };
 
 /** Greatest length of any frame: what a connection takes at all. @unit bytes */

@@ -87,6 +87,8 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['ADDRESS_SIGNATURE', sync(50)],
   ...Object.entries(SYNC_PENALTIES),
   ['SYNC_RATE_EXCEEDED', sync(0.5)],
+  // An honest validator's answer comes late, or to an earlier life of the asker; the breakers keep that below a ban (BR-8).
+  ['ANSWER_UNREQUESTED', sync(2)],
   // A clock that is off, or an application that differs: a fault, but perhaps not theirs.
   ['TIME_TOO_EARLY', consensus(2)],
   ['TIME_TOO_LATE', consensus(2)],

@@ -98,10 +98,17 @@ describe('a node that is no validator (BR-8)', () => {
     for (const liar of [A, B, C, STRANGER].filter((peer) => peer !== second?.peer)) at.hear(liar, claim);
     at.hear(first?.peer ?? A, { ...claim, tag: first?.message.tag ?? 0 });
     expect(at.codes(tag)).toBeUndefined();
+    expect(at.blamed()).toHaveLength(4);
     answered(at);
     expect(at.codes(tag)).toEqual(['admitted']);
+    expect(at.blamed()).toHaveLength(4);
     at.hear(second?.peer ?? A, claim);
     expect(at.answers).toHaveLength(1);
+    expect(at.blamed().at(-1)).toEqual({
+      type: 'peer.misbehaved',
+      peer: second?.peer,
+      code: 'ANSWER_UNREQUESTED',
+    });
   });
 
   it('takes no nonsense of a validator: too few, too many, a refusal with the yes of the application, unknown words', () => {

@@ -101,6 +101,10 @@ export class Rig {
     return this.chart.snapshot.value.reach;
   }
 
+  blamed(): readonly Message[] {
+    return this.toRouter.filter(({ type }) => type === 'peer.misbehaved');
+  }
+
   get load(): number {
     return load(this.context);
   }
