@@ -13,6 +13,7 @@ import {
 import { KINDS, type WireKind } from '../protocol/transport/kinds.ts';
 import { type GuestRates, type HandingRates, PEER_QUOTA } from '../protocol/transport/limits.ts';
 import type { NodeId } from '../protocol/transport/messages.ts';
+import { networkOf } from '../protocol/transport/networks.ts';
 
 /** What the inbox of one link asks. */
 export interface PeerRates {
@@ -51,7 +52,7 @@ export class RateBook {
       touched(this.#shares, key, SHARES_MAX, () => new HandingBuckets(each));
     const buckets = this.#kept.has(peer)
       ? [shareOf(peer)]
-      : [shareOf(peer), shareOf(`from ${addressGroup(remote)}`), this.#all];
+      : [shareOf(peer), shareOf(`from ${networkOf(hostOf(remote))}`), this.#all];
     return {
       takeFrame: (kind, now) => frames.take(kind, now),
       oweBytes: (bytes, now) => frames.owe(bytes, now),
@@ -120,22 +121,5 @@ function touched<Key, Value>(map: Map<Key, Value>, key: Key, max: number, make: 
   return value;
 }
 
-/** Groups of 16 bits in the part of an IPv6 address that one network has for itself. @source RFC 4291, 2.5.4: 64 bits */
-const NETWORK_GROUPS = 4;
-const GROUPS = 8;
-
-/** The host of `host:port`; of an IPv6 address its network, since one network has 2^64 of them. */
-export function addressGroup(remote: string): string {
-  const host = remote
-    .slice(0, remote.lastIndexOf(':'))
-    .replace(/^\[|\]$/g, '')
-    .replace(/^::ffff:(?=[0-9.]+$)/, '')
-    .replace(/%.*$/, '');
-  if (!host.includes(':')) return host;
-  const [head = '', tail] = host.split('::');
-  const groups = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = new Array<string>(Math.max(0, GROUPS - groups.length - after.length)).fill('0');
-  const network = [...groups, ...zeros, ...after].slice(0, NETWORK_GROUPS);
-  return `${network.map((group) => group.replace(/^0+(?=.)/, '')).join(':')}::/64`;
-}
+/** The host of `host:port` or `[host]:port`. */
+const hostOf = (remote: string): string => remote.slice(0, remote.lastIndexOf(':')).replace(/^\[|\]$/g, '');

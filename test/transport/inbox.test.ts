@@ -11,7 +11,7 @@ import { PROTOCOL_VERSION } from '../../src/protocol/transport/version.ts';
 import { encode } from '../../src/transport/codec/codec.ts';
 import { nodeIdentity } from '../../src/transport/identity.ts';
 import { Inbox } from '../../src/transport/inbox.ts';
-import { addressGroup, RateBook } from '../../src/transport/rates.ts';
+import { RateBook } from '../../src/transport/rates.ts';
 import { MESSAGES } from './codec/arbitraries.ts';
 import { secretOf } from './support/nodes.ts';
 
@@ -206,19 +206,6 @@ describe('inbox: operations of a node that is no validator (TP-5)', () => {
     const kept = inboxOf('full', { book, peer: SECOND, remote: '192.0.2.0:4000' });
     for (let count = 0; count < 5; count += 1) kept.inbox.take(handing(1_000));
     expect(kept.delivered).toHaveLength(4);
-  });
-
-  it.each([
-    ['192.0.2.1:4000', '192.0.2.1'],
-    ['[::ffff:192.0.2.1]:4000', '192.0.2.1'],
-    ['[2001:0db8:0:1::7]:4000', '2001:db8:0:1::/64'],
-    ['[2001:db8:0:1:2:3:4:5]:4000', '2001:db8:0:1::/64'],
-    ['[2001:db8::1:2:3:4:5]:4000', '2001:db8:0:1::/64'],
-    ['[::1]:4000', '0:0:0:0::/64'],
-    ['[fe80::1%eth0]:4000', 'fe80:0:0:0::/64'],
-    ['validator.example:4000', 'validator.example'],
-  ])('%s counts as %s', (remote, group) => {
-    expect(addressGroup(remote)).toBe(group);
   });
 
   it('are not bounded so while the peer is a validator', () => {
