@@ -25,6 +25,7 @@ import {
 import type { CallContext, RpcMethod } from './method.ts';
 import { METHODS } from './methods.ts';
 import type { NodePort } from './node-port.ts';
+import { costBesideFirst } from './operations.ts';
 import { documentPaths, type Pages, sendPage } from './pages.ts';
 import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from './parameters.ts';
 import { sendBusy, sendJson, sendPreflight, sendTooMany } from './replies.ts';
@@ -233,7 +234,8 @@ async function answerPost(
   const body = readBody(text, options.batchRequestsMax);
   if (body.kind === 'unreadable') return sendJson(response, 400, envelope(null, { error: body.error }));
   const entries = body.kind === 'batch' ? body.entries : [body.entry];
-  if (!held.take(client, Math.max(0, entries.length - 1 - bytesCost))) return sendTooMany(response);
+  const cost = costBesideFirst(entries, options.requestsBurst);
+  if (!held.take(client, Math.max(0, cost - bytesCost))) return sendTooMany(response);
   const operator = isOperator(request.headers.authorization, options.adminToken);
   const signal = closingOf(response);
   const answers = await Promise.all(

@@ -76,6 +76,49 @@ beforeEach(() => {
   chain = new Chain();
 });
 
+describe('lookups (BR-2)', () => {
+  const fresh = (name: string, count: number) =>
+    Array.from({ length: count }, (_, index) => follow(`${name}${index}`, 10));
+
+  it('are at most 64 in one turn of the event loop, in all calls of all clients together', async () => {
+    const seen = [0];
+    const look = (): void => {
+      seen.push(chain.lookups);
+      if (chain.lookups < 900) setImmediate(look);
+    };
+    setImmediate(look);
+    const calls = [ADA, EVE, '192.0.2.3'].flatMap((client) =>
+      [1, 2, 3].map((call) =>
+        chain.followers.follow(fresh(`${client} ${call} `, 100), client, millis(0), OPEN),
+      ),
+    );
+    await Promise.all(calls);
+    await new Promise(setImmediate);
+    const steps = seen.map((count, index) => count - (seen[index - 1] ?? 0));
+    expect(seen.at(-1)).toBe(900);
+    expect(Math.max(...steps)).toBeLessThanOrEqual(64);
+  });
+
+  it('are given to clients in turn: one operation does not wait for the thousands of another client', async () => {
+    const many = Array.from({ length: 10 }, (_, call) =>
+      chain.followers.follow(fresh(`eve ${call} `, 1_000), EVE, millis(0), OPEN),
+    );
+    await chain.followers.follow(fresh('ada', 1), ADA, millis(0), OPEN);
+    expect(chain.lookups).toBeLessThanOrEqual(2 * 64);
+    await Promise.all(many);
+    expect(chain.lookups).toBe(10_001);
+  });
+
+  it('of a client that is gone are not done', async () => {
+    const gone = new AbortController();
+    const call = chain.followers.follow(fresh('eve', 1_000), EVE, millis(0), gone.signal);
+    await new Promise(setImmediate);
+    gone.abort();
+    await call;
+    expect(chain.lookups).toBeLessThan(1_000);
+  });
+});
+
 describe('what is followed', () => {
   it('is answered at once where it was executed before', async () => {
     chain.execute(executedOf('a', 3, 0));

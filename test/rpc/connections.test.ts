@@ -120,6 +120,21 @@ describe('the rate of a client', () => {
     expect([await statusOf('x'.repeat(100_001)), await statusOf('x'.repeat(100_001))]).toEqual([413, 429]);
   });
 
+  it('is taken for each operation that is looked up, alone and in a batch; a burst pays for one call of any size', async () => {
+    const operations = Array.from({ length: 800 }, () => ({ id: 'A'.repeat(64), expires_at_height: '5' }));
+    const call = { jsonrpc: '2.0', id: 1, method: 'althing_outcomes', params: { operations, wait_ms: '0' } };
+    const half = { ...call, params: [operations.slice(400), '0'] };
+    rpc = await startTestServer({ requestsPerSecond: 1, requestsBurst: 260 });
+    const bodies = [call, [half, half], call].map((body) => JSON.stringify(body));
+    const statuses: number[] = [];
+    for (const body of bodies) statuses.push(await statusOf(body));
+    // 1 + 100 calls, then 2 + 100: the burst has 57 left. Their bytes would be 21 each.
+    expect(statuses).toEqual([200, 200, 429]);
+    await rpc.server.close();
+    rpc = await startTestServer({ requestsPerSecond: 1, requestsBurst: 30 });
+    expect([await statusOf(JSON.stringify(call)), await statusOf('{}')]).toEqual([200, 429]);
+  });
+
   it('lets the largest body pass however small the burst is', async () => {
     rpc = await startTestServer({ requestsPerSecond: 1, requestsBurst: 2 });
     const call = { id: 1, method: 'health', params: { pad: 'x'.repeat(90_000) } };
