@@ -21,7 +21,7 @@ import {
   type SubmitOptions,
 } from './types.ts';
 
-const DEFAULTS = {
+export const CLIENT_DEFAULTS = {
   pendingMax: 10_000,
   whenFull: 'wait',
   whenRefused: 'retry',
@@ -58,7 +58,7 @@ export class Client {
   #committedHeight = 0;
 
   constructor(options: ClientOptions) {
-    this.#options = { ...DEFAULTS, ...options };
+    this.#options = { ...CLIENT_DEFAULTS, ...options };
     this.#endpoints = options.endpoints.map((url, index) => new Endpoint(index, checkedUrl(url)));
     if (this.#endpoints.length === 0) throw new TypeError('endpoints: name the URL of one node at least');
     const { pendingMax, whenFull, whenRefused, bodyBytesMax } = this.#options;

@@ -6,7 +6,7 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { type BoundaryContext, type BoundaryLogic, handler, type Message } from '../actors/runtime/index.ts';
 import type { Millis } from '../base/units.ts';
 import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
-import { ANSWER_MS } from '../protocol/bridge/config.ts';
+import { SUBMISSION_MS } from '../protocol/bridge/times.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import type { OperationsAnswered, OperationsExpired, OperationsSubmitted } from '../protocol/ports/bridge.ts';
@@ -39,14 +39,15 @@ export const GATEWAY_EVENTS = [
   'resync.ended',
 ] as const satisfies readonly GatewayMessage['type'][];
 
-/** Calls that wait for a cell's answer; further ones fail at once. @unit calls @source the RPC's connection limit × 4 */
+/**
+ * Messages that wait for a cell's answer; further ones are not taken: QUEUE_FULL. Submissions of a client within a turn are one message, so
+ * these are not the callers: `rpc/turnstile.ts` bounds those. @unit messages @source four times `rpc.connections_max`: a batch asks several
+ */
 const CALLS_MAX = 4_096;
 /** Calls that wait for a commit; further ones fail at once. @unit calls */
 const WAITERS_MAX = 65_536;
-/** A cell answers within this, or the call fails. @unit ms @source chosen: two mempool check timeouts */
+/** A cell answers within this, or the call fails. @unit ms @source twice what the application has for a query */
 const ANSWER_TIMEOUT_MS = 10_000;
-/** The bridge answers a submission within ANSWER_MS, unless it waits for the end of a partition: then nobody knows. @unit ms */
-const SUBMISSION_TIMEOUT_MS = ANSWER_MS + 1_000;
 /** What an operator's call waits for the end of what it began; then it answers that it runs. @unit ms @source a small gap is closed by then */
 const END_WAIT_MS = 5_000;
 
@@ -133,12 +134,10 @@ export class Gateway {
       client,
       transactions,
     };
-    const answer = await this.#call(ADDRESSES.bridge, request, SUBMISSION_TIMEOUT_MS).catch(
-      (failure: unknown) => {
-        if (failure instanceof NotTaken || failure instanceof CallUnanswered) return failure;
-        throw failure;
-      },
-    );
+    const answer = await this.#call(ADDRESSES.bridge, request, SUBMISSION_MS).catch((failure: unknown) => {
+      if (failure instanceof NotTaken || failure instanceof CallUnanswered) return failure;
+      throw failure;
+    });
     if (answer instanceof NotTaken || answer instanceof CallUnanswered) {
       const { code, log } = answer;
       return transactions.map((transaction): Admission => {
@@ -216,7 +215,7 @@ export class Gateway {
   #call(to: string, request: Message, timeoutMs = ANSWER_TIMEOUT_MS): Promise<GatewayMessage> {
     const cell = this.#cell;
     if (cell === undefined) return Promise.reject(new CallFailed('the node is not running'));
-    if (this.#calls.size >= CALLS_MAX) return Promise.reject(new CallFailed('too many calls are waiting'));
+    if (this.#calls.size >= CALLS_MAX) return Promise.reject(new NotTaken(to, true));
     this.#tag += 1;
     const tag = this.#tag;
     return new Promise((resolve, reject) => {

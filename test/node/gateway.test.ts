@@ -55,6 +55,22 @@ const answer = (system: System, asked: Asked | undefined, message: Message): voi
   system.ref(asked.replyTo).tell({ ...message, tag: asked.tag });
 };
 
+describe('messages that wait for an answer (BR-2)', () => {
+  it('are bounded: beyond them nothing is taken, and a submission hears so with certainty', async () => {
+    const gateway = new Gateway();
+    const { system } = nodeOf(gateway);
+    await expect.poll(() => system.ref('node/surface/rpc').info()).toBeDefined();
+    const waiting = Array.from({ length: 4_096 }, () => gateway.syncNow());
+    const full = 'Queue full: node/consensus-bridge takes no more now: try again later';
+    const refused = { status: 'refused', code: 'QUEUE_FULL', log: full };
+    expect(await gateway.submit([new Uint8Array([1])], 'one')).toMatchObject([refused]);
+    await expect(gateway.syncNow()).rejects.toThrow('Queue full');
+    await system.stop();
+    const ends = await Promise.allSettled(waiting);
+    expect(ends.filter(({ status }) => status === 'rejected').length).toBeGreaterThan(4_000);
+  });
+});
+
 describe("the operator's calls of sync", () => {
   let gateway = new Gateway();
   let node = nodeOf(gateway);

@@ -5,6 +5,7 @@ import { millis } from '../../src/base/units.ts';
 import type { BridgeView } from '../../src/node/bridge-report.ts';
 import { bridgeOf, treeOf } from '../../src/node/views.ts';
 import { BRIDGE_DEFAULTS } from '../../src/protocol/bridge/config.ts';
+import { QUEUE_GRAIN_MS, QUEUE_MS } from '../../src/protocol/bridge/times.ts';
 import type { Admission } from '../../src/protocol/ports/mempool.ts';
 import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
 import { heightOf } from './checkers/heights.ts';
@@ -100,6 +101,28 @@ describe('a partition for longer than its timeout (BR-10)', () => {
       const { queued, operations } = bridge(run, index).context;
       expect([queued, operations.counts.committed, operations.pending.size]).toEqual([0, 5, 0]);
     }
+    expect(run.lostTransactions()).toEqual([]);
+  });
+
+  it('with a queue, what waited for its time is refused with certainty, and is not executed after the healing', () => {
+    const run = cluster({ bridge: { whenPartitioned: 'queue' } });
+    run.advance(2 * SECOND);
+    run.partition([0, 1], [2, 3]);
+    run.advance(LONG);
+    for (const { index } of run.nodes) run.submit(index, `early${index}=ada`);
+    run.advance(QUEUE_MS - SECOND);
+    run.submit(0, 'late=bob');
+    expect(run.nodes.flatMap(({ admitted }) => admitted)).toEqual([]);
+    run.advance(SECOND + 2 * QUEUE_GRAIN_MS);
+    expect(run.nodes.map(({ index }) => codesAt(run, index))).toEqual(Array(4).fill(['PARTITIONED']));
+    run.heal();
+    run.advance(20 * SECOND);
+    expect(run.nodes.map(({ index }) => codesAt(run, index))).toEqual([
+      ['PARTITIONED', 'admitted'],
+      ...Array(3).fill(['PARTITIONED']),
+    ]);
+    const committed = run.nodes.map(({ index }) => bridge(run, index).context.operations.counts.committed);
+    expect(committed).toEqual([1, 0, 0, 0]);
     expect(run.lostTransactions()).toEqual([]);
   });
 });

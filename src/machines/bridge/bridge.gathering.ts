@@ -2,14 +2,15 @@
  * How a node that is no validator hands operations over: the first at once, those that come within a moment together, so that it
  * stays below what a validator takes of one peer, however many clients it has. Pure. Rules BR-8, TP-5, docs/protocol/bridge.md.
  */
-import { emptyMap, removeIn, valuesOf } from '../../base/persistent-map.ts';
-import { type Monotonic, millis } from '../../base/units.ts';
+import { emptyMap, removeIn } from '../../base/persistent-map.ts';
+import { millis } from '../../base/units.ts';
 import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
-import type { CellAddress, Effect } from '../../protocol/supervision/effect.ts';
+import type { Effect } from '../../protocol/supervision/effect.ts';
 import { GUEST_RATES_DEFAULT } from '../../protocol/transport/limits.ts';
 import type { BridgeContext, Decided, Waiting } from './bridge.live.ts';
-import { enqueue, type Received, refuseAll, take } from './bridge.operations.ts';
+import { type Clock, type Received, refuseAll, take } from './bridge.operations.ts';
+import { enqueue, inOrder, withoutLate } from './bridge.queue.ts';
 import { isTooMuch } from './bridge.remote.ts';
 
 /** Between two messages with operations. @unit ms @source TP-9: a validator takes 50 a second of one peer, and it may be the only one */
@@ -17,11 +18,6 @@ export const GATHER_MS = millis(25);
 
 export interface GatherDue {
   readonly type: 'gather.due';
-}
-
-interface Clock {
-  readonly now: Monotonic;
-  readonly address: CellAddress;
 }
 
 const MS_PER_SECOND = 1_000;
@@ -40,7 +36,7 @@ function startGathering({ connected, breakers }: BridgeContext, transactions: re
 /** A validator takes what comes at once: its mempool gathers by itself. */
 export function takeOrGather(context: BridgeContext, waiting: Received, clock: Clock): Decided {
   if (isValidator(context.validators, context.self)) return take(context, waiting, clock);
-  if (context.isGathering) return enqueue(context, waiting);
+  if (context.isGathering) return enqueue(context, waiting, clock.now);
   const { context: change, effects = [] } = take(context, waiting, clock);
   return {
     context: { ...change, isGathering: true },
@@ -49,10 +45,10 @@ export function takeOrGather(context: BridgeContext, waiting: Received, clock: C
 }
 
 /** As many of those that wait as one message takes, the oldest first; the others wait for the next. */
-export function handOverGathered(context: BridgeContext, clock: Clock): Decided {
-  const waiting = valuesOf(context.queue).sort((one, other) => one.tag - other.tag);
-  const [first, ...others] = waiting;
-  if (first === undefined) return { context: { isGathering: false } };
+function handOverGathered(before: BridgeContext, clock: Clock): Decided {
+  const { context, effects: refusals } = withoutLate(before, clock.now);
+  const [first, ...others] = inOrder(context);
+  if (first === undefined) return { context: { ...context, isGathering: false }, effects: refusals };
   const together: Waiting[] = [first];
   let transactions = first.transactions;
   for (const one of others) {
@@ -68,10 +64,11 @@ export function handOverGathered(context: BridgeContext, clock: Clock): Decided 
   };
   const parts = together.map((one) => ({ asker: one.asker, operations: one.transactions.length }));
   const all: Received = { asker: { kind: 'several', parts }, client: 'several', transactions };
-  const taken = take(left, all, clock);
+  // As long as the oldest has: so all of them hear in time.
+  const taken = take(left, all, clock, first.since);
   return {
     context: { ...left, ...taken.context, isGathering: true },
-    effects: [...(taken.effects ?? []), startGathering(context, transactions)],
+    effects: [...refusals, ...(taken.effects ?? []), startGathering(context, transactions)],
   };
 }
 
@@ -80,10 +77,12 @@ export function takeQueue(context: BridgeContext, clock: Clock, refusal: DoorRef
   if (refusal === undefined && !isValidator(context.validators, context.self)) {
     return handOverGathered(context, clock);
   }
-  const effects: Effect[] = [];
-  let left: BridgeContext = { ...context, queue: emptyMap(), queued: 0, isGathering: false };
-  for (const waiting of valuesOf(context.queue).sort((one, other) => one.tag - other.tag)) {
-    const taken = refusal === undefined ? take(left, waiting, clock) : refuseAll(left, waiting, refusal);
+  const timely = refusal === undefined ? withoutLate(context, clock.now) : { context, effects: [] };
+  const effects: Effect[] = [...timely.effects];
+  let left: BridgeContext = { ...timely.context, queue: emptyMap(), queued: 0, isGathering: false };
+  for (const waiting of inOrder(timely.context)) {
+    const taken =
+      refusal === undefined ? take(left, waiting, clock, waiting.since) : refuseAll(left, waiting, refusal);
     left = { ...left, ...taken.context };
     effects.push(...(taken.effects ?? []));
   }

@@ -121,9 +121,10 @@ export interface BridgeContext extends BridgeInput {
   readonly counts: BridgeCounts;
 }
 
-/** A submission that waits: for the end of a partition, or for the next message. */
+/** A submission that waits: for the end of a partition, or for the next message. QUEUE_MS at the longest. */
 export interface Waiting {
   readonly tag: number;
+  readonly since: Monotonic;
   readonly asker: Asker;
   readonly client: string;
   readonly transactions: readonly Uint8Array[];

@@ -48,6 +48,7 @@ export const bridgeMachine = bridgeSetup.createMachine({
       { guard: and(['isPartitioned', 'queuesMeanwhile']), actions: 'stopGathering' },
       { actions: 'takeQueue' },
     ],
+    'queue.due': { actions: 'refuseLate' },
     'peer.connected': { actions: 'recordConnected' },
     'peer.disconnected': { actions: 'recordDisconnected' },
     'connectivity.told': { actions: 'recordConnectivity' },

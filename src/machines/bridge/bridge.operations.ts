@@ -38,7 +38,6 @@ import {
   type BridgeContext,
   counted,
   type Decided,
-  load,
   type Submission,
   type Waiting,
 } from './bridge.live.ts';
@@ -54,7 +53,7 @@ import {
   UNJUDGED,
 } from './bridge.remote.ts';
 
-interface Clock {
+export interface Clock {
   readonly now: Monotonic;
   readonly address: CellAddress;
 }
@@ -62,7 +61,7 @@ interface Clock {
 /** What other nodes hand over leaves half of the places to this node's own clients: whoever connects may hand over. */
 const PEERS_SHARE = 0.5;
 
-const doorOf = (context: BridgeContext, asker: Received['asker']): Door => ({
+export const doorOf = (context: BridgeContext, asker: Received['asker']): Door => ({
   operations: context.operations,
   maxPendingOperations: Math.ceil(
     context.config.maxPendingOperations * (asker.kind === 'peer' ? PEERS_SHARE : 1),
@@ -73,10 +72,15 @@ const doorOf = (context: BridgeContext, asker: Received['asker']): Door => ({
 });
 
 /** As it comes in. */
-export type Received = Omit<Waiting, 'tag'>;
+export type Received = Omit<Waiting, 'tag' | 'since'>;
 
-/** Takes what has a place and can be kept to; asks about it. */
-export function take(context: BridgeContext, waiting: Received, clock: Clock): Decided {
+/** Takes what has a place and can be kept to; asks about it. @param since when it came in */
+export function take(
+  context: BridgeContext,
+  waiting: Received,
+  clock: Clock,
+  since: Monotonic = clock.now,
+): Decided {
   const { asker, client } = waiting;
   const door = doorOf(context, asker);
   const { transactions, unread } = readable(waiting, door);
@@ -94,7 +98,7 @@ export function take(context: BridgeContext, waiting: Received, clock: Clock): D
     else refused.set(position, { status: 'refused', hash, ...refusal });
   });
   const submission: Submission = {
-    ...{ tag: context.nextTag, asker, client, ids, refused, asked, since: clock.now },
+    ...{ tag: context.nextTag, asker, client, ids, refused, asked, since },
     ...{ handedTo: [], heldBack: [], early: NOTHING_EARLY },
     unread: unread === 0 ? undefined : queueFull(door),
   };
@@ -117,7 +121,7 @@ function readable({ asker, transactions }: Received, door: Door) {
 const NOTHING_EARLY: ReadonlySet<Digest> = new Set();
 
 /** The own mempool, or the next validator. */
-function ask(context: BridgeContext, submission: Submission, { address }: Clock): Decided {
+function ask(context: BridgeContext, submission: Submission, { now, address }: Clock): Decided {
   const tag = context.nextTag + 1;
   const transactions = submission.asked.map(({ transaction }) => transaction);
   const { operations, activity } = context;
@@ -138,7 +142,7 @@ function ask(context: BridgeContext, submission: Submission, { address }: Clock)
     const request = { replyTo: address, tag, client: submission.client, transactions };
     return asking(context.mempool, { type: 'transactions.submitted', ...request }, submission);
   }
-  const peer = nextValidator(context, submission);
+  const peer = nextValidator(context, submission, now);
   const isTooMuchForOne = isTooMuch(transactions);
   if (peer === undefined || isTooMuchForOne) {
     const refusal = isTooMuchForOne ? tooMuch(transactions) : nobody(submission);
@@ -285,17 +289,6 @@ export function refuseAll(
     ids.map((hash, position): [number, Admission] => [position, { status: 'refused', hash, ...refusal }]),
   );
   return { context: { operations }, effects: answer(context, { asker, ids, refused, unread: refusal }) };
-}
-
-/** Until the partition heals (BR-10), or until more has come to be handed over together (BR-8); what finds no place is refused. */
-export function enqueue(context: BridgeContext, waiting: Received): Decided {
-  const { maxPendingOperations } = doorOf(context, waiting.asker);
-  if (load(context) + waiting.transactions.length > maxPendingOperations) {
-    return refuseAll(context, waiting, queueFull(doorOf(context, waiting.asker)));
-  }
-  const tag = context.nextTag + 1;
-  const queue = setIn(context.queue, String(tag), { ...waiting, tag });
-  return { context: { queue, queued: context.queued + waiting.transactions.length, nextTag: tag } };
 }
 
 /** A block was executed while its operations' admissions were on their way: they end when they are admitted. */

@@ -3,8 +3,8 @@
  * Rules BR-1, BR-8, docs/protocol/bridge.md.
  */
 import { utf8 } from '../../base/bytes.ts';
+import type { Monotonic } from '../../base/units.ts';
 import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
-import { HANDED_TO_MAX } from '../../protocol/bridge/config.ts';
 import {
   ADMISSION_LOG_BYTES_MAX,
   OPERATIONS_BYTES_MAX,
@@ -12,6 +12,7 @@ import {
   type OperationAdmission,
   type OperationsAnsweredMessage,
 } from '../../protocol/bridge/messages.ts';
+import { ANSWER_MS, HANDED_TO_MAX } from '../../protocol/bridge/times.ts';
 import type { Address, Digest } from '../../protocol/chain/types.ts';
 import type { OperationsAnswered } from '../../protocol/ports/bridge.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
@@ -45,12 +46,14 @@ export function nobody({ handedTo, heldBack }: Submission): DoorRefusal {
 
 export const MAY_BE_TAKEN = 'it may have been taken';
 
-/** In turn, beginning anywhere, among those that are connected and whose breaker is not open. */
+/** In turn, beginning anywhere, among those that are connected and whose breaker is not open; while one can still answer in time. */
 export function nextValidator(
-  { connected, breakers, nextTag }: BridgeContext,
-  { handedTo, heldBack }: Submission,
+  { connected, breakers, nextTag, config }: BridgeContext,
+  { handedTo, heldBack, since }: Submission,
+  now: Monotonic,
 ): Address | undefined {
   if (handedTo.length - heldBack.length >= HANDED_TO_MAX) return undefined;
+  if (now + config.forwardTimeout > since + ANSWER_MS) return undefined;
   const able = [...connected]
     .filter((peer) => breakers.get(peer) !== 'open' && !handedTo.includes(peer))
     .sort();

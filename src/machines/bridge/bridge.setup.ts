@@ -37,7 +37,6 @@ import {
 import {
   askerOf,
   cleanUp,
-  enqueue,
   handOn,
   type Received,
   recordAdmissions,
@@ -48,6 +47,7 @@ import {
   withEarly,
   withoutForgotten,
 } from './bridge.operations.ts';
+import { enqueue, refuseLate } from './bridge.queue.ts';
 import { hearState, noteExecuted, noteStated, shareStateIfDue } from './bridge.sharing.ts';
 
 export type { BridgeContext, BridgeInput } from './bridge.live.ts';
@@ -98,7 +98,11 @@ export const BRIDGE_CONTROL_EVENTS = [
   'breaker.changed',
 ] as const satisfies readonly BridgePublicEvent['type'][];
 
-type BridgePrivateEvent = { readonly type: 'partition.due' } | { readonly type: 'height.due' } | GatherDue;
+type BridgePrivateEvent =
+  | { readonly type: 'partition.due' }
+  | { readonly type: 'height.due' }
+  | { readonly type: 'queue.due' }
+  | GatherDue;
 type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
 
 const waitingOf = ({ client, transactions, ...asker }: OperationsSubmitted): Received => ({
@@ -158,7 +162,7 @@ export const bridgeSetup = setup({
     isDiverged: ({ context }) => context.isDiverged,
     /** A partition is over, or the height is known: what waited is taken, in order. */
     queueCanBeTaken: ({ context }) =>
-      context.queued > 0 && !context.isGathering && context.committedHeight !== undefined,
+      context.queue.size > 0 && !context.isGathering && context.committedHeight !== undefined,
     queuesMeanwhile: ({ context }) => context.config.whenPartitioned === 'queue',
     isFull: ({ context }) => load(context) >= context.config.maxPendingOperations,
     hasPlace: ({ context }) => load(context) < context.config.maxPendingOperations,
@@ -210,13 +214,14 @@ export const bridgeSetup = setup({
       if (waiting === undefined) return {};
       // BR-1: its own height cannot be judged before that of the chain is known.
       return context.committedHeight === undefined
-        ? enqueue(context, waiting)
+        ? enqueue(context, waiting, clock.now)
         : takeOrGather(context, waiting, clock);
     }),
-    queueOperations: step(({ context, event }) => {
+    queueOperations: step(({ context, event, now }) => {
       const waiting = submitted(event);
-      return waiting === undefined ? {} : enqueue(context, waiting);
+      return waiting === undefined ? {} : enqueue(context, waiting, now);
     }),
+    refuseLate: step(({ context, now }) => refuseLate(context, now)),
     refusePartitioned: step(({ context, event }) => {
       const waiting = submitted(event);
       const { partition, validators } = context;

@@ -1,5 +1,6 @@
-/** What the bridge may hold, and how long it waits. Every number with its unit and source. docs/protocol/bridge.md. */
+/** What the bridge may hold, and how long it waits; what a submission waits is `times.ts`. Every number with its unit and source. docs/protocol/bridge.md. */
 import { type Millis, millis } from '../../base/units.ts';
+import { JUDGEMENT_MS } from './times.ts';
 
 export interface BridgeConfig {
   /** Operations that have not ended. Beyond: QUEUE_FULL (BR-2). */
@@ -27,14 +28,6 @@ export interface BridgeConfig {
   readonly whenPartitioned: 'refuse' | 'queue';
 }
 
-/**
- * A submission is answered within this, whoever is asked. @unit ms
- * @source below the 10 s that a client waits for a call, less a second for the gateway and one for the way
- */
-export const ANSWER_MS = 8_000;
-/** Validators that one submission is handed to before it is refused. @source chosen: f + 1 of seven */
-export const HANDED_TO_MAX = 3;
-
 export const BRIDGE_DEFAULTS: BridgeConfig = {
   maxPendingOperations: 10_000,
   consensusTimeout: millis(30_000),
@@ -47,8 +40,7 @@ export const BRIDGE_DEFAULTS: BridgeConfig = {
   breakerFailures: 5,
   breakerPauseMin: millis(10_000),
   breakerPauseMax: millis(120_000),
-  /** @source all of them fit the time for an answer; a check takes milliseconds, a wide-area round trip 0.3 s */
-  forwardTimeout: millis(Math.floor(ANSWER_MS / HANDED_TO_MAX)),
+  forwardTimeout: JUDGEMENT_MS,
   /** @source chosen: several rounds of the initial timeout */
   partitionTimeout: millis(5_000),
   whenPartitioned: 'refuse',

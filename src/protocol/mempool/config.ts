@@ -1,5 +1,6 @@
 /** What a mempool may hold, and how long it waits. Every number with its unit and source. docs/protocol/mempool.md. */
 import { type Millis, millis } from '../../base/units.ts';
+import { CHECK_MS } from '../bridge/times.ts';
 import { BATCH_HEADER_BYTES, type BatchLimits, TRANSACTION_OVERHEAD_BYTES } from '../chain/batch.ts';
 import type { BucketRate } from '../transport/bucket.ts';
 import type { PacingConfig } from './pacing.ts';
@@ -102,7 +103,7 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   senderWaitingMax: 16,
   /** @source chosen: less than one block's work in the ledger */
   waitingMax: 4_096,
-  checkTimeout: millis(5_000),
+  checkTimeout: CHECK_MS,
   recheckRetryMin: millis(250),
   recheckRetryMax: millis(4_000),
   /** @source chosen: long, since the executor keeps what it is asked while its application starts */

@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { GATHER_MS } from '../../../src/machines/bridge/bridge.gathering.ts';
 import type { OperationAdmission } from '../../../src/protocol/bridge/messages.ts';
+import { ANSWER_MS, JUDGEMENT_MS, QUEUE_MS } from '../../../src/protocol/bridge/times.ts';
 import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import { plain } from '../../protocol/bridge/operations-of.ts';
 import { ofKind } from '../reach.ts';
@@ -74,6 +75,20 @@ describe('a node that is no validator (BR-8)', () => {
     expect(at.codes(tag)).toEqual(['NOT_ANSWERED']);
     expect(at.logs(tag)).toEqual([`no answer of the validators ${peers.join(', ')}: it may have been taken`]);
     expect(at.load).toBe(0);
+  });
+
+  it('hands on while one more can answer in time: what waited in the queue goes to fewer validators', () => {
+    const at = rig({ ...FORWARDING, connected: [], config: { whenPartitioned: 'queue' } });
+    at.elapse(5_000);
+    const tag = at.submit(plain('one'));
+    at.now += ANSWER_MS - 2 * JUDGEMENT_MS;
+    for (const peer of [A, B, C]) at.connect(peer);
+    at.now += JUDGEMENT_MS;
+    failed(at);
+    expect([at.calls().length, at.codes(tag)]).toEqual([2, undefined]);
+    at.now += JUDGEMENT_MS;
+    failed(at);
+    expect([at.calls().length, at.codes(tag)]).toEqual([2, ['NOT_ANSWERED']]);
   });
 
   it('does not call a validator silent that was never asked: its breaker held the call back', () => {
@@ -239,6 +254,22 @@ describe('operations that come within a moment (BR-8, TP-5)', () => {
     at.gather();
     at.gather();
     expect(sent(at)).toEqual([1, 800, 600]);
+  });
+
+  it('that waited so long for a message that no validator could answer in time are refused with certainty, however late the timer', () => {
+    for (const late of ['queue.due', 'gather.due'] as const) {
+      const at = rig(FORWARDING);
+      at.submit(plain('first'));
+      const waiting = at.submit(plain('waits'));
+      at.now += 1_000;
+      const young = at.submit(plain('young'));
+      at.now += late === 'queue.due' ? QUEUE_MS - 1_000 : ANSWER_MS - JUDGEMENT_MS - 999;
+      at.send({ type: late });
+      expect([at.codes(waiting), at.codes(young), at.load]).toEqual([['QUEUE_FULL'], undefined, 2]);
+      expect(at.logs(waiting)[0]).toContain('more came than validators take of this node');
+      if (late === 'queue.due') at.gather();
+      expect(sent(at)).toEqual([1, 1]);
+    }
   });
 
   it('while no validator is in reach are refused, or wait as the configuration says, and are handed over then (BR-10)', () => {

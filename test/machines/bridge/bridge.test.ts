@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { getStats, isConsensusHealthy } from '../../../src/machines/bridge/bridge.setup.ts';
 import { ADMISSION_LOG_BYTES_MAX } from '../../../src/protocol/bridge/messages.ts';
+import { ANSWER_MS, JUDGEMENT_MS, QUEUE_GRAIN_MS, QUEUE_MS } from '../../../src/protocol/bridge/times.ts';
 import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import type { Admission } from '../../../src/protocol/ports/mempool.ts';
 import {
@@ -472,6 +473,73 @@ describe('the queue of a partition (BR-10)', () => {
     at.connect(B);
     expect(at.codes(tag)).toEqual(['EXPIRES_TOO_SOON']);
     expect(at.load).toBe(0);
+  });
+
+  it('keeps a submission so long that one validator can still be asked; then it is refused with certainty, and never asked about', () => {
+    const at = cut(queueing());
+    const first = at.submit(plain('one'));
+    at.now += 1_000;
+    const second = at.submit(plain('two'), plain('three'));
+    at.now += QUEUE_MS - 1_000;
+    at.send({ type: 'queue.due' });
+    expect([at.codes(first), at.codes(second), at.load]).toEqual([['PARTITIONED'], undefined, 2]);
+    expect(at.logs(first)[0]).toMatch(
+      /^partitioned: validators with power .* it waited 5350 ms in the queue/,
+    );
+    at.connect(B);
+    expect(at.questions().map(({ transactions }) => transactions)).toEqual([[plain('two'), plain('three')]]);
+    at.judge();
+    expect([at.codes(second), at.load]).toEqual([['admitted', 'admitted'], 2]);
+    expect(at.answers).toHaveLength(2);
+  });
+
+  it('is looked through when the oldest is due, and again when the next one is, by a grain at the earliest', () => {
+    const at = cut(queueing(10));
+    const timers = (effects: ReturnType<Rig['send']>) =>
+      ofKind(effects, 'startTimer').map(({ delayMs }) => delayMs);
+    const submission = (tag: number) =>
+      ({
+        type: 'operations.submitted',
+        replyTo: 'client',
+        client: 'test',
+        tag,
+        transactions: [plain(`t${tag}`)],
+      }) as const;
+    expect(timers(at.send(submission(1)))).toEqual([QUEUE_MS]);
+    at.now += 10;
+    expect(timers(at.send(submission(2)))).toEqual([]);
+    at.now += 2_000;
+    at.send(submission(3));
+    at.now = QUEUE_MS;
+    expect(timers(at.send({ type: 'queue.due' }))).toEqual([QUEUE_GRAIN_MS]);
+    at.now += QUEUE_GRAIN_MS;
+    expect(timers(at.send({ type: 'queue.due' }))).toEqual([2_010 - QUEUE_GRAIN_MS]);
+    at.now += 2_010 - QUEUE_GRAIN_MS;
+    expect(timers(at.send({ type: 'queue.due' }))).toEqual([]);
+    expect([at.answers.length, at.load]).toEqual([3, 0]);
+    expect(timers(at.send(submission(4)))).toEqual([QUEUE_MS]);
+  });
+
+  it('takes nothing on healing that could not be answered in time any more, however late the timer', () => {
+    const at = cut(queueing());
+    const late = at.submit(plain('late'));
+    at.now += 100;
+    const last = at.submit(plain('last'));
+    at.now = ANSWER_MS - JUDGEMENT_MS + 1;
+    at.connect(B);
+    expect([at.codes(late), at.codes(last)]).toEqual([['PARTITIONED'], undefined]);
+    expect(at.asked().transactions).toEqual([plain('last')]);
+  });
+
+  it('tells what waited for storage alone that the channel is closed', () => {
+    const at = rig({ knowsHeight: false });
+    const tag = at.submit(plain('one'));
+    at.now += QUEUE_MS;
+    at.send({ type: 'queue.due' });
+    expect(at.codes(tag)).toEqual(['CHANNEL_CLOSED']);
+    expect(at.logs(tag)[0]).toContain('storage has not said the height');
+    at.findTip(7);
+    expect([at.toMempool.length, at.load]).toEqual([0, 0]);
   });
 
   it('is refused on healing where the state is not the chain’s by then (BR-4)', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
+import { CHECK_MS } from '../../../src/protocol/bridge/times.ts';
 import { parseBatch, transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import { encodeOperation } from '../../../src/protocol/chain/operation.ts';
 import { isFull } from '../../../src/protocol/mempool/admission.ts';
@@ -117,7 +118,7 @@ describe('admission (MP-1, MP-2)', () => {
   it('refuses as NOT_CHECKED what the application does not answer in time, never with its code 0 (MP-2)', () => {
     const world = new World([1]);
     const tag = world.submit(0, ['hang']);
-    world.advance(4_900);
+    world.advance(CHECK_MS - 100);
     expect(codesOf(world, tag)).toBeUndefined();
     world.advance(200);
     expect(codesOf(world, tag)).toEqual(['NOT_CHECKED']);
