@@ -6,7 +6,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DEAD_LETTER_REASONS, type System } from '../actors/runtime/index.ts';
 import type { ViewChangeReason } from '../protocol/consensus/types.ts';
-import type { FinishedCall } from '../rpc/http-server.ts';
+import type { FinishedCall } from '../rpc/calls.ts';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
 import { registerBridge } from './bridge-metrics.ts';
 import { registerSync } from './sync-metrics.ts';

@@ -4,44 +4,38 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { type Millis, millis, monotonic, wallTime } from '../base/units.ts';
+import { type Millis, millis, monotonic } from '../base/units.ts';
+import { DOOR_MS } from '../protocol/bridge/times.ts';
 import { readText } from './body.ts';
+import { answerRequest, type Caller, type CallParts, run } from './calls.ts';
 import { addressOf, boundConnections, type ConnectionBounds } from './connections.ts';
-import { shedAtTheDoor } from './door.ts';
+import { methodIn, shedAtTheDoor } from './door.ts';
 import { type AccessRules, ClientRates, isOperator, ruleOnAccess } from './guard.ts';
 import {
   type Answer,
   envelope,
   internalError,
-  invalidParams,
   invalidRequest,
   methodNotFound,
-  operatorOnly,
   type RpcError,
-  type RpcRequest,
   readBody,
   serverError,
 } from './json-rpc.ts';
-import type { CallContext, RpcMethod } from './method.ts';
 import { METHODS } from './methods.ts';
-import type { NodePort } from './node-port.ts';
 import { costBesideFirst } from './operations.ts';
 import { documentPaths, type Pages, sendPage } from './pages.ts';
-import { type Conversion, fromJsonParams, fromQuery, type ParameterList } from './parameters.ts';
+import { fromQuery } from './parameters.ts';
 import { sendBusy, sendJson, sendPreflight, sendTooMany } from './replies.ts';
 import { hostOf } from './shapes.ts';
 import { Submissions } from './submissions.ts';
-import { Turnstile } from './turnstile.ts';
+import { type TurnedAway, Turnstile } from './turnstile.ts';
 
-export interface RpcServerOptions extends AccessRules, ConnectionBounds {
-  readonly port: NodePort;
+export interface RpcServerOptions extends AccessRules, ConnectionBounds, Omit<CallParts, 'submissions'> {
   /** `host:port`; port 0 for a free one. */
   readonly listen: string;
   /** @unit bytes */
   readonly bodyBytesMax: number;
   readonly batchRequestsMax: number;
-  readonly requestTimeout: Millis;
-  readonly commitTimeout: Millis;
   readonly requestsPerSecond: number;
   readonly requestsBurst: number;
   /** Operator commands are refused without one. */
@@ -53,18 +47,6 @@ export interface RpcServerOptions extends AccessRules, ConnectionBounds {
   readonly metrics: () => Promise<string>;
   /** Web pages beside the methods. */
   readonly pages?: Pages;
-  /** Told of each finished call, for metrics and logs. */
-  readonly onCall: (call: FinishedCall) => void;
-}
-
-export interface FinishedCall {
-  /** `unknown` for methods that do not exist, so that labels stay few. */
-  readonly method: string;
-  /** 0, or the JSON-RPC error's code. */
-  readonly code: number;
-  readonly duration: Millis;
-  /** Present when the method itself failed unexpectedly. */
-  readonly failure?: unknown;
 }
 
 export interface RunningRpcServer {
@@ -89,29 +71,38 @@ const CLOSE_GRACE = millis(1_000);
 /** The id that CometBFT gives answers to GET. */
 const URI_REQUEST_ID = -1;
 
-/** What the server holds beside its options, as long as it runs. */
-interface Held {
+/** What the server has beside its options, as long as it runs. */
+interface Serving extends RpcServerOptions, CallParts {
   /** Takes calls of a client's rate; false when it has too few left. */
   readonly take: (client: string, calls: number) => boolean;
-  readonly submissions: Submissions;
   readonly turnstile: Turnstile;
+}
+
+/** What one request asks for, and who it is. */
+interface Asked {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly caller: Caller;
 }
 
 /** Listens; rejects when the address is taken or not this machine's. */
 export async function startRpcServer(options: RpcServerOptions): Promise<RunningRpcServer> {
   const rates = new ClientRates({ ratePerSecond: options.requestsPerSecond, burst: options.requestsBurst });
-  const held: Held = {
+  const { connectionsMax: callsMax, connectionsPerAddressMax: callsPerClientMax, requestTimeout } = options;
+  const serving: Serving = {
+    ...options,
     take: (client, calls) => rates.take(client, calls, monotonic(performance.now())),
     submissions: new Submissions(options.port),
-    turnstile: new Turnstile(options.connectionsMax),
+    turnstile: new Turnstile({ callsMax, callsPerClientMax, waitMax: doorWait(requestTimeout) }),
   };
   const server = createServer(
     {
       maxHeaderSize: HEADER_BYTES_MAX,
-      ...receiveTimeouts(options.requestTimeout),
+      ...receiveTimeouts(requestTimeout),
     },
     (request, response) => {
-      serve(options, held, request, response).catch((failure: unknown) => {
+      serve(serving, request, response).catch((failure: unknown) => {
         const error = internalError(failure instanceof Error ? failure.message : String(failure));
         options.onCall({ method: 'unknown', code: error.code, duration: millis(0), failure });
         if (response.headersSent) response.destroy();
@@ -121,7 +112,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
   );
   boundConnections(server, options);
   // A client that stops reading its answer.
-  server.setTimeout(2 * options.requestTimeout);
+  server.setTimeout(2 * requestTimeout);
   const { host, port } = splitAddress(options.listen);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -137,8 +128,8 @@ export const receiveTimeouts = (requestTimeout: Millis) => ({
   connectionsCheckingInterval: Math.min(requestTimeout, LATE_CHECK_INTERVAL),
 });
 
-/** Who asks, and whether it still listens. */
-type Caller = Pick<CallContext, 'client' | 'signal'>;
+/** What a call waits for its turn: the gateway has its time after that, and where a call has less altogether, half of it. */
+const doorWait = (requestTimeout: Millis): Millis => millis(Math.min(DOOR_MS, requestTimeout / 2));
 
 /** Aborted when the answer can reach nobody any more. */
 function closingOf(response: ServerResponse): AbortSignal {
@@ -147,13 +138,9 @@ function closingOf(response: ServerResponse): AbortSignal {
   return closing.signal;
 }
 
-async function serve(
-  options: RpcServerOptions,
-  held: Held,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  const access = ruleOnAccess(request.headers.host, request.headers.origin, options);
+async function serve(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const since = performance.now();
+  const access = ruleOnAccess(request.headers.host, request.headers.origin, serving);
   if (!access.allowed)
     return sendJson(response, 403, envelope(null, { error: serverError(`FORBIDDEN: ${access.reason}`) }));
   if (access.origin !== undefined) {
@@ -164,9 +151,10 @@ async function serve(
   if (url === null)
     return sendJson(response, 400, envelope(null, { error: invalidRequest('the URL is malformed') }));
   if (request.method === 'OPTIONS') return sendPreflight(response);
-  if (request.method === 'POST') return servePost(options, held, request, response, url);
+  const caller = { client: addressOf(request.socket), signal: closingOf(response), since };
+  if (request.method === 'POST') return servePost(serving, { request, response, url, caller });
   if (request.method === 'GET' || request.method === 'HEAD')
-    return serveGet(options, held, request, response, url);
+    return serveGet(serving, { request, response, url, caller });
   response.setHeader('Allow', 'GET, HEAD, POST, OPTIONS');
   return sendJson(
     response,
@@ -175,79 +163,84 @@ async function serve(
   );
 }
 
-async function servePost(
-  options: RpcServerOptions,
-  held: Held,
-  request: IncomingMessage,
-  response: ServerResponse,
-  url: URL,
-): Promise<void> {
+async function servePost(serving: Serving, asked: Asked): Promise<void> {
+  const { request, response, url, caller } = asked;
   if (url.pathname !== '/') {
     const error = methodNotFound(`POST goes to "/", not to "${url.pathname}"`);
     return sendJson(response, 404, envelope(null, { error }));
   }
   // Before anything of the body is read, and before anything of it is parsed: what cannot be read costs as much.
-  const client = addressOf(request.socket);
-  if (!held.take(client, 1)) return sendTooMany(response);
-  const text = await readText(request, options.bodyBytesMax);
+  if (!serving.take(caller.client, 1)) return sendTooMany(response);
+  const text = await readText(request, serving.bodyBytesMax);
   if (text === 'aborted') return;
-  const bytesCost = costOfBytes(text === 'too-large' ? options.bodyBytesMax : text.bytes, options);
-  if (!held.take(client, bytesCost)) return sendTooMany(response);
+  const bytesCost = costOfBytes(text === 'too-large' ? serving.bodyBytesMax : text.bytes, serving);
+  if (!serving.take(caller.client, bytesCost)) return sendTooMany(response);
   if (text === 'too-large') {
     response.setHeader('Connection', 'close');
     const error = invalidRequest(
-      `TOO_LARGE: error reading request body: larger than ${options.bodyBytesMax} bytes`,
+      `TOO_LARGE: error reading request body: larger than ${serving.bodyBytesMax} bytes`,
     );
     return sendJson(response, 413, envelope(null, { error }));
   }
-  if (sendShed(options, response, text.text)) return;
-  const answered = held.turnstile.enter(() =>
-    answerPost(options, held, request, response, text.text, bytesCost),
-  );
-  if (answered === undefined) return sendBusy(response, 503, serverError(TOO_MANY_WAIT));
-  await answered;
+  await inTurn(serving, asked, methodIn(text.text), () => answerPost(serving, asked, text.text, bytesCost));
 }
 
-/** What one connection has under way is one call, but for those that do not wait for their answers. */
-const TOO_MANY_WAIT = 'QUEUE_FULL: Queue full: too many calls wait for their turn: try again later';
+/**
+ * Answers in the call's turn, or says why it has none. What is not taken now is refused before it waits, and looked at again when it has
+ * its turn: the places may be taken by then, and the client may be gone.
+ */
+async function inTurn(
+  serving: Serving,
+  { response, caller }: Asked,
+  method: string | undefined,
+  answer: () => Promise<void>,
+): Promise<void> {
+  if (sendShed(serving, response, method)) return;
+  await serving.turnstile.enter(caller.client, {
+    begin: async () => {
+      if (!response.destroyed && !sendShed(serving, response, method)) await answer();
+    },
+    turnAway: (why) => sendBusy(response, why === 'share' ? 429 : 503, serverError(TURNED_AWAY[why])),
+  });
+}
+
+/** Clients that wait for their answers have no more calls under way than connections. */
+const TURNED_AWAY: Readonly<Record<TurnedAway, string>> = {
+  full: 'QUEUE_FULL: Queue full: too many calls wait for their answers: try again later',
+  share: 'RATE_LIMITED: too many of your calls wait for their answers: wait for them',
+  late: 'QUEUE_FULL: Queue full: the call waited too long for its turn: try again later',
+};
 
 /** True: it was a submission, there is no place, and it is answered. */
-function sendShed({ port, onCall }: RpcServerOptions, response: ServerResponse, text: string): boolean {
-  const shed = shedAtTheDoor(text, port);
+function sendShed(
+  { port, onCall }: RpcServerOptions,
+  response: ServerResponse,
+  method: string | undefined,
+): boolean {
+  const shed = shedAtTheDoor(method, port);
   if (shed === undefined) return false;
   onCall({ method: shed.method, code: shed.error.code, duration: millis(0) });
   sendBusy(response, 503, shed.error);
   return true;
 }
 
-/** In its turn: the places may be taken by now, and the client may be gone. */
 async function answerPost(
-  options: RpcServerOptions,
-  held: Held,
-  request: IncomingMessage,
-  response: ServerResponse,
+  serving: Serving,
+  { request, response, caller }: Asked,
   text: string,
   bytesCost: number,
 ): Promise<void> {
-  if (response.destroyed || sendShed(options, response, text)) return;
-  const client = addressOf(request.socket);
-  const body = readBody(text, options.batchRequestsMax);
+  const body = readBody(text, serving.batchRequestsMax);
   if (body.kind === 'unreadable') return sendJson(response, 400, envelope(null, { error: body.error }));
   const entries = body.kind === 'batch' ? body.entries : [body.entry];
-  const cost = costBesideFirst(entries, options.requestsBurst);
-  if (!held.take(client, Math.max(0, cost - bytesCost))) return sendTooMany(response);
-  const operator = isOperator(request.headers.authorization, options.adminToken);
-  const signal = closingOf(response);
+  const cost = costBesideFirst(entries, serving.requestsBurst);
+  if (!serving.take(caller.client, Math.max(0, cost - bytesCost))) return sendTooMany(response);
+  const operator = isOperator(request.headers.authorization, serving.adminToken);
   const answers = await Promise.all(
     entries.map(async (entry) => {
       if (entry.kind === 'notification') return [];
       if (entry.kind === 'invalid') return [envelope(entry.id, { error: entry.error })];
-      return [
-        envelope(
-          entry.request.id,
-          await answerRequest(options, held, entry.request, { client, signal }, operator),
-        ),
-      ];
+      return [envelope(entry.request.id, await answerRequest(serving, entry.request, caller, operator))];
     }),
   );
   const sent = answers.flat();
@@ -258,24 +251,18 @@ async function answerPost(
   return sendJson(response, 200, body.kind === 'batch' ? sent : sent[0]);
 }
 
-async function serveGet(
-  options: RpcServerOptions,
-  held: Held,
-  request: IncomingMessage,
-  response: ServerResponse,
-  url: URL,
-): Promise<void> {
-  if (url.pathname === '/livez') return serveLiveness(options, response);
-  if (url.pathname === '/readyz') return serveReadiness(options, response);
-  const client = addressOf(request.socket);
-  if (!held.take(client, 1)) return sendTooMany(response);
+async function serveGet(serving: Serving, asked: Asked): Promise<void> {
+  const { request, response, url, caller } = asked;
+  if (url.pathname === '/livez') return serveLiveness(serving, response);
+  if (url.pathname === '/readyz') return serveReadiness(serving, response);
+  if (!serving.take(caller.client, 1)) return sendTooMany(response);
   if (url.pathname === '/metrics') {
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
-    response.end(await options.metrics());
+    response.end(await serving.metrics());
     return;
   }
-  if (url.pathname === '/') return sendMethodList(response, options.pages);
-  const page = options.pages?.get(url.pathname);
+  if (url.pathname === '/') return sendMethodList(response, serving.pages);
+  const page = serving.pages?.get(url.pathname);
   if (page !== undefined) return sendPage(page, request, response);
   const name = url.pathname.slice(1);
   const method = METHODS.get(name);
@@ -286,61 +273,11 @@ async function serveGet(
         : `"${name}" is an operator's: POST with the token`;
     return sendJson(response, 404, envelope(URI_REQUEST_ID, { error: methodNotFound(why) }));
   }
-  const converted = fromQuery(method.parameters, url.searchParams);
-  const answer = await run(options, held, name, method, converted, {
-    client,
-    signal: closingOf(response),
+  await inTurn(serving, asked, name, async () => {
+    const converted = fromQuery(method.parameters, url.searchParams);
+    const answer = await run(serving, name, method, converted, caller);
+    sendJson(response, statusOf(answer), envelope(URI_REQUEST_ID, answer));
   });
-  sendJson(response, statusOf(answer), envelope(URI_REQUEST_ID, answer));
-}
-
-async function answerRequest(
-  options: RpcServerOptions,
-  held: Held,
-  { method: name, params }: RpcRequest,
-  caller: Caller,
-  operator: boolean,
-): Promise<Answer> {
-  const method = METHODS.get(name);
-  if (method === undefined) return { error: methodNotFound(`there is no method "${name.slice(0, 80)}"`) };
-  if (method.admin && !operator) return { error: operatorOnly(name) };
-  return run(options, held, name, method, fromJsonParams(method.parameters, params), caller);
-}
-
-async function run(
-  options: RpcServerOptions,
-  { submissions }: Held,
-  name: string,
-  method: RpcMethod,
-  converted: Conversion<ParameterList>,
-  caller: Caller,
-): Promise<Answer> {
-  if (!converted.ok) return { error: invalidParams(converted.problem) };
-  const startedAt = performance.now();
-  const finish = (answer: Answer, failure?: unknown): Answer => {
-    const duration = millis(performance.now() - startedAt);
-    const code = 'error' in answer ? answer.error.code : 0;
-    options.onCall({ method: name, code, duration, ...(failure === undefined ? {} : { failure }) });
-    return answer;
-  };
-  const { port, commitTimeout, requestTimeout } = options;
-  const now = wallTime(Date.now());
-  const context = { port, submissions, ...caller, commitTimeout, requestTimeout, now };
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<Answer>((resolve) => {
-    const error = internalError(`"${name}" took longer than ${requestTimeout} ms`);
-    timer = setTimeout(() => resolve({ error }), requestTimeout);
-  });
-  try {
-    return finish(await Promise.race([method.call(converted.values, context), late]));
-  } catch (failure) {
-    return finish(
-      { error: internalError(failure instanceof Error ? failure.message : String(failure)) },
-      failure,
-    );
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function serveLiveness({ loopLag, loopLagMax }: RpcServerOptions, response: ServerResponse): void {

@@ -12,7 +12,8 @@ export interface CallContext {
   /** Address of the client, which keys its rate limits. */
   readonly client: string;
   readonly commitTimeout: Millis;
-  readonly requestTimeout: Millis;
+  /** Until the call must be answered. */
+  readonly timeLeft: Millis;
   /** Aborted when the client's connection is closed. */
   readonly signal: AbortSignal;
   readonly now: WallTime;

@@ -11,7 +11,7 @@ import type { FollowedOperation, NodePort, OperationStanding } from './node-port
 import { REFUSALS } from './refusals.ts';
 import { transactionResultJson, upperHex } from './shapes.ts';
 
-/** Share of rpc.request_timeout_ms that a call may wait, so that its answer is never late. */
+/** Share of the time that is left to a call, which it may wait: so its answer is never late. */
 const WAIT_SHARE = 0.9;
 /** Results in one answer, after which further ones wait for the next call. @unit letters @source chosen: two of the body's default bound */
 const RESULTS_MAX = 2 * 1024 * 1024;
@@ -67,10 +67,10 @@ export async function outcomes(
     readonly operations: readonly FollowedOperation[] | undefined;
     readonly wait_ms: number | undefined;
   },
-  { port, client, requestTimeout, signal }: CallContext,
+  { port, client, timeLeft, signal }: CallContext,
 ): Promise<Answer> {
   if (wait < 0) return { error: invalidParams(`wait_ms must not be negative, but got ${wait}`) };
-  const waitMax = millis(Math.min(wait, WAIT_SHARE * requestTimeout));
+  const waitMax = millis(Math.min(wait, WAIT_SHARE * timeLeft));
   const { height, standings, isCrowded } = await port.follow(operations, client, waitMax, signal);
   let letters = 0;
   const told = operations.flatMap(({ id }, index) => {

@@ -1,42 +1,98 @@
 /**
- * Calls that have come whole take turns with the rest of the node: in one turn of the event loop, calls get a bounded time, and what
- * is left of them waits in order. Peers' messages, timers and new connections wait for no more than that, however many clients
- * call at once. Boundary: the event loop, the clock. docs/benchmarks.md, "Overload".
+ * The one bound on calls from outside, and their order: so many are under way at once, so many of one client, and none waits for its
+ * turn longer than so long. In one turn of the event loop calls get a bounded time; what is left of them waits, the oldest first. Peers'
+ * messages, timers and new connections wait for no more than that, however many clients call. Boundary: the event loop, the clock. BR-2.
  */
 import { RingBuffer } from '../base/ring-buffer.ts';
+import type { Millis } from '../base/units.ts';
 
 /** Of one turn of the event loop; the call under way ends first. @unit ms @source chosen: half of the mempool's seal interval */
 const BUDGET = 5;
 
+export interface TurnstileBounds {
+  /** Calls that have come whole and are not answered. @unit calls */
+  readonly callsMax: number;
+  /** Of them by one client. @unit calls */
+  readonly callsPerClientMax: number;
+  /** What waited longer is turned away. */
+  readonly waitMax: Millis;
+}
+
+/** Nothing of the call was done: the node has no place for it, its client has no more, it waited too long. */
+export type TurnedAway = 'full' | 'share' | 'late';
+
+export interface Call {
+  /** Ends with the answer. Until its first await it counts as the call's time. */
+  readonly begin: () => Promise<void>;
+  /** Answers in its place, at once. */
+  readonly turnAway: (why: TurnedAway) => void;
+}
+
+interface Waiting {
+  /** Monotonic. @unit ms */
+  readonly since: number;
+  readonly begin: () => void;
+  readonly leave: () => void;
+}
+
 export class Turnstile {
-  readonly #waitingMax: number;
-  readonly #waiting = new RingBuffer<() => void>();
+  readonly #bounds: TurnstileBounds;
+  readonly #waiting = new RingBuffer<Waiting>();
+  /** Calls under way by client, where there are any. */
+  readonly #shares = new Map<string, number>();
+  #underWay = 0;
 
-  /** Beyond `waitingMax` calls nobody enters. */
-  constructor(waitingMax: number) {
-    this.#waitingMax = waitingMax;
+  constructor(bounds: TurnstileBounds) {
+    this.#bounds = bounds;
   }
 
-  get waiting(): number {
-    return this.#waiting.length;
+  /** Calls that have entered and not ended: those that wait for their turn, and those that wait for the node. */
+  get underWay(): number {
+    return this.#underWay;
   }
 
-  /** Begins `work` in its turn, and gives what it gives; undefined: too many wait. Until its first await it counts as the call's time. */
-  enter<Result>(work: () => Promise<Result>): Promise<Result> | undefined {
-    if (this.waiting >= this.#waitingMax) return undefined;
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(() => {
-        work().then(resolve, reject);
+  /** Begins the call in its turn, or turns it away. Ends with it, and rejects as it does. */
+  async enter(client: string, { begin, turnAway }: Call): Promise<void> {
+    const share = this.#shares.get(client) ?? 0;
+    if (this.#underWay >= this.#bounds.callsMax) return turnAway('full');
+    if (share >= this.#bounds.callsPerClientMax) return turnAway('share');
+    this.#count(client, 1);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const leave = (): void => {
+          turnAway('late');
+          resolve();
+        };
+        this.#wait({ since: performance.now(), begin: () => void begin().then(resolve, reject), leave });
       });
-      if (this.waiting === 1) setImmediate(this.#turn);
-    });
+    } finally {
+      this.#count(client, -1);
+    }
   }
 
+  #count(client: string, by: 1 | -1): void {
+    this.#underWay += by;
+    const share = (this.#shares.get(client) ?? 0) + by;
+    if (share === 0) this.#shares.delete(client);
+    else this.#shares.set(client, share);
+  }
+
+  #wait(call: Waiting): void {
+    this.#waiting.push(call);
+    if (this.#waiting.length === 1) setImmediate(this.#turn);
+  }
+
+  /** Whoever is turned away is answered within the same time: however many are late, the others wait for no more than that. */
   readonly #turn = (): void => {
-    const until = performance.now() + BUDGET;
+    let now = performance.now();
+    const until = now + BUDGET;
     do {
-      this.#waiting.shift()?.();
-    } while (this.waiting > 0 && performance.now() < until);
-    if (this.waiting > 0) setImmediate(this.#turn);
+      const call = this.#waiting.shift();
+      if (call === undefined) return;
+      if (now - call.since > this.#bounds.waitMax) call.leave();
+      else call.begin();
+      now = performance.now();
+    } while (now < until);
+    if (this.#waiting.length > 0) setImmediate(this.#turn);
   };
 }

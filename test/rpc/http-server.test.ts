@@ -265,6 +265,17 @@ describe('a node without a place (BR-2)', () => {
     ]);
   });
 
+  it('refuses submissions by GET alike, and answers other questions (BR-2)', async () => {
+    rpc.node.submissionsRefused = full;
+    for (const method of ['broadcast_tx_sync', 'broadcast_tx_async', 'broadcast_tx_commit']) {
+      const { status, headers, text } = await rpc.get(`/${method}?tx="a=1"`);
+      expect([status, headers.get('retry-after')]).toEqual([503, '1']);
+      expect(JSON.parse(text).error.data).toBe('QUEUE_FULL: Queue full: 10 operations are pending');
+    }
+    expect([rpc.node.submitted, rpc.calls.length]).toEqual([0, 3]);
+    expect((await rpc.get('/status')).status).toBe(200);
+  });
+
   it('answers everything else', async () => {
     rpc.node.submissionsRefused = full;
     // What a caller chose freely is no method.
@@ -284,24 +295,85 @@ describe('a node without a place (BR-2)', () => {
   });
 });
 
-describe('calls that do not wait for their answers', () => {
-  it('have their turn up to rpc.connections_max of them; the others hear that they have none', async () => {
+/** Requests that one connection sends at once, and how each was answered. */
+async function pipeline(requests: readonly string[]) {
+  const socket = connect(Number(new URL(rpc.url).port), '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  socket.write(requests.join(''));
+  const statuses = (): readonly string[] => text.match(/(?<=HTTP\/1\.1 )\d+/g) ?? [];
+  await expect.poll(() => statuses().length, { timeout: 10_000 }).toBe(requests.length);
+  socket.destroy();
+  return { statuses: statuses(), text };
+}
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+const post = (method: string, params: object = {}): string => {
+  const body = JSON.stringify({ id: 1, method, params });
+  return `POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
+
+describe('calls that do not wait for their answers (BR-2)', () => {
+  const calls = new Array(20).fill(post('health'));
+
+  it('are under way up to rpc.connections_max of them; the others hear that there is no place', async () => {
     await restart({ connectionsMax: 5 });
-    const body = JSON.stringify({ id: 1, method: 'health' });
-    const head = `POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n`;
-    const calls = 20;
-    const socket = connect(Number(new URL(rpc.url).port), '127.0.0.1');
-    let text = '';
-    socket.on('data', (chunk: Buffer) => {
-      text += chunk.toString();
-    });
-    socket.write(`${head}${body}`.repeat(calls));
-    const statuses = (): readonly string[] => text.match(/(?<=HTTP\/1\.1 )\d+/g) ?? [];
-    await expect.poll(() => statuses().length, { timeout: 5_000 }).toBe(calls);
-    socket.destroy();
-    expect(statuses().filter((status) => status === '200').length).toBeGreaterThanOrEqual(5);
-    expect(statuses()).toContain('503');
-    expect(text).toContain('QUEUE_FULL: Queue full: too many calls wait for their turn');
+    const { statuses, text } = await pipeline(calls);
+    expect(statuses.filter((status) => status === '200').length).toBeGreaterThanOrEqual(5);
+    expect(new Set(statuses)).toEqual(new Set(['200', '503']));
+    expect(text).toContain('QUEUE_FULL: Queue full: too many calls wait for their answers');
+  });
+
+  it('of one client are as many as it may have connections: the others are its own affair (429)', async () => {
+    await restart({ connectionsMax: 50, connectionsPerAddressMax: 5 });
+    const { statuses, text } = await pipeline(calls);
+    expect(new Set(statuses)).toEqual(new Set(['200', '429']));
+    expect(text).toContain('too many of your calls wait for their answers');
+  });
+});
+
+describe('under load (BR-2)', () => {
+  /** Each `abci_info` keeps the event loop for so long; how many did. @unit ms */
+  function slow(ms: number): () => number {
+    let asked = 0;
+    const { applicationInfo } = rpc.node;
+    rpc.node.applicationInfo = () => {
+      asked += 1;
+      const until = performance.now() + ms;
+      while (performance.now() < until);
+      return applicationInfo.call(rpc.node);
+    };
+    return () => asked;
+  }
+
+  it('every call is answered: what waited too long for its turn hears 503, by POST and by GET', async () => {
+    await restart({ requestTimeout: millis(400) });
+    const asked = slow(40);
+    const calls = Array.from({ length: 30 }, (_, at) =>
+      at % 2 === 0 ? post('abci_info') : get('/abci_info'),
+    );
+    const { statuses, text } = await pipeline(calls);
+    expect(new Set(statuses)).toEqual(new Set(['200', '503']));
+    // Half of 400 ms, and the call under way.
+    expect(asked()).toBeLessThanOrEqual(6);
+    expect(statuses.filter((status) => status === '200')).toHaveLength(asked());
+    expect(text).toContain('QUEUE_FULL: Queue full: the call waited too long for its turn');
+    expect(text).toContain('Retry-After: 1');
+  });
+
+  it('what a call waits for its turn is part of its time', async () => {
+    await restart({ requestTimeout: millis(1_000), commitTimeout: millis(5_000) });
+    slow(450);
+    rpc.node.hold = true;
+    const since = performance.now();
+    const { text } = await pipeline([
+      post('abci_info'),
+      post('broadcast_tx_commit', { tx: base64Of('a=1') }),
+      get('/broadcast_tx_commit?tx="a=1"'),
+    ]);
+    expect(text.match(/took longer than 1000 ms/g)).toHaveLength(2);
+    expect(performance.now() - since).toBeLessThan(450 + 1_000);
   });
 });
 

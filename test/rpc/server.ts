@@ -1,11 +1,7 @@
 /** A real RPC server on a free loopback port, before a `MemoryNode`; for tests. */
 import { millis } from '../../src/base/units.ts';
-import {
-  type FinishedCall,
-  type RpcServerOptions,
-  type RunningRpcServer,
-  startRpcServer,
-} from '../../src/rpc/http-server.ts';
+import type { FinishedCall } from '../../src/rpc/calls.ts';
+import { type RpcServerOptions, type RunningRpcServer, startRpcServer } from '../../src/rpc/http-server.ts';
 import { MemoryNode } from './memory-node.ts';
 
 export interface TestServer {

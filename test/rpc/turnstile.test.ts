@@ -1,6 +1,7 @@
-/** Calls take turns with everything else on the event loop. */
+/** Calls take turns with everything else on the event loop, and none waits longer than is said. Rule BR-2. */
 import { describe, expect, it } from 'vitest';
-import { Turnstile } from '../../src/rpc/turnstile.ts';
+import { millis } from '../../src/base/units.ts';
+import { type TurnedAway, Turnstile, type TurnstileBounds } from '../../src/rpc/turnstile.ts';
 
 /** Keeps the event loop busy. @unit ms */
 function work(ms: number): void {
@@ -8,26 +9,35 @@ function work(ms: number): void {
   while (performance.now() < until);
 }
 
+const turnstileOf = (bounds: Partial<TurnstileBounds> = {}): Turnstile =>
+  new Turnstile({ callsMax: 100, callsPerClientMax: 100, waitMax: millis(10_000), ...bounds });
+
+/** What became of a call: it began, or why it did not. */
+const enter = async (turnstile: Turnstile, begin: () => Promise<void>, client = 'one') => {
+  let end: TurnedAway | 'answered' = 'answered';
+  const turnAway = (why: TurnedAway): void => {
+    end = why;
+  };
+  await turnstile.enter(client, { begin, turnAway });
+  return end;
+};
+const nothing = async (): Promise<void> => undefined;
+
 describe('a turnstile', () => {
-  it('begins calls in their order, and gives what each gives', async () => {
-    const turnstile = new Turnstile(10);
+  it('begins calls in their order, and not at once', async () => {
+    const turnstile = turnstileOf();
     const begun: number[] = [];
-    const results = [1, 2, 3].map((call) =>
-      turnstile.enter(async () => {
-        begun.push(call);
-        return call * 10;
-      }),
-    );
-    expect(begun).toEqual([]);
-    expect(await Promise.all(results)).toEqual([10, 20, 30]);
-    expect([begun, turnstile.waiting]).toEqual([[1, 2, 3], 0]);
+    const calls = [1, 2, 3].map((call) => enter(turnstile, async () => void begun.push(call)));
+    expect([begun, turnstile.underWay]).toEqual([[], 3]);
+    expect(await Promise.all(calls)).toEqual(['answered', 'answered', 'answered']);
+    expect([begun, turnstile.underWay]).toEqual([[1, 2, 3], 0]);
   });
 
   it('lets others in between calls that take long together', async () => {
-    const turnstile = new Turnstile(100);
+    const turnstile = turnstileOf();
     let ended = 0;
     const calls = Array.from({ length: 20 }, () =>
-      turnstile.enter(async () => {
+      enter(turnstile, async () => {
         work(3);
         ended += 1;
       }),
@@ -44,19 +54,65 @@ describe('a turnstile', () => {
     expect(Math.max(...steps)).toBeLessThanOrEqual(2);
   });
 
-  it('takes no more than may wait, and takes again afterwards', async () => {
-    const turnstile = new Turnstile(2);
-    const first = [1, 2].map((call) => turnstile.enter(async () => call));
-    expect(turnstile.enter(async () => 3)).toBeUndefined();
-    await Promise.all(first);
-    expect(await turnstile.enter(async () => 4)).toBe(4);
+  it('goes on after a call that fails, and gives its place back', async () => {
+    const turnstile = turnstileOf({ callsMax: 2 });
+    const failing = enter(turnstile, () => Promise.reject(new Error('it fails')));
+    const next = enter(turnstile, nothing);
+    await expect(failing).rejects.toThrow('it fails');
+    expect([await next, turnstile.underWay]).toEqual(['answered', 0]);
+  });
+});
+
+describe('calls under way (BR-2)', () => {
+  it('are bounded until they are answered, not only until they begin; then there is room again', async () => {
+    const turnstile = turnstileOf({ callsMax: 2 });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const first = [1, 2].map(() => enter(turnstile, () => promise));
+    await new Promise((turn) => setTimeout(turn, 20));
+    expect(await enter(turnstile, nothing)).toBe('full');
+    resolve();
+    expect(await Promise.all(first)).toEqual(['answered', 'answered']);
+    expect(await enter(turnstile, nothing)).toBe('answered');
   });
 
-  it('goes on after a call that fails', async () => {
-    const turnstile = new Turnstile(2);
-    const failing = turnstile.enter(() => Promise.reject(new Error('it fails')));
-    const next = turnstile.enter(async () => 'next');
-    await expect(failing).rejects.toThrow('it fails');
-    expect(await next).toBe('next');
+  it('of one client leave room to the others', async () => {
+    const turnstile = turnstileOf({ callsMax: 3, callsPerClientMax: 2 });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const greedy = [1, 2].map(() => enter(turnstile, () => promise, 'greedy'));
+    expect(await enter(turnstile, nothing, 'greedy')).toBe('share');
+    expect(await enter(turnstile, nothing, 'modest')).toBe('answered');
+    resolve();
+    await Promise.all(greedy);
+    expect(await enter(turnstile, nothing, 'greedy')).toBe('answered');
+  });
+});
+
+describe('a call that waited too long for its turn (BR-2)', () => {
+  it('is turned away in its order, and those that did not wait so long begin', async () => {
+    const turnstile = turnstileOf({ waitMax: millis(40) });
+    const ends: string[] = [];
+    const call = (name: string, ms: number) =>
+      enter(turnstile, async () => work(ms)).then((end) => ends.push(`${name} ${end}`));
+    const calls = [call('first', 60), call('second', 60), call('third', 0)];
+    // While the first is at work, more come: they have not waited yet.
+    setImmediate(() => calls.push(call('young', 0)));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    await Promise.all(calls);
+    expect(ends.toSorted()).toEqual(['first answered', 'second late', 'third late', 'young answered']);
+  });
+
+  it('costs the others no more of a turn than a call: however many are late, they are turned away over many turns', async () => {
+    const turnstile = turnstileOf({ waitMax: millis(1) });
+    const turnAway = (): void => work(3);
+    const calls = Array.from({ length: 10 }, () => turnstile.enter('one', { begin: nothing, turnAway }));
+    work(5);
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      if (turnstile.underWay > 0) setImmediate(count);
+    };
+    setImmediate(count);
+    await Promise.all(calls);
+    expect(turns).toBeGreaterThanOrEqual(5);
   });
 });

@@ -166,7 +166,7 @@ const rpc = {
     default: 30_000,
     min: 100,
     max: 600_000,
-    note: 'From the first byte of a request to its answer.',
+    note: "From a request's head to its answer, the wait for its turn with it.",
     source: "three times CometBFT's timeout_broadcast_tx_commit",
   }),
   commit_timeout_ms: duration({
