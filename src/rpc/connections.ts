@@ -4,6 +4,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { networkOf } from '../protocol/transport/networks.ts';
 
 export interface ConnectionBounds {
   /** @unit connections */
@@ -56,7 +57,7 @@ export function boundConnections(server: Server, bounds: ConnectionBounds): void
   };
 
   server.on('connection', (socket: Socket) => {
-    const address = addressOf(socket);
+    const address = clientOf(socket);
     const hasRoom =
       makeRoom(byAddress.get(address), bounds.connectionsPerAddressMax) &&
       makeRoom(all, bounds.connectionsMax);
@@ -84,9 +85,9 @@ export function boundConnections(server: Server, bounds: ConnectionBounds): void
   });
 }
 
-/** IPv4 addresses inside IPv6 ones are the same client. */
-export const addressOf = (socket: Socket): string =>
-  (socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, '');
+/** What counts as one client: for connections, rates, calls under way and places to wait. */
+export const clientOf = (socket: Pick<Socket, 'remoteAddress'>): string =>
+  networkOf(socket.remoteAddress ?? 'unknown');
 
 /** A request has come whole and its answer is not written: closing it would take an answer from a client. */
 const isBeingAnswered = ({ exchanges }: Connection): boolean => {

@@ -8,7 +8,7 @@ import { type Millis, millis, monotonic } from '../base/units.ts';
 import { DOOR_MS } from '../protocol/bridge/times.ts';
 import { readText } from './body.ts';
 import { answerRequest, type Caller, type CallParts, run } from './calls.ts';
-import { addressOf, boundConnections, type ConnectionBounds } from './connections.ts';
+import { boundConnections, type ConnectionBounds, clientOf } from './connections.ts';
 import { methodIn, shedAtTheDoor } from './door.ts';
 import { type AccessRules, ClientRates, isOperator, ruleOnAccess } from './guard.ts';
 import {
@@ -151,7 +151,7 @@ async function serve(serving: Serving, request: IncomingMessage, response: Serve
   if (url === null)
     return sendJson(response, 400, envelope(null, { error: invalidRequest('the URL is malformed') }));
   if (request.method === 'OPTIONS') return sendPreflight(response);
-  const caller = { client: addressOf(request.socket), signal: closingOf(response), since };
+  const caller = { client: clientOf(request.socket), signal: closingOf(response), since };
   if (request.method === 'POST') return servePost(serving, { request, response, url, caller });
   if (request.method === 'GET' || request.method === 'HEAD')
     return serveGet(serving, { request, response, url, caller });

@@ -20,6 +20,7 @@ import {
   PENDING_PER_HOST_MAX,
   UPGRADE_DEADLINE_MS,
 } from '../protocol/transport/limits.ts';
+import { networkOf } from '../protocol/transport/networks.ts';
 import { certificateKey } from './certificate.ts';
 import { after, type CarrierClock } from './clock.ts';
 import {
@@ -65,6 +66,7 @@ export interface ListenerCounts {
 /** A connection that has proven nothing yet. */
 interface Pending {
   readonly socket: Socket;
+  /** Whose connections are counted together. */
   readonly host: string;
   readonly cancel: (() => void)[];
 }
@@ -146,7 +148,7 @@ export class Listener {
   /** A TCP connection has come: it has a deadline, and a flood of them pushes out its own oldest (TP-2). */
   #admit(socket: Socket): void {
     const key = keyOf(socket);
-    const host = socket.remoteAddress ?? '';
+    const host = networkOf(socket.remoteAddress ?? '');
     socket.on('error', () => undefined);
     const cancel = after(this.#options.clock, UPGRADE_DEADLINE_MS, () =>
       this.#drop(socket, 'HANDSHAKE_TIMEOUT'),

@@ -57,7 +57,7 @@ export const GUEST_RATES_DEFAULT: GuestRates = {
 };
 /** Connections that have not proven themselves; one more ends the oldest. */
 export const PENDING_MAX = 128;
-/** Of those, from one IP address. */
+/** Of those, from one IP address (`networks.ts`). */
 export const PENDING_PER_HOST_MAX = 48;
 /** Connections of nodes that are not validators. Validators have slots of their own. */
 export const GUESTS_MAX = 32;
