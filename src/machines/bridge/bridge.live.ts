@@ -115,6 +115,9 @@ export interface BridgeContext extends BridgeInput {
   /** Messages and operations since state was told last. */
   readonly activity: number;
   readonly told: StateSyncMessage | undefined;
+  /** Up to which height each connected peer was told; and where a validator was when it told its own. */
+  readonly toldTo: ReadonlyMap<Address, Height>;
+  readonly heardAt: ReadonlyMap<Address, Height>;
   readonly lastStateSync: Monotonic;
   readonly breakers: ReadonlyMap<Address, BreakerState>;
   readonly overdue: number;
@@ -161,6 +164,8 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       seen: EMPTY_DEDUPLICATOR,
       activity: 0,
       told: undefined,
+      toldTo: new Map(),
+      heardAt: new Map(),
       lastStateSync: now,
       breakers: new Map(),
       overdue: 0,

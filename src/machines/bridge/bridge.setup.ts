@@ -308,10 +308,12 @@ export const bridgeSetup = setup({
       on('peer.disconnected', ({ context, event: { peer }, now, address }) => {
         const connected = new Set(context.connected);
         connected.delete(peer);
+        const toldTo = new Map(context.toldTo);
+        toldTo.delete(peer);
         const failed: BreakerRequest = { type: 'peer.failed' };
         const isKnown = context.validators.indexByAddress.has(peer);
         return {
-          ...reached(context, { connected }, now),
+          ...reached(context, { connected, toldTo }, now),
           effects: isKnown ? [telling(`${address}/${peer}`, failed)] : [],
         };
       }),

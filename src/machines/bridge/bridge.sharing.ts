@@ -13,7 +13,7 @@ import {
   withExecuted,
   withStated,
 } from '../../protocol/bridge/state-sync.ts';
-import type { Address, ExecutedState } from '../../protocol/chain/types.ts';
+import type { Address, ExecutedState, Height } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { StateDiverged, StateDivergence } from '../../protocol/ports/bridge.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
@@ -21,7 +21,7 @@ import { type CellAddress, telling } from '../../protocol/supervision/effect.ts'
 import type { BreakerRequest } from './breaker.setup.ts';
 import { type BridgeContext, counted, type Decided, toPeer } from './bridge.live.ts';
 
-/** Tells every peer that listens what this node executed, if that is news, at an interval that follows activity. */
+/** Tells every peer that listens what of this node's states is news to it, if anything is, at an interval that follows activity. */
 export function shareStateIfDue(context: BridgeContext, now: Monotonic): Decided {
   if (now - context.lastStateSync < calculateNextInterval(context.activity, context.config)) return {};
   const message = stateSyncOf(context.recent);
@@ -34,10 +34,38 @@ export function shareStateIfDue(context: BridgeContext, now: Monotonic): Decided
   if (message.sequenceNumber === told?.sequenceNumber && message.stateHash === told.stateHash) {
     return { context: rested };
   }
+  const { toldTo, connected } = context;
+  const still = [...toldTo].filter(([peer]) => connected.has(peer));
   return {
-    context: { ...rested, told: message, ...counted(context, 'stateSyncsSent', to.length) },
-    effects: [toPeer(context, to, message)],
+    context: {
+      ...{ ...rested, told: message, ...counted(context, 'stateSyncsSent', to.length) },
+      toldTo: new Map([...still, ...to.map((peer) => [peer, message.sequenceNumber] as const)]),
+    },
+    effects: [...byNews(context, to)].flatMap(([above, peers]) => {
+      const news = stateSyncOf(context.recent, above);
+      return news === undefined ? [] : [toPeer(context, peers, news)];
+    }),
   };
+}
+
+/**
+ * Peers by the height above which this node's states are news to them: it was told of those below, and had executed them when it told its
+ * own, so it has compared them. A newcomer, and all after a replay, get everything.
+ */
+function byNews(
+  { toldTo, heardAt }: BridgeContext,
+  to: readonly Address[],
+): ReadonlyMap<Height | undefined, readonly Address[]> {
+  const groups = new Map<Height | undefined, Address[]>();
+  for (const peer of to) {
+    const told = toldTo.get(peer);
+    const heard = heardAt.get(peer);
+    const above = told === undefined || heard === undefined || heard >= told ? told : heard;
+    const group = groups.get(above);
+    if (group === undefined) groups.set(above, [peer]);
+    else group.push(peer);
+  }
+  return groups;
 }
 
 /**
@@ -56,14 +84,18 @@ export function hearState(
   const { deduplicator: seen, isDuplicate } = see(context.seen, id, now, { entries, ttl });
   if (isDuplicate) return { context: counted(context, 'duplicates') };
   const activity = context.activity + 1;
+  const heardAt = new Map(context.heardAt).set(from, message.sequenceNumber);
   const spoke: BreakerRequest = { type: 'peer.spoke' };
   const effects = context.connected.has(from) ? [telling(`${address}/${from}`, spoke)] : [];
   const divergence = divergenceFrom(context.recent, from, message);
   if (divergence !== undefined) {
     const found = recordDivergence({ ...context, seen, activity }, divergence);
-    return { context: { seen, activity, ...found.context }, effects: [...effects, ...(found.effects ?? [])] };
+    return {
+      context: { seen, activity, heardAt, ...found.context },
+      effects: [...effects, ...(found.effects ?? [])],
+    };
   }
-  return { context: { seen, activity }, effects };
+  return { context: { seen, activity, heardAt }, effects };
 }
 
 /** The application executed a block. */
@@ -71,8 +103,13 @@ export function noteExecuted(context: BridgeContext, executed: ExecutedState): D
   const recent = withExecuted(context.recent, executed);
   const divergence = certifiedDivergence([executed], context.stated);
   const found = divergence === undefined ? {} : recordDivergence({ ...context, recent }, divergence);
-  return { context: { recent, ...found.context }, effects: found.effects ?? [] };
+  const [newest] = context.recent;
+  const isReplay = newest !== undefined && executed.height <= newest.height;
+  const toldTo = isReplay ? NOBODY_TOLD : context.toldTo;
+  return { context: { recent, toldTo, ...found.context }, effects: found.effects ?? [] };
 }
+
+const NOBODY_TOLD: BridgeContext['toldTo'] = new Map();
 
 /** Blocks are committed: what their headers state, a quorum executed. */
 export function noteStated(context: BridgeContext, blocks: readonly CommittedBlock[]): Decided {

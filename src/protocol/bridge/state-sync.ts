@@ -18,11 +18,12 @@ export const withExecuted = (recent: RecentStates, executed: ExecutedState): Rec
   ...recent.filter(({ height }) => height < executed.height).slice(0, STATES_MAX),
 ];
 
-/** What peers are told; undefined before the first block. */
-export function stateSyncOf(recent: RecentStates): StateSyncMessage | undefined {
-  const [newest, ...partialState] = recent;
+/** What peers are told; undefined before the first block. @param above states of lower heights they know; absent: none */
+export function stateSyncOf(recent: RecentStates, above?: Height): StateSyncMessage | undefined {
+  const [newest, ...before] = recent;
   if (newest === undefined) return undefined;
   const { height: sequenceNumber, appHash: stateHash } = newest;
+  const partialState = above === undefined ? before : before.filter(({ height }) => height > above);
   return { kind: 'StateSync', stateHash, sequenceNumber, partialState };
 }
 

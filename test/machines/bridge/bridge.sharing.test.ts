@@ -9,6 +9,12 @@ const reach = bridgeReach();
 const rig = (options: RigOptions = {}) => new Rig(reach, options);
 const many = (count: number) => Array.from({ length: count }, (_, index) => plain(`t${index}`));
 
+/** "After executing this height, my state is yours." */
+const syncOf = (at: number) => {
+  const { height: sequenceNumber, appHash: stateHash } = stateAfter(at);
+  return { kind: 'StateSync', stateHash, sequenceNumber, partialState: [] } as const;
+};
+
 describe('state that is told (BR-4)', () => {
   const syncs = (at: Rig) => at.sent().filter(({ message }) => message.kind === 'StateSync');
   const ticks = (at: Rig, count: number): void => {
@@ -60,6 +66,65 @@ describe('state that is told (BR-4)', () => {
     at.executeTo(1, 3);
     ticks(at, 120);
     expect(syncs(at)).toEqual([]);
+  });
+
+  it('is told whole to a newcomer, and to the others from where they were when they told theirs, or were told last', () => {
+    const at = rig();
+    const heights = (peer: string) =>
+      syncs(at)
+        .filter(({ to }) => Array.isArray(to) && to.includes(peer))
+        .map(({ message }) =>
+          message.kind === 'StateSync'
+            ? [message.sequenceNumber, ...message.partialState.map((state) => state.height)]
+            : [],
+        );
+    at.executeTo(1, 3);
+    ticks(at, 60);
+    at.executeTo(4, 5);
+    // B is behind: it compares what it executes from here on.
+    at.hear(B, syncOf(2));
+    at.connect(C);
+    ticks(at, 60);
+    expect([heights(A), heights(B), heights(C)]).toEqual([
+      [
+        [3, 2, 1],
+        [5, 4],
+      ],
+      [
+        [3, 2, 1],
+        [5, 4, 3],
+      ],
+      [[5, 4, 3, 2, 1]],
+    ]);
+    at.hear(B, syncOf(5));
+    at.disconnect(A);
+    at.connect(A);
+    at.executeTo(6, 6);
+    ticks(at, 60);
+    expect([heights(A).at(-1), heights(B).at(-1), heights(C).at(-1)]).toEqual([[6, 5, 4, 3, 2, 1], [6], [6]]);
+    expect(at.context.counts.stateSyncsSent).toBe(8);
+  });
+
+  it('is told in one message to all who get the same', () => {
+    const at = rig({ connected: [A, B, C] });
+    at.executeTo(1, 3);
+    ticks(at, 60);
+    at.executeTo(4, 5);
+    ticks(at, 60);
+    expect(syncs(at).map(({ to }) => to)).toEqual([[A, B, C].toSorted(), [A, B, C].toSorted()]);
+  });
+
+  it('is told anew where the application was replayed: what peers were told before may be wrong', () => {
+    const at = rig({ connected: [A, B] });
+    at.executeTo(1, 5);
+    ticks(at, 60);
+    at.execute(stateAfter(3, 'replayed'));
+    at.execute(stateAfter(4, 'replayed'));
+    ticks(at, 60);
+    expect(syncs(at).at(-1)?.message).toMatchObject({
+      sequenceNumber: 4,
+      partialState: [{ height: 3 }, { height: 2 }, { height: 1 }],
+    });
   });
 
   it('is nothing before the first block, and untold while nobody hears it', () => {
