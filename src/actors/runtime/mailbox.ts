@@ -17,7 +17,7 @@ export interface MailboxOptions {
   readonly overflow: Overflow;
   /** Most postponed messages. @unit messages */
   readonly postponed: number;
-  /** Most user messages of one sender at once; beyond it, `reject` says `full` to that sender alone. @unit messages */
+  /** Most user messages of one sender at once, all its lives (`name#1`, `name#2`) together; beyond it, `reject` says `full` to it alone. @unit messages */
   readonly perSender: number;
 }
 
@@ -84,7 +84,7 @@ export class Mailbox {
 
   /** Room for half the capacity, and half of this sender's share free: whoever waited for it does not wait again at once. */
   hasRoomFor(sender: CellAddress): boolean {
-    return this.isHalfFree && (this.#bySender?.get(sender) ?? 0) * 2 <= this.options.perSender;
+    return this.isHalfFree && (this.#bySender?.get(whoseShare(sender)) ?? 0) * 2 <= this.options.perSender;
   }
 
   get isEmpty(): boolean {
@@ -210,18 +210,26 @@ export class Mailbox {
   #countSender({ from }: Envelope, most: number): boolean {
     if (this.options.perSender === Number.POSITIVE_INFINITY || from === undefined) return true;
     this.#bySender ??= new Map();
-    const held = this.#bySender.get(from) ?? 0;
+    const sender = whoseShare(from);
+    const held = this.#bySender.get(sender) ?? 0;
     if (held >= most) return false;
-    this.#bySender.set(from, held + 1);
+    this.#bySender.set(sender, held + 1);
     return true;
   }
 
   #uncountSender({ from }: Envelope): void {
     if (this.#bySender === undefined || from === undefined) return;
-    const held = this.#bySender.get(from) ?? 0;
-    if (held <= 1) this.#bySender.delete(from);
-    else this.#bySender.set(from, held - 1);
+    const sender = whoseShare(from);
+    const held = this.#bySender.get(sender) ?? 0;
+    if (held <= 1) this.#bySender.delete(sender);
+    else this.#bySender.set(sender, held - 1);
   }
+}
+
+/** What stands after `#` in an address tells lives of one sender apart: whoever comes again finds its share as it left it (RT-7). */
+function whoseShare(sender: CellAddress): CellAddress {
+  const end = sender.indexOf('#');
+  return end === -1 ? sender : sender.slice(0, end);
 }
 
 function firstOnly(matches: (envelope: Envelope) => boolean): (envelope: Envelope) => boolean {

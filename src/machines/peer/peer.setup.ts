@@ -125,7 +125,8 @@ export const newPeer = (input: PeerInput): PeerContext => ({
 });
 
 const dialerId = (attempt: number): string => `dialer-${attempt}`;
-const linkId = ({ connection }: { readonly connection: number }): string => `link-${connection}`;
+/** Links of one peer are lives of one sender: they share what one may have waiting (RT-7). */
+const linkId = ({ connection }: { readonly connection: number }): string => `link#${connection}`;
 
 const toRouter = (context: PeerContext, report: PeerReport): Effect => telling(context.router, report);
 

@@ -83,10 +83,10 @@ describe('peer chart: dialing (TP-2)', () => {
     expect(chart.snapshot.value).toBe('handshaking');
     const effects = chart.send(succeeded(1, 7));
     expect(chart.snapshot.value).toBe('connected');
-    expect(spawned(effects)).toEqual(['link-7']);
+    expect(spawned(effects)).toEqual(['link#7']);
     expect(told(effects, 'router')).toEqual([]);
     expect(told(chart.send(opened(7)), 'router')).toEqual([
-      { type: 'link.up', peer: HIGH, link: 'node/network/peer/x/link-7' },
+      { type: 'link.up', peer: HIGH, link: 'node/network/peer/x/link#7' },
     ]);
   });
 
@@ -155,7 +155,7 @@ describe('peer chart: one connection for each pair (TP-2)', () => {
     const effects = chart.send(offered(card(5)));
     expect(chart.snapshot.value).toBe('connected');
     expect(effects).toContainEqual({ kind: 'stop', id: 'dialer-1' });
-    expect(spawned(effects)).toEqual(['link-5']);
+    expect(spawned(effects)).toEqual(['link#5']);
   });
 
   it('holds the connection of a higher id while its own dial is under way, and refuses it on success', () => {
@@ -164,7 +164,7 @@ describe('peer chart: one connection for each pair (TP-2)', () => {
     expect(chart.snapshot.value).toBe('dialing');
     chart.send(upgrading(1));
     const effects = chart.send(succeeded(1, 6));
-    expect(spawned(effects)).toEqual(['link-6']);
+    expect(spawned(effects)).toEqual(['link#6']);
     expect(told(effects, 'listener')).toEqual([
       { type: 'connection.refused', connection: 5, reason: 'DUPLICATE' },
     ]);
@@ -175,7 +175,7 @@ describe('peer chart: one connection for each pair (TP-2)', () => {
     chart.send(offered(card(5)));
     const effects = chart.send(failed(1));
     expect(chart.snapshot.value).toBe('connected');
-    expect(spawned(effects)).toEqual(['link-5']);
+    expect(spawned(effects)).toEqual(['link#5']);
     expect(chart.snapshot.context.held).toBeUndefined();
   });
 
@@ -191,12 +191,12 @@ describe('peer chart: one connection for each pair (TP-2)', () => {
     const chart = connected();
     const effects = chart.send(offered(card(2, { instance: new Uint8Array(8).fill(9) })));
     expect(chart.snapshot.value).toBe('connected');
-    expect(spawned(effects)).toEqual(['link-2']);
-    expect(told(effects, 'peer/x/link-1')).toEqual([{ type: 'link.closeRequested', reason: 'REPLACED' }]);
+    expect(spawned(effects)).toEqual(['link#2']);
+    expect(told(effects, 'peer/x/link#1')).toEqual([{ type: 'link.closeRequested', reason: 'REPLACED' }]);
     // The end of the replaced link changes nothing.
     const after = chart.send(closed(1));
     expect(chart.snapshot.value).toBe('connected');
-    expect(after).toContainEqual({ kind: 'stop', id: 'link-1' });
+    expect(after).toContainEqual({ kind: 'stop', id: 'link#1' });
   });
 
   it('refuses a second connection that loses the tie, and asks whether its link lives', () => {
@@ -207,7 +207,7 @@ describe('peer chart: one connection for each pair (TP-2)', () => {
     expect(told(effects, 'listener')).toEqual([
       { type: 'connection.refused', connection: 2, reason: 'DUPLICATE' },
     ]);
-    expect(told(effects, 'peer/x/link-1')).toEqual([{ type: 'link.probeRequested' }]);
+    expect(told(effects, 'peer/x/link#1')).toEqual([{ type: 'link.probeRequested' }]);
   });
 });
 
@@ -225,7 +225,7 @@ describe('peer chart: a link ends', () => {
     const chart = connected();
     chart.send({
       type: 'cell.down',
-      address: 'node/network/peer/x/link-1',
+      address: 'node/network/peer/x/link#1',
       reason: { kind: 'crash', error: 'boom' },
     });
     expect(chart.snapshot.value).toBe('backingOff');
@@ -234,7 +234,7 @@ describe('peer chart: a link ends', () => {
   it('announces its link again to a router that runs anew', () => {
     const chart = connected();
     expect(told(chart.send({ type: 'router.started' }), 'router')).toEqual([
-      { type: 'link.up', peer: HIGH, link: 'node/network/peer/x/link-1' },
+      { type: 'link.up', peer: HIGH, link: 'node/network/peer/x/link#1' },
     ]);
   });
 });
@@ -246,7 +246,7 @@ describe('peer chart: score and ban (TP-6)', () => {
     expect(chart.snapshot.value).toBe('connected');
     const effects = chart.send(grave, { now: at(1_000) });
     expect(chart.snapshot.value).toBe('banned');
-    expect(told(effects, 'peer/x/link-1')).toEqual([{ type: 'link.closeRequested', reason: 'BANNED' }]);
+    expect(told(effects, 'peer/x/link#1')).toEqual([{ type: 'link.closeRequested', reason: 'BANNED' }]);
     expect(told(effects, 'router')).toEqual([{ type: 'peer.banned', peer: HIGH, until: 1_000 + BAN_MS_MIN }]);
     expect(told(chart.send(offered(card(9))), 'listener')).toEqual([
       { type: 'connection.refused', connection: 9, reason: 'BANNED' },
@@ -284,14 +284,14 @@ describe('peer chart: score and ban (TP-6)', () => {
     chart.send(bad, { now: at(0) });
     const effects = chart.send(bad, { now: at(0) });
     expect(chart.snapshot.value).toBe('connected');
-    expect(told(effects, 'peer/x/link-1')).toEqual([{ type: 'link.syncLaneChanged', open: false }]);
+    expect(told(effects, 'peer/x/link#1')).toEqual([{ type: 'link.syncLaneChanged', open: false }]);
     expect(effects).toContainEqual({
       kind: 'startTimer',
       key: 'syncBan',
       delayMs: BAN_MS_MIN,
       message: { type: 'syncBan.ended' },
     });
-    expect(told(chart.send({ type: 'syncBan.ended' }), 'peer/x/link-1')).toEqual([
+    expect(told(chart.send({ type: 'syncBan.ended' }), 'peer/x/link#1')).toEqual([
       { type: 'link.syncLaneChanged', open: true },
     ]);
   });
@@ -303,7 +303,7 @@ describe('peer chart: score and ban (TP-6)', () => {
     chart.send(bad);
     chart.send(closed(1));
     const [link] = chart.send(offered(card(2))).filter((effect) => effect.kind === 'spawn');
-    expect(link).toMatchObject({ id: 'link-2', input: { syncLaneOpen: false } });
+    expect(link).toMatchObject({ id: 'link#2', input: { syncLaneOpen: false } });
   });
 
   it('bans a guest wholly for what it does to sync', () => {
@@ -357,7 +357,7 @@ describe('peer chart: guests', () => {
   it('stays and dials when it becomes a validator', () => {
     const chart = peer({ standing: 'guest', offer: card(1), endpoint: ENDPOINT });
     const effects = chart.send({ type: 'standing.changed', standing: 'validator' });
-    expect(told(effects, 'peer/x/link-1')).toEqual([{ type: 'link.standingChanged', standing: 'validator' }]);
+    expect(told(effects, 'peer/x/link#1')).toEqual([{ type: 'link.standingChanged', standing: 'validator' }]);
     chart.send(closed(1));
     chart.elapse();
     expect(chart.snapshot.value).toBe('dialing');
