@@ -7,7 +7,8 @@ import { isValidator } from '../chain/validator-set.ts';
 import type { CheckResult } from '../ports/application.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
 import type { Admission, MempoolRequest, NodeRefusalCode } from '../ports/mempool.ts';
-import { type Bucket, fullBucket, refilled } from '../transport/bucket.ts';
+import { fullBucket, refilled } from '../transport/bucket.ts';
+import { bucketOf, withBucket } from './clients.ts';
 import { hasFingerprint, withFingerprints } from './fingerprints.ts';
 import { withArrived } from './pacing.ts';
 import { claimed } from './senders.ts';
@@ -49,7 +50,10 @@ export function submit(state: MempoolState, request: Submitted, now: Monotonic):
     positions.push(position);
     bytes += transaction.byteLength;
   });
-  const clients = refusesAll === undefined ? withClient(state, request.client, bucket) : state.clients;
+  const clients =
+    refusesAll === undefined
+      ? withBucket(state.clients, request.client, bucket, state.config.clientsMax)
+      : state.clients;
   const submission = { replyTo: request.replyTo, tag: request.tag, hashes, refused };
   if (positions.length === 0) return { state: { ...state, clients }, effects: [answer(submission)] };
   const id = state.nextTag;
@@ -318,17 +322,8 @@ function answer(submission: Pick<Submission, 'replyTo' | 'tag' | 'hashes' | 'ref
 
 function allowance(state: MempoolState, client: string, count: number, now: Monotonic) {
   const { clientRate } = state.config;
-  const bucket = refilled(state.clients.get(client) ?? fullBucket(clientRate, now), clientRate, now);
+  const known = bucketOf(state.clients, client) ?? fullBucket(clientRate, now);
+  const bucket = refilled(known, clientRate, now);
   const allowed = Math.min(count, Math.floor(bucket.tokens));
   return { bucket: { ...bucket, tokens: bucket.tokens - allowed }, allowed };
-}
-
-/** The client that asked last is last; beyond `clientsMax` the first is forgotten. */
-function withClient(state: MempoolState, client: string, bucket: Bucket): ReadonlyMap<string, Bucket> {
-  const clients = new Map(state.clients);
-  clients.delete(client);
-  clients.set(client, bucket);
-  const [oldest] = clients.keys();
-  if (clients.size > state.config.clientsMax && oldest !== undefined) clients.delete(oldest);
-  return clients;
 }

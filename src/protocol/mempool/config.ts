@@ -14,7 +14,7 @@ export interface MempoolConfig extends BatchLimits, PacingConfig {
   readonly pendingCountMax: number;
   /** Transactions of one client. Beyond: RATE_LIMITED. @unit transactions/s, transactions */
   readonly clientRate: BucketRate;
-  /** Clients remembered at once; the one that asked longest ago is forgotten. */
+  /** Clients remembered at once, at the most; the half that asked last is not forgotten. */
   readonly clientsMax: number;
   /** Submissions under way at once. Beyond: MEMPOOL_FULL. */
   readonly submissionsMax: number;

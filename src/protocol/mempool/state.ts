@@ -10,7 +10,7 @@ import type { Outgoing } from '../consensus/types.ts';
 import type { SenderPlace } from '../ports/application.ts';
 import type { Admission } from '../ports/mempool.ts';
 import type { CellAddress, Effect, Message } from '../supervision/effect.ts';
-import type { Bucket } from '../transport/bucket.ts';
+import { type Clients, NO_CLIENTS } from './clients.ts';
 import type { MempoolConfig } from './config.ts';
 import { EMPTY_FINGERPRINTS, type FingerprintSet, withoutFingerprints } from './fingerprints.ts';
 import { type Pacing, START_PACING } from './pacing.ts';
@@ -153,7 +153,7 @@ export interface MempoolState {
   readonly pendingBytes: number;
   /** Of the pending ones that the application has named a sender of. */
   readonly senders: Senders;
-  readonly clients: ReadonlyMap<string, Bucket>;
+  readonly clients: Clients;
   readonly submissions: ShardedMap<number, Submission>;
   readonly open: readonly OpenTransaction[];
   /** What `open` would take in a batch. @unit bytes */
@@ -208,7 +208,7 @@ export const emptyMempool = (input: MempoolStart, now: Monotonic): MempoolState 
   pending: EMPTY_FINGERPRINTS,
   pendingBytes: 0,
   senders: NO_SENDERS,
-  clients: new Map(),
+  clients: NO_CLIENTS,
   submissions: emptyMap(),
   open: [],
   openBytes: 0,

@@ -4,6 +4,7 @@ import { CHECK_MS } from '../../../src/protocol/bridge/times.ts';
 import { parseBatch, transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import { encodeOperation } from '../../../src/protocol/chain/operation.ts';
 import { isFull } from '../../../src/protocol/mempool/admission.ts';
+import { bucketOf } from '../../../src/protocol/mempool/clients.ts';
 import { DEFAULT_MEMPOOL_CONFIG, mempoolConfigProblems } from '../../../src/protocol/mempool/config.ts';
 import { handle } from '../../../src/protocol/mempool/step.ts';
 import type { Effect } from '../../../src/protocol/supervision/effect.ts';
@@ -112,7 +113,12 @@ describe('admission (MP-1, MP-2)', () => {
     world.advance(200);
     expect(rate(fives('ann', 'd'))).toBe(2);
     fives('cat', 'e');
-    expect([...world.node(0).state.clients.keys()]).toEqual(['ann', 'cat']);
+    const { clients } = world.node(0).state;
+    expect(['ann', 'bob', 'cat'].map((name) => bucketOf(clients, name) !== undefined)).toEqual([
+      true,
+      false,
+      true,
+    ]);
   });
 
   it('refuses as NOT_CHECKED what the application does not answer in time, never with its code 0 (MP-2)', () => {
