@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { BuiltInName } from '../application/built-in-names.ts';
 import { parseApplicationName } from '../node/application-name.ts';
 import type { ConfigOverride } from '../node/config/load.ts';
+import { OWN_APPLICATION_HINT } from './new-application.ts';
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -35,7 +36,7 @@ export const wholeNumber =
 export function applicationName(raw: string): BuiltInName {
   const parsed = parseApplicationName(raw);
   if (parsed.status === 'built-in') return parsed.name;
-  throw new InvalidArgumentError(parsed.message);
+  throw new InvalidArgumentError(`${parsed.message}; ${OWN_APPLICATION_HINT}`);
 }
 
 /** Parser of repeated `--set section.key=value`. */

@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { problemOfFirstState } from '../application/built-in.ts';
-import { BUILT_IN_DEFAULT, type BuiltInName, hasPage } from '../application/built-in-names.ts';
+import { BUILT_IN_DEFAULT, hasPage } from '../application/built-in-names.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
@@ -39,6 +39,7 @@ import { addressOf } from '../protocol/chain/validator-set.ts';
 import { createKeys, describeKeyProblem, type NodeIdentity } from '../storage/key-store.ts';
 import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
 import { makeFolder } from './folders.ts';
+import type { NewApplication } from './new-application.ts';
 
 export interface NewHome {
   readonly path: string;
@@ -73,7 +74,7 @@ export interface NewChain {
   /** Left out: a random one. */
   readonly chainId?: string | undefined;
   /** Left out: kv. */
-  readonly application?: BuiltInName | undefined;
+  readonly application?: NewApplication | undefined;
   /** The folder that gets the key of the ledger's faucet; the first home by default. */
   readonly folder?: string;
   /** Nodes that follow it without a vote. */
@@ -83,7 +84,7 @@ export interface NewChain {
 /** Homes of the validators of a new chain, then those of its full nodes; each gets all other validators as peers. */
 export async function createNetwork(
   homes: readonly NewHome[],
-  { chainId = randomChainId(), application = BUILT_IN_DEFAULT, folder, full = [] }: NewChain = {},
+  { chainId = randomChainId(), application = DEFAULT_APPLICATION, folder, full = [] }: NewChain = {},
 ): Promise<CreatedNetwork> {
   return stage([...homes, ...full], async (staged, engine) => {
     const nodes = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
@@ -93,7 +94,7 @@ export async function createNetwork(
     const genesis = genesisOf(
       chainId,
       members.map(({ home, identity }) => validatorOf(home.moniker, identity)),
-      { name: application, state: application === 'ledger' ? await ledgerOf(members, folder) : {} },
+      { name: application.name, state: hasCoins(application) ? await ledgerOf(members, folder) : {} },
     );
     const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
     if (ruling.status === 'invalid') {
@@ -101,16 +102,19 @@ export async function createNetwork(
         ruling.problems.map(({ path, value, message }) => `${path} = ${value}: ${message}`).join('\n'),
       );
     }
-    const problem = problemOfFirstState(application, engine, ruling.genesis);
-    if (problem !== undefined) throw usageFailure(problem);
+    if (application.kind === 'built-in') {
+      const problem = problemOfFirstState(application.name, engine, ruling.genesis);
+      if (problem !== undefined) throw usageFailure(problem);
+    }
     const created = nodes.map((node, index): CreatedHome => {
       const { home, identity } = node;
       const mode: Mode = index < members.length ? 'validator' : 'full';
       const peers = members
         .filter((other) => other !== node)
         .map((other) => `${other.identity.nodeId}@${other.home.peerAddress}`);
-      const neighbours = hasPage(application) ? home.neighbours : undefined;
-      writeHome(home, { mode, peers, genesis: genesisText(genesis), neighbours });
+      const neighbours = hasPage(application.name) ? home.neighbours : undefined;
+      const applicationAddress = application.kind === 'own' ? application.addresses[index] : undefined;
+      writeHome(home, { mode, peers, genesis: genesisText(genesis), neighbours, applicationAddress });
       possessions.save(homePaths(home.stagedPath).possessions);
       return { path: home.path, moniker: home.moniker, id: identity.nodeId, mode };
     });
@@ -118,17 +122,27 @@ export async function createNetwork(
   });
 }
 
+const DEFAULT_APPLICATION: NewApplication = { kind: 'built-in', name: BUILT_IN_DEFAULT };
+const hasCoins = ({ kind, name }: NewApplication): boolean => kind === 'built-in' && name === 'ledger';
+
 /** A genesis document that is there already, and where it is from. */
 export interface ExistingGenesis {
   readonly text: string;
   readonly source: string;
 }
 
+export interface JoiningNode {
+  readonly mode: Mode;
+  readonly peers: readonly string[];
+  /** "", or left out: the built-in one that the genesis names, or one that comes with the program. */
+  readonly applicationAddress?: string | undefined;
+}
+
 /** A home with keys of its own for the chain of an existing genesis document. */
 export async function createHome(
   home: NewHome,
   { text: existingGenesis, source }: ExistingGenesis,
-  { mode, peers }: { readonly mode: Mode; readonly peers: readonly string[] },
+  { mode, peers, applicationAddress }: JoiningNode,
 ): Promise<CreatedNetwork> {
   return stage([home], async ([staged], engine) => {
     const ruling = parseGenesis(parseJson(existingGenesis, source), engine);
@@ -142,7 +156,7 @@ export async function createHome(
     }
     if (staged === undefined) return { chainId: ruling.genesis.chainId, homes: [] };
     const { nodeId } = newKeys(staged.stagedPath, engine);
-    writeHome(staged, { mode, peers, genesis: existingGenesis, neighbours: undefined });
+    writeHome(staged, { mode, peers, genesis: existingGenesis, neighbours: undefined, applicationAddress });
     return {
       chainId: ruling.genesis.chainId,
       homes: [{ path: home.path, moniker: home.moniker, id: nodeId, mode }],
@@ -230,6 +244,7 @@ interface HomeContents {
   readonly peers: readonly string[];
   readonly genesis: string;
   readonly neighbours: Neighbours | undefined;
+  readonly applicationAddress: string | undefined;
 }
 
 /** SY-15: whoever always follows the tip has each block of one peer, else all of them would give it each three times. */
@@ -237,7 +252,7 @@ const FOLLOWING: ReadonlyMap<string, RawValue> = new Map([['sync.redundant_peers
 
 function writeHome(
   { stagedPath, moniker, peerAddress, rpcAddress }: StagedHome,
-  { mode, peers, genesis, neighbours }: HomeContents,
+  { mode, peers, genesis, neighbours, applicationAddress = '' }: HomeContents,
 ): void {
   const paths = homePaths(stagedPath);
   const values = new Map<string, RawValue>([
@@ -248,6 +263,7 @@ function writeHome(
     ['rpc.listen', rpcAddress],
     ['rpc.other_nodes', (neighbours?.after ?? []).map((address) => `http://${address}`)],
     ['rpc.allowed_origins', (neighbours?.before ?? []).flatMap(originsOf)],
+    ['application.address', applicationAddress],
   ]);
   mkdirSync(join(stagedPath, 'config'), { recursive: true });
   mkdirSync(paths.data, { recursive: true, mode: 0o700 });

@@ -1,7 +1,6 @@
 /** What a home says before its node runs: genesis, keys, who of the validators it is, the clock against the genesis. Boundary; throws StartRefused. */
 import { existsSync } from 'node:fs';
 import { problemOfFirstState } from '../application/built-in.ts';
-import type { BuiltInName } from '../application/built-in-names.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
@@ -10,6 +9,7 @@ import { isValidator, validatorSet } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, firstEpoch } from '../protocol/consensus/epoch.ts';
 import { describeKeyProblem, loadKeys, type NodeKeys } from '../storage/key-store.ts';
 import { parseApplicationName } from './application-name.ts';
+import type { ApplicationPlace, OwnApplication } from './application-place.ts';
 import { ensureAdminToken } from './config/admin-token.ts';
 import { loadGenesis } from './config/genesis-file.ts';
 import { type HomePaths, homePaths } from './config/home.ts';
@@ -23,12 +23,16 @@ export interface Member extends Home {
   readonly paths: HomePaths;
   readonly epoch: EpochContext;
   readonly self: Address;
-  /** Undefined: it is in a process of its own, and has any name. */
-  readonly application: BuiltInName | undefined;
+  readonly application: ApplicationPlace;
 }
 
 /** A home whose validator may start by its genesis, its configuration and this machine's clock. */
-export function readMember(home: string, config: Config, bls: BlsEngine): Member {
+export function readMember(
+  home: string,
+  config: Config,
+  bls: BlsEngine,
+  own: OwnApplication | undefined,
+): Member {
   const paths = homePaths(home);
   const read = readHome(home, bls);
   const { genesis, genesisHash, keys } = read;
@@ -39,8 +43,10 @@ export function readMember(home: string, config: Config, bls: BlsEngine): Member
   const self = parseAddress(nodeId);
   if (self === 'malformed') throw refusal(paths.keys, `"${nodeId}" is no node id of 40 hexadecimal digits`);
   requireMode(config, { id: nodeId, isValidator: isValidator(set, self), genesis, paths });
-  const application =
-    config.application.address === '' ? applicationOf(genesis, paths.genesisFile, bls) : undefined;
+  const application = placeOf(
+    { genesis, where: paths.genesisFile, address: config.application.address, own },
+    bls,
+  );
   requireServers(config);
   requireOneApplication(config);
   requireClockAfter(genesis, paths.genesisFile, config.time);
@@ -110,13 +116,57 @@ function requireMode(
   }
 }
 
+interface ApplicationFacts {
+  readonly genesis: GenesisDocument;
+  /** Of the genesis. */
+  readonly where: string;
+  /** Of the configuration: "" for none. */
+  readonly address: string;
+  /** Of the program that starts the node. */
+  readonly own: OwnApplication | undefined;
+}
+
 /** Found out before the first block: later, each block would fail. */
-function applicationOf(genesis: GenesisDocument, where: string, bls: BlsEngine): BuiltInName {
-  const parsed = parseApplicationName(genesis.application.name);
-  if (parsed.status === 'unknown') throw refusal(where, `app.name: ${parsed.message}`);
+function placeOf({ genesis, where, address, own }: ApplicationFacts, bls: BlsEngine): ApplicationPlace {
+  const { name } = genesis.application;
+  if (own !== undefined) {
+    requireOwn(own, { name, where, address });
+    return { kind: 'own', own };
+  }
+  // The genesis's name may be any: whatever listens there must call itself so.
+  if (address !== '') return { kind: 'remote', address };
+  const parsed = parseApplicationName(name);
+  if (parsed.status === 'unknown') {
+    throw refusal(
+      where,
+      `app.name: ${parsed.message}; for one of your own set application.address to where it listens, ` +
+        'or start the node from your program with it (docs/applications.md)',
+    );
+  }
   const problem = problemOfFirstState(parsed.name, bls, genesis);
   if (problem !== undefined) throw refusal(where, problem);
-  return parsed.name;
+  return { kind: 'built-in', name: parsed.name };
+}
+
+/** Two applications of one chain are a fork that nobody intends. */
+function requireOwn(
+  own: OwnApplication,
+  { name, where, address }: { readonly name: string; readonly where: string; readonly address: string },
+): void {
+  if (own.name !== name) {
+    throw refusal(
+      where,
+      `app.name is ${JSON.stringify(name)}, and the node was started with the application ${JSON.stringify(own.name)}: ` +
+        "start it with the chain's, or on the home of another chain",
+    );
+  }
+  if (address !== '') {
+    throw refusal(
+      'application.address',
+      `is "${address}", and the node was started with the application "${own.name}" in its own process: ` +
+        'leave one of the two away',
+    );
+  }
 }
 
 /**

@@ -19,6 +19,7 @@ import { openStore } from '../storage/open.ts';
 import type { Store } from '../storage/store.ts';
 import { LZ4 } from '../transport/lz4/select.ts';
 import { ALARM_EVENTS, alarmLogic } from './alarm.ts';
+import { builtInNameOf, type OwnApplication } from './application-place.ts';
 import { bridgeConfigOf } from './config/bridge-config.ts';
 import { mempoolConfigOf, timeoutConfigOf } from './config/consensus-config.ts';
 import type { Config } from './config/schema.ts';
@@ -49,10 +50,19 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  /** In place of a built-in one or one in a process of its own. */
+  readonly application?: OwnApplication;
+}
+
 /** Starts the node of `home`; resolves when it listens. Throws StartRefused, or the system's own error. */
-export async function startNode(home: string, config: Config): Promise<RunningNode> {
+export async function startNode(
+  home: string,
+  config: Config,
+  { application }: StartOptions = {},
+): Promise<RunningNode> {
   const { engine: bls, fallbackReason } = await loadBlsEngine();
-  const member = readMember(home, config, bls);
+  const member = readMember(home, config, bls, application);
   const log = openLog({ ...config.log, moniker: config.node.moniker });
   for (const reason of [fallbackReason, LZ4.fallbackReason]) {
     if (reason !== undefined) log.of('node').warn(reason);
@@ -150,7 +160,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     resynced: (height) => void setTimeout(() => ending.ask({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
   });
   const { parameters } = genesis;
-  const evidence = evidenceFormOf(application);
+  const evidence = evidenceFormOf(builtInNameOf(application));
   const root = system.start(
     nodeTree({
       ...{ epoch, bls, mempool },

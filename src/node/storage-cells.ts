@@ -6,7 +6,6 @@ import { rmSync } from 'node:fs';
 import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child } from '../actors/runtime/index.ts';
 import { beginningOf, evidenceFormOf, openBuiltIn } from '../application/built-in.ts';
-import type { BuiltInName } from '../application/built-in-names.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import type { ExecutorOptions } from '../application/executor-options.ts';
 import {
@@ -26,6 +25,7 @@ import { sideFolder } from '../storage/side-disk.ts';
 import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store } from '../storage/store.ts';
+import { type ApplicationPlace, builtInNameOf } from './application-place.ts';
 import type { HomePaths } from './config/home.ts';
 import type { Config } from './config/schema.ts';
 import { ExecutionWatch } from './execution-watch.ts';
@@ -36,8 +36,7 @@ export interface KeepingOptions {
   readonly paths: HomePaths;
   readonly config: Config;
   readonly genesis: GenesisDocument;
-  /** Undefined: in a process of its own. */
-  readonly application: BuiltInName | undefined;
+  readonly application: ApplicationPlace;
   readonly domain: ChainDomain;
   readonly mempool: MempoolConfig;
   readonly store: Store;
@@ -64,21 +63,16 @@ export function keeping(options: KeepingOptions): Keeping {
   const { paths, log } = options;
   const execution = new ExecutionWatch(log.of('application'), () => performance.now());
   let application: Application | undefined;
-  const openRemote = async (signal: AbortSignal): Promise<Application> => {
+  const open = async (signal: AbortSignal): Promise<Application> => {
     application = undefined;
-    application = await remoteOf(options, signal);
+    application = await openApplication(options, paths.applicationData, signal);
     return application;
   };
-  const openHere = (): Application => {
-    application = builtInApplication(options, paths.applicationData);
-    return application;
-  };
-  const isRemote = options.config.application.address !== '';
   return {
     cells: {
       storage: storageCell(options),
       sideStore: sideStoreCell(options),
-      executor: executorCell(options, isRemote ? openRemote : openHere, execution),
+      executor: executorCell(options, open, execution),
       snapshotKeeper: snapshotKeeperCell(options),
       snapshotRestorer: snapshotRestorerCell(options),
     },
@@ -113,11 +107,11 @@ function sideStoreCell({ paths, config, domain, log }: KeepingOptions): CellSpec
 
 function executorCell(
   { config, genesis, mempool, application }: KeepingOptions,
-  openApplication: ExecutorOptions['openApplication'],
+  open: ExecutorOptions['openApplication'],
   execution: ExecutionWatch,
 ): CellSpec {
   const logic = executorLogic({
-    openApplication,
+    openApplication: open,
     genesis: beginningOf(genesis),
     limits: mempool,
     deduplicationHeights: genesis.parameters.deduplicationHeights,
@@ -125,7 +119,7 @@ function executorCell(
     mempool: ADDRESSES.mempool,
     listeners: [
       ...[ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
-      ...(evidenceFormOf(application) === undefined ? [] : [ADDRESSES.evidenceReporter]),
+      ...(evidenceFormOf(builtInNameOf(application)) === undefined ? [] : [ADDRESSES.evidenceReporter]),
     ],
     report: (report) => execution.report(report),
     snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights: config.sync.snapshotIntervalHeights },
@@ -148,7 +142,7 @@ function snapshotRestorerCell(options: KeepingOptions): CellSpec {
   const logic = snapshotRestorerLogic({
     openApplication: () => {
       rmSync(resyncApplicationData, { recursive: true, force: true });
-      return builtInApplication(options, resyncApplicationData);
+      return openApplication(options, resyncApplicationData);
     },
   });
   return child('snapshot-restorer', logic, { publicEvents: SNAPSHOT_RESTORER_EVENTS });
@@ -160,16 +154,31 @@ function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, r
   else log.warn(facts, `a snapshot is ${status}`);
 }
 
-/** The genesis's name may be any: whatever listens there must call itself so. */
-function remoteOf({ config, genesis }: KeepingOptions, signal: AbortSignal): Promise<Application> {
-  const { address } = config.application;
-  return remoteApplication({ address, chainId: genesis.chainId, name: genesis.application.name, signal });
+/** @param dir of its state; an application in a process of its own has that where it is */
+async function openApplication(
+  { application, genesis, bls, domain }: KeepingOptions,
+  dir: string,
+  signal?: AbortSignal,
+): Promise<Application> {
+  switch (application.kind) {
+    case 'remote':
+      return remoteApplication({
+        address: application.address,
+        chainId: genesis.chainId,
+        name: genesis.application.name,
+        ...(signal === undefined ? {} : { signal }),
+      });
+    case 'own':
+      return inFolder(dir, () => application.own.open({ dir }));
+    case 'built-in':
+      return inFolder(dir, () => openBuiltIn(application.name, { bls, domain }, dir));
+  }
 }
 
-function builtInApplication({ application, bls, domain }: KeepingOptions, dir: string): Application {
+/** What goes wrong there names the folder. */
+async function inFolder(dir: string, open: () => Application | Promise<Application>): Promise<Application> {
   try {
-    if (application === undefined) throw new Error('the application is in a process of its own');
-    return openBuiltIn(application, { bls, domain }, dir);
+    return await open();
   } catch (cause) {
     throw new Error(`${dir}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }

@@ -147,7 +147,36 @@ describe('althing init', () => {
     const wrong = await althing(['testnet', '--output', join(directory, 'net'), '--application', 'kw']);
     expect([wrong.code, wrong.stdout]).toEqual([2, '']);
     expect(wrong.stderr).toMatch(/no application "kw" is built in; there is .*"kv".*; did you mean "kv"\?/);
+    expect(wrong.stderr).toContain('for one of your own say where it is: --application-address ADDRESS');
     expect(existsSync(join(directory, 'net'))).toBe(false);
+  });
+
+  it('takes an application of your own with the place where each node asks it, and so does testnet (AP-1)', async () => {
+    const net = join(directory, 'own');
+    const own = ['--application', 'counters', '--application-address'];
+    const words = ['testnet', '--validators', '2', '--full', '1', '--output', net, ...own];
+    const one = await althing([...words, 'unix:/run/app.sock']);
+    expect([one.code, one.stderr]).toEqual([
+      2,
+      expect.stringContaining('each of the 3 nodes needs an application of its own'),
+    ]);
+    const far = await althing([...words, 'tcp:10.0.0.1:2600{n}']);
+    expect([far.code, far.stderr]).toEqual([
+      2,
+      expect.stringContaining('"tcp:10.0.0.1:26000" is no address of an application'),
+    ]);
+    expect(existsSync(net)).toBe(false);
+    expect((await althing([...words, 'unix:/run/{n}.sock'])).code).toBe(0);
+    const homes = ['node0', 'node1', 'full0'].map((name) => join(net, name));
+    expect(homes.map((home) => configOf(home).application.address)).toEqual(
+      [0, 1, 2].map((place) => `unix:/run/${place}.sock`),
+    );
+    const { genesisFile } = homePaths(join(net, 'full0'));
+    expect(JSON.parse(readFileSync(genesisFile, 'utf8')).app).toEqual({ name: 'counters', state: {} });
+    const joining = join(directory, 'joining');
+    const address = ['--application-address', 'tcp:127.0.0.1:2600'];
+    expect((await althing(['init', '--home', joining, '--genesis', genesisFile, ...address])).code).toBe(0);
+    expect(configOf(joining).application.address).toBe('tcp:127.0.0.1:2600');
   });
 
   it('of a genesis with an application that is not built in is found at the start: exit 3, nothing made', async () => {

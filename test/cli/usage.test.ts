@@ -46,6 +46,10 @@ describe("a user's mistake is a sentence and an exit code, never a stack trace",
     [['init', '--home', 'x', '--genesis', 'a', '--peer', 'host:1'], '--peer host:1: give "id@host:port"'],
     [['init', '--home', 'x', '--peer', `${'0'.repeat(40)}@h:1`], '--peer and a new chain exclude each other'],
     [['testnet', '--output', '/tmp/x', '--full', '33'], 'give a whole number from 0 to 32.'],
+    [
+      ['init', '--home', 'x', '--application-address', 'in-process'],
+      '--application-address needs --application NAME',
+    ],
     [['--application', 'kvv'], 'no application "kvv" is built in; there is "kv"'],
     [
       ['init', '--home', 'x', '--genesis', 'a', '--application', 'kv'],

@@ -2,12 +2,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { BUILT_IN_DEFAULT, BUILT_IN_NAMES, type BuiltInName } from '../../application/built-in-names.ts';
+import { BUILT_IN_DEFAULT, BUILT_IN_NAMES } from '../../application/built-in-names.ts';
 import { commandLine } from '../called.ts';
-import { applicationName, type CommonOptions, wholeNumber, withJson } from '../command.ts';
+import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { messageOf, usageFailure } from '../failure.ts';
 import type { CreatedNetwork } from '../homes.ts';
 import { BASE_PORT_DEFAULT, neighboursOf, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
+import { ADDRESS_HELP, addressesOf, IN_PROCESS, newApplication } from '../new-application.ts';
 import { createOutput, fields, table } from '../output.ts';
 
 interface InitOptions extends CommonOptions {
@@ -15,7 +16,8 @@ interface InitOptions extends CommonOptions {
   readonly moniker: string;
   readonly chainId?: string;
   readonly genesis?: string;
-  readonly application?: BuiltInName;
+  readonly application?: string;
+  readonly applicationAddress?: string;
   readonly full?: boolean;
   readonly peer?: readonly string[];
 }
@@ -26,7 +28,8 @@ interface TestnetOptions extends CommonOptions {
   readonly output: string;
   readonly basePort: number;
   readonly chainId?: string;
-  readonly application?: BuiltInName;
+  readonly application?: string;
+  readonly applicationAddress?: string;
 }
 
 /** @unit validators @source the largest set whose certificates fit their frames */
@@ -40,7 +43,8 @@ export function addSetupCommands(program: Command): void {
     .requiredOption('--home <dir>', 'the home to make')
     .option('--moniker <name>', "the node's name", 'althing')
     .option('--chain-id <id>', 'id of the new chain, of which this node is the only validator')
-    .option('--application <name>', APPLICATION_HELP, applicationName)
+    .option('--application <name>', APPLICATION_HELP)
+    .option('--application-address <address>', ADDRESS_HELP)
     .option('--genesis <file>', 'join the chain of this genesis file instead of making one')
     .option('--full', 'a full node: it follows the chain of --genesis, serves it, and has no vote')
     .option('--peer <id@host:port>', 'a node to dial and keep; repeatable', collectPeer)
@@ -53,7 +57,8 @@ export function addSetupCommands(program: Command): void {
     .requiredOption('--output <dir>', 'where node0, node1, … go, and full0, full1, …')
     .option('--base-port <port>', 'first peer port', wholeNumber(1_024, 65_000), BASE_PORT_DEFAULT)
     .option('--chain-id <id>', 'id of the new chain')
-    .option('--application <name>', APPLICATION_HELP, applicationName)
+    .option('--application <name>', APPLICATION_HELP)
+    .option('--application-address <address>', ADDRESS_HELP)
     .action(testnet);
 }
 
@@ -107,11 +112,17 @@ async function init(options: InitOptions): Promise<void> {
   const { createHome, createNetwork } = await import('../homes.ts');
   const network =
     genesis === undefined
-      ? await createNetwork([home], { chainId: options.chainId, application: options.application })
+      ? await createNetwork([home], {
+          chainId: options.chainId,
+          application: newApplication(options.application, options.applicationAddress, 1),
+        })
       : await createHome(
           home,
           { text: readGenesis(genesis), source: genesis },
-          { mode: full === true ? 'full' : 'validator', peers },
+          {
+            ...{ mode: full === true ? 'full' : 'validator', peers },
+            applicationAddress: addressOf(options),
+          },
         );
   createOutput(options.json === true).data(network, [
     ...fields([
@@ -119,12 +130,25 @@ async function init(options: InitOptions): Promise<void> {
       ['home', options.home],
       ['node id', network.homes[0]?.id ?? ''],
     ]),
-    `start it with: ${commandLine(`start --home ${options.home}`)}`,
+    isInProcess(options)
+      ? 'start it from your program, by startNode(home, config, { application })'
+      : `start it with: ${commandLine(`start --home ${options.home}`)}`,
   ]);
 }
 
+const isInProcess = ({ applicationAddress }: { readonly applicationAddress?: string }): boolean =>
+  applicationAddress === IN_PROCESS;
+
+const addressOf = ({ applicationAddress }: InitOptions): string | undefined =>
+  applicationAddress === undefined ? undefined : addressesOf(applicationAddress, 1)[0];
+
 async function testnet(options: TestnetOptions): Promise<void> {
-  const { output, basePort, validators, chainId, application } = options;
+  const { output, basePort, validators, chainId } = options;
+  const application = newApplication(
+    options.application,
+    options.applicationAddress,
+    validators + options.full,
+  );
   const homeOf = (name: string, place: number) => ({
     path: join(output, name),
     moniker: name,
@@ -138,17 +162,21 @@ async function testnet(options: TestnetOptions): Promise<void> {
   const full = Array.from({ length: options.full }, (_, index) => homeOf(`full${index}`, validators + index));
   const { createNetwork } = await import('../homes.ts');
   const network = await createNetwork(homes, { chainId, application, folder: output, full });
-  createOutput(options.json === true).data(network, testnetLines(network, options.output));
+  createOutput(options.json === true).data(network, testnetLines(network, options));
 }
 
-const testnetLines = (network: CreatedNetwork, output: string): readonly string[] => [
+const testnetLines = (network: CreatedNetwork, options: TestnetOptions): readonly string[] => [
   `chain ${network.chainId}`,
   ...table([
     ['home', 'node id', 'is'],
     ...network.homes.map(({ path, id, mode }) => [path, id, mode === 'full' ? 'full node' : 'validator']),
   ]),
-  `start one with: ${commandLine(`start --home ${join(output, 'node0')}`)}`,
-  `or all validators: ${commandLine(`--data ${output}`)}`,
+  ...(isInProcess(options)
+    ? ['start each from your program, by startNode(home, config, { application })']
+    : [
+        `start one with: ${commandLine(`start --home ${join(options.output, 'node0')}`)}`,
+        `or all validators: ${commandLine(`--data ${options.output}`)}`,
+      ]),
 ];
 
 function readGenesis(path: string): string {

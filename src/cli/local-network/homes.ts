@@ -73,7 +73,11 @@ export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalH
     rpcAddress: rpcAddressOf(basePort, index),
     neighbours: neighboursOf(basePort, index, validators),
   }));
-  const { chainId } = await createNetwork(homes, { folder: directory, application: request.application });
+  const { application: name } = request;
+  const { chainId } = await createNetwork(homes, {
+    folder: directory,
+    application: name === undefined ? undefined : { kind: 'built-in', name },
+  });
   return { chainId, homes: homes.map(({ path }) => path), basePort };
 }
 

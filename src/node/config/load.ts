@@ -72,8 +72,8 @@ const VARIABLE = /^ALTHING_([A-Z0-9_]+?)__([A-Z0-9_]+)$/;
 /** Reads `config/althing.toml` and `config/sync.toml` of the home, where they are, and resolves them with the other sources. */
 export function loadConfig(
   home: string,
-  environment: ConfigSources['environment'],
-  overrides: readonly ConfigOverride[],
+  environment: ConfigSources['environment'] = {},
+  overrides: readonly ConfigOverride[] = [],
 ): ConfigResult {
   const { configFile, syncConfigFile } = homePaths(home);
   const unread: ConfigProblem[] = [];
