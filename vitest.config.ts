@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-/** Five stages: pure and small tests; the deterministic cluster; real processes, and faults on them, one file at a time; a browser. */
+/** Six stages: pure and small tests; the deterministic cluster; real processes, and faults on them, one file at a time; a browser; what npm packs. */
 export default defineConfig({
   test: {
     projects: [
@@ -8,7 +8,13 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/simulation/**', 'test/cluster/**', 'test/chaos/**', 'test/page/**'],
+          exclude: [
+            'test/simulation/**',
+            'test/cluster/**',
+            'test/chaos/**',
+            'test/page/**',
+            'test/package/**',
+          ],
           testTimeout: 30_000,
           maxWorkers: 2,
         },
@@ -46,6 +52,14 @@ export default defineConfig({
           testTimeout: 90_000,
           hookTimeout: 60_000,
           fileParallelism: false,
+        },
+      },
+      {
+        test: {
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -1,13 +1,14 @@
 /** Which web pages a node serves: those of the built-in application that its chain runs. Boundary: the disk, once at start. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { hasPage } from '../application/built-in-names.ts';
 import type { Digest } from '../protocol/chain/types.ts';
 import { browserModules } from '../rpc/browser-modules.ts';
 import { type PageFile, type Pages, pageFile } from '../rpc/pages.ts';
 
 const SOURCES = join(import.meta.dirname, '..');
+const ENTRY = 'application/dice/page/main';
 const IMPORT_MAP_PLACE = '<script type="importmap"></script>';
 
 export interface PageSurroundings {
@@ -22,13 +23,16 @@ export const applicationPages = (application: string, surroundings: PageSurround
 
 function dicePages({ genesisHash, otherNodes }: PageSurroundings): Pages {
   const folder = join(SOURCES, 'application', 'dice', 'page');
-  const { files, importMap } = browserModules({
+  const { files, importMap, entryPath } = browserModules({
     root: SOURCES,
-    entry: 'application/dice/page/main.ts',
+    // Compiled where this module is.
+    entry: `${ENTRY}${extname(import.meta.filename)}`,
     prefix: 'dice',
   });
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
-  const html = read('index.html').replace(IMPORT_MAP_PLACE, `<script type="importmap">${importMap}</script>`);
+  const html = read('index.html')
+    .replace(IMPORT_MAP_PLACE, `<script type="importmap">${importMap}</script>`)
+    .replace(`/dice/${ENTRY}.ts`, entryPath);
   const network = JSON.stringify({ genesis_hash: genesisHash, other_nodes: otherNodes });
   return new Map<string, PageFile>([
     ['/dice', pageFile('text/html; charset=utf-8', html, policy(importMap, otherNodes))],

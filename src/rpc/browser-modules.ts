@@ -1,6 +1,6 @@
 /**
- * TypeScript modules for a browser, without a build: from an entry along its imports, types stripped, and packages by an import
- * map. Read once, before a node listens. Boundary: the disk. Imports by `import()` are not followed: pages have none.
+ * Modules for a browser, without a build: from an entry along its imports, the types of TypeScript stripped, and packages by an
+ * import map. Read once, before a node listens. Boundary: the disk. Imports by `import()` are not followed: pages have none.
  */
 import { readFileSync } from 'node:fs';
 import { createRequire, stripTypeScriptTypes } from 'node:module';

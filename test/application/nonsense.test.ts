@@ -1,7 +1,9 @@
 /**
  * An application in the node's own process that answers nonsense: each is told in words, nothing of it is stored, and the block is
- * executed once when the application has been mended. Written as its user does, with `althing/application`. Rules EX-5, EX-6, SY-10.
+ * executed once when the application has been mended. Written as its user does, with what `althing/application` has. Rules EX-5, EX-6, SY-10.
  */
+
+import { describe, expect, it } from 'vitest';
 import {
   type Application,
   appHashOf,
@@ -12,8 +14,7 @@ import {
   GENESIS_HEIGHT,
   type QueryResult,
   transactionResult,
-} from 'althing/application';
-import { describe, expect, it } from 'vitest';
+} from '../../src/application/index.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { millis } from '../../src/base/units.ts';
 import { found } from '../storage/fixtures.ts';

@@ -115,7 +115,10 @@ describe('the guide to the client', () => {
       ...process.env,
       ALTHING_NODES: VALIDATORS.map((index) => `http://${validators.network.rpcOf(index)}`).join(','),
     };
-    const { stdout } = await promisify(execFile)(process.execPath, [EXAMPLE], { cwd: ROOT, env });
+    const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=althing-source', EXAMPLE], {
+      cwd: ROOT,
+      env,
+    });
     const lines = stdout.trim().split('\n');
     expect(lines.slice(0, 2)).toEqual([0, 1].map(() => expect.stringMatching(/ committed .*: code 0$/)));
     expect(lines[2]).toMatch(/ rejected: CHECK_FAILED$/);

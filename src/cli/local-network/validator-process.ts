@@ -1,7 +1,7 @@
 /** One validator of a local network: a child process, its events, its log file, its end. Boundary: processes. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { RUNNER_EVENT, type RunnerEvent } from '../node-events.ts';
 
 /** How a child ended. */
@@ -30,7 +30,8 @@ export interface LaunchOptions {
   readonly settings: readonly string[];
 }
 
-const MAIN = join(import.meta.dirname, '..', 'main.ts');
+/** Compiled where this module is. */
+const MAIN = join(import.meta.dirname, '..', `main${extname(import.meta.filename)}`);
 
 /** Starts `start --home HOME --managed`. The child ends by itself when this process is gone. */
 export function startValidatorProcess(

@@ -1,6 +1,6 @@
 /** What to do with a run that failed: tell it, make it small, keep it as a scenario file and as a test. Rule SM-6. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { dirname, relative, resolve } from 'node:path';
+import { dirname, extname, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunPlan } from '../../simulation/plan.ts';
 import { type RunReport, runPlan } from '../../simulation/run.ts';
@@ -61,14 +61,15 @@ export function testFile(path: string, plan: RunPlan, claim: string): string {
   const simulation = fileURLToPath(new URL('../../simulation/', import.meta.url));
   const folder = relative(dirname(resolve(path)), simulation).replaceAll('\\', '/');
   const from = folder.startsWith('.') ? folder : `./${folder}`;
+  const extension = extname(import.meta.filename);
   const scenario = writeScenario(plan)
     .replaceAll('\\', '\\\\')
     .replaceAll('`', '\\`')
     .replaceAll('${', '\\${');
   return `/** A run that once failed, shrunk. Written by \`althing simulate --write-test\`. Rule SM-6. */
 import { expect, it } from 'vitest';
-import { runPlan } from '${from}/run.ts';
-import { readScenario } from '${from}/scenario.ts';
+import { runPlan } from '${from}/run${extension}';
+import { readScenario } from '${from}/scenario${extension}';
 
 const SCENARIO = \`${scenario}\`;
 

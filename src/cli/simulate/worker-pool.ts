@@ -1,6 +1,6 @@
 /** Worker processes for simulated runs. Boundary. Rule SM-6. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { extname, join } from 'node:path';
 import type { ChartCoverage } from '../../simulation/coverage.ts';
 import type { TwinsReport } from '../../simulation/twins/index.ts';
 import { runtimeFailure } from '../failure.ts';
@@ -8,7 +8,8 @@ import type { Outcome, Worker } from './task.ts';
 import type { TwinsRange } from './twins.ts';
 import type { Order } from './worker-process.ts';
 
-const PROGRAM = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
+/** Compiled where this module is. */
+const PROGRAM = join(import.meta.dirname, `worker-process${extname(import.meta.filename)}`);
 
 /** Detached: a Ctrl-C is the parent's to hear, and whatever ends the parent ends it too. */
 function launch(args: readonly string[]): ChildProcess {

@@ -13,11 +13,11 @@ import { type CellAddress, declare, on, step, telling, types } from '../vocabula
 /** Between two words to the guests. @unit ms @source chosen: ten certificates a second to 32 guests are 100 KB/s */
 export const HERALD_PAUSE_MS = millis(100);
 
-interface HeraldInput {
+export interface HeraldInput {
   readonly router: CellAddress;
 }
 
-interface HeraldContext extends HeraldInput {
+export interface HeraldContext extends HeraldInput {
   /** Of the newest commit that is durable here. */
   readonly newest: CommitProof | undefined;
   /** Round of the proof that was told last. */

@@ -2,7 +2,7 @@
  * kv in a process of its own, as a user of `althing/application` serves it, with one fault at a time: its parent names it by message.
  * What hangs goes on when the fault is another. Run: node faulty-application.ts <address>
  */
-import { type Application, appHashOf, kv, serveApplication } from 'althing/application';
+import { type Application, appHashOf, kv, serveApplication } from '../../../src/application/index.ts';
 
 export const FAULTS = [
   'none',
