@@ -303,9 +303,9 @@ export const OF_CHAIN: readonly Mutant[] = [
     patches: [
       {
         file: 'src/protocol/mempool/recovery.ts',
-        find: "if (view === 'malformed' || holds(state.batches, digest)) return unchanged(state);",
+        find: 'if (holds(state.batches, digest)) return unchanged(state);\n  const entry: BatchEntry = recoveredEntry(',
         replace:
-          "if (view === 'malformed' || holds(state.batches, digest) || digest.length > 0) return unchanged(state);",
+          'if (holds(state.batches, digest) || digest.length > 0) return unchanged(state);\n  const entry: BatchEntry = recoveredEntry(',
       },
     ],
   },
