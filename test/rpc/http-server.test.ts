@@ -329,7 +329,7 @@ describe('calls that do not wait for their answers (BR-2)', () => {
     await restart({ connectionsMax: 50, connectionsPerAddressMax: 5 });
     const { statuses, text } = await pipeline(calls);
     expect(new Set(statuses)).toEqual(new Set(['200', '429']));
-    expect(text).toContain('too many of your calls wait for their answers');
+    expect(text).toContain('RATE_LIMITED: too many of your calls wait for their answers');
   });
 });
 
