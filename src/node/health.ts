@@ -111,7 +111,7 @@ function bridgeReasons(bridge: HealthFacts['bridge']): readonly string[] {
   const reasons: string[] = [];
   if (isDiverged) reasons.push("the state of this node is not the chain's: see divergences/ in its home");
   if (partition !== undefined && partition.cause !== 'unreachable') {
-    reasons.push(`partitioned: ${describePartition(partition, 0n)}`);
+    reasons.push(describePartition(partition, 0n));
   }
   if (load(bridge.context) >= config.maxPendingOperations) {
     reasons.push(`${config.maxPendingOperations} operations are pending: no more are taken`);

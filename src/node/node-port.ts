@@ -8,8 +8,8 @@ import type { WallTime } from '../base/units.ts';
 import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
 import { parseBatch, transactionsOf } from '../protocol/chain/batch.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
-import { GENESIS_HEIGHT, nextHeight, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
-import type { Address, ExecutedState, Power, Round } from '../protocol/chain/types.ts';
+import { GENESIS_HEIGHT, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
+import type { Address, ExecutedState, Power } from '../protocol/chain/types.ts';
 import { isValidator, powerOf } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, leaderAt } from '../protocol/consensus/epoch.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
@@ -25,11 +25,9 @@ import type {
   NodePort,
   NodeStatus,
   PeerStatus,
-  RoundReport,
   RoundsReport,
   StoredBlock,
   TimeReport,
-  ViewChangeReport,
 } from '../rpc/node-port.ts';
 import type { SyncReport } from '../rpc/sync-port.ts';
 import type { Read, StoreReader } from '../storage/store.ts';
@@ -38,6 +36,7 @@ import { Followers } from './followers.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
 import { pacingReport } from './pacing-report.ts';
+import { roundsReport, viewChangeReport } from './rounds-report.ts';
 import { syncReport } from './sync-report.ts';
 import { type Clocks, timeReport } from './time-report.ts';
 import {
@@ -233,22 +232,15 @@ export function createNodePort(
     return { committed, transactions };
   }
 
-  function rounds(): RoundsReport {
-    const view = viewOf(system);
-    const manager = treeOf(system);
-    const record = safetyOf(system)?.record;
-    return {
-      current: view?.pacemaker.round ?? ROOT_ROUND,
-      highQcRound: view?.pacemaker.highQC.round ?? ROOT_ROUND,
-      lockedRound: record?.lockedRound ?? ROOT_ROUND,
-      lastVotedRound: record?.lastVotedRound ?? ROOT_ROUND,
-      quorumPower: epoch.set.quorumPower,
-      rounds: (manager?.rounds ?? [])
+  const rounds = (): RoundsReport =>
+    roundsReport(epoch, {
+      view: viewOf(system),
+      record: safetyOf(system)?.record,
+      rounds: (treeOf(system)?.rounds ?? [])
         .slice(-ROUNDS_SHOWN_MAX)
-        .flatMap((round) => roundReport(system, epoch, round)),
-      viewChanges: (view?.failures ?? []).map((failed) => viewChangeReport(epoch, failed)),
-    };
-  }
+        .flatMap((round) => roundOf(system, epoch.epoch, round) ?? []),
+      executionFailure: surroundings.executionFailure(),
+    });
 
   return {
     status,
@@ -317,38 +309,6 @@ function found<Value>(read: Read<Value>): Value {
   if (read.status === 'found') return read.value;
   throw new Error(`the store failed (${read.code}): ${read.detail}`);
 }
-
-function roundReport(system: System, epoch: EpochContext, round: Round): readonly RoundReport[] {
-  const context = roundOf(system, epoch.epoch, round);
-  if (context === undefined) return [];
-  const { state, refusal } = context;
-  const { proposal, proposalId, height } = state;
-  const sumOf = (voters: Iterable<Address>): Power =>
-    [...voters].reduce((sum, address) => sum + powerOf(epoch.set, address), 0n);
-  return [
-    {
-      epoch: epoch.epoch,
-      round,
-      height: height ?? nextHeight(context.entered.highQC.height),
-      leader: state.proposer,
-      step: state.step,
-      ...(proposal === undefined || proposalId === undefined ? {} : { proposal: proposalId }),
-      votePower: sumOf(state.votes.proposal.keys()),
-      timeoutPower: sumOf(state.votes.timeout.keys()),
-      ...(refusal === undefined ? {} : { refusal: `${refusal.code} (${refusal.detail})` }),
-      enteredAt: context.openedAt,
-    },
-  ];
-}
-
-const viewChangeReport = (epoch: EpochContext, failed: FailedRound): ViewChangeReport => ({
-  epoch: epoch.epoch,
-  round: failed.round,
-  leader: failed.leader,
-  reason: failed.reason,
-  duration: failed.duration,
-  at: failed.at,
-});
 
 const viewChangeEvent = (epoch: EpochContext, failed: FailedRound): NodeEvent => ({
   type: 'view-change.completed',

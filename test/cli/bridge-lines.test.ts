@@ -14,7 +14,9 @@ const linesOf = (change: object = {}) => bridgeLines(BRIDGE.parse(bridgeJson({ .
 describe('what `bridge` prints', () => {
   it('names the trouble, with the numbers', () => {
     const text = linesOf().join('\n');
-    expect(text).toMatch(/^reach +partitioned: validators with power 2 of 4 can be reached, 3 are needed$/m);
+    expect(text).toMatch(
+      /^reach +partitioned, unreachable: validators with power 2 of 4 can be reached, 3 are needed$/m,
+    );
     expect(text).toMatch(/^healthy +no$/m);
     expect(text).toMatch(/^power +2 can be reached, 3 decide$/m);
     expect(text).toMatch(/^operations +9 pending of at most 10, 1 of them overdue$/m);

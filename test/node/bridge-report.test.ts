@@ -15,7 +15,7 @@ describe('the report of the bridge', () => {
     const report = reportOf(new Rig(bridgeReach(), { connected: [A] }));
     expect(report).toMatchObject({
       reach: 'connecting',
-      partition: 'validators with power 2 of 4 can be reached, 3 are needed',
+      partition: 'unreachable: validators with power 2 of 4 can be reached, 3 are needed',
       healedAfter: undefined,
       healthy: false,
       reachablePower: 2n,

@@ -119,6 +119,17 @@ describe('a node is ready', () => {
     expect(reasonsAgainst({ ...WELL, ...fact })).toEqual([reason]);
   });
 
+  it('but not while nothing is committed: it says that it is stalled, and not that it is cut off (BR-10)', () => {
+    const partition = { cause: 'stalled', failedRounds: 7, since: monotonic(0) } as const;
+    const bridge: HealthFacts['bridge'] = WELL_BRIDGE && {
+      reach: 'partitioned',
+      context: { ...WELL_BRIDGE.context, partition },
+    };
+    expect(reasonsAgainst({ ...WELL, bridge })).toEqual([
+      'stalled: 7 rounds failed since the newest commit; see `althing rounds`',
+    ]);
+  });
+
   it('at a tip that moves, and while the question is open: the quorum tells whether anybody is there', () => {
     expect(reasonsAgainst({ ...WELL, sync: { kind: 'SmallGap', gap: 5 } })).toEqual([]);
     expect(reasonsAgainst({ ...WELL, sync: { kind: 'Unknown', reason: 'joining' } })).toEqual([]);

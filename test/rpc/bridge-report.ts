@@ -16,7 +16,7 @@ const counts: Readonly<Record<BridgeCount, number>> = {
 
 export const IN_TROUBLE: BridgeReport = {
   reach: 'partitioned',
-  partition: 'validators with power 2 of 4 can be reached, 3 are needed',
+  partition: 'unreachable: validators with power 2 of 4 can be reached, 3 are needed',
   healedAfter: millis(1_234.5),
   healthy: false,
   reachablePower: 2n,

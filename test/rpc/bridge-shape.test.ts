@@ -16,7 +16,7 @@ describe('althing_bridge (BR-9)', () => {
     expect(BRIDGE.parse(result)).toEqual(result);
     expect(result).toMatchObject({
       reach: 'partitioned',
-      partition: 'validators with power 2 of 4 can be reached, 3 are needed',
+      partition: 'unreachable: validators with power 2 of 4 can be reached, 3 are needed',
       healed_after_ms: 1_235,
       healthy: false,
       reachable_power: '2',

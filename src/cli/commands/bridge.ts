@@ -107,7 +107,7 @@ const turnedAwayText = (operations: number): string =>
 
 function reachText({ reach, partition, healed_after_ms: healed }: Bridge): string {
   if (partition !== null)
-    return `${reach === 'partitioned' ? pc.red(reach) : pc.yellow(reach)}: ${partition}`;
+    return `${reach === 'partitioned' ? pc.red(reach) : pc.yellow(reach)}, ${partition}`;
   const last = healed === null ? '' : ` (the last partition took ${healed} ms)`;
   return `${pc.green(reach)}${last}`;
 }

@@ -226,7 +226,7 @@ export const bridgeSetup = setup({
       const waiting = submitted(event);
       const { partition, validators } = context;
       if (waiting === undefined || partition === undefined) return {};
-      const log = `partitioned: ${describePartition(partition, validators.totalPower)}: try again later`;
+      const log = `${describePartition(partition, validators.totalPower)}; try again later`;
       return refuseAll(context, waiting, { code: 'PARTITIONED', log });
     }),
     refuseDiverged: step(({ context, event }) => {

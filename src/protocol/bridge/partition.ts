@@ -57,13 +57,14 @@ export function partitionOf(facts: PartitionFacts, now: Monotonic, timeout: Mill
   return isOver(overdueSince) ? { cause: 'silent', since: overdueSince } : undefined;
 }
 
+/** Begins with the cause: what is stalled may have all its links. */
 export function describePartition(partition: Partition, total: Power): string {
   switch (partition.cause) {
     case 'unreachable':
-      return `validators with power ${partition.power} of ${total} can be reached, ${partition.needed} are needed`;
+      return `unreachable: validators with power ${partition.power} of ${total} can be reached, ${partition.needed} are needed`;
     case 'stalled':
-      return `${partition.failedRounds} rounds failed since the newest commit`;
+      return `stalled: ${partition.failedRounds} rounds failed since the newest commit; see \`althing rounds\``;
     case 'silent':
-      return 'the time of the present round is over, and no quorum says so';
+      return 'silent: the time of the present round is over, and no quorum says so';
   }
 }

@@ -319,7 +319,7 @@ describe('a partition (BR-10)', () => {
     const tag = at.submit(plain('two'));
     expect(at.codes(tag)).toEqual(['PARTITIONED']);
     expect(at.logs(tag)).toEqual([
-      'partitioned: validators with power 2 of 4 can be reached, 3 are needed: try again later',
+      'unreachable: validators with power 2 of 4 can be reached, 3 are needed; try again later',
     ]);
   });
 
@@ -331,7 +331,7 @@ describe('a partition (BR-10)', () => {
     expect(at.reach).toBe('partitioned');
     expect(at.toBreakers).toContainEqual({ peer: A, message: { type: 'peer.failed' } });
     at.hear(B, { kind: 'SubmitOperations', tag: 3, operations: [plain('x')] });
-    const log = 'partitioned: validators with power 2 of 4 can be reached, 3 are needed: try again later';
+    const log = 'unreachable: validators with power 2 of 4 can be reached, 3 are needed; try again later';
     expect(at.sent().at(-1)).toEqual({
       to: [B],
       message: {
@@ -356,7 +356,7 @@ describe('a partition (BR-10)', () => {
     }
     expect(at.reach).toBe('partitioned');
     expect(at.logs(at.submit(plain('one')))).toEqual([
-      'partitioned: 4 rounds failed since the newest commit: try again later',
+      'stalled: 4 rounds failed since the newest commit; see `althing rounds`; try again later',
     ]);
     at.commitAt(1);
     expect(at.reach).toBe('connected');
@@ -373,7 +373,7 @@ describe('a partition (BR-10)', () => {
     at.send({ type: 'partition.due' });
     expect(at.reach).toBe('partitioned');
     expect(at.logs(at.submit(plain('one')))).toEqual([
-      'partitioned: the time of the present round is over, and no quorum says so: try again later',
+      'silent: the time of the present round is over, and no quorum says so; try again later',
     ]);
     at.failRound(1);
     expect(at.reach).toBe('connected');

@@ -102,12 +102,12 @@ describe('a round whose time is over while a quorum can be reached', () => {
 
 it('is described in a sentence with its numbers', () => {
   expect(describePartition({ cause: 'unreachable', power: 6n, needed: 7n }, 10n)).toBe(
-    'validators with power 6 of 10 can be reached, 7 are needed',
+    'unreachable: validators with power 6 of 10 can be reached, 7 are needed',
   );
   expect(describePartition({ cause: 'stalled', failedRounds: 4, since: monotonic(1) }, 10n)).toBe(
-    '4 rounds failed since the newest commit',
+    'stalled: 4 rounds failed since the newest commit; see `althing rounds`',
   );
   expect(describePartition({ cause: 'silent', since: monotonic(1) }, 10n)).toBe(
-    'the time of the present round is over, and no quorum says so',
+    'silent: the time of the present round is over, and no quorum says so',
   );
 });
