@@ -236,7 +236,7 @@ export class BlockRunner {
     const { height, time, proposer } = block.header;
     this.#calling = true;
     const name = `finalizeBlock of height ${height}`;
-    calls.make(
+    calls.hold(
       name,
       times.finalizeMax,
       () =>

@@ -27,10 +27,13 @@ export class Calls {
   readonly #open = new Map<string, Call>();
   /** Promises that have not settled, those that were given up too. */
   readonly #hanging = new Set<Promise<unknown>>();
+  readonly #held: (name: string | undefined) => void;
   #count = 0;
 
-  constructor(timers: CallTimers) {
+  /** @param held told what `hold` waits for, and undefined when it waits no more; must not throw */
+  constructor(timers: CallTimers, held: (name: string | undefined) => void = () => undefined) {
     this.#timers = timers;
+    this.#held = held;
   }
 
   /** Resolves when nothing that was given up still runs; undefined when nothing does. */
@@ -42,6 +45,24 @@ export class Calls {
   get refusal(): string | undefined {
     const givenUp = this.#hanging.size - this.#open.size;
     return givenUp < GIVEN_UP_MAX ? undefined : `${givenUp} calls that were given up have not ended`;
+  }
+
+  /** As `make`, for what no block is executed without: one at a time, and whoever watches is told. */
+  hold<Value>(
+    name: string,
+    limit: Millis,
+    run: () => Value | Promise<Value>,
+    done: (value: Value) => void,
+    failed: (detail: string) => void,
+  ): void {
+    this.#held(name);
+    const end =
+      <Told>(tell: (told: Told) => void) =>
+      (told: Told) => {
+        this.#held(undefined);
+        tell(told);
+      };
+    this.make(name, limit, run, end(done), end(failed));
   }
 
   /** Runs `run`; a synchronous answer is given on before this returns. */
@@ -91,6 +112,7 @@ export class Calls {
 
   /** Forgets all calls: their answers reach nobody. */
   abandon(): void {
+    this.#held(undefined);
     for (const key of this.#open.keys()) this.#timers.cancel(key);
     this.#open.clear();
   }

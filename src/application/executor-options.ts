@@ -29,6 +29,8 @@ export interface ExecutorOptions {
   };
   /** Told, in the executor's own turn, how execution stands: for operators, where messages could get lost. Must not throw. */
   readonly report?: (report: ExecutionStanding) => void;
+  /** Told what blocks wait for the application to answer; undefined: for nothing any more. As often as it is asked. Must not throw. */
+  readonly waiting?: (call: string | undefined) => void;
   readonly times?: Partial<ExecutorTimes>;
 }
 

@@ -13,7 +13,7 @@ import type { SnapshotOrder } from '../protocol/ports/snapshots.ts';
 import type { Recovered, StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
 import { readAnswer, readGenesisState, readInfo } from './answer-shapes.ts';
 import { BlockRunner, type FailureCode, type Place, type RunnerMessage } from './block-runner.ts';
-import { Calls } from './calls.ts';
+import { Calls, type CallTimers } from './calls.ts';
 import { EXECUTOR_TIMES, type ExecutorOptions, type ExecutorTimes } from './executor-options.ts';
 import { answerQuestion, type Question, refuseQuestion } from './questions.ts';
 import { SnapshotTaking } from './snapshot-taking.ts';
@@ -103,10 +103,11 @@ class Executor {
     this.#options = options;
     this.#times = { ...EXECUTOR_TIMES, ...options.times };
     this.#context = context;
-    this.#calls = new Calls({
+    const timers: CallTimers = {
       start: (key, delay) => context.startTimer(key, delay, { type: 'call.overdue', key }),
       cancel: (key) => context.cancelTimer(key),
-    });
+    };
+    this.#calls = new Calls(timers, options.waiting);
     const { snapshots } = options;
     this.#snapshots =
       snapshots &&
@@ -329,7 +330,7 @@ class Executor {
   ): void {
     const life = this.#life;
     const mine = () => life === this.#life && this.#phase.status !== 'closed';
-    this.#calls.make(
+    this.#calls.hold(
       name,
       limit,
       run,

@@ -77,7 +77,7 @@ export class SnapshotTaking {
       }
       done();
     };
-    calls.make('takeSnapshot', stepMax, run, taken, () => done());
+    calls.hold('takeSnapshot', stepMax, run, taken, () => done());
   }
 
   receive(order: SnapshotOrder): void {

@@ -9,6 +9,8 @@ type Log = Pick<ReturnType<NodeLog['of']>, 'info' | 'warn' | 'error'>;
 
 /** Checks and queries without an answer come as fast as clients ask: one line in so long. @unit ms */
 const UNANSWERED_PAUSE_MS = 1_000;
+/** Blocks that wait for one answer longer are not executed, for whoever asks. @unit ms @source the time of a check, EXECUTOR_TIMES */
+const SILENT_MS = 5_000;
 
 export class ExecutionWatch {
   readonly #log: Log;
@@ -16,6 +18,7 @@ export class ExecutionWatch {
   #failure: string | undefined;
   #unansweredAt = Number.NEGATIVE_INFINITY;
   #unansweredSince = 0;
+  #call: { readonly name: string; readonly askedAt: number } | undefined;
 
   /** `now`: any clock. @unit ms */
   constructor(log: Log, now: () => number) {
@@ -23,9 +26,14 @@ export class ExecutionWatch {
     this.#now = now;
   }
 
-  /** Why blocks are not executed; undefined while they are. */
+  /** Why blocks are not executed; undefined while they are. A silence is told long before it is given up (EX-5). */
   get failure(): string | undefined {
-    return this.#failure;
+    return this.#failure ?? this.#silence();
+  }
+
+  /** What blocks wait for the application to answer; undefined: for nothing any more. */
+  wait(name: string | undefined): void {
+    this.#call = name === undefined ? undefined : { name, askedAt: this.#now() };
   }
 
   report(standing: ExecutionStanding): void {
@@ -43,6 +51,13 @@ export class ExecutionWatch {
       case 'unanswered':
         this.#unanswered(standing.detail);
     }
+  }
+
+  #silence(): string | undefined {
+    if (this.#call === undefined) return undefined;
+    const waited = this.#now() - this.#call.askedAt;
+    if (waited < SILENT_MS) return undefined;
+    return `the application has not answered for ${Math.floor(waited / 1_000)} s (${this.#call.name})`;
   }
 
   #unanswered(detail: string): void {

@@ -122,6 +122,7 @@ function executorCell(
       ...(evidenceFormOf(builtInNameOf(application)) === undefined ? [] : [ADDRESSES.evidenceReporter]),
     ],
     report: (report) => execution.report(report),
+    waiting: (call) => execution.wait(call),
     snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights: config.sync.snapshotIntervalHeights },
   });
   return child('executor', logic, { publicEvents: EXECUTOR_EVENTS, mailbox: { capacity: 16_384 } });

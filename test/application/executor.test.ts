@@ -466,8 +466,9 @@ describe('an application that fails (EX-5)', () => {
     );
     life.commit(lives.chain, lives.chain.add(['a']));
     await life.advanceAsync(999);
-    expect(life.failures).toEqual([]);
+    expect([life.failures, life.waiting]).toEqual([[], 'finalizeBlock of height 1']);
     await life.advanceAsync(1);
+    expect(life.waiting).toBeUndefined();
     expect(life.failures).toMatchObject([
       { detail: 'finalizeBlock of height 1 has not answered within 1000 ms' },
     ]);

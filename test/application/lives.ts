@@ -95,6 +95,8 @@ export class Life {
   readonly failures: Extract<ExecutionReply, { type: 'execution.failed' }>[] = [];
   readonly answers: ExecutionReply[] = [];
   readonly reports: ExecutionStanding[] = [];
+  /** What blocks wait for, as the executor told it last. */
+  waiting: string | undefined;
   /** What the executor asked the mempool for, and how it is answered. */
   readonly wanted: Extract<MempoolRequest, { type: 'batches.wanted' }>[] = [];
   readonly unwanted: Extract<MempoolRequest, { type: 'batches.unwanted' }>[] = [];
@@ -125,6 +127,9 @@ export class Life {
       mempool: 'node/mempool',
       listeners: ['node/listener'],
       report: (report) => this.reports.push(report),
+      waiting: (call) => {
+        this.waiting = call;
+      },
       times,
     });
     const device =

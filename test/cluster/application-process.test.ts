@@ -89,6 +89,10 @@ describe('a validator whose application is in a process of its own', () => {
   it('waits while it is stopped, and goes on when it continues', async () => {
     application.signal('SIGSTOP');
     await chainGoesOn(20);
+    await eventually('the node says so, long before it gives the call up (EX-5)', 20_000, async () => {
+      const answer = await fetch(`http://${validators.network.rpcOf(OWN)}/readyz`);
+      return /not answered for [0-9]+ s \(finalizeBlock/.test(await answer.text()) ? true : undefined;
+    });
     application.signal('SIGCONT');
     await caughtUp();
   });

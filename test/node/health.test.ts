@@ -324,6 +324,20 @@ describe('the watch of execution', () => {
     ]);
   });
 
+  it('tells a silence after five seconds, and no more when it is over; a failure is told before it', () => {
+    const { watch, pass } = watched();
+    watch.wait('finalizeBlock of height 7');
+    pass(4_999);
+    expect(watch.failure).toBeUndefined();
+    pass(2_001);
+    expect(watch.failure).toBe('the application has not answered for 7 s (finalizeBlock of height 7)');
+    watch.report({ status: 'failed', code: 'APPLICATION_FAILED', detail: 'gone' });
+    expect(watch.failure).toBe('APPLICATION_FAILED: gone');
+    watch.report({ status: 'running' });
+    watch.wait(undefined);
+    expect(watch.failure).toBeUndefined();
+  });
+
   it('logs unanswered checks and queries at most once a second, with their number', () => {
     const { lines, watch, pass } = watched();
     for (let index = 0; index < 100; index += 1) watch.report({ status: 'unanswered', detail: 'late' });
