@@ -1,5 +1,5 @@
 /** Calls a running node's RPC for the command line. Every failure is a sentence. Boundary: HTTP. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { homePaths } from '../node/config/home.ts';
 import { loadConfig } from '../node/config/load.ts';
@@ -19,6 +19,7 @@ const CALL_TIMEOUT = 60_000;
 
 /** The node that a command talks to: `--rpc`, else the home's configuration, else the first of a local network. */
 export function targetOf(given: { readonly rpc?: string; readonly home?: string }): RpcTarget {
+  if (given.home !== undefined) requireHome(given.home);
   if (given.rpc !== undefined) return { url: urlOf(given.rpc), token: tokenOf(given.home) };
   if (given.home === undefined) return { url: urlOf(DEFAULT_ADDRESS), token: undefined };
   const result = loadConfig(given.home, process.env, []);
@@ -26,6 +27,14 @@ export function targetOf(given: { readonly rpc?: string; readonly home?: string 
   const { listen } = result.loaded.config.rpc;
   if (listen === '') throw usageFailure(`the node of ${given.home} has no RPC (rpc.listen = "")`);
   return { url: urlOf(listen.replace(/^0\.0\.0\.0:/, '127.0.0.1:')), token: tokenOf(given.home) };
+}
+
+/** Without its configuration every setting has its default: a slip of the pen would ask, and write to, some other node. */
+function requireHome(home: string): void {
+  const { configFile } = homePaths(home);
+  if (existsSync(configFile)) return;
+  const message = `no home there: it has no ${configFile}; give the directory that \`althing init\` or \`testnet\` made`;
+  throw configFailure([{ where: `--home ${home}`, message }]);
 }
 
 /** One call; `schema` checks the answer. */

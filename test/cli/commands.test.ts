@@ -146,6 +146,17 @@ describe('commands that ask a node', () => {
     expect(rpc.node.viewChangesRequested).toBe(1);
   });
 
+  it.each([[['status']], [['tx', 'a=b']], [['view-change']], [['health', '--json']]])(
+    'a --home that is none is exit 3, and nobody is asked: %j',
+    async (words) => {
+      const { submitted } = rpc.node;
+      const { code, stdout, stderr } = await althing([...words, '--home', `${home}x`, '--rpc', rpc.url]);
+      expect([code, stdout]).toEqual([3, '']);
+      expect(stderr).toContain(`--home ${home}x: no home there`);
+      expect(rpc.node.submitted).toBe(submitted);
+    },
+  );
+
   it("--home finds the node's address in its configuration", async () => {
     expect((await althing(['status', '--home', home])).stdout).toContain('memory-chain');
   });
