@@ -36,7 +36,11 @@ export function addLedgerCommands(program: Command): void {
     .argument('[address]', 'its address (default: that of the key)')
     .action(showBalance);
   withValidator(
-    withSending(ledger.command('stake').description('become a validator, or give one more stake')),
+    withSending(
+      ledger
+        .command('stake')
+        .description('register a node as a validator of the ledger, or give one more stake'),
+    ),
   )
     .argument('<amount>', 'coins')
     .action(stake);

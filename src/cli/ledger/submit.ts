@@ -15,6 +15,11 @@ import { targetOf } from '../rpc-client.ts';
 import { amountOfText, unitsOfText, validatorOf } from './arguments.ts';
 import { askChain, askTurn, askValidator, readKey, type Sending, send } from './client.ts';
 
+/** LG-9 */
+const STAKED_WORDS = [
+  'consensus does not use the stake yet: those who vote, and their powers, stay those of the genesis',
+];
+
 /** @param payloadFor gets a reader of amounts in the chain's own coin */
 export async function submit(
   options: TargetOptions & { readonly key: string; readonly tip: string },
@@ -35,11 +40,14 @@ export async function submit(
       height: String(outcome.height),
       ...(amount === undefined ? {} : { amount: amount.toString() }),
     },
-    fields([
-      ['committed', `height ${outcome.height}, after ${took}`],
-      ['hash', hash],
-      [payload.kind, amount === undefined ? 'done' : coinsText(amount, chain)],
-    ]),
+    [
+      ...fields([
+        ['committed', `height ${outcome.height}, after ${took}`],
+        ['hash', hash],
+        [payload.kind, amount === undefined ? 'done' : coinsText(amount, chain)],
+      ]),
+      ...(payload.kind === 'stake' || payload.kind === 'register' ? STAKED_WORDS : []),
+    ],
   );
 }
 
