@@ -12,7 +12,10 @@ const NAMES_WITH_PAGE: readonly string[] = ['dice'] satisfies readonly BuiltInNa
 
 export const hasPage = (application: string): boolean => NAMES_WITH_PAGE.includes(application);
 
-/** Those whose rules need nothing of the chain: they can run in a process of their own. */
+/** Those that learn their chain from its first block on, and keep it in their state; another one is given the genesis to be served. */
 export const SERVABLE_NAMES = ['kv', 'dice'] as const satisfies readonly BuiltInName[];
 
 export type ServableName = (typeof SERVABLE_NAMES)[number];
+
+export const isServable = (name: BuiltInName): name is ServableName =>
+  SERVABLE_NAMES.some((each) => each === name);

@@ -19,25 +19,27 @@ export interface RulesParts {
   readonly domain: ChainDomain;
 }
 
-const RULES: { readonly [Name in BuiltInName]: (parts: RulesParts) => StateRules } = {
+const SERVABLE: { readonly [Name in ServableName]: (parts: Pick<RulesParts, 'bls'>) => StateRules } = {
   kv: ({ bls }) => kvRules((key, proof) => bls.verifyPossession(key, proof)),
-  ledger: ledgerRules,
   dice: diceRules,
+};
+
+const RULES: { readonly [Name in BuiltInName]: (parts: RulesParts) => StateRules } = {
+  ...SERVABLE,
+  ledger: ledgerRules,
 };
 
 /** How it takes evidence of double votes; undefined: not at all. */
 export const evidenceFormOf = (name: BuiltInName | undefined): EvidenceForm | undefined =>
   name === 'ledger' ? LEDGER_EVIDENCE : undefined;
 
-/** With its state in `dir`. @throws when what is there cannot be read */
-export const openBuiltIn = (name: BuiltInName, parts: RulesParts, dir: string): Application =>
-  stateApplication(RULES[name](parts), { dir });
+/** As `openBuiltIn`, for whatever chain a node then names. */
+export const openServable = (name: ServableName, bls: BlsEngine, dir: string | undefined): Application =>
+  stateApplication(SERVABLE[name]({ bls }), dir === undefined ? {} : { dir });
 
-/** In a process of its own. @param dir left out: in memory */
-export function openServable(name: ServableName, bls: BlsEngine, dir: string | undefined): Application {
-  const rules = name === 'kv' ? kvRules((key, proof) => bls.verifyPossession(key, proof)) : diceRules();
-  return stateApplication(rules, dir === undefined ? {} : { dir });
-}
+/** With its state in `dir`; left out: in memory. @throws when what is there cannot be read */
+export const openBuiltIn = (name: BuiltInName, parts: RulesParts, dir: string | undefined): Application =>
+  stateApplication(RULES[name](parts), dir === undefined ? {} : { dir });
 
 /** Why the application cannot begin with this genesis, in words; undefined: it can. */
 export function problemOfFirstState(

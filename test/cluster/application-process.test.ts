@@ -57,6 +57,7 @@ beforeAll(async () => {
   const { directory } = validators.network;
   application = new ApplicationProcess(
     `unix:${join(directory, 'app.sock')}`,
+    'kv',
     '--dir',
     join(directory, 'app'),
   );

@@ -71,6 +71,11 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
           `the ledger was made for chain "${domain.chainId}", the genesis is of "${request.chainId}"`,
         );
       }
+      if (request.genesisHash !== domain.genesisHash) {
+        throw new Error(
+          `the ledger was made for the genesis ${domain.genesisHash}, that of the node is ${request.genesisHash}`,
+        );
+      }
       return firstPairs(request);
     },
     check(bytes, state, height) {

@@ -103,7 +103,7 @@ async function kept(keeper: Keeper): Promise<string> {
 
 describe('an application in another process', () => {
   it('is killed: blocks wait, and it gets all of them when it is back without its memory (EX-4, EX-5)', async () => {
-    const application = new ApplicationProcess(`unix:${ground.path()}`);
+    const application = new ApplicationProcess(`unix:${ground.path()}`, 'kv');
     await application.start();
     ground.finally(() => application.end());
     const lives = new Lives();
@@ -151,7 +151,7 @@ describe('an application in another process', () => {
   });
 
   it('stands still for longer than the deadline, and goes on where it was (EX-5)', async () => {
-    const application = new ApplicationProcess(`unix:${ground.path()}`, '--dir', `${ground.dir}/still`);
+    const application = new ApplicationProcess(`unix:${ground.path()}`, 'kv', '--dir', `${ground.dir}/still`);
     await application.start();
     ground.finally(() => application.end());
     const lives = new Lives();
