@@ -280,6 +280,7 @@ export const BRIDGE = z.object({
     z.object({ height: z.string(), ours: z.string(), theirs: z.string(), by: z.string() }),
   ),
   breakers: z.array(z.object({ peer: z.string(), state: z.string() })),
+  missing: z.array(z.object({ peer: z.string(), name: z.string() })),
   pacing: z
     .object({
       round_trip_ms: z.number().nullable(),

@@ -6,7 +6,7 @@ import { queueFullLog } from '../protocol/bridge/admission.ts';
 import { type Operations, type PendingOperation, pendingOperations } from '../protocol/bridge/operations.ts';
 import { describePartition, reachablePower } from '../protocol/bridge/partition.ts';
 import { calculateNextInterval } from '../protocol/bridge/state-sync.ts';
-import type { Height } from '../protocol/chain/types.ts';
+import type { Address, Height } from '../protocol/chain/types.ts';
 import type { BridgeReport, PacingReport, ReachState } from '../rpc/bridge-port.ts';
 import type { SubmissionsRefused } from '../rpc/node-port.ts';
 import { type VoteOwners, votesReceived } from './operation-votes.ts';
@@ -21,12 +21,14 @@ export interface BesideBridge extends Omit<VoteOwners, 'validators'> {
   readonly pacing: PacingReport | undefined;
   /** Operations that the links dropped. */
   readonly turnedAway: number;
+  /** Of the validators, in the genesis. */
+  readonly names: ReadonlyMap<Address, string>;
 }
 
 /** @param limit operations that are shown, the oldest first */
 export function bridgeReport(
   { reach, context }: BridgeView,
-  { pacing, turnedAway, ...owners }: BesideBridge,
+  { pacing, turnedAway, names, ...owners }: BesideBridge,
   now: Monotonic,
   limit: number,
 ): BridgeReport {
@@ -58,6 +60,9 @@ export function bridgeReport(
     breakers: validators.validators
       .filter(({ address }) => address !== context.self)
       .map(({ address }) => ({ peer: address, state: context.breakers.get(address) ?? closed })),
+    missing: validators.validators
+      .filter(({ address }) => address !== context.self && !context.connected.has(address))
+      .map(({ address }) => ({ peer: address, name: names.get(address) ?? '' })),
     stateSync: {
       height: told?.sequenceNumber,
       age: since(lastStateSync),

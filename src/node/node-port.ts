@@ -194,7 +194,7 @@ export function createNodePort(
     if (view === undefined) return undefined;
     const turnedAway = surroundings.operationsTurnedAway();
     const mempool = mempoolOf(system)?.mempool;
-    const beside = { pacing: pacing(), turnedAway, mempool, live: treeOf(system) };
+    const beside = { pacing: pacing(), turnedAway, names, mempool, live: treeOf(system) };
     return bridgeReport(view, beside, surroundings.time.clock.now(), limit);
   };
 

@@ -61,6 +61,8 @@ export interface BridgeReport {
   readonly counts: Readonly<Record<BridgeCount, number>>;
   readonly divergences: readonly StateDivergence[];
   readonly breakers: readonly { readonly peer: Address; readonly state: string }[];
+  /** Validators that are not connected, whatever their breakers say, with their names in the genesis. */
+  readonly missing: readonly { readonly peer: Address; readonly name: string }[];
   /** What peers were told last, and how long ago. */
   readonly stateSync: {
     readonly height: Height | undefined;

@@ -35,6 +35,7 @@ export const bridgeJson = (report: BridgeReport): object => ({
     by,
   })),
   breakers: report.breakers.map(({ peer, state }) => ({ peer: upperHex(peer), state })),
+  missing: report.missing.map(({ peer, name }) => ({ peer: upperHex(peer), name })),
   state_sync: {
     height: report.stateSync.height === undefined ? null : String(report.stateSync.height),
     age_ms: Math.round(report.stateSync.age),

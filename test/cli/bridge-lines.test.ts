@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { bridgeLines } from '../../src/cli/commands/bridge.ts';
 import { BRIDGE } from '../../src/cli/shapes.ts';
 import { bridgeJson } from '../../src/rpc/bridge-shape.ts';
-import { IN_TROUBLE, PEER } from '../rpc/bridge-report.ts';
+import { IN_TROUBLE, OTHER, PEER } from '../rpc/bridge-report.ts';
 
 /** Colours are asked for in the environment of a build server; what is said is judged here. */
 vi.hoisted(() => {
@@ -31,6 +31,8 @@ describe('what `bridge` prints', () => {
     expect(text).toMatch(/^batches +every 60 ms \(10 to 100\)$/m);
     expect(text).toMatch(/^state told +height 7, 13 ms ago; again every 10000 ms$/m);
     expect(text).toMatch(new RegExp(`^breakers +${PEER.slice(0, 8).toUpperCase()} open$`, 'm'));
+    const [missing, nameless] = [OTHER, PEER].map((peer) => peer.slice(0, 8).toUpperCase());
+    expect(text).toMatch(new RegExp(`^missing +node2 ${missing}, ${nameless}$`, 'm'));
     expect(text).toMatch(
       /^StateDivergence after height 7: ours [0-9A-F]{64}, the certificate of height 9: /m,
     );
@@ -40,10 +42,10 @@ describe('what `bridge` prints', () => {
 
   it('is short where all is well', () => {
     const well = { reach: 'connected', partition: undefined, healthy: true, overdue: 0, divergences: [] };
-    const text = linesOf({ ...well, breakers: [], operations: [] }).join('\n');
+    const text = linesOf({ ...well, breakers: [], missing: [], operations: [] }).join('\n');
     expect(text).toMatch(/^reach +connected \(the last partition took 1235 ms\)$/m);
     expect(text).toMatch(/^breakers +all closed$/m);
-    expect(text).not.toMatch(/Divergence|expires at|overdue/);
+    expect(text).not.toMatch(/Divergence|expires at|overdue|missing/);
     const fresh = {
       ...well,
       healedAfter: undefined,

@@ -5,7 +5,10 @@ import { bridgeReport, refusalOfSubmissions } from '../../src/node/bridge-report
 import { A, B, bridgeReach, C, Rig } from '../machines/bridge/bridge.rig.ts';
 import { ended, operation, plain, stateAfter } from '../protocol/bridge/operations-of.ts';
 
-const NOTHING_BESIDE = { turnedAway: 7, pacing: undefined, mempool: undefined, live: undefined };
+const NOTHING_BESIDE = {
+  ...{ turnedAway: 7, pacing: undefined, mempool: undefined, live: undefined },
+  names: new Map([[B, 'node2']]),
+};
 
 const reportOf = (at: Rig, limit = 10) =>
   bridgeReport({ reach: at.reach, context: at.context }, NOTHING_BESIDE, monotonic(at.now), limit);
@@ -28,6 +31,17 @@ describe('the report of the bridge', () => {
       [B, 'closed'],
       [C, 'closed'],
     ]);
+  });
+
+  it('names the validators that are not connected, though their breakers are closed (BR-8)', () => {
+    const at = new Rig(bridgeReach(), { connected: [A] });
+    expect(reportOf(at).missing).toEqual([
+      { peer: B, name: 'node2' },
+      { peer: C, name: '' },
+    ]);
+    at.connect(B);
+    at.connect(C);
+    expect(reportOf(at).missing).toEqual([]);
   });
 
   it('shows the oldest operations, as many as were asked for, and none where none were', () => {

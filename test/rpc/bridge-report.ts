@@ -38,6 +38,10 @@ export const IN_TROUBLE: BridgeReport = {
     { peer: PEER, state: 'open' },
     { peer: OTHER, state: 'closed' },
   ],
+  missing: [
+    { peer: OTHER, name: 'node2' },
+    { peer: PEER, name: '' },
+  ],
   stateSync: { height: height(7), age: millis(12.5), interval: millis(10_000) },
   pacing: {
     roundTrip: millis(81.26),

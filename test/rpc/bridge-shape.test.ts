@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BRIDGE } from '../../src/cli/shapes.ts';
-import { IN_TROUBLE, PEER } from './bridge-report.ts';
+import { IN_TROUBLE, OTHER, PEER } from './bridge-report.ts';
 import { startTestServer, type TestServer } from './server.ts';
 
 let rpc: TestServer;
@@ -34,6 +34,10 @@ describe('althing_bridge (BR-9)', () => {
       },
       divergences: [{ height: '7', ours: expect.stringMatching(/^[0-9A-F]{64}$/) }],
       breakers: [{ peer: PEER.toUpperCase(), state: 'open' }, { state: 'closed' }],
+      missing: [
+        { peer: OTHER.toUpperCase(), name: 'node2' },
+        { peer: PEER.toUpperCase(), name: '' },
+      ],
       state_sync: { height: '7', age_ms: 13, interval_ms: 10_000 },
       operations: [
         { bytes: 3, age_ms: 46, expires_at_height: '20', votes_received: '2', required_votes: '3' },

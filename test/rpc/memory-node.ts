@@ -151,7 +151,7 @@ export class MemoryNode implements NodePort {
       ...{ reachablePower: 40n, requiredVotes: this.#set.quorumPower },
       ...{ pending: 0, pendingMax: 10_000, queued: 0, overdue: 0, pacing: undefined },
       counts: none as BridgeReport['counts'],
-      ...{ divergences: [], breakers: [], operations: [] },
+      ...{ divergences: [], breakers: [], missing: [], operations: [] },
       stateSync: { height: undefined, age: millis(0), interval: millis(60_000) },
       ...this.bridgeFacts,
     };

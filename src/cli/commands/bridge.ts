@@ -57,6 +57,7 @@ export function bridgeLines(bridge: Bridge): readonly string[] {
           ? 'not yet'
           : `height ${stateSync.height}, ${stateSync.age_ms} ms ago; again every ${stateSync.interval_ms} ms`,
       ],
+      ...(bridge.missing.length === 0 ? [] : [['missing', missingText(bridge)] as const]),
       ['breakers', breakersText(bridge)],
       ...pacingFields(bridge),
     ]),
@@ -120,6 +121,9 @@ function operationsText({
   const late = overdue === 0 ? '' : `, ${overdue} of them overdue`;
   return `${pending} pending of at most ${max}${late}`;
 }
+
+const missingText = ({ missing }: Bridge): string =>
+  pc.red(plainText(missing.map(({ peer, name }) => `${name} ${peer.slice(0, 8)}`.trim()).join(', ')));
 
 function breakersText({ breakers }: Bridge): string {
   const others = breakers.filter(({ state }) => state !== 'closed');
