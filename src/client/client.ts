@@ -7,6 +7,7 @@ import { encodeOperation, freshNonce, hexOf, idOf, toBase64, utf8 } from './enco
 import { type Called, Endpoint } from './endpoint.ts';
 import { Follower } from './follower.ts';
 import { NewestHeight } from './heights.ts';
+import { checkedOptions } from './options.ts';
 import { type Entry, type NewEntry, Pending } from './pending.ts';
 import { Sender } from './sender.ts';
 import {
@@ -21,16 +22,6 @@ import {
   type SubmitOptions,
 } from './types.ts';
 
-export const CLIENT_DEFAULTS = {
-  pendingMax: 10_000,
-  whenFull: 'wait',
-  whenRefused: 'retry',
-  expiryHeights: 500,
-  callTimeoutMs: 10_000,
-  resubmitAfterMs: 5_000,
-  bodyBytesMax: 786_432,
-  answerBytesMax: 33_554_432,
-} as const;
 /** An older height is asked for anew before an expiry is counted from it. @unit ms @source less than 500 blocks take */
 const HEIGHT_AGE_MS_MAX = 3_000;
 /** After the first endpoint told its height, others have so long. @unit ms */
@@ -41,7 +32,10 @@ const RETRY_MS = 200;
 /** Before endpoints that are all behind what was told are asked again. @unit ms @source chosen: a fraction of a block interval */
 const BEHIND_MS = 50;
 
-/** Begins at once; nothing is asked before something is submitted, followed or asked for. */
+/**
+ * Begins at once; nothing is asked before something is submitted, followed or asked for.
+ * @throws TypeError where an option is none, or out of its range
+ */
 export const connect = (options: ClientOptions): Client => new Client(options);
 
 export class Client {
@@ -58,9 +52,8 @@ export class Client {
   #committedHeight = 0;
 
   constructor(options: ClientOptions) {
-    this.#options = { ...CLIENT_DEFAULTS, ...options };
-    this.#endpoints = options.endpoints.map((url, index) => new Endpoint(index, checkedUrl(url)));
-    if (this.#endpoints.length === 0) throw new TypeError('endpoints: name the URL of one node at least');
+    this.#options = checkedOptions(options);
+    this.#endpoints = this.#options.endpoints.map((url, index) => new Endpoint(index, url));
     const { pendingMax, whenFull, whenRefused, bodyBytesMax } = this.#options;
     this.#pending = new Pending(pendingMax, whenFull, (entry, how) => this.#takeEnd(entry, how));
     const shared = {
@@ -115,6 +108,8 @@ export class Client {
     payloads: Iterable<Uint8Array | string>,
     options: Pick<SubmitOptions, 'expiresAtHeight'> = {},
   ): Promise<readonly Operation[]> {
+    // Its letters would each be submitted.
+    if (typeof payloads === 'string') throw new TypeError('payloads: give a list of them, or use submit');
     const submitted: Operation[] = [];
     for (const payload of payloads) submitted.push(await this.submit(payload, options));
     return submitted;
@@ -306,12 +301,6 @@ export class Client {
 }
 
 const now = (): number => performance.now();
-
-function checkedUrl(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed.href;
-  throw new TypeError(`endpoint ${url}: give an http or https URL`);
-}
 
 function checkedNonce(nonce: bigint): bigint {
   if (BigInt.asUintN(64, nonce) === nonce) return nonce;

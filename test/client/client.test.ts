@@ -563,6 +563,7 @@ describe('questions', () => {
     expect(() => connect({ endpoints: [] })).toThrow('name the URL of one node at least');
     expect(() => connect({ endpoints: ['127.0.0.1:26657'] })).toThrow('give an http or https URL');
     const { client } = await network(1);
+    await expect(client.submitAll('abc')).rejects.toThrow('payloads: give a list of them, or use submit');
     await expect(client.follow('abc', 5)).rejects.toThrow('give 64 hexadecimal letters');
     await expect(client.submit('')).rejects.toThrow('give at least one byte');
     for (const nonce of [-1n, 2n ** 64n])

@@ -1,6 +1,6 @@
 /** The times of a submission fit each other, whatever is changed in one place. Rules BR-1, BR-2, BR-8, BR-10. */
 import { describe, expect, it } from 'vitest';
-import { CLIENT_DEFAULTS } from '../../../src/client/client.ts';
+import { CLIENT_DEFAULTS } from '../../../src/client/options.ts';
 import { BRIDGE_DEFAULTS } from '../../../src/protocol/bridge/config.ts';
 import {
   ANSWER_MS,
