@@ -101,7 +101,8 @@ export class Endpoint {
         ? lost(`its answer is longer than ${answerBytesMax} bytes`)
         : meaningOf(response.status, text);
     } catch (cause) {
-      const { words: detail, code } = reasonOf(cause);
+      const { words, code } = reasonOf(cause);
+      const detail = `${words}${cause instanceof TypeError ? originAdvice(this.url) : ''}`;
       return UNCONNECTED_CODES.has(code) ? { kind: 'notTaken', detail, cause: 'other' } : lost(detail);
     }
   }
@@ -146,6 +147,14 @@ async function textOf(response: Response, bytesMax: number): Promise<string | un
     }
     text += decoder.decode(value, { stream: true });
   }
+}
+
+/** A browser gives no answer to a page that the node does not allow, and does not say that this is why. */
+function originAdvice(url: string): string {
+  const page: unknown = Reflect.get(globalThis, 'location');
+  if (typeof page !== 'object' || page === null || !('origin' in page)) return '';
+  const origin = String(page.origin);
+  return origin === new URL(url).origin ? '' : `, or its rpc.allowed_origins lacks ${origin}`;
 }
 
 function reasonOf(cause: unknown): { readonly words: string; readonly code: unknown } {
