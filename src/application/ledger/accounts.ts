@@ -5,9 +5,11 @@
 import { invariant } from '../../base/invariant.ts';
 import type { StateReader, StateWriter } from '../state/rules.ts';
 import { addressText } from './address.ts';
+import { bothText } from './amount.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import { bytesOf, textOf } from './pairs.ts';
+import { parametersOf } from './parameters.ts';
 
 export interface Account {
   /** Of the next transaction. */
@@ -53,16 +55,18 @@ export function credit(state: StateWriter, address: Uint8Array, amount: bigint):
 
 export function debit(state: StateWriter, address: Uint8Array, amount: bigint): Refusal | undefined {
   const account = accountOf(state, address);
-  if (account.balance < amount) return shortOf(address, account.balance, amount);
+  if (account.balance < amount) return shortOf(state, address, account.balance, amount);
   setAccount(state, address, { ...account, balance: account.balance - amount });
   return undefined;
 }
 
-export const shortOf = (address: Uint8Array, balance: bigint, needed: bigint): Refusal =>
-  refused(
+export function shortOf(state: StateReader, address: Uint8Array, balance: bigint, needed: bigint): Refusal {
+  const coin = parametersOf(state);
+  return refused(
     CODES.balanceTooLow,
-    `${addressText(address)} has ${balance} units, and ${needed} are needed: send less, or pay it first`,
+    `${addressText(address)} has ${bothText(balance, coin)}, and ${bothText(needed, coin)} are needed: send less, or pay it first`,
   );
+}
 
 export function totalsOf(state: StateReader): Totals {
   const text = state.get(TOTALS);

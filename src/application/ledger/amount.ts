@@ -36,3 +36,7 @@ export function amountText(units: bigint, { decimals }: Pick<Denomination, 'deci
 /** With the coin's symbol: `12.5 ALT`. */
 export const coinsText = (units: bigint, denomination: Denomination): string =>
   `${amountText(units, denomination)} ${denomination.symbol}`;
+
+/** For refusals, which programs and people read: `12.5 ALT (12500000 units)`. */
+export const bothText = (units: bigint, denomination: Denomination): string =>
+  `${coinsText(units, denomination)} (${units} units)`;

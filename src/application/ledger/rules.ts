@@ -151,7 +151,7 @@ function admission(
   if (full !== undefined) return full;
   const fee = feeOf(feeState.price, transaction);
   if ('code' in fee) return fee;
-  if (balance < fee.base + fee.tip) return shortOf(sender, balance, fee.base + fee.tip);
+  if (balance < fee.base + fee.tip) return shortOf(state, sender, balance, fee.base + fee.tip);
   return isSigned(bytes, transaction) ? { transaction, sender, fee } : unsigned(sender);
 }
 
@@ -177,7 +177,7 @@ function checked(
   const fee = feeOf(feeStateOf(state).price, transaction);
   if ('code' in fee) return checkResult(fee);
   const spent = spentBy(transaction) + fee.base + fee.tip;
-  if (balance < spent) return checkResult(shortOf(sender, balance, spent));
+  if (balance < spent) return checkResult(shortOf(state, sender, balance, spent));
   const harmless = refusalOfEvidence(transaction, state, nextHeight(height));
   if (harmless !== undefined) return checkResult(harmless);
   if (!isSigned(bytes, transaction)) return checkResult(unsigned(sender));

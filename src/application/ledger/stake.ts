@@ -6,6 +6,7 @@ import { equalBytes, fromHex, toHex } from '../../base/bytes.ts';
 import { addressOf } from '../../protocol/chain/validator-set.ts';
 import type { BlockContext, StateWriter } from '../state/rules.ts';
 import { credit, debit, moveTotals } from './accounts.ts';
+import { bothText } from './amount.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
 import type { LedgerParameters } from './parameters.ts';
 import {
@@ -96,11 +97,18 @@ export function unstake(
   const record = ownRecordOf(state, validator, sender);
   if ('code' in record) return record;
   if (amount > record.stake) {
-    return refused(CODES.stakeWrong, `the stake is ${record.stake} units, asked to take ${amount}`);
+    return refused(
+      CODES.stakeWrong,
+      `the stake is ${bothText(record.stake, parameters)}, asked to take ${bothText(amount, parameters)}`,
+    );
   }
   const left = record.stake - amount;
-  const problem = left === 0n ? undefined : stakeProblem(left, parameters);
-  if (problem !== undefined) return problem;
+  if (left !== 0n && left < parameters.stakeMin) {
+    return refused(
+      CODES.stakeWrong,
+      `${bothText(left, parameters)} would be left: take all, or leave at least ${bothText(parameters.stakeMin, parameters)}`,
+    );
+  }
   const unbondings = added(record, {
     amount,
     releaseHeight: BigInt(block.height) + BigInt(parameters.unbondingHeights),
@@ -162,9 +170,13 @@ function added(
   );
 }
 
-function stakeProblem(amount: bigint, { stakeMin }: LedgerParameters): Refusal | undefined {
+function stakeProblem(amount: bigint, parameters: LedgerParameters): Refusal | undefined {
+  const { stakeMin } = parameters;
   if (amount >= stakeMin) return undefined;
-  return refused(CODES.stakeWrong, `a stake of ${amount} units; the least is ${stakeMin}`);
+  return refused(
+    CODES.stakeWrong,
+    `a stake of ${bothText(amount, parameters)}; the least is ${bothText(stakeMin, parameters)}`,
+  );
 }
 
 function whyTaken(

@@ -63,7 +63,7 @@ describe('register (LG-9)', () => {
   });
 
   const wrong: readonly (readonly [string, (chain: LedgerChain) => Payload, number, string])[] = [
-    ['too small a stake', (chain) => registration(chain, { amount: 1_999n }), 10, 'the least is 2000'],
+    ['too small a stake', (chain) => registration(chain, { amount: 1_999n }), 10, 'the least is 2 ALT (2000 units)'],
     ['more than the balance', (chain) => registration(chain, { amount: 2_000_000n }), 6, 'are needed'],
     [
       "a node's signature for another account, copied from the mempool",
@@ -180,11 +180,11 @@ describe('unstake and withdraw (LG-10)', () => {
   it('leaves nothing or the least stake', () => {
     expect(unstaked(3_001n).result).toMatchObject({
       code: 10,
-      log: 'a stake of 1999 units; the least is 2000',
+      log: '1.999 ALT (1999 units) would be left: take all, or leave at least 2 ALT (2000 units)',
     });
     expect(unstaked(5_001n).result).toMatchObject({
       code: 10,
-      log: expect.stringContaining('the stake is 5000'),
+      log: expect.stringContaining('the stake is 5 ALT (5000 units)'),
     });
     const { chain, result } = unstaked(5_000n);
     expect(result.code).toBe(0);
