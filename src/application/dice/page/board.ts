@@ -2,6 +2,7 @@
 import { SEATS_MAX } from '../limits.ts';
 import type { PlayedRound, PlayedSeat, Seat } from '../table.ts';
 import { avatar, byId, chips, element, place } from './elements.ts';
+import { isStill } from './panels.ts';
 import { SeatCard } from './seat-card.ts';
 import type { Model } from './session.ts';
 import { blocks, phaseWords, roundWords } from './words.ts';
@@ -23,7 +24,8 @@ export class Board {
     this.#seats.append(...this.#cards.map(({ root }) => root));
   }
 
-  draw({ table: view, height, player, busy }: Model): void {
+  draw(model: Model): void {
+    const { table: view, height, player, busy } = model;
     if (view === null) return;
     const { table, rounds } = view;
     const mine = table.seats.find(({ key }) => key === this.#key)?.part.kind;
@@ -49,7 +51,7 @@ export class Board {
       card.draw(merged(seat, played), played, seat, result?.round ?? table.round, this.#key);
     }
     this.#seats.dataset['seats'] = String(table.seatsMax);
-    this.#drawButtons(table, player?.table === table.id, busy !== undefined);
+    this.#drawButtons(table, player?.table === table.id, busy !== undefined || isStill(model));
   }
 
   /** The newest result stays for a while, and then as long as nobody has rolled again. */

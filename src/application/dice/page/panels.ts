@@ -5,8 +5,12 @@ import type { Endpoint, Network } from './network.ts';
 import type { Model } from './session.ts';
 import { listed, outcomeWords } from './words.ts';
 
-/** A chain at rest makes a block a second. @unit ms @source several timeouts of rounds whose leaders are down */
-const STILL_MS = 8_000;
+/** A chain at rest makes a block a second. @unit ms @source three of them: a round whose leader is down seldom takes as long */
+const STILL_MS = 3_000;
+
+/** Nothing has been decided lately: what is sent now would wait. */
+export const isStill = ({ lobby, heightAt }: Pick<Model, 'lobby' | 'heightAt'>): boolean =>
+  lobby !== undefined && performance.now() - heightAt > STILL_MS;
 
 const hostOf = (origin: string): string => new URL(origin).host;
 
@@ -47,7 +51,7 @@ export function drawNetwork(model: Model, network: Network, identity: Identity):
 function noticeOf(model: Model, { endpoints, current, needed }: Network): string {
   if (model.isAlone)
     return 'No node of the network answers. The page goes on trying; your seat and chips are safe on the chain.';
-  if (model.lobby !== undefined && performance.now() - model.heightAt > STILL_MS)
+  if (isStill(model))
     return `No new block for ${Math.round((performance.now() - model.heightAt) / 1_000)} seconds: too few validators agree now. The game waits, nothing is lost, and it goes on when they are back.`;
   if (model.isContradicted)
     return `${hostOf(current.origin)} says that all have rolled, and the other nodes do not say so. It is not believed: your dice stay closed.`;
