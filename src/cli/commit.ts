@@ -75,7 +75,8 @@ export function wordsOfEnd(id: string, outcome: Exclude<Outcome, { status: 'comm
   if (outcome.status === 'expired')
     return `operation ${id} expired: height ${outcome.height} was executed without it, and it never will be; send it again`;
   const { code, reason } = outcome;
-  return code === 'CHECK_FAILED' ? `refused by the application: ${reason}` : `refused: ${code}: ${reason}`;
+  const words = reason === '' ? 'it gave no reason' : reason;
+  return code === 'CHECK_FAILED' ? `refused by the application: ${words}` : `refused: ${code}: ${words}`;
 }
 
 function lateWords(operation: Operation | undefined, waitedMs: number, { endpoints }: Client): string {

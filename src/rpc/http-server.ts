@@ -24,7 +24,7 @@ import {
 import { METHODS } from './methods.ts';
 import { costBesideFirst } from './operations.ts';
 import { documentPaths, type Pages, sendPage } from './pages.ts';
-import { fromQuery } from './parameters.ts';
+import { fromQuery, needsBody } from './parameters.ts';
 import { sendBusy, sendJson, sendPreflight, sendTooMany } from './replies.ts';
 import { hostOf } from './shapes.ts';
 import { Submissions } from './submissions.ts';
@@ -294,8 +294,11 @@ function serveReadiness({ port }: RpcServerOptions, response: ServerResponse): v
 
 function sendMethodList(response: ServerResponse, pages: Pages = new Map()): void {
   const lines = [...METHODS].map(([name, { parameters, admin }]) => {
-    const query = parameters.map((parameter) => `${parameter.name}=_`).join('&');
-    return `${admin ? 'POST' : 'GET '} /${name}${query === '' ? '' : `?${query}`}`;
+    const names = parameters.map((parameter) => parameter.name);
+    // Whatever is posted goes to "/", with the method in its body.
+    if (admin || needsBody(parameters))
+      return `POST / ${name}(${names.join(', ')})${admin ? ', with the token' : ''}`;
+    return `GET  /${name}${names.length === 0 ? '' : `?${names.map((each) => `${each}=_`).join('&')}`}`;
   });
   response.setHeader('Content-Type', 'text/plain; charset=utf-8');
   const documents = documentPaths(pages).map((path) => `GET  ${path}`);

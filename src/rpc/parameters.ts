@@ -129,6 +129,10 @@ const FROM_QUERY: FromQuery = {
   operations: () => undefined,
 };
 
+/** A list cannot stand in a query. */
+export const needsBody = (list: ParameterList): boolean =>
+  list.some(({ type }) => type === 'bytesList' || type === 'operations');
+
 /** Every entry, or nothing where one of them is not what it should be. */
 function listOf<Entry>(
   raw: unknown,

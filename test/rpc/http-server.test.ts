@@ -155,7 +155,10 @@ describe("methods by GET, with CometBFT's quoting", () => {
   });
 
   it('lists the methods at "/", and answers 404 for others', async () => {
-    expect((await rpc.get('/')).text).toContain('GET  /abci_query?path=_&data=_&height=_&prove=_');
+    const { text } = await rpc.get('/');
+    expect(text).toContain('GET  /abci_query?path=_&data=_&height=_&prove=_\n');
+    expect(text).toContain('POST / althing_submit(operations)\n');
+    expect(text).toMatch(/^POST \/ althing_resync\(height, id\), with the token$/m);
     expect((await rpc.get('/nope')).status).toBe(404);
     expect((await rpc.get('/..%2f')).status).toBe(404);
   });

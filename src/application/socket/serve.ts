@@ -3,8 +3,9 @@
  * gone, one after the other, as an executor does it in its own process. Boundary: sockets, one file.
  * Rules AP-1, AP-5, AP-8, docs/application-protocol.md.
  */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, unlinkSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import type { Application } from '../../protocol/ports/application.ts';
 import { messageOf } from '../calls.ts';
 import { type SocketAddress, socketAddress } from './address.ts';
@@ -179,6 +180,9 @@ const addressOf = (server: Server, address: SocketAddress): string => {
 
 /** A socket's file that a dead process has left is taken away; one at which somebody listens is not, nor any other file. */
 async function listen(server: Server, address: SocketAddress): Promise<void> {
+  // Where the folder is missing, some systems name a right that is missing instead.
+  if (address.kind === 'unix' && !existsSync(dirname(address.path)))
+    throw new Error(`cannot listen at ${address.text}: there is no folder ${dirname(address.path)}; make it`);
   const first = await bind(server, address);
   if (first === undefined) return;
   if (first.code !== 'EADDRINUSE' || address.kind !== 'unix') throw unheard(address, first);

@@ -19,7 +19,11 @@ const SHOWN = 10;
 
 export function addBridgeCommand(program: Command): void {
   withTarget(
-    program.command('bridge').description('operations on their way, and whether they can be committed'),
+    program
+      .command('bridge')
+      .description(
+        'operations on their way, and whether they can be committed: missing validators, circuit breakers, divergences of the state',
+      ),
   )
     .option('--watch', 'again every second, until Ctrl-C')
     .action(showBridge);

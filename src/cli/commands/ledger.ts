@@ -1,5 +1,5 @@
 /** `ledger …`: keys, transfers and stakes on a chain whose application is the ledger. docs/ledger.md, "Commands". */
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { type CommonOptions, type TargetOptions, withJson, withTarget } from '../command.ts';
 import { createOutput, fields, table } from '../output.ts';
 import { targetOf } from '../rpc-client.ts';
@@ -18,15 +18,14 @@ interface StakeOptions extends SendOptions {
 const KEY_DEFAULT = '.althing/faucet.json';
 
 export function addLedgerCommands(program: Command): void {
-  const ledger = new Command('ledger').description('coins: keys, transfers, stakes (docs/ledger.md)');
-  const keys = new Command('keys').description('key files of accounts');
+  const ledger = program.command('ledger').description('coins: keys, transfers, stakes (docs/ledger.md)');
+  const keys = ledger.command('keys').description('key files of accounts');
   withJson(keys.command('new').description('make the key of a new account'))
     .argument('<file>', 'the file to make; sealed with the passphrase in ALTHING_PASSPHRASE_FILE')
     .action(newKey);
   withJson(keys.command('show').description('the address and public key of a key file'))
     .argument('<file>', 'the key file')
     .action(showKey);
-  ledger.addCommand(keys);
   withKey(withJson(ledger.command('address').description('the address of a key'))).action(showAddress);
   withSending(ledger.command('transfer').description('send coins'))
     .argument('<to>', 'the address of the recipient, al1…')
@@ -54,7 +53,6 @@ export function addLedgerCommands(program: Command): void {
   );
   withTarget(ledger.command('validators').description('stakes and who owns them')).action(showValidators);
   withTarget(ledger.command('supply').description('where all coins are')).action(showSupply);
-  program.addCommand(ledger);
 }
 
 const withKey = (command: Command): Command =>

@@ -36,10 +36,13 @@ async function sendTransaction(text: string, options: TargetOptions): Promise<vo
     fields([
       ['committed', `height ${height}, after ${took}`],
       ['hash', hash],
-      ['result', code === 0 ? pc.green('ok') : pc.red(`code ${code} ${log}`)],
+      ['result', code === 0 ? pc.green('ok') : pc.red(`code ${code} ${log}`.trim())],
     ]),
   );
-  if (code !== 0) throw runtimeFailure(`committed, but it failed: ${log} (code ${code})`);
+  if (code !== 0)
+    throw runtimeFailure(
+      `committed, but it failed: ${log === '' ? `code ${code}` : `${log} (code ${code})`}`,
+    );
 }
 
 async function query(

@@ -252,7 +252,7 @@ describe('the place where it listens (AP-1)', () => {
     expect(existsSync(path)).toBe(true);
     await expect(
       serveApplication(() => kv(), { listen: `unix:${ground.dir}/none/app.sock` }),
-    ).rejects.toThrow('cannot listen at unix:');
+    ).rejects.toThrow(`app.sock: there is no folder ${ground.dir}/none; make it`);
   });
 
   it('is taken over from a process that was killed', async () => {
