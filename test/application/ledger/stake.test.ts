@@ -63,7 +63,12 @@ describe('register (LG-9)', () => {
   });
 
   const wrong: readonly (readonly [string, (chain: LedgerChain) => Payload, number, string])[] = [
-    ['too small a stake', (chain) => registration(chain, { amount: 1_999n }), 10, 'the least is 2 ALT (2000 units)'],
+    [
+      'too small a stake',
+      (chain) => registration(chain, { amount: 1_999n }),
+      10,
+      'the least is 2 ALT (2000 units)',
+    ],
     ['more than the balance', (chain) => registration(chain, { amount: 2_000_000n }), 6, 'are needed'],
     [
       "a node's signature for another account, copied from the mempool",
