@@ -66,7 +66,7 @@ function withoutThoseOver(context: BridgeContext, now: Monotonic, waited: Millis
 function refusalOfLate({ partition, validators, committedHeight, isGathering }: BridgeContext): DoorRefusal {
   const waited = `it waited ${QUEUE_MS} ms in the queue, and was taken out of it: try again later`;
   if (partition !== undefined) {
-    const log = `partitioned: ${describePartition(partition, validators.totalPower)}: ${waited}`;
+    const log = `${describePartition(partition, validators.totalPower)}: ${waited}`;
     return { code: 'PARTITIONED', log };
   }
   if (committedHeight === undefined) {

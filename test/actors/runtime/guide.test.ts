@@ -26,7 +26,13 @@ describe('the guide to the runtime', () => {
     const source = readFileSync(join(root, 'examples', name), 'utf8');
     const [, promised = ''] = source.split('// Prints:\n');
     const expected = promised.replaceAll(/^\/\/ ?/gm, '');
-    const { stdout } = await run(process.execPath, [join(root, 'examples', name)], { cwd: root });
+    const { stdout } = await run(
+      process.execPath,
+      ['--conditions=althing-source', join(root, 'examples', name)],
+      {
+        cwd: root,
+      },
+    );
     expect(stdout).toBe(expected);
   });
 });

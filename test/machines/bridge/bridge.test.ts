@@ -484,7 +484,7 @@ describe('the queue of a partition (BR-10)', () => {
     at.send({ type: 'queue.due' });
     expect([at.codes(first), at.codes(second), at.load]).toEqual([['PARTITIONED'], undefined, 2]);
     expect(at.logs(first)[0]).toMatch(
-      /^partitioned: validators with power .* it waited 5350 ms in the queue/,
+      /^unreachable: validators with power .* it waited 5350 ms in the queue/,
     );
     at.connect(B);
     expect(at.questions().map(({ transactions }) => transactions)).toEqual([[plain('two'), plain('three')]]);
