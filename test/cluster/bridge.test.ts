@@ -68,7 +68,7 @@ describe('the bridge of a validator', () => {
     const report = await reaches('2');
     expect(report).toMatchObject({
       reach: 'partitioned',
-      partition: 'validators with power 2 of 4 can be reached, 3 are needed',
+      partition: 'unreachable: validators with power 2 of 4 can be reached, 3 are needed',
       healthy: false,
     });
     expect(JSON.stringify(await submit('cut=off'))).toContain('PARTITIONED');
