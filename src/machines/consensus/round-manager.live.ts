@@ -162,14 +162,16 @@ export function toRound(
 
 /** What the tree says to a round about the parent of its proposal, or of what its leader would propose. */
 export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
-  const { tree, hasWork, mayPropose, isDiverged, sync } = live;
+  const { tree, committing, hasWork, mayPropose, isDiverged, sync } = live;
+  // No ancestors of the tree any more, and the mempool is told of them when they are durable.
+  const onTheirWay = committing.flatMap(({ blocks }) => blocks).flatMap(({ block }) => block.header.batches);
   const parent = parentFacts(tree, qc);
   const executed = expectedExecuted(tree, qc);
   return {
     parentId: qc.blockId,
     ...(parent === undefined ? {} : { parent: { time: parent.time, height: parent.height } }),
     ...(executed.status === 'known' ? { executed: executed.executed } : {}),
-    namedBatches: namedBatches(tree, qc.blockId),
+    namedBatches: [...onTheirWay.map(({ digest }) => digest), ...namedBatches(tree, qc.blockId)],
     hasWork,
     mayPropose: mayPropose && !isDiverged,
     sync,

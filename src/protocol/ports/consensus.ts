@@ -174,7 +174,7 @@ export interface ChainFacts {
   readonly parent?: { readonly time: WallTime; readonly height: Height };
   /** What a block on this parent must state; absent while this node has not executed that far. */
   readonly executed?: ExecutedState;
-  /** Batches that the parent's uncommitted chain already names. */
+  /** Batches that the parent's uncommitted chain already names, or a commit that is not durable yet. */
   readonly namedBatches: readonly BatchDigest[];
   /** CS-10 */
   readonly hasWork: boolean;

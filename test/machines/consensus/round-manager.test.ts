@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
+import { factsOf } from '../../../src/machines/consensus/round-manager.live.ts';
 import { roundManagerMachine } from '../../../src/machines/consensus/round-manager.machine.ts';
+import { batchDigestOf } from '../../../src/protocol/chain/batch.ts';
 import type { Block, QuorumCertificate } from '../../../src/protocol/chain/types.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
@@ -244,6 +246,17 @@ describe('round-manager chart: commit (CS-5)', () => {
     expect(toldTo(done, 'executor')).toMatchObject([{ type: 'blocks.committed' }]);
     expect(toldTo(done, 'view-change')).toMatchObject([{ type: 'commit.advanced', height: 1, round: 1 }]);
     expect(chart.send(durable(1))).toEqual([]);
+  });
+
+  it('keeps what a commit on its way to the disk names out of the next block: the mempool is not told of it yet (CS-9)', () => {
+    const { chart } = committing();
+    const batch = { digest: batchDigestOf(new Uint8Array(1)), count: 1, bytes: 9 };
+    const block = blockOn(place, root, 1, { batches: [batch] });
+    const live = liveOf(chart);
+    expect(factsOf(live, live.highQC).namedBatches).toEqual([]);
+    const blocks = [{ id: idOf(place, block), block, qc: qcAt(1), commitProof: qcAt(2) }];
+    const onTheWay = { ...live, committing: [{ tag: 1, blocks }] };
+    expect(factsOf(onTheWay, live.highQC).namedBatches).toEqual([batch.digest]);
   });
 
   it('takes no answer to an earlier commit for a later one: it would execute what is not durable', () => {
