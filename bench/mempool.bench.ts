@@ -107,7 +107,7 @@ function live(transactions: readonly Uint8Array[], isNamed = false): void {
     clock += 4;
     const part = transactions.slice(from, from + SUBMISSION);
     const request = { client: 'bench', transactions: part, replyTo: 'rpc', tag: from };
-    send({ type: 'transactions.submitted', ...request });
+    send({ type: 'transactions.submitted', ...request, hashes: part.map(transactionHashOf) });
     if ((from / SUBMISSION) % 10 !== 9) continue;
     clock += 20;
     send({ type: 'seal.due' });

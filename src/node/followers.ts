@@ -6,8 +6,8 @@ import type { Millis } from '../base/units.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { parseHeight } from '../protocol/chain/parse.ts';
 import type { Digest, Height } from '../protocol/chain/types.ts';
-import { type BlockExecuted, NODE_CODESPACE } from '../protocol/ports/execution.ts';
-import type { TransactionResult } from '../protocol/ports/storage.ts';
+import { isWithheld } from '../protocol/execution/outcome.ts';
+import type { BlockExecuted } from '../protocol/ports/execution.ts';
 import type { Followed, FollowedOperation, FollowersReport, OperationStanding } from '../rpc/node-port.ts';
 import type { HeightRange, TransactionFound } from '../storage/store.ts';
 import { LookupTurns } from './lookup-turns.ts';
@@ -265,9 +265,6 @@ export class Followers {
     this.#lackedAt = -1;
   }
 }
-
-/** The node's own results are no execution: a duplicate (EX-2), an operation beyond its height, or too far before it (EX-7). */
-const isWithheld = ({ codespace }: TransactionResult): boolean => codespace === NODE_CODESPACE;
 
 const sumOf = (one: Places, other: Places): Places => ({
   calls: one.calls + other.calls,

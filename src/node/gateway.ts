@@ -9,13 +9,13 @@ import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
 import { SUBMISSION_MS } from '../protocol/bridge/times.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { OperationsAnswered, OperationsExpired, OperationsSubmitted } from '../protocol/ports/bridge.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncEnded, SyncDone } from '../protocol/ports/sync.ts';
 import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port.ts';
-import { isWithheld } from '../storage/results.ts';
 import { SubmissionsOfATurn } from './submissions-of-a-turn.ts';
 
 type GatewayMessage =
@@ -265,10 +265,9 @@ export class Gateway {
 
   #settleExecuted({ transactions, executed: { height } }: BlockExecuted): void {
     if (this.#waiters.size === 0) return;
-    for (const executed of transactions) {
+    for (const { hash, index, result } of transactions) {
       // What the application did not get is no commit: the bridge, or the first appearance, tells its end (EX-7).
-      if (isWithheld(executed)) continue;
-      const { hash, index, result } = executed;
+      if (isWithheld(result)) continue;
       this.#settle(hash, { status: 'committed', height, index, result });
     }
   }

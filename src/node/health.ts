@@ -1,5 +1,5 @@
 /** When a node is ready to be used, and why not: `/readyz`, `althing health`, `catching_up`. Pure and total. */
-import { load } from '../machines/bridge/bridge.setup.ts';
+import { isDiverged, load } from '../machines/bridge/bridge.setup.ts';
 import { describePartition } from '../protocol/bridge/partition.ts';
 import type { Address, Height, Power } from '../protocol/chain/types.ts';
 import type { SyncStatus } from '../protocol/sync/types.ts';
@@ -107,9 +107,10 @@ function behindNetwork(sync: SyncStatus | undefined): readonly string[] {
 /** BR-9. That a quorum cannot be reached is said already. */
 function bridgeReasons(bridge: HealthFacts['bridge']): readonly string[] {
   if (bridge === undefined) return ['no operations are taken: the bridge is down'];
-  const { partition, isDiverged, config } = bridge.context;
+  const { partition, config } = bridge.context;
   const reasons: string[] = [];
-  if (isDiverged) reasons.push("the state of this node is not the chain's: see divergences/ in its home");
+  if (isDiverged(bridge.context))
+    reasons.push("the state of this node is not the chain's: see divergences/ in its home");
   if (partition !== undefined && partition.cause !== 'unreachable') {
     reasons.push(describePartition(partition, 0n));
   }

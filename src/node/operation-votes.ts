@@ -12,7 +12,7 @@ import type {
   QuorumCertificate,
   ValidatorSet,
 } from '../protocol/chain/types.ts';
-import { powerOf } from '../protocol/chain/validator-set.ts';
+import { isValidator, powerOf } from '../protocol/chain/validator-set.ts';
 import { votesIn } from '../protocol/consensus/vote-book.ts';
 import { lookup } from '../protocol/mempool/sharded-map.ts';
 import type { MempoolState } from '../protocol/mempool/state.ts';
@@ -51,7 +51,7 @@ export function votesReceived(
     for (const hash of carried) votes.set(hash, power);
   }
   const isWholeTruth =
-    validators.indexByAddress.has(mempool.author) && mempool.executedHeight >= mempool.committedHeight;
+    isValidator(validators, mempool.author) && mempool.executedHeight >= mempool.committedHeight;
   return (id) => votes.get(id) ?? (isWholeTruth ? 0n : undefined);
 }
 

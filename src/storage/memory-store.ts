@@ -3,6 +3,7 @@
  * The disk outlives its stores: crash it, open it again. Deterministic; faults are asked of the caller.
  * Same rules as the store on disk; one suite of tests holds both (test/storage/contract.ts).
  */
+
 import { equalBytes } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { blockIdOf } from '../protocol/chain/canonical.ts';
@@ -16,13 +17,13 @@ import type {
   Height,
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
+import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock } from './ancestry.ts';
 import { encodeCommitted } from './codec.ts';
 import { type ExecutionWrite, MemoryImage, type StoredBatch } from './memory-image.ts';
 import { keptReputations } from './reputations.ts';
-import { isWithheld } from './results.ts';
 import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
 import type {
   BatchBytes,
@@ -279,7 +280,9 @@ class MemoryStore implements Store {
   #transactionWithin(hash: Digest, { above, upTo }: HeightRange): TransactionFound | undefined {
     for (const [height, { transactions }] of [...this.#image.executions].reverse()) {
       const isIn = height > above && height <= upTo;
-      const executed = isIn ? transactions.find((one) => one.hash === hash && !isWithheld(one)) : undefined;
+      const executed = isIn
+        ? transactions.find((one) => one.hash === hash && !isWithheld(one.result))
+        : undefined;
       if (executed !== undefined) return { height, executed };
     }
     return undefined;
@@ -390,7 +393,7 @@ class MemoryStore implements Store {
     const { height } = write.executed;
     image.set(image.executions, height, write);
     write.transactions.forEach((transaction, entry) => {
-      if (!isWithheld(transaction)) image.set(image.places, transaction.hash, { height, entry });
+      if (!isWithheld(transaction.result)) image.set(image.places, transaction.hash, { height, entry });
     });
   }
 }

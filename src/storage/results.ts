@@ -4,12 +4,7 @@
  */
 import { DIGEST_BYTES, digestFromBytes, parseCount } from '../protocol/chain/parse.ts';
 import type { Digest } from '../protocol/chain/types.ts';
-import {
-  DUPLICATE_CODE,
-  EXPIRED_CODE,
-  EXPIRES_TOO_LATE_CODE,
-  NODE_CODESPACE,
-} from '../protocol/ports/execution.ts';
+import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { ApplicationEvent, ExecutedTransaction, TransactionResult } from '../protocol/ports/storage.ts';
 import { crc32, DamagedData } from './checksum.ts';
 import { unpack } from './codec.ts';
@@ -76,7 +71,7 @@ export function encodeResults(
     value.set(transaction.bytes, offset + HEAD_BYTES);
     value.set(result, offset + HEAD_BYTES + transaction.bytes.byteLength);
     const end = offset + HEAD_BYTES + transaction.bytes.byteLength + result.byteLength;
-    seal(entry, end, value.readUInt32BE(offset), isWithheld(transaction) ? DUPLICATE_FLAG : 0);
+    seal(entry, end, value.readUInt32BE(offset), isWithheld(transaction.result) ? DUPLICATE_FLAG : 0);
   });
   value.set(packedEvents, offset);
   seal(count, offset + packedEvents.byteLength, 0, 0);
@@ -146,14 +141,6 @@ export function decodeResults(
 
 /** First four bytes of a hash, as a number in 0..2^32-1. */
 export const prefixOf = (hash: Digest): number => Number.parseInt(hash.slice(0, 8), 16);
-
-/**
- * The application did not get it: a duplicate, or an operation outside its heights (EX-2, EX-7). Not looked up by its hash: it may
- * be the copy, long after, of one that was executed.
- */
-export const isWithheld = ({ result: { code, codespace } }: ExecutedTransaction): boolean =>
-  codespace === NODE_CODESPACE &&
-  (code === DUPLICATE_CODE || code === EXPIRED_CODE || code === EXPIRES_TOO_LATE_CODE);
 
 const isPlain = (result: TransactionResult): boolean =>
   result.code === 0 &&

@@ -3,19 +3,21 @@
  * A group of writes is one transaction; segment files are synced before it commits. Boundary: disk.
  * Rules ST-1 to ST-9, docs/storage.md; numbers in docs/adr/0003-storage.md. Made by `openStore` (open.ts).
  */
+
 import type { DatabaseSync } from 'node:sqlite';
 import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { blockIdOf } from '../protocol/chain/canonical.ts';
 import { digestBytes } from '../protocol/chain/parse.ts';
 import type { BatchDigest, Block, BlockId, Height, QuorumCertificate } from '../protocol/chain/types.ts';
+import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import { certificateKey, committedKey, uncommittedKey } from './block-rows.ts';
 import { crc32, rowChecksum } from './checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
 import { writeReputations } from './reputations.ts';
-import { encodeResults, isWithheld, prefixOf } from './results.ts';
+import { encodeResults, prefixOf } from './results.ts';
 import { locationOf } from './rows.ts';
 import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
 import type { SegmentTail } from './segments.ts';
@@ -253,7 +255,7 @@ export class SqliteStore extends SqliteReader implements Store {
     );
     let split = false;
     transactions.forEach((transaction, entry) => {
-      if (isWithheld(transaction)) return;
+      if (isWithheld(transaction.result)) return;
       this.transactionTail.add(prefixOf(transaction.hash), entry, height);
       if (this.transactionTail.count < TAIL_ENTRIES_MAX) return;
       split = true;

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ADDRESSES } from '../../src/actors/addresses.ts';
 import { millis } from '../../src/base/units.ts';
+import { isDiverged } from '../../src/machines/bridge/bridge.setup.ts';
 import type { BridgeView } from '../../src/node/bridge-report.ts';
 import { bridgeOf, treeOf } from '../../src/node/views.ts';
 import { BRIDGE_DEFAULTS } from '../../src/protocol/bridge/config.ts';
@@ -160,10 +161,10 @@ describe('an application that is not the others’ (BR-4)', () => {
     run.advance(20 * SECOND);
     const own = run.node(1).divergences.find(({ evidence }) => evidence !== undefined);
     expect(own).toMatchObject({ height: 10, by: expect.stringMatching(/^the certificate of height \d+$/) });
-    expect(bridge(run, 1).context.isDiverged).toBe(true);
+    expect(isDiverged(bridge(run, 1).context)).toBe(true);
     for (const index of [0, 2, 3]) {
       expect(named(run, index)).toEqual([run.node(1).address]);
-      expect(bridge(run, index).context.isDiverged).toBe(false);
+      expect(isDiverged(bridge(run, index).context)).toBe(false);
       expect(own?.ours).toBe(run.node(index).divergences[0]?.theirs);
     }
     expect(new Set(named(run, 1))).toEqual(

@@ -11,7 +11,7 @@ import { GUEST_RATES_DEFAULT } from '../../protocol/transport/limits.ts';
 import type { BridgeContext, Decided, Waiting } from './bridge.live.ts';
 import { type Clock, type Received, refuseAll, take } from './bridge.operations.ts';
 import { enqueue, inOrder, withoutLate } from './bridge.queue.ts';
-import { isTooMuch } from './bridge.remote.ts';
+import { isTooMuch, loadOf } from './bridge.remote.ts';
 
 /** Between two messages with operations. @unit ms @source TP-9: a validator takes 50 a second of one peer, and it may be the only one */
 export const GATHER_MS = millis(25);
@@ -26,8 +26,9 @@ const MS_PER_SECOND = 1_000;
 function startGathering({ connected, breakers }: BridgeContext, transactions: readonly Uint8Array[]): Effect {
   const able = Math.max(1, [...connected].filter((peer) => breakers.get(peer) !== 'open').length);
   const { operations, bytes } = GUEST_RATES_DEFAULT.each;
-  const size = transactions.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  const seconds = Math.max(transactions.length / operations.ratePerSecond, size / bytes.ratePerSecond) / able;
+  const load = loadOf(transactions);
+  const seconds =
+    Math.max(load.operations / operations.ratePerSecond, load.bytes / bytes.ratePerSecond) / able;
   const message: GatherDue = { type: 'gather.due' };
   const delayMs = Math.max(GATHER_MS, Math.ceil(seconds * MS_PER_SECOND));
   return { kind: 'startTimer', key: 'gather', delayMs, message };
@@ -50,13 +51,14 @@ function handOverGathered(before: BridgeContext, clock: Clock): Decided {
   const [first, ...others] = inOrder(context);
   if (first === undefined) return { context: { ...context, isGathering: false }, effects: refusals };
   const together: Waiting[] = [first];
-  let transactions = first.transactions;
+  let load = loadOf(first.transactions);
   for (const one of others) {
-    const more = [...transactions, ...one.transactions];
-    if (isTooMuch(more)) break;
+    const { operations, bytes } = loadOf(one.transactions);
+    load = { operations: load.operations + operations, bytes: load.bytes + bytes };
+    if (isTooMuch(load)) break;
     together.push(one);
-    transactions = more;
   }
+  const transactions = together.flatMap((one) => one.transactions);
   const left: BridgeContext = {
     ...context,
     queue: together.reduce((queue, { tag }) => removeIn(queue, String(tag)), context.queue),

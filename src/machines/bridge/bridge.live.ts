@@ -59,7 +59,11 @@ export interface Submission {
   readonly refused: ReadonlyMap<number, Admission>;
   /** What another node's operations beyond `ids` are refused with, unread. */
   readonly unread: DoorRefusal | undefined;
-  readonly asked: readonly { readonly position: number; readonly transaction: Uint8Array }[];
+  readonly asked: readonly {
+    readonly position: number;
+    readonly hash: Digest;
+    readonly transaction: Uint8Array;
+  }[];
   readonly since: Monotonic;
   /** Validators that it was handed to, the newest last; none: the own mempool has it. */
   readonly handedTo: readonly Address[];
@@ -100,17 +104,15 @@ export interface BridgeContext extends BridgeInput {
   readonly failedRounds: number;
   readonly failingSince: Monotonic | undefined;
   readonly overdueSince: Monotonic | undefined;
-  /** Computed: see `settled`. */
+  /** Computed: see `withPartition`. */
   readonly partition: Partition | undefined;
   /** When the present partition began; how long the newest took that healed. @unit ms */
   readonly partitionedAt: Monotonic | undefined;
   readonly healedAfter: number | undefined;
   readonly recent: RecentStates;
   readonly stated: StatedStates;
-  /** By who says so; one each. */
+  /** By who says so; one each, and one of all certificates together. */
   readonly divergences: ReadonlyMap<string, StateDivergence>;
-  /** A certificate says so: this node's state is not the chain's. */
-  readonly isDiverged: boolean;
   readonly seen: Deduplicator;
   /** Messages and operations since state was told last. */
   readonly activity: number;
@@ -160,7 +162,6 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       recent: [],
       stated: [],
       divergences: new Map(),
-      isDiverged: false,
       seen: EMPTY_DEDUPLICATOR,
       activity: 0,
       told: undefined,
@@ -197,10 +198,17 @@ export const counted = (
   by = 1,
 ): Pick<BridgeContext, 'counts'> => ({ counts: { ...counts, [name]: counts[name] + by } });
 
+/** Whoever certifies it, says it all. */
+export const CERTIFIED = 'a certificate';
+
+/** A certificate says that this node's state is not the chain's. */
+export const isDiverged = ({ divergences }: Pick<BridgeContext, 'divergences'>): boolean =>
+  divergences.has(CERTIFIED);
+
 /** Seed 004: isConsensusHealthy. */
 export const isConsensusHealthy = (context: BridgeContext): boolean =>
   context.partition === undefined &&
-  !context.isDiverged &&
+  !isDiverged(context) &&
   load(context) < context.config.maxPendingOperations;
 
 /** Seed 004: getStats. */

@@ -33,7 +33,6 @@ import type { ExecutedTransaction } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { BreakerReport, BreakerRequest } from './breaker.setup.ts';
 import {
-  type Asker,
   askConnectivity,
   type BridgeContext,
   counted,
@@ -46,6 +45,7 @@ import {
   admissionOf,
   answer,
   isTooMuch,
+  loadOf,
   MAY_BE_TAKEN,
   nextValidator,
   nobody,
@@ -87,14 +87,14 @@ export function take(
   if (transactions.length === 0) return refuseAll(context, waiting, queueFull(door));
   const ids = transactions.map(transactionHashOf);
   const refused = new Map<number, Admission>();
-  const asked: { position: number; transaction: Uint8Array }[] = [];
+  const asked: { position: number; hash: Digest; transaction: Uint8Array }[] = [];
   const places = placesFor(door, transactions.length);
   transactions.forEach((transaction, position) => {
     const hash = ids[position];
     if (hash === undefined) return;
     const refusal =
       refusalOfHeight(transaction, door) ?? (asked.length < places ? undefined : queueFull(door));
-    if (refusal === undefined) asked.push({ position, transaction });
+    if (refusal === undefined) asked.push({ position, hash, transaction });
     else refused.set(position, { status: 'refused', hash, ...refusal });
   });
   const submission: Submission = {
@@ -139,11 +139,12 @@ function ask(context: BridgeContext, submission: Submission, { now, address }: C
     effects: [telling(to, message)],
   });
   if (isValidator(context.validators, context.self)) {
-    const request = { replyTo: address, tag, client: submission.client, transactions };
+    const hashes = submission.asked.map(({ hash }) => hash);
+    const request = { replyTo: address, tag, client: submission.client, transactions, hashes };
     return asking(context.mempool, { type: 'transactions.submitted', ...request }, submission);
   }
   const peer = nextValidator(context, submission, now);
-  const isTooMuchForOne = isTooMuch(transactions);
+  const isTooMuchForOne = isTooMuch(loadOf(transactions));
   if (peer === undefined || isTooMuchForOne) {
     const refusal = isTooMuchForOne ? tooMuch(transactions) : nobody(submission);
     return settle({ ...context, nextTag: tag }, submission, new Map(), refusal);
@@ -162,10 +163,10 @@ export function recordAdmissions(
   const submission = submissionOf(context, tag);
   if (submission === undefined) return {};
   const judged = new Map(
-    submission.asked.flatMap(({ position }, index) => {
+    submission.asked.flatMap(({ position, hash }, index) => {
       const admission = admissions[index];
       // A judgement of another operation says nothing of this one.
-      if (admission === undefined || admission.hash !== submission.ids[position]) return [];
+      if (admission?.hash !== hash) return [];
       return [[position, admission] as const];
     }),
   );
@@ -185,15 +186,8 @@ export function recordRemote(
     return { effects: [telling(context.router, blame)] };
   }
   const answered: BreakerRequest = { type: 'call.answered', tag };
-  const known = submission.asked.map(({ position }, index): Admission | undefined => {
-    const hash = submission.ids[position];
-    return hash === undefined ? undefined : admissionOf(hash, admissionAt(admissions, index));
-  });
-  const decided = recordAdmissions(
-    context,
-    tag,
-    known.filter((admission) => admission !== undefined),
-  );
+  const known = submission.asked.map(({ hash }, index) => admissionOf(hash, admissionAt(admissions, index)));
+  const decided = recordAdmissions(context, tag, known);
   return { ...decided, effects: [telling(`${address}/${from}`, answered), ...(decided.effects ?? [])] };
 }
 
@@ -245,12 +239,10 @@ function settle(
   judged: ReadonlyMap<number, Admission>,
   otherwise: DoorRefusal,
 ): Decided {
-  const { ids, asked, since, early } = submission;
+  const { asked, since, early } = submission;
   const refused = new Map(submission.refused);
   const admitted: { id: Digest; transaction: Uint8Array }[] = [];
-  for (const { position, transaction } of asked) {
-    const hash = ids[position];
-    if (hash === undefined) continue;
+  for (const { position, hash, transaction } of asked) {
     const admission = judged.get(position) ?? { status: 'refused', hash, ...otherwise };
     if (admission.status === 'admitted') admitted.push({ id: hash, transaction });
     else refused.set(position, admission);
@@ -349,15 +341,3 @@ export const recordBatchesExpired = (
   hashes: readonly Digest[],
   height: Height,
 ): Decided => recordEnded(context, batchesExpired(context.operations, hashes), height);
-
-export const askerOf = ({
-  replyTo,
-  tag,
-}: {
-  readonly replyTo: CellAddress;
-  readonly tag: number;
-}): Asker => ({
-  kind: 'cell',
-  address: replyTo,
-  tag,
-});

@@ -19,12 +19,20 @@ import type { Admission } from '../../protocol/ports/mempool.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { type Asker, type BridgeContext, type Submission, toPeer } from './bridge.live.ts';
 
-/** More than one message between bridges can carry. */
-export const isTooMuch = (transactions: readonly Uint8Array[]): boolean =>
-  transactions.length > OPERATIONS_MAX || bytesOf(transactions) > OPERATIONS_BYTES_MAX;
+/** What operations take in a message between bridges. */
+export interface Load {
+  readonly operations: number;
+  readonly bytes: number;
+}
 
-const bytesOf = (transactions: readonly Uint8Array[]): number =>
-  transactions.reduce((sum, { byteLength }) => sum + byteLength, 0);
+export const loadOf = (transactions: readonly Uint8Array[]): Load => ({
+  operations: transactions.length,
+  bytes: transactions.reduce((sum, { byteLength }) => sum + byteLength, 0),
+});
+
+/** More than one message between bridges can carry. */
+export const isTooMuch = ({ operations, bytes }: Load): boolean =>
+  operations > OPERATIONS_MAX || bytes > OPERATIONS_BYTES_MAX;
 
 /** One alone never fits; several do in smaller submissions. */
 export const tooMuch = (transactions: readonly Uint8Array[]): DoorRefusal => ({

@@ -8,7 +8,8 @@ import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
 import type { BridgeMessage } from '../../protocol/bridge/messages.ts';
 import { executed as endedBy } from '../../protocol/bridge/operations.ts';
 import { describePartition } from '../../protocol/bridge/partition.ts';
-import type { Height } from '../../protocol/chain/types.ts';
+import type { Address, Height } from '../../protocol/chain/types.ts';
+import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { OperationsSubmitted } from '../../protocol/ports/bridge.ts';
 import type { RoundOverdue } from '../../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../../protocol/ports/execution.ts';
@@ -29,13 +30,15 @@ import {
   askConnectivity,
   type BridgeContext,
   type BridgeInput,
+  CERTIFIED,
   counted,
   type Decided,
+  isDiverged,
   load,
   withPartition,
 } from './bridge.live.ts';
 import {
-  askerOf,
+  type Clock,
   cleanUp,
   handOn,
   type Received,
@@ -51,7 +54,7 @@ import { enqueue, refuseLate } from './bridge.queue.ts';
 import { hearState, noteExecuted, noteStated, shareStateIfDue } from './bridge.sharing.ts';
 
 export type { BridgeContext, BridgeInput } from './bridge.live.ts';
-export { getStats, initialBridge, isConsensusHealthy, load } from './bridge.live.ts';
+export { getStats, initialBridge, isConsensusHealthy, isDiverged, load } from './bridge.live.ts';
 
 type BridgePublicEvent =
   | OperationsSubmitted
@@ -105,27 +108,16 @@ type BridgePrivateEvent =
   | GatherDue;
 type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
 
-const waitingOf = ({ client, transactions, ...asker }: OperationsSubmitted): Received => ({
-  asker: askerOf(asker),
-  client,
-  transactions,
-});
-
-/** What another node hands over is a submission like any other: its link's rates and the mempool's bound it. */
-const waitingOfPeer = (
-  from: string,
-  { tag, operations }: Extract<BridgeMessage, { kind: 'SubmitOperations' }>,
-) => ({
-  asker: { kind: 'peer', peer: from, tag } as Received['asker'],
-  client: `peer ${from}`,
-  transactions: operations,
-});
-
-/** A submission, from whomever. */
+/** A submission, from whomever: what another node hands over is one like any other. Its link's rates and the mempool's bound it. */
 function submitted(event: BridgeEvent): Received | undefined {
-  if (event.type === 'operations.submitted') return waitingOf(event);
+  if (event.type === 'operations.submitted') {
+    const { replyTo: address, tag, client, transactions } = event;
+    return { asker: { kind: 'cell', address, tag }, client, transactions };
+  }
   if (event.type !== 'message.received' || event.message.kind !== 'SubmitOperations') return undefined;
-  return waitingOfPeer(event.from, event.message);
+  const { from: peer, message } = event;
+  const { tag, operations: transactions } = message;
+  return { asker: { kind: 'peer', peer, tag }, client: `peer ${peer}`, transactions };
 }
 
 /** What comes of the facts that a partition is judged by. */
@@ -133,16 +125,29 @@ function reached(context: BridgeContext, change: Partial<BridgeContext>, now: Mo
   return { context: withPartition({ ...context, ...change }, now) };
 }
 
+/** Who can be reached is another: the breakers of validators that are gone hear of it, and whoever comes back is told everything (BR-4, BR-8). */
+function reach(context: BridgeContext, connected: ReadonlySet<Address>, { now, address }: Clock): Decided {
+  const lost = [...context.connected].filter((peer) => !connected.has(peer));
+  const toldTo = new Map([...context.toldTo].filter(([peer]) => connected.has(peer)));
+  const failed: BreakerRequest = { type: 'peer.failed' };
+  return {
+    ...reached(context, { connected, toldTo }, now),
+    effects: lost
+      .filter((peer) => isValidator(context.validators, peer))
+      .map((peer) => telling(`${address}/${peer}`, failed)),
+  };
+}
+
 /** What a certificate says of this node's state; a peer's word refuses nothing. */
 function refusalOfDiverged({ divergences }: BridgeContext): DoorRefusal | undefined {
-  const certified = [...divergences.values()].find(({ evidence }) => evidence !== undefined);
+  const certified = divergences.get(CERTIFIED);
   if (certified === undefined) return undefined;
   const log = `the state of this node is not the chain's since height ${certified.height}: ask another node`;
   return { code: 'STATE_DIVERGED', log };
 }
 
-const breakerInput = (context: BridgeContext, peer: string, bridge: CellAddress): BreakerInput => ({
-  peer: peer as BreakerInput['peer'],
+const breakerInput = (context: BridgeContext, peer: Address, bridge: CellAddress): BreakerInput => ({
+  peer,
   bridge,
   router: context.router,
   config: context.config,
@@ -159,7 +164,7 @@ export const bridgeSetup = setup({
   guards: {
     isPartitioned: ({ context }) => context.partition !== undefined,
     isConnected: ({ context }) => context.partition === undefined,
-    isDiverged: ({ context }) => context.isDiverged,
+    isDiverged: ({ context }) => isDiverged(context),
     /** A partition is over, or the height is known: what waited is taken, in order. */
     queueCanBeTaken: ({ context }) =>
       context.queue.size > 0 && !context.isGathering && context.committedHeight !== undefined,
@@ -300,36 +305,21 @@ export const bridgeSetup = setup({
     }),
     judgePartition: step(({ context, now }) => reached(context, {}, now)),
     recordConnected: step(
-      on('peer.connected', ({ context, event: { peer }, now }) =>
-        reached(context, { connected: new Set(context.connected).add(peer) }, now),
+      on('peer.connected', ({ context, event: { peer }, ...clock }) =>
+        reach(context, new Set(context.connected).add(peer), clock),
       ),
     ),
     recordDisconnected: step(
-      on('peer.disconnected', ({ context, event: { peer }, now, address }) => {
+      on('peer.disconnected', ({ context, event: { peer }, ...clock }) => {
         const connected = new Set(context.connected);
         connected.delete(peer);
-        const toldTo = new Map(context.toldTo);
-        toldTo.delete(peer);
-        const failed: BreakerRequest = { type: 'peer.failed' };
-        const isKnown = context.validators.indexByAddress.has(peer);
-        return {
-          ...reached(context, { connected, toldTo }, now),
-          effects: isKnown ? [telling(`${address}/${peer}`, failed)] : [],
-        };
+        return reach(context, connected, clock);
       }),
     ),
     recordConnectivity: step(
-      on('connectivity.told', ({ context, event: { connected }, now, address }) => {
-        const told = new Set(connected);
-        const failed: BreakerRequest = { type: 'peer.failed' };
-        const lost = [...context.connected].filter((peer) => !told.has(peer));
-        return {
-          ...reached(context, { connected: told }, now),
-          effects: lost
-            .filter((peer) => context.validators.indexByAddress.has(peer))
-            .map((peer) => telling(`${address}/${peer}`, failed)),
-        };
-      }),
+      on('connectivity.told', ({ context, event: { connected }, ...clock }) =>
+        reach(context, new Set(connected), clock),
+      ),
     ),
     recordBreaker: step(
       on('breaker.changed', ({ context, event: { peer, state } }) => ({

@@ -19,7 +19,7 @@ import type { StateDiverged, StateDivergence } from '../../protocol/ports/bridge
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
 import type { BreakerRequest } from './breaker.setup.ts';
-import { type BridgeContext, counted, type Decided, toPeer } from './bridge.live.ts';
+import { type BridgeContext, CERTIFIED, counted, type Decided, toPeer } from './bridge.live.ts';
 
 /** Tells every peer that listens what of this node's states is news to it, if anything is, at an interval that follows activity. */
 export function shareStateIfDue(context: BridgeContext, now: Monotonic): Decided {
@@ -34,12 +34,11 @@ export function shareStateIfDue(context: BridgeContext, now: Monotonic): Decided
   if (message.sequenceNumber === told?.sequenceNumber && message.stateHash === told.stateHash) {
     return { context: rested };
   }
-  const { toldTo, connected } = context;
-  const still = [...toldTo].filter(([peer]) => connected.has(peer));
+  const newlyTold = to.map((peer) => [peer, message.sequenceNumber] as const);
   return {
     context: {
       ...{ ...rested, told: message, ...counted(context, 'stateSyncsSent', to.length) },
-      toldTo: new Map([...still, ...to.map((peer) => [peer, message.sequenceNumber] as const)]),
+      toldTo: new Map([...context.toldTo, ...newlyTold]),
     },
     effects: [...byNews(context, to)].flatMap(([above, peers]) => {
       const news = stateSyncOf(context.recent, above);
@@ -126,16 +125,10 @@ function recordDivergence(context: BridgeContext, divergence: StateDivergence): 
   if (context.divergences.has(key)) return {};
   const message: StateDiverged = { type: 'state.diverged', divergence };
   return {
-    context: {
-      divergences: new Map(context.divergences).set(key, divergence),
-      isDiverged: context.isDiverged || isCertified,
-    },
+    context: { divergences: new Map(context.divergences).set(key, divergence) },
     effects: [
       telling(context.alarm, message),
       ...(isCertified ? [telling(context.roundManager, message)] : []),
     ],
   };
 }
-
-/** One certificate says it all: the first. */
-const CERTIFIED = 'a certificate';

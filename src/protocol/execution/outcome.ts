@@ -24,6 +24,12 @@ const withheld = (code: number, log: string): TransactionResult => ({
   events: [],
 });
 
+/**
+ * The application did not get it: a duplicate, or an operation outside its heights (EX-2, EX-7). Results of the node's own are never anything
+ * else. Not looked up by its hash: it may be the copy, long after, of one that was executed.
+ */
+export const isWithheld = ({ codespace }: TransactionResult): boolean => codespace === NODE_CODESPACE;
+
 /** What a transaction gets that appeared before, within the deduplication window. It was not executed again. */
 export const DUPLICATE_RESULT = withheld(DUPLICATE_CODE, 'appeared before: executed once, not again');
 

@@ -5,6 +5,7 @@
  */
 import { type Monotonic, monotonic } from '../../base/units.ts';
 import type { Address, BatchDigest, ValidatorSet } from '../chain/types.ts';
+import { isValidator } from '../chain/validator-set.ts';
 import type { BatchAckMessage } from '../consensus/types.ts';
 import type { Effect } from '../supervision/effect.ts';
 import { lookup, valuesOf, withEntry, withoutEntry } from './sharded-map.ts';
@@ -126,9 +127,7 @@ export function reweigh(state: MempoolState, validators: ValidatorSet): MempoolS
   });
   const batches = entries.reduce((map, entry) => withEntry(map, entry.digest, entry), state.batches);
   const proposable = entries.filter((entry) => isProposable(entry, validators)).length;
-  const early = new Map(
-    [...state.earlyAckQueues].filter(([address]) => validators.indexByAddress.has(address)),
-  );
+  const early = new Map([...state.earlyAckQueues].filter(([address]) => isValidator(validators, address)));
   let earlyAcks = state.earlyAcks;
   for (const queue of state.earlyAckQueues.values()) {
     for (const digest of queue) earlyAcks = withoutEntry(earlyAcks, digest);
@@ -139,7 +138,7 @@ export function reweigh(state: MempoolState, validators: ValidatorSet): MempoolS
     batches,
     proposable,
     endedSequences: new Map(
-      [...state.endedSequences].filter(([address]) => validators.indexByAddress.has(address)),
+      [...state.endedSequences].filter(([address]) => isValidator(validators, address)),
     ),
     earlyAcks,
     earlyAckQueues: new Map(),

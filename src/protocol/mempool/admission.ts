@@ -1,6 +1,6 @@
 /** Which submitted transactions enter a batch: size, room, repetition, the client's rate, the application. Pure. MP-1 to MP-3. */
 import { type Monotonic, monotonic } from '../../base/units.ts';
-import { TRANSACTION_OVERHEAD_BYTES, transactionHashOf } from '../chain/batch.ts';
+import { TRANSACTION_OVERHEAD_BYTES } from '../chain/batch.ts';
 import { isEmptyOperation } from '../chain/operation.ts';
 import type { Digest } from '../chain/types.ts';
 import { isValidator } from '../chain/validator-set.ts';
@@ -27,8 +27,7 @@ type Submitted = Extract<MempoolRequest, { readonly type: 'transactions.submitte
 
 /** Refuses what the node itself can judge, reserves room for the rest, and asks the application about it (MP-1). */
 export function submit(state: MempoolState, request: Submitted, now: Monotonic): Step {
-  const { transactions } = request;
-  const hashes = transactions.map(transactionHashOf);
+  const { transactions, hashes } = request;
   const refusesAll = refusalOfAll(state);
   const { bucket, allowed } = allowance(state, request.client, transactions.length, now);
   const refused = new Map<number, Admission>();

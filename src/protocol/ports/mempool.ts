@@ -11,11 +11,13 @@ interface Request {
 }
 
 export type MempoolRequest =
-  /** From clients, by the RPC or the bridge. Answered once by `transactions.admitted`. */
+  /** From the bridge, the one way in. Answered once by `transactions.admitted`. */
   | ({
       readonly type: 'transactions.submitted';
       readonly client: string;
       readonly transactions: readonly Uint8Array[];
+      /** Of each, as the bridge names it. */
+      readonly hashes: readonly Digest[];
     } & Request)
   /** From the leader: what may go into a block of `height`. `exclude`: named by its uncommitted ancestors. */
   | ({

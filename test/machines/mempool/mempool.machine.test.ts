@@ -4,6 +4,7 @@ import { millis, monotonic } from '../../../src/base/units.ts';
 import { mempoolMachine } from '../../../src/machines/mempool/mempool.machine.ts';
 import { MEMPOOL_EVENTS, MEMPOOL_TIMERS } from '../../../src/machines/mempool/mempool.setup.ts';
 import { probe } from '../../../src/machines/vocabulary/probe.ts';
+import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import type { MempoolEvent } from '../../../src/protocol/mempool/step.ts';
 import { addressAt, height, SMALL, setOf } from '../../protocol/mempool/world.ts';
 
@@ -35,13 +36,11 @@ const found = (more: boolean): MempoolEvent => ({
   height: height(0),
 });
 
-const submitted = (count: number): MempoolEvent => ({
-  type: 'transactions.submitted',
-  client: 'c',
-  replyTo: 'rpc',
-  tag: 9,
-  transactions: Array.from({ length: count }, (_, index) => utf8(`transaction ${index}`)),
-});
+function submitted(count: number): MempoolEvent {
+  const transactions = Array.from({ length: count }, (_, index) => utf8(`transaction ${index}`));
+  const hashes = transactions.map(transactionHashOf);
+  return { type: 'transactions.submitted', client: 'c', replyTo: 'rpc', tag: 9, transactions, hashes };
+}
 
 type Told = { readonly to: string; readonly type: string };
 const toldBy = (effects: readonly { readonly kind: string }[]): readonly Told[] =>

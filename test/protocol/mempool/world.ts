@@ -207,10 +207,12 @@ export class World {
   /** The submission's tag. */
   submit(index: number, transactions: readonly (string | Uint8Array)[], client = 'client'): number {
     this.#tag += 1;
+    const bytes = transactions.map((each) => (typeof each === 'string' ? utf8(each) : each));
     this.send(index, {
       type: 'transactions.submitted',
       client,
-      transactions: transactions.map((each) => (typeof each === 'string' ? utf8(each) : each)),
+      transactions: bytes,
+      hashes: bytes.map(transactionHashOf),
       replyTo: 'client',
       tag: this.#tag,
     });
