@@ -34,6 +34,9 @@ interface Range {
   readonly max: number;
 }
 
+/** @unit bytes */
+export const MEBIBYTE = 1_048_576;
+
 const HOST_PORT = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/;
 const PORT_MAX = 65_535;
 
