@@ -5,7 +5,7 @@
 import type { BoundaryContext } from '../actors/runtime/index.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { parseHeight } from '../protocol/chain/parse.ts';
-import type { BatchDigest, Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
 import { DeduplicationTable } from '../protocol/execution/deduplication.ts';
 import {
   applicationParts,
@@ -17,7 +17,7 @@ import {
 import { differs } from '../protocol/execution/plan.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
-import type { MempoolReply, MempoolRequest } from '../protocol/ports/mempool.ts';
+import type { MempoolReply } from '../protocol/ports/mempool.ts';
 import type { StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
 import { type ReadBlock, readAnswer, readBlock } from './answer-shapes.ts';
 import { BlockFeed, type ReadyBlock } from './block-feed.ts';
@@ -25,11 +25,10 @@ import type { Calls } from './calls.ts';
 import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
 import type { SnapshotTaking } from './snapshot-taking.ts';
 import { UNTOLD_MAX, Untold } from './untold.ts';
+import { WantedBatches } from './wanted-batches.ts';
 
 /** Blocks read in one piece. @unit bytes */
 const BLOCKS_BYTES_MAX = 4 * 1_048_576;
-/** Batches asked of the mempool at a time. @unit batches @source well below MempoolConfig.fetchesMax */
-const WANTED_MAX = 128;
 /** Executed in one turn, before what else waits in the mailbox; what they give the disk is one group. @unit blocks */
 const TURN_BLOCKS_MAX = 128;
 /** … or so much of their batches, which goes beyond it by one block. @unit bytes @source chosen: a few milliseconds of kv */
@@ -41,7 +40,6 @@ type FromStorage = Extract<
   StorageReply,
   { readonly type: 'blocks.found' | 'batches.found' | 'execution.persisted' | 'storage.failed' }
 >;
-type Wanted = Extract<MempoolRequest, { readonly type: 'batches.wanted' }>;
 type FromMempool = Extract<MempoolReply, { readonly type: 'batches.held' | 'batches.refused' }>;
 
 export type RunnerMessage =
@@ -85,6 +83,7 @@ export class BlockRunner {
   readonly #life: Life;
   readonly #place: Place;
   readonly #feed: BlockFeed;
+  readonly #wanted: WantedBatches;
   readonly #table: DeduplicationTable;
   /** What this life asked has greater tags. */
   readonly #firstTag: number;
@@ -95,9 +94,6 @@ export class BlockRunner {
   /** Why this life ends, as soon as what it executed is told. */
   #end: { readonly code: FailureCode; readonly detail: string } | undefined;
   #blocksTag: number | undefined;
-  /** Batches that are not here, oldest block first; the mempool is asked for some of them at a time. */
-  #missing: BatchDigest[] = [];
-  #want: { readonly request: Wanted; readonly digests: readonly BatchDigest[] } | undefined;
   #calling = false;
   #working = false;
   #workDue = false;
@@ -117,6 +113,7 @@ export class BlockRunner {
       first === 'malformed' ? place.below.height : first,
       place.committedHeight,
     );
+    this.#wanted = new WantedBatches(life, this.#feed);
     this.#table = new DeduplicationTable(deduplicationHeights);
   }
 
@@ -146,17 +143,17 @@ export class BlockRunner {
         break;
       case 'batches.found':
         if (message.tag < this.#firstTag) return;
-        this.#fetchAnew(this.#feed.fill(message.batches));
-        this.#fetch(message.missing);
+        this.#wanted.fetchAnew(this.#feed.fill(message.batches));
+        this.#wanted.fetch(message.missing);
         break;
       case 'batches.held':
-        this.#fetched(message.tag);
+        this.#wanted.held(message.tag);
         return;
       case 'batches.refused':
-        if (message.tag === this.#want?.request.tag) this.#wantLater(`${message.code}: ${message.detail}`);
+        this.#wanted.refused(message.tag, `${message.code}: ${message.detail}`);
         return;
       case 'want.due':
-        if (message.life === this.#life.number) this.#wantAgain();
+        if (message.life === this.#life.number) this.#wanted.askAgain();
         return;
       case 'execution.persisted':
         this.#persisted(this.#untold.persisted(message.tag));
@@ -373,69 +370,6 @@ export class BlockRunner {
     if (digests.length > 0) {
       this.#toStorage({ type: 'batches.requested', replyTo, tag: this.#life.nextTag(), digests });
     }
-  }
-
-  /** Batches of committed blocks that came by sync: the mempool fetches them. */
-  #fetch(digests: readonly BatchDigest[]): void {
-    if (digests.length === 0) return;
-    this.#missing.push(...digests);
-    if (this.#want === undefined) this.#wantNext();
-  }
-
-  /** Storage gave other batches for these: others have the right ones, after a pause in case that it does so for ever. */
-  #fetchAnew(digests: readonly BatchDigest[]): void {
-    if (digests.length === 0) return;
-    const { context, options, number, times } = this.#life;
-    const detail =
-      `storage gave bytes of another digest for ${digests.length} batches, the first ${digests[0]}: ` +
-      'they are fetched from other validators and stored anew; look after this disk (docs/storage.md)';
-    options.report?.({ status: 'failed', code: 'BATCH_MISSING', detail });
-    this.#missing.push(...digests);
-    if (this.#want === undefined)
-      context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
-  }
-
-  #wantNext(): void {
-    const digests = this.#missing.splice(0, WANTED_MAX);
-    this.#want = undefined;
-    if (digests.length === 0) return;
-    const tag = this.#life.nextTag();
-    const named = this.#feed.referencesOf(digests);
-    const replyTo = this.#life.context.self;
-    this.#want = { request: { type: 'batches.wanted', replyTo, tag, ...named }, digests };
-    this.#tellWant(this.#want.request);
-  }
-
-  /** The mempool starts after this cell and may be restarted: it hears the same until it answers (MP-9). */
-  #tellWant(request: Wanted): void {
-    const { context, options, number, times } = this.#life;
-    context.tell(options.mempool, request);
-    context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
-  }
-
-  #wantAgain(): void {
-    if (this.#want === undefined) this.#wantNext();
-    else this.#tellWant(this.#want.request);
-  }
-
-  /** The mempool has too much to do: everybody hears what is waited for, and it is asked again. */
-  #wantLater(detail: string): void {
-    const { context, options, number, times } = this.#life;
-    if (this.#want !== undefined) this.#missing.unshift(...this.#want.digests);
-    this.#want = undefined;
-    const failed: ExecutionReply = { type: 'execution.failed', tag: 0, code: 'BATCH_MISSING', detail };
-    options.report?.({ status: 'failed', code: 'BATCH_MISSING', detail });
-    for (const listener of options.listeners) context.tell(listener, failed);
-    context.startTimer('want', times.retryMin, { type: 'want.due', life: number });
-  }
-
-  #fetched(tag: number): void {
-    if (this.#want?.request.tag !== tag) return;
-    const { digests } = this.#want;
-    this.#life.context.cancelTimer('want');
-    this.#wantNext();
-    const replyTo = this.#life.context.self;
-    this.#toStorage({ type: 'batches.requested', replyTo, tag: this.#life.nextTag(), digests });
   }
 
   #toStorage(request: StorageRequest): void {
