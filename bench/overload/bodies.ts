@@ -2,7 +2,7 @@
  * Request bodies of the overload benchmark, written by patching prepared bytes: the generator shares the machine with what it
  * measures. The door is `althing_submit` (operations, EX-7) or `broadcast_tx_sync` (raw transactions). Pure but for the buffer.
  */
-import { BodyWriter, TRANSACTION_BYTES, transactionOf } from '../../src/cli/bench/payload.ts';
+import { BodyWriter, TRANSACTION_BYTES, transactionOf, writeNumber } from '../../src/cli/bench/payload.ts';
 import { encodeOperation } from '../../src/client/encoding.ts';
 import { OPERATION_HEADER_BYTES } from '../../src/protocol/chain/operation.ts';
 
@@ -38,41 +38,47 @@ const operationOf = (number: number, expiresAt: number): Buffer =>
 
 /** In base64: 21 bytes are 28 letters, so that the payload begins at a letter of its own. @unit letters */
 const HEADER_LETTERS = (OPERATION_HEADER_BYTES / 3) * 4;
-/** `<15 digits>=xx<15 digits>`: 33 bytes. @unit letters */
-const NUMBER_LETTERS = 44;
 const HEAD = '{"jsonrpc":"2.0","id":1,"method":"althing_submit","params":{"operations":[';
 const TAIL = ']}}';
 
 class OperationBody implements Body {
   readonly #body: Buffer;
+  readonly #max: number;
   readonly #entryLength: number;
   #height = -1;
   #header = '';
+  /** Where the body was closed last. */
+  #end: number;
 
   constructor(max: number) {
     const entry = `"${operationOf(0, 1).toString('base64')}",`;
+    this.#max = max;
     this.#entryLength = entry.length;
     this.#body = Buffer.from(`${HEAD}${entry.repeat(max)}${TAIL}`);
+    this.#end = HEAD.length + max * entry.length - 1;
   }
 
   write(first: number, count: number, newestHeight: number): Buffer {
-    if (newestHeight !== this.#height) {
-      this.#height = newestHeight;
-      this.#header = operationOf(0, newestHeight + EXPIRY_HEIGHTS)
-        .toString('base64')
-        .slice(0, HEADER_LETTERS);
-    }
-    for (let index = 0; index < count; index += 1) {
-      const at = HEAD.length + index * this.#entryLength;
-      const letters = transactionOf(first + index).toString('base64', 0, (NUMBER_LETTERS / 4) * 3);
-      this.#body.write(`"${this.#header}${letters}`, at, 'latin1');
-      // Where an earlier body ended.
-      this.#body[at + this.#entryLength - 1] = COMMA;
-    }
-    const end = HEAD.length + count * this.#entryLength - 1;
-    this.#body.write(TAIL, end, 'latin1');
-    return this.#body.subarray(0, end + TAIL.length);
+    if (newestHeight !== this.#height) this.#writeHeaders(newestHeight);
+    if (this.#end < HEAD.length + this.#max * this.#entryLength - 1)
+      this.#body.write(`,"${this.#header}`, this.#end, 'latin1');
+    for (let index = 0; index < count; index += 1)
+      writeNumber(this.#body, this.#entryAt(index) + 1 + HEADER_LETTERS, first + index);
+    this.#end = this.#entryAt(count) - 1;
+    this.#body.write(TAIL, this.#end, 'latin1');
+    return this.#body.subarray(0, this.#end + TAIL.length);
+  }
+
+  #writeHeaders(newestHeight: number): void {
+    this.#height = newestHeight;
+    this.#header = operationOf(0, newestHeight + EXPIRY_HEIGHTS)
+      .toString('base64')
+      .slice(0, HEADER_LETTERS);
+    for (let index = 0; index < this.#max; index += 1)
+      this.#body.write(this.#header, this.#entryAt(index) + 1, 'latin1');
+  }
+
+  #entryAt(index: number): number {
+    return HEAD.length + index * this.#entryLength;
   }
 }
-
-const COMMA = ','.charCodeAt(0);

@@ -31,9 +31,9 @@ export interface StateOptions {
   readonly dir?: string;
   /** Blocks whose state may be only in memory: a crash replays them. Default 64. @unit heights */
   readonly flushHeights?: number;
-  /** … or so many bytes of changes. Default 8 MiB. @unit bytes */
+  /** … or so many bytes of changes. Default 2 MiB. @unit bytes */
   readonly flushBytes?: number;
-  /** Changes are folded into a snapshot beyond this, and beyond four times the last one. Default 64 MiB. @unit bytes */
+  /** The file is folded beyond this, and beyond five times the state. Default 64 MiB. @unit bytes */
   readonly foldBytes?: number;
 }
 
@@ -78,7 +78,7 @@ class StateApplication implements Application {
   constructor(rules: StateRules, options: StateOptions) {
     this.#rules = rules;
     this.#flushHeights = options.flushHeights ?? 64;
-    this.#flushBytes = options.flushBytes ?? 8 * 1_048_576;
+    this.#flushBytes = options.flushBytes ?? 2 * 1_048_576;
     this.#state = new PairState(rules);
     this.#executed = { height: GENESIS_HEIGHT, appHash: this.#state.appHash([]) };
     const target = this.#target();

@@ -1,6 +1,7 @@
 /**
- * Where an application keeps its state over restarts: one SQLite file of its own. A row of changes for each
- * flush, and a snapshot in pieces; a flush is one transaction, so height, hash and state always belong together.
+ * Where an application keeps its state over restarts: one SQLite file of its own, with a log of what changed. Its rows in their order
+ * are the state; a flush is one transaction, so height, hash and state always belong together. When the log has outgrown the state, the
+ * state is written behind it anew, a piece with each flush, and the rows before that go: no flush waits for all of the state.
  * A crash loses the blocks since the last flush, and the node replays those. Touches the disk. docs/applications.md.
  */
 import { mkdirSync } from 'node:fs';
@@ -19,31 +20,45 @@ export interface SavedState {
 /** Pairs that changed; undefined: the key is gone. Latin1 texts, one letter a byte. */
 export type Changes = ReadonlyMap<string, string | undefined>;
 
-/** What a flush writes: the pairs that changed, and all of the rest. */
+/** What a flush writes. */
 export interface Flush {
   readonly executed: ExecutedState;
   readonly changed: Changes;
+  /** The state with these changes; read over many flushes: each pair once at least, as it is when it is read. */
   readonly all: Iterable<Pair>;
   readonly validators: readonly Uint8Array[];
 }
 
-/** The changes are folded into a new snapshot once they are so many times larger than the last one. */
-const CHANGES_PER_SNAPSHOT = 4;
+/** The state is written anew once the log is larger than this many times the state. @source chosen: a quarter more is written, five times as much kept */
+const LOG_PER_STATE = 5;
 /** … and larger than this. @unit bytes */
 const FOLD_BYTES = 64 * 1_048_576;
-/** One row of a snapshot. @unit bytes */
-const PIECE_BYTES = 4 * 1_048_576;
+/** A flush writes this part of it at the least, 1 MiB … */
+const FOLD_PIECES = 64;
+/** … and so many times what it changes, so that the fold ends however much is added. */
+const PIECE_PER_CHANGES = 2;
+/** Rows that go with a flush; more than a flush adds. @unit rows */
+const TRIM_ROWS = 8;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL,
     app_hash TEXT NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS snapshot (piece INTEGER PRIMARY KEY, pairs BLOB NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS changes (height INTEGER PRIMARY KEY, pairs BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS log (position INTEGER PRIMARY KEY AUTOINCREMENT, pairs BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS validators (position INTEGER PRIMARY KEY, validator BLOB NOT NULL) STRICT;
 `;
 
+/** The state is being written anew. */
+interface Fold {
+  readonly pairs: Iterator<Pair>;
+  /** The first position of it: when it has ended, nothing before is needed. */
+  readonly from: number;
+  bytes: number;
+}
+
 /** In place of the length of a value: the key is gone. No text is so long. */
 const GONE = 0xffff_ffff;
+/** Of a pair, beside key and value. @unit bytes */
+const PAIR_BYTES = 8;
 
 export class StateStore {
   readonly #name: string;
@@ -51,14 +66,22 @@ export class StateStore {
   readonly #version: number;
   readonly #database: DatabaseSync;
   readonly #foldBytes: number;
-  #snapshotBytes = 0;
-  #changesBytes = 0;
+  /** @unit bytes */
+  readonly #pieceBytes: number;
+  /** Of all rows. @unit bytes */
+  #logBytes = 0;
+  /** Of the state, when it was written anew or opened. @unit bytes */
+  #stateBytes = 0;
+  #fold: Fold | undefined;
+  /** Rows before this position are not needed, and go. */
+  #trimTo: number | undefined;
 
   /** Opens or makes `<dir>/<name>.db`. Throws when the folder cannot be written. */
   constructor({ name, version }: Pick<StateRules, 'name' | 'version'>, dir: string, foldBytes = FOLD_BYTES) {
     this.#name = name;
     this.#version = Number(version);
     this.#foldBytes = foldBytes;
+    this.#pieceBytes = foldBytes / FOLD_PIECES;
     mkdirSync(dir, { recursive: true });
     const path = join(dir, `${name}.db`);
     this.#database = new DatabaseSync(path);
@@ -75,36 +98,46 @@ export class StateStore {
     const appHash = parseDigest(standing['app_hash']);
     if (height === 'malformed' || appHash === 'malformed') return this.#corrupt('standing');
     const pairs = new Map<string, string>();
-    this.#snapshotBytes = this.#read('SELECT pairs AS bytes FROM snapshot ORDER BY piece', pairs);
-    this.#changesBytes = this.#read('SELECT pairs AS bytes FROM changes ORDER BY height', pairs);
-    const validators = this.#blobs('SELECT validator AS bytes FROM validators ORDER BY position');
+    for (const bytes of this.#blobs('SELECT pairs AS bytes FROM log ORDER BY position')) {
+      if (unpack(bytes, pairs) === 'malformed') this.#corrupt('pairs');
+      this.#logBytes += bytes.byteLength;
+    }
+    for (const [key, value] of pairs) this.#stateBytes += PAIR_BYTES + key.length + value.length;
+    const validators = [...this.#blobs('SELECT validator AS bytes FROM validators ORDER BY position')];
     return { executed: { height, appHash }, pairs, validators };
   }
 
   /** One transaction: all of it is there after a crash, or nothing. */
   flush(flush: Flush): void {
     this.#write(flush, () => {
-      const bytes = packed(flush.changed);
-      const limit = Math.max(this.#foldBytes, CHANGES_PER_SNAPSHOT * this.#snapshotBytes);
-      if (this.#changesBytes + bytes.byteLength > limit) this.#writeSnapshot(flush.all);
-      else if (flush.changed.size > 0) {
-        const { height } = flush.executed;
-        this.#database.prepare('INSERT INTO changes (height, pairs) VALUES (?, ?)').run(height, bytes);
-        this.#changesBytes += bytes.byteLength;
-      }
+      // No row of nothing: a chain without transactions flushes too.
+      const added = flush.changed.size === 0 ? undefined : this.#append(flush.changed);
+      if (added !== undefined && this.#isFoldDue)
+        this.#fold = { pairs: flush.all[Symbol.iterator](), from: added.position + 1, bytes: 0 };
+      if (this.#fold !== undefined)
+        this.#foldOn(this.#fold, Math.max(this.#pieceBytes, PIECE_PER_CHANGES * (added?.bytes ?? 0)));
+      if (this.#trimTo !== undefined) this.#trim(this.#trimTo);
     });
   }
 
   /** The same, with all of the state written anew. */
   replace(flush: Flush): void {
-    this.#write(flush, () => this.#writeSnapshot(flush.all));
+    this.#write(flush, () => {
+      this.#database.exec('DELETE FROM log');
+      this.#logBytes = 0;
+      this.#trimTo = undefined;
+      const fold: Fold = { pairs: flush.all[Symbol.iterator](), from: 0, bytes: 0 };
+      this.#fold = fold;
+      while (this.#fold === fold) this.#foldOn(fold, this.#pieceBytes);
+    });
   }
 
-  #write(flush: Flush, writePairs: () => void): void {
+  #write(flush: Flush, writeRows: () => void): void {
     const { height, appHash } = flush.executed;
+    const bytesBefore = this.#logBytes;
     this.#database.exec('BEGIN IMMEDIATE');
     try {
-      writePairs();
+      writeRows();
       this.#database.exec('DELETE FROM validators');
       const insert = this.#database.prepare('INSERT INTO validators (position, validator) VALUES (?, ?)');
       for (const [position, validator] of flush.validators.entries()) insert.run(position, validator);
@@ -115,6 +148,10 @@ export class StateStore {
     } catch (error) {
       // After some failures SQLite has rolled back by itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      // What was read of the state for it is not in the file.
+      this.#logBytes = bytesBefore;
+      this.#fold = undefined;
+      this.#trimTo = undefined;
       throw error;
     }
   }
@@ -124,44 +161,70 @@ export class StateStore {
   }
 
   #requireVersion(path: string): void {
-    const tables = this.#database.prepare("SELECT name FROM sqlite_schema WHERE name = 'standing'").get();
+    const tables = new Set(
+      this.#database
+        .prepare('SELECT name FROM sqlite_schema')
+        .all()
+        .map(({ name }) => name),
+    );
     const version = this.#database.prepare('PRAGMA user_version').get()?.['user_version'];
-    if (tables === undefined) this.#database.exec(`PRAGMA user_version = ${this.#version}`);
+    if (!tables.has('standing')) this.#database.exec(`PRAGMA user_version = ${this.#version}`);
     else if (version !== this.#version) {
       this.#database.close();
       const has = version === 0 ? 1 : version;
       throw new Error(
         `${path}: a file of ${this.#name} version ${has}, this program writes version ${this.#version}, with other hashes of the state: go on with the program that wrote it, or begin a new chain`,
       );
+    } else if (!tables.has('log')) {
+      this.#database.close();
+      throw new Error(
+        `${path}: has no log: an older program wrote this file. Go on with that program, or remove the file, and the node replays its blocks`,
+      );
     }
   }
 
-  #writeSnapshot(all: Iterable<Pair>): void {
-    this.#database.exec('DELETE FROM snapshot; DELETE FROM changes');
-    const insert = this.#database.prepare('INSERT INTO snapshot (pairs) VALUES (?)');
-    this.#changesBytes = 0;
-    this.#snapshotBytes = 0;
-    for (const piece of pieces(all)) {
-      const bytes = packed(piece);
-      insert.run(bytes);
-      this.#snapshotBytes += bytes.byteLength;
-    }
+  get #isFoldDue(): boolean {
+    const limit = Math.max(this.#foldBytes, LOG_PER_STATE * this.#stateBytes);
+    return this.#fold === undefined && this.#trimTo === undefined && this.#logBytes > limit;
   }
 
-  #read(query: string, into: Map<string, string>): number {
-    let bytes = 0;
-    for (const blob of this.#blobs(query)) {
-      if (unpack(blob, into) === 'malformed') this.#corrupt('pairs');
-      bytes += blob.byteLength;
+  /** The next piece of the state, of `room` bytes or a pair more. */
+  #foldOn(fold: Fold, room: number): void {
+    const piece = new Map<string, string>();
+    let step = fold.pairs.next();
+    for (let bytes = 0; step.done !== true; step = fold.pairs.next()) {
+      const [key, value] = step.value;
+      piece.set(key, value);
+      bytes += PAIR_BYTES + key.length + value.length;
+      if (bytes >= room) break;
     }
-    return bytes;
+    fold.bytes += this.#append(piece).bytes;
+    if (step.done !== true) return;
+    this.#fold = undefined;
+    this.#stateBytes = fold.bytes;
+    this.#trimTo = fold.from;
   }
 
-  #blobs(query: string): readonly Uint8Array[] {
-    return this.#database
-      .prepare(query)
-      .all()
-      .map(({ bytes }) => (bytes instanceof Uint8Array ? bytes : this.#corrupt(query)));
+  #append(pairs: Changes): { readonly bytes: number; readonly position: number } {
+    const bytes = packed(pairs);
+    const { lastInsertRowid } = this.#database.prepare('INSERT INTO log (pairs) VALUES (?)').run(bytes);
+    this.#logBytes += bytes.byteLength;
+    return { bytes: bytes.byteLength, position: Number(lastInsertRowid) };
+  }
+
+  /** The oldest first: what a later row took away does not come back. */
+  #trim(to: number): void {
+    const rows = this.#database
+      .prepare(`DELETE FROM log WHERE position IN (SELECT position FROM log WHERE position < ?
+        ORDER BY position LIMIT ${TRIM_ROWS}) RETURNING length(pairs) AS bytes`)
+      .all(to);
+    for (const { bytes } of rows) this.#logBytes -= Number(bytes);
+    if (rows.length < TRIM_ROWS) this.#trimTo = undefined;
+  }
+
+  *#blobs(query: string): Generator<Uint8Array, void> {
+    for (const { bytes } of this.#database.prepare(query).iterate())
+      yield bytes instanceof Uint8Array ? bytes : this.#corrupt(query);
   }
 
   #corrupt(what: string): never {
@@ -171,30 +234,16 @@ export class StateStore {
   }
 }
 
-function* pieces(all: Iterable<Pair>): Generator<ReadonlyMap<string, string>> {
-  let piece = new Map<string, string>();
-  let bytes = 0;
-  for (const [key, value] of all) {
-    piece.set(key, value);
-    bytes += key.length + value.length;
-    if (bytes < PIECE_BYTES) continue;
-    yield piece;
-    piece = new Map();
-    bytes = 0;
-  }
-  if (piece.size > 0) yield piece;
-}
-
 /** Length of key u32, length of value u32 (or GONE), key, value; one pair after the other. */
 export function packed(pairs: Changes): Uint8Array {
   let length = 0;
-  for (const [key, value = ''] of pairs) length += 8 + key.length + value.length;
+  for (const [key, value = ''] of pairs) length += PAIR_BYTES + key.length + value.length;
   const bytes = Buffer.allocUnsafe(length);
   let at = 0;
   for (const [key, value] of pairs) {
     bytes.writeUInt32BE(key.length, at);
     bytes.writeUInt32BE(value?.length ?? GONE, at + 4);
-    at += 8;
+    at += PAIR_BYTES;
     at += bytes.write(key, at, 'latin1');
     if (value !== undefined) at += bytes.write(value, at, 'latin1');
   }
@@ -206,12 +255,12 @@ export function unpack(blob: Uint8Array, into: Map<string, string>): Malformed |
   const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
   let at = 0;
   while (at < bytes.byteLength) {
-    if (at + 8 > bytes.byteLength) return 'malformed';
-    const valueAt = at + 8 + bytes.readUInt32BE(at);
+    if (at + PAIR_BYTES > bytes.byteLength) return 'malformed';
+    const valueAt = at + PAIR_BYTES + bytes.readUInt32BE(at);
     const length = bytes.readUInt32BE(at + 4);
     const end = length === GONE ? valueAt : valueAt + length;
     if (end > bytes.byteLength) return 'malformed';
-    const key = bytes.toString('latin1', at + 8, valueAt);
+    const key = bytes.toString('latin1', at + PAIR_BYTES, valueAt);
     if (length === GONE) into.delete(key);
     else into.set(key, bytes.toString('latin1', valueAt, end));
     at = end;

@@ -12,9 +12,11 @@ const KEYS_MAX = 100_000;
 const GROUPS = 5;
 const DIGITS = 3 * GROUPS;
 const LETTERS = 4 * GROUPS;
-/** Base64 of '000' to '999'. */
-const THOUSAND = Array.from({ length: 1_000 }, (_, number) =>
-  Buffer.from(String(number).padStart(3, '0')).toString('base64'),
+/** Base64 of '000' to '999', four letters each. */
+const THOUSAND = Buffer.concat(
+  Array.from({ length: 1_000 }, (_, number) =>
+    Buffer.from(Buffer.from(String(number).padStart(3, '0')).toString('base64')),
+  ),
 );
 
 /** The transaction with this number: `<15 digits>=xx<15 digits>xxx…`, so that both numbers begin at a letter of base64. */
@@ -49,21 +51,31 @@ export class BodyWriter {
   write(first: number, count: number): Buffer {
     for (let index = 0; index < count; index += 1) {
       const at = this.#transactionAt + index * this.#entryLength;
-      this.#digits((first + index) % KEYS_MAX, at);
-      this.#digits(first + index, at + VALUE_AT);
+      writeNumber(this.#body, at, first + index);
     }
     if (this.#end < this.#body.length - 1) this.#body[this.#end] = COMMA;
     this.#end = count * this.#entryLength;
     this.#body[this.#end] = BRACKET;
     return this.#body.subarray(0, this.#end + 1);
   }
+}
 
-  #digits(number: number, at: number): void {
-    let rest = number;
-    for (let group = GROUPS - 1; group >= 0; group -= 1) {
-      this.#body.write(THOUSAND[rest % 1_000] ?? '', at + 4 * group, 'latin1');
-      rest = Math.floor(rest / 1_000);
-    }
+/** Makes the transaction whose base64 begins at `at` the one with this number. */
+export function writeNumber(body: Buffer, at: number, number: number): void {
+  writeDigits(body, at, number % KEYS_MAX);
+  writeDigits(body, at + VALUE_AT, number);
+}
+
+/** Letter by letter: half of the time that a call of `write` for each group takes. */
+function writeDigits(body: Buffer, at: number, number: number): void {
+  let rest = number;
+  for (let group = GROUPS - 1; group >= 0; group -= 1) {
+    const [to, from] = [at + 4 * group, 4 * (rest % 1_000)];
+    body[to] = THOUSAND[from] ?? 0;
+    body[to + 1] = THOUSAND[from + 1] ?? 0;
+    body[to + 2] = THOUSAND[from + 2] ?? 0;
+    body[to + 3] = THOUSAND[from + 3] ?? 0;
+    rest = Math.floor(rest / 1_000);
   }
 }
 

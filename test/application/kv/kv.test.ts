@@ -223,7 +223,7 @@ describe('kv on disk', () => {
     );
   });
 
-  it('keeps its validators, and folds its changes into a snapshot', async () => {
+  it('keeps its validators, and folds its file', async () => {
     const dir = folder();
     const first = await started({ dir, flushHeights: 1, foldBytes: 20_000 });
     const value = 'v'.repeat(1_000);
@@ -391,11 +391,11 @@ describe('the file of kv', () => {
     await block(first, 3, 'c=1');
     await first.close?.();
     const file = new DatabaseSync(join(dir, 'kv.db'));
-    const [row] = file.prepare('SELECT height, pairs FROM changes ORDER BY height').all();
+    const [row] = file.prepare('SELECT position, pairs FROM log ORDER BY position').all();
     const pairs = row?.['pairs'];
     if (!(pairs instanceof Uint8Array)) throw new Error('no pairs');
     pairs[pairs.byteLength - 1] = 50;
-    file.prepare('UPDATE changes SET pairs = ? WHERE height = ?').run(pairs, Number(row?.['height']));
+    file.prepare('UPDATE log SET pairs = ? WHERE position = ?').run(pairs, Number(row?.['position']));
     file.close();
     expect(() => opened({ dir })).toThrow(/kv\.db: what is in it has another hash than it had/);
   });
