@@ -32,6 +32,12 @@ export interface Clock {
 /** Turns that one system runs before the event loop gets its turn. @unit turns @source measured: about 2 ms */
 export const TURNS_BEFORE_YIELD_MAX = 1_000;
 
+/**
+ * A timer that is so late was held up with the whole loop: what came in the meantime is read and given its turns first, or a stall
+ * would look like the silence of everybody else. @unit ms @source chosen: above what a turn takes
+ */
+const HELD_UP = 20;
+
 /** The longest wait that setTimeout takes. @unit ms @source Node.js timers: 2^31 − 1 */
 const TIMEOUT_MS_MAX = 2_147_483_647;
 
@@ -52,7 +58,14 @@ export function realClock(): Clock {
     timeout = setTimeout(fireDue, Math.min(TIMEOUT_MS_MAX, Math.max(0, Math.ceil(first.due - now()))));
   }
 
+  /** Timers come before sockets in a turn of the event loop, and what sockets bring is worked off behind both. */
   function fireDue(): void {
+    const late = now() - (timers.peek()?.due ?? Number.POSITIVE_INFINITY);
+    if (late <= HELD_UP) fireNow();
+    else setImmediate(() => setImmediate(fireNow));
+  }
+
+  function fireNow(): void {
     timeoutDue = Number.POSITIVE_INFINITY;
     const limit = now();
     for (let first = timers.peek(); first !== undefined && first.due <= limit; first = timers.peek()) {

@@ -1,3 +1,4 @@
+import { connect, createServer } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { raise, setup } from 'xstate';
@@ -311,6 +312,37 @@ describe('the real clock', () => {
       expect(list[index] - list[index - 1]).toBeGreaterThanOrEqual(20);
     }
     expect(list[0]).toBeGreaterThanOrEqual(from);
+  });
+
+  it('lets what came while the loop was held up have its turns before the timers that are late (RT-14)', async () => {
+    const system = createSystem({ name: 'held', clock: realClock(), random: seededRandom(1) });
+    const ref = system.start(child('w', puppet));
+    await ref.started();
+    const server = createServer((socket) => {
+      socket.on('data', () => ref.tell({ type: 'note', value: 'came' }));
+      socket.write('hello');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    const client = connect(address.port, '127.0.0.1');
+    await new Promise((resolve) => client.once('data', resolve));
+    const late: Effect = {
+      kind: 'startTimer',
+      key: 'late',
+      delayMs: 5,
+      message: { type: 'note', value: 'late' },
+    };
+    ref.tell({ type: 'do', effects: [late] });
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    client.write('now');
+    const until = performance.now() + 100;
+    while (performance.now() < until);
+    while (contextAt(system, 'w').notes.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(contextAt(system, 'w').notes).toEqual(['came', 'late']);
+    client.destroy();
+    server.close();
+    await system.stop();
   });
 
   it('lets the event loop run while there are turns without end', async () => {
