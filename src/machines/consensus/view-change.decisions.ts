@@ -115,7 +115,8 @@ export function adopt(
   clock: Clock,
 ): Stepped {
   const left = live.pacemaker;
-  const adoption = adoptCertificates(left, certificates, clock.now, context.timeouts);
+  const leftLeader = leaderAt(context.epoch, left.round);
+  const adoption = adoptCertificates(left, certificates, leftLeader, clock.now, context.timeouts);
   const { pacemaker, entered } = adoption;
   if (entered === undefined) {
     if (!adoption.qcAdopted) return still(live);
@@ -130,7 +131,7 @@ export function adopt(
   const failed: FailedRound = {
     type: 'round.failed',
     round: left.round,
-    leader: leaderAt(context.epoch, left.round),
+    leader: leftLeader,
     reason: timeout?.round === left.round ? timeout.reason : 'LeaderTimeout',
     duration: millis(clock.now - left.enteredAt),
     at: clock.wall,

@@ -3,13 +3,14 @@
  * view-change; a value. Deadlines are on the monotonic clock. Pure. Rules CS-1, CS-2, CS-10, CS-11.
  */
 import { type Millis, type Monotonic, millis, monotonic } from '../../base/units.ts';
-import type { Epoch, QuorumCertificate, Round, TimeoutCertificate } from '../chain/types.ts';
+import type { Address, Epoch, QuorumCertificate, Round, TimeoutCertificate } from '../chain/types.ts';
 import type { RoundEntry } from '../ports/consensus.ts';
 import { currentRoundOf, entryOf, tcToCarry } from './entry.ts';
 import {
   NO_DURATIONS,
   type RoundDurations,
   recordDuration,
+  recordTooShort,
   roundTimeoutBase,
   type TimeoutConfig,
 } from './timeouts.ts';
@@ -29,6 +30,8 @@ export interface Pacemaker {
   readonly durations: RoundDurations;
   /** Of the round before; a sample once the present round has its QC too. */
   readonly unconfirmed?: Millis;
+  /** Leaders whose newest turn ended with its QC: when their next one fails, the timeout may have been too short. */
+  readonly heard: ReadonlySet<Address>;
   /** Newest measured round trip to a quorum; 0 while unknown. */
   readonly roundTripMs: Millis;
 }
@@ -51,6 +54,7 @@ export function startPacemaker(start: {
     ...(hasWork ? { workSince: now } : {}),
     committedRound,
     durations: NO_DURATIONS,
+    heard: new Set(),
     roundTripMs: millis(0),
   };
 }
@@ -66,6 +70,7 @@ export interface AdoptionStep {
 /**
  * Adopts verified certificates: each only over an older one of its kind and of this epoch. Certificates of other epochs
  * are passed over (CS-16). A TC brings its high QC along.
+ * @param leader of the round that the pacemaker is in
  */
 export function adoptCertificates(
   pacemaker: Pacemaker,
@@ -73,6 +78,7 @@ export function adoptCertificates(
     readonly qc?: QuorumCertificate | undefined;
     readonly tc?: TimeoutCertificate | undefined;
   },
+  leader: Address,
   now: Monotonic,
   config: TimeoutConfig,
 ): AdoptionStep {
@@ -89,7 +95,7 @@ export function adoptCertificates(
   const adopted: Pacemaker = { ...pacemaker, highQC, ...(lastTC === undefined ? {} : { lastTC }) };
   if (round === pacemaker.round) return { pacemaker: adopted, qcAdopted };
   const entry = entryOf(highQC, lastTC);
-  const entered = enter(adopted, round, measured(pacemaker, entry, now, config), now);
+  const entered = enter(adopted, round, measured(pacemaker, entry, leader, now, config), now);
   return { pacemaker: entered, qcAdopted, entered: entry };
 }
 
@@ -172,34 +178,53 @@ export function answerToLaggard(
 function enter(
   { workSince, unconfirmed: _, ...pacemaker }: Pacemaker,
   round: Round,
-  { durations, unconfirmed }: Pick<Pacemaker, 'durations' | 'unconfirmed'>,
+  { durations, heard, unconfirmed }: Measured,
   now: Monotonic,
 ): Pacemaker {
   return {
     ...pacemaker,
     round,
     durations,
+    heard,
     ...(unconfirmed === undefined ? {} : { unconfirmed }),
     enteredAt: now,
     ...(workSince === undefined ? {} : { workSince: now }),
   };
 }
 
+type Measured = Pick<Pacemaker, 'durations' | 'heard' | 'unconfirmed'>;
+
 /**
  * A round that its own QC ended is a sample, from when it had work, once the next round has its QC too: a QC that came
- * late because the next leader is dead (CS-4b) says how long we waited, not how long a round takes.
+ * late because the next leader is dead (CS-4b) says how long we waited, not how long a round takes. A round that failed
+ * says that the timeout was too short, if its leader was heard in its turn before: else whoever is slow for a part of the
+ * rounds is measured in the others alone, and the timeout stays below what a round takes (ADR 0005).
  */
 function measured(
   left: Pacemaker,
   entry: RoundEntry,
+  leader: Address,
   now: Monotonic,
   config: TimeoutConfig,
-): Pick<Pacemaker, 'durations' | 'unconfirmed'> {
-  const { durations, unconfirmed } = left;
-  if (entry.by !== 'qc' || entry.qc.round !== left.round) return { durations };
+): Measured {
+  const { durations, heard, unconfirmed, workSince } = left;
+  if (entry.by === 'tc') {
+    if (entry.tc.round !== left.round || !heard.has(leader)) return { durations, heard };
+    const others = new Set(heard);
+    others.delete(leader);
+    if (workSince === undefined) return { durations, heard: others };
+    const { timeout } = deadlinesOf(left, config);
+    return { durations: recordTooShort(durations, timeout, config), heard: others };
+  }
+  if (entry.qc.round !== left.round) return { durations, heard };
+  const withLeader = heard.has(leader) ? heard : new Set(heard).add(leader);
   const confirmed = unconfirmed === undefined ? durations : recordDuration(durations, unconfirmed, config);
-  if (left.workSince === undefined) return { durations: confirmed };
-  return { durations: confirmed, unconfirmed: millis(now - Math.max(left.enteredAt, left.workSince)) };
+  if (workSince === undefined) return { durations: confirmed, heard: withLeader };
+  return {
+    durations: confirmed,
+    heard: withLeader,
+    unconfirmed: millis(now - Math.max(left.enteredAt, workSince)),
+  };
 }
 
 function startOfWait({ enteredAt, workSince }: Pacemaker, config: TimeoutConfig): Monotonic {

@@ -68,6 +68,16 @@ export function recordDuration(
   return { recent, smoothedP99: millis(before + (p99 - before) * SMOOTHING) };
 }
 
+/** A timeout that was too short counts as the round for which it would be so many times longer. @unit ratio @source chosen, as a lost segment doubles TCP's (RFC 6298) */
+const LENGTHEN = 2;
+
+/** Adds a round that ended with its timeout, though its leader lives: nobody knows how much longer it would have taken. */
+export const recordTooShort = (
+  durations: RoundDurations,
+  timeout: Millis,
+  config: TimeoutConfig,
+): RoundDurations => recordDuration(durations, millis((LENGTHEN * timeout) / P99_FACTOR), config);
+
 /** Of values in ascending order: the greatest alone never counts, unless it is the only one. */
 const p99Of = (ascending: Float64Array, otherwise: number): number =>
   ascending[Math.floor(0.99 * (ascending.length - 1))] ?? otherwise;

@@ -19,6 +19,7 @@ import {
   plantTree,
 } from '../../../src/protocol/consensus/block-tree.ts';
 import { verifyTC, verifyViewChange } from '../../../src/protocol/consensus/certificates.ts';
+import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { evidenceIdOf, verifyEvidence } from '../../../src/protocol/consensus/evidence.ts';
 import { checkCertifiedBlock } from '../../../src/protocol/consensus/fetched.ts';
 import {
@@ -206,7 +207,8 @@ function takeCertificates(certificates: Parameters<typeof verifyCertificates>[3]
     commitBy(tree, outcome.qc);
     commitReady(tree);
   }
-  const adopted = adoptCertificates(held.pacemaker, outcome, monotonic(10), TIMEOUT_DEFAULTS);
+  const leader = leaderAt(epoch, held.pacemaker.round);
+  const adopted = adoptCertificates(held.pacemaker, outcome, leader, monotonic(10), TIMEOUT_DEFAULTS);
   claim(adopted.pacemaker.round >= held.pacemaker.round, 'the round never falls');
   deadlinesOf(adopted.pacemaker, TIMEOUT_DEFAULTS);
   return outcome.refusals.map(({ code }) => code).join('+') || 'verified';

@@ -299,7 +299,8 @@ class Model {
 
   #adopt(replica: Replica, certificates: Certificates): void {
     const now = monotonic(this.#now);
-    const step = adoptCertificates(replica.pacemaker, certificates, now, TIMEOUT_DEFAULTS);
+    const leader = leaderAt(this.#epoch, replica.pacemaker.round);
+    const step = adoptCertificates(replica.pacemaker, certificates, leader, now, TIMEOUT_DEFAULTS);
     replica.pacemaker = step.pacemaker;
     if (step.qcAdopted) {
       replica.tree = certifyBlock(replica.tree, step.pacemaker.highQC);

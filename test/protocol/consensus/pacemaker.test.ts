@@ -50,7 +50,14 @@ const adopt = (
   pacemaker: Pacemaker,
   certificates: { readonly qc?: QuorumCertificate; readonly tc?: TimeoutCertificate },
   now = 0,
-) => adoptCertificates(pacemaker, certificates, monotonic(now), config);
+) =>
+  adoptCertificates(
+    pacemaker,
+    certificates,
+    leaderOf(roundRobin(place.epoch.set), pacemaker.round),
+    monotonic(now),
+    config,
+  );
 
 describe('current round (CS-1)', () => {
   it('is taken from QC and TC after a restart (pitfall: babylon-node#243)', () => {
@@ -275,6 +282,57 @@ describe('measured rounds (CS-11)', () => {
     const failed = adopt(waited, { tc: tcAt(2) }, 1_500).pacemaker;
     const next = adopt(failed, { qc: qcAt(3) }, 1_520).pacemaker;
     expect(adopt(next, { qc: qcAt(4) }, 1_540).pacemaker.durations.recent).toEqual([20]);
+  });
+});
+
+/** Rounds one after the other: what each takes, or that its leader is dead. */
+function lived(from: Pacemaker, rounds: number, takes: (inRound: number) => number | 'dead') {
+  let [at, now, failed] = [from, from.enteredAt as number, 0];
+  const timeouts: number[] = [];
+  const first: number = from.round;
+  for (let one = first; one < first + rounds; one += 1) {
+    const { timeout } = deadlinesOf(at, config);
+    const took = takes(one);
+    const fails = took === 'dead' || took > timeout;
+    now += fails ? timeout : took;
+    timeouts.push(timeout);
+    if (fails) failed += 1;
+    const qc = { ...qcAt(1), round: round(one), parentRound: round(one - 1) };
+    at = adopt(at, fails ? { tc: { ...tcAt(1), round: round(one) } } : { qc }, now).pacemaker;
+    at = setCommitted(at, round(Math.max(0, one - 1)));
+  }
+  return { at, timeouts, failed };
+}
+
+describe('a timeout that was too short (CS-11)', () => {
+  it('grows until rounds whose leaders live do not fail, and falls when they are quick again', () => {
+    const quick = lived(started(), 300, () => 40);
+    expect(quick.timeouts.at(-1)).toBeCloseTo(160);
+    // Every third round a validator is busy for longer than the timeout: the rounds that succeed are the quick ones.
+    const busy = lived(quick.at, 300, (one) => (one % 3 === 0 ? 500 : 40));
+    const later = lived(busy.at, 300, (one) => (one % 3 === 0 ? 500 : 40));
+    expect(later.failed).toBeLessThan(10);
+    expect(Math.max(...later.timeouts)).toBeLessThanOrEqual(P99_FACTOR * STRETCH_MAX * 40);
+    expect(lived(later.at, 300, () => 40).timeouts.at(-1)).toBeCloseTo(160);
+  });
+
+  it('is not assumed where a leader is dead: its last round alone counts, and the greatest alone never does', () => {
+    const quick = lived(started(), 300, () => 40);
+    const { timeouts } = lived(quick.at, 400, (one) =>
+      one % place.epoch.set.validators.length === 1 ? 'dead' : 40,
+    );
+    expect(Math.max(...timeouts)).toBeLessThan(161);
+  });
+
+  it('is not assumed at the start, when others are not there yet', () => {
+    expect(lived(started(), 8, () => 'dead').timeouts.every((timeout) => timeout === 1_000)).toBe(true);
+  });
+
+  it('may be claimed by a leader that fails every other turn of its own, and grows no more than by a slow one', () => {
+    const quick = lived(started(), 300, () => 40);
+    const size = place.epoch.set.validators.length;
+    const { timeouts } = lived(quick.at, 800, (one) => (one % (2 * size) === 1 ? 'dead' : 40));
+    expect(Math.max(...timeouts)).toBeLessThanOrEqual(P99_FACTOR * STRETCH_MAX * 40);
   });
 });
 
