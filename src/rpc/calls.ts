@@ -3,6 +3,7 @@
  * metrics and logs. A client's mistake is an answer, never a throw. Boundary: the clock, timers.
  */
 import { type Millis, millis, wallTime } from '../base/units.ts';
+import type { Caller } from './caller.ts';
 import {
   type Answer,
   internalError,
@@ -37,12 +38,6 @@ export interface CallParts {
   readonly onCall: (call: FinishedCall) => void;
 }
 
-/** Who asks, whether it still listens, and since when it waits. */
-export interface Caller extends Pick<CallContext, 'client' | 'signal'> {
-  /** When the head of its request had come; monotonic. @unit ms */
-  readonly since: number;
-}
-
 export async function answerRequest(
   parts: CallParts,
   { method: name, params }: RpcRequest,
@@ -60,7 +55,7 @@ export async function run(
   name: string,
   method: RpcMethod,
   converted: Conversion<ParameterList>,
-  { client, signal, since }: Caller,
+  caller: Caller,
 ): Promise<Answer> {
   if (!converted.ok) return { error: invalidParams(converted.problem) };
   const startedAt = performance.now();
@@ -71,8 +66,15 @@ export async function run(
     return answer;
   };
   const { port, submissions, commitTimeout, requestTimeout } = parts;
-  const timeLeft = millis(Math.max(0, requestTimeout - (startedAt - since)));
-  const context = { port, submissions, client, signal, commitTimeout, timeLeft, now: wallTime(Date.now()) };
+  const timeLeft = millis(Math.max(0, requestTimeout - (startedAt - caller.since)));
+  const { client } = caller;
+  const now = wallTime(Date.now());
+  const context: CallContext = {
+    ...{ port, submissions, client, commitTimeout, timeLeft, now },
+    get signal() {
+      return caller.signal;
+    },
+  };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<Answer>((resolve) => {
     const error = internalError(`"${name}" took longer than ${requestTimeout} ms`);

@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { type Millis, millis, monotonic } from '../base/units.ts';
 import { DOOR_MS } from '../protocol/bridge/times.ts';
 import { readText } from './body.ts';
-import { answerRequest, type Caller, type CallParts, run } from './calls.ts';
+import { type Caller, callerOf } from './caller.ts';
+import { answerRequest, type CallParts, run } from './calls.ts';
 import { boundConnections, type ConnectionBounds, clientOf } from './connections.ts';
 import { methodIn, shedAtTheDoor } from './door.ts';
 import { type AccessRules, ClientRates, isOperator, ruleOnAccess } from './guard.ts';
@@ -131,13 +132,6 @@ export const receiveTimeouts = (requestTimeout: Millis) => ({
 /** What a call waits for its turn: the gateway has its time after that, and where a call has less altogether, half of it. */
 const doorWait = (requestTimeout: Millis): Millis => millis(Math.min(DOOR_MS, requestTimeout / 2));
 
-/** Aborted when the answer can reach nobody any more. */
-function closingOf(response: ServerResponse): AbortSignal {
-  const closing = new AbortController();
-  response.once('close', () => closing.abort());
-  return closing.signal;
-}
-
 async function serve(serving: Serving, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const since = performance.now();
   const access = ruleOnAccess(request.headers.host, request.headers.origin, serving);
@@ -151,7 +145,7 @@ async function serve(serving: Serving, request: IncomingMessage, response: Serve
   if (url === null)
     return sendJson(response, 400, envelope(null, { error: invalidRequest('the URL is malformed') }));
   if (request.method === 'OPTIONS') return sendPreflight(response);
-  const caller = { client: clientOf(request.socket), signal: closingOf(response), since };
+  const caller = callerOf(clientOf(request.socket), response, since);
   if (request.method === 'POST') return servePost(serving, { request, response, url, caller });
   if (request.method === 'GET' || request.method === 'HEAD')
     return serveGet(serving, { request, response, url, caller });

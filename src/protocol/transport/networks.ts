@@ -11,6 +11,7 @@ const IPV4_INSIDE = ['0:0:0:0:0:ffff', '64:ff9b:0:0:0:0'];
 
 /** The key of whoever has this address, as a socket tells it: `192.0.2.7`, `2001:db8:0:1::/64`; what is no IPv6 address as it is. */
 export function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
   const groups = groupsOf(address);
   if (groups === undefined) return address;
   const [high = 0, low = 0] = groups.slice(-2);
@@ -26,7 +27,7 @@ const inWords = (groups: readonly number[]): string => groups.map((group) => gro
 function groupsOf(address: string): readonly number[] | undefined {
   const [bare = ''] = address.split('%');
   const halves = withoutDots(bare).split('::');
-  if (!bare.includes(':') || halves.length > 2) return undefined;
+  if (halves.length > 2) return undefined;
   const [head = [], tail = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
   const missing = GROUPS - head.length - tail.length;
   if (halves.length === 1 ? missing !== 0 : missing < 1) return undefined;
