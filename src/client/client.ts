@@ -3,6 +3,7 @@
  * queries. Boundary: fetch and timers, in Node and in a browser. docs/client.md. Rules BR-1, BR-2.
  */
 import { type Heights, parseHeights, parseQuery, parseStatus } from './answers.ts';
+import type { Calls } from './calls.ts';
 import { encodeOperation, freshNonce, hexOf, idOf, toBase64, utf8 } from './encoding.ts';
 import { type Called, Endpoint } from './endpoint.ts';
 import { Follower } from './follower.ts';
@@ -56,18 +57,18 @@ export class Client {
     this.#endpoints = this.#options.endpoints.map((url, index) => new Endpoint(index, url));
     const { pendingMax, whenFull, whenRefused, bodyBytesMax } = this.#options;
     this.#pending = new Pending(pendingMax, whenFull, (entry, how) => this.#takeEnd(entry, how));
-    const shared = {
+    const calls: Calls = {
       pending: this.#pending,
       now,
-      call: (endpoint: Endpoint, method: string, params: object) => this.#call(endpoint, method, params),
-      onHeights: (endpoint: Endpoint, answer: Heights | undefined) => this.#succeed(endpoint, answer),
-      onFailure: (endpoint: Endpoint, problem: string) => this.#fail(endpoint, problem),
+      call: (endpoint, method, params) => this.#call(endpoint, method, params),
+      onHeights: (endpoint, heights) => this.#succeed(endpoint, heights),
+      onFailure: (endpoint, problem) => this.#fail(endpoint, problem),
     };
-    this.#sender = new Sender({ ...shared, endpoints: this.#endpoints, bodyBytesMax, whenRefused });
+    this.#sender = new Sender({ ...calls, endpoints: this.#endpoints, bodyBytesMax, whenRefused });
     this.#followers = this.#endpoints.map(
       (endpoint) =>
         new Follower({
-          ...shared,
+          ...calls,
           endpoint,
           endpointCount: this.#endpoints.length,
           wantsHeights: () => this.#newest.hasListeners && !this.#closing.signal.aborted,
@@ -276,7 +277,7 @@ export class Client {
     return endpoint.call(method, params, { timeoutMs, answerBytesMax, signal: this.#closing.signal });
   }
 
-  #succeed(endpoint: Endpoint, heights: Heights | undefined): void {
+  #succeed(endpoint: Endpoint, heights: Heights): void {
     endpoint.succeed(heights, now());
     this.#newest.take(this.#endpoints, now());
   }

@@ -3,29 +3,23 @@
  * fails, or whose answer cannot be true, rests. Bounded: some calls for each endpoint, each for some operations, by turns.
  */
 import { type OutcomeAnswer, parseOutcomes } from './answers.ts';
+import { type Calls, OPERATIONS_MAX } from './calls.ts';
 import type { Called, Endpoint } from './endpoint.ts';
-import type { Entry, Pending } from './pending.ts';
+import type { Entry } from './pending.ts';
 import { HistoryNotHeld } from './types.ts';
 
 /** Polls at one endpoint: while one waits, another asks for what was submitted since. @unit calls @source a browser has six connections */
 const CALLS_MAX = 3;
-/** Operations in one poll. @source the nodes' own bound (LIST_MAX, src/rpc/parameters.ts) */
-const OPERATIONS_MAX = 1_000;
 /** What a node may keep a poll waiting; beyond three polls, a new operation waits so long for its turn. @unit ms */
 const WAIT_MS = 2_000;
 /** Between polls, so that they gather. @unit ms @source chosen: a fraction of a block interval */
 const GATHER_MS = 20;
 
-export interface FollowerParts {
+export interface FollowerParts extends Calls {
   readonly endpoint: Endpoint;
   readonly endpointCount: number;
-  readonly pending: Pending;
-  readonly now: () => number;
   /** True when somebody wants to hear of heights, whether or not there are operations. */
   readonly wantsHeights: () => boolean;
-  readonly call: (endpoint: Endpoint, method: string, params: object) => Promise<Called>;
-  readonly onHeights: (endpoint: Endpoint, answer: Parameters<Endpoint['succeed']>[0]) => void;
-  readonly onFailure: (endpoint: Endpoint, problem: string) => void;
 }
 
 export class Follower {

@@ -107,15 +107,14 @@ export class Pending {
     return entry;
   }
 
-  /** False when it had ended. */
-  end(entry: Entry, how: Outcome | Error): boolean {
-    if (!this.has(entry)) return false;
+  /** Nothing, when it had ended. */
+  end(entry: Entry, how: Outcome | Error): void {
+    if (!this.has(entry)) return;
     this.#entries.delete(entry.operation.id);
     this.#onEnd(entry, how);
     if (how instanceof Error) entry.fail(how);
     else entry.settle(how);
     this.#admit();
-    return true;
   }
 
   close(): void {

@@ -3,31 +3,24 @@
  * down, goes to another one with the same expiry. Bounded by the table of the pending, and in calls for each endpoint.
  */
 import { parseSubmission, type SubmissionAnswer } from './answers.ts';
+import { type Calls, OPERATIONS_MAX } from './calls.ts';
 import { chooseFor, isOrphaned, type Reception, ruleOnReception } from './course.ts';
 import type { Called, Endpoint } from './endpoint.ts';
-import type { Entry, Pending } from './pending.ts';
+import type { Entry } from './pending.ts';
 import type { WhenRefused } from './types.ts';
 
 /** Submissions under way at one endpoint; further operations wait and go together. @unit calls @source chosen: one is read while one is checked, and two on their way */
 const CALLS_MAX = 4;
-/** Operations in one call. @source the nodes' own bound (LIST_MAX, src/rpc/parameters.ts) */
-const OPERATIONS_MAX = 1_000;
 /** Letters of one call around its operations, and around one of them. @unit bytes */
 const FRAME_BYTES = 200;
 const ENTRY_BYTES = 3;
 /** How often holders that keep an operation for long are looked for. @unit ms */
 const PATIENCE_CHECK_MS = 1_000;
 
-export interface SenderParts {
+export interface SenderParts extends Calls {
   readonly endpoints: readonly Endpoint[];
-  readonly pending: Pending;
   readonly bodyBytesMax: number;
   readonly whenRefused: WhenRefused;
-  readonly now: () => number;
-  readonly call: (endpoint: Endpoint, method: string, params: object) => Promise<Called>;
-  /** An endpoint answered, or failed. */
-  readonly onHeights: (endpoint: Endpoint, answer: Parameters<Endpoint['succeed']>[0]) => void;
-  readonly onFailure: (endpoint: Endpoint, problem: string) => void;
 }
 
 export class Sender {
