@@ -232,11 +232,10 @@ export class BlockRunner {
     const { application, calls, times } = this.#life;
     const { height, time, proposer } = block.header;
     this.#calling = true;
-    const name = `finalizeBlock of height ${height}`;
-    calls.hold(
-      name,
-      times.finalizeMax,
-      () =>
+    calls.hold({
+      name: `finalizeBlock of height ${height}`,
+      limit: times.finalizeMax,
+      run: () =>
         readAnswer(
           application.finalizeBlock({
             height,
@@ -248,13 +247,13 @@ export class BlockRunner {
           }),
           readBlock,
         ),
-      (answer) => {
+      done: (answer) => {
         this.#calling = false;
         this.#finalized(block, ordered, answer);
         if (!this.#working) this.#work();
       },
-      (detail) => this.#fail('APPLICATION_FAILED', detail),
-    );
+      failed: (detail) => this.#fail('APPLICATION_FAILED', detail),
+    });
   }
 
   #finalized(block: ReadyBlock, ordered: OrderedTransactions, { result, bytes }: ReadBlock): void {

@@ -16,15 +16,19 @@ export interface CallTimers {
   cancel(key: string): void;
 }
 
-interface Call {
+/** A call, and what comes of it: one of `done` and `failed`, once. */
+export interface Call<Value> {
+  /** What is called, as sentences about it begin. */
   readonly name: string;
   readonly limit: Millis;
+  readonly run: () => Value | Promise<Value>;
+  readonly done: (value: Value) => void;
   readonly failed: (detail: string) => void;
 }
 
 export class Calls {
   readonly #timers: CallTimers;
-  readonly #open = new Map<string, Call>();
+  readonly #open = new Map<string, Pick<Call<unknown>, 'name' | 'limit' | 'failed'>>();
   /** Promises that have not settled, those that were given up too. */
   readonly #hanging = new Set<Promise<unknown>>();
   readonly #held: (name: string | undefined) => void;
@@ -48,31 +52,19 @@ export class Calls {
   }
 
   /** As `make`, for what no block is executed without: one at a time, and whoever watches is told. */
-  hold<Value>(
-    name: string,
-    limit: Millis,
-    run: () => Value | Promise<Value>,
-    done: (value: Value) => void,
-    failed: (detail: string) => void,
-  ): void {
-    this.#held(name);
+  hold<Value>(call: Call<Value>): void {
+    this.#held(call.name);
     const end =
       <Told>(tell: (told: Told) => void) =>
       (told: Told) => {
         this.#held(undefined);
         tell(told);
       };
-    this.make(name, limit, run, end(done), end(failed));
+    this.make({ ...call, done: end(call.done), failed: end(call.failed) });
   }
 
   /** Runs `run`; a synchronous answer is given on before this returns. */
-  make<Value>(
-    name: string,
-    limit: Millis,
-    run: () => Value | Promise<Value>,
-    done: (value: Value) => void,
-    failed: (detail: string) => void,
-  ): void {
+  make<Value>({ name, limit, run, done, failed }: Call<Value>): void {
     let answer: Value | Promise<Value>;
     try {
       answer = run();

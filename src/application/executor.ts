@@ -13,7 +13,7 @@ import type { SnapshotOrder } from '../protocol/ports/snapshots.ts';
 import type { Recovered, StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
 import { readAnswer, readGenesisState, readInfo } from './answer-shapes.ts';
 import { BlockRunner, type FailureCode, type Place, type RunnerMessage } from './block-runner.ts';
-import { Calls, type CallTimers } from './calls.ts';
+import { type Call, Calls, type CallTimers } from './calls.ts';
 import { EXECUTOR_TIMES, type ExecutorOptions, type ExecutorTimes } from './executor-options.ts';
 import { answerQuestion, type Question, refuseQuestion } from './questions.ts';
 import { SnapshotTaking } from './snapshot-taking.ts';
@@ -165,25 +165,25 @@ class Executor {
     this.#news = undefined;
     this.#phase = { status: 'opening' };
     const { openMax } = this.#times;
-    this.#call(
-      'opening the application',
-      openMax,
-      () => this.#reopen(),
-      (application) => {
+    this.#call({
+      name: 'opening the application',
+      limit: openMax,
+      run: () => this.#reopen(),
+      done: (application) => {
         this.#opened = application;
-        this.#call(
-          'info',
-          openMax,
-          () => readAnswer(application.info(), readInfo),
-          ({ executed: opened, runsAhead = false }) => {
+        this.#call({
+          name: 'info',
+          limit: openMax,
+          run: () => readAnswer(application.info(), readInfo),
+          done: ({ executed: opened, runsAhead = false }) => {
             const tag = this.#nextTag();
             this.#phase = { status: 'recovering', application, opened, runsAhead, tag };
             const request: StorageRequest = { type: 'recovery.requested', replyTo: this.#context.self, tag };
             this.#context.tell(this.#options.storage, request);
           },
-        );
+        });
       },
-    );
+    });
   }
 
   /** The last one is closed before another is opened. */
@@ -222,16 +222,15 @@ class Executor {
       this.#run(application, { stored, opened, below, committedHeight, runsAhead });
       return;
     }
-    const { openMax } = this.#times;
-    this.#call(
-      'initChain',
-      openMax,
-      () => readAnswer(application.initChain(this.#options.genesis), readGenesisState),
-      ({ appHash }) => {
+    this.#call({
+      name: 'initChain',
+      limit: this.#times.openMax,
+      run: () => readAnswer(application.initChain(this.#options.genesis), readGenesisState),
+      done: ({ appHash }) => {
         const genesis = { height: opened.height, appHash };
         this.#run(application, { stored, opened: genesis, below: genesis, committedHeight, runsAhead });
       },
-    );
+    });
   }
 
   #run(application: Application, place: Place): void {
@@ -322,21 +321,15 @@ class Executor {
     else hanging.then(retry, retry);
   }
 
-  #call<Value>(
-    name: string,
-    limit: ExecutorTimes['openMax'],
-    run: () => Value | Promise<Value>,
-    done: (value: Value) => void,
-  ): void {
+  /** Of this life: what comes of it later concerns nobody. */
+  #call<Value>({ done, ...call }: Omit<Call<Value>, 'failed'>): void {
     const life = this.#life;
     const mine = () => life === this.#life && this.#phase.status !== 'closed';
-    this.#calls.hold(
-      name,
-      limit,
-      run,
-      (value) => (mine() ? done(value) : undefined),
-      (detail) => (mine() ? this.#fail('APPLICATION_FAILED', detail) : undefined),
-    );
+    this.#calls.hold({
+      ...call,
+      done: (value) => (mine() ? done(value) : undefined),
+      failed: (detail) => (mine() ? this.#fail('APPLICATION_FAILED', detail) : undefined),
+    });
   }
 
   #isRecovering(tag: number): boolean {

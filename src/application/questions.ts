@@ -51,22 +51,22 @@ export function answerQuestion(asked: Asked, question: Question): void {
   }
   if (question.type === 'query.requested') {
     const { path, data, height } = question;
-    calls.make(
-      `query of '${path}'`,
-      times.queryMax,
-      () => readAnswer(application.query(path, data, height), readQuery),
-      (result) => tell({ type: 'query.answered', tag, result }),
+    calls.make({
+      name: `query of '${path}'`,
+      limit: times.queryMax,
+      run: () => readAnswer(application.query(path, data, height), readQuery),
+      done: (result) => tell({ type: 'query.answered', tag, result }),
       failed,
-    );
+    });
     return;
   }
-  calls.make(
-    'checkTx',
-    times.checkMax,
-    () => checked(asked, question.transactions, question.hashes),
-    (results) => tell({ type: 'check.answered', tag, results }),
+  calls.make({
+    name: 'checkTx',
+    limit: times.checkMax,
+    run: () => checked(asked, question.transactions, question.hashes),
+    done: (results) => tell({ type: 'check.answered', tag, results }),
     failed,
-  );
+  });
 }
 
 export function refuseQuestion(

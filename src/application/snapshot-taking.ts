@@ -77,7 +77,7 @@ export class SnapshotTaking {
       }
       done();
     };
-    calls.hold('takeSnapshot', stepMax, run, taken, () => done());
+    calls.hold({ name: 'takeSnapshot', limit: stepMax, run, done: taken, failed: () => done() });
   }
 
   receive(order: SnapshotOrder): void {
@@ -101,19 +101,19 @@ export class SnapshotTaking {
     const { calls, stepMax, tell } = this.#options;
     const { height } = reading;
     reading.busy = true;
-    calls.make(
-      'reading the snapshot',
-      stepMax,
-      () => reading.next(),
-      (chunk) => {
+    calls.make({
+      name: 'reading the snapshot',
+      limit: stepMax,
+      run: () => reading.next(),
+      done: (chunk) => {
         if (this.#reading !== reading) return;
         reading.busy = false;
         if (chunk !== undefined) return tell({ type: 'snapshotChunk.read', height, bytes: chunk });
         this.#reading = undefined;
         tell({ type: 'snapshot.read', height });
       },
-      (detail) => (this.#reading === reading ? this.#lost(reading, detail) : undefined),
-    );
+      failed: (detail) => (this.#reading === reading ? this.#lost(reading, detail) : undefined),
+    });
   }
 
   #lost(reading: Reading, detail: string): void {
@@ -129,7 +129,8 @@ export class SnapshotTaking {
   #leave(reading: Reading): void {
     if (this.#reading === reading) this.#reading = undefined;
     const { calls, stepMax } = this.#options;
-    calls.make('leaving the snapshot', stepMax, () => reading.leave(), nothing, nothing);
+    const run = () => reading.leave();
+    calls.make({ name: 'leaving the snapshot', limit: stepMax, run, done: nothing, failed: nothing });
   }
 }
 
