@@ -8,9 +8,9 @@ export function readText(
 ): Promise<{ readonly text: string; readonly bytes: number } | 'too-large' | 'aborted'> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
-    let length = Number(request.headers['content-length'] ?? 0);
-    if (length > bytesMax) resolve('too-large');
-    length = 0;
+    let length = 0;
+    const announced = Number(request.headers['content-length'] ?? 0);
+    if (announced > bytesMax) resolve('too-large');
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length <= bytesMax) chunks.push(chunk);

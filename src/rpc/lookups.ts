@@ -5,7 +5,14 @@ import type { Height } from '../protocol/chain/types.ts';
 import { type Answer, fail, internalError, invalidParams, type RpcError, succeed } from './json-rpc.ts';
 import type { CallContext } from './method.ts';
 import type { NodePort, StoredBlock } from './node-port.ts';
-import { blockMetaJson, eventJson, queryResultJson, transactionResultJson, validatorJson } from './shapes.ts';
+import {
+  base64OfHex,
+  blockMetaJson,
+  eventJson,
+  queryResultJson,
+  transactionResultJson,
+  validatorJson,
+} from './shapes.ts';
 
 /** @unit entries @source CometBFT 0.38, rpc/core/env.go */
 const PER_PAGE_DEFAULT = 30;
@@ -54,7 +61,7 @@ export async function blockResults(
     finalize_block_events: orNull(results.events.map(eventJson)),
     validator_updates: null,
     consensus_param_updates: null,
-    app_hash: Buffer.from(results.executed.appHash, 'hex').toString('base64'),
+    app_hash: base64OfHex(results.executed.appHash),
   });
 }
 

@@ -22,10 +22,12 @@ import { resync } from './resync.ts';
 import { roundsJson } from './rounds-shape.ts';
 import {
   base64,
+  base64OfHex,
   blockJson,
   consensusParametersJson,
   genesisJson,
   headerJson,
+  NO_BLOCK_ID,
   peerJson,
   statusJson,
   transactionJson,
@@ -77,8 +79,7 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
   ),
   method('block_by_hash', [{ name: 'hash', type: 'bytes' }], async ({ hash }, { port }) => {
     const stored = await blockByHash(port, hash);
-    if (stored === undefined)
-      return succeed({ block_id: { hash: '', parts: { total: 0, hash: '' } }, block: null });
+    if (stored === undefined) return succeed({ block_id: NO_BLOCK_ID, block: null });
     return succeed(blockJson(port.status().chainId, stored));
   }),
   method('header_by_hash', [{ name: 'hash', type: 'hex' }], async ({ hash }, { port }) => {
@@ -139,7 +140,7 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
         data: name,
         version,
         last_block_height: String(executed.height),
-        last_block_app_hash: Buffer.from(executed.appHash, 'hex').toString('base64'),
+        last_block_app_hash: base64OfHex(executed.appHash),
       },
     });
   }),

@@ -19,6 +19,8 @@ export const base64 = (bytes: Uint8Array): string =>
 /** Upper-case hexadecimal of bytes, or of a digest or address in lower case. */
 export const upperHex = (value: Uint8Array | string): string =>
   (typeof value === 'string' ? value : toHex(value)).toUpperCase();
+/** Base64 of a digest in hexadecimal. */
+export const base64OfHex = (digest: string): string => Buffer.from(digest, 'hex').toString('base64');
 const base64OrNull = (bytes: Uint8Array): string | null => (bytes.length === 0 ? null : base64(bytes));
 
 /** Go's RFC3339Nano: no trailing zeros in the fraction. */
@@ -29,7 +31,8 @@ export const publicKeyJson = (nodeKey: Uint8Array): object => ({
   value: base64(nodeKey),
 });
 
-const NO_BLOCK_ID = { hash: '', parts: { total: 0, hash: '' } };
+/** Where there is no block. */
+export const NO_BLOCK_ID = { hash: '', parts: { total: 0, hash: '' } };
 /** Blocks are not split into parts here: one part, which is the block. */
 const blockIdJson = (id: string): object => ({ hash: upperHex(id), parts: { total: 1, hash: upperHex(id) } });
 
@@ -218,7 +221,7 @@ export function genesisJson(genesis: GenesisDocument): object {
 export const consensusParametersJson = ({ parameters }: GenesisDocument): object => ({
   block: { max_bytes: String(parameters.blockBytesMax), max_gas: '-1' },
   validator: { pub_key_types: ['ed25519'] },
-  version: { app: '0' },
+  version: { app: PROTOCOL_VERSION.app },
   abci: { vote_extensions_enable_height: '0' },
 });
 

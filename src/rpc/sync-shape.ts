@@ -4,6 +4,7 @@
  */
 import { SYNC_ALERT_NAMES } from '../protocol/sync/alerts.ts';
 import type { SnapshotProgress, SyncError, SyncStatus } from '../protocol/sync/types.ts';
+import { rounded, roundedOrNull } from './numbers.ts';
 import { upperHex } from './shapes.ts';
 import {
   type ResyncOutcome,
@@ -34,13 +35,13 @@ export const syncJson = (report: SyncReport): object => ({
   alert_counts: Object.fromEntries(
     SYNC_ALERT_NAMES.map((alert) => [alert, report.alertCounts.get(alert) ?? 0]),
   ),
-  last_check_age_ms: orNull(report.lastCheckAge),
+  last_check_age_ms: roundedOrNull(report.lastCheckAge),
   last_error: report.lastError === undefined ? null : errorJson(report.lastError),
   error_counts: Object.fromEntries(SYNC_ERRORS.map((code) => [code, report.errorCounts.get(code) ?? 0])),
-  tier1_ms: orNull(report.durations[1]),
-  tier2_ms: orNull(report.durations[2]),
-  tier3_ms: orNull(report.durations[3]),
-  validation_ms: orNull(report.validation),
+  tier1_ms: roundedOrNull(report.durations[1]),
+  tier2_ms: roundedOrNull(report.durations[2]),
+  tier3_ms: roundedOrNull(report.durations[3]),
+  validation_ms: roundedOrNull(report.validation),
   counts: {
     checks: report.counts.checks,
     catch_ups: report.counts.catchUps,
@@ -93,7 +94,7 @@ const progressJson = (progress: SyncProgressReport): object => ({
   at: String(progress.at),
   to: String(progress.to),
   blocks_per_second: rounded(progress.blocksPerSecond),
-  remaining_ms: orNull(progress.remaining),
+  remaining_ms: roundedOrNull(progress.remaining),
   elapsed_ms: rounded(progress.elapsed),
   peers: progress.peers.map(upperHex),
   snapshot: snapshotJson(progress.snapshot),
@@ -110,18 +111,14 @@ const peerJson = (peer: SyncPeer): object => ({
   base: stringOrNull(peer.claim?.base),
   height: stringOrNull(peer.claim?.height),
   is_proved: peer.claim?.isProved ?? false,
-  claim_age_ms: orNull(peer.claimAge),
-  latency_ms: orNull(peer.latency),
+  claim_age_ms: roundedOrNull(peer.claimAge),
+  latency_ms: roundedOrNull(peer.latency),
   failures: peer.failures,
   score: rounded(peer.score),
   consistent_uptime_ms: rounded(peer.consistentUptime),
   is_trusted: peer.isTrusted,
-  removed_for_ms: orNull(peer.removedFor),
+  removed_for_ms: roundedOrNull(peer.removedFor),
 });
 
-const MICROS_PER_MS = 1_000;
-
-const rounded = (value: number): number => Math.round(value * MICROS_PER_MS) / MICROS_PER_MS;
-const orNull = (value: number | undefined): number | null => (value === undefined ? null : rounded(value));
 const stringOrNull = (value: number | undefined): string | null =>
   value === undefined ? null : String(value);

@@ -4,6 +4,7 @@
  */
 import { TIME_ALERTS, type TimeUpdate } from '../protocol/time/types.ts';
 import type { TimeFindings, TimePeer, TimeReport, TimeServer } from './node-port.ts';
+import { rounded, roundedOrNull } from './numbers.ts';
 import { rfc3339, upperHex } from './shapes.ts';
 
 /** @param historyMax the newest updates to show; all that the node has without it */
@@ -15,11 +16,11 @@ export const timeJson = (report: TimeReport, historyMax = report.history.length)
   is_adjusted: report.isAdjusted,
   system_time: rfc3339(report.systemTime),
   system_offset_ms: rounded(report.systemOffset),
-  error_ms: orNull(report.error),
+  error_ms: roundedOrNull(report.error),
   rate_ppm: rounded(report.ratePpm),
   slew_left_ms: rounded(report.slewLeft),
   updates: report.updates,
-  last_update_age_ms: orNull(report.lastUpdateAge),
+  last_update_age_ms: roundedOrNull(report.lastUpdateAge),
   may_propose: report.mayPropose,
   alerts: report.alerts.map(({ alert, detail }) => ({ alert, detail })),
   alert_counts: Object.fromEntries(TIME_ALERTS.map((alert) => [alert, report.alertCounts.get(alert) ?? 0])),
@@ -32,9 +33,9 @@ export const timeJson = (report: TimeReport, historyMax = report.history.length)
 const peerJson = (peer: TimePeer): object => ({
   peer: upperHex(peer.id),
   name: peer.name,
-  offset_ms: orNull(peer.offset),
-  last_update_age_ms: orNull(peer.lastUpdateAge),
-  round_trip_ms: orNull(peer.roundTripTime),
+  offset_ms: roundedOrNull(peer.offset),
+  last_update_age_ms: roundedOrNull(peer.lastUpdateAge),
+  round_trip_ms: roundedOrNull(peer.roundTripTime),
   reliability: rounded(peer.reliabilityScore),
   is_synchronised: peer.isSynchronised,
 });
@@ -44,9 +45,9 @@ const serverJson = (server: TimeServer): object => ({
   status: server.status,
   why: server.why,
   reach: server.reach,
-  offset_ms: orNull(server.offset),
-  delay_ms: orNull(server.delay),
-  root_distance_ms: orNull(server.rootDistance),
+  offset_ms: roundedOrNull(server.offset),
+  delay_ms: roundedOrNull(server.delay),
+  root_distance_ms: roundedOrNull(server.rootDistance),
   stratum: server.stratum ?? null,
 });
 
@@ -85,9 +86,3 @@ const updateJson = (update: TimeUpdate): object => ({
   system_offset_ms: rounded(update.systemOffset),
   peers: update.peers.map(({ peer, offset }) => ({ peer: upperHex(peer), offset_ms: rounded(offset) })),
 });
-
-const MICROS_PER_MS = 1_000;
-
-const rounded = (value: number): number => Math.round(value * MICROS_PER_MS) / MICROS_PER_MS;
-
-const orNull = (value: number | undefined): number | null => (value === undefined ? null : rounded(value));
