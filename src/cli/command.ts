@@ -39,6 +39,12 @@ export function applicationName(raw: string): BuiltInName {
   throw new InvalidArgumentError(`${parsed.message}; ${OWN_APPLICATION_HINT}`);
 }
 
+/** Parser of an option that may be repeated. */
+export const collectText = (raw: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  raw,
+];
+
 /** Parser of repeated `--set section.key=value`. */
 export function collectSetting(
   raw: string,

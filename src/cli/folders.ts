@@ -1,4 +1,4 @@
-/** Makes folders that the user has named. Boundary: the disk. */
+/** Folders that the user has named: made, or required to be there. Boundary: the disk. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, usageFailure } from './failure.ts';
@@ -17,4 +17,17 @@ export function makeFolder(path: string, named = path): void {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') return;
     throw usageFailure(`the directory ${named} cannot be made (${messageOf(cause)}): choose another`);
   }
+}
+
+/** @throws a usage failure where there is no such home */
+export function requireHome(home: string): void {
+  if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
+}
+
+/** The home whose files a command works on. @param command as it was typed. @throws a usage failure */
+export function stoppedHome(home: string | undefined, command: string): string {
+  if (home === undefined)
+    throw usageFailure(`${command} works on the files of a stopped node: give --home DIR`);
+  requireHome(home);
+  return home;
 }

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
 import { rfc3339 } from '../rpc/shapes.ts';
 import { snapshotJson } from '../rpc/sync-shape.ts';
-import { SNAPSHOT_PROGRESS } from './shapes.ts';
+import { SYNC_PROGRESS } from './shapes.ts';
 
 const READY = z.object({
   type: z.literal('ready'),
@@ -36,15 +36,7 @@ const VIEW_CHANGE = z.object({
 });
 
 /** Between parent and child, in `progress`: the members of `althing_sync` that make a bar (SY-11). */
-const CATCHING_UP = z.object({
-  tier: z.number(),
-  from: z.string(),
-  at: z.string(),
-  to: z.string(),
-  blocks_per_second: z.number(),
-  remaining_ms: z.number().nullable(),
-  snapshot: SNAPSHOT_PROGRESS.nullable(),
-});
+const CATCHING_UP = SYNC_PROGRESS.omit({ elapsed_ms: true, peers: true });
 
 /** Between parent and child only: what the display shows beside blocks. */
 const PROGRESS = z.object({

@@ -53,5 +53,11 @@ export function bytesText(bytes: number): string {
   return bytes < 1_048_576 ? `${(bytes / 1_024).toFixed(1)} KiB` : `${(bytes / 1_048_576).toFixed(1)} MiB`;
 }
 
+/** At most so many columns; what is too long loses its colours with its end. */
+export function clipped(line: string, columns: number): string {
+  const visible = stripVTControlCharacters(line);
+  return visible.length <= columns ? line : visible.slice(0, Math.max(0, columns));
+}
+
 /** Without what steers a terminal: names come from the genesis, and reasons from what peers said. */
 export const plainText = (text: string): string => stripVTControlCharacters(text).replaceAll(/\p{Cc}/gu, '');

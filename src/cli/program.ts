@@ -22,7 +22,7 @@ import { addSyncCommand } from './commands/sync.ts';
 import { addTimeCommand } from './commands/time.ts';
 import { addUseCommands } from './commands/use.ts';
 import { EXIT_CODES } from './exit-codes.ts';
-import { CommandFailure } from './failure.ts';
+import { CommandFailure, messageOf } from './failure.ts';
 import { createOutput } from './output.ts';
 
 /** Where a command leaves an exit code other than 0 when it ends without a failure. */
@@ -88,7 +88,7 @@ function report(cause: unknown, json: boolean): number {
     return EXIT_CODES.usage;
   }
   const exitCode = cause instanceof CommandFailure ? cause.exitCode : EXIT_CODES.runtime;
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   const words =
     cause instanceof CommandFailure
       ? message

@@ -1,12 +1,12 @@
 /** `resync --rollback`: works on the files of a stopped node (seed 001: the old chain is retained for a rollback). Boundary: the disk. */
-import { existsSync } from 'node:fs';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
 import { loadGenesis } from '../node/config/genesis-file.ts';
 import { homePaths } from '../node/config/home.ts';
 import { rememberedPossessions } from '../node/config/possessions.ts';
 import { type RollbackCode, rollbackSwap } from '../storage/chain-swap.ts';
 import { EXIT_CODES } from './exit-codes.ts';
-import { CommandFailure, configFailure, usageFailure } from './failure.ts';
+import { CommandFailure, configFailure } from './failure.ts';
+import { stoppedHome } from './folders.ts';
 import { createOutput } from './output.ts';
 
 /** What the operator can mend without a damaged store. */
@@ -16,13 +16,11 @@ const EXIT_CODES_BY_PROBLEM: Partial<Record<RollbackCode, number>> = {
 };
 
 export async function rollBack(
-  home: string | undefined,
+  given: string | undefined,
   json: boolean,
   confirm: () => Promise<void>,
 ): Promise<void> {
-  if (home === undefined)
-    throw usageFailure('resync --rollback works on the files of a stopped node: give --home DIR');
-  if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
+  const home = stoppedHome(given, 'resync --rollback');
   const paths = homePaths(home);
   const { engine } = await loadBlsEngine();
   const genesis = loadGenesis(paths.genesisFile, rememberedPossessions(engine, paths.possessions));

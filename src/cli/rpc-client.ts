@@ -19,7 +19,7 @@ const CALL_TIMEOUT = 60_000;
 
 /** The node that a command talks to: `--rpc`, else the home's configuration, else the first of a local network. */
 export function targetOf(given: { readonly rpc?: string; readonly home?: string }): RpcTarget {
-  if (given.home !== undefined) requireHome(given.home);
+  if (given.home !== undefined) requireConfiguration(given.home);
   if (given.rpc !== undefined) return { url: urlOf(given.rpc), token: tokenOf(given.home) };
   if (given.home === undefined) return { url: urlOf(DEFAULT_ADDRESS), token: undefined };
   const result = loadConfig(given.home, process.env, []);
@@ -30,11 +30,19 @@ export function targetOf(given: { readonly rpc?: string; readonly home?: string 
 }
 
 /** Without its configuration every setting has its default: a slip of the pen would ask, and write to, some other node. */
-function requireHome(home: string): void {
+function requireConfiguration(home: string): void {
   const { configFile } = homePaths(home);
   if (existsSync(configFile)) return;
   const message = `no home there: it has no ${configFile}; give the directory that \`althing init\` or \`testnet\` made`;
   throw configFailure([{ where: `--home ${home}`, message }]);
+}
+
+/** @param command as it was typed. @throws a usage failure where the operator's token is not known */
+export function requireOperator({ token }: RpcTarget, command: string): void {
+  if (token !== undefined) return;
+  throw usageFailure(
+    `${command} is an operator command: give --home DIR, where keys/admin.token can be read`,
+  );
 }
 
 /** One call; `schema` checks the answer. */

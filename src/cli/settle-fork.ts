@@ -1,20 +1,18 @@
 /** `resync --settle-fork`: the operator has seen the evidence of a fork, and the node may sign again. Boundary: the disk. Rule SY-5. */
-import { existsSync } from 'node:fs';
 import { wallTime } from '../base/units.ts';
 import { type HomePaths, homePaths } from '../node/config/home.ts';
 import { readForkEvidence, settleForkEvidence } from '../storage/fork-evidence.ts';
 import { storeHolder } from '../storage/open.ts';
 import { messageOf, runtimeFailure, usageFailure } from './failure.ts';
+import { stoppedHome } from './folders.ts';
 import { createOutput } from './output.ts';
 
 export async function settleFork(
-  home: string | undefined,
+  given: string | undefined,
   json: boolean,
   confirm: () => Promise<void>,
 ): Promise<void> {
-  if (home === undefined)
-    throw usageFailure('resync --settle-fork works on the files of a stopped node: give --home DIR');
-  if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
+  const home = stoppedHome(given, 'resync --settle-fork');
   const paths = homePaths(home);
   const found = readForkEvidence(paths);
   if (found === undefined) throw usageFailure(`${home}: no evidence of a fork is kept`);

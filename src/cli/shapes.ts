@@ -154,7 +154,7 @@ export const SYNC_NOW = z.discriminatedUnion('status', [
   z.object({ status: z.literal('done'), sync: SYNC_STATUS, error: SYNC_ERROR.nullable() }),
 ]);
 
-export const SNAPSHOT_PROGRESS = z.object({ height: z.string(), written: z.number(), chunks: z.number() });
+const SNAPSHOT_PROGRESS = z.object({ height: z.string(), written: z.number(), chunks: z.number() });
 
 export const SYNC_PROGRESS = z.object({
   tier: z.number(),

@@ -1,6 +1,6 @@
 /** Shows what the node is catching up with until it is done: a bar that is redrawn on a terminal, lines elsewhere. Boundary: stderr. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandFailure } from './failure.ts';
+import { pause } from './pause.ts';
 import { callRpc, type RpcTarget } from './rpc-client.ts';
 import { SYNC } from './shapes.ts';
 import { exitCodeOf, stopSignal } from './signals.ts';
@@ -41,7 +41,7 @@ export async function followSync(target: RpcTarget, { json, goesOn }: Followed):
         if (!goesOn(sync)) return sync;
         tell.show(sync, now);
       }
-      await sleep(WATCH_INTERVAL, undefined, { signal }).catch(() => undefined);
+      await pause(WATCH_INTERVAL, signal);
       if (signal.aborted) {
         const words = 'not watched any more; the node goes on, and `althing sync` shows it';
         throw new CommandFailure(words, exitCodeOf(signal.reason));

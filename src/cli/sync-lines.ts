@@ -6,10 +6,7 @@ import type { SYNC, SYNC_PROGRESS } from './shapes.ts';
 import { duration, wrapped } from './time-lines.ts';
 
 export type Sync = z.infer<typeof SYNC>;
-export type Progress = Pick<
-  z.infer<typeof SYNC_PROGRESS>,
-  'tier' | 'from' | 'at' | 'to' | 'blocks_per_second' | 'remaining_ms' | 'snapshot'
->;
+export type Progress = Omit<z.infer<typeof SYNC_PROGRESS>, 'elapsed_ms' | 'peers'>;
 
 /** The whole report. @param columns of the terminal */
 export function syncLines(sync: Sync, columns: number): readonly string[] {

@@ -1,8 +1,7 @@
 /** `--watch`: a report again every second, over itself on a terminal, one after the other elsewhere, until Ctrl-C. Boundary: stdout. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { stripVTControlCharacters } from 'node:util';
 import { CommandFailure } from './failure.ts';
-import { createOutput } from './output.ts';
+import { clipped, createOutput } from './output.ts';
+import { pause } from './pause.ts';
 import { stopSignal } from './signals.ts';
 
 export interface Watched<Report> {
@@ -37,7 +36,7 @@ export async function watchReport<Report>(
   };
   tell(first);
   while (!signal.aborted) {
-    await sleep(WATCH_INTERVAL, undefined, { signal }).catch(() => undefined);
+    await pause(WATCH_INTERVAL, signal);
     const report = await Promise.race([read().catch(failureOf), stopped]);
     if (report !== undefined && !signal.aborted) tell(report);
   }
@@ -54,15 +53,9 @@ const TOP = '\u001b[H';
 const LINE_CLEARED = '\u001b[K';
 const REST_CLEARED = '\u001b[J';
 
-/** Over what is there, from the top: a terminal that is cleared at each turn flickers. */
+/** Over what is there, from the top: a terminal that is cleared at each turn flickers. A line that wraps would push the last ones out. */
 function redraw(lines: readonly string[]): void {
   const rows = process.stdout.rows ?? lines.length + 1;
   const shown = lines.slice(0, rows - 1).map((line) => `${clipped(line, columns())}${LINE_CLEARED}\n`);
   process.stdout.write(`${TOP}${shown.join('')}${REST_CLEARED}`);
-}
-
-/** A line that wraps would push the last ones out. */
-function clipped(line: string, width: number): string {
-  const visible = stripVTControlCharacters(line);
-  return visible.length <= width ? line : visible.slice(0, width);
 }

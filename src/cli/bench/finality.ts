@@ -3,6 +3,7 @@
  * counts from the intended send time, so a stall of network or generator is in it. Boundary: sockets, the clock.
  */
 import { z } from 'zod';
+import { pause } from '../pause.ts';
 import type { Connection, Posted } from './connection.ts';
 import { OpenLoop } from './pace.ts';
 import { transactionOf } from './payload.ts';
@@ -37,7 +38,8 @@ export async function measureFinality(options: FinalityOptions): Promise<Finalit
   const probes: Promise<void>[] = [];
   for (let index = 0; index < count && !signal.aborted; index += 1) {
     const intendedAt = schedule.intendedAt(index);
-    await until(intendedAt, signal);
+    const early = intendedAt - performance.now();
+    if (early > 0) await pause(early, signal);
     const connection = connections[index % connections.length];
     if (signal.aborted || connection === undefined) break;
     const answered = connection.post(commitBody(firstNumber + index)).then((posted) => {
@@ -72,18 +74,4 @@ function failureOf(posted: Posted): string | undefined {
   } catch {
     return `HTTP ${posted.status}: the answer is not readable`;
   }
-}
-
-function until(time: number, signal: AbortSignal): Promise<void> {
-  const wait = time - performance.now();
-  if (wait <= 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, wait);
-    signal.addEventListener('abort', end, { once: true });
-  });
 }

@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { CommandFailure } from '../failure.ts';
 import type { LaunchOptions } from '../local-network/validator-process.ts';
+import { pause } from '../pause.ts';
 import { callRpc } from '../rpc-client.ts';
 import { Connection } from './connection.ts';
 import { type FinalityMeasured, measureFinality } from './finality.ts';
@@ -278,19 +279,6 @@ function watch(rpcAddresses: readonly string[]): { readonly stop: () => Promise<
 }
 
 const monotonicMicroseconds = (): number => Number(process.hrtime.bigint() / 1_000n);
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end, { once: true });
-  });
-}
 
 function interrupted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

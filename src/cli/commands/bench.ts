@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { ConfigOverride } from '../../node/config/load.ts';
 import type { TimeReport } from '../bench/profile.ts';
 import type { BenchOptions, BenchResult } from '../bench/result.ts';
-import { type CommonOptions, collectSetting, wholeNumber, withJson } from '../command.ts';
+import { type CommonOptions, collectSetting, collectText, wholeNumber, withJson } from '../command.ts';
 import { createOutput, type Output } from '../output.ts';
 import { stopSignal } from '../signals.ts';
 
@@ -115,7 +115,6 @@ async function profilingOf({ profile, profileDir, runs }: BenchFlags): Promise<P
     return { nodeFlags: [], measured: () => undefined, report: () => undefined };
   }
   const { mkdirSync, mkdtempSync, rmSync } = await import('node:fs');
-  const { tmpdir } = await import('node:os');
   const { join, resolve } = await import('node:path');
   const { readProfiles, whereTimeGoes } = await import('../bench/profile.ts');
   const kept = profileDir === undefined ? undefined : resolve(profileDir);
@@ -172,5 +171,3 @@ const rateOf = (raw: string): number | 'max' => {
     throw new InvalidArgumentError('give a whole number of transactions/s, or max.');
   }
 };
-
-const collectText = (raw: string, before: readonly string[] = []): readonly string[] => [...before, raw];

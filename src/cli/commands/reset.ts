@@ -1,10 +1,11 @@
 /** `reset`: deletes a home's chain and application state, so that the node gets them again; keeps what it has signed. */
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { Command } from 'commander';
 import { homePaths } from '../../node/config/home.ts';
 import { type CommonOptions, withJson } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { CommandFailure, messageOf, runtimeFailure, usageFailure } from '../failure.ts';
+import { CommandFailure, messageOf, runtimeFailure } from '../failure.ts';
+import { requireHome } from '../folders.ts';
 import { createOutput } from '../output.ts';
 
 interface ResetOptions extends CommonOptions {
@@ -25,7 +26,7 @@ export function addResetCommand(program: Command): void {
 
 async function reset({ home, force, json }: ResetOptions): Promise<void> {
   const { data, applicationData, resyncData, keys } = homePaths(home);
-  if (!existsSync(home)) throw usageFailure(`--home ${home}: there is no such directory`);
+  requireHome(home);
   const { resetChainData } = await import('../../storage/reset.ts');
   const outcome = resetChainData(data, { keepSafetyRecord: force !== true, witnessDir: keys });
   if (outcome.status === 'problem') {

@@ -7,7 +7,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type TargetOptions, withTarget } from '../command.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput, plainText } from '../output.ts';
-import { callRpc, type RpcTarget, targetOf } from '../rpc-client.ts';
+import { callRpc, type RpcTarget, requireOperator, targetOf } from '../rpc-client.ts';
 import { RESYNC, STATUS } from '../shapes.ts';
 import { followSync, readSync } from '../sync-follow.ts';
 import type { Sync } from '../sync-lines.ts';
@@ -65,9 +65,7 @@ async function resync(options: ResyncOptions): Promise<void> {
     return settleFork(options.home, options.json === true, () => confirm('settle-fork', options));
   }
   const target = targetOf(options);
-  if (target.token === undefined) {
-    throw usageFailure('resync is an operator command: give --home DIR, where keys/admin.token can be read');
-  }
+  requireOperator(target, 'resync');
   const { node_info: node, sync_info: chain } = await callRpc(target, 'status', {}, STATUS);
   const output = createOutput(options.json === true);
   output.note(plainText(`${node.moniker} of ${node.network} is at height ${chain.latest_block_height}`));

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { BUILT_IN_DEFAULT, BUILT_IN_NAMES } from '../../application/built-in-names.ts';
 import { commandLine } from '../called.ts';
-import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
+import { type CommonOptions, collectText, wholeNumber, withJson } from '../command.ts';
 import { messageOf, usageFailure } from '../failure.ts';
 import type { CreatedNetwork } from '../homes.ts';
 import { BASE_PORT_DEFAULT, neighboursOf, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
@@ -47,7 +47,7 @@ export function addSetupCommands(program: Command): void {
     .option('--application-address <address>', ADDRESS_HELP)
     .option('--genesis <file>', 'join the chain of this genesis file instead of making one')
     .option('--full', 'a full node: it follows the chain of --genesis, serves it, and has no vote')
-    .option('--peer <id@host:port>', 'a node to dial and keep; repeatable', collectPeer)
+    .option('--peer <id@host:port>', 'a node to dial and keep; repeatable', collectText)
     .action(init);
   withJson(
     program.command('testnet').description('make the homes of a network of N validators on this machine'),
@@ -61,8 +61,6 @@ export function addSetupCommands(program: Command): void {
     .option('--application-address <address>', ADDRESS_HELP)
     .action(testnet);
 }
-
-const collectPeer = (entry: string, before: readonly string[] = []): readonly string[] => [...before, entry];
 
 /** As `p2p.peers` takes them. */
 async function requirePeers(peers: readonly string[]): Promise<void> {

@@ -1,9 +1,9 @@
 /** `sync`: how the node catches up, once or every second; with --now the operator's order to check at once (seed 002: manualSync). */
 import { type Command, Option } from 'commander';
 import { type TargetOptions, withTarget } from '../command.ts';
-import { runtimeFailure, usageFailure } from '../failure.ts';
+import { runtimeFailure } from '../failure.ts';
 import { createOutput, plainText } from '../output.ts';
-import { callRpc, type RpcTarget, targetOf } from '../rpc-client.ts';
+import { callRpc, type RpcTarget, requireOperator, targetOf } from '../rpc-client.ts';
 import { SYNC, SYNC_NOW } from '../shapes.ts';
 import { followSync, isBusy, readSync } from '../sync-follow.ts';
 import { syncLines } from '../sync-lines.ts';
@@ -45,11 +45,7 @@ async function showSync(options: SyncOptions): Promise<void> {
 }
 
 async function syncNow(target: RpcTarget, { json }: SyncOptions): Promise<void> {
-  if (target.token === undefined) {
-    throw usageFailure(
-      'sync --now is an operator command: give --home DIR, where keys/admin.token can be read',
-    );
-  }
+  requireOperator(target, 'sync --now');
   const answer = await callRpc(target, 'althing_sync_now', {}, SYNC_NOW);
   if (answer.status === 'running') await followSync(target, { json: json === true, goesOn: isBusy });
   const sync = await callRpc(target, 'althing_sync', {}, SYNC);

@@ -6,7 +6,7 @@ import { type TargetOptions, withTarget } from '../command.ts';
 import { commitOperation } from '../commit.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput, fields } from '../output.ts';
-import { callRpc, targetOf } from '../rpc-client.ts';
+import { callRpc, requireOperator, targetOf } from '../rpc-client.ts';
 import { BLOCK, QUERY, VIEW_CHANGE } from '../shapes.ts';
 
 export function addUseCommands(program: Command): void {
@@ -85,11 +85,7 @@ async function showBlock(height: string | undefined, options: TargetOptions): Pr
 
 async function requestViewChange(options: TargetOptions): Promise<void> {
   const target = targetOf(options);
-  if (target.token === undefined) {
-    throw usageFailure(
-      'view-change is an operator command: give --home DIR, where keys/admin.token can be read',
-    );
-  }
+  requireOperator(target, 'view-change');
   const answer = await callRpc(target, 'althing_view_change', {}, VIEW_CHANGE);
   createOutput(options.json === true).data(answer, [`asked to leave round ${answer.round}`]);
 }

@@ -2,11 +2,10 @@
  * What a local network shows: a live table on a terminal, plain lines elsewhere, JSON lines with --json.
  * Boundary: stdout. All that is shown is a copy of what the validators told.
  */
-import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 import { commandLine } from '../called.ts';
 import type { RunnerEvent } from '../node-events.ts';
-import { table } from '../output.ts';
+import { clipped, table } from '../output.ts';
 import { type Progress, progressLine } from '../sync-lines.ts';
 import type { ProcessEnd } from './validator-process.ts';
 
@@ -128,7 +127,7 @@ export function liveDisplay(facts: NetworkFacts): NetworkDisplay {
     const up = drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`;
     // A line that wraps would be two lines for the terminal, and one for the count of lines to go up.
     const lines = [...liveTable(rows), ...catchUpLines(rows), '', pc.dim(HINT)].map((line) =>
-      clipped(line, process.stdout.columns),
+      clipped(line, process.stdout.columns - 1),
     );
     const notices = pending
       .splice(0)
@@ -216,11 +215,6 @@ const catchUpLines = (rows: readonly Row[]): readonly string[] =>
       `${label}${progressLine(catchingUp, (process.stdout.columns ?? PLAIN_COLUMNS) - label.length - 1)}`,
     ];
   });
-
-function clipped(line: string, columns: number): string {
-  const visible = stripVTControlCharacters(line);
-  return visible.length < columns ? line : visible.slice(0, Math.max(0, columns - 1));
-}
 
 const viewChangeLine = (index: number, event: Extract<RunnerEvent, { type: 'view-change' }>): string =>
   `validator ${index}: view change, round ${event.round} of leader ${event.leader.slice(0, 8)} failed: ${event.reason} after ${event.duration_ms} ms`;

@@ -117,31 +117,25 @@ async function reopen({
   return { chainId: genesis.genesis.chainId, homes, basePort: basePort ?? held };
 }
 
-function heldBasePort(home: string): number {
-  const path = homePaths(home).configFile;
-  const result = resolveConfig({
-    file: { path, text: readFileSync(path, 'utf8') },
-    environment: {},
-    overrides: [],
-  });
+const heldBasePort = (home: string): number =>
+  basePortOf(configuredIn(homePaths(home).configFile).config.p2p.listen);
+
+/** What the file alone says, whatever the environment does. */
+function configuredIn(path: string) {
+  const file = { path, text: readFileSync(path, 'utf8') };
+  const result = resolveConfig({ file, environment: {}, overrides: [] });
   if (result.status === 'refused') throw configFailure(result.problems);
-  return basePortOf(result.loaded.config.p2p.listen);
+  return result.loaded;
 }
 
 /** Rewrites the addresses of a home's configuration; every other value stays. */
 function moveHome(home: string, from: number, to: number): void {
   const path = homePaths(home).configFile;
-  const result = resolveConfig({
-    file: { path, text: readFileSync(path, 'utf8') },
-    environment: {},
-    overrides: [],
-  });
-  if (result.status === 'refused') throw configFailure(result.problems);
   const move = (address: string): string => {
     const colon = address.lastIndexOf(':') + 1;
     return address.slice(0, colon) + String(Number(address.slice(colon)) + to - from);
   };
-  const moved = result.loaded.settings.map(({ section, key, value }) => {
+  const moved = configuredIn(path).settings.map(({ section, key, value }) => {
     const name = `${section}.${key}`;
     if (name === 'p2p.peers' && typeof value === 'object') return [name, value.map(move)] as const;
     if ((name === 'rpc.other_nodes' || name === 'rpc.allowed_origins') && typeof value === 'object') {
