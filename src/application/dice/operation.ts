@@ -3,7 +3,7 @@
  * One operation has one encoding: whole numbers are big-endian u64, texts UTF-8 behind their length, nothing may follow.
  * Rule DC-1, docs/dice.md.
  */
-import { hexToBytes } from '@noble/hashes/utils.js';
+import { concatBytes, hexToBytes } from '@noble/hashes/utils.js';
 import { SECRET_BYTES } from './limits.ts';
 
 export type Action =
@@ -64,7 +64,7 @@ export function signedTransaction(
   sign: (message: Uint8Array) => Uint8Array,
 ): Uint8Array {
   const encoded = encodeOperation(operation);
-  return joined(encoded, sign(statement(genesisHash, encoded)));
+  return concatBytes(encoded, sign(statement(genesisHash, encoded)));
 }
 
 /** What the player signs: of this application, this chain (by its genesis hash, in hexadecimal), this operation. */
@@ -193,7 +193,7 @@ export class Writer {
   }
 
   bytes(): Uint8Array {
-    return joined(...this.#parts);
+    return concatBytes(...this.#parts);
   }
 }
 
@@ -238,15 +238,4 @@ class Reader {
       throw new Unreadable();
     }
   }
-}
-
-/** One after the other. Not `concatBytes`, whose module needs Node. */
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.byteLength;
-  }
-  return bytes;
 }

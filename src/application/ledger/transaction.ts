@@ -3,6 +3,7 @@
  * that there is nothing to pad, order or leave out. Pure; runs in a browser. LG-2 to LG-5, docs/ledger.md.
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
+import { concatBytes } from '@noble/hashes/utils.js';
 import { ACCOUNT_ADDRESS_BYTES } from './address.ts';
 import { FieldReader, FieldWriter, U64_MAX } from './fields.ts';
 
@@ -99,12 +100,12 @@ export function signTransaction(
   domain: SigningDomain,
 ): Uint8Array {
   const body = encodeBody(unsigned);
-  return joined(body, ed25519.sign(signedBytes(body, domain), secret));
+  return concatBytes(body, ed25519.sign(signedBytes(body, domain), secret));
 }
 
 /** The bytes of a transaction; `parseTransaction` of them gives it back. @throws RangeError when a field does not fit */
 export const encodeTransaction = (transaction: Transaction): Uint8Array =>
-  joined(encodeBody(transaction), transaction.signature);
+  concatBytes(encodeBody(transaction), transaction.signature);
 
 /** The transaction of these bytes, or why they are none. What it accepts, `encodeTransaction` writes the same (LG-2). */
 export function parseTransaction(bytes: Uint8Array): Transaction | { readonly problem: string } {
@@ -146,11 +147,11 @@ export function registrationBytes(
   domain: SigningDomain,
 ): Uint8Array {
   const numbers = new FieldWriter(8 + 8).u64(nonce).u64(lastHeight).finish();
-  return joined(preamble('althing/ledger/registration/v2', domain), consensusKey, operator, numbers);
+  return concatBytes(preamble('althing/ledger/registration/v2', domain), consensusKey, operator, numbers);
 }
 
 const signedBytes = (body: Uint8Array, domain: SigningDomain): Uint8Array =>
-  joined(preamble('althing/ledger/transaction/v2', domain), body);
+  concatBytes(preamble('althing/ledger/transaction/v2', domain), body);
 
 /** As every statement of the house begins: a text behind its length, the genesis hash, the chain id behind its length. */
 function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8Array {
@@ -226,13 +227,3 @@ function readPayload(reader: FieldReader, kind: TransactionKind, length: number)
 /** @param first the payload's first byte: the kind of an evidence */
 const payloadLength = (kind: TransactionKind, first: number | undefined): number | undefined =>
   kind === 'evidence' ? EVIDENCE_LENGTHS.get(first ?? 0) : LENGTHS[kind];
-
-function joined(...parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.byteLength;
-  }
-  return whole;
-}

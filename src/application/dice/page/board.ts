@@ -1,5 +1,5 @@
 /** The table that is shown: seats with their dice, the pot, the countdown, and what one can press. Boundary: the document. */
-import { SEATS_MAX } from '../limits.ts';
+import { SEATS_MAX, SEATS_MIN } from '../limits.ts';
 import type { PlayedRound, PlayedSeat, Seat } from '../table.ts';
 import { avatar, byId, chips, element, place } from './elements.ts';
 import { isStill } from './panels.ts';
@@ -92,7 +92,8 @@ export class Board {
     isBusy: boolean,
   ): void {
     const part = table.seats.find(({ key }) => key === this.#key)?.part.kind;
-    const canRoll = isMine && table.seats.length > 1 && (table.phase.kind === 'open' || part === 'due');
+    const canRoll =
+      isMine && table.seats.length >= SEATS_MIN && (table.phase.kind === 'open' || part === 'due');
     const roll = byId('roll', HTMLButtonElement);
     roll.hidden = !isMine;
     roll.disabled = !canRoll || isBusy;

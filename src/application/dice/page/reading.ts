@@ -1,4 +1,5 @@
 /** Views out of a node's JSON: what has another shape is no answer. Pure. The gateway of the page. */
+import { DICE_EACH, ROUNDS_KEPT, SEATS_MAX, TABLES_MAX } from '../limits.ts';
 import type { PlayerView, TablesView, TableView } from '../views.ts';
 
 type Check = (value: unknown) => boolean;
@@ -41,9 +42,9 @@ const LOBBY = shape({
     shape({
       ...{ id: whole, title: text, seatsMax: whole, ante: whole, stakeMin: whole, round: whole, pot: whole },
       phase: phaseKind,
-      players: list(text, 6),
+      players: list(text, SEATS_MAX),
     }),
-    64,
+    TABLES_MAX,
   ),
 });
 const anyOf =
@@ -63,15 +64,18 @@ const SEAT = shape({
 const PLAYED = shape({
   ...{ index: whole, key, name: text, secret, sum: whole, won: flag, gain: whole },
   part: oneOf('revealed', 'refused', 'absent', 'alone'),
-  dice: list((face) => whole(face) && Number(face) >= 1 && Number(face) <= 6, 3),
+  dice: list((face) => whole(face) && Number(face) >= 1 && Number(face) <= 6, DICE_EACH),
 });
 const TABLE = shape({
   table: shape({
     ...{ id: whole, title: text, seatsMax: whole, ante: whole, round: whole, pot: whole, stakeMin: whole },
     phase: shape({ kind: phaseKind, lastHeight: whole }),
-    seats: list(SEAT, 6),
+    seats: list(SEAT, SEATS_MAX),
   }),
-  rounds: list(shape({ table: whole, round: whole, height: whole, pot: whole, seats: list(PLAYED, 6) }), 8),
+  rounds: list(
+    shape({ table: whole, round: whole, height: whole, pot: whole, seats: list(PLAYED, SEATS_MAX) }),
+    ROUNDS_KEPT,
+  ),
 });
 
 function read<View>(value: unknown, check: Check, what: string): View {

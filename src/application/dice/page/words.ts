@@ -1,6 +1,6 @@
 /** What the page says. Pure. */
-
 import type { Outcome } from '../../../client/index.ts';
+import { SEATS_MIN } from '../limits.ts';
 import type { PlayedRound, PlayedSeat } from '../table.ts';
 import type { TableView } from '../views.ts';
 
@@ -29,7 +29,7 @@ export function phaseWords(table: Table, key: string): string {
   const names = listed(late.map((seat) => (seat.key === key ? 'you' : seat.name)));
   switch (table.phase.kind) {
     case 'open':
-      if (table.seats.length < 2) return 'Waiting for another player to sit down.';
+      if (table.seats.length < SEATS_MIN) return 'Waiting for another player to sit down.';
       return mine === undefined
         ? 'Waiting for somebody to roll.'
         : 'Press Roll whenever you like: the first roll starts the round.';
