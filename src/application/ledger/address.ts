@@ -4,16 +4,15 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bech32m } from '@scure/base';
+import { ADDRESS_BYTES } from './widths.ts';
 
-/** @unit bytes @source LG-3: as the addresses of validators */
-export const ACCOUNT_ADDRESS_BYTES = 20;
 /** What the text begins with, before the "1". */
 export const ADDRESS_PREFIX = 'al';
 const DOMAIN = new TextEncoder().encode('althing/ledger/account/v1');
 
 /** The account of an Ed25519 public key, 20 bytes. A validator with the same key has another address. */
 export function accountAddressOf(publicKey: Uint8Array): Uint8Array {
-  return sha256.create().update(DOMAIN).update(publicKey).digest().slice(0, ACCOUNT_ADDRESS_BYTES);
+  return sha256.create().update(DOMAIN).update(publicKey).digest().slice(0, ADDRESS_BYTES);
 }
 
 /** As `al1…`, 41 letters. */
@@ -24,8 +23,8 @@ export function parseAddressText(text: string): Uint8Array | { readonly problem:
   const decoded = decodedOf(text);
   if (decoded === undefined) return wrong(text, 'a letter is wrong or missing: copy it again');
   if (decoded.prefix !== ADDRESS_PREFIX) return wrong(text, `an address begins with ${ADDRESS_PREFIX}1`);
-  if (decoded.bytes.byteLength !== ACCOUNT_ADDRESS_BYTES) {
-    return wrong(text, `it has ${decoded.bytes.byteLength} bytes, expected ${ACCOUNT_ADDRESS_BYTES}`);
+  if (decoded.bytes.byteLength !== ADDRESS_BYTES) {
+    return wrong(text, `it has ${decoded.bytes.byteLength} bytes, expected ${ADDRESS_BYTES}`);
   }
   // BIP-350 reads capitals too; one address has one text here.
   return text === text.toLowerCase() ? decoded.bytes : wrong(text, 'write it in lower case');

@@ -2,10 +2,12 @@
  * Evidence in a transaction: an offence that proves itself takes stake from the offender and its place in the set, once.
  * Pure; the BLS engine is given as a value. LG-11 and LG-12, docs/ledger.md; CS-14.
  */
-import { fromHex, toHex } from '../../base/bytes.ts';
+import { toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { createRecentCache } from '../../crypto/recent-cache.ts';
 import {
+  addressBytes,
+  digestBytes,
   digestFromBytes,
   parseAddress,
   parseBlockId,
@@ -29,13 +31,15 @@ import { CODES, type Refusal, refused } from './codes.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import type { LedgerParameters } from './parameters.ts';
 import { applyPower, type StakeContext } from './stake.ts';
-import { EVIDENCE_LENGTHS } from './transaction.ts';
+import { EVIDENCE_LENGTHS, EVIDENCE_NUMBERS } from './transaction.ts';
 import {
+  neverRegistered,
   setValidatorRecord,
   unbondingSum,
   type ValidatorRecord,
   validatorRecordOf,
 } from './validator-record.ts';
+import { ADDRESS_BYTES, BLOCK_ID_BYTES, BLS_SIGNATURE_BYTES } from './widths.ts';
 
 /** Says what the signatures of an accusation prove. */
 export interface Judge {
@@ -62,17 +66,15 @@ export function createJudge(domain: ChainDomain, bls: BlsEngine): Judge {
   };
 }
 
-/** The first byte. @source LG-11 */
-const KIND_NUMBERS = { DoubleVote: 1, QcHiding: 2 } as const satisfies Record<Evidence['kind'], number>;
 const BASIS_POINTS = 10_000n;
 
 /** The bytes that a transaction carries. */
 export function encodeEvidence(evidence: Evidence): Uint8Array {
-  const kind = KIND_NUMBERS[evidence.kind];
+  const kind: number = EVIDENCE_NUMBERS[evidence.kind];
   const writer = new FieldWriter(EVIDENCE_LENGTHS.get(kind) ?? 0)
     .u8(kind)
     .u64(BigInt(epochOf(evidence)))
-    .fixed(hexBytes(accusedOf(evidence)), 20);
+    .fixed(addressBytes(accusedOf(evidence)), ADDRESS_BYTES);
   if (evidence.kind === 'DoubleVote') {
     writeVote(writer, evidence.first);
     return writeVote(writer, evidence.second).finish();
@@ -81,7 +83,7 @@ export function encodeEvidence(evidence: Evidence): Uint8Array {
   return writeVote(writer, evidence.vote)
     .u64(BigInt(round))
     .u64(BigInt(highQcRound))
-    .fixed(signature, 96)
+    .fixed(signature, BLS_SIGNATURE_BYTES)
     .finish();
 }
 
@@ -91,11 +93,11 @@ export function parseEvidence(bytes: Uint8Array): Evidence | { readonly problem:
   if (length === undefined || bytes.byteLength !== length) return { problem: 'of no known kind and length' };
   const reader = new FieldReader(bytes, 1);
   const epoch = parseEpoch(Number(reader.u64()));
-  const validator = parseAddress(toHex(reader.fixed(20)));
+  const validator = parseAddress(toHex(reader.fixed(ADDRESS_BYTES)));
   if (epoch === 'malformed' || validator === 'malformed') return { problem: 'an epoch beyond 2^52' };
   const first = readVote(reader, epoch, validator);
   if (first === 'malformed') return BEYOND;
-  if (bytes[0] === KIND_NUMBERS.DoubleVote) {
+  if (bytes[0] === EVIDENCE_NUMBERS.DoubleVote) {
     const second = readVote(reader, epoch, validator);
     if (second === 'malformed') return BEYOND;
     const evidence = doubleVote(first, second);
@@ -104,7 +106,7 @@ export function parseEvidence(bytes: Uint8Array): Evidence | { readonly problem:
   }
   const [round, highQcRound] = [parseRound(Number(reader.u64())), parseRound(Number(reader.u64()))];
   if (round === 'malformed' || highQcRound === 'malformed') return BEYOND;
-  const timeout = { epoch, validator, round, highQcRound, signature: reader.fixed(96) };
+  const timeout = { epoch, validator, round, highQcRound, signature: reader.fixed(BLS_SIGNATURE_BYTES) };
   return { kind: 'QcHiding', vote: first, timeout };
 }
 
@@ -130,11 +132,9 @@ export function accusationOf(
   if ('problem' in evidence)
     return refused(CODES.evidenceWrong, `the evidence cannot be read: ${evidence.problem}`);
   const accused = accusedOf(evidence);
-  const address = hexBytes(accused);
+  const address = addressBytes(accused);
   const record = validatorRecordOf(state, address);
-  if (record === undefined) {
-    return refused(CODES.unknownValidator, `no validator ${accused} has ever been registered here`);
-  }
+  if (record === undefined) return neverRegistered(accused);
   if (record.jailedAt !== 0n) {
     return refused(
       CODES.alreadyJailed,
@@ -209,21 +209,19 @@ function writeVote(writer: FieldWriter, vote: Vote): FieldWriter {
   return writer
     .u64(BigInt(vote.round))
     .u64(BigInt(vote.height))
-    .fixed(hexBytes(vote.blockId), 32)
-    .fixed(hexBytes(vote.parentId), 32)
+    .fixed(digestBytes(vote.blockId), BLOCK_ID_BYTES)
+    .fixed(digestBytes(vote.parentId), BLOCK_ID_BYTES)
     .u64(BigInt(vote.parentRound))
-    .fixed(vote.signature, 96);
+    .fixed(vote.signature, BLS_SIGNATURE_BYTES);
 }
 
 function readVote(reader: FieldReader, epoch: Epoch, validator: Address): Vote | 'malformed' {
   const [round, height] = [parseRound(Number(reader.u64())), parseHeight(Number(reader.u64()))];
-  const blockId = parseBlockId(digestFromBytes(reader.fixed(32)));
-  const parentId = parseBlockId(digestFromBytes(reader.fixed(32)));
+  const blockId = parseBlockId(digestFromBytes(reader.fixed(BLOCK_ID_BYTES)));
+  const parentId = parseBlockId(digestFromBytes(reader.fixed(BLOCK_ID_BYTES)));
   const parentRound = parseRound(Number(reader.u64()));
-  const signature = reader.fixed(96);
+  const signature = reader.fixed(BLS_SIGNATURE_BYTES);
   if (round === 'malformed' || height === 'malformed' || parentRound === 'malformed') return 'malformed';
   if (blockId === 'malformed' || parentId === 'malformed') return 'malformed';
   return { epoch, round, height, blockId, parentId, parentRound, validator, signature };
 }
-
-const hexBytes = (text: string): Uint8Array => fromHex(text) ?? new Uint8Array();

@@ -3,7 +3,7 @@
  * an operator is an error that names it. Gateway: zod. Pure. LG-13, docs/ledger.md.
  */
 import { z } from 'zod';
-import { fromHex } from '../../base/bytes.ts';
+import { addressBytes } from '../../protocol/chain/parse.ts';
 import { addressOf } from '../../protocol/chain/validator-set.ts';
 import type { InitChainRequest } from '../../protocol/ports/application.ts';
 import { VALIDATORS_MAX } from '../../protocol/transport/limits.ts';
@@ -165,14 +165,14 @@ function validatorsOf(
       `${validatorsMax}, and the genesis has ${validators.length} validators`,
     );
   }
-  const owners = new Map(
+  const owners = new Map<string, Uint8Array>(
     uniqueBy(operators, ({ validator }) => validator, 'operators').map((entry) => [
       entry.validator,
       entry.operator,
     ]),
   );
   const owned = validators.map(({ nodeKey, consensusKey, power }) => {
-    const address: string = addressOf(nodeKey);
+    const address = addressOf(nodeKey);
     const operator = owners.get(address);
     if (operator === undefined) {
       throw refusal('operators', `validator ${address} has no operator: name the account that owns it`);
@@ -185,7 +185,7 @@ function validatorsOf(
         `validator ${address} has power ${power}, a stake of ${stake} units`,
       );
     }
-    return { address: fromHex(address) ?? new Uint8Array(), nodeKey, consensusKey, operator, stake };
+    return { address: addressBytes(address), nodeKey, consensusKey, operator, stake };
   });
   const [stranger] = owners.keys();
   if (stranger !== undefined) throw refusal('operators', `${stranger} is no validator of this genesis`);

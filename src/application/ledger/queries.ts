@@ -1,5 +1,6 @@
 /** What the ledger answers when it is asked: JSON for readers, amounts as texts of whole units. Pure. LG-15, docs/ledger.md. */
 import { fromHex, toHex, utf8 } from '../../base/bytes.ts';
+import { addressBytes } from '../../protocol/chain/parse.ts';
 import type { ChainDomain } from '../../protocol/chain/types.ts';
 import { addressOf } from '../../protocol/chain/validator-set.ts';
 import type { StateReader } from '../state/rules.ts';
@@ -9,7 +10,7 @@ import { CODES } from './codes.ts';
 import { feeStateOf, WORK } from './fees.ts';
 import { parametersJson } from './genesis.ts';
 import { parametersOf } from './parameters.ts';
-import { type ValidatorRecord, validatorRecordOf } from './validator-record.ts';
+import { neverRegistered, type ValidatorRecord, validatorRecordOf } from './validator-record.ts';
 
 export interface Answer {
   readonly code: number;
@@ -55,15 +56,15 @@ function validator(text: string, state: StateReader) {
   const address = /^[0-9a-f]{40}$/.test(text) ? fromHex(text) : undefined;
   if (address === undefined) return { problem: 'give the 40 letters of a validator, as show-node-id says' };
   const record = validatorRecordOf(state, address);
-  if (record === undefined) return { problem: `no validator ${text} has ever been registered here` };
+  if (record === undefined) return { problem: neverRegistered(text).log };
   return recordJson(text, record, state);
 }
 
 /** Those in the set, by address. */
 function validators(_: string, state: StateReader) {
   const found = [...state.validators.values()].flatMap(({ nodeKey }) => {
-    const address: string = addressOf(nodeKey);
-    const record = validatorRecordOf(state, fromHex(address) ?? new Uint8Array());
+    const address = addressOf(nodeKey);
+    const record = validatorRecordOf(state, addressBytes(address));
     return record === undefined ? [] : [recordJson(address, record, state)];
   });
   return found.sort((left, right) => (left.address < right.address ? -1 : 1));

@@ -2,12 +2,12 @@
  * The application `ledger`: accounts, fees, stake and evidence as the rules of a state of pairs. Deterministic; the one thing
  * kept beside the state is a bounded memory of what was verified. docs/ledger.md.
  */
-import { fromHex, toHex } from '../../base/bytes.ts';
+import { toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { ed25519Verify } from '../../crypto/ed25519.ts';
 import { createRecentCache } from '../../crypto/recent-cache.ts';
 import { nextHeight } from '../../protocol/chain/ordinals.ts';
-import { digestBytes } from '../../protocol/chain/parse.ts';
+import { addressBytes, digestBytes } from '../../protocol/chain/parse.ts';
 import type { ChainDomain, Height } from '../../protocol/chain/types.ts';
 import type { CheckResult } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
@@ -207,8 +207,7 @@ function charge(
   const balance = account.balance - fee.base - fee.tip;
   setAccount(state, sender, { nonce: account.nonce + 1n, balance });
   countWork(state, transaction.payload.kind);
-  const operator =
-    fee.tip === 0n ? undefined : validatorRecordOf(state, fromHex(proposer) ?? NOTHING)?.operator;
+  const operator = fee.tip === 0n ? undefined : validatorRecordOf(state, addressBytes(proposer))?.operator;
   if (operator !== undefined) credit(state, operator, fee.tip);
   const burned = operator === undefined ? fee.base + fee.tip : fee.base;
   if (burned !== 0n) moveTotals(state, { burned });

@@ -2,7 +2,8 @@
  * Stake and the power that it gives: register, stake, unstake, withdraw. Pure; signatures are checked by functions given.
  * What consensus cannot run with is refused by the state itself (CS-16). LG-9 and LG-10, docs/ledger.md.
  */
-import { equalBytes, fromHex, toHex } from '../../base/bytes.ts';
+import { equalBytes, toHex } from '../../base/bytes.ts';
+import { addressBytes } from '../../protocol/chain/parse.ts';
 import { addressOf } from '../../protocol/chain/validator-set.ts';
 import type { BlockContext, StateWriter } from '../state/rules.ts';
 import { credit, debit, moveTotals } from './accounts.ts';
@@ -43,8 +44,7 @@ type Registering = Pick<UnsignedTransaction, 'nonce' | 'lastHeight'>;
 type PayloadOf<Kind extends Payload['kind']> = Extract<Payload, { readonly kind: Kind }>;
 
 /** The 20 bytes by which transactions name the validator of a node key. */
-export const validatorAddressOf = (nodeKey: Uint8Array): Uint8Array =>
-  fromHex(addressOf(nodeKey)) ?? new Uint8Array();
+export const validatorAddressOf = (nodeKey: Uint8Array): Uint8Array => addressBytes(addressOf(nodeKey));
 
 export const powerOfStake = (stake: bigint, { stakeUnit }: LedgerParameters): bigint => stake / stakeUnit;
 

@@ -4,8 +4,16 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { concatBytes } from '@noble/hashes/utils.js';
-import { ACCOUNT_ADDRESS_BYTES } from './address.ts';
 import { FieldReader, FieldWriter, U64_MAX } from './fields.ts';
+import {
+  ADDRESS_BYTES,
+  BLOCK_ID_BYTES,
+  BLS_KEY_BYTES,
+  BLS_SIGNATURE_BYTES,
+  KEY_BYTES,
+  NUMBER_BYTES,
+  SIGNATURE_BYTES,
+} from './widths.ts';
 
 /** What a transaction does. Bytes have the lengths of LG-2. */
 export type Payload =
@@ -71,26 +79,27 @@ const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.evidence, 'evidence'],
 ]);
 
-/** Widths of fields. @unit bytes @source RFC 8032; draft-irtf-cfrg-bls-signature-05; docs/protocol/consensus.md */
-const KEY = 32;
-const SIGNATURE = 64;
-const BLS_KEY = 48;
-const BLS_SIGNATURE = 96;
-const VALIDATOR = 20;
-const AMOUNT = 8;
 /** Version, kind, key, nonce, last height, greatest fee, tip. @unit bytes */
-const HEAD = 1 + 1 + KEY + 8 + 8 + 8 + 8;
+const HEAD = 1 + 1 + KEY_BYTES + 4 * NUMBER_BYTES;
 const LENGTHS: Readonly<Record<Exclude<TransactionKind, 'evidence'>, number>> = {
-  transfer: ACCOUNT_ADDRESS_BYTES + AMOUNT,
-  register: KEY + BLS_KEY + BLS_SIGNATURE + SIGNATURE + AMOUNT,
-  stake: VALIDATOR + AMOUNT,
-  unstake: VALIDATOR + AMOUNT,
-  withdraw: VALIDATOR,
+  transfer: ADDRESS_BYTES + NUMBER_BYTES,
+  register: KEY_BYTES + BLS_KEY_BYTES + BLS_SIGNATURE_BYTES + SIGNATURE_BYTES + NUMBER_BYTES,
+  stake: ADDRESS_BYTES + NUMBER_BYTES,
+  unstake: ADDRESS_BYTES + NUMBER_BYTES,
+  withdraw: ADDRESS_BYTES,
 };
-/** By the first byte of the evidence: its kind. @unit bytes @source LG-11 */
+/** The first byte of an evidence. @source LG-11 */
+export const EVIDENCE_NUMBERS = { DoubleVote: 1, QcHiding: 2 } as const;
+/** Kind, epoch, validator. @unit bytes */
+const EVIDENCE_HEAD = 1 + NUMBER_BYTES + ADDRESS_BYTES;
+/** Round, height, ids of the block and its parent, the parent's round. @unit bytes */
+const VOTE = 3 * NUMBER_BYTES + 2 * BLOCK_ID_BYTES + BLS_SIGNATURE_BYTES;
+/** Round, round of the high QC. @unit bytes */
+const TIMEOUT = 2 * NUMBER_BYTES + BLS_SIGNATURE_BYTES;
+/** By the first byte. @unit bytes */
 export const EVIDENCE_LENGTHS: ReadonlyMap<number, number> = new Map([
-  [1, 1 + 8 + VALIDATOR + 2 * (8 + 8 + 32 + 32 + 8 + BLS_SIGNATURE)],
-  [2, 1 + 8 + VALIDATOR + (8 + 8 + 32 + 32 + 8 + BLS_SIGNATURE) + (8 + 8 + BLS_SIGNATURE)],
+  [EVIDENCE_NUMBERS.DoubleVote, EVIDENCE_HEAD + 2 * VOTE],
+  [EVIDENCE_NUMBERS.QcHiding, EVIDENCE_HEAD + VOTE + TIMEOUT],
 ]);
 
 /** The transaction signed, and as bytes to send. @throws RangeError when a field does not fit */
@@ -109,7 +118,7 @@ export const encodeTransaction = (transaction: Transaction): Uint8Array =>
 
 /** The transaction of these bytes, or why they are none. What it accepts, `encodeTransaction` writes the same (LG-2). */
 export function parseTransaction(bytes: Uint8Array): Transaction | { readonly problem: string } {
-  if (bytes.byteLength < HEAD + SIGNATURE) {
+  if (bytes.byteLength < HEAD + SIGNATURE_BYTES) {
     return { problem: `${bytes.byteLength} bytes; the shortest transaction has more` };
   }
   const reader = new FieldReader(bytes);
@@ -122,22 +131,22 @@ export function parseTransaction(bytes: Uint8Array): Transaction | { readonly pr
   if (kind === undefined) return { problem: `kind ${number} is not known` };
   const expected = payloadLength(kind, bytes[HEAD]);
   if (expected === undefined) return { problem: `evidence of kind ${bytes[HEAD]} is not known` };
-  const length = HEAD + expected + SIGNATURE;
+  const length = HEAD + expected + SIGNATURE_BYTES;
   if (bytes.byteLength !== length) {
     return { problem: `a ${kind} of ${bytes.byteLength} bytes, expected ${length}` };
   }
-  const [publicKey, nonce, lastHeight] = [reader.fixed(KEY), reader.u64(), reader.u64()];
+  const [publicKey, nonce, lastHeight] = [reader.fixed(KEY_BYTES), reader.u64(), reader.u64()];
   const [feeMax, tip] = [reader.u64(), reader.u64()];
   if (nonce === U64_MAX) return { problem: 'the nonce is at most 2^64 - 2' };
   if (tip > feeMax) return { problem: `the tip of ${tip} is above the greatest fee, ${feeMax}` };
   const payload = readPayload(reader, kind, expected);
   if ('amount' in payload && payload.amount === 0n) return { problem: 'the amount is 0' };
-  return { publicKey, nonce, lastHeight, feeMax, tip, payload, signature: reader.fixed(SIGNATURE) };
+  return { publicKey, nonce, lastHeight, feeMax, tip, payload, signature: reader.fixed(SIGNATURE_BYTES) };
 }
 
 /** What the owner signs, of the encoding of a whole transaction. */
 export const signedPart = (transaction: Uint8Array, domain: SigningDomain): Uint8Array =>
-  signedBytes(transaction.subarray(0, transaction.byteLength - SIGNATURE), domain);
+  signedBytes(transaction.subarray(0, transaction.byteLength - SIGNATURE_BYTES), domain);
 
 /** What a node key signs so that `operator` may own its validator by this transaction of its own, and by no other: LG-9. */
 export function registrationBytes(
@@ -146,7 +155,7 @@ export function registrationBytes(
   { nonce, lastHeight }: Pick<UnsignedTransaction, 'nonce' | 'lastHeight'>,
   domain: SigningDomain,
 ): Uint8Array {
-  const numbers = new FieldWriter(8 + 8).u64(nonce).u64(lastHeight).finish();
+  const numbers = new FieldWriter(2 * NUMBER_BYTES).u64(nonce).u64(lastHeight).finish();
   return concatBytes(preamble('althing/ledger/registration/v2', domain), consensusKey, operator, numbers);
 }
 
@@ -156,10 +165,10 @@ const signedBytes = (body: Uint8Array, domain: SigningDomain): Uint8Array =>
 /** As every statement of the house begins: a text behind its length, the genesis hash, the chain id behind its length. */
 function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8Array {
   const [name, id] = [new TextEncoder().encode(kind), new TextEncoder().encode(chainId)];
-  return new FieldWriter(8 + name.byteLength + KEY + 8 + id.byteLength)
+  return new FieldWriter(2 * NUMBER_BYTES + name.byteLength + KEY_BYTES + id.byteLength)
     .u64(BigInt(name.byteLength))
     .fixed(name, name.byteLength)
-    .fixed(genesisHash, KEY)
+    .fixed(genesisHash, KEY_BYTES)
     .u64(BigInt(id.byteLength))
     .fixed(id, id.byteLength)
     .finish();
@@ -172,7 +181,7 @@ function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: Unsi
   const writer = new FieldWriter(HEAD + length)
     .u8(TRANSACTION_VERSION)
     .u8(KIND_NUMBERS[payload.kind])
-    .fixed(publicKey, KEY)
+    .fixed(publicKey, KEY_BYTES)
     .u64(nonce)
     .u64(lastHeight)
     .u64(feeMax)
@@ -183,19 +192,19 @@ function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: Unsi
 function writePayload(writer: FieldWriter, payload: Payload, length: number): FieldWriter {
   switch (payload.kind) {
     case 'transfer':
-      return writer.fixed(payload.to, ACCOUNT_ADDRESS_BYTES).u64(payload.amount);
+      return writer.fixed(payload.to, ADDRESS_BYTES).u64(payload.amount);
     case 'register':
       return writer
-        .fixed(payload.nodeKey, KEY)
-        .fixed(payload.consensusKey, BLS_KEY)
-        .fixed(payload.possessionProof, BLS_SIGNATURE)
-        .fixed(payload.nodeSignature, SIGNATURE)
+        .fixed(payload.nodeKey, KEY_BYTES)
+        .fixed(payload.consensusKey, BLS_KEY_BYTES)
+        .fixed(payload.possessionProof, BLS_SIGNATURE_BYTES)
+        .fixed(payload.nodeSignature, SIGNATURE_BYTES)
         .u64(payload.amount);
     case 'stake':
     case 'unstake':
-      return writer.fixed(payload.validator, VALIDATOR).u64(payload.amount);
+      return writer.fixed(payload.validator, ADDRESS_BYTES).u64(payload.amount);
     case 'withdraw':
-      return writer.fixed(payload.validator, VALIDATOR);
+      return writer.fixed(payload.validator, ADDRESS_BYTES);
     case 'evidence':
       return writer.fixed(payload.evidence, length);
   }
@@ -204,21 +213,21 @@ function writePayload(writer: FieldWriter, payload: Payload, length: number): Fi
 function readPayload(reader: FieldReader, kind: TransactionKind, length: number): Payload {
   switch (kind) {
     case 'transfer':
-      return { kind, to: reader.fixed(ACCOUNT_ADDRESS_BYTES), amount: reader.u64() };
+      return { kind, to: reader.fixed(ADDRESS_BYTES), amount: reader.u64() };
     case 'register':
       return {
         kind,
-        nodeKey: reader.fixed(KEY),
-        consensusKey: reader.fixed(BLS_KEY),
-        possessionProof: reader.fixed(BLS_SIGNATURE),
-        nodeSignature: reader.fixed(SIGNATURE),
+        nodeKey: reader.fixed(KEY_BYTES),
+        consensusKey: reader.fixed(BLS_KEY_BYTES),
+        possessionProof: reader.fixed(BLS_SIGNATURE_BYTES),
+        nodeSignature: reader.fixed(SIGNATURE_BYTES),
         amount: reader.u64(),
       };
     case 'stake':
     case 'unstake':
-      return { kind, validator: reader.fixed(VALIDATOR), amount: reader.u64() };
+      return { kind, validator: reader.fixed(ADDRESS_BYTES), amount: reader.u64() };
     case 'withdraw':
-      return { kind, validator: reader.fixed(VALIDATOR) };
+      return { kind, validator: reader.fixed(ADDRESS_BYTES) };
     case 'evidence':
       return { kind, evidence: reader.fixed(length) };
   }

@@ -7,6 +7,7 @@ import type { StateReader, StateWriter } from '../state/rules.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import { bytesOf, textOf } from './pairs.ts';
+import { ADDRESS_BYTES, BLS_KEY_BYTES, KEY_BYTES, NUMBER_BYTES } from './widths.ts';
 
 /** Stake that has left and cannot be withdrawn yet. */
 export interface Unbonding {
@@ -35,8 +36,8 @@ export const UNBONDINGS_MAX = 16;
 const VALIDATOR = 'v';
 const CONSENSUS_KEY = 'c';
 /** Node key, consensus key, operator, stake, jailed, count. @unit bytes */
-const HEAD_BYTES = 32 + 48 + 20 + 8 + 8 + 1;
-const UNBONDING_BYTES = 16;
+const HEAD_BYTES = KEY_BYTES + BLS_KEY_BYTES + ADDRESS_BYTES + 2 * NUMBER_BYTES + 1;
+const UNBONDING_BYTES = 2 * NUMBER_BYTES;
 
 /** @param address 20 bytes: the first of SHA-256 of the node key */
 export function validatorRecordOf(state: StateReader, address: Uint8Array): ValidatorRecord | undefined {
@@ -44,9 +45,9 @@ export function validatorRecordOf(state: StateReader, address: Uint8Array): Vali
   if (text === undefined) return undefined;
   const reader = new FieldReader(bytesOf(text));
   return {
-    nodeKey: reader.fixed(32),
-    consensusKey: reader.fixed(48),
-    operator: reader.fixed(20),
+    nodeKey: reader.fixed(KEY_BYTES),
+    consensusKey: reader.fixed(BLS_KEY_BYTES),
+    operator: reader.fixed(ADDRESS_BYTES),
     stake: reader.u64(),
     jailedAt: reader.u64(),
     unbondings: Array.from({ length: reader.u8() }, () => ({
@@ -56,6 +57,10 @@ export function validatorRecordOf(state: StateReader, address: Uint8Array): Vali
   };
 }
 
+/** @param address 40 letters */
+export const neverRegistered = (address: string): Refusal =>
+  refused(CODES.unknownValidator, `no validator ${address} has ever been registered here`);
+
 /** The record, where `operator` owns it. */
 export function ownRecordOf(
   state: StateReader,
@@ -63,9 +68,7 @@ export function ownRecordOf(
   operator: Uint8Array,
 ): ValidatorRecord | Refusal {
   const record = validatorRecordOf(state, address);
-  if (record === undefined) {
-    return refused(CODES.unknownValidator, `no validator ${toHex(address)} has ever been registered here`);
-  }
+  if (record === undefined) return neverRegistered(toHex(address));
   if (textOf(record.operator) === textOf(operator)) return record;
   return refused(CODES.notTheOperator, `validator ${toHex(address)} belongs to another account`);
 }
@@ -82,9 +85,9 @@ export function validatorPairs(
   record: ValidatorRecord,
 ): readonly (readonly [string, string])[] {
   const writer = new FieldWriter(HEAD_BYTES + UNBONDING_BYTES * record.unbondings.length)
-    .fixed(record.nodeKey, 32)
-    .fixed(record.consensusKey, 48)
-    .fixed(record.operator, 20)
+    .fixed(record.nodeKey, KEY_BYTES)
+    .fixed(record.consensusKey, BLS_KEY_BYTES)
+    .fixed(record.operator, ADDRESS_BYTES)
     .u64(record.stake)
     .u64(record.jailedAt)
     .u8(record.unbondings.length);
