@@ -85,6 +85,11 @@ interface Call {
   readonly chunks?: ChunkSource;
 }
 
+interface Streams extends Pick<Call, 'part' | 'chunks'> {
+  /** The request went out under this id: what belongs to it may follow. */
+  readonly sent?: (id: number) => void;
+}
+
 class Remote {
   readonly #address: SocketAddress;
   readonly #connection: Connection;
@@ -152,19 +157,19 @@ class Remote {
     const what = `finalizeBlock of height ${height}`;
     const body = BLOCK.write(request, transactions.length);
     const read = (reader: WireReader): BlockResult => ({ results, ...EXECUTED.read(reader) });
-    const answer = this.#call(what, 'finalizeBlock', body, read, { part });
-    const id = this.#id;
-    for (const some of partsOf(transactions, ({ byteLength }) => byteLength)) {
-      this.#connection.send('transactions', id, some);
-    }
-    return answer;
+    const sent = (id: number): void => {
+      for (const some of partsOf(transactions, ({ byteLength }) => byteLength)) {
+        this.#connection.send('transactions', id, some);
+      }
+    };
+    return this.#call(what, 'finalizeBlock', body, read, { part, sent });
   }
 
-  async #takeSnapshot(): Promise<ApplicationSnapshot | undefined> {
-    const answer = this.#call('takeSnapshot', 'takeSnapshot', null, SNAPSHOT.read);
-    const id = this.#id;
-    const head = await answer;
-    return head === undefined ? undefined : { ...head, chunks: this.#chunksOf(id) };
+  #takeSnapshot(): Promise<ApplicationSnapshot | undefined> {
+    return this.#call('takeSnapshot', 'takeSnapshot', null, (reader, id) => {
+      const head = SNAPSHOT.read(reader);
+      return head === undefined ? undefined : { ...head, chunks: this.#chunksOf(id) };
+    });
   }
 
   /** One request a chunk: the reader's pace is the application's. */
@@ -216,8 +221,8 @@ class Remote {
     what: string,
     kind: KindName,
     body: Packable,
-    read: (reader: WireReader) => Value,
-    streams: Pick<Call, 'part' | 'chunks'> = {},
+    read: (reader: WireReader, id: number) => Value,
+    { sent, ...streams }: Streams = {},
   ): Promise<Value> {
     if (this.#end !== undefined) return Promise.reject(this.#end);
     if (this.#calls.size >= REQUESTS_MAX) {
@@ -233,13 +238,14 @@ class Remote {
       this.#calls.set(id, {
         what,
         answered(reader) {
-          const value = read(reader);
+          const value = read(reader, id);
           reader.end();
           resolve(value);
         },
         failed,
         ...streams,
       });
+      sent?.(id);
     });
   }
 

@@ -303,9 +303,20 @@ describe('an application that dies or stands still', () => {
   });
 
   it('rejects more requests than it may have open (AP-6)', async () => {
-    const far = await facing(() => undefined);
+    const full = 'it has 65536 requests to answer, more are not sent (AP-6)';
+    const kinds = new Map<string, number>();
+    const received = Promise.withResolvers<void>();
+    const far = await facing(({ kind }) => {
+      const count = (kinds.get(kind) ?? 0) + 1;
+      kinds.set(kind, count);
+      if (kind === 'info' && count === 65_536) setTimeout(received.resolve, 50);
+    });
     const open = Array.from({ length: 65_536 }, () => failureOf(far.info()));
-    await expect(far.info()).rejects.toThrow('it has 65536 requests to answer, more are not sent (AP-6)');
+    await expect(far.info()).rejects.toThrow(full);
+    await expect(far.finalizeBlock(blockOf(1, [utf8('one')]))).rejects.toThrow(full);
+    await received.promise;
+    // Nor are the transactions of a block, which would be those of another request.
+    expect([...kinds.keys()].filter((kind) => kind !== 'greeting')).toEqual(['info']);
     await far.close?.();
     expect([...new Set(await Promise.all(open))]).toEqual([expect.stringMatching(/the node has closed it$/)]);
   });
