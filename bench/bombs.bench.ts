@@ -13,11 +13,10 @@ import {
   type CraftedState,
   craftedStates,
 } from '../test/transport/support/crafted-states.ts';
+import { numberOf, wordOf } from './flags.ts';
 
-const flag = (name: string, preset: string): string =>
-  process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3) ?? preset;
-const COUNT = Number(flag('count', '100000'));
-const SEED = flag('seed', 'bombs');
+const COUNT = numberOf('count', 100_000);
+const SEED = wordOf('seed') ?? 'bombs';
 /** Above it, a state is read again. @unit µs */
 const SEEMS_DEAR = 500;
 /** @unit µs @source BR-5 */

@@ -12,6 +12,7 @@ import { transactionHashOf } from '../src/protocol/chain/batch.ts';
 import type { Admission } from '../src/protocol/ports/mempool.ts';
 import { blockExecuted, ended, operation, stateAfter } from '../test/protocol/bridge/operations-of.ts';
 import { height, world } from '../test/protocol/consensus/fixture.ts';
+import { spentSince } from './processor.ts';
 
 const RUNS = 5;
 const OPERATIONS = 20_000;
@@ -25,8 +26,7 @@ function measure(name: string, prepare: () => () => void): void {
     globalThis.gc?.();
     const start = process.cpuUsage();
     work();
-    const { user, system } = process.cpuUsage(start);
-    return (user + system) / OPERATIONS;
+    return spentSince(start) / OPERATIONS;
   }).sort((left, right) => left - right);
   const [least, median, most] = [micros[0], micros[RUNS >> 1], micros[RUNS - 1]].map((value) =>
     value?.toFixed(2),

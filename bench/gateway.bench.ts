@@ -19,6 +19,7 @@ import { BRIDGE_DEFAULTS } from '../src/protocol/bridge/config.ts';
 import { transactionHashOf } from '../src/protocol/chain/batch.ts';
 import { operation, stateAfter } from '../test/protocol/bridge/operations-of.ts';
 import { height, world } from '../test/protocol/consensus/fixture.ts';
+import { spentSince } from './processor.ts';
 
 const RUNS = 5;
 const OPERATIONS = 10_000;
@@ -93,8 +94,7 @@ for (const callers of [1, 10, 100, 1_000]) {
       const admissions = await Promise.all(each.map((one) => gateway.submit([one], 'bench')));
       if (admissions.some(([one]) => one?.status !== 'admitted')) throw new Error('not all were admitted');
     }
-    const { user, system: kernel } = process.cpuUsage(start);
-    micros.push((user + kernel) / OPERATIONS);
+    micros.push(spentSince(start) / OPERATIONS);
     await system.stop();
   }
   micros.sort((left, right) => left - right);

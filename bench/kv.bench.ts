@@ -13,12 +13,7 @@ import { digestOf } from '../src/protocol/chain/canonical.ts';
 import type { Application } from '../src/protocol/ports/application.ts';
 import { committedBlock, height } from '../test/protocol/mempool/world.ts';
 import { address } from '../test/storage/fixtures.ts';
-
-/** Processor time since `start`, whatever else the machine does. @unit µs */
-function spent(start: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(start);
-  return user + system;
-}
+import { spentSince } from './processor.ts';
 
 const RUNS = 5;
 const BLOCK = 2_000;
@@ -61,7 +56,7 @@ async function measure(
     globalThis.gc?.();
     const start = process.cpuUsage();
     for (const request of requests) await application.finalizeBlock(request);
-    micros.push(spent(start) / (BLOCK * BLOCKS));
+    micros.push(spentSince(start) / (BLOCK * BLOCKS));
     await application.close?.();
     done();
   }

@@ -16,12 +16,7 @@ import { DEFAULT_MEMPOOL_CONFIG } from '../src/protocol/mempool/config.ts';
 import { emptyMempool, type MempoolState } from '../src/protocol/mempool/state.ts';
 import { handle, type MempoolEvent } from '../src/protocol/mempool/step.ts';
 import { addressAt, committedBlock, height, setOf } from '../test/protocol/mempool/world.ts';
-
-/** Processor time since `start`, whatever else the machine does. @unit µs */
-function spent(start: NodeJS.CpuUsage): number {
-  const { user, system } = process.cpuUsage(start);
-  return user + system;
-}
+import { spentSince } from './processor.ts';
 
 const RUNS = 5;
 const TRANSACTIONS = 100_000;
@@ -45,7 +40,7 @@ function measure(name: string, prepare: (run: number) => () => void): void {
     globalThis.gc?.();
     const start = process.cpuUsage();
     work();
-    return spent(start) / TRANSACTIONS;
+    return spentSince(start) / TRANSACTIONS;
   }).sort((left, right) => left - right);
   const [least, median, most] = [micros[0], micros[RUNS >> 1], micros[RUNS - 1]].map((value) =>
     value?.toFixed(2),

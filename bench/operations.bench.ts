@@ -8,14 +8,10 @@ import { connect, type Outcome } from '../src/client/index.ts';
 import { executionsOf } from '../test/cluster/support/executions.ts';
 import { eventually } from '../test/cluster/support/local-network.ts';
 import { Validators } from '../test/cluster/support/validators.ts';
+import { numberOf } from './flags.ts';
 
-const flag = (name: string, otherwise: number): number => {
-  const word = process.argv.find((one) => one.startsWith(`--${name}=`));
-  return word === undefined ? otherwise : Number(word.slice(name.length + 3));
-};
-
-const count = flag('count', 10_000);
-const pendingMax = flag('pending', 2_000);
+const count = numberOf('count', 10_000);
+const pendingMax = numberOf('pending', 2_000);
 const kills = process.argv.includes('--kill');
 const VALIDATORS = [0, 1, 2, 3];
 const VICTIM = 1;

@@ -12,23 +12,20 @@ import { circumstances } from '../src/cli/bench/machine.ts';
 import { readValidator } from '../src/cli/bench/readings.ts';
 import { percentile } from '../src/cli/bench/statistics.ts';
 import { startBenchValidators } from '../src/cli/bench/validators.ts';
+import { numberOf, wordOf } from './flags.ts';
 import { DOORS } from './overload/bodies.ts';
 import { Clients } from './overload/clients.ts';
 import { Probes } from './overload/recovery.ts';
 import { circumstanceLine, type Look, reportLines, type Step } from './overload/report.ts';
 
-const word = (name: string): string | undefined =>
-  process.argv.find((one) => one.startsWith(`--${name}=`))?.slice(name.length + 3);
-const number = (name: string, otherwise: number): number => Number(word(name) ?? otherwise);
-
-const seconds = number('seconds', 60);
-const peakSeconds = number('peak-seconds', 30);
-const factors = (word('factors') ?? '1,2,10').split(',').map(Number);
-const door = DOORS.find((one) => one === word('door')) ?? 'operations';
-const profiles = word('cpu-prof');
-const VALIDATORS = number('validators', 4);
+const seconds = numberOf('seconds', 60);
+const peakSeconds = numberOf('peak-seconds', 30);
+const factors = (wordOf('factors') ?? '1,2,10').split(',').map(Number);
+const door = DOORS.find((one) => one === wordOf('door')) ?? 'operations';
+const profiles = wordOf('cpu-prof');
+const VALIDATORS = numberOf('validators', 4);
 /** Under way in the closed loop: a quarter of what four validators may hold (BR-2), so that nothing is refused. @unit operations */
-const WINDOW = number('window', 10_000);
+const WINDOW = numberOf('window', 10_000);
 /** The best of so long in a row is the peak. @unit s */
 const PEAK_HOLDS = Math.min(10, peakSeconds);
 /** V8 compiles, batches fill. @unit s */
@@ -46,9 +43,9 @@ const validators = await startBenchValidators(tmpdir(), VALIDATORS, {
 const clients = new Clients(validators.commits, {
   addresses: [...validators.rpcAddresses],
   door,
-  clients: number('clients', 16),
-  lanes: number('lanes', 8),
-  batch: number('batch', 100),
+  clients: numberOf('clients', 16),
+  lanes: numberOf('lanes', 8),
+  batch: numberOf('batch', 100),
 });
 const probes = new Probes(
   validators.rpcAddresses.map((address) => new Connection(address, Number.POSITIVE_INFINITY)),
@@ -79,7 +76,7 @@ try {
 
 /** A closed loop; the best PEAK_HOLDS seconds in a row. @unit operations/s */
 async function findPeak(): Promise<number> {
-  const given = word('peak');
+  const given = wordOf('peak');
   const from = performance.now() + WARM_UP * 1_000;
   await clients.run({ kind: 'closed', window: WINDOW }, WARM_UP + peakSeconds);
   const to = from + peakSeconds * 1_000;

@@ -7,6 +7,7 @@ import type { RunPlan } from '../src/simulation/plan.ts';
 import { type RunReport, runPlan } from '../src/simulation/run.ts';
 import { planOf } from '../src/simulation/swarm.ts';
 import { CALM } from '../src/transport/hub.ts';
+import { spentSince } from './processor.ts';
 
 /** @unit ms of virtual time */
 const DURATION = 60_000;
@@ -38,8 +39,7 @@ function timed(plans: readonly RunPlan[]): {
 } {
   const start = process.cpuUsage();
   const reports = plans.map((plan) => runPlan(plan));
-  const { user, system } = process.cpuUsage(start);
-  return { seconds: (user + system) / 1_000_000, reports };
+  return { seconds: spentSince(start) / 1_000_000, reports };
 }
 
 function speed(name: string, plans: readonly RunPlan[]): void {

@@ -13,17 +13,13 @@ import { readEnvelope } from '../src/transport/codec/codec.ts';
 import { eventually } from '../test/cluster/support/local-network.ts';
 import { Validators } from '../test/cluster/support/validators.ts';
 import { type TappedFrame, TapReader } from '../test/cluster/support/wire-frames.ts';
+import { numberOf } from './flags.ts';
 import { Clients } from './overload/clients.ts';
 import { circumstanceLine } from './overload/report.ts';
 
-const flag = (name: string, otherwise: number): number => {
-  const word = process.argv.find((one) => one.startsWith(`--${name}=`));
-  return word === undefined ? otherwise : Number(word.slice(name.length + 3));
-};
-
 /** Three of the greatest interval, and some. @unit s */
-const idleSeconds = flag('idle', 190);
-const seconds = flag('seconds', 60);
+const idleSeconds = numberOf('idle', 190);
+const seconds = numberOf('seconds', 60);
 const VALIDATORS = [0, 1, 2, 3];
 const RATE = 100;
 const RESULTS = new URL('./results/state-sync.md', import.meta.url);
@@ -129,7 +125,7 @@ try {
     await phase('idle', idleSeconds, () => sleep(idleSeconds * 1_000)),
     await phase(`${RATE} operations/s`, seconds, () => clients.run({ kind: 'open', rate: RATE }, seconds)),
     await phase('saturated', seconds, () =>
-      clients.run({ kind: 'closed', window: flag('window', 2_000) }, seconds),
+      clients.run({ kind: 'closed', window: numberOf('window', 2_000) }, seconds),
     ),
   ];
   const lines = [...phases.flatMap(linesOf)];

@@ -9,17 +9,12 @@ import { althing } from '../test/cluster/support/local-network.ts';
 import { writeLongChain } from '../test/cluster/support/long-chain.ts';
 import { SyncLiar } from '../test/cluster/support/sync-liars.ts';
 import { Validators } from '../test/cluster/support/validators.ts';
+import { numberOf, wordOf } from './flags.ts';
 
-const flag = (name: string, otherwise: number): number => {
-  const word = process.argv.find((one) => one.startsWith(`--${name}=`));
-  return word === undefined ? otherwise : Number(word.slice(name.length + 3));
-};
+const words = (name: string, otherwise: string): readonly string[] => (wordOf(name) ?? otherwise).split(',');
 
-const words = (name: string, otherwise: string): readonly string[] =>
-  (process.argv.find((one) => one.startsWith(`--${name}=`))?.slice(name.length + 3) ?? otherwise).split(',');
-
-const blocks = flag('blocks', 50_000);
-const bodyBytes = flag('body', 2_048);
+const blocks = numberOf('blocks', 50_000);
+const bodyBytes = numberOf('body', 2_048);
 /** Holders of the chain; one validator more joins them. */
 const HOLDERS = 4;
 /** Of them, in the join among bad ones, those that serve it; one of the others lies and one gives nothing. */

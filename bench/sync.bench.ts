@@ -41,6 +41,7 @@ import {
   type World,
   world,
 } from '../test/protocol/consensus/fixture.ts';
+import { spentSince } from './processor.ts';
 
 const RUNS = 3;
 const BODY_BYTES = 2_048;
@@ -253,9 +254,9 @@ function measureProduction(): void {
       const facts = asked[time & 1];
       if (facts !== undefined && syncBeforeProduction(facts).proceed) proceeded += 1;
     }
-    const { user, system } = process.cpuUsage(start);
+    const spent = spentSince(start);
     if (proceeded !== times / 2) throw new Error(`${proceeded} of ${times} proceeded`);
-    return (user + system) / times;
+    return spent / times;
   }).sort((left, right) => left - right);
   console.log(`syncBeforeProduction, asked once a round: ${micros[RUNS >> 1]?.toFixed(3)} µs`);
 }

@@ -8,6 +8,7 @@ import { parseAddress } from '../src/protocol/chain/parse.ts';
 import { midpointOf, type Reading } from '../src/protocol/time/midpoint.ts';
 import { type Candidate, selectServers } from '../src/protocol/time/selection.ts';
 import { AdjustedClock } from '../src/time/adjusted-clock.ts';
+import { spentSince } from './processor.ts';
 
 const RUNS = 5;
 const WALL = 1_700_000_000_000;
@@ -17,8 +18,7 @@ function measure(name: string, times: number, work: () => unknown): void {
     globalThis.gc?.();
     const start = process.cpuUsage();
     for (let time = 0; time < times; time += 1) work();
-    const { user, system } = process.cpuUsage(start);
-    return (user + system) / times;
+    return spentSince(start) / times;
   }).sort((left, right) => left - right);
   const [least, median, most] = [micros[0], micros[RUNS >> 1], micros[RUNS - 1]].map((value) =>
     value?.toFixed(3),

@@ -1,6 +1,6 @@
 /** What a node answered to each operation of one request. Gateway: anything but a clear answer is one without a code. Pure. */
 import { z } from 'zod';
-import type { Posted } from '../../src/cli/bench/connection.ts';
+import { jsonOf, type Posted, reasonOf } from '../../src/cli/bench/connection.ts';
 
 export type OperationAnswer = 'accepted' | { readonly refused: string };
 
@@ -25,7 +25,7 @@ const BUSY: ReadonlySet<number> = new Set([429, 503]);
 /** Undefined: no answer. */
 export function readAnswers(posted: Posted, count: number): readonly OperationAnswer[] | undefined {
   if (posted.kind === 'broken') return undefined;
-  const json = parsed(posted.text);
+  const json = jsonOf(posted.text);
   const submitted = SUBMITTED.safeParse(json);
   if (submitted.success) {
     return submitted.data.result.operations.map(({ status, code = 'no code', retryable }) =>
@@ -48,13 +48,4 @@ export function readAnswers(posted: Posted, count: number): readonly OperationAn
   return Array.from({ length: count }, () => ({ refused: `HTTP ${posted.status} ${words}${again}` }));
 }
 
-/** Up to the first colon or digit: what differs from one to the next comes after. */
-const wordsOf = (text: string): string => (text.split(/[:0-9]/)[0] ?? '').trim().slice(0, 80) || 'no code';
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
+const wordsOf = (text: string): string => reasonOf(text, 'no code');

@@ -82,3 +82,16 @@ const broken = (posted: Posted | { readonly kind: 'stale' }): Posted =>
   posted.kind === 'stale' ? brokenBy('the connection was closed twice') : posted;
 const isReset = (cause: unknown): boolean =>
   cause instanceof Error && 'code' in cause && (cause.code === 'ECONNRESET' || cause.code === 'EPIPE');
+
+/** Undefined where it is no JSON. */
+export function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A refusal's words up to the first colon or digit: what differs from one to the next comes after. */
+export const reasonOf = (text: string, otherwise: string): string =>
+  (text.split(/[:0-9]/)[0] ?? '').trim().slice(0, 80) || otherwise;

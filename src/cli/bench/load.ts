@@ -3,7 +3,7 @@
  * Boundary: sockets, the monotonic clock.
  */
 import { z } from 'zod';
-import type { Connection, Posted } from './connection.ts';
+import { type Connection, jsonOf, type Posted, reasonOf } from './connection.ts';
 import type { Pace } from './pace.ts';
 import { BodyWriter } from './payload.ts';
 
@@ -100,23 +100,13 @@ export function settle(tally: LoadTally, posted: Posted, first: number, count: n
     tally.samples.push(first);
     return;
   }
-  const answers = ANSWERS.safeParse(parsed(posted.text));
+  const answers = ANSWERS.safeParse(jsonOf(posted.text));
   if (!answers.success) {
     tally.refuse(`HTTP ${posted.status}`, count);
     return;
   }
   for (const { result, error } of answers.data) {
     if (result?.code === 0) tally.admitted += 1;
-    else tally.refuse(reasonOf(error?.data ?? error?.message ?? result?.log ?? ''), 1);
-  }
-}
-
-const reasonOf = (text: string): string => (text.split(/[:0-9]/)[0] ?? '').trim().slice(0, 80) || 'refused';
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    else tally.refuse(reasonOf(error?.data ?? error?.message ?? result?.log ?? '', 'refused'), 1);
   }
 }
