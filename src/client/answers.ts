@@ -7,6 +7,9 @@ import type { NetworkStatus, OperationEvent, OperationResult, QueryAnswer } from
 
 type Malformed = 'malformed';
 
+/** Of a height. @unit digits @source chosen: so many are exact in a number, and no chain has more blocks */
+export const HEIGHT_DIGITS_MAX = 15;
+
 export interface Heights {
   readonly height: number;
   /** The highest expiry that a batch of this height can have. */
@@ -189,9 +192,10 @@ const isId = (raw: unknown): raw is string => typeof raw === 'string' && /^[0-9A
 const isCount = (raw: unknown): raw is number =>
   typeof raw === 'number' && Number.isSafeInteger(raw) && raw >= 0;
 
-/** Heights go as texts of digits; they are below 2^52. */
+/** Heights go as texts of digits. */
+const HEIGHT = new RegExp(`^[0-9]{1,${HEIGHT_DIGITS_MAX}}$`);
 const heightOf = (raw: unknown): number | Malformed =>
-  typeof raw === 'string' && /^[0-9]{1,15}$/.test(raw) ? Number(raw) : 'malformed';
+  typeof raw === 'string' && HEIGHT.test(raw) ? Number(raw) : 'malformed';
 
 /** Base64, and null for no bytes. */
 function bytesOf(raw: unknown): Uint8Array | Malformed {

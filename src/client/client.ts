@@ -2,7 +2,7 @@
  * A client of a network: it submits operations to one node after the other until each has its one end, follows them, and
  * queries. Boundary: fetch and timers, in Node and in a browser. docs/client.md. Rules BR-1, BR-2.
  */
-import { type Heights, parseHeights, parseQuery, parseStatus } from './answers.ts';
+import { HEIGHT_DIGITS_MAX, type Heights, parseHeights, parseQuery, parseStatus } from './answers.ts';
 import type { Calls } from './calls.ts';
 import { encodeOperation, freshNonce, hexOf, idOf, toBase64, utf8 } from './encoding.ts';
 import { type Called, Endpoint } from './endpoint.ts';
@@ -313,5 +313,4 @@ function checkedHeight(height: number): number {
   throw new TypeError(`expiresAtHeight ${height}: give a whole number above 0`);
 }
 
-/** @source heights are at most 2^52, and have 15 digits at most where they are texts */
-const HEIGHT_LIMIT = 10 ** 15;
+const HEIGHT_LIMIT = 10 ** HEIGHT_DIGITS_MAX;
