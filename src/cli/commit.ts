@@ -80,7 +80,9 @@ export function wordsOfEnd(id: string, outcome: Exclude<Outcome, { status: 'comm
 }
 
 function lateWords(operation: Operation | undefined, waitedMs: number, { endpoints }: Client): string {
-  const problem = endpoints.map((endpoint) => endpoint.problem).join('; ');
+  const problem = endpoints
+    .flatMap((one) => [one.problem, one.refusal].filter((words) => words !== ''))
+    .join('; ');
   const after = `after ${waitedMs / 1_000} s${problem === '' ? '' : ` (${problem})`}`;
   if (operation === undefined) return `nothing was sent: the node told no height ${after}`;
   const { id, expiresAtHeight } = operation;

@@ -52,6 +52,8 @@ export class Endpoint {
   /** Submissions that wait for their answer. */
   submissions = 0;
   heights: Heights | undefined;
+  /** As EndpointHealth has it. */
+  refusal = '';
   #problem = '';
 
   constructor(index: number, url: string) {
@@ -66,6 +68,7 @@ export class Endpoint {
       failures: this.rest.failures,
       restsForMs: this.rest.leftAt(now),
       problem: this.#problem,
+      refusal: this.refusal,
       height: this.heights?.height,
     };
   }

@@ -187,9 +187,10 @@ export class Sender {
       return entries.map(() => ({ status: 'lost' }));
     }
     onHeights(endpoint, answer);
-    if (answer.operations.some((one) => one.status === 'refused' && one.retryable))
-      endpoint.submissionRest.begin(now());
-    else endpoint.submissionRest.end();
+    const refused = answer.operations.find((one) => one.status === 'refused' && one.retryable);
+    if (refused === undefined) endpoint.submissionRest.end();
+    else endpoint.submissionRest.begin(now());
+    endpoint.refusal = refused?.status === 'refused' ? `${refused.code}: ${refused.log}` : '';
     if (entries.length === 1 || !answer.operations.some(isTogether)) return answer.operations;
     this.#halve(endpoint, entries);
     return answer.operations.map((one) => (isTogether(one) ? { status: 'notTaken' } : one));

@@ -92,6 +92,8 @@ export interface EndpointHealth {
   readonly restsForMs: number;
   /** The newest failure; '' where there was none, or it is over. */
   readonly problem: string;
+  /** Why it refused for now what it was given last, as `CODE: words`; '' where it took that. */
+  readonly refusal: string;
   /** The newest that it told. */
   readonly height: number | undefined;
 }

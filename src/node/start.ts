@@ -13,7 +13,7 @@ import { createMetrics } from '../observe/metrics.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { isValidator } from '../protocol/chain/validator-set.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
-import type { NodePort } from '../rpc/node-port.ts';
+import type { NodePort, NodeStatus } from '../rpc/node-port.ts';
 import { forgetReplaced } from '../storage/chain-swap.ts';
 import { openStore } from '../storage/open.ts';
 import type { Store } from '../storage/store.ts';
@@ -108,6 +108,7 @@ export async function startNode(
       });
     }
     forgetReplaced(member.paths);
+    log.of('node').info(listeningWords(port.status()));
   } catch (failure) {
     ending.stop();
     await ended;
@@ -229,6 +230,10 @@ function portOf(
     },
   );
 }
+
+/** What the operator sees of a start that went well. */
+const listeningWords = ({ chainId, committed, peerAddress, rpcAddress }: NodeStatus): string =>
+  `listens at ${peerAddress}, ${rpcAddress === '' ? 'no RPC' : `RPC http://${rpcAddress}`}; chain ${chainId}, height ${committed.height}`;
 
 /** Whoever asks each second hears that the new chain is whole before the node ends for it. @unit ms @source three such questions */
 const RESYNCED_NOTICE_MS = 3_000;

@@ -301,6 +301,16 @@ describe('homes of a local network', () => {
     expect(kept.basePort).toBe(31_100);
   });
 
+  it('stay where they are when the ports that are asked for cannot be had', async () => {
+    const requirePorts = (basePort: number) => Promise.reject(new Error(`port ${basePort} is in use`));
+    await expect(openLocalHomes({ ...request, directory, requirePorts })).rejects.toThrow('26656 is in use');
+    expect(readdirSync(directory)).toEqual([]);
+    await openLocalHomes({ ...request, directory, validators: 1, basePort: 31_100 });
+    const moving = { ...request, directory, basePort: 32_100, requirePorts };
+    await expect(openLocalHomes(moving)).rejects.toThrow('32100 is in use');
+    expect(configOf(join(directory, 'node0')).p2p.listen).toBe('127.0.0.1:31100');
+  });
+
   it('refuse another number of validators, and an incomplete directory', async () => {
     await openLocalHomes({ ...request, directory, validators: 2, basePort: 31_100 });
     await expect(openLocalHomes({ ...request, directory, validators: 3 })).rejects.toMatchObject({

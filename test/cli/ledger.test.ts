@@ -68,7 +68,11 @@ describe('althing ledger', { timeout: 60_000 }, () => {
     expect(statSync(account).mode & 0o777).toBe(0o600);
     expect((await ledger('keys', 'show', account)).stdout).toBe(made.stdout);
     const again = await ledger('keys', 'new', account);
-    expect([again.code, again.stderr]).toEqual([3, expect.stringContaining('never written over')]);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('never written over')]);
+    const nowhere = join(directory, 'nowhere');
+    const homeless = await ledger('keys', 'new', join(nowhere, 'key.json'));
+    const words = `althing: ${join(nowhere, 'key.json')}: there is no directory ${nowhere}: make it, or name another file\n`;
+    expect([homeless.code, homeless.stderr]).toEqual([2, words]);
     const none = await ledger('address', '--key', join(directory, 'none.json'));
     expect([none.code, none.stderr]).toEqual([3, expect.stringContaining('ledger keys new')]);
   });

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -142,6 +142,7 @@ describe("a user's mistake is a sentence and an exit code, never a stack trace",
     ]);
     expect(stderr).toContain(`port ${base + 1} (RPC of validator 0) is in use`);
     expect(code).toBe(2);
+    expect(existsSync(join(data, 'node0'))).toBe(false);
     await new Promise((resolve) => holder.close(resolve));
   });
 });

@@ -317,6 +317,17 @@ describe('nodes that die, refuse and lie', () => {
     },
   );
 
+  it('says why an endpoint refused for now what it was given last, until it takes something', async () => {
+    const { client, first } = await network(1);
+    first.script.set('althing_submit', (asked) => refused(first, asked, 'NOT_ANSWERED', true, true));
+    const { id } = await client.submit('a=1');
+    const refusals = () => client.endpoints.map(({ refusal }) => refusal);
+    await expect.poll(refusals, { timeout: 5_000 }).toEqual(['NOT_ANSWERED: no']);
+    first.script.delete('althing_submit');
+    await expect.poll(() => first.held.has(id), { timeout: 5_000 }).toBe(true);
+    await expect.poll(refusals).toEqual(['']);
+  });
+
   it('gives an operation that its holder does not get committed to one node more', async () => {
     const { client, nodes } = await network(3, { resubmitAfterMs: 50 });
     const operation = await client.submit('a=1');

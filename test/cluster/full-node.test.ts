@@ -77,6 +77,10 @@ describe('a full node', () => {
     expect(validators.wordsOf(FULL)).toMatch(
       /full node [0-9a-f]{40}: it follows the chain, serves it, and has no vote/,
     );
+    const chain = String.raw`; chain [\w-]+, height \d+`;
+    expect(validators.wordsOf(FULL)).toMatch(
+      new RegExp(`listens at [0-9.:]+, RPC http://${rpcOf(FULL)}${chain}`),
+    );
     const status: unknown = await call(FULL, 'status');
     expect(status).toMatchObject({ validator_info: { voting_power: '0' } });
     expect(althing('status', '--rpc', rpcOf(FULL)).stdout).toMatch(/^power +0 \(full node: /m);

@@ -5,7 +5,7 @@ import { nearest } from '../../node/config/suggest.ts';
 import { applicationName, type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { usageFailure } from '../failure.ts';
 import { runLocalNetwork } from '../local-network/network.ts';
-import { BASE_PORT_DEFAULT } from '../local-network/ports.ts';
+import { BASE_PORT_DEFAULT, requireFreePorts } from '../local-network/ports.ts';
 import type { ExitStatus } from '../program.ts';
 import { stopSignal } from '../signals.ts';
 
@@ -60,7 +60,8 @@ async function runNetwork({
   const { holdNetwork, openLocalHomes } = await import('../local-network/homes.ts');
   const release = holdNetwork(data);
   try {
-    const network = await openLocalHomes({ directory: data, validators, basePort, application });
+    const request = { directory: data, validators, basePort, application, requirePorts: requireFreePorts };
+    const network = await openLocalHomes(request);
     return await runLocalNetwork({ ...network, data, json: json === true, signal: stopSignal() });
   } finally {
     release();

@@ -1,4 +1,5 @@
 /** What the ledger's commands ask a node, sign and send. Boundary: HTTP and key files. docs/ledger.md, "Commands". */
+import { dirname } from 'node:path';
 import { z } from 'zod';
 import { accountAddressOf, addressText } from '../../application/ledger/address.ts';
 import type { Denomination } from '../../application/ledger/amount.ts';
@@ -15,7 +16,7 @@ import { readPassphrase } from '../../node/config/passphrase.ts';
 import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
 import { describeKeyProblem } from '../../storage/key-store.ts';
 import { askHeights, type Committed, type Ended, endOperation, wordsOfEnd } from '../commit.ts';
-import { configFailure, runtimeFailure } from '../failure.ts';
+import { configFailure, runtimeFailure, usageFailure } from '../failure.ts';
 import { callRpc, type RpcTarget } from '../rpc-client.ts';
 import { QUERY } from '../shapes.ts';
 
@@ -140,8 +141,14 @@ async function wordsOfFailure(
   );
 }
 
-export const newKey = (path: string): AccountKey =>
-  keyFrom(createAccountKey(path, readPassphrase(process.env)));
+export function newKey(path: string): AccountKey {
+  const made = createAccountKey(path, readPassphrase(process.env));
+  if (made.status === 'refused' && made.problem.code === 'KEY_FILE_EXISTS')
+    throw usageFailure(`${path}: is there already, and is never written over: name another file`);
+  if (made.status === 'refused' && made.problem.code === 'KEY_FILE_MISSING')
+    throw usageFailure(`${path}: there is no directory ${dirname(path)}: make it, or name another file`);
+  return keyFrom(made);
+}
 export const readKey = (path: string): AccountKey =>
   keyFrom(loadAccountKey(path, readPassphrase(process.env)));
 

@@ -34,6 +34,8 @@ export interface LocalHomesRequest {
   readonly validators: number | undefined;
   readonly basePort: number | undefined;
   readonly application: BuiltInName | undefined;
+  /** Throws where one of the ports cannot be had. Asked before a home is made or moved: what is refused leaves everything as it was. */
+  readonly requirePorts?: (basePort: number, validators: number) => Promise<void>;
 }
 
 const VALIDATORS_DEFAULT = 4;
@@ -66,6 +68,7 @@ function locked(directory: string): ReturnType<typeof lockFolder> {
 export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalHomes> {
   const { directory, validators = VALIDATORS_DEFAULT, basePort = BASE_PORT_DEFAULT } = request;
   if (existsSync(localHome(directory, 0))) return reopen(request);
+  await request.requirePorts?.(basePort, validators);
   const homes = Array.from({ length: validators }, (_, index) => ({
     path: localHome(directory, index),
     moniker: `node${index}`,
@@ -86,6 +89,7 @@ async function reopen({
   validators,
   basePort,
   application,
+  requirePorts,
 }: LocalHomesRequest): Promise<LocalHomes> {
   const { engine } = await loadBlsEngine();
   const { genesisFile, possessions } = homePaths(localHome(directory, 0));
@@ -113,6 +117,7 @@ async function reopen({
       throw usageFailure(`the validator of ${home} runs already (${holder}): stop it first`);
   }
   const held = heldBasePort(homes[0] ?? '');
+  await requirePorts?.(basePort ?? held, count);
   if (basePort !== undefined && basePort !== held) for (const home of homes) moveHome(home, held, basePort);
   return { chainId: genesis.genesis.chainId, homes, basePort: basePort ?? held };
 }

@@ -6,11 +6,9 @@ import { flushCompileCache } from 'node:module';
 import { EXIT_CODES } from '../exit-codes.ts';
 import type { RunnerEvent } from '../node-events.ts';
 import { jsonDisplay, liveDisplay, type NetworkDisplay, type NetworkFacts, plainDisplay } from './display.ts';
-import { requireFreePorts } from './ports.ts';
 import { type ProcessEnd, startValidatorProcess, type ValidatorProcess } from './validator-process.ts';
 
 export interface LocalNetworkOptions extends NetworkFacts {
-  readonly basePort: number;
   readonly json: boolean;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
@@ -21,8 +19,7 @@ const STOP_GRACE = 4_500;
 
 /** Runs until `signal` is aborted or every validator is gone. The process's exit code. */
 export async function runLocalNetwork(options: LocalNetworkOptions): Promise<number> {
-  const { homes, basePort, signal } = options;
-  await requireFreePorts(basePort, homes.length);
+  const { homes, signal } = options;
   // What this process has compiled, its children need not compile again.
   flushCompileCache();
   const display = chooseDisplay(options);

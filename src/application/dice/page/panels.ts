@@ -62,7 +62,7 @@ function noticeOf(model: Model, { endpoints, current, needed }: Network): string
   if (home?.status === 'down' && home.origin !== current.origin)
     return `${hostOf(home.origin)} does not answer. You are playing on through ${hostOf(current.origin)}.`;
   if (down.length === 0) return '';
-  return `${listed(down.map(hostOf))} ${down.length === 1 ? 'does' : 'do'} not answer. The others go on with the game.`;
+  return `${listed(down.map(hostOf))} ${down.length === 1 ? 'does' : 'do'} not answer. The game goes on while enough others do.`;
 }
 
 const neededWords = ({ endpoints, needed }: Network): string =>
