@@ -30,7 +30,7 @@ export function targetOf(given: { readonly rpc?: string; readonly home?: string 
 }
 
 /** Without its configuration every setting has its default: a slip of the pen would ask, and write to, some other node. */
-function requireConfiguration(home: string): void {
+export function requireConfiguration(home: string): void {
   const { configFile } = homePaths(home);
   if (existsSync(configFile)) return;
   const message = `no home there: it has no ${configFile}; give the directory that \`althing init\` or \`testnet\` made`;

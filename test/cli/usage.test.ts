@@ -83,6 +83,16 @@ describe("a user's mistake is a sentence and an exit code, never a stack trace",
     }
   });
 
+  it('a --home that is none is exit 3, and its settings are not told', async () => {
+    const nowhere = join(directory, 'nowhere');
+    const { code, stdout, stderr } = await althing(['config', 'print', '--effective', '--home', nowhere]);
+    expect([code, stdout, stderr]).toEqual([
+      3,
+      '',
+      expect.stringContaining(`--home ${nowhere}: no home there`),
+    ]);
+  });
+
   it('a wrong --set is exit 3, and names the flag', async () => {
     const { code, stderr } = await althing(['config', 'print', '--effective', '--set', 'log.level=loud']);
     expect([code, stderr]).toEqual([3, expect.stringContaining('--set: log.level = "loud": must be one of')]);
@@ -171,8 +181,11 @@ describe('config print', () => {
   });
 
   it('--effective --json says where each value comes from', async () => {
+    const home = join(directory, 'bare');
+    mkdirSync(join(home, 'config'), { recursive: true });
+    writeFileSync(join(home, 'config', 'althing.toml'), '');
     const { stdout } = await althing(
-      ['config', 'print', '--effective', '--json', '--home', directory, '--set', 'log.level=debug'],
+      ['config', 'print', '--effective', '--json', '--home', home, '--set', 'log.level=debug'],
       { ALTHING_RPC__CONNECTIONS_MAX: '7' },
     );
     const rows: readonly { readonly key: string }[] = JSON.parse(stdout);

@@ -6,6 +6,7 @@ import { CONFIG_FILES, type ConfigFile, fileOf, SETTINGS } from '../../node/conf
 import { type CommonOptions, collectSetting, withJson } from '../command.ts';
 import { configFailure, usageFailure } from '../failure.ts';
 import { createOutput, table } from '../output.ts';
+import { requireConfiguration } from '../rpc-client.ts';
 
 interface PrintOptions extends CommonOptions {
   readonly file?: ConfigFile;
@@ -51,6 +52,7 @@ function print(options: PrintOptions): void {
     ]);
     return;
   }
+  if (options.home !== undefined) requireConfiguration(options.home);
   const result = loadConfig(options.home ?? '.', process.env, options.set ?? []);
   if (result.status === 'refused') throw configFailure(result.problems);
   const settings = result.loaded.settings.filter(
