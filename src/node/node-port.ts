@@ -20,6 +20,7 @@ import type { SyncConfig } from '../protocol/sync/config.ts';
 import { connectedOf } from '../protocol/sync/peers.ts';
 import type {
   BlockLabel,
+  BlockSelector,
   NodeEvent,
   NodeHealth,
   NodePort,
@@ -219,6 +220,9 @@ export function createNodePort(
     }),
   });
 
+  const committedBlock = (selector: BlockSelector): CommittedBlock | undefined =>
+    found('id' in selector ? store.committedBlock(selector.id) : store.blockAt(selector.height));
+
   function storedBlock(committed: CommittedBlock | undefined): StoredBlock | undefined {
     if (committed === undefined) return undefined;
     const digests = committed.block.header.batches.map(({ digest }) => digest);
@@ -264,10 +268,8 @@ export function createNodePort(
       if (info === undefined) throw new Error('the application is not open yet');
       return info;
     },
-    block: async (selector) =>
-      storedBlock(
-        found('id' in selector ? store.committedBlock(selector.id) : store.blockAt(selector.height)),
-      ),
+    committed: async (selector) => committedBlock(selector),
+    block: async (selector) => storedBlock(committedBlock(selector)),
     async blockResults(height) {
       const execution = found(store.execution(height));
       return execution === undefined ? undefined : { height, ...execution };

@@ -18,6 +18,7 @@ import {
   internalError,
   invalidRequest,
   methodNotFound,
+  type ReadRequest,
   type RpcError,
   readBody,
   serverError,
@@ -26,10 +27,11 @@ import { METHODS } from './methods.ts';
 import { costBesideFirst } from './operations.ts';
 import { documentPaths, type Pages, sendPage } from './pages.ts';
 import { fromQuery, needsBody } from './parameters.ts';
-import { sendBusy, sendJson, sendPreflight, sendTooMany } from './replies.ts';
+import { sendBusy, sendJson, sendPreflight, sendText, sendTooMany } from './replies.ts';
 import { hostOf } from './shapes.ts';
 import { Submissions } from './submissions.ts';
 import { type TurnedAway, Turnstile } from './turnstile.ts';
+import { Unsent } from './unsent.ts';
 
 export interface RpcServerOptions extends AccessRules, ConnectionBounds, Omit<CallParts, 'submissions'> {
   /** `host:port`; port 0 for a free one. */
@@ -39,6 +41,8 @@ export interface RpcServerOptions extends AccessRules, ConnectionBounds, Omit<Ca
   readonly batchRequestsMax: number;
   readonly requestsPerSecond: number;
   readonly requestsBurst: number;
+  /** Of answers that were not read yet; default UNSENT_BYTES_MAX. @unit bytes */
+  readonly unsentBytesMax?: number;
   /** Operator commands are refused without one. */
   readonly adminToken?: string;
   /** How long the event loop was blocked lately, and what is too long for `/livez`. */
@@ -77,6 +81,7 @@ interface Serving extends RpcServerOptions, CallParts {
   /** Takes calls of a client's rate; false when it has too few left. */
   readonly take: (client: string, calls: number) => boolean;
   readonly turnstile: Turnstile;
+  readonly unsent: Unsent;
 }
 
 /** What one request asks for, and who it is. */
@@ -96,6 +101,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
     take: (client, calls) => rates.take(client, calls, monotonic(performance.now())),
     submissions: new Submissions(options.port),
     turnstile: new Turnstile({ callsMax, callsPerClientMax, waitMax: doorWait(requestTimeout) }),
+    unsent: new Unsent(options.unsentBytesMax),
   };
   const server = createServer(
     {
@@ -192,7 +198,9 @@ async function inTurn(
   if (sendShed(serving, response, method)) return;
   await serving.turnstile.enter(caller.client, {
     begin: async () => {
-      if (!response.destroyed && !sendShed(serving, response, method)) await answer();
+      if (response.destroyed || sendShed(serving, response, method)) return;
+      if (!serving.unsent.hasRoomFor(caller.client)) return sendBusy(response, 429, UNREAD);
+      await answer();
     },
     turnAway: (why) => sendBusy(response, why === 'share' ? 429 : 503, serverError(TURNED_AWAY[why])),
   });
@@ -230,20 +238,47 @@ async function answerPost(
   const cost = costBesideFirst(entries, serving.requestsBurst);
   if (!serving.take(caller.client, Math.max(0, cost - bytesCost))) return sendTooMany(response);
   const operator = isOperator(request.headers.authorization, serving.adminToken);
-  const answers = await Promise.all(
-    entries.map(async (entry) => {
-      if (entry.kind === 'notification') return [];
-      if (entry.kind === 'invalid') return [envelope(entry.id, { error: entry.error })];
-      return [envelope(entry.request.id, await answerRequest(serving, entry.request, caller, operator))];
-    }),
+  const held = serving.unsent.hold(caller.client, response);
+  const textOf = async (entry: ReadRequest): Promise<string | undefined> => {
+    if (entry.kind === 'notification' || response.destroyed) return undefined;
+    const text = await answerText(serving, entry, caller, operator);
+    held.add(text.length);
+    return text;
+  };
+  // BR-2: a call of a batch has a turn of its own, as it would have without the others.
+  const texts = await Promise.all(
+    entries.map((entry) =>
+      entries.length === 1 ? textOf(entry) : serving.turnstile.part(caller.client, () => textOf(entry)),
+    ),
   );
-  const sent = answers.flat();
-  if (sent.length === 0) {
+  const sent = texts.filter((text) => text !== undefined);
+  const [first] = sent;
+  if (first === undefined) {
     response.writeHead(204).end();
     return;
   }
-  return sendJson(response, 200, body.kind === 'batch' ? sent : sent[0]);
+  return sendText(response, 200, body.kind === 'batch' ? `[${sent.join(',')}]` : first);
 }
+
+/** The answer to one entry of a body, if there is room for it. */
+async function answerText(
+  serving: Serving,
+  entry: Exclude<ReadRequest, { readonly kind: 'notification' }>,
+  caller: Caller,
+  operator: boolean,
+): Promise<string> {
+  if (entry.kind === 'invalid') return JSON.stringify(envelope(entry.id, { error: entry.error }));
+  const { request } = entry;
+  const answer = serving.unsent.hasRoomFor(caller.client)
+    ? await answerRequest(serving, request, caller, operator)
+    : { error: UNREAD };
+  return JSON.stringify(envelope(request.id, answer));
+}
+
+/** Nothing of the call was done. */
+const UNREAD = serverError(
+  'RATE_LIMITED: too much of your answers is not read: read them, and ask for less at once',
+);
 
 async function serveGet(serving: Serving, asked: Asked): Promise<void> {
   const { request, response, url, caller } = asked;
@@ -268,9 +303,12 @@ async function serveGet(serving: Serving, asked: Asked): Promise<void> {
     return sendJson(response, 404, envelope(URI_REQUEST_ID, { error: methodNotFound(why) }));
   }
   await inTurn(serving, asked, name, async () => {
+    const held = serving.unsent.hold(caller.client, response);
     const converted = fromQuery(method.parameters, url.searchParams);
     const answer = await run(serving, name, method, converted, caller);
-    sendJson(response, statusOf(answer), envelope(URI_REQUEST_ID, answer));
+    const text = JSON.stringify(envelope(URI_REQUEST_ID, answer));
+    held.add(text.length);
+    sendText(response, statusOf(answer), text);
   });
 }
 

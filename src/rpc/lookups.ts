@@ -4,11 +4,13 @@ import { parseBlockId, parseHeight } from '../protocol/chain/parse.ts';
 import type { Height } from '../protocol/chain/types.ts';
 import { type Answer, fail, internalError, invalidParams, type RpcError, succeed } from './json-rpc.ts';
 import type { CallContext } from './method.ts';
-import type { NodePort, StoredBlock } from './node-port.ts';
+import type { BlockSelector, NodePort } from './node-port.ts';
 import {
   base64OfHex,
+  blockJson,
   blockMetaJson,
   eventJson,
+  headerJson,
   queryResultJson,
   transactionResultJson,
   validatorJson,
@@ -38,12 +40,12 @@ export async function blockchain(
   const blocks = await Promise.all(
     heights.map(async (raw) => {
       const height = parseHeight(raw);
-      return height === 'malformed' ? undefined : port.block({ height });
+      return height === 'malformed' ? undefined : port.committed({ height });
     }),
   );
   return succeed({
     last_height: String(committed.height),
-    block_metas: blocks.flatMap((stored) => (stored === undefined ? [] : [blockMetaJson(chainId, stored)])),
+    block_metas: blocks.flatMap((block) => (block === undefined ? [] : [blockMetaJson(chainId, block)])),
   });
 }
 
@@ -121,25 +123,31 @@ export async function abciQuery(
     : fail(answer.detail);
 }
 
-export async function withBlockAt(
-  port: NodePort,
-  height: number | undefined,
-  shape: (stored: StoredBlock, chainId: string) => object,
-): Promise<Answer> {
+export async function blockAt({ height }: HeightAsked, { port }: CallContext): Promise<Answer> {
   const chosen = chooseHeight(port, height);
   if ('error' in chosen) return chosen;
   const stored = await port.block({ height: chosen.height });
-  if (stored === undefined) return fail(`block at height ${chosen.height} is not stored here`);
-  return succeed(shape(stored, port.status().chainId));
+  return stored === undefined ? notStored(chosen.height) : succeed(blockJson(port.status().chainId, stored));
 }
 
-export async function blockByHash(
-  port: NodePort,
-  hash: Uint8Array | undefined,
-): Promise<StoredBlock | undefined> {
+export async function headerAt({ height }: HeightAsked, { port }: CallContext): Promise<Answer> {
+  const chosen = chooseHeight(port, height);
+  if ('error' in chosen) return chosen;
+  const committed = await port.committed({ height: chosen.height });
+  return committed === undefined
+    ? notStored(chosen.height)
+    : succeed({ header: headerJson(port.status().chainId, committed.block.header) });
+}
+
+interface HeightAsked {
+  readonly height: number | undefined;
+}
+
+const notStored = (height: Height): Answer => fail(`block at height ${height} is not stored here`);
+
+export function selectorOf(hash: Uint8Array | undefined): BlockSelector | undefined {
   const id = parseBlockId(toHex(hash ?? new Uint8Array()));
-  if (id === 'malformed') return undefined;
-  return port.block({ id });
+  return id === 'malformed' ? undefined : { id };
 }
 
 /** The asked height, checked against what is stored; the newest without one. */

@@ -8,13 +8,14 @@ import { broadcastAsync, broadcastCommit, broadcastSync } from './broadcast.ts';
 import { fail, invalidParams, succeed } from './json-rpc.ts';
 import {
   abciQuery,
-  blockByHash,
+  blockAt,
   blockchain,
   blockResults,
   chooseHeight,
+  headerAt,
   perPageOf,
+  selectorOf,
   validators,
-  withBlockAt,
 } from './lookups.ts';
 import { adminMethod, method, type RpcMethod } from './method.ts';
 import { outcomes, submit } from './operations.ts';
@@ -69,23 +70,19 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
     ],
     blockchain,
   ),
-  method('block', HEIGHT, async ({ height }, { port }) =>
-    withBlockAt(port, height, (stored, chainId) => blockJson(chainId, stored)),
-  ),
-  method('header', HEIGHT, async ({ height }, { port }) =>
-    withBlockAt(port, height, ({ committed }, chainId) => ({
-      header: headerJson(chainId, committed.block.header),
-    })),
-  ),
+  method('block', HEIGHT, blockAt),
+  method('header', HEIGHT, headerAt),
   method('block_by_hash', [{ name: 'hash', type: 'bytes' }], async ({ hash }, { port }) => {
-    const stored = await blockByHash(port, hash);
+    const selector = selectorOf(hash);
+    const stored = selector === undefined ? undefined : await port.block(selector);
     if (stored === undefined) return succeed({ block_id: NO_BLOCK_ID, block: null });
     return succeed(blockJson(port.status().chainId, stored));
   }),
   method('header_by_hash', [{ name: 'hash', type: 'hex' }], async ({ hash }, { port }) => {
-    const stored = await blockByHash(port, hash);
-    if (stored === undefined) return succeed({ header: null });
-    return succeed({ header: headerJson(port.status().chainId, stored.committed.block.header) });
+    const selector = selectorOf(hash);
+    const committed = selector === undefined ? undefined : await port.committed(selector);
+    if (committed === undefined) return succeed({ header: null });
+    return succeed({ header: headerJson(port.status().chainId, committed.block.header) });
   }),
   method('block_results', HEIGHT, blockResults),
   method(

@@ -357,6 +357,8 @@ export interface NodePort {
   applicationInfo(): Promise<ApplicationInfo>;
   /** Undefined: not stored here (not yet, or pruned). */
   block(selector: BlockSelector): Promise<StoredBlock | undefined>;
+  /** The same without its transactions, which may be megabytes. */
+  committed(selector: BlockSelector): Promise<CommittedBlock | undefined>;
   blockResults(height: Height): Promise<StoredResults | undefined>;
   transaction(hash: Digest): Promise<IndexedTransaction | undefined>;
   /** The set that decides `height`; the newest without it. */

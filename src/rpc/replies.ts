@@ -2,8 +2,11 @@
 import type { ServerResponse } from 'node:http';
 import { envelope, type RpcError, serverError } from './json-rpc.ts';
 
-export function sendJson(response: ServerResponse, status: number, value: unknown): void {
-  const text = JSON.stringify(value);
+export const sendJson = (response: ServerResponse, status: number, value: unknown): void =>
+  sendText(response, status, JSON.stringify(value));
+
+/** JSON as it is. */
+export function sendText(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(text),

@@ -8,7 +8,7 @@ import type { WallTime } from '../base/units.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import type { Header, Validator } from '../protocol/chain/types.ts';
 import type { QueryResult } from '../protocol/ports/application.ts';
-import type { ApplicationEvent, TransactionResult } from '../protocol/ports/storage.ts';
+import type { ApplicationEvent, CommittedBlock, TransactionResult } from '../protocol/ports/storage.ts';
 import type { BlockLabel, IndexedTransaction, NodeStatus, PeerStatus, StoredBlock } from './node-port.ts';
 
 /** Version of Althing's block format and of its peer protocol. */
@@ -75,7 +75,7 @@ export function blockJson(chainId: string, { committed, transactions }: StoredBl
   };
 }
 
-export function blockMetaJson(chainId: string, { committed }: StoredBlock): object {
+export function blockMetaJson(chainId: string, committed: CommittedBlock): object {
   const { header } = committed.block;
   const sum = (pick: (batch: Header['batches'][number]) => number): string =>
     String(header.batches.reduce((total, batch) => total + pick(batch), 0));

@@ -67,6 +67,56 @@ describe('JSON-RPC by POST', () => {
     expect(JSON.parse(text).error.data).toBe('batch request exceeds maximum (10) allowed number of requests');
   });
 
+  it('lets others in between the calls of a batch (BR-2)', async () => {
+    rpc.node.applicationInfo = async () => {
+      const until = performance.now() + 6;
+      while (performance.now() < until);
+      throw new Error('it took long');
+    };
+    let turns = 0;
+    let isOver = false;
+    const count = (): void => {
+      turns += rpc.calls.length > 0 ? 1 : 0;
+      if (!isOver) setImmediate(count);
+    };
+    setImmediate(count);
+    const { text } = await rpc.post(Array.from({ length: 10 }, (_, id) => ({ id, method: 'abci_info' })));
+    isOver = true;
+    expect(JSON.parse(text)).toHaveLength(10);
+    expect(turns).toBeGreaterThanOrEqual(9);
+  });
+
+  it('reads no transactions for headers and sizes', async () => {
+    await rpc.call('broadcast_tx_commit', { tx: base64Of('a=1') });
+    const { height } = rpc.node.executed();
+    rpc.node.block = async () => {
+      throw new Error('all transactions of the block were read');
+    };
+    expect((await rpc.call('blockchain')).result).toMatchObject({ last_height: String(height) });
+    expect((await rpc.call('header')).result).toMatchObject({ header: { height: String(height) } });
+    expect((await rpc.call('block')).error?.data).toBe('all transactions of the block were read');
+  });
+
+  it('answers no more than has a place until it is sent (BR-2), and then there is room again', async () => {
+    await restart({ unsentBytesMax: 4_000 });
+    rpc.node.applicationInfo = async () => {
+      const until = performance.now() + 6;
+      while (performance.now() < until);
+      return { name: 'n'.repeat(700), version: '1', executed: rpc.node.executed() };
+    };
+    const batch = Array.from({ length: 10 }, (_, id) => ({ id, method: 'abci_info' }));
+    const { length } = (await rpc.post([batch[0]])).text;
+    const room = Math.ceil(2_000 / (length - 2));
+    for (const _ of ['once', 'again']) {
+      const { status, text } = await rpc.post(batch);
+      const answers: readonly { readonly error?: { readonly data: string } }[] = JSON.parse(text);
+      expect([status, answers.length]).toEqual([200, 10]);
+      const refused = answers.flatMap(({ error }) => (error === undefined ? [] : [error.data]));
+      expect(refused).toHaveLength(10 - room);
+      expect(refused.every((data) => data.startsWith('RATE_LIMITED: too much of your answers'))).toBe(true);
+    }
+  });
+
   it("says what is wrong in CometBFT's codes", async () => {
     const error = async (body: unknown): Promise<unknown> => JSON.parse((await rpc.post(body)).text).error;
     expect(await error('{')).toMatchObject({ code: -32700, message: 'Parse error. Invalid JSON' });

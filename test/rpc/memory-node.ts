@@ -31,7 +31,7 @@ import type {
 import { addressOf, validatorSet } from '../../src/protocol/chain/validator-set.ts';
 import type { ApplicationInfo } from '../../src/protocol/ports/application.ts';
 import type { Admission, NodeRefusalCode } from '../../src/protocol/ports/mempool.ts';
-import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
+import type { CommittedBlock, TransactionResult } from '../../src/protocol/ports/storage.ts';
 import { BRIDGE_COUNTS, type BridgeReport } from '../../src/rpc/bridge-port.ts';
 import type {
   BlockSelector,
@@ -259,6 +259,14 @@ export class MemoryNode implements NodePort {
   }
 
   async block(selector: BlockSelector): Promise<StoredBlock | undefined> {
+    return this.#stored(selector);
+  }
+
+  async committed(selector: BlockSelector): Promise<CommittedBlock | undefined> {
+    return this.#stored(selector)?.committed;
+  }
+
+  #stored(selector: BlockSelector): StoredBlock | undefined {
     if ('height' in selector) return this.#blocks[selector.height - 1]?.stored;
     return this.#blocks.find(({ stored }) => stored.committed.id === selector.id)?.stored;
   }

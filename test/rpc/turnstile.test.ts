@@ -63,6 +63,42 @@ describe('a turnstile', () => {
   });
 });
 
+describe('clients that wait (BR-2)', () => {
+  it('get their turns one after the other: a hundred calls of one let the next one in after the first', async () => {
+    const turnstile = turnstileOf({ callsMax: 200, waitMax: millis(60) });
+    const greedy = Array.from({ length: 100 }, () => enter(turnstile, async () => work(6), 'greedy'));
+    expect(await enter(turnstile, nothing, 'modest')).toBe('answered');
+    expect(await Promise.all(greedy)).toContain('late');
+  });
+
+  it('get turns for each part of a call: others come in between, and it is not turned away half done', async () => {
+    const turnstile = turnstileOf({ waitMax: millis(40) });
+    let done = 0;
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      if (turnstile.underWay > 0) setImmediate(count);
+    };
+    setImmediate(count);
+    const end = await enter(turnstile, async () => {
+      const parts = Array.from({ length: 20 }, () =>
+        turnstile.part('one', async () => {
+          work(6);
+          done += 1;
+        }),
+      );
+      await Promise.all(parts);
+    });
+    expect([end, done]).toEqual(['answered', 20]);
+    expect(turns).toBeGreaterThanOrEqual(20);
+  });
+
+  it('hear of a part that fails', async () => {
+    const failing = turnstileOf().part('one', () => Promise.reject(new Error('it fails')));
+    await expect(failing).rejects.toThrow('it fails');
+  });
+});
+
 describe('calls under way (BR-2)', () => {
   it('are bounded until they are answered, not only until they begin; then there is room again', async () => {
     const turnstile = turnstileOf({ callsMax: 2 });
