@@ -13,7 +13,7 @@ import {
 import { KINDS, type WireKind } from '../protocol/transport/kinds.ts';
 import { type GuestRates, type HandingRates, PEER_QUOTA } from '../protocol/transport/limits.ts';
 import type { NodeId } from '../protocol/transport/messages.ts';
-import { networkOf } from '../protocol/transport/networks.ts';
+import { networkOfEndpoint } from '../protocol/transport/networks.ts';
 
 /** What the inbox of one link asks. */
 export interface PeerRates {
@@ -52,7 +52,7 @@ export class RateBook {
       touched(this.#shares, key, SHARES_MAX, () => new HandingBuckets(each));
     const buckets = this.#kept.has(peer)
       ? [shareOf(peer)]
-      : [shareOf(peer), shareOf(`from ${networkOf(hostOf(remote))}`), this.#all];
+      : [shareOf(peer), shareOf(`from ${networkOfEndpoint(remote)}`), this.#all];
     return {
       takeFrame: (kind, now) => frames.take(kind, now),
       oweBytes: (bytes, now) => frames.owe(bytes, now),
@@ -120,6 +120,3 @@ function touched<Key, Value>(map: Map<Key, Value>, key: Key, max: number, make: 
   if (map.size > max && oldest !== undefined) map.delete(oldest);
   return value;
 }
-
-/** The host of `host:port` or `[host]:port`. */
-const hostOf = (remote: string): string => remote.slice(0, remote.lastIndexOf(':')).replace(/^\[|\]$/g, '');

@@ -54,10 +54,17 @@ export interface RouterCounts {
   readonly addressesRefused: number;
 }
 
+interface Guest {
+  /** When its cell was asked for, or had started. */
+  readonly since: Monotonic;
+  /** Whose connections are counted together; undefined: it was not asked who it is here. */
+  readonly network: string | undefined;
+}
+
 export interface RouterContext extends RouterInput {
   readonly links: ReadonlyMap<NodeId, CellAddress>;
-  /** Guests whose cells run, and when they were asked for. At most GUESTS_MAX. */
-  readonly guests: ReadonlyMap<NodeId, Monotonic>;
+  /** Guests whose cells run. At most GUESTS_MAX. */
+  readonly guests: ReadonlyMap<NodeId, Guest>;
   /** Guests that are banned. At most BANS_KEPT_MAX, the oldest goes first. */
   readonly bans: ReadonlyMap<NodeId, Monotonic>;
   readonly book: AddressBook;

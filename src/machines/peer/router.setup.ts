@@ -13,8 +13,10 @@ import {
   ADDRESS_RECORDS_MAX,
   BANS_KEPT_MAX,
   GUESTS_MAX,
+  GUESTS_PER_HOST_MAX,
 } from '../../protocol/transport/limits.ts';
 import type { AddressRecord, NodeId } from '../../protocol/transport/messages.ts';
+import { isOwnMachine, networkOfEndpoint } from '../../protocol/transport/networks.ts';
 import type {
   AddressesReceived,
   ConnectionOffered,
@@ -98,10 +100,16 @@ function admitGuest(args: Stepping, { peer, card }: ConnectionOffered) {
   const bannedUntil = context.bans.get(peer);
   if (bannedUntil !== undefined && now < bannedUntil) return refuse('BANNED');
   const guests = new Map(
-    [...context.guests].filter(([guest, since]) => context.links.has(guest) || now - since < GUEST_START_MS),
+    [...context.guests].filter(
+      ([guest, { since }]) => context.links.has(guest) || now - since < GUEST_START_MS,
+    ),
   );
-  if (guests.size >= GUESTS_MAX) return refuse('TOO_MANY_CONNECTIONS');
-  guests.set(peer, now);
+  const network = networkOfEndpoint(card.remote);
+  const near = [...guests.values()].filter((guest) => guest.network === network).length;
+  if (guests.size >= GUESTS_MAX || (near >= GUESTS_PER_HOST_MAX && !isOwnMachine(network))) {
+    return refuse('TOO_MANY_CONNECTIONS');
+  }
+  guests.set(peer, { since: now, network });
   return { context: { guests }, effects: [startPeer(args, peer, 'guest', card)] };
 }
 
@@ -215,7 +223,12 @@ export const routerSetup = setup({
         isKept(context, peer)
           ? {}
           : {
-              context: { guests: new Map(context.guests).set(peer, now) },
+              context: {
+                guests: new Map(context.guests).set(peer, {
+                  since: now,
+                  network: context.guests.get(peer)?.network,
+                }),
+              },
               effects: [{ kind: 'watch', address: peerCell(context, peer) }],
             },
       ),
@@ -292,7 +305,9 @@ export const routerSetup = setup({
         );
         const guests = new Map(context.guests);
         for (const peer of promoted) guests.delete(peer);
-        for (const peer of demoted) if (!isKept(context, peer)) guests.set(peer, now);
+        for (const peer of demoted) {
+          if (!isKept(context, peer)) guests.set(peer, { since: now, network: undefined });
+        }
         const changed: RouterContext = { ...context, validators, guests };
         return {
           context: changed,

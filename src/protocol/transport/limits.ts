@@ -61,6 +61,8 @@ export const PENDING_MAX = 128;
 export const PENDING_PER_HOST_MAX = 48;
 /** Connections of nodes that are not validators. Validators have slots of their own. */
 export const GUESTS_MAX = 32;
+/** Of those, from one IP address (`networks.ts`) that is not this machine's own: node ids are free. @source as of the rates: a quarter of what all have */
+export const GUESTS_PER_HOST_MAX = 8;
 /** Most records in one message and in the book. */
 export const ADDRESS_RECORDS_MAX = 256;
 /** @unit bytes @source RFC 1035: a name has at most 255 octets */

@@ -21,6 +21,14 @@ export function networkOf(address: string): string {
   return `${inWords(groups.slice(0, PREFIX_GROUPS))}::/64`;
 }
 
+/** The same, of the `host:port` or `[host]:port` of a connection's other end. */
+export const networkOfEndpoint = (remote: string): string =>
+  networkOf(remote.slice(0, remote.lastIndexOf(':')).replace(/^\[|\]$/g, ''));
+
+/** True for what never leaves the machine (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3). */
+export const isOwnMachine = (network: string): boolean =>
+  network.startsWith('127.') || network === networkOf('::1');
+
 const inWords = (groups: readonly number[]): string => groups.map((group) => group.toString(16)).join(':');
 
 /** The eight groups; undefined: not IPv6. A zone (`%eth0`) is not part of them. */

@@ -6,7 +6,12 @@ import { probe } from '../../../src/machines/vocabulary/probe.ts';
 import type { Address, BatchDigest, Digest } from '../../../src/protocol/chain/types.ts';
 import type { PeerMessage } from '../../../src/protocol/consensus/types.ts';
 import type { Effect } from '../../../src/protocol/supervision/effect.ts';
-import { ADDRESS_GOSSIP_MS, BANS_KEPT_MAX, GUESTS_MAX } from '../../../src/protocol/transport/limits.ts';
+import {
+  ADDRESS_GOSSIP_MS,
+  BANS_KEPT_MAX,
+  GUESTS_MAX,
+  GUESTS_PER_HOST_MAX,
+} from '../../../src/protocol/transport/limits.ts';
 import type { AddressRecord } from '../../../src/protocol/transport/messages.ts';
 import type { ConnectionCard } from '../../../src/protocol/transport/peering.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
@@ -76,8 +81,8 @@ const to = (effects: readonly { readonly kind: string }[]): string[] => told(eff
 const up = (peer: Address, link = `link/${peer}`) => ({ type: 'link.up', peer, link }) as const;
 const send = (receivers: 'all' | readonly Address[], message: PeerMessage = ack) =>
   ({ type: 'network.sendRequested', outgoing: [{ to: receivers, message }] }) as const;
-const offered = (peer: Address, connection = 1) =>
-  ({ type: 'connection.offered', peer, card: card(connection) }) as const;
+const offered = (peer: Address, connection = 1, remote = '192.0.2.1:4000') =>
+  ({ type: 'connection.offered', peer, card: { ...card(connection), remote } }) as const;
 const received = (from: Address, ...records: readonly AddressRecord[]) =>
   ({ type: 'addresses.received', from, message: { kind: 'Addresses', records } }) as const;
 
@@ -180,7 +185,7 @@ describe('router: guests (TP-2)', () => {
   it('has so many places and no more, and gives one free when its cell ends', () => {
     const { chart } = router();
     for (let index = 0; index < GUESTS_MAX; index += 1) {
-      chart.send(offered(id(100 + index)));
+      chart.send(offered(id(100 + index), 1, `198.51.100.${index}:4000`));
       chart.send({ type: 'guest.started', peer: id(100 + index) });
       chart.send(up(id(100 + index)));
     }
@@ -194,6 +199,27 @@ describe('router: guests (TP-2)', () => {
     chart.send({ type: 'cell.down', address: `node/network/peer/${id(100)}`, reason: { kind: 'normal' } });
     chart.send({ type: 'cell.down', address: `link/${id(100)}`, reason: { kind: 'normal' } });
     expect(to(chart.send(offered(id(500))))).toEqual(['node/network/peer']);
+  });
+
+  it('has so many of them for one address, whose node ids are free, and the others for other addresses (TP-2)', () => {
+    const { chart } = router();
+    const from = (index: number, remote: string) => offered(id(index), index, remote);
+    const come = (index: number, remote: string) => {
+      const effects = chart.send(from(index, remote));
+      chart.send({ type: 'guest.started', peer: id(index) });
+      chart.send(up(id(index)));
+      return to(effects);
+    };
+    for (let index = 0; index < GUESTS_PER_HOST_MAX; index += 1) {
+      expect(come(100 + index, `[2001:db8::${index}]:4000`)).toEqual(['node/network/peer']);
+    }
+    expect(to(chart.send(from(300, '[2001:db8::ffff]:4000')))).toEqual(['node/network/listener']);
+    expect(come(301, '192.0.2.7:4000')).toEqual(['node/network/peer']);
+    const own = GUESTS_MAX - GUESTS_PER_HOST_MAX - 1;
+    for (let index = 0; index < own; index += 1) {
+      expect(come(400 + index, '127.0.0.1:4000')).toEqual(['node/network/peer']);
+    }
+    expect(to(chart.send(from(500, '192.0.2.8:4000')))).toEqual(['node/network/listener']);
   });
 
   it('remembers bans of those that have no cell, a bounded number, for their time', () => {

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { networkOf } from '../../../src/protocol/transport/networks.ts';
+import { isOwnMachine, networkOf, networkOfEndpoint } from '../../../src/protocol/transport/networks.ts';
 
 describe('whom an address belongs to', () => {
   it.each([
@@ -54,5 +54,17 @@ describe('whom an address belongs to', () => {
         else expect(networkOf(text)).not.toBe(text);
       }),
     );
+  });
+});
+
+describe('the other end of a connection', () => {
+  it.each([
+    ['192.0.2.7:26656', '192.0.2.7', false],
+    ['[2001:db8:0:1::7]:26656', '2001:db8:0:1::/64', false],
+    ['127.0.0.1:1', '127.0.0.1', true],
+    ['[::ffff:127.0.0.1]:1', '127.0.0.1', true],
+    ['[::1]:1', '0:0:0:0::/64', true],
+  ])('%s is of %s', (remote, network, isOwn) => {
+    expect([networkOfEndpoint(remote), isOwnMachine(networkOfEndpoint(remote))]).toEqual([network, isOwn]);
   });
 });
