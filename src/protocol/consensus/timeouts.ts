@@ -35,10 +35,12 @@ export const TIMEOUT_DEFAULTS: TimeoutConfig = {
 /** The base is so many times the smoothed p99. @unit ratio @source rule CS-11 */
 export const P99_FACTOR = 4;
 /**
- * The p99 counts for no more than so many times that of the fastest third of the rounds. Liars of less than a third lead less
- * than a third of the rounds and collect the votes of as many others: they slow less than two thirds. @unit ratio @source chosen
+ * The p99 counts for no more than so many times that of the fastest part of the rounds. Liars of less than a third of the power lead less
+ * than 0.4 of the rounds (`sharesOf`) and collect the votes of as many others: they slow less than four fifths. @unit ratio @source chosen
  */
 export const STRETCH_MAX = 4;
+/** That part. @unit share of the rounds @source what such liars leave */
+const HONEST_SHARE = 1 / 5;
 /** Rounds over which the p99 is taken; the oldest goes. @unit rounds */
 export const DURATION_WINDOW = 100;
 /** Weight of the newest p99 in its smoothed value. @unit ratio @source RFC 6298 section 2 (alpha) */
@@ -61,7 +63,7 @@ export function recordDuration(
   const sample = millis(Math.min(Math.max(0, duration), config.roundTimeoutMsMax));
   const recent = [...durations.recent.slice(1 - DURATION_WINDOW), sample];
   const ascending = Float64Array.from(recent).sort();
-  const fastest = ascending.subarray(0, Math.ceil(ascending.length / 3));
+  const fastest = ascending.subarray(0, Math.ceil(ascending.length * HONEST_SHARE));
   const p99 = Math.min(p99Of(ascending, sample), STRETCH_MAX * p99Of(fastest, sample));
   // The first samples move the configured start step by step: one lucky round says little.
   const before = durations.smoothedP99 ?? config.roundTimeoutMsInitial / P99_FACTOR;

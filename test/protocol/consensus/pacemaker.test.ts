@@ -277,6 +277,17 @@ describe('measured rounds (CS-11)', () => {
     expect(deadlinesOf(at, config).timeout).toBeCloseTo(P99_FACTOR * STRETCH_MAX * 20);
   });
 
+  it('hold the base where liars of less than a third slow three of four rounds: turns are rounded up for many validators of little power', () => {
+    let at = started();
+    let now = 0;
+    for (let one = 1; one <= 400; one += 1) {
+      now += one % 4 === 0 ? 20 : 0.45 * deadlinesOf(at, config).timeout;
+      const qc = { ...qcAt(1), round: round(one), parentRound: round(one - 1) };
+      at = setCommitted(adopt(at, { qc }, now).pacemaker, round(Math.max(0, one - 1)));
+    }
+    expect(deadlinesOf(at, config).timeout).toBeCloseTo(P99_FACTOR * STRETCH_MAX * 20);
+  });
+
   it('leave out a round whose QC came late because the next leader is dead: the wait must not feed on itself', () => {
     const waited = adopt(started(), { qc: qcAt(1) }, 500).pacemaker;
     const failed = adopt(waited, { tc: tcAt(2) }, 1_500).pacemaker;
