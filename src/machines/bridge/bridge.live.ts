@@ -91,6 +91,8 @@ export interface BridgeContext extends BridgeInput {
   readonly operations: Operations;
   /** By tag. */
   readonly submissions: PersistentMap<Submission>;
+  /** Tags of what a validator did not answer in time, and who owes the answer. At most OWED_MAX, the oldest goes. */
+  readonly owed: ReadonlyMap<number, Address>;
   /** While partitioned, where the configuration says so, until the committed height is known, and what is gathered to be handed over; by tag. */
   readonly queue: PersistentMap<Waiting>;
   /** Operations in the queue. Within `maxPendingOperations`. */
@@ -146,6 +148,7 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       ...input,
       operations: NO_OPERATIONS,
       submissions: emptyMap(),
+      owed: new Map(),
       queue: emptyMap(),
       queued: 0,
       isGathering: false,

@@ -173,7 +173,7 @@ export function recordAdmissions(
   return settle(withoutSubmission(context, tag), submission, judged, UNJUDGED);
 }
 
-/** A validator answered what it was handed; one that was not asked, or no more, is blamed for it (TP-6). */
+/** A validator answered what it was handed; one that was not asked is blamed for it (TP-6), one that is late is not. */
 export function recordRemote(
   context: BridgeContext,
   from: Address,
@@ -181,6 +181,10 @@ export function recordRemote(
   { address }: Clock,
 ): Decided {
   const submission = submissionOf(context, tag);
+  // It is late, and another was asked meanwhile: that is what its breaker counts, and no lie.
+  if (context.owed.get(tag) === from) {
+    return { context: { owed: new Map([...context.owed].filter(([other]) => other !== tag)) } };
+  }
   if (submission === undefined || submission.handedTo.at(-1) !== from) {
     const blame = { type: 'peer.misbehaved', peer: from, code: 'ANSWER_UNREQUESTED' } as const;
     return { effects: [telling(context.router, blame)] };
@@ -191,6 +195,9 @@ export function recordRemote(
   return { ...decided, effects: [telling(`${address}/${from}`, answered), ...(decided.effects ?? [])] };
 }
 
+/** Late answers that are told from lies. @unit answers @source the open calls of sixteen peers */
+const OWED_MAX = 1_024;
+
 /** The breaker did not send it, or no answer came: the next validator gets it. */
 export function handOn(
   context: BridgeContext,
@@ -199,8 +206,12 @@ export function handOn(
 ): Decided {
   const submission = submissionOf(context, tag);
   if (submission === undefined) return {};
-  const heldBack = reason === 'refused' ? [...submission.heldBack, peer] : submission.heldBack;
-  return ask(withoutSubmission(context, tag), { ...submission, heldBack }, clock);
+  const left = withoutSubmission(context, tag);
+  if (reason === 'refused')
+    return ask(left, { ...submission, heldBack: [...submission.heldBack, peer] }, clock);
+  const owed = new Map([...context.owed, [tag, peer] as const].slice(-OWED_MAX));
+  const { context: change, effects = [] } = ask(left, submission, clock);
+  return { context: { ...change, owed }, effects };
 }
 
 /** Seed 004: cleanup. Who is connected is the router's fact, so it is read again; and submissions whose asker the mempool forgot, since it was started anew, are answered. */

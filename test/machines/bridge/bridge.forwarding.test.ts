@@ -111,9 +111,13 @@ describe('a node that is no validator (BR-8)', () => {
       admissions: [{ accepted: true }],
     } as const;
     for (const liar of [A, B, C, STRANGER].filter((peer) => peer !== second?.peer)) at.hear(liar, claim);
-    at.hear(first?.peer ?? A, { ...claim, tag: first?.message.tag ?? 0 });
-    expect(at.codes(tag)).toBeUndefined();
-    expect(at.blamed()).toHaveLength(4);
+    expect(at.blamed()).toHaveLength(3);
+    // Who answers late is believed no more, and is blamed only when it says so again.
+    const late = { ...claim, tag: first?.message.tag ?? 0 };
+    at.hear(first?.peer ?? A, late);
+    expect([at.codes(tag), at.blamed().length]).toEqual([undefined, 3]);
+    at.hear(first?.peer ?? A, late);
+    expect([at.codes(tag), at.blamed().length]).toEqual([undefined, 4]);
     answered(at);
     expect(at.codes(tag)).toEqual(['admitted']);
     expect(at.blamed()).toHaveLength(4);
