@@ -13,7 +13,8 @@ import type { Pair, StateRules } from './rules.ts';
 
 export interface SavedState {
   readonly executed: ExecutedState;
-  readonly pairs: Map<string, string>;
+  /** Those that were written longest ago come first: a fold that the last life did not end goes on with them. */
+  readonly pairs: readonly Pair[];
   readonly validators: readonly Uint8Array[];
 }
 
@@ -37,8 +38,10 @@ const FOLD_BYTES = 64 * 1_048_576;
 const FOLD_PIECES = 64;
 /** … and so many times what it changes, so that the fold ends however much is added. */
 const PIECE_PER_CHANGES = 2;
-/** Rows that go with a flush; more than a flush adds. @unit rows */
-const TRIM_ROWS = 8;
+/** Rows that go with a flush have so many times the bytes of such a part, or are a row more … */
+const TRIM_PER_PIECE = 4;
+/** … and are so many at most. @unit rows @source chosen: a few milliseconds */
+const TRIM_ROWS_MAX = 1_024;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS standing (id INTEGER PRIMARY KEY CHECK (id = 1), height INTEGER NOT NULL,
@@ -97,14 +100,30 @@ export class StateStore {
     const height = parseHeight(standing['height']);
     const appHash = parseDigest(standing['app_hash']);
     if (height === 'malformed' || appHash === 'malformed') return this.#corrupt('standing');
-    const pairs = new Map<string, string>();
-    for (const bytes of this.#blobs('SELECT pairs AS bytes FROM log ORDER BY position')) {
-      if (unpack(bytes, pairs) === 'malformed') this.#corrupt('pairs');
-      this.#logBytes += bytes.byteLength;
-    }
+    const pairs = this.#readLog();
     for (const [key, value] of pairs) this.#stateBytes += PAIR_BYTES + key.length + value.length;
-    const validators = [...this.#blobs('SELECT validator AS bytes FROM validators ORDER BY position')];
-    return { executed: { height, appHash }, pairs, validators };
+    const validators = [
+      ...this.#blobs('SELECT position, validator AS bytes FROM validators ORDER BY position'),
+    ];
+    return { executed: { height, appHash }, pairs, validators: validators.map(({ bytes }) => bytes) };
+  }
+
+  /** The newest row first: what is before the last one that has a pair of the state is not needed, whatever the last life left undone. */
+  #readLog(): readonly Pair[] {
+    const newest = new Map<string, string | undefined>();
+    for (const { position, bytes } of this.#blobs(
+      'SELECT position, pairs AS bytes FROM log ORDER BY position DESC',
+    )) {
+      const found = unpack(bytes, newest);
+      if (found === 'malformed') return this.#corrupt('pairs');
+      this.#logBytes += bytes.byteLength;
+      // No row at all, where the state is empty.
+      this.#trimTo ??= position + 1;
+      if (found > 0) this.#trimTo = position;
+    }
+    return [...newest]
+      .flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]))
+      .reverse();
   }
 
   /** One transaction: all of it is there after a crash, or nothing. */
@@ -114,9 +133,9 @@ export class StateStore {
       const added = flush.changed.size === 0 ? undefined : this.#append(flush.changed);
       if (added !== undefined && this.#isFoldDue)
         this.#fold = { pairs: flush.all[Symbol.iterator](), from: added.position + 1, bytes: 0 };
-      if (this.#fold !== undefined)
-        this.#foldOn(this.#fold, Math.max(this.#pieceBytes, PIECE_PER_CHANGES * (added?.bytes ?? 0)));
-      if (this.#trimTo !== undefined) this.#trim(this.#trimTo);
+      const room = Math.max(this.#pieceBytes, PIECE_PER_CHANGES * (added?.bytes ?? 0));
+      if (this.#fold !== undefined) this.#foldOn(this.#fold, room);
+      else if (this.#trimTo !== undefined) this.#trim(this.#trimTo, TRIM_PER_PIECE * room);
     });
   }
 
@@ -213,18 +232,26 @@ export class StateStore {
   }
 
   /** The oldest first: what a later row took away does not come back. */
-  #trim(to: number): void {
+  #trim(to: number, room: number): void {
     const rows = this.#database
-      .prepare(`DELETE FROM log WHERE position IN (SELECT position FROM log WHERE position < ?
-        ORDER BY position LIMIT ${TRIM_ROWS}) RETURNING length(pairs) AS bytes`)
-      .all(to);
-    for (const { bytes } of rows) this.#logBytes -= Number(bytes);
-    if (rows.length < TRIM_ROWS) this.#trimTo = undefined;
+      .prepare(
+        'SELECT position, length(pairs) AS bytes FROM log WHERE position < ? ORDER BY position LIMIT ?',
+      )
+      .iterate(to, TRIM_ROWS_MAX);
+    let [last, bytes] = [0, 0];
+    for (const row of rows) {
+      last = Number(row['position']);
+      bytes += Number(row['bytes']);
+      if (bytes >= room) break;
+    }
+    if (last === 0) this.#trimTo = undefined;
+    else this.#database.prepare('DELETE FROM log WHERE position <= ?').run(last);
+    this.#logBytes -= bytes;
   }
 
-  *#blobs(query: string): Generator<Uint8Array, void> {
-    for (const { bytes } of this.#database.prepare(query).iterate())
-      yield bytes instanceof Uint8Array ? bytes : this.#corrupt(query);
+  *#blobs(query: string): Generator<{ readonly position: number; readonly bytes: Uint8Array }, void> {
+    for (const { position, bytes } of this.#database.prepare(query).iterate())
+      yield bytes instanceof Uint8Array ? { position: Number(position), bytes } : this.#corrupt(query);
   }
 
   #corrupt(what: string): never {
@@ -250,10 +277,10 @@ export function packed(pairs: Changes): Uint8Array {
   return bytes;
 }
 
-/** Makes the changes that `packed` wrote. */
-export function unpack(blob: Uint8Array, into: Map<string, string>): Malformed | undefined {
+/** The changes that `packed` wrote, of keys that nothing newer changed. Says how many of them are pairs: those of the state. */
+export function unpack(blob: Uint8Array, newest: Map<string, string | undefined>): Malformed | number {
   const bytes = Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength);
-  let at = 0;
+  let [at, pairs] = [0, 0];
   while (at < bytes.byteLength) {
     if (at + PAIR_BYTES > bytes.byteLength) return 'malformed';
     const valueAt = at + PAIR_BYTES + bytes.readUInt32BE(at);
@@ -261,9 +288,10 @@ export function unpack(blob: Uint8Array, into: Map<string, string>): Malformed |
     const end = length === GONE ? valueAt : valueAt + length;
     if (end > bytes.byteLength) return 'malformed';
     const key = bytes.toString('latin1', at + PAIR_BYTES, valueAt);
-    if (length === GONE) into.delete(key);
-    else into.set(key, bytes.toString('latin1', valueAt, end));
     at = end;
+    if (newest.has(key)) continue;
+    newest.set(key, length === GONE ? undefined : bytes.toString('latin1', valueAt, end));
+    if (length !== GONE) pairs += 1;
   }
-  return undefined;
+  return pairs;
 }

@@ -85,8 +85,8 @@ async function run(input: Uint8Array): Promise<string> {
   }
   const pairs = new Map([[Buffer.from(input).toString('latin1'), 'v']]);
   const again = new Map<string, string>();
-  claim(unpack(packed(pairs), again) === undefined && again.size === 1, 'a page is read as it was written');
-  return `${[...kinds].sort().join(', ')}, page ${unpack(input, new Map()) ?? 'read'}`;
+  claim(unpack(packed(pairs), again) === 1 && again.size === 1, 'a page is read as it was written');
+  return `${[...kinds].sort().join(', ')}, page ${unpack(input, new Map()) === 'malformed' ? 'malformed' : 'read'}`;
 }
 
 async function started(): Promise<Application> {
