@@ -51,7 +51,11 @@ export function recover(state: MempoolState, after?: BatchDigest): Step {
 
 /** Takes a piece of them in, and asks for the next while there is one. */
 export function recovered(state: MempoolState, reply: UncommittedFound, now: Monotonic): Step {
-  const committedHeight = Math.max(state.committedHeight, reply.height) as Height;
+  // What came with an earlier piece may be named by a block above that one's height: it is told, and must not be passed over.
+  const committedHeight =
+    state.batches.size === 0
+      ? (Math.max(state.committedHeight, reply.height) as Height)
+      : state.committedHeight;
   const effects: Effect[] = [];
   let next: MempoolState = { ...state, committedHeight };
   for (const batch of reply.batches) {

@@ -4,6 +4,9 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { millis } from '../../../src/base/units.ts';
 import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import type { Digest } from '../../../src/protocol/chain/types.ts';
+import { valuesOf } from '../../../src/protocol/mempool/sharded-map.ts';
+import { emptyMempool } from '../../../src/protocol/mempool/state.ts';
+import { handle, start } from '../../../src/protocol/mempool/step.ts';
 import { committedBlock, height, SMALL, World } from './world.ts';
 
 const hash = (text: string): Digest => transactionHashOf(utf8(text));
@@ -105,6 +108,29 @@ describe('a restart (MP-3)', () => {
     world.crash(0);
     world.restart(0);
     expect(world.node(0).state.nextSequence).toBe(3);
+  });
+
+  it('takes out what a block named while the rest was still being read', () => {
+    const world = new World([1]);
+    for (const text of ['a', 'b']) {
+      world.submit(0, [text]);
+      world.advance(15);
+    }
+    const { disk, address, state } = world.node(0);
+    const [first, second] = [...disk].map(([digest, bytes]) => ({ digest, bytes }));
+    if (first === undefined || second === undefined) throw new Error('two batches are on the disk');
+    let step = start(emptyMempool(state, world.now));
+    const read = (batch: typeof first, at: number, more: boolean) => {
+      const tag = step.state.nextTag - 1;
+      const found = { tag, batches: [batch], more, height: height(at) };
+      step = handle(step.state, { type: 'batches.uncommittedFound', ...found }, world.now);
+    };
+    read(first, 0, true);
+    const naming = committedBlock(height(1), [{ digest: first.digest, count: 1, bytes: 1 }], address);
+    read(second, 1, false);
+    step = handle(step.state, { type: 'blocks.committed', blocks: [naming] }, world.now);
+    expect(valuesOf(step.state.batches).map(({ digest }) => digest)).toEqual([second.digest]);
+    expect(step.state.committedHeight).toBe(1);
   });
 
   it('does not tell as expired what another’s batch committed before it', () => {
