@@ -1,6 +1,7 @@
 /**
- * Executed blocks on their way to the disk: told in order, each only when it is durable. How many there may be is
- * bounded; at the bound all of them are waited for, so that now and then an application sees everything stored.
+ * Executed blocks on their way to the disk: told in order, each only when it is durable. How many there may be is bounded, and so is how
+ * many are executed until once all are durable: at either bound all are waited for. So now and then an application sees everything stored,
+ * also where the next block is always there before the last one is durable; else it could make nothing durable itself (`storedHeight`).
  * Mutable, deterministic. Rules EX-1, EX-5, docs/applications.md.
  */
 import { RingBuffer } from '../base/ring-buffer.ts';
@@ -10,6 +11,8 @@ import type { BlockExecuted } from '../protocol/ports/execution.ts';
 export const UNTOLD_MAX = 128;
 /** … or so many bytes of their batches and their answers. @unit bytes @source a group of the storage actor */
 const UNTOLD_BYTES_MAX = 16 * 1_048_576;
+/** Executed since all were durable: so many times that. @source chosen: each costs a wait for the disk, a few percent where blocks are synced */
+export const RUNS_PER_WAIT = 4;
 
 interface Outcome {
   readonly block: BlockExecuted;
@@ -21,6 +24,8 @@ export class Untold {
   readonly #max: number;
   readonly #outcomes = new RingBuffer<Outcome>();
   #bytes = 0;
+  /** Since it was empty. */
+  #run = { blocks: 0, bytes: 0 };
   #full = false;
   #lost = false;
 
@@ -46,7 +51,11 @@ export class Untold {
   add(block: BlockExecuted, bytes: number, tag: number): void {
     this.#outcomes.push({ block, bytes, tag });
     this.#bytes += bytes;
-    this.#full = this.#outcomes.length >= this.#max || this.#bytes >= UNTOLD_BYTES_MAX;
+    this.#run.blocks += 1;
+    this.#run.bytes += bytes;
+    this.#full =
+      Math.max(this.#outcomes.length, this.#run.blocks / RUNS_PER_WAIT) >= this.#max ||
+      Math.max(this.#bytes, this.#run.bytes / RUNS_PER_WAIT) >= UNTOLD_BYTES_MAX;
   }
 
   /** Storage has it: what is to be told now, in order. Storage writes in order, so what was before it is durable too. */
@@ -59,7 +68,10 @@ export class Untold {
       this.#bytes -= oldest.bytes;
       durable.push(oldest.block);
     }
-    if (this.isEmpty) this.#full = false;
+    if (this.isEmpty) {
+      this.#run = { blocks: 0, bytes: 0 };
+      this.#full = false;
+    }
     return durable;
   }
 

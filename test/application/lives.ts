@@ -179,12 +179,16 @@ export class Life {
 
   /** The same through the storage cell, which takes its time; then the executor hears of it. */
   persistAndTell(batches: readonly BatchBytes[], blocks: readonly CommittedBlock[]): void {
+    this.persist(batches, blocks);
+    this.tell({ type: 'blocks.committed', blocks });
+  }
+
+  persist(batches: readonly BatchBytes[], blocks: readonly CommittedBlock[]): void {
     const storage = this.#system.ref('node/storage');
     const to = { replyTo: 'node/mempool', tag: 0 };
     storage.tell({ type: 'batches.persistRequested', batches, ...to });
     storage.tell({ type: 'blocks.commitRequested', blocks, ...to });
     this.advance(20);
-    this.tell({ type: 'blocks.committed', blocks });
   }
 
   tell(message: Message): void {

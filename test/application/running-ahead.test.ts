@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { kv } from '../../src/application/kv/rules.ts';
-import { UNTOLD_MAX } from '../../src/application/untold.ts';
+import { RUNS_PER_WAIT, UNTOLD_MAX } from '../../src/application/untold.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { millis } from '../../src/base/units.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
@@ -143,6 +143,22 @@ describe('an application that runs ahead of the disk (EX-1)', () => {
     expect(mostAhead).toBe(UNTOLD_MAX);
     expect(ground.asked[UNTOLD_MAX]?.storedHeight).toBe(UNTOLD_MAX);
     expect(toldOf(life)).toEqual(heights(1, UNTOLD_MAX + 20));
+  });
+
+  it('sees everything stored now and then, also where blocks come as quickly as the disk answers', () => {
+    const lives = new Lives({ deviceMs: DEVICE_MS });
+    const ground = emptyGround();
+    const life = started(lives, () => chaining(ground, true));
+    const blocks = heights(1, 10 * UNTOLD_MAX).map(() => lives.chain.add([`t${lives.chain.made.length}`]));
+    life.persist(lives.chain.batches.flat(), blocks);
+    let greatest = 0;
+    for (const block of blocks) {
+      life.tell({ type: 'blocks.committed', blocks: [block] });
+      life.advance(DEVICE_MS - 1);
+      greatest = Math.max(greatest, ground.asked.length - ground.durable.height);
+    }
+    expect(life.failures).toEqual([]);
+    expect(greatest).toBeLessThanOrEqual(RUNS_PER_WAIT * UNTOLD_MAX + 1);
   });
 
   it('what the disk refuses is asked again, all of it in order, and told once', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { UNTOLD_MAX, Untold } from '../../src/application/untold.ts';
+import { RUNS_PER_WAIT, UNTOLD_MAX, Untold } from '../../src/application/untold.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
@@ -39,6 +39,19 @@ describe('executed blocks that are not told yet (EX-1)', () => {
     untold.persisted(102);
     expect(untold.hasRoom).toBe(false);
     untold.persisted(103);
+    expect(untold.hasRoom).toBe(true);
+  });
+
+  it('are bounded since all were told, however few are left at any time', () => {
+    const untold = new Untold(3);
+    untold.add(outcome(1), 10, 101);
+    for (let at = 2; at <= 3 * RUNS_PER_WAIT; at += 1) {
+      expect(untold.hasRoom).toBe(true);
+      untold.add(outcome(at), 10, 100 + at);
+      untold.persisted(100 + at - 1);
+    }
+    expect(untold.hasRoom).toBe(false);
+    untold.persisted(100 + 3 * RUNS_PER_WAIT);
     expect(untold.hasRoom).toBe(true);
   });
 
