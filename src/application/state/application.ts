@@ -223,6 +223,8 @@ class StateApplication implements Application {
   }
 
   #write(key: string, value: string | undefined): void {
+    // The file must not hear of it: its rows have a letter a byte, and a key of other letters would be another one there.
+    if (value === undefined && this.#state.get(key) === undefined) return;
     if (value === undefined) this.#state.delete(key);
     else this.#state.set(key, value);
     if (this.#store === undefined) return;

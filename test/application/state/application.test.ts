@@ -287,6 +287,26 @@ describe('rules that do wrong', () => {
     );
   });
 
+  it('a key of other letters, which was never there, takes no other with it when it is deleted', async () => {
+    const dir = folder();
+    const rules: StateRules = {
+      ...counter,
+      execute(transaction, state) {
+        if (transaction.byteLength === 3) state.set('A', '1');
+        else state.delete('\u0141');
+        return transactionResult();
+      },
+    };
+    const application = await started({ dir, flushHeights: 1 }, rules);
+    await block(application, 1, 'set');
+    const { appHash } = await block(application, 2, 'drop');
+    await block(application, 3);
+    await application.close?.();
+    const again = stateApplication(rules, { dir });
+    expect((await again.info()).executed).toEqual({ height: 2, appHash });
+    await again.close?.();
+  });
+
   it('a writer that was kept is refused once its transaction is over', async () => {
     let kept: StateWriter | undefined;
     const rules: StateRules = {
