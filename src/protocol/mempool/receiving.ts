@@ -166,10 +166,13 @@ function keep(
 }
 
 /** A batch as this node found it durable at a start. */
-export const recoveredEntry = (state: MempoolState, digest: BatchDigest, view: BatchView, now: Monotonic) => {
-  const fromAuthorAt = view.author === state.author ? now : undefined;
-  return entryOf(state, digest, view, { status: 'durable', retryAt: now, retries: 0 }, fromAuthorAt);
-};
+export const recoveredEntry = (
+  state: MempoolState,
+  digest: BatchDigest,
+  view: BatchView,
+  fromAuthorAt: Monotonic | undefined,
+  now: Monotonic,
+) => entryOf(state, digest, view, { status: 'durable', retryAt: now, retries: 0 }, fromAuthorAt);
 
 function entryOf(
   state: MempoolState,

@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
 import { millis } from '../../../src/base/units.ts';
-import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
+import { batchDigestOf, encodeBatch, transactionHashOf } from '../../../src/protocol/chain/batch.ts';
+import { ORDINAL_MAX } from '../../../src/protocol/chain/ordinals.ts';
 import type { Digest } from '../../../src/protocol/chain/types.ts';
 import { valuesOf } from '../../../src/protocol/mempool/sharded-map.ts';
 import { emptyMempool } from '../../../src/protocol/mempool/state.ts';
 import { handle, start } from '../../../src/protocol/mempool/step.ts';
-import { committedBlock, height, SMALL, World } from './world.ts';
+import { committedBlock, height, SMALL, textsOf, World } from './world.ts';
 
 const hash = (text: string): Digest => transactionHashOf(utf8(text));
 const blocks = (world: World, count: number): void => {
@@ -108,6 +109,32 @@ describe('a restart (MP-3)', () => {
     world.crash(0);
     world.restart(0);
     expect(world.node(0).state.nextSequence).toBe(3);
+  });
+
+  it('does not go on from a sequence that another has invented in its name', () => {
+    const world = new World([1, 1, 1, 1]);
+    const { disk, address } = world.node(0);
+    // A leader named it in a block, so that it was fetched; batches are not signed.
+    const transactions = [utf8('invented')];
+    const invented = encodeBatch({
+      author: address,
+      sequence: ORDINAL_MAX,
+      expiresAtHeight: height(5),
+      transactions,
+    });
+    disk.set(batchDigestOf(invented), invented);
+    world.crash(0);
+    world.restart(0);
+    world.submit(0, ['a']);
+    world.advance(100);
+    expect(world.nodes.flatMap(({ accusations }) => accusations)).toEqual([]);
+    const own = textsOf(
+      world.node(1).disk.get(world.payload(1)[0]?.digest ?? batchDigestOf(invented)) ?? invented,
+    );
+    expect(own).toEqual(['a']);
+    world.crash(0);
+    world.restart(0);
+    expect(world.node(0).state.nextSequence).toBe(1);
   });
 
   it('takes out what a block named while the rest was still being read', () => {
