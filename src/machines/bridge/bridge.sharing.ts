@@ -118,17 +118,18 @@ export function noteStated(context: BridgeContext, blocks: readonly CommittedBlo
   return { context: { stated, ...found.context }, effects: found.effects ?? [] };
 }
 
-/** Named, told once for each who says so, and kept; what a certificate says ends this node's proposals. */
+/**
+ * Named, told once for each who says so, and kept; what a certificate says ends this node's proposals. The round-manager hears it with every
+ * such certificate: one that was restarted has forgotten it.
+ */
 function recordDivergence(context: BridgeContext, divergence: StateDivergence): Decided {
   const isCertified = divergence.evidence !== undefined;
   const key = isCertified ? CERTIFIED : divergence.by;
-  if (context.divergences.has(key)) return {};
   const message: StateDiverged = { type: 'state.diverged', divergence };
+  const effects = isCertified ? [telling(context.roundManager, message)] : [];
+  if (context.divergences.has(key)) return { effects };
   return {
     context: { divergences: new Map(context.divergences).set(key, divergence) },
-    effects: [
-      telling(context.alarm, message),
-      ...(isCertified ? [telling(context.roundManager, message)] : []),
-    ],
+    effects: [telling(context.alarm, message), ...effects],
   };
 }
