@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { millis, monotonic, wallTime } from '../../src/base/units.ts';
-import { initialRound } from '../../src/machines/consensus/round.decisions.ts';
+import { initialRound } from '../../src/machines/consensus/round.live.ts';
 import { roundMachine } from '../../src/machines/consensus/round.machine.ts';
 import type { RoundContext } from '../../src/machines/consensus/round.setup.ts';
 import { roundsReport, whyNoVote } from '../../src/node/rounds-report.ts';

@@ -29,7 +29,7 @@ import type {
 import type { Recovered } from '../../protocol/ports/storage.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
-import type { RoundInput } from './round.decisions.ts';
+import type { RoundInput } from './round.live.ts';
 import {
   adopt,
   blamed,

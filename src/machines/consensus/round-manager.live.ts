@@ -36,7 +36,7 @@ import type {
 import type { CommittedBlock, StorageRequest } from '../../protocol/ports/storage.ts';
 import type { SyncStanding } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
-import type { RoundSetting } from './round.decisions.ts';
+import type { RoundSetting } from './round.live.ts';
 
 /** Rounds whose cells are kept for readers and late certificates; the oldest is stopped. @unit rounds @source chosen */
 export const ROUNDS_KEPT_MAX = 16;

@@ -1,6 +1,6 @@
 /** The RoundState chart: newRound → propose → prevote → precommit → commit | timedOut | abandoned. Pure. */
 import { wallNow } from '../vocabulary/index.ts';
-import { initialRound } from './round.decisions.ts';
+import { initialRound } from './round.live.ts';
 import { roundSetup } from './round.setup.ts';
 
 /** The state follows the step of RoundState, whichever way a certificate or a commit moved it. */

@@ -9,25 +9,18 @@ import type { RoundRequest, SafetyAnswer } from '../../protocol/ports/consensus.
 import type { MempoolReply } from '../../protocol/ports/mempool.ts';
 import { type Decision, on, step, types } from '../vocabulary/index.ts';
 import {
-  compose,
-  examine,
-  factsFor,
   happened,
   inTurn,
   isLive,
-  judge,
-  open,
-  propose,
   type RoundContext,
   type RoundInput,
   type RoundPrivateEvent,
-  refuseBatches,
   repeatTo,
-  tellQc,
-  unwant,
-} from './round.decisions.ts';
+} from './round.live.ts';
+import { compose, open, propose, tellQc } from './round.proposing.ts';
+import { examine, factsFor, judge, refuseBatches, unwant } from './round.voting.ts';
 
-export type { RoundContext, RoundInput, RoundSetting } from './round.decisions.ts';
+export type { RoundContext, RoundInput, RoundSetting } from './round.live.ts';
 
 type RoundPublicEvent =
   | RoundRequest

@@ -3,7 +3,7 @@ import type { Mutant, Patch } from './mutant.ts';
 
 const SAFETY = 'src/protocol/consensus/safety.ts';
 const CELL = 'src/machines/consensus/safety.setup.ts';
-const ROUND = 'src/machines/consensus/round.decisions.ts';
+const ROUND = 'src/machines/consensus/round.voting.ts';
 const RULINGS = 'src/storage/rulings.ts';
 
 /** The store's own guard, the last line below the rules: without it they stand alone. */

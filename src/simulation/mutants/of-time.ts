@@ -195,12 +195,12 @@ export const OF_TIME: readonly Mutant[] = [
     trial: 'unset-clocks',
     patches: [
       {
-        file: 'src/machines/consensus/round.decisions.ts',
+        file: 'src/machines/consensus/round.proposing.ts',
         find: 'if (!facts.mayPropose) return { context };',
         replace: '',
       },
       {
-        file: 'src/machines/consensus/round.decisions.ts',
+        file: 'src/machines/consensus/round.proposing.ts',
         find: 'facts.executed === undefined || !facts.mayPropose)',
         replace: 'facts.executed === undefined)',
       },

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
-import type { RoundInput } from '../../../src/machines/consensus/round.decisions.ts';
+import type { RoundInput } from '../../../src/machines/consensus/round.live.ts';
 import { roundMachine } from '../../../src/machines/consensus/round.machine.ts';
 import type { BatchReference, Block } from '../../../src/protocol/chain/types.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';

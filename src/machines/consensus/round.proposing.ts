@@ -1,0 +1,124 @@
+/**
+ * How a round opens, and what its leader does: when the block is due, what is in it, and who is told the QC where none comes.
+ * Pure. Rules CS-4b, CS-9, CS-10, TM-7, TM-8, SY-7, docs/protocol/consensus.md; protocol/consensus/proposal.ts makes the block.
+ */
+import { blockIdOf } from '../../protocol/chain/canonical.ts';
+import { nextHeight, previousRound } from '../../protocol/chain/ordinals.ts';
+import type { BatchReference } from '../../protocol/chain/types.ts';
+import { leaderAt } from '../../protocol/consensus/epoch.ts';
+import { buildBlock, fitPayload } from '../../protocol/consensus/proposal.ts';
+import { blockTime } from '../../protocol/consensus/timeliness.ts';
+import type { ChainFacts, ProposalRequested } from '../../protocol/ports/consensus.ts';
+import type { MempoolRequest } from '../../protocol/ports/mempool.ts';
+import { type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { syncBeforeProduction } from '../../protocol/sync/production.ts';
+import type { Decision } from '../vocabulary/index.ts';
+import {
+  askMempool,
+  type Clock,
+  happened,
+  isLive,
+  leads,
+  type RoundContext,
+  report,
+  timer,
+} from './round.live.ts';
+
+/** The round opens: its leader proposes or says what it holds; the leader before it watches for a silent one. */
+export function open(context: RoundContext, clock: Clock): Decision<RoundContext> {
+  const { entered, setting } = context;
+  const opened = happened(context, { type: 'entered', deadlines: entered.deadlines });
+  if (leads(context)) {
+    const composing = compose(opened, clock);
+    // CS-4b: the collector of the QC proposes at once, or tells it.
+    return composing.context?.composition === 'selecting'
+      ? composing
+      : { context: composing.context, effects: [...tellQc(context), ...(composing.effects ?? [])] };
+  }
+  const previous = previousRound(entered.round);
+  const wasLeader = previous !== undefined && leaderAt(setting.epoch, previous) === setting.self;
+  const missedIn = Math.max(0, entered.deadlines.propose - clock.now);
+  const watchful = timer('missed', missedIn, { type: 'proposal.missed' });
+  return { context: opened, effects: wasLeader ? [watchful] : [] };
+}
+
+/** SY-7: what the round holds answers it; nobody is asked. Whoever has entered a round holds the certificate that opened it. */
+const mayProduce = ({ parent, executed, sync }: ChainFacts): boolean =>
+  syncBeforeProduction({
+    holdsEntry: true,
+    holdsParent: parent !== undefined,
+    hasExecuted: executed !== undefined,
+    ...sync,
+  }).proceed;
+
+/** CS-9, CS-10: with work at once, else when it is due; never before this node holds and executed the parent. */
+export function compose(context: RoundContext, clock: Clock): Decision<RoundContext> {
+  const { facts, composition, entered, setting } = context;
+  if (!leads(context) || !isLive(context) || composition !== 'none') return { context };
+  // TM-7: a node without adjusted time proposes nothing; it votes all the same.
+  if (!facts.mayPropose) return { context };
+  if (facts.parent === undefined || !mayProduce(facts)) return { context };
+  const idleFor = facts.hasWork ? 0 : entered.idleUntil - clock.now;
+  // TM-8: a block's time is not ahead of this clock by more than the precision.
+  const earlyFor = blockTime(setting.timeliness, clock.wall, facts.parent.time).notBefore - clock.wall;
+  const waitFor = Math.max(idleFor, earlyFor);
+  if (waitFor > 0) return { context, effects: [timer('due', waitFor, { type: 'proposal.dueNow' })] };
+  const { batchesMax, bytesMax } = setting.limits;
+  const request: MempoolRequest = {
+    type: 'payload.requested',
+    replyTo: clock.address,
+    tag: entered.round,
+    height: nextHeight(entered.highQC.height),
+    exclude: facts.namedBatches,
+    bytesMax,
+    countMax: batchesMax,
+  };
+  return {
+    context: { ...context, composition: 'selecting' },
+    effects: [{ kind: 'cancelTimer', key: 'due' }, askMempool(context, request)],
+  };
+}
+
+/** The leader's block, for safety to sign; it stands in this node's own tree before anyone else sees it. */
+export function propose(
+  context: RoundContext,
+  batches: readonly BatchReference[],
+  clock: Clock,
+): Decision<RoundContext> {
+  const { facts, entered, setting } = context;
+  if (context.composition !== 'selecting' || !isLive(context)) return {};
+  if (facts.parent === undefined || facts.executed === undefined || !facts.mayPropose)
+    return { context: { composition: 'none' } };
+  const block = buildBlock(setting.epoch, {
+    round: entered.round,
+    proposer: setting.self,
+    qc: entered.highQC,
+    time: blockTime(setting.timeliness, clock.wall, facts.parent.time).time,
+    executed: facts.executed,
+    batches: fitPayload(setting.limits, batches, facts.namedBatches),
+  });
+  const blockId = blockIdOf(setting.epoch.domain, block);
+  const { entry, leader, round } = entered;
+  const request: ProposalRequested = {
+    type: 'proposal.requested',
+    replyTo: clock.address,
+    block,
+    blockId,
+    entry,
+    leader,
+  };
+  return {
+    context: { ...happened(context, { type: 'proposed', block, id: blockId }), composition: 'signing' },
+    effects: [
+      report(context, { type: 'proposal.authenticated', round, blockId, block }),
+      telling(setting.safety, request),
+    ],
+  };
+}
+
+/** CS-4b: whoever holds the QC that opened the round, and proposes nothing now, tells it to all. */
+export function tellQc({ entered: { entry }, setting }: RoundContext): Effect[] {
+  if (entry.by !== 'qc' || entry.qc.round === setting.epoch.rootQC.round) return [];
+  const message = { kind: 'QC', qc: entry.qc } as const;
+  return [telling(setting.router, { type: 'network.sendRequested', outgoing: [{ to: 'all', message }] })];
+}
