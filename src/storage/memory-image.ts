@@ -1,11 +1,25 @@
-/** What a store in memory holds, with the way back to its last sync. Mutable, owned by one disk (memory-store.ts). */
-import { genesisBlockId } from '../protocol/chain/canonical.ts';
+/**
+ * What a store in memory holds, and what each write changes of it, with the way back to its last sync. Mutable, owned by one
+ * disk (memory-store.ts). What may be written is in rulings.ts.
+ */
+import { equalBytes } from '../base/bytes.ts';
+import { blockIdOf, genesisBlockId } from '../protocol/chain/canonical.ts';
 import { FIRST_EPOCH, GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
-import type { Address, BatchDigest, BlockId, Digest, Height } from '../protocol/chain/types.ts';
+import type {
+  Address,
+  BatchDigest,
+  Block,
+  BlockId,
+  Digest,
+  Height,
+  QuorumCertificate,
+} from '../protocol/chain/types.ts';
+import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import type { HeldBlock } from './ancestry.ts';
-import type { StoreFacts } from './rulings.ts';
+import { keptReputations } from './reputations.ts';
+import type { Ruling, StoreFacts } from './rulings.ts';
 import { genesisRecord } from './sqlite-reader.ts';
 import { NO_APP_HASH, type StoreIdentity, type StoreWrite } from './store.ts';
 
@@ -14,9 +28,8 @@ export interface StoredBatch {
   readonly committedAt?: Height;
 }
 
-export type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
+type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
 
-/** Everything stored, with the way back to the last sync. */
 export class MemoryImage {
   facts: StoreFacts;
   /** As of the last sync. */
@@ -28,9 +41,11 @@ export class MemoryImage {
   readonly executions = new Map<Height, ExecutionWrite>();
   readonly reputations = new Map<Address, Reputation>();
   readonly places = new Map<Digest, { readonly height: Height; readonly entry: number }>();
+  readonly #identity: StoreIdentity;
   #undo: (() => void)[] = [];
 
   constructor(identity: StoreIdentity) {
+    this.#identity = identity;
     const genesisId = genesisBlockId(identity, FIRST_EPOCH);
     this.facts = {
       record: genesisRecord(identity),
@@ -42,18 +57,49 @@ export class MemoryImage {
     this.durable = this.facts;
   }
 
-  set<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
-    const before = map.get(key);
-    this.#undo.push(() => put(map, key, before));
-    put(map, key, value);
-  }
-
-  advance(facts: Partial<StoreFacts>): void {
-    const before = this.facts;
-    this.#undo.push(() => {
-      this.facts = before;
-    });
-    this.facts = { ...before, ...facts };
+  /** Takes what a write brings, and the facts that hold from then on. */
+  take(write: StoreWrite, { facts, fresh }: Extract<Ruling, { readonly status: 'taken' }>): void {
+    this.#advance(facts);
+    switch (write.kind) {
+      case 'record':
+        if (write.block !== undefined) this.#hold(write.block);
+        return;
+      case 'certified':
+        for (const { block, qc } of write.blocks) this.#hold(block, qc);
+        return;
+      case 'commit':
+        this.#commit(fresh);
+        return;
+      case 'batches':
+        for (const { digest, bytes } of write.batches) {
+          const known = this.batches.get(digest);
+          const isHeld = known?.bytes !== undefined && equalBytes(known.bytes, bytes);
+          if (!isHeld) this.#set(this.batches, digest, { ...known, bytes });
+        }
+        return;
+      case 'pruneBatches':
+        for (const digest of write.digests) {
+          const known = this.batches.get(digest);
+          if (known?.committedAt === undefined) this.#set(this.batches, digest, undefined);
+        }
+        return;
+      case 'execution':
+        this.#execute(write);
+        return;
+      case 'plant':
+        return;
+      case 'restored': {
+        const { blockId, executed } = write;
+        const nothing = { kind: 'execution', blockId, executed, transactions: [], events: [] } as const;
+        this.#set(this.executions, executed.height, nothing);
+        return;
+      }
+      case 'reputations':
+        for (const peer of this.reputations.keys()) this.#set(this.reputations, peer, undefined);
+        for (const reputation of keptReputations(write.reputations))
+          this.#set(this.reputations, reputation.peer, reputation);
+        return;
+    }
   }
 
   settle(): void {
@@ -64,13 +110,64 @@ export class MemoryImage {
   /** As on a disk: only a block on it makes it last (ST-11). */
   forgetPlant(): void {
     const { genesisId } = this.facts;
-    if (this.committed.size === 0) this.advance({ tip: { height: GENESIS_HEIGHT, id: genesisId } });
+    if (this.committed.size === 0) this.#advance({ tip: { height: GENESIS_HEIGHT, id: genesisId } });
     this.settle();
   }
 
   rollback(): void {
     for (const step of this.#undo.reverse()) step();
     this.#undo = [];
+  }
+
+  #hold(block: Block, qc?: QuorumCertificate): void {
+    const { uncommitted, facts } = this;
+    if (block.header.height <= facts.tip.height) return;
+    const id = blockIdOf(this.#identity, block);
+    const known = uncommitted.get(id);
+    if (known?.qc !== undefined || (known !== undefined && qc === undefined)) return;
+    this.#set(uncommitted, id, {
+      id,
+      block: known?.block ?? block,
+      ...(qc === undefined ? {} : { qc }),
+    });
+  }
+
+  #commit(fresh: readonly CommittedBlock[]): void {
+    for (const committed of fresh) {
+      const { height, batches } = committed.block.header;
+      this.#set(this.committed, height, committed);
+      this.#set(this.heightById, committed.id, height);
+      for (const { digest } of batches) {
+        const known = this.batches.get(digest) ?? {};
+        if (known.committedAt === undefined)
+          this.#set(this.batches, digest, { ...known, committedAt: height });
+      }
+    }
+    for (const { id, block } of this.uncommitted.values()) {
+      if (block.header.height <= this.facts.tip.height) this.#set(this.uncommitted, id, undefined);
+    }
+  }
+
+  #execute(write: ExecutionWrite): void {
+    const { height } = write.executed;
+    this.#set(this.executions, height, write);
+    write.transactions.forEach((transaction, entry) => {
+      if (!isWithheld(transaction.result)) this.#set(this.places, transaction.hash, { height, entry });
+    });
+  }
+
+  #advance(facts: Partial<StoreFacts>): void {
+    const before = this.facts;
+    this.#undo.push(() => {
+      this.facts = before;
+    });
+    this.facts = { ...before, ...facts };
+  }
+
+  #set<Key, Value>(map: Map<Key, Value>, key: Key, value: Value | undefined): void {
+    const before = map.get(key);
+    this.#undo.push(() => put(map, key, before));
+    put(map, key, value);
   }
 }
 

@@ -4,25 +4,15 @@
  * Same rules as the store on disk; one suite of tests holds both (test/storage/contract.ts).
  */
 
-import { equalBytes } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
-import { blockIdOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
-import type {
-  BatchDigest,
-  Block,
-  BlockId,
-  CertifiedBlock,
-  Digest,
-  Height,
-  QuorumCertificate,
-} from '../protocol/chain/types.ts';
+import type { BatchDigest, Block, BlockId, CertifiedBlock, Digest, Height } from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock } from './ancestry.ts';
 import { encodeCommitted } from './codec.ts';
-import { type ExecutionWrite, MemoryImage, type StoredBatch } from './memory-image.ts';
+import { MemoryImage, type StoredBatch } from './memory-image.ts';
 import { keptReputations } from './reputations.ts';
 import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
 import type {
@@ -306,95 +296,9 @@ class MemoryStore implements Store {
     const image = this.#image;
     const ruling = ruleOn(image.facts, this.#chain, write);
     if (ruling.status === 'refused') return ruling;
-    if (ruling.status === 'taken') {
-      image.advance(ruling.facts);
-      this.#apply(write, ruling.fresh);
-    }
+    if (ruling.status === 'taken') image.take(write, ruling);
     const { recordVersion, tip } = image.facts;
     return { status: 'staged', version: recordVersion, height: tip.height };
-  }
-
-  #apply(write: StoreWrite, fresh: readonly CommittedBlock[]): void {
-    const image = this.#image;
-    switch (write.kind) {
-      case 'record':
-        if (write.block !== undefined) this.#hold(write.block);
-        return;
-      case 'certified':
-        for (const { block, qc } of write.blocks) this.#hold(block, qc);
-        return;
-      case 'commit':
-        this.#commit(fresh);
-        return;
-      case 'batches':
-        for (const { digest, bytes } of write.batches) {
-          const known = image.batches.get(digest);
-          const isHeld = known?.bytes !== undefined && equalBytes(known.bytes, bytes);
-          if (!isHeld) image.set(image.batches, digest, { ...known, bytes });
-        }
-        return;
-      case 'pruneBatches':
-        for (const digest of write.digests) {
-          const known = image.batches.get(digest);
-          if (known?.committedAt === undefined) image.set(image.batches, digest, undefined);
-        }
-        return;
-      case 'execution':
-        this.#execute(write);
-        return;
-      case 'plant':
-        return;
-      case 'restored': {
-        const { blockId, executed } = write;
-        const nothing = { kind: 'execution', blockId, executed, transactions: [], events: [] } as const;
-        image.set(image.executions, executed.height, nothing);
-        return;
-      }
-      case 'reputations':
-        for (const peer of image.reputations.keys()) image.set(image.reputations, peer, undefined);
-        for (const reputation of keptReputations(write.reputations))
-          image.set(image.reputations, reputation.peer, reputation);
-        return;
-    }
-  }
-
-  #hold(block: Block, qc?: QuorumCertificate): void {
-    const { uncommitted, facts } = this.#image;
-    if (block.header.height <= facts.tip.height) return;
-    const id = blockIdOf(this.identity, block);
-    const known = uncommitted.get(id);
-    if (known?.qc !== undefined || (known !== undefined && qc === undefined)) return;
-    this.#image.set(uncommitted, id, {
-      id,
-      block: known?.block ?? block,
-      ...(qc === undefined ? {} : { qc }),
-    });
-  }
-
-  #commit(fresh: readonly CommittedBlock[]): void {
-    const image = this.#image;
-    for (const committed of fresh) {
-      const { height, batches } = committed.block.header;
-      image.set(image.committed, height, committed);
-      image.set(image.heightById, committed.id, height);
-      for (const { digest } of batches) {
-        const known = image.batches.get(digest) ?? {};
-        if (known.committedAt === undefined)
-          image.set(image.batches, digest, { ...known, committedAt: height });
-      }
-    }
-    for (const { id, block } of image.uncommitted.values()) {
-      if (block.header.height <= image.facts.tip.height) image.set(image.uncommitted, id, undefined);
-    }
-  }
-
-  #execute(write: ExecutionWrite): void {
-    const image = this.#image;
-    const { height } = write.executed;
-    image.set(image.executions, height, write);
-    write.transactions.forEach((transaction, entry) => {
-      if (!isWithheld(transaction.result)) image.set(image.places, transaction.hash, { height, entry });
-    });
   }
 }
 
