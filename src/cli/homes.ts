@@ -36,7 +36,8 @@ import {
   parseGenesis,
 } from '../protocol/chain/genesis.ts';
 import { addressOf } from '../protocol/chain/validator-set.ts';
-import { createKeys, describeKeyProblem, type NodeIdentity } from '../storage/key-store.ts';
+import { describeKeyProblem } from '../storage/key-problems.ts';
+import { createKeys, type NodeIdentity } from '../storage/key-store.ts';
 import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
 import { makeFolder } from './folders.ts';
 import type { NewApplication } from './new-application.ts';

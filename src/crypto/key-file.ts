@@ -1,7 +1,7 @@
 /**
  * Text of a key file and back: plain for development, or sealed with a passphrase as EIP-2335 does for BLS keys
  * (an Ed25519 key has the same envelope and `"type": "althing/ed25519"`). Pure: salt, iv and uuid are arguments.
- * Reading and writing the files: src/storage/key-store.ts.
+ * Reading and writing the files: src/storage/secret-file.ts.
  */
 import { createCipheriv, pbkdf2Sync, scryptSync } from 'node:crypto';
 import { z } from 'zod';

@@ -2,17 +2,11 @@
  * The key of an account of the ledger on disk: an Ed25519 key file like a node's, with the same care. Touches the disk.
  * docs/ledger.md, "Keys".
  */
-import { randomBytes, randomUUID } from 'node:crypto';
 import { invariant } from '../base/invariant.ts';
 import { ED25519_SECRET_KEY_BYTES, ed25519PublicKeyOf } from '../crypto/ed25519.ts';
-import {
-  encodePlainKey,
-  encodeSealedKey,
-  KEY_FILE_IV_BYTES,
-  KEY_FILE_SALT_BYTES,
-  type StoredKey,
-} from '../crypto/key-file.ts';
-import { attempt, type KeyStoreProblem, readSecret, SECRET_MODE, writeOnce } from './key-store.ts';
+import type { StoredKey } from '../crypto/key-file.ts';
+import { attempt, type KeyStoreProblem } from './key-problems.ts';
+import { keyText, readSecret, SECRET_MODE, systemRandom, writeOnce } from './secret-file.ts';
 
 export type AccountKeyResult =
   | { readonly status: 'ready'; readonly secret: Uint8Array; readonly publicKey: Uint8Array }
@@ -21,25 +15,15 @@ export type AccountKeyResult =
 /** A new key in a new file, mode 0600: sealed where there is a passphrase. Never writes over another. */
 export function createAccountKey(path: string, passphrase: string | undefined): AccountKeyResult {
   return attempt(path, () => {
-    const ready = keyOf(new Uint8Array(randomBytes(ED25519_SECRET_KEY_BYTES)));
+    const ready = keyOf(systemRandom(ED25519_SECRET_KEY_BYTES));
     const key: StoredKey = { kind: 'ed25519', secret: ready.secret, publicKey: ready.publicKey };
-    const text =
-      passphrase === undefined
-        ? encodePlainKey(key)
-        : encodeSealedKey(key, {
-            passphrase,
-            salt: randomBytes(KEY_FILE_SALT_BYTES),
-            iv: randomBytes(KEY_FILE_IV_BYTES),
-            uuid: randomUUID(),
-            description: 'Althing ledger account',
-          });
-    writeOnce(path, text, SECRET_MODE);
+    writeOnce(path, keyText(key, { passphrase, description: 'Althing ledger account' }), SECRET_MODE);
     return ready;
   });
 }
 
 export const loadAccountKey = (path: string, passphrase: string | undefined): AccountKeyResult =>
-  attempt(path, () => keyOf(readSecret(path, 'ed25519', passphrase === undefined ? {} : { passphrase })));
+  attempt(path, () => keyOf(readSecret(path, 'ed25519', { passphrase })));
 
 function keyOf(secret: Uint8Array): Extract<AccountKeyResult, { readonly status: 'ready' }> {
   const publicKey = ed25519PublicKeyOf(secret);

@@ -3,23 +3,9 @@
  * shown to others. Touches the disk, synchronously, at start only. "Configuration", docs/operator-guide.md.
  * Secrets have mode 0600, appear whole or not at all, and are never written over.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
-import {
-  chmodSync,
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { equalBytes, fromHex, toHex } from '../base/bytes.ts';
+import { fromHex, toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import {
   BLS_PUBLIC_KEY_BYTES,
@@ -28,18 +14,11 @@ import {
   type BlsEngine,
 } from '../crypto/bls/engine.ts';
 import { ED25519_PUBLIC_KEY_BYTES, ED25519_SECRET_KEY_BYTES, ed25519PublicKeyOf } from '../crypto/ed25519.ts';
-import {
-  encodePlainKey,
-  encodeSealedKey,
-  KEY_FILE_IV_BYTES,
-  KEY_FILE_SALT_BYTES,
-  type KeyKind,
-  openKey,
-  parseKeyFile,
-  type ScryptCost,
-  type StoredKey,
-} from '../crypto/key-file.ts';
+import type { ScryptCost, StoredKey } from '../crypto/key-file.ts';
 import { nodeIdOf } from '../crypto/node-id.ts';
+import { attempt, type KeyStoreProblem, refusal } from './key-problems.ts';
+import { keyText, readSecret, refuseExposed, SECRET_MODE, systemRandom, writeOnce } from './secret-file.ts';
+import { syncDirectory } from './segments.ts';
 
 /** Who a node is. */
 export interface NodePublicKeys {
@@ -63,32 +42,6 @@ export interface NodeKeys {
   readonly nodeSecret: Uint8Array;
   readonly consensusSecret: Uint8Array;
 }
-
-/** Why there are no keys. `path` is the file or directory concerned. */
-export type KeyStoreProblem =
-  | { readonly code: 'KEY_FILE_MISSING'; readonly path: string }
-  | { readonly code: 'KEY_FILE_EXISTS'; readonly path: string }
-  | {
-      readonly code: 'KEY_FILE_EXPOSED';
-      readonly path: string;
-      readonly mode: number;
-      readonly modeMax: number;
-    }
-  | {
-      readonly code: 'KEY_FILE_MALFORMED';
-      readonly path: string;
-      readonly field: string;
-      readonly problem: string;
-    }
-  | {
-      readonly code: 'KEY_FILE_MISMATCH';
-      readonly path: string;
-      readonly claimed: string;
-      readonly found: string;
-    }
-  | { readonly code: 'KEY_PASSPHRASE_REQUIRED'; readonly path: string }
-  | { readonly code: 'KEY_PASSPHRASE_WRONG'; readonly path: string }
-  | { readonly code: 'KEY_STORE_FAILED'; readonly path: string; readonly reason: string };
 
 export type KeysResult =
   | { readonly status: 'ready'; readonly keys: NodeKeys }
@@ -121,13 +74,10 @@ export const KEY_FILES = {
 } as const;
 
 /** Permission bits. @source POSIX */
-export const SECRET_MODE = 0o600;
 const IDENTITY_MODE = 0o644;
 const DIRECTORY_MODE = 0o700;
 /** A directory that others may write to lets them put another key in its place. */
 const DIRECTORY_MODE_MAX = 0o755;
-/** @unit bytes @source 60 times a sealed file */
-const KEY_FILE_BYTES_MAX = 65_536;
 
 /** Reads both keys of `directory`, opens them, and checks that each file's public key is its secret's. */
 export function loadKeys(directory: string, options: KeyStoreOptions): KeysResult {
@@ -142,7 +92,7 @@ export function loadKeys(directory: string, options: KeyStoreOptions): KeysResul
 /** Makes both keys and writes three files into `directory`, which becomes 0700. Refuses if one of them is there. */
 export function createKeys(directory: string, options: KeyCreationOptions): CreatedKeysResult {
   return attempt(directory, () => {
-    const random = options.random ?? ((bytes: number) => new Uint8Array(randomBytes(bytes)));
+    const random = options.random ?? systemRandom;
     const consensusSecret = options.engine.generateSecret(random(BLS_SECRET_KEY_BYTES));
     invariant(consensusSecret !== undefined, 'the source of secrets gives as many bytes as asked');
     const keys = keysOf(random(ED25519_SECRET_KEY_BYTES), consensusSecret, options.engine);
@@ -151,12 +101,12 @@ export function createKeys(directory: string, options: KeyCreationOptions): Crea
     chmodSync(directory, DIRECTORY_MODE);
     const written: string[] = [];
     try {
-      for (const { name, mode, text } of filesOf(keys, identity, options, random)) {
+      for (const { name, mode, text } of filesOf(keys, identity, options)) {
         const path = join(directory, name);
         writeOnce(path, text, mode);
         written.push(path);
       }
-      syncDirectory(directory);
+      syncNames(directory);
     } catch (error) {
       for (const path of written) unlinkSync(path);
       throw error;
@@ -184,31 +134,6 @@ export function loadIdentity(directory: string): IdentityResult {
   });
 }
 
-/** One sentence for the operator: what, where, and what to do. */
-export function describeKeyProblem(problem: KeyStoreProblem): string {
-  const { path } = problem;
-  switch (problem.code) {
-    case 'KEY_FILE_MISSING':
-      return `${path}: there is no such key; create keys with 'althing init', or point --home at the right directory`;
-    case 'KEY_FILE_EXISTS':
-      return `${path}: a key is there already and is never written over; choose another directory, or move it away`;
-    case 'KEY_FILE_EXPOSED':
-      return `${path}: other users may reach it (mode ${octal(problem.mode)}); run: chmod ${octal(problem.modeMax)} '${path}'`;
-    case 'KEY_FILE_MALFORMED':
-      return `${path}: ${problem.field === '' ? 'the document' : `'${problem.field}'`}: ${problem.problem}; restore the file from a backup`;
-    case 'KEY_FILE_MISMATCH':
-      return `${path}: says its public key is ${problem.claimed}, but its secret gives ${problem.found}; restore the file from a backup`;
-    case 'KEY_PASSPHRASE_REQUIRED':
-      return `${path}: is sealed; give its passphrase`;
-    case 'KEY_PASSPHRASE_WRONG':
-      return `${path}: the passphrase does not open it`;
-    case 'KEY_STORE_FAILED':
-      return `${path}: ${problem.reason}`;
-  }
-}
-
-const octal = (mode: number): string => (mode & 0o777).toString(8).padStart(4, '0');
-
 function keysOf(nodeSecret: Uint8Array, consensusSecret: Uint8Array, engine: BlsEngine): NodeKeys {
   const nodeKey = ed25519PublicKeyOf(nodeSecret);
   const consensusKey = engine.publicKeyOf(consensusSecret);
@@ -228,18 +153,7 @@ function filesOf(
   { nodeSecret, consensusSecret }: NodeKeys,
   identity: NodeIdentity,
   options: KeyCreationOptions,
-  random: (bytes: number) => Uint8Array,
 ) {
-  const textOf = (key: StoredKey): string =>
-    options.passphrase === undefined
-      ? encodePlainKey(key)
-      : encodeSealedKey(key, {
-          passphrase: options.passphrase,
-          salt: random(KEY_FILE_SALT_BYTES),
-          iv: random(KEY_FILE_IV_BYTES),
-          uuid: randomUUID(),
-          ...(options.scryptCost === undefined ? {} : { cost: options.scryptCost }),
-        });
   const shown = {
     nodeId: identity.nodeId,
     nodeKey: toHex(identity.nodeKey),
@@ -253,140 +167,16 @@ function filesOf(
   };
   const node: StoredKey = { kind: 'ed25519', secret: nodeSecret, publicKey: identity.nodeKey };
   return [
-    { name: KEY_FILES.consensus, mode: SECRET_MODE, text: textOf(consensus) },
-    { name: KEY_FILES.node, mode: SECRET_MODE, text: textOf(node) },
+    { name: KEY_FILES.consensus, mode: SECRET_MODE, text: keyText(consensus, options) },
+    { name: KEY_FILES.node, mode: SECRET_MODE, text: keyText(node, options) },
     { name: KEY_FILES.identity, mode: IDENTITY_MODE, text: `${JSON.stringify(shown, null, 2)}\n` },
   ];
 }
 
-/** The secret of a key file that only its owner may read. @param options.engine for BLS keys */
-export function readSecret(path: string, kind: KeyKind, options: Partial<KeyStoreOptions>): Uint8Array {
-  const file = parseKeyFile(readPrivate(path));
-  if (file.status === 'malformed') {
-    const { field, problem } = file;
-    throw refusal({ code: 'KEY_FILE_MALFORMED', path, field, problem });
-  }
-  const found = file.status === 'plain' ? file.key.kind : file.kind;
-  if (found !== kind) {
-    const problem = `expected a ${kind} key, found ${found}`;
-    throw refusal({ code: 'KEY_FILE_MALFORMED', path, field: 'type', problem });
-  }
-  const { secret, publicKey } = file.status === 'plain' ? file.key : opened(path, file, options.passphrase);
-  const derived = kind === 'ed25519' ? ed25519PublicKeyOf(secret) : options.engine?.publicKeyOf(secret);
-  if (derived === undefined) {
-    throw refusal({ code: 'KEY_FILE_MALFORMED', path, field: 'secret', problem: `not a ${kind} secret key` });
-  }
-  if (!equalBytes(derived, publicKey)) {
-    throw refusal({ code: 'KEY_FILE_MISMATCH', path, claimed: toHex(publicKey), found: toHex(derived) });
-  }
-  return secret;
-}
-
-function opened(
-  path: string,
-  file: Parameters<typeof openKey>[0],
-  passphrase: string | undefined,
-): StoredKey {
-  if (passphrase === undefined) throw refusal({ code: 'KEY_PASSPHRASE_REQUIRED', path });
-  const key = openKey(file, passphrase);
-  if (key === 'wrong-passphrase') throw refusal({ code: 'KEY_PASSPHRASE_WRONG', path });
-  return key;
-}
-
-/** Mode and content come from one descriptor: nobody swaps the file in between. */
-function readPrivate(path: string): string {
-  const descriptor = openSync(path, constants.O_RDONLY);
-  try {
-    const { mode, size } = fstatSync(descriptor);
-    refuseExposed(path, mode, SECRET_MODE);
-    if (size > KEY_FILE_BYTES_MAX) {
-      const problem = `${size} bytes, more than the ${KEY_FILE_BYTES_MAX} of any key file`;
-      throw refusal({ code: 'KEY_FILE_MALFORMED', path, field: '', problem });
-    }
-    return readFileSync(descriptor, 'utf8');
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Windows has no such bits; its access lists are the operator's. */
-function refuseExposed(path: string, mode: number, modeMax: number): void {
+/** Windows syncs no directories. */
+function syncNames(directory: string): void {
   if (process.platform === 'win32') return;
-  if ((mode & 0o777 & ~(modeMax | 0o700)) !== 0)
-    throw refusal({ code: 'KEY_FILE_EXPOSED', path, mode, modeMax });
-}
-
-/** Whole or not at all, and never over another: written aside, synced, then linked, which fails if `path` is taken. */
-export function writeOnce(path: string, text: string, mode: number): void {
-  const aside = `${path}.${randomUUID()}.new`;
-  const descriptor = openSync(aside, 'wx', mode);
-  try {
-    try {
-      writeFileSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    linkSync(aside, path);
-  } catch (error) {
-    throw errnoOf(error) === 'EEXIST' ? refusal({ code: 'KEY_FILE_EXISTS', path }) : error;
-  } finally {
-    unlinkSync(aside);
-  }
-}
-
-function syncDirectory(directory: string): void {
-  if (process.platform === 'win32') return;
-  for (const path of [directory, dirname(directory)]) {
-    const descriptor = openSync(path, constants.O_RDONLY);
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  }
-}
-
-/** Carries a problem up to `attempt`; never leaves this module. */
-class Refusal extends Error {
-  readonly problem: KeyStoreProblem;
-  constructor(problem: KeyStoreProblem) {
-    super(problem.code);
-    this.problem = problem;
-  }
-}
-
-const refusal = (problem: KeyStoreProblem): Refusal => new Refusal(problem);
-
-/** Turns refusals and the operating system's errors into values; this program's bugs go on. */
-export function attempt<Result>(
-  path: string,
-  run: () => Result,
-): Result | { readonly status: 'refused'; readonly problem: KeyStoreProblem } {
-  try {
-    return run();
-  } catch (error) {
-    if (error instanceof Refusal) return { status: 'refused', problem: error.problem };
-    const code = errnoOf(error);
-    if (code === undefined) throw error;
-    const at =
-      error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : path;
-    const reason = error instanceof Error ? error.message : code;
-    return {
-      status: 'refused',
-      problem:
-        code === 'ENOENT'
-          ? { code: 'KEY_FILE_MISSING', path: at }
-          : { code: 'KEY_STORE_FAILED', path: at, reason },
-    };
-  }
-}
-
-/** The name of an operating system's error, as in 'ENOENT'. */
-function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && 'errno' in error && typeof error.code === 'string'
-    ? error.code
-    : undefined;
+  for (const path of [directory, dirname(directory)]) syncDirectory(path);
 }
 
 function parseJson(path: string, text: string): unknown {

@@ -17,10 +17,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createBlstEngine } from '../../src/crypto/bls/blst.ts';
 import { createKeyedHashEngine } from '../../src/crypto/bls/keyed-hash.ts';
 import { ed25519Sign, ed25519Verify } from '../../src/crypto/ed25519.ts';
+import { describeKeyProblem } from '../../src/storage/key-problems.ts';
 import {
   type CreatedKeysResult,
   createKeys,
-  describeKeyProblem,
   KEY_FILES,
   type KeysResult,
   loadIdentity,

@@ -58,7 +58,8 @@ const publicKeys = (identity: NodeIdentity) => ({
 });
 
 async function identityOf(home: string): Promise<NodeIdentity> {
-  const { describeKeyProblem, loadIdentity } = await import('../../storage/key-store.ts');
+  const { describeKeyProblem } = await import('../../storage/key-problems.ts');
+  const { loadIdentity } = await import('../../storage/key-store.ts');
   const result = loadIdentity(homePaths(home).keys);
   if (result.status === 'ready') return result.identity;
   throw new CommandFailure(describeKeyProblem(result.problem), EXIT_CODES.badConfig);

@@ -3,7 +3,8 @@ import { parseAddressText } from '../../application/ledger/address.ts';
 import { type Denomination, parseAmount } from '../../application/ledger/amount.ts';
 import { fromHex } from '../../base/bytes.ts';
 import { homePaths } from '../../node/config/home.ts';
-import { describeKeyProblem, loadIdentity } from '../../storage/key-store.ts';
+import { describeKeyProblem } from '../../storage/key-problems.ts';
+import { loadIdentity } from '../../storage/key-store.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 
 export function addressOfText(text: string): { readonly text: string; readonly bytes: Uint8Array } {

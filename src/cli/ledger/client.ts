@@ -14,7 +14,7 @@ import {
 import { fromHex } from '../../base/bytes.ts';
 import { readPassphrase } from '../../node/config/passphrase.ts';
 import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
-import { describeKeyProblem } from '../../storage/key-store.ts';
+import { describeKeyProblem } from '../../storage/key-problems.ts';
 import { askHeights, type Committed, type Ended, endOperation, wordsOfEnd } from '../commit.ts';
 import { configFailure, runtimeFailure, usageFailure } from '../failure.ts';
 import { callRpc, type RpcTarget } from '../rpc-client.ts';

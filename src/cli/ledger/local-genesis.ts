@@ -10,7 +10,7 @@ import { readPassphrase } from '../../node/config/passphrase.ts';
 import type { JsonValue } from '../../protocol/chain/canonical-json.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
-import { describeKeyProblem } from '../../storage/key-store.ts';
+import { describeKeyProblem } from '../../storage/key-problems.ts';
 import { runtimeFailure } from '../failure.ts';
 
 /** In the folder of a network; or of a single home. */

@@ -16,7 +16,8 @@ import {
 import { genesisText, loadGenesis } from '../../../src/node/config/genesis-file.ts';
 import { DEFAULT_CHAIN_PARAMETERS } from '../../../src/protocol/chain/genesis.ts';
 import { addressOf } from '../../../src/protocol/chain/validator-set.ts';
-import { describeKeyProblem, KEY_FILES, loadIdentity } from '../../../src/storage/key-store.ts';
+import { describeKeyProblem } from '../../../src/storage/key-problems.ts';
+import { KEY_FILES, loadIdentity } from '../../../src/storage/key-store.ts';
 import { JSON_FORM } from '../forms/json.ts';
 import { claim, type Target } from '../target.ts';
 
@@ -115,7 +116,7 @@ const WORK_MAX = 4_096;
 export const keys: Target = {
   name: 'keys',
   what: 'key files of both formats, sealed ones opened where that is cheap, and identity files from disk',
-  covers: ['/src/crypto/key-file', '/src/storage/key-store'],
+  covers: ['/src/crypto/key-file', '/src/storage/key-', '/src/storage/secret-file'],
   mutations: JSON_FORM,
   dictionary: [
     ...[
