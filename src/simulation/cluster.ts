@@ -34,7 +34,8 @@ import type { ClockError, NtpServerPlan, RoundRule } from './plan.ts';
 import type { Voice } from './process-hub.ts';
 import { type ReplicatedBy, replicatedKv } from './replicated.ts';
 import { RoundRules } from './round-rules.ts';
-import { type Setting, SimulatedNode, START_WALL_MS } from './validator.ts';
+import { type Setting, START_WALL_MS } from './setting.ts';
+import { SimulatedNode } from './validator.ts';
 
 export interface ClusterOptions {
   readonly seed: string | number;

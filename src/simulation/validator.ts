@@ -1,85 +1,27 @@
 /**
- * One node of a simulated network: a disk that outlives its processes, their lives one after the other, the tree of a
- * real node in each, and what can go wrong with all of these. Deterministic. Rules SM-1, SM-2.
+ * One node of a simulated network: a disk that outlives its processes, their lives one after the other, and what its observer is
+ * told of them; the tree of each is in process-tree.ts, what can go wrong in faults.ts. Deterministic. Rules SM-1, SM-2.
  */
-import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.ts';
-import {
-  child,
-  createSystem,
-  type System,
-  seededRandom,
-  type VirtualClock,
-} from '../actors/runtime/index.ts';
-import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
-import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
-import { wallTime } from '../base/units.ts';
-import type { BlsEngine } from '../crypto/bls/engine.ts';
-import { nodeTree } from '../node/tree.ts';
-import type { BridgeConfig } from '../protocol/bridge/config.ts';
+import { ADDRESSES } from '../actors/addresses.ts';
+import { createSystem, type System, seededRandom } from '../actors/runtime/index.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../protocol/chain/types.ts';
-import type { EpochContext } from '../protocol/consensus/epoch.ts';
-import { TIMELINESS_DEFAULTS } from '../protocol/consensus/timeliness.ts';
-import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
-import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { StateDivergence } from '../protocol/ports/bridge.ts';
 import type { BlockExecuted } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
-import type { SyncConfig } from '../protocol/sync/config.ts';
-import type { TimeConfig } from '../protocol/time/config.ts';
 import { memoryDisk } from '../storage/memory-store.ts';
 import { type MemorySideDisk, memorySide } from '../storage/side-disk.ts';
-import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
-import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store, StoreReader } from '../storage/store.ts';
 import { AdjustedClock } from '../time/adjusted-clock.ts';
-import { CLOCK_EVENTS, clockLogic } from '../time/clock.ts';
-import { NTP_CLIENT_EVENTS } from '../time/ntp-client.ts';
-import type { Hub } from '../transport/hub.ts';
-import { hubCells } from '../transport/hub-cells.ts';
 import { MachineFaults } from './faults.ts';
-import type { Directory, Instance } from './instance.ts';
+import type { Instance } from './instance.ts';
 import { type NodeDisk, nodeDisk } from './node-disk.ts';
-import { ntpServers } from './ntp-servers.ts';
-import type { Observer } from './observer.ts';
-import type { NtpServerPlan } from './plan.ts';
 import { type ProcessClock, processClock, WallClock } from './process-clock.ts';
 import { processHub, type Voice } from './process-hub.ts';
-import type { Replicated } from './replicated.ts';
-import { SHELF_EVENTS, SnapshotShelf } from './snapshots.ts';
-import { surfaceCells } from './surface.ts';
-
-/** Wall clock at the start of a run. @unit ms since 1970 @source chosen */
-export const START_WALL_MS = 1_700_000_000_000;
-
-const GENESIS_TIME = wallTime(START_WALL_MS - 1_000);
-const BLOCK_LIMITS = { batchesMax: 64, bytesMax: 1_048_576 } as const;
-
-/** What all nodes of a run share. */
-export interface Setting {
-  readonly seed: string | number;
-  readonly epoch: EpochContext;
-  readonly bls: BlsEngine;
-  readonly application: Replicated;
-  readonly timeouts: TimeoutConfig;
-  readonly time: TimeConfig;
-  readonly ntpServers: readonly NtpServerPlan[];
-  readonly sync: SyncConfig;
-  readonly bridge: BridgeConfig;
-  /** Of the genesis, its deduplicationHeights too. @unit heights */
-  readonly batchTtlHeights: number;
-  /** Between two snapshots of each node; 0: none. @unit heights */
-  readonly snapshotIntervalHeights: number;
-  /** Nodes whose configuration says join = "snapshot" (SY-10): whoever runs them lets promises settle between two advances. */
-  readonly joining: readonly number[];
-  readonly clock: VirtualClock;
-  readonly hub: Hub;
-  readonly directory: Directory;
-  readonly observer: Required<Observer>;
-  /** What a faulty instance makes of its traffic; asked once for each. */
-  readonly voiceOf: (instance: Instance) => Voice | undefined;
-}
+import { type MachineHears, processTree } from './process-tree.ts';
+import type { Setting } from './setting.ts';
+import { SnapshotShelf } from './snapshots.ts';
 
 export interface SimulatedProcess {
   readonly system: System;
@@ -191,7 +133,7 @@ export class SimulatedNode {
     if (this.#life !== undefined && !this.needsOperator) return false;
     this.crash();
     this.#lives += 1;
-    const { seed, clock: shared, hub, directory, observer } = this.#setting;
+    const { seed, bls, clock: shared, hub, directory, observer } = this.#setting;
     const { instance } = this;
     const clock = processClock(shared, this.wall);
     this.#takeChain();
@@ -221,7 +163,13 @@ export class SimulatedNode {
     };
     this.#life = { system, store, life: this.#lives, clock, adjusted, kill };
     observer.started(instance, this.#life);
-    system.start(this.#tree(this.#life, ownHub));
+    system.start(
+      processTree({
+        ...{ setting: this.#setting, machine: this, hears: this.#hears(), hub: ownHub },
+        ...{ life: this.#lives, store, clock, adjusted },
+        sign: (message) => bls.sign(this.#secret, message),
+      }),
+    );
     return true;
   }
 
@@ -275,104 +223,20 @@ export class SimulatedNode {
     this.side.discard();
   }
 
-  #tree({ store, clock, adjusted, life }: Life, hub: Hub) {
-    const { seed, epoch, bls, timeouts, time, sync, ntpServers: servers, clock: shared } = this.#setting;
-    const { snapshotIntervalHeights: intervalHeights, batchTtlHeights, bridge, application } = this.#setting;
-    const { evidence } = application;
-    const mempool = { ...DEFAULT_MEMPOOL_CONFIG, batchTtlHeights };
-    const executor = executorLogic({
-      openApplication: () => this.faults.openApplication(),
-      genesis: { ...epoch.domain, genesisTime: GENESIS_TIME, ...application.beginning },
-      limits: mempool,
-      deduplicationHeights: batchTtlHeights,
-      storage: ADDRESSES.storage,
-      mempool: ADDRESSES.mempool,
-      listeners: [
-        ...[ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
-        ...(evidence === undefined ? [] : [ADDRESSES.evidenceReporter]),
-      ],
-      snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights },
-    });
-    const ntpLinks = seededRandom(`ntp/${seed}/${this.index}/${life}`).stream('links');
-    const self = this;
-    return nodeTree({
-      epoch,
-      signer: { address: this.address, sign: (message) => bls.sign(this.#secret, message) },
-      bls,
-      genesisTime: GENESIS_TIME,
-      limits: BLOCK_LIMITS,
-      timeliness: TIMELINESS_DEFAULTS,
-      timeouts,
-      mempool,
-      time,
-      sync,
-      bridge,
-      bridgeQueueSize: 10_000,
-      deduplicationHeights: batchTtlHeights,
-      ...(evidence === undefined ? {} : { evidence }),
-      sideStore: child('side-store', sideStoreLogic({ disk: this.side }), {
-        publicEvents: SIDE_STORE_EVENTS,
-      }),
-      ...(intervalHeights === 0 ? {} : this.#snapshotCells()),
-      get joins() {
-        return self.joins;
-      },
-      clocks: [
-        child('clock', clockLogic({ adjusted, wall: () => clock.wall(), report: () => undefined }), {
-          publicEvents: CLOCK_EVENTS,
-        }),
-        child('ntp-client', ntpServers({ servers, clock: shared, draws: ntpLinks }), {
-          publicEvents: NTP_CLIENT_EVENTS,
-        }),
-      ],
-      storage: child(
-        'storage',
-        storageLogic({
-          store: this.faults.damaged(store, {
-            staged: () => {
-              this.#isWriting = true;
-            },
-            synced: () => {
-              this.#isWriting = false;
-              this.#reportCommits();
-            },
-          }),
-          routerAddress: ADDRESSES.router,
-          device: () => this.faults.deviceDelay(),
-        }),
-        { publicEvents: STORAGE_EVENTS },
-      ),
-      network: hubCells({
-        hub,
-        address: 'node/network',
-        self: this.address,
-        validators: epoch.set.validators.map((validator) => validator.address),
-        route: routeOf,
-        connectivity: CONNECTIVITY_LISTENERS,
-      }),
-      executor: child('executor', executor, { publicEvents: EXECUTOR_EVENTS }),
-      surface: this.#surface(),
-    });
-  }
-
-  #snapshotCells() {
-    const openApplication = (): Application => {
-      this.#restored = this.#setting.application.open();
-      return this.#restored;
-    };
-    return {
-      snapshotKeeper: child('snapshot-keeper', this.snapshots.logic(ADDRESSES.executor), {
-        publicEvents: SHELF_EVENTS,
-      }),
-      snapshotRestorer: child('snapshot-restorer', snapshotRestorerLogic({ openApplication }), {
-        publicEvents: SNAPSHOT_RESTORER_EVENTS,
-      }),
-    };
-  }
-
-  #surface() {
+  /** What becomes of what its process does. */
+  #hears(): MachineHears {
     const { observer, clock } = this.#setting;
-    return surfaceCells({
+    return {
+      staged: () => {
+        this.#isWriting = true;
+      },
+      synced: () => {
+        this.#isWriting = false;
+        this.#reportCommits();
+      },
+      restoring: (application) => {
+        this.#restored = application;
+      },
       executed: (message) => this.#executed(message),
       roundFailed: (round) => observer.roundFailed(this.instance, round),
       admitted: (admissions) => {
@@ -387,7 +251,7 @@ export class SimulatedNode {
           this.crash();
           this.start();
         }),
-    });
+    };
   }
 
   #executed(message: BlockExecuted): void {

@@ -20,6 +20,7 @@ import type { PeerMessage } from '../../protocol/consensus/types.ts';
 import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
 import { SafetyChecker, type Violation } from '../checkers/index.ts';
 import { roundOf } from '../round-rules.ts';
+import { GENESIS_TIME, START_WALL_MS } from '../setting.ts';
 import { cellFor, type ReplicaAddresses, replicaAddresses, replicaCells } from './replica.ts';
 import { instancesOf, type Partition, type TwinsScenario, validatorOfInstance } from './scenario.ts';
 
@@ -40,8 +41,6 @@ export interface ScenarioOutcome {
   readonly delivered: number;
   readonly virtualMs: number;
 }
-
-const START_WALL_MS = 1_700_000_000_000;
 
 /**
  * The second instances' clocks are ahead by so much: else a twinned leader would propose the same block twice, and there
@@ -135,7 +134,7 @@ export class TwinsExecutor {
         signer: this.#signerOf(validatorOfInstance(scenario, instance)),
         bls: this.#bls,
         timeouts: TIMEOUTS,
-        genesisTime: wallTime(START_WALL_MS - 1_000),
+        genesisTime: GENESIS_TIME,
         surroundings: playground.surroundingsOf(instance),
       });
       for (const cell of cells) system.start(cell);

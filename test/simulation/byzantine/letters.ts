@@ -8,7 +8,7 @@ import type { Letter } from '../../../src/simulation/byzantine/lie.ts';
 import { heightBy } from '../../../src/simulation/byzantine/pen.ts';
 import type { RunPlan } from '../../../src/simulation/plan.ts';
 import { runPlan } from '../../../src/simulation/run.ts';
-import { START_WALL_MS } from '../../../src/simulation/validator.ts';
+import { START_WALL_MS } from '../../../src/simulation/setting.ts';
 import { CALM } from '../../../src/transport/hub.ts';
 
 export const LIAR = 3;
