@@ -38,12 +38,10 @@ type SyncParts = Pick<
 >;
 
 export function sync(parts: SyncParts) {
-  const { epoch, signer, bls, sync: config, sideStore, snapshotKeeper } = parts;
-  const { snapshotRestorer, deduplicationHeights } = parts;
+  const { epoch, signer, bls, sync: config, sideStore, snapshotKeeper, snapshotRestorer } = parts;
   const { storage, router, safety, roundManager, alarm, rpc } = ADDRESSES;
   const { stateSync, heightSync, blockSync, chainSync, networkSync } = ADDRESSES;
   const self = signer.address;
-  const fetching = { epoch, bls, config, storage, stateSync };
   return supervisor({
     // What one of them has asked of another is known to both: they begin anew together.
     strategy: 'one_for_all',
@@ -63,30 +61,7 @@ export function sync(parts: SyncParts) {
         input: { epoch, self, bls, config, storage, router, networkSync },
         publicEvents: STATE_SYNC_EVENTS,
       }),
-      child('height-sync', heightSyncMachine, {
-        input: { epoch, config, storage, stateSync, blockSync },
-        publicEvents: HEIGHT_SYNC_EVENTS,
-      }),
-      child('block-sync', blockSyncMachine, {
-        input: {
-          ...{ ...fetching, roundManager, networkSync },
-          get joins() {
-            return parts.joins ?? false;
-          },
-        },
-        publicEvents: BLOCK_SYNC_EVENTS,
-      }),
-      child('chain-sync', chainSyncMachine, {
-        input: {
-          ...fetching,
-          sideStore: ADDRESSES.sideStore,
-          snapshotRestorer: ADDRESSES.snapshotRestorer,
-          deduplicationHeights,
-          networkSync,
-          alarm,
-        },
-        publicEvents: CHAIN_SYNC_EVENTS,
-      }),
+      ...tiers(parts),
       child('network-sync', networkSyncMachine, {
         input: {
           epoch,
@@ -116,4 +91,31 @@ export function sync(parts: SyncParts) {
       }),
     ],
   });
+}
+
+/** Tiers 1 to 3: a poll of the heights, a window of batches, the whole chain anew. */
+function tiers(parts: SyncParts) {
+  const { epoch, bls, sync: config, deduplicationHeights } = parts;
+  const { storage, roundManager, alarm, stateSync, blockSync, networkSync } = ADDRESSES;
+  const { sideStore, snapshotRestorer } = ADDRESSES;
+  const fetching = { epoch, bls, config, storage, stateSync };
+  return [
+    child('height-sync', heightSyncMachine, {
+      input: { epoch, config, storage, stateSync, blockSync },
+      publicEvents: HEIGHT_SYNC_EVENTS,
+    }),
+    child('block-sync', blockSyncMachine, {
+      input: {
+        ...{ ...fetching, roundManager, networkSync },
+        get joins() {
+          return parts.joins ?? false;
+        },
+      },
+      publicEvents: BLOCK_SYNC_EVENTS,
+    }),
+    child('chain-sync', chainSyncMachine, {
+      input: { ...fetching, sideStore, snapshotRestorer, deduplicationHeights, networkSync, alarm },
+      publicEvents: CHAIN_SYNC_EVENTS,
+    }),
+  ];
 }

@@ -134,17 +134,8 @@ function time({ epoch, signer, time: config, clocks }: NodeParts) {
 function consensus(parts: NodeParts) {
   const { epoch, signer, bls, genesisTime, limits, timeliness, timeouts } = parts;
   const { storage, router, safety, viewChange, roundManager, mempool, executor } = ADDRESSES;
-  const setting: RoundSetting = {
-    epoch,
-    self: signer.address,
-    bls,
-    limits,
-    timeliness,
-    router,
-    safety,
-    viewChange,
-    mempool,
-  };
+  const self = signer.address;
+  const setting: RoundSetting = { epoch, self, bls, limits, timeliness, router, safety, viewChange, mempool };
   return supervisor({
     strategy: 'rest_for_one',
     ...bounded,
@@ -166,7 +157,7 @@ function consensus(parts: NodeParts) {
       child('view-change', viewChangeMachine, {
         input: {
           epoch,
-          self: signer.address,
+          self,
           bls,
           timeouts,
           storage,
@@ -197,23 +188,22 @@ function consensus(parts: NodeParts) {
         publicEvents: ROUND_MANAGER_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
       }),
-      child('mempool', mempoolMachine, {
-        input: {
-          validators: epoch.set,
-          author: signer.address,
-          config: parts.mempool,
-          addresses: {
-            storage,
-            network: router,
-            executor,
-            pacemakers: [roundManager],
-            listeners: [ADDRESSES.bridge],
-          },
-        },
-        publicEvents: MEMPOOL_EVENTS,
-        mailbox: CONSENSUS_MAILBOX,
-      }),
+      mempoolCell(parts),
     ],
+  });
+}
+
+function mempoolCell({ epoch, signer, mempool: config }: NodeParts) {
+  const { storage, router: network, executor, roundManager, bridge } = ADDRESSES;
+  return child('mempool', mempoolMachine, {
+    input: {
+      validators: epoch.set,
+      author: signer.address,
+      config,
+      addresses: { storage, network, executor, pacemakers: [roundManager], listeners: [bridge] },
+    },
+    publicEvents: MEMPOOL_EVENTS,
+    mailbox: CONSENSUS_MAILBOX,
   });
 }
 
