@@ -205,19 +205,17 @@ function portOf(
   rpcAddress: () => string,
 ): NodePort {
   const startedAt = wallTime(Date.now());
-  return createNodePort(
-    system,
-    store,
-    kept.applicationInfo,
-    gateway,
-    {
+  return createNodePort({
+    ...{ system, store, gateway },
+    applicationInfo: kept.applicationInfo,
+    card: {
       ...{ self, genesis, epoch, mempool },
       nodeKey: keys.identity.nodeKey,
       moniker: config.node.moniker,
       version: VERSION,
       genesisTime: genesis.genesisTime,
     },
-    {
+    surroundings: {
       ...{ rpcAddress, startedAt, loopLagMs },
       peerAddress: () => peerAddress(config, network),
       peers: () => peersOf(network, epoch.set),
@@ -228,7 +226,7 @@ function portOf(
       loopLagMsMax: config.runtime.loopLagMsMax,
       executionFailure: kept.executionFailure,
     },
-  );
+  });
 }
 
 /** What the operator sees of a start that went well. */

@@ -211,12 +211,12 @@ describe("the node's port", () => {
     let failure: string | undefined;
     let loopLagMs = 0;
     const genesis = new MemoryNode().genesis();
-    const port = createNodePort(
+    const port = createNodePort({
       system,
-      memoryDisk(place.epoch.domain).open(),
-      () => undefined,
-      new Gateway(),
-      {
+      store: memoryDisk(place.epoch.domain).open(),
+      applicationInfo: () => undefined,
+      gateway: new Gateway(),
+      card: {
         self,
         nodeKey: new Uint8Array(32),
         moniker: 'm',
@@ -226,7 +226,7 @@ describe("the node's port", () => {
         epoch: place.epoch,
         mempool: DEFAULT_MEMPOOL_CONFIG,
       },
-      {
+      surroundings: {
         peerAddress: () => '',
         rpcAddress: () => '',
         startedAt: wallTime(0),
@@ -239,7 +239,7 @@ describe("the node's port", () => {
         loopLagMsMax: 100,
         executionFailure: () => failure,
       },
-    );
+    });
     const before = [
       'reachable validators have power 1, a quorum needs 3',
       'consensus has not recovered from the store',
