@@ -10,6 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   type BoundaryContext,
+  type BoundaryLogic,
+  type CellSpec,
   child,
   createSystem,
   handler,
@@ -27,11 +29,12 @@ import { batchDigestOf, encodeBatch } from '../src/protocol/chain/batch.ts';
 import type { CertifiedBlock } from '../src/protocol/chain/types.ts';
 import { TIMELINESS_DEFAULTS } from '../src/protocol/consensus/timeliness.ts';
 import { NONE_VERIFIED, verifyCertificates } from '../src/protocol/consensus/verified.ts';
+import type { Application } from '../src/protocol/ports/application.ts';
 import { BATCH_HEIGHTS } from '../src/protocol/sync/config.ts';
 import { type ProductionFacts, syncBeforeProduction } from '../src/protocol/sync/production.ts';
 import { openStore } from '../src/storage/open.ts';
 import { STORAGE_EVENTS, storageLogic } from '../src/storage/storage-actor.ts';
-import type { BatchBytes } from '../src/storage/store.ts';
+import type { BatchBytes, Store } from '../src/storage/store.ts';
 import {
   blockOn,
   GENESIS_TIME,
@@ -160,62 +163,71 @@ function run({ place, blocks, batches }: Made, verifies: boolean): Promise<Outco
       rmSync(dir, { recursive: true });
       resolve(outcome);
     };
-    const silent = handler<undefined, Message>({ init: () => undefined, receive: () => undefined });
-    const executor = executorLogic({
-      openApplication: () => kv({ dir: join(dir, 'kv') }),
-      genesis: {
-        chainId: epoch.domain.chainId,
-        genesisHash: epoch.domain.genesisHash,
-        genesisTime: GENESIS_TIME,
-        validators: [],
-        appState: {},
-      },
-      limits: { batchBytesMax: 1_048_576, transactionBytesMax: 65_536 },
-      deduplicationHeights: 1_000,
-      storage: 'node/storage',
-      mempool: 'node/silent',
-      listeners: ['node/driver', 'node/round-manager'],
-    });
-    system.start(
-      child(
-        'node',
-        supervisor({
-          children: [
-            child('storage', storageLogic({ store, routerAddress: 'node/silent' }), {
-              publicEvents: STORAGE_EVENTS,
-            }),
-            child('silent', silent),
-            child('driver', driver),
-            child('executor', executor, { publicEvents: EXECUTOR_EVENTS }),
-            child('round-manager', roundManagerMachine, {
-              publicEvents: ROUND_MANAGER_EVENTS,
-              input: {
-                setting: {
-                  epoch,
-                  self: place.addressAt(3),
-                  bls,
-                  limits: { batchesMax: 4, bytesMax: 1_000_000 },
-                  timeliness: TIMELINESS_DEFAULTS,
-                  router: 'node/silent',
-                  safety: 'node/silent',
-                  viewChange: 'node/silent',
-                  mempool: 'node/silent',
-                },
-                genesisTime: GENESIS_TIME,
-                storage: 'node/storage',
-                blockSync: 'node/silent',
-                commitListeners: ['node/executor', 'node/driver'],
-                alarm: 'node/silent',
-                networkSync: 'node/silent',
-                timeCoordinator: 'node/silent',
-              },
-            }),
-          ],
-        }),
-      ),
-    );
+    system.start(nodeOf(place, store, () => kv({ dir: join(dir, 'kv') }), driver));
     setTimeout(() => system.ref('node/driver').tell({ type: 'begin' }), 50);
   });
+}
+
+/** What a node needs for committed blocks, and who gives them; all else is silent. */
+function nodeOf(
+  place: World,
+  store: Store,
+  openApplication: () => Application,
+  driver: BoundaryLogic<undefined>,
+): CellSpec {
+  const { epoch, bls } = place;
+  const silent = handler<undefined, Message>({ init: () => undefined, receive: () => undefined });
+  const executor = executorLogic({
+    openApplication,
+    genesis: {
+      chainId: epoch.domain.chainId,
+      genesisHash: epoch.domain.genesisHash,
+      genesisTime: GENESIS_TIME,
+      validators: [],
+      appState: {},
+    },
+    limits: { batchBytesMax: 1_048_576, transactionBytesMax: 65_536 },
+    deduplicationHeights: 1_000,
+    storage: 'node/storage',
+    mempool: 'node/silent',
+    listeners: ['node/driver', 'node/round-manager'],
+  });
+  return child(
+    'node',
+    supervisor({
+      children: [
+        child('storage', storageLogic({ store, routerAddress: 'node/silent' }), {
+          publicEvents: STORAGE_EVENTS,
+        }),
+        child('silent', silent),
+        child('driver', driver),
+        child('executor', executor, { publicEvents: EXECUTOR_EVENTS }),
+        child('round-manager', roundManagerMachine, {
+          publicEvents: ROUND_MANAGER_EVENTS,
+          input: {
+            setting: {
+              epoch,
+              self: place.addressAt(3),
+              bls,
+              limits: { batchesMax: 4, bytesMax: 1_000_000 },
+              timeliness: TIMELINESS_DEFAULTS,
+              router: 'node/silent',
+              safety: 'node/silent',
+              viewChange: 'node/silent',
+              mempool: 'node/silent',
+            },
+            genesisTime: GENESIS_TIME,
+            storage: 'node/storage',
+            blockSync: 'node/silent',
+            commitListeners: ['node/executor', 'node/driver'],
+            alarm: 'node/silent',
+            networkSync: 'node/silent',
+            timeCoordinator: 'node/silent',
+          },
+        }),
+      ],
+    }),
+  );
 }
 
 async function measure(name: string, made: Made, verifies: boolean): Promise<void> {

@@ -37,80 +37,23 @@ const MEBIBYTE = 2 ** 20;
 const whole = (value: number | undefined): string =>
   value === undefined || !Number.isFinite(value) ? '–' : Math.round(value).toLocaleString('en-US');
 
-const row = (...cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+
+const table = (heads: readonly string[], rows: readonly (readonly string[])[]): readonly string[] => [
+  row(heads),
+  row(heads.map(() => '---')),
+  ...rows.map(row),
+];
 
 export function reportLines({ door, peak, peakSeconds, idleMedian, steps }: Measured): readonly string[] {
   return [
     `Door: ${door}. Peak: ${whole(peak)} committed/s, the best ${peakSeconds} s of a closed loop. p50 of a small client at idle: ${whole(idleMedian)} ms.`,
     '',
-    row(
-      'load',
-      'offered/s',
-      'committed/s',
-      'of peak',
-      'accepted',
-      'refused',
-      'unanswered',
-      'unsent',
-      'lost or twice',
-    ),
-    row(...Array.from({ length: 9 }, () => '---')),
-    ...steps.map(({ factor, sent, judged, committedPerSecond }) =>
-      row(
-        `${factor}×`,
-        whole(sent.sent / sent.seconds),
-        whole(committedPerSecond),
-        `${whole((100 * committedPerSecond) / peak)} %`,
-        whole(sent.accepted),
-        whole(Object.values(sent.refused).reduce((sum, count) => sum + count, 0)),
-        whole(sent.unanswered),
-        whole(sent.unsent),
-        `${judged.missing} or ${judged.repeated}`,
-      ),
-    ),
+    ...throughput(steps, peak),
     '',
-    row(
-      'load',
-      'p50 to commit, ms',
-      'p99',
-      'answer to what is taken, p50',
-      'p99',
-      'to a refusal, p50',
-      'p99',
-      'as idle again after, ms',
-      'failed rounds',
-      'generator, processors',
-    ),
-    row(...Array.from({ length: 10 }, () => '---')),
-    ...steps.map(({ factor, sent, judged, recovery, failedRounds }) =>
-      row(
-        `${factor}×`,
-        whole(judged.latency?.p50),
-        whole(judged.latency?.p99),
-        whole(sent.acceptance?.p50),
-        whole(sent.acceptance?.p99),
-        whole(sent.refusal?.p50),
-        whole(sent.refusal?.p99),
-        recovery.after === undefined ? 'never' : whole(recovery.after),
-        whole(failedRounds),
-        (sent.cpuSeconds / sent.seconds).toFixed(2),
-      ),
-    ),
+    ...waiting(steps),
     '',
-    row(
-      'load',
-      'validator',
-      'RSS least, MiB',
-      'median',
-      'greatest',
-      `slope of the last ${SLOPE_TIME / 1_000} s, MiB/min`,
-      'event-loop delay p50, ms',
-      'p99',
-      'greatest',
-      'processors',
-    ),
-    row(...Array.from({ length: 10 }, () => '---')),
-    ...steps.flatMap(({ factor, looks }) => looks.map((each, index) => nodeRow(factor, index, each))),
+    ...nodes(steps),
     '',
     'Refusals, by code:',
     '',
@@ -121,14 +64,88 @@ export function reportLines({ door, peak, peakSeconds, idleMedian, steps }: Meas
   ];
 }
 
-function nodeRow(factor: number, index: number, looks: readonly Look[]): string {
+/** What was sent, and what became of it. */
+const throughput = (steps: readonly Step[], peak: number): readonly string[] =>
+  table(
+    [
+      'load',
+      'offered/s',
+      'committed/s',
+      'of peak',
+      'accepted',
+      'refused',
+      'unanswered',
+      'unsent',
+      'lost or twice',
+    ],
+    steps.map(({ factor, sent, judged, committedPerSecond }) => [
+      `${factor}×`,
+      whole(sent.sent / sent.seconds),
+      whole(committedPerSecond),
+      `${whole((100 * committedPerSecond) / peak)} %`,
+      whole(sent.accepted),
+      whole(Object.values(sent.refused).reduce((sum, count) => sum + count, 0)),
+      whole(sent.unanswered),
+      whole(sent.unsent),
+      `${judged.missing} or ${judged.repeated}`,
+    ]),
+  );
+
+/** What was waited for, and how long. */
+const waiting = (steps: readonly Step[]): readonly string[] =>
+  table(
+    [
+      'load',
+      'p50 to commit, ms',
+      'p99',
+      'answer to what is taken, p50',
+      'p99',
+      'to a refusal, p50',
+      'p99',
+      'as idle again after, ms',
+      'failed rounds',
+      'generator, processors',
+    ],
+    steps.map(({ factor, sent, judged, recovery, failedRounds }) => [
+      `${factor}×`,
+      whole(judged.latency?.p50),
+      whole(judged.latency?.p99),
+      whole(sent.acceptance?.p50),
+      whole(sent.acceptance?.p99),
+      whole(sent.refusal?.p50),
+      whole(sent.refusal?.p99),
+      recovery.after === undefined ? 'never' : whole(recovery.after),
+      whole(failedRounds),
+      (sent.cpuSeconds / sent.seconds).toFixed(2),
+    ]),
+  );
+
+/** What each validator needed. */
+const nodes = (steps: readonly Step[]): readonly string[] =>
+  table(
+    [
+      'load',
+      'validator',
+      'RSS least, MiB',
+      'median',
+      'greatest',
+      `slope of the last ${SLOPE_TIME / 1_000} s, MiB/min`,
+      'event-loop delay p50, ms',
+      'p99',
+      'greatest',
+      'processors',
+    ],
+    steps.flatMap(({ factor, looks }) => looks.map((each, index) => nodeRow(factor, index, each))),
+  );
+
+function nodeRow(factor: number, index: number, looks: readonly Look[]): readonly string[] {
   const memory = spreadOf(looks.map(({ rssBytes }) => rssBytes / MEBIBYTE));
   const middle = (values: readonly number[]): string => whole(spreadOf(values)?.median);
   const [first] = looks;
   const last = looks.at(-1);
   const cpu =
     ((last?.cpuSeconds ?? 0) - (first?.cpuSeconds ?? 0)) / (((last?.at ?? 1) - (first?.at ?? 0)) / 1_000);
-  return row(
+  return [
     `${factor}×`,
     String(index),
     whole(memory?.min),
@@ -139,7 +156,7 @@ function nodeRow(factor: number, index: number, looks: readonly Look[]): string 
     middle(looks.map(({ lagMsP99 }) => lagMsP99)),
     whole(Math.max(...looks.map(({ lagMsMax }) => lagMsMax))),
     cpu.toFixed(2),
-  );
+  ];
 }
 
 /** Least squares. @unit MiB/min */

@@ -9,7 +9,7 @@ import { createRecentCache } from '../../crypto/recent-cache.ts';
 import { nextHeight } from '../../protocol/chain/ordinals.ts';
 import { addressBytes, digestBytes } from '../../protocol/chain/parse.ts';
 import type { ChainDomain, Height } from '../../protocol/chain/types.ts';
-import type { CheckResult } from '../../protocol/ports/application.ts';
+import type { CheckResult, InitChainRequest } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
 import type { BlockContext, StateReader, StateRules, StateWriter } from '../state/rules.ts';
 import { accountOf, credit, debit, moveTotals, setAccount, shortOf } from './accounts.ts';
@@ -66,16 +66,7 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
     name: 'ledger',
     version: '2',
     begin(request) {
-      if (request.chainId !== domain.chainId) {
-        throw new Error(
-          `the ledger was made for chain "${domain.chainId}", the genesis is of "${request.chainId}"`,
-        );
-      }
-      if (request.genesisHash !== domain.genesisHash) {
-        throw new Error(
-          `the ledger was made for the genesis ${domain.genesisHash}, that of the node is ${request.genesisHash}`,
-        );
-      }
+      refuseOtherChain(request, domain);
       return firstPairs(request);
     },
     check(bytes, state, height) {
@@ -121,6 +112,17 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
     },
     query: (path, data, state) => answer(path, data, state, domain),
   };
+}
+
+function refuseOtherChain({ chainId, genesisHash }: InitChainRequest, domain: ChainDomain): void {
+  if (chainId !== domain.chainId) {
+    throw new Error(`the ledger was made for chain "${domain.chainId}", the genesis is of "${chainId}"`);
+  }
+  if (genesisHash !== domain.genesisHash) {
+    throw new Error(
+      `the ledger was made for the genesis ${domain.genesisHash}, that of the node is ${genesisHash}`,
+    );
+  }
 }
 
 type SignatureCheck = (bytes: Uint8Array, transaction: Transaction) => boolean;

@@ -94,16 +94,21 @@ export function probe<Machine extends AnyStateMachine>(
     },
     send,
     elapse(delayMs, circumstances) {
-      const armed = [...timers].filter(([, timer]) => delayMs === undefined || timer.delayMs === delayMs);
-      const [first] = armed;
-      if (first === undefined || armed.length > 1) {
-        const shown = [...timers].map(([id, timer]) => `${id} (${timer.delayMs} ms)`).join(', ');
-        throw new Error(
-          `${armed.length} state timers match ${String(delayMs)}; armed are: ${shown || 'none'}`,
-        );
-      }
-      timers.delete(first[0]);
-      return send(first[1].event, circumstances);
+      const [id, { event }] = armedOne(timers, delayMs);
+      timers.delete(id);
+      return send(event, circumstances);
     },
   };
+}
+
+/** The only timer, or the only one of that delay. */
+function armedOne<Timer extends { readonly delayMs: number }>(
+  timers: ReadonlyMap<string, Timer>,
+  delayMs: number | undefined,
+): readonly [string, Timer] {
+  const armed = [...timers].filter(([, timer]) => delayMs === undefined || timer.delayMs === delayMs);
+  const [first] = armed;
+  if (first !== undefined && armed.length === 1) return first;
+  const shown = [...timers].map(([id, timer]) => `${id} (${timer.delayMs} ms)`).join(', ');
+  throw new Error(`${armed.length} state timers match ${String(delayMs)}; armed are: ${shown || 'none'}`);
 }

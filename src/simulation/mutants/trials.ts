@@ -81,19 +81,13 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
     }
     case 'answer-for-another':
       return { ...plan, liars: [{ validator: draws.below(4), lies: ['lie-clocks'], rate: 1 }] };
-    case 'twins':
-      return {
-        ...plan,
-        twins: [draws.below(4)],
-        acts: partitions(draws, [0, 1, 2, 3, 4], DURATION_MS),
-      };
+    case 'twins': {
+      const twins = [draws.below(4)];
+      return { ...plan, twins, acts: partitions(draws, [0, 1, 2, 3, 4], DURATION_MS) };
+    }
     case 'powers': {
-      const powers = [7, 1, 1, 1];
-      return {
-        ...plan,
-        powers,
-        acts: [...crashes(draws, nodes, DURATION_MS), ...partitions(draws, nodes, DURATION_MS)],
-      };
+      const acts = [...crashes(draws, nodes, DURATION_MS), ...partitions(draws, nodes, DURATION_MS)];
+      return { ...plan, powers: [7, 1, 1, 1], acts };
     }
     case 'slow-links':
       return { ...plan, links: FAR, ending: { kind: 'stop' }, durationMs: 120_000 };
@@ -107,20 +101,14 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
     }
     case 'mute':
       return { ...plan, links: LOSSY, acts: mutings(draws, nodes, 40_000), durationMs: 40_000 };
-    case 'resubmit':
-      return {
-        ...plan,
-        acts: [...resubmissions(draws, nodes, DURATION_MS), ...crashes(draws, nodes, DURATION_MS)].sort(
-          byTime,
-        ),
-      };
-    case 'expiring':
-      return {
-        ...plan,
-        links: LOSSY,
-        acts: [...resubmissions(draws, nodes, 15_000), ...partitions(draws, nodes, 15_000)].sort(byTime),
-        durationMs: 15_000,
-      };
+    case 'resubmit': {
+      const acts = [...resubmissions(draws, nodes, DURATION_MS), ...crashes(draws, nodes, DURATION_MS)];
+      return { ...plan, acts: acts.sort(byTime) };
+    }
+    case 'expiring': {
+      const acts = [...resubmissions(draws, nodes, 15_000), ...partitions(draws, nodes, 15_000)];
+      return { ...plan, links: LOSSY, acts: acts.sort(byTime), durationMs: 15_000 };
+    }
     case 'behind':
     case 'behind-and-a-liar':
     case 'far-behind':
