@@ -51,7 +51,7 @@ const RETRY_PAUSE_MS = millis(100);
 
 type Answer = Extract<StateSyncReply, { type: 'blocks.answered' }>;
 
-/** A question that is open, or, of an answer that comes late, a batch that can use it. */
+/** A question that is open, or, of an answer that comes late, a batch that can use all of it: it may have been asked for more than that. */
 function batchFor(context: BlockSyncContext, { tag, blocks }: Answer): Batch | undefined {
   const open = context.window.find((batch) => isDownloading(batch) && batch.flight.tag === tag);
   const newest = blocks.at(-1)?.qc.blockId;
@@ -60,10 +60,14 @@ function batchFor(context: BlockSyncContext, { tag, blocks }: Answer): Batch | u
     open ??
     context.window.find((batch) => {
       if (batch.status === 'verifying' || batch.status === 'applying' || newest === undefined) return false;
-      return batch.need.by === 'id' ? batch.need.id === newest : batch.need.from === from;
+      const { need } = batch;
+      if (need.by === 'id') return need.id === newest;
+      return need.from === from && blocks.length <= blocksOf(need);
     })
   );
 }
+
+const blocksOf = ({ from, to }: Climb): number => to - from + 1;
 
 export function takeAnswer(context: BlockSyncContext, answer: Answer, clock: Clock): Stepped {
   const batch = batchFor(context, answer) ?? olderTarget(context, answer);
@@ -118,8 +122,7 @@ function takeClimb(
   clock: Clock,
 ): Stepped {
   const { peer, blocks, batches, height } = answer;
-  const limit = need.to - need.from + 1;
-  const question = { from: need.from, limit, proofs: proofsOf(context) };
+  const question = { from: need.from, limit: blocksOf(need), proofs: proofsOf(context) };
   const check = verifySegment(context, question, { blocks, batches });
   const judged = { ...context, verified: check.verified };
   if (check.status === 'refused') return refused(judged, batch, answer, check.code, clock);
