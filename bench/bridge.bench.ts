@@ -47,6 +47,8 @@ function connected(config: Partial<typeof BRIDGE_DEFAULTS> = {}) {
       ...{
         storage: 'storage',
         mempool: 'mempool',
+        executor: 'executor',
+        networkSync: 'network-sync',
         router: 'router',
         alarm: 'alarm',
         roundManager: 'round-manager',

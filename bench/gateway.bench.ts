@@ -45,7 +45,7 @@ const stub = (id: string, reply: (asked: Asked) => Message | undefined) =>
   );
 
 function nodeOf(gateway: Gateway) {
-  const { storage, router, mempool, alarm, roundManager, rpc } = ADDRESSES;
+  const { storage, router, mempool, executor, networkSync, alarm, roundManager, rpc } = ADDRESSES;
   const genesis = { base: height(0), height: height(0), id: place.epoch.rootQC.blockId };
   const peers = [1, 2, 3].map((index) => place.addressAt(index));
   const system = createSystem({ name: 'node', clock: realClock(), random: seededRandom(1) });
@@ -53,7 +53,7 @@ function nodeOf(gateway: Gateway) {
     config: { ...BRIDGE_DEFAULTS, maxPendingOperations: 2 * OPERATIONS },
     ...{ self: place.addressAt(0), validators: place.epoch.set },
     ...{ batchTtlHeights: 1_000, deduplicationHeights: 1_000 },
-    ...{ storage, router, mempool, alarm, roundManager, listeners: [rpc] },
+    ...{ storage, router, mempool, executor, networkSync, alarm, roundManager, listeners: [rpc] },
   };
   const only = (id: string, ...children: readonly ReturnType<typeof child>[]) =>
     child(id, supervisor({ children }));

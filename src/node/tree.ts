@@ -228,6 +228,8 @@ function bridge({
       deduplicationHeights,
       storage: ADDRESSES.storage,
       mempool: ADDRESSES.mempool,
+      executor: ADDRESSES.executor,
+      networkSync: ADDRESSES.networkSync,
       router: ADDRESSES.router,
       alarm: ADDRESSES.alarm,
       roundManager: ADDRESSES.roundManager,

@@ -122,14 +122,27 @@ describe('a full node', () => {
     expect(Number(again?.height)).toBe(height);
   });
 
-  it('tells each operation its one end; what a validator refuses, the chain ends (BR-1, BR-8, EX-7)', async () => {
+  it('refuses at once what its own application refuses, as a validator does, and hands it to nobody (BR-8)', async () => {
+    const client = connect({ endpoints: [`http://${rpcOf(FULL)}`], expiryHeights: 10 });
+    const words = await eventually('its own application is asked', 30_000, async () => {
+      const answer = await call(FULL, 'broadcast_tx_sync', { tx: base64('val:nobody!word') });
+      return answer?.code === 2 ? answer.log : undefined;
+    });
+    const atValidator = await call(0, 'broadcast_tx_sync', { tx: base64('val:nobody!word') });
+    expect([atValidator?.code, atValidator?.log]).toEqual([2, words]);
+    const refused = await client.submit('val:nobody!word');
+    expect(await refused.outcome).toMatchObject({ status: 'rejected', code: 'CHECK_FAILED' });
+    const good = await client.submit('ada=byron');
+    expect(await good.outcome).toMatchObject({ status: 'committed' });
+    client.close();
+  });
+
+  it('tells each operation its one end (BR-1, EX-7)', async () => {
     const client = connect({ endpoints: [`http://${rpcOf(FULL)}`], expiryHeights: 10 });
     const texts = Array.from({ length: 20 }, (_, index) => `key${index}=${index}`);
     const taken = await Promise.all(texts.map((text) => client.submit(text)));
-    const refused = await client.submit('val:nobody!word');
     const ends = await Promise.all(taken.map(({ outcome }) => outcome));
     expect(ends.map(({ status }) => status)).toEqual(texts.map(() => 'committed'));
-    expect(await refused.outcome).toMatchObject({ status: 'expired' });
     client.close();
   });
 

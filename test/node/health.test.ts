@@ -37,6 +37,8 @@ import { MemoryNode } from '../rpc/memory-node.ts';
 const { epoch } = world();
 const idle = {
   mempool: 'mempool',
+  executor: 'executor',
+  networkSync: 'network-sync',
   storage: 'storage',
   router: 'router',
   alarm: 'alarm',

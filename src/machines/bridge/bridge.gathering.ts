@@ -3,15 +3,26 @@
  * stays below what a validator takes of one peer, however many clients it has. Pure. Rules BR-8, TP-5, docs/protocol/bridge.md.
  */
 import { emptyMap, removeIn } from '../../base/persistent-map.ts';
-import { millis } from '../../base/units.ts';
+import { millis, monotonic } from '../../base/units.ts';
 import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
+import { postpone, release } from '../../protocol/bridge/operations.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
+import type { CheckResult } from '../../protocol/ports/application.ts';
 import type { Effect } from '../../protocol/supervision/effect.ts';
 import { GUEST_RATES_DEFAULT } from '../../protocol/transport/limits.ts';
-import type { BridgeContext, Decided, Waiting } from './bridge.live.ts';
-import { type Clock, type Received, refuseAll, take } from './bridge.operations.ts';
+import { endCheckTimer, mayCheck, refusedHere } from './bridge.checking.ts';
+import type { BridgeContext, Decided, Submission, Waiting } from './bridge.live.ts';
+import {
+  ask,
+  type Clock,
+  type Received,
+  refuseAll,
+  submissionOf,
+  take,
+  withoutSubmission,
+} from './bridge.operations.ts';
 import { enqueue, inOrder, withoutLate } from './bridge.queue.ts';
-import { isTooMuch, loadOf } from './bridge.remote.ts';
+import { answer, isTooMuch, loadOf } from './bridge.remote.ts';
 
 /** Between two messages with operations. @unit ms @source TP-9: a validator takes 50 a second of one peer, and it may be the only one */
 export const GATHER_MS = millis(25);
@@ -37,12 +48,76 @@ function startGathering({ connected, breakers }: BridgeContext, transactions: re
 /** A validator takes what comes at once: its mempool gathers by itself. */
 export function takeOrGather(context: BridgeContext, waiting: Received, clock: Clock): Decided {
   if (isValidator(context.validators, context.self)) return take(context, waiting, clock);
+  // What the own application lets through is gathered: its time is not the same for all.
+  if (!waiting.isChecked && mayCheck(context)) return take(context, waiting, clock);
   if (context.isGathering) return enqueue(context, waiting, clock.now);
   const { context: change, effects = [] } = take(context, waiting, clock);
   return {
     context: { ...change, isGathering: true },
     effects: [...effects, startGathering(context, waiting.transactions)],
   };
+}
+
+/** What came of a question to the own application: without results it failed, or is late. */
+interface Judgement {
+  readonly tag: number;
+  readonly results: readonly CheckResult[];
+  readonly isLate: boolean;
+}
+
+/** What the own application refuses has its end here, the rest is handed over. */
+export function recordCheck(
+  before: BridgeContext,
+  { tag, results, isLate: isApplicationLate }: Judgement,
+  clock: Clock,
+): Decided {
+  const submission = submissionOf(before, tag);
+  if (submission?.check !== 'asked') return { context: { isApplicationLate } };
+  const refused = new Map(submission.refused);
+  for (const [index, { position, hash }] of submission.asked.entries()) {
+    const refusal = refusedHere(before, hash, results[index]);
+    if (refusal !== undefined) refused.set(position, refusal);
+  }
+  const asked = submission.asked.filter(({ position }) => !refused.has(position));
+  const ended = submission.asked.length - asked.length;
+  const operations = release(before.operations, ended, ended);
+  const context: BridgeContext = { ...withoutSubmission(before, tag), operations, isApplicationLate };
+  const judged: Submission = { ...submission, refused, asked, check: 'over' };
+  if (asked.length === 0) {
+    const { submissions } = context;
+    return {
+      context: { operations, submissions, isApplicationLate },
+      effects: [endCheckTimer(tag), ...answer(context, judged)],
+    };
+  }
+  const { context: change, effects = [] } = handOverOrGather(context, judged, clock);
+  return { context: { ...context, ...change }, effects: [endCheckTimer(tag), ...effects] };
+}
+
+/** Checked, with its places: at once where nothing was handed over a moment ago, else with the next message. */
+function handOverOrGather(context: BridgeContext, submission: Submission, clock: Clock): Decided {
+  const { asker, ids, refused, unread, client, since } = submission;
+  const transactions = submission.asked.map(({ transaction }) => transaction);
+  const isCutOff = context.partition !== undefined && context.config.whenPartitioned === 'queue';
+  if (!context.isGathering && !isCutOff) {
+    const { context: change, effects = [] } = ask(context, submission, clock);
+    return {
+      context: { ...change, isGathering: true },
+      effects: [...effects, startGathering(context, transactions)],
+    };
+  }
+  const left: BridgeContext = {
+    ...context,
+    operations: postpone(context.operations, transactions.length),
+    activity: context.activity - transactions.length,
+  };
+  const rest: Received['asker'] = { kind: 'rest', asker, ids, refused, unread };
+  const { context: change, effects = [] } = enqueue(
+    left,
+    { asker: rest, client, transactions, isChecked: true },
+    since,
+  );
+  return { context: { ...left, ...change }, effects };
 }
 
 /** As many of those that wait as one message takes, the oldest first; the others wait for the next. */
@@ -65,9 +140,11 @@ function handOverGathered(before: BridgeContext, clock: Clock): Decided {
     queued: context.queued - transactions.length,
   };
   const parts = together.map((one) => ({ asker: one.asker, operations: one.transactions.length }));
-  const all: Received = { asker: { kind: 'several', parts }, client: 'several', transactions };
+  const isChecked = together.every((one) => one.isChecked);
+  const all: Received = { asker: { kind: 'several', parts }, client: 'several', transactions, isChecked };
   // As long as the oldest has: so all of them hear in time.
-  const taken = take(left, all, clock, first.since);
+  const since = monotonic(Math.min(...together.map((one) => one.since)));
+  const taken = take(left, all, clock, since);
   return {
     context: { ...left, ...taken.context, isGathering: true },
     effects: [...refusals, ...(taken.effects ?? []), startGathering(context, transactions)],

@@ -15,6 +15,7 @@ import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { StateDivergence } from '../../protocol/ports/bridge.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
 import type { NetworkRequest } from '../../protocol/ports/network.ts';
+import type { SyncStatusRequested } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
 import type { BreakerState } from './breaker.setup.ts';
@@ -29,6 +30,9 @@ export interface BridgeInput {
   readonly deduplicationHeights: number;
   readonly storage: CellAddress;
   readonly mempool: CellAddress;
+  /** Before the application, which judges first what this node hands to validators. */
+  readonly executor: CellAddress;
+  readonly networkSync: CellAddress;
   readonly router: CellAddress;
   readonly alarm: CellAddress;
   /** Does not propose any more once this node's state is not the chain's. */
@@ -45,7 +49,9 @@ export type Asker =
   | {
       readonly kind: 'several';
       readonly parts: readonly { readonly asker: Asker; readonly operations: number }[];
-    };
+    }
+  /** Of a submission of which something was refused here: what is handed over is the rest. */
+  | ({ readonly kind: 'rest' } & Pick<Submission, 'asker' | 'ids' | 'refused' | 'unread'>);
 
 /** A submission that is not answered yet. */
 export interface Submission {
@@ -65,6 +71,8 @@ export interface Submission {
     readonly transaction: Uint8Array;
   }[];
   readonly since: Monotonic;
+  /** By the own application, where this node is no validator: to be asked, asked, or nothing more to be asked of it. */
+  readonly check: 'due' | 'asked' | 'over';
   /** Validators that it was handed to, the newest last; none: the own mempool has it. */
   readonly handedTo: readonly Address[];
   /** Of them, those whose breaker did not let it pass: nothing was sent. */
@@ -100,6 +108,10 @@ export interface BridgeContext extends BridgeInput {
   /** Something was handed over a moment ago: what comes now waits for the next message (BR-8). */
   readonly isGathering: boolean;
   readonly nextTag: number;
+  /** Network-sync says that this node's chain is the network's, or nearly: false until it has said anything. */
+  readonly isNearTip: boolean;
+  /** The own application did not answer in time: it is asked nothing more until an answer comes, or the next cleanup. */
+  readonly isApplicationLate: boolean;
   /** Undefined until storage, or a commit, has said it: what is submitted meanwhile waits in the queue. */
   readonly committedHeight: Height | undefined;
   readonly connected: ReadonlySet<Address>;
@@ -135,6 +147,8 @@ export interface Waiting {
   readonly asker: Asker;
   readonly client: string;
   readonly transactions: readonly Uint8Array[];
+  /** The own application refuses none of them, or did not say: it is not asked again. */
+  readonly isChecked: boolean;
 }
 
 export type Decided = Decision<BridgeContext>;
@@ -154,6 +168,8 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       isGathering: false,
       // Not those of an earlier life, whose answers may be on their way: it used less than one a microsecond.
       nextTag: Math.floor(now * TAGS_A_MS),
+      isNearTip: false,
+      isApplicationLate: false,
       committedHeight: undefined,
       connected: new Set(),
       failedRounds: 0,
@@ -237,6 +253,15 @@ export function getStats(context: BridgeContext): NetworkConsensusBridgeStats {
 
 export const toPeer = ({ router }: BridgeInput, to: readonly Address[], message: BridgeMessage): Effect =>
   telling(router, { type: 'network.sendRequested', outgoing: [{ to, message }] });
+
+/** How near the tip its own application judges; a validator hands nothing over. Network-sync tells changes; one that was started anew knows of nobody who asked. */
+export function askSync(
+  { networkSync, validators, self }: BridgeInput,
+  replyTo: CellAddress,
+): readonly Effect[] {
+  const request: SyncStatusRequested = { type: 'sync.statusRequested', replyTo };
+  return isValidator(validators, self) ? [] : [telling(networkSync, request)];
+}
 
 /** The router owns who can be reached; this cell has a copy. */
 export function askConnectivity({ router }: BridgeInput, replyTo: CellAddress): Effect {

@@ -28,13 +28,16 @@ export const bridgeMachine = bridgeSetup.createMachine({
   id: 'bridge',
   context: ({ input, self }) => initialBridge(input, now({ self })),
   type: 'parallel',
-  entry: ['startBreakers', 'askConnectivity', 'askHeight'],
+  entry: ['startBreakers', 'askConnectivity', 'askHeight', 'askSync'],
   on: {
     'transactions.admitted': { actions: 'recordAdmissions' },
     'transactions.expired': { actions: 'recordBatchesExpired' },
     'block.executed': { actions: 'recordExecuted' },
-    // It starts over: its blocks come again, and nothing is lost for it.
-    'execution.failed': {},
+    'check.answered': { actions: 'recordCheck' },
+    'check.overdue': { actions: 'recordCheckOverdue' },
+    // It starts over: its blocks come again, and nothing is lost for it. What it was asked is handed over unjudged.
+    'execution.failed': { actions: 'recordCheckFailed' },
+    'sync.statusChanged': { actions: 'recordSync' },
     'blocks.committed': { actions: 'recordCommitted' },
     'tip.found': { actions: 'recordHeight' },
     // The question is asked again.

@@ -32,8 +32,10 @@ import type { Admission, MempoolRequest } from '../../protocol/ports/mempool.ts'
 import type { ExecutedTransaction } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { BreakerReport, BreakerRequest } from './breaker.setup.ts';
+import { checkEffects, mayCheck } from './bridge.checking.ts';
 import {
   askConnectivity,
+  askSync,
   type BridgeContext,
   counted,
   type Decided,
@@ -63,6 +65,7 @@ const PEERS_SHARE = 0.5;
 
 export const doorOf = (context: BridgeContext, asker: Received['asker']): Door => ({
   operations: context.operations,
+  queued: context.queued,
   maxPendingOperations: Math.ceil(
     context.config.maxPendingOperations * (asker.kind === 'peer' ? PEERS_SHARE : 1),
   ),
@@ -101,6 +104,7 @@ export function take(
     ...{ tag: context.nextTag, asker, client, ids, refused, asked, since },
     ...{ handedTo: [], heldBack: [], early: NOTHING_EARLY },
     unread: unread === 0 ? undefined : queueFull(door),
+    check: waiting.isChecked ? 'over' : 'due',
   };
   const counts = countRejected(context.operations, refused.size + unread);
   const activity = context.activity + transactions.length;
@@ -120,28 +124,27 @@ function readable({ asker, transactions }: Received, door: Door) {
 
 const NOTHING_EARLY: ReadonlySet<Digest> = new Set();
 
-/** The own mempool, or the next validator. */
-function ask(context: BridgeContext, submission: Submission, { now, address }: Clock): Decided {
+/** The own mempool; of a node that is no validator the own application, and then the next validator. */
+export function ask(context: BridgeContext, submission: Submission, { now, address }: Clock): Decided {
   const tag = context.nextTag + 1;
   const transactions = submission.asked.map(({ transaction }) => transaction);
   const { operations, activity } = context;
-  const asking = (
-    to: CellAddress,
-    message: MempoolRequest | BreakerRequest,
-    handed: Submission,
-  ): Decided => ({
+  const asking = (handed: Submission, effects: readonly Effect[]): Decided => ({
     context: {
       operations,
       activity,
       nextTag: tag,
       submissions: setIn(context.submissions, String(tag), { ...handed, tag }),
     },
-    effects: [telling(to, message)],
+    effects,
   });
   if (isValidator(context.validators, context.self)) {
     const hashes = submission.asked.map(({ hash }) => hash);
-    const request = { replyTo: address, tag, client: submission.client, transactions, hashes };
-    return asking(context.mempool, { type: 'transactions.submitted', ...request }, submission);
+    const request: MempoolRequest = {
+      type: 'transactions.submitted',
+      ...{ replyTo: address, tag, client: submission.client, transactions, hashes },
+    };
+    return asking(submission, [telling(context.mempool, request)]);
   }
   const peer = nextValidator(context, submission, now);
   const isTooMuchForOne = isTooMuch(loadOf(transactions));
@@ -149,9 +152,13 @@ function ask(context: BridgeContext, submission: Submission, { now, address }: C
     const refusal = isTooMuchForOne ? tooMuch(transactions) : nobody(submission);
     return settle({ ...context, nextTag: tag }, submission, new Map(), refusal);
   }
+  if (submission.check === 'due' && mayCheck(context)) {
+    return asking({ ...submission, check: 'asked' }, checkEffects(context, submission, tag, address));
+  }
   const message: SubmitOperationsMessage = { kind: 'SubmitOperations', tag, operations: transactions };
-  const handed = { ...submission, handedTo: [...submission.handedTo, peer] };
-  return asking(`${address}/${peer}`, { type: 'call.requested', message }, handed);
+  const handing: BreakerRequest = { type: 'call.requested', message };
+  const handed: Submission = { ...submission, check: 'over', handedTo: [...submission.handedTo, peer] };
+  return asking(handed, [telling(`${address}/${peer}`, handing)]);
 }
 
 /** The mempool judged what it was asked. */
@@ -214,7 +221,7 @@ export function handOn(
   return { context: { ...change, owed }, effects };
 }
 
-/** Seed 004: cleanup. Who is connected is the router's fact, so it is read again; and submissions whose asker the mempool forgot, since it was started anew, are answered. */
+/** Seed 004: cleanup. Who is connected is the router's fact, and where the chain is network-sync's, so they are read again; and submissions whose asker the mempool forgot, since it was started anew, are answered. */
 export function cleanUp(context: BridgeContext, { now, address }: Clock): Decided {
   const { cleanupInterval, consensusTimeout } = context.config;
   const left = valuesOf(context.submissions)
@@ -234,8 +241,8 @@ export function cleanUp(context: BridgeContext, { now, address }: Clock): Decide
     { context, effects: [] },
   );
   const late = overdue(cleaned.context.operations, now, consensusTimeout);
-  const effects = [...cleaned.effects, askConnectivity(context, address)];
-  return { context: { ...cleaned.context, overdue: late }, effects };
+  const effects = [...cleaned.effects, askConnectivity(context, address), ...askSync(context, address)];
+  return { context: { ...cleaned.context, overdue: late, isApplicationLate: false }, effects };
 }
 
 const FORGOTTEN: DoorRefusal = {
@@ -271,10 +278,10 @@ function settle(
   };
 }
 
-const submissionOf = ({ submissions }: BridgeContext, tag: number): Submission | undefined =>
+export const submissionOf = ({ submissions }: BridgeContext, tag: number): Submission | undefined =>
   getIn(submissions, String(tag));
 
-const withoutSubmission = (context: BridgeContext, tag: number): BridgeContext => ({
+export const withoutSubmission = (context: BridgeContext, tag: number): BridgeContext => ({
   ...context,
   submissions: removeIn(context.submissions, String(tag)),
 });

@@ -12,14 +12,14 @@ import type { Effect } from '../../protocol/supervision/effect.ts';
 import { type BridgeContext, type Decided, load, type Waiting } from './bridge.live.ts';
 import { doorOf, type Received, refuseAll } from './bridge.operations.ts';
 
-/** Until it can be taken, and no longer than QUEUE_MS; what finds no place is refused. */
-export function enqueue(context: BridgeContext, waiting: Received, now: Monotonic): Decided {
+/** Until it can be taken, and no longer than QUEUE_MS; what finds no place is refused. @param since when it came in */
+export function enqueue(context: BridgeContext, waiting: Received, since: Monotonic): Decided {
   const { maxPendingOperations } = doorOf(context, waiting.asker);
   if (load(context) + waiting.transactions.length > maxPendingOperations) {
     return refuseAll(context, waiting, queueFull(doorOf(context, waiting.asker)));
   }
   const tag = context.nextTag + 1;
-  const queue = setIn(context.queue, String(tag), { ...waiting, tag, since: now });
+  const queue = setIn(context.queue, String(tag), { ...waiting, tag, since });
   return {
     context: { queue, queued: context.queued + waiting.transactions.length, nextTag: tag },
     effects: context.queue.size === 0 ? [queueTimer(QUEUE_MS)] : [],
@@ -33,7 +33,7 @@ const queueTimer = (delayMs: Millis): Effect => ({
   message: { type: 'queue.due' },
 });
 
-/** The oldest first: tags rise, and so do the times at which they came. */
+/** The oldest first: tags rise, and so do the times at which they came, but for what the own application takes (OWN_CHECK_MS at most). */
 export const inOrder = ({ queue }: BridgeContext): readonly Waiting[] =>
   valuesOf(queue).sort((one, other) => one.tag - other.tag);
 

@@ -120,6 +120,11 @@ function answersTo(
         return answersTo(context, part.asker, own, undefined);
       });
     }
+    case 'rest': {
+      const left = admissions.values();
+      const all = asker.ids.flatMap((_, position) => asker.refused.get(position) ?? left.next().value ?? []);
+      return answersTo(context, asker.asker, all, asker.unread);
+    }
     case 'cell': {
       const message: OperationsAnswered = { type: 'operations.answered', tag: asker.tag, admissions };
       return [telling(asker.address, message)];

@@ -20,14 +20,18 @@ import type {
   PeerMessageReceived,
 } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
+import type { SyncStatusChanged } from '../../protocol/ports/sync.ts';
 import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
+import { isNearTip } from '../../protocol/sync/status.ts';
 import type { FailedRound } from '../consensus/view-change.live.ts';
 import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
 import { breakerMachine } from './breaker.machine.ts';
 import type { BreakerInput, BreakerReport, BreakerRequest } from './breaker.setup.ts';
-import { type GatherDue, takeOrGather, takeQueue } from './bridge.gathering.ts';
+import type { CheckOverdue } from './bridge.checking.ts';
+import { type GatherDue, recordCheck, takeOrGather, takeQueue } from './bridge.gathering.ts';
 import {
   askConnectivity,
+  askSync,
   type BridgeContext,
   type BridgeInput,
   CERTIFIED,
@@ -67,7 +71,8 @@ type BridgePublicEvent =
   | BreakerReport
   | Extract<StorageReply, { type: 'tip.found' | 'storage.failed' }>
   | Extract<ExecutionRequest, { type: 'blocks.committed' }>
-  | Extract<ExecutionReply, { type: 'execution.failed' }>
+  | Extract<ExecutionReply, { type: 'check.answered' | 'execution.failed' }>
+  | SyncStatusChanged
   | Extract<MempoolReply, { type: 'transactions.admitted' | 'transactions.expired' }>;
 
 /** Event types that other cells may send (RT-16). */
@@ -78,7 +83,9 @@ export const BRIDGE_EVENTS = declare<BridgePublicEvent>()(
   'peer.disconnected',
   'connectivity.told',
   'block.executed',
+  'check.answered',
   'execution.failed',
+  'sync.statusChanged',
   'round.failed',
   'round.overdue',
   'call.failed',
@@ -105,6 +112,7 @@ type BridgePrivateEvent =
   | { readonly type: 'partition.due' }
   | { readonly type: 'height.due' }
   | { readonly type: 'queue.due' }
+  | CheckOverdue
   | GatherDue;
 type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
 
@@ -112,12 +120,12 @@ type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
 function submitted(event: BridgeEvent): Received | undefined {
   if (event.type === 'operations.submitted') {
     const { replyTo: address, tag, client, transactions } = event;
-    return { asker: { kind: 'cell', address, tag }, client, transactions };
+    return { asker: { kind: 'cell', address, tag }, client, transactions, isChecked: false };
   }
   if (event.type !== 'message.received' || event.message.kind !== 'SubmitOperations') return undefined;
   const { from: peer, message } = event;
   const { tag, operations: transactions } = message;
-  return { asker: { kind: 'peer', peer, tag }, client: `peer ${peer}`, transactions };
+  return { asker: { kind: 'peer', peer, tag }, client: `peer ${peer}`, transactions, isChecked: false };
 }
 
 /** What comes of the facts that a partition is judged by. */
@@ -193,6 +201,15 @@ export const bridgeSetup = setup({
     })),
     /** An earlier life of this cell was told; this one was not. */
     askConnectivity: step(({ context, address }) => ({ effects: [askConnectivity(context, address)] })),
+    askSync: step(({ context, address }) => ({ effects: askSync(context, address) })),
+    recordSync: step(
+      on(
+        'sync.statusChanged',
+        ({ event: { status } }): Decided => ({
+          context: { isNearTip: isNearTip(status) },
+        }),
+      ),
+    ),
     /** BR-1: blocks tell it only when the next one is committed. Asked again until it is known. */
     askHeight: step(({ context, address }) => ({
       effects: [
@@ -242,6 +259,21 @@ export const bridgeSetup = setup({
     recordAdmissions: step(
       on('transactions.admitted', ({ context, event: { tag, admissions } }) =>
         recordAdmissions(context, tag, admissions),
+      ),
+    ),
+    recordCheck: step(
+      on('check.answered', ({ context, event: { tag, results }, ...clock }) =>
+        recordCheck(context, { tag, results, isLate: false }, clock),
+      ),
+    ),
+    recordCheckFailed: step(
+      on('execution.failed', ({ context, event: { tag }, ...clock }) =>
+        recordCheck(context, { tag, results: [], isLate: false }, clock),
+      ),
+    ),
+    recordCheckOverdue: step(
+      on('check.overdue', ({ context, event: { tag }, ...clock }) =>
+        recordCheck(context, { tag, results: [], isLate: true }, clock),
       ),
     ),
     recordBatchesExpired: step(

@@ -128,6 +128,8 @@ export interface NetworkSyncContext extends NetworkSyncInput {
   readonly status: SyncStatus;
   readonly consensusHeight: Height | undefined;
   readonly told: SyncStatusChanged | undefined;
+  /** Cells that asked for the status and are no `listeners`: told like them from then on. At most FOLLOWERS_MAX, the oldest goes. */
+  readonly followers: readonly CellAddress[];
   readonly alerts: SyncAlerts;
   readonly alertCounts: ReadonlyMap<SyncAlert, number>;
   /** How long the newest run of each tier took. */
@@ -192,6 +194,7 @@ export function initialNetworkSync(input: NetworkSyncInput, now: Monotonic): Net
     status: { kind: 'Unknown', reason: 'starting' },
     consensusHeight: undefined,
     told: undefined,
+    followers: [],
     alerts: new Map(),
     alertCounts: new Map(),
     latency: new Map(),
@@ -252,7 +255,7 @@ export function settled(
     context: { ...context, alerts: alerts.standing, alertCounts, told: isNews ? message : context.told },
     effects: [
       ...effects,
-      ...(isNews ? context.listeners.map((listener) => telling(listener, message)) : []),
+      ...(isNews ? [...context.listeners, ...context.followers] : []).map((to) => telling(to, message)),
       ...alertEffects(context, alerts),
     ],
   };
@@ -265,6 +268,17 @@ function alertEffects(
   if (raised.length + cleared.length === 0) return [];
   const message: SyncAlertsChanged = { type: 'sync.alertsChanged', raised, cleared };
   return [telling(alarm, message)];
+}
+
+/** @unit cells @source chosen: the bridge, and room */
+const FOLLOWERS_MAX = 8;
+
+/** The newest status, if any was told yet, and every one that follows. */
+export function answerStatus(context: NetworkSyncContext, replyTo: CellAddress): Decided {
+  const { told, listeners } = context;
+  const others = context.followers.filter((follower) => follower !== replyTo);
+  const followers = listeners.includes(replyTo) ? others : [...others, replyTo].slice(-FOLLOWERS_MAX);
+  return { context: { followers }, effects: told === undefined ? [] : [telling(replyTo, told)] };
 }
 
 /** A gap that grows or shrinks within its kind is no news: it would be told with every block. */

@@ -19,10 +19,10 @@ import type {
   SyncRequested,
   SyncStatusRequested,
 } from '../../protocol/ports/sync.ts';
-import { telling } from '../../protocol/supervision/effect.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import { joinIsOpen, joinsBySnapshot, requestJoin, settleJoin } from './network-sync.joining.ts';
 import {
+  answerStatus,
   counted,
   initialNetworkSync,
   type NetworkSyncContext,
@@ -174,9 +174,7 @@ export const networkSyncSetup = setup({
       on('sync.requested', ({ context, event }) => answerAtOnce(context, event, 'resyncing')),
     ),
     answerStatus: step(
-      on('sync.statusRequested', ({ context, event }) =>
-        context.told === undefined ? {} : { effects: [telling(event.replyTo, context.told)] },
-      ),
+      on('sync.statusRequested', ({ context, event }) => answerStatus(context, event.replyTo)),
     ),
     fullResync: step(
       on('resync.requested', ({ context, event, ...clock }) => requestResync(context, event, clock)),

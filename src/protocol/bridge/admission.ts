@@ -11,6 +11,8 @@ export interface DoorRefusal {
 
 export interface Door {
   readonly operations: Operations;
+  /** Operations that wait to be asked about: their places are taken too. */
+  readonly queued: number;
   readonly maxPendingOperations: number;
   readonly committedHeight: Height;
   /** D: an operation may not outlive the memory of duplicates (EX-7). @unit heights */
@@ -18,8 +20,8 @@ export interface Door {
 }
 
 /** How many of `count` find a place; the others are refused (BR-2). */
-export const placesFor = ({ operations, maxPendingOperations }: Door, count: number): number =>
-  Math.max(0, Math.min(count, maxPendingOperations - placesTaken(operations)));
+export const placesFor = ({ operations, queued, maxPendingOperations }: Door, count: number): number =>
+  Math.max(0, Math.min(count, maxPendingOperations - placesTaken(operations) - queued));
 
 export const queueFull = ({ maxPendingOperations }: Door): DoorRefusal => ({
   code: 'QUEUE_FULL',

@@ -64,6 +64,9 @@ export const reserve = (operations: Operations, places: number): Operations => (
   counts: { ...operations.counts, submitted: operations.counts.submitted + places },
 });
 
+/** As if they had not come yet: they wait for a place in a message, and are counted when they get it. */
+export const postpone = (operations: Operations, places: number): Operations => reserve(operations, -places);
+
 export function countRejected(operations: Operations, count: number): Operations {
   const { counts } = operations;
   return { ...operations, counts: { ...counts, rejected: counts.rejected + count } };

@@ -26,6 +26,11 @@ export const HANDED_TO_MAX = 3;
 const BETWEEN_MS = 100;
 /** Whoever is asked for a judgement, the own mempool or another validator, answers within this, or counts as silent. */
 export const JUDGEMENT_MS = millis(Math.floor(ANSWER_MS / HANDED_TO_MAX) - BETWEEN_MS);
+/**
+ * A node that is no validator waits so long for its own application, then hands over what it has not judged: what three judgements leave, so that
+ * the slowest check costs one of them at the most. A check takes milliseconds.
+ */
+export const OWN_CHECK_MS = millis(ANSWER_MS - HANDED_TO_MAX * JUDGEMENT_MS);
 /** What a judgement takes beside the check. @source a wide-area round trip 300 ms, a batch sealed 100 ms and durable 50 ms, a tick 25 ms, and mailboxes */
 const AROUND_THE_CHECK_MS = 650;
 /** The application judges a transaction within this, or nobody looked at it: so a validator whose application is slow is not silent. */

@@ -266,7 +266,8 @@ const rateLimited = (state: MempoolState, client: string): Refusal => ({
   log: `client ${client} passed ${state.config.clientRate.ratePerSecond} transactions/s: try again later`,
 });
 
-function refusedByCheck(hash: Digest, result: CheckResult | undefined): Admission {
+/** What the application, or the memory of duplicates, refuses. */
+export function refusedByCheck(hash: Digest, result: CheckResult | undefined): Admission {
   if (result === undefined) return notChecked(hash, 'the application gave no result for this transaction');
   const { code, codespace, log } = result;
   if (code === DUPLICATE_CODE && codespace === NODE_CODESPACE) {

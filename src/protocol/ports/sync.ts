@@ -233,12 +233,12 @@ export interface SyncStanding {
   readonly forkProved: boolean;
 }
 
-/** network-sync → its listeners: after a start, and whenever the kind of the status or its reason is another. */
+/** network-sync → its listeners and those who asked: after a start, and whenever the kind of the status or its reason is another. */
 export interface SyncStatusChanged extends SyncStanding {
   readonly type: 'sync.statusChanged';
 }
 
-/** A listener of network-sync that (re)started asks for the newest `sync.statusChanged`. */
+/** Whoever (re)started asks for the newest `sync.statusChanged`, and is told those that follow. */
 export interface SyncStatusRequested {
   readonly type: 'sync.statusRequested';
   readonly replyTo: string;

@@ -80,6 +80,9 @@ function gapStatus(gap: number, { tier1MaxGap }: Pick<SyncConfig, 'tier1MaxGap'>
     : { kind: 'LargeGap', gap };
 }
 
+/** As near as a node that follows a busy chain ever is: what it judges by its state is worth what others would say. */
+export const isNearTip = ({ kind }: SyncStatus): boolean => kind === 'InSync' || kind === 'SmallGap';
+
 /** SY-2. `solo`: this validator alone is a quorum; `bootstrap`: nothing is committed, and nobody is known to be higher. */
 export type SyncMode = 'solo' | 'bootstrap' | 'network';
 

@@ -189,4 +189,5 @@ export interface Answer {
   readonly check_tx?: { readonly code: number };
   /** Of broadcast_tx_sync. */
   readonly code?: number;
+  readonly log?: string;
 }

@@ -33,9 +33,10 @@ export const STRANGER = world([1n], 'elsewhere').addressAt(0);
 
 export const bridgeReach = (): BridgeReach => reachOf(bridgeMachine, 'bridge');
 
-/** Names of what `bridge.forwarding.test.ts` and `bridge.sharing.test.ts` must reach; all others `bridge.test.ts`. */
+/** Names of what `bridge.forwarding.test.ts`, `bridge.checking.test.ts` and `bridge.sharing.test.ts` must reach; all others `bridge.test.ts`. */
 export const isOfHandingOver = (name: string): boolean =>
   /call\.failed|breaker\.changed|gather\.due|^bridge on message\.received \[0\]/.test(name);
+export const isOfChecking = (name: string): boolean => /check\.|sync\.statusChanged/.test(name);
 export const isOfSharing = (name: string): boolean => /sharing|^bridge on message\.received \[1\]/.test(name);
 
 export interface RigOptions {
@@ -56,6 +57,8 @@ export class Rig {
   now: number;
   readonly toStorage: Message[] = [];
   readonly toMempool: Message[] = [];
+  readonly toExecutor: Message[] = [];
+  readonly toNetworkSync: Message[] = [];
   readonly toRouter: Message[] = [];
   readonly toAlarm: Message[] = [];
   readonly toRoundManager: Message[] = [];
@@ -74,6 +77,8 @@ export class Rig {
       deduplicationHeights: 50,
       storage: 'storage',
       mempool: 'mempool',
+      executor: 'executor',
+      networkSync: 'network-sync',
       router: 'router',
       alarm: 'alarm',
       roundManager: 'round-manager',
@@ -236,6 +241,8 @@ export class Rig {
   #note(effects: ReturnType<Chart['send']>) {
     this.toStorage.push(...toldTo(effects, 'storage'));
     this.toMempool.push(...toldTo(effects, 'mempool'));
+    this.toExecutor.push(...toldTo(effects, 'executor'));
+    this.toNetworkSync.push(...toldTo(effects, 'network-sync'));
     this.toRouter.push(...toldTo(effects, 'router'));
     this.toAlarm.push(...toldTo(effects, 'alarm'));
     this.toRoundManager.push(...toldTo(effects, 'round-manager'));

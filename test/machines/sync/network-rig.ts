@@ -63,6 +63,8 @@ export class Rig {
   readonly questions = new Map<string, number>();
   readonly done: SyncDone[] = [];
   readonly statuses: SyncStatusChanged[] = [];
+  /** Of a cell that asked, and is no listener. */
+  readonly toFollower: SyncStatusChanged[] = [];
   readonly raised: SyncAlert[] = [];
   readonly cleared: SyncAlert[] = [];
   readonly violations: Told[] = [];
@@ -196,6 +198,7 @@ export class Rig {
     );
     this.toOperator.push(...toldTo(effects, 'operator'));
     this.statuses.push(...toldTo(effects, 'round-manager').filter(isStatus));
+    this.toFollower.push(...toldTo(effects, 'follower').filter(isStatus));
     this.violations.push(...toldTo(effects, 'safety'));
     for (const message of toldTo(effects, 'alarm')) this.#noteAlarm(message);
     return effects;

@@ -535,6 +535,26 @@ it('a listener that starts later asks for the status', () => {
   expect(toldTo(told, 'round-manager')).toEqual([rig.context.told]);
 });
 
+it('whoever asks for the status is told the next ones too, once each, however often it asked', () => {
+  const rig = rigAt(9);
+  for (let time = 0; time < 3; time += 1) rig.send({ type: 'sync.statusRequested', replyTo: 'follower' });
+  rig.check(agreed({ own: 9, exact: 9, supported: 9, proved: CHAIN.tip(9) }));
+  expect(rig.toFollower.map(({ status }) => status.kind)).toEqual([
+    'Unknown',
+    'Unknown',
+    'Unknown',
+    'InSync',
+  ]);
+});
+
+it('of those who ask the ninth puts out the one that asked longest ago', () => {
+  const rig = rigAt(9);
+  for (const who of ['bridge', 'bridge', ...Array.from({ length: 8 }, (_, index) => `cell ${index}`)])
+    rig.send({ type: 'sync.statusRequested', replyTo: who });
+  rig.send({ type: 'sync.statusRequested', replyTo: 'cell 0' });
+  expect(rig.context.followers).toEqual([1, 2, 3, 4, 5, 6, 7, 0].map((index) => `cell ${index}`));
+});
+
 afterAll(() => {
   expect(reach.missing(), 'states and transitions that no test of this file reached').toEqual([]);
 });

@@ -7,6 +7,7 @@ import { admitted, operation, plain, T0 } from './operations-of.ts';
 
 const door = (change: Partial<Door> = {}): Door => ({
   operations: NO_OPERATIONS,
+  queued: 0,
   maxPendingOperations: 4,
   committedHeight: height(100),
   deduplicationHeights: 50,
@@ -19,6 +20,7 @@ describe('places (BR-2)', () => {
     expect(placesFor(door({ operations }), 1)).toBe(1);
     expect(placesFor(door({ operations }), 9)).toBe(1);
     expect(placesFor(door({ operations: reserve(operations, 1) }), 9)).toBe(0);
+    expect(placesFor(door({ queued: 3 }), 9)).toBe(1);
   });
 
   it('are never fewer than none', () => {
