@@ -4,15 +4,8 @@
  * docs/benchmarks.md, "Overload".
  */
 import { type RpcError, serverError } from './json-rpc.ts';
+import { METHODS } from './methods.ts';
 import type { NodePort } from './node-port.ts';
-
-/** Methods that hand operations to this node. */
-const SUBMISSIONS: ReadonlySet<string> = new Set([
-  'althing_submit',
-  'broadcast_tx_async',
-  'broadcast_tx_sync',
-  'broadcast_tx_commit',
-]);
 
 /** Where the name of the method stands, if it is to be found without parsing. @unit letters */
 const HEAD_LETTERS = 256;
@@ -33,7 +26,7 @@ export function shedAtTheDoor(
   method: string | undefined,
   port: Pick<NodePort, 'refusalOfSubmissions'>,
 ): Shed | undefined {
-  if (method === undefined || !SUBMISSIONS.has(method)) return undefined;
+  if (method === undefined || METHODS.get(method)?.submits !== true) return undefined;
   const refusal = port.refusalOfSubmissions();
   return refusal === undefined
     ? undefined

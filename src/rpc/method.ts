@@ -1,4 +1,4 @@
-/** What one RPC method is: its parameters, whether it is an operator's, and a function of the node's port. Types and their makers. */
+/** What one RPC method is: its parameters, whether it is an operator's or hands operations in, and a function of the node's port. Types and their makers. */
 import type { Millis, WallTime } from '../base/units.ts';
 import type { Answer } from './json-rpc.ts';
 import type { NodePort } from './node-port.ts';
@@ -23,6 +23,8 @@ export interface RpcMethod {
   readonly parameters: ParameterList;
   /** Operator commands: POST only, with the token. */
   readonly admin: boolean;
+  /** It hands operations to this node: refused at the door while there is no place (BR-2). */
+  readonly submits: boolean;
   readonly call: (values: Readonly<Record<string, unknown>>, context: CallContext) => Promise<Answer>;
 }
 
@@ -35,8 +37,20 @@ export function method<const List extends ParameterList>(
   // The gateway: `parameters.ts` built the values from this very list.
   return [
     name,
-    { parameters, admin: false, call: (values, context) => call(values as Arguments<List>, context) },
+    {
+      ...{ parameters, admin: false, submits: false },
+      call: (values, context) => call(values as Arguments<List>, context),
+    },
   ];
+}
+
+export function submitMethod<const List extends ParameterList>(
+  name: string,
+  parameters: List,
+  call: (values: Arguments<List>, context: CallContext) => Promise<Answer>,
+): readonly [string, RpcMethod] {
+  const [, made] = method(name, parameters, call);
+  return [name, { ...made, submits: true }];
 }
 
 export function adminMethod<const List extends ParameterList>(
@@ -44,6 +58,6 @@ export function adminMethod<const List extends ParameterList>(
   parameters: List,
   call: (values: Arguments<List>, context: CallContext) => Promise<Answer>,
 ): readonly [string, RpcMethod] {
-  const [, { call: checked }] = method(name, parameters, call);
-  return [name, { parameters, admin: true, call: checked }];
+  const [, made] = method(name, parameters, call);
+  return [name, { ...made, admin: true }];
 }

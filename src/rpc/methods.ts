@@ -17,7 +17,7 @@ import {
   selectorOf,
   validators,
 } from './lookups.ts';
-import { adminMethod, method, type RpcMethod } from './method.ts';
+import { adminMethod, method, type RpcMethod, submitMethod } from './method.ts';
 import { outcomes, submit } from './operations.ts';
 import { resync } from './resync.ts';
 import { roundsJson } from './rounds-shape.ts';
@@ -127,9 +127,9 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
       txs: transactions.map(base64),
     });
   }),
-  method('broadcast_tx_async', TX, broadcastAsync),
-  method('broadcast_tx_sync', TX, broadcastSync),
-  method('broadcast_tx_commit', TX, broadcastCommit),
+  submitMethod('broadcast_tx_async', TX, broadcastAsync),
+  submitMethod('broadcast_tx_sync', TX, broadcastSync),
+  submitMethod('broadcast_tx_commit', TX, broadcastCommit),
   method('abci_info', [], async (_, { port }) => {
     const { name, version, executed } = await port.applicationInfo();
     return succeed({
@@ -151,7 +151,7 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
     ],
     abciQuery,
   ),
-  method('althing_submit', [{ name: 'operations', type: 'bytesList' }], submit),
+  submitMethod('althing_submit', [{ name: 'operations', type: 'bytesList' }], submit),
   method(
     'althing_outcomes',
     [
