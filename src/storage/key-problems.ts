@@ -7,6 +7,9 @@ import { errnoOf } from './device-errors.ts';
 /** Why there are no keys. `path` is the file or directory concerned. */
 export type KeyStoreProblem =
   | { readonly code: 'KEY_FILE_MISSING'; readonly path: string }
+  /** Of an account: nothing of it is made by `althing init`. */
+  | { readonly code: 'ACCOUNT_KEY_MISSING'; readonly path: string }
+  | { readonly code: 'KEY_FOLDER_MISSING'; readonly path: string; readonly folder: string }
   | { readonly code: 'KEY_FILE_EXISTS'; readonly path: string }
   | {
       readonly code: 'KEY_FILE_EXPOSED';
@@ -36,6 +39,10 @@ export function describeKeyProblem(problem: KeyStoreProblem): string {
   switch (problem.code) {
     case 'KEY_FILE_MISSING':
       return `${path}: there is no such key; create keys with 'althing init', or point --home at the right directory`;
+    case 'ACCOUNT_KEY_MISSING':
+      return `${path}: there is no such key file; make one with 'althing ledger keys new ${path}', or name another`;
+    case 'KEY_FOLDER_MISSING':
+      return `${path}: there is no directory ${problem.folder}: make it, or name another file`;
     case 'KEY_FILE_EXISTS':
       return `${path}: a key is there already and is never written over; choose another directory, or move it away`;
     case 'KEY_FILE_EXPOSED':

@@ -17,8 +17,15 @@ import { ED25519_PUBLIC_KEY_BYTES, ED25519_SECRET_KEY_BYTES, ed25519PublicKeyOf 
 import type { ScryptCost, StoredKey } from '../crypto/key-file.ts';
 import { nodeIdOf } from '../crypto/node-id.ts';
 import { attempt, type KeyStoreProblem, refusal } from './key-problems.ts';
-import { keyText, readSecret, refuseExposed, SECRET_MODE, systemRandom, writeOnce } from './secret-file.ts';
-import { syncDirectory } from './segments.ts';
+import {
+  keyText,
+  readSecret,
+  refuseExposed,
+  SECRET_MODE,
+  syncNames,
+  systemRandom,
+  writeOnce,
+} from './secret-file.ts';
 
 /** Who a node is. */
 export interface NodePublicKeys {
@@ -106,7 +113,7 @@ export function createKeys(directory: string, options: KeyCreationOptions): Crea
         writeOnce(path, text, mode);
         written.push(path);
       }
-      syncNames(directory);
+      syncNames(directory, dirname(directory));
     } catch (error) {
       for (const path of written) unlinkSync(path);
       throw error;
@@ -171,12 +178,6 @@ function filesOf(
     { name: KEY_FILES.node, mode: SECRET_MODE, text: keyText(node, options) },
     { name: KEY_FILES.identity, mode: IDENTITY_MODE, text: `${JSON.stringify(shown, null, 2)}\n` },
   ];
-}
-
-/** Windows syncs no directories. */
-function syncNames(directory: string): void {
-  if (process.platform === 'win32') return;
-  for (const path of [directory, dirname(directory)]) syncDirectory(path);
 }
 
 function parseJson(path: string, text: string): unknown {

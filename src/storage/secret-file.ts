@@ -30,6 +30,7 @@ import {
 } from '../crypto/key-file.ts';
 import { errnoOf } from './device-errors.ts';
 import { refusal } from './key-problems.ts';
+import { syncDirectory } from './segments.ts';
 
 export interface KeyOpening {
   /** For BLS keys. */
@@ -126,6 +127,12 @@ export function refuseExposed(path: string, mode: number, modeMax: number): void
   if (process.platform === 'win32') return;
   if ((mode & 0o777 & ~(modeMax | 0o700)) !== 0)
     throw refusal({ code: 'KEY_FILE_EXPOSED', path, mode, modeMax });
+}
+
+/** Makes the names of new files durable. Windows syncs no directories. */
+export function syncNames(...directories: readonly string[]): void {
+  if (process.platform === 'win32') return;
+  for (const directory of directories) syncDirectory(directory);
 }
 
 /** Whole or not at all, and never over another: written aside, synced, then linked, which fails if `path` is taken. */

@@ -17,6 +17,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createBlstEngine } from '../../src/crypto/bls/blst.ts';
 import { createKeyedHashEngine } from '../../src/crypto/bls/keyed-hash.ts';
 import { ed25519Sign, ed25519Verify } from '../../src/crypto/ed25519.ts';
+import { createAccountKey, loadAccountKey } from '../../src/storage/account-key.ts';
 import { describeKeyProblem } from '../../src/storage/key-problems.ts';
 import {
   type CreatedKeysResult,
@@ -56,6 +57,29 @@ function refusalOf(result: ReturnType<typeof loadKeys> | ReturnType<typeof loadI
 const documentAt = (path: string): Record<string, string> => JSON.parse(readFileSync(path, 'utf8'));
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);
+
+describe("an account's key", () => {
+  it('is a file of its own, and never written over', () => {
+    const path = join(root, 'account.json');
+    const made = createAccountKey(path, undefined);
+    expect([made.status, modeOf(path), loadAccountKey(path, undefined)]).toEqual(['ready', '600', made]);
+    expect(createAccountKey(path, undefined)).toMatchObject({ problem: { code: 'KEY_FILE_EXISTS', path } });
+  });
+
+  it('that is not there is nothing that `althing init` makes: the words say what does', () => {
+    const path = join(root, 'nobody.json');
+    const folder = join(root, 'nowhere');
+    const inNone = join(folder, 'account.json');
+    const wordsOf = (result: ReturnType<typeof loadAccountKey>) =>
+      result.status === 'refused' ? describeKeyProblem(result.problem) : '';
+    expect(wordsOf(loadAccountKey(path, undefined))).toBe(
+      `${path}: there is no such key file; make one with 'althing ledger keys new ${path}', or name another`,
+    );
+    expect(wordsOf(createAccountKey(inNone, undefined))).toBe(
+      `${inNone}: there is no directory ${folder}: make it, or name another file`,
+    );
+  });
+});
 
 describe('a new key directory', () => {
   it('holds two keys that work, the proof of possession and the identity', () => {

@@ -1,5 +1,4 @@
 /** What the ledger's commands ask a node, sign and send. Boundary: HTTP and key files. docs/ledger.md, "Commands". */
-import { dirname } from 'node:path';
 import { z } from 'zod';
 import { accountAddressOf, addressText } from '../../application/ledger/address.ts';
 import type { Denomination } from '../../application/ledger/amount.ts';
@@ -145,8 +144,8 @@ export function newKey(path: string): AccountKey {
   const made = createAccountKey(path, readPassphrase(process.env));
   if (made.status === 'refused' && made.problem.code === 'KEY_FILE_EXISTS')
     throw usageFailure(`${path}: is there already, and is never written over: name another file`);
-  if (made.status === 'refused' && made.problem.code === 'KEY_FILE_MISSING')
-    throw usageFailure(`${path}: there is no directory ${dirname(path)}: make it, or name another file`);
+  if (made.status === 'refused' && made.problem.code === 'KEY_FOLDER_MISSING')
+    throw usageFailure(describeKeyProblem(made.problem));
   return keyFrom(made);
 }
 export const readKey = (path: string): AccountKey =>
@@ -155,10 +154,7 @@ export const readKey = (path: string): AccountKey =>
 function keyFrom(result: ReturnType<typeof loadAccountKey>): AccountKey {
   if (result.status === 'refused') {
     const { path } = result.problem;
-    const message =
-      result.problem.code === 'KEY_FILE_MISSING'
-        ? `there is no such key file; make one with 'althing ledger keys new ${path}', or name another with --key`
-        : describeKeyProblem(result.problem).slice(path.length + 2);
+    const message = describeKeyProblem(result.problem).slice(path.length + 2);
     throw configFailure([{ where: path, message }]);
   }
   const { secret, publicKey } = result;
