@@ -1,10 +1,11 @@
 /** The ViewChangeManager chart: Active, ViewChanging, Completing, round after round. Pure. */
+import { timeoutsFor } from '../../protocol/consensus/timeouts.ts';
 import { postpone } from '../vocabulary/index.ts';
 import { viewChangeSetup } from './view-change.setup.ts';
 
 export const viewChangeMachine = viewChangeSetup.createMachine({
   id: 'view-change',
-  context: ({ input }) => ({ ...input, tag: 0 }),
+  context: ({ input }) => ({ ...input, timeouts: timeoutsFor(input.timeouts, input.epoch.set), tag: 0 }),
   initial: 'recovering',
   // What `running` handles, before that; and what comes late. Anything else is a dead letter `unhandled` (RT-8).
   on: {

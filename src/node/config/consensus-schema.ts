@@ -35,8 +35,8 @@ export const CONSENSUS_SETTINGS = {
     min: 0,
     max: 100,
     unit: 'rounds',
-    note: 'Failed rounds before the wait begins to grow.',
-    source: 'CS-11; covers one dead leader of four between commits',
+    note: 'Failed rounds before the wait begins to grow; never fewer than validators may be dead, and one more.',
+    source: 'CS-11; covers one dead leader of four between commits, two of seven',
   }),
   propose_share: ratio({
     default: 0.5,

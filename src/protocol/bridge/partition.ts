@@ -1,7 +1,7 @@
 /** Whether this node is cut off from a quorum, and why. Pure. Rule BR-10, docs/protocol/bridge.md. */
 import type { Millis, Monotonic } from '../../base/units.ts';
 import type { Address, Power, ValidatorSet } from '../chain/types.ts';
-import { isValidator, powerOf } from '../chain/validator-set.ts';
+import { deadMax, isValidator, powerOf } from '../chain/validator-set.ts';
 
 export interface PartitionFacts {
   readonly validators: ValidatorSet;
@@ -25,16 +25,8 @@ export type Partition =
 const STALLED_ROUNDS_MIN = 3;
 
 /** One round fails for each dead leader between two commits: as many as may be dead say nothing either. @unit rounds */
-function stalledRoundsMin({ validators, totalPower, quorumPower }: ValidatorSet): number {
-  let spare = totalPower - quorumPower;
-  let dead = 0;
-  for (const { power } of validators.toSorted((one, other) => Number(one.power - other.power))) {
-    spare -= power;
-    if (spare < 0n) break;
-    dead += 1;
-  }
-  return Math.max(STALLED_ROUNDS_MIN, dead + 1);
-}
+const stalledRoundsMin = (validators: ValidatorSet): number =>
+  Math.max(STALLED_ROUNDS_MIN, deadMax(validators) + 1);
 
 /** Power of the validators connected now, this one included. */
 export const reachablePower = ({ validators, self, connected }: PartitionFacts): Power =>

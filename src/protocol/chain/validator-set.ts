@@ -63,6 +63,18 @@ export const powerOf = (set: ValidatorSet, address: Address): Power => validator
 /** CS-19: whoever is in the set has a voice in its epoch; every other node follows. Asked anew each time, since sets change. */
 export const isValidator = (set: ValidatorSet, address: Address): boolean => set.indexByAddress.has(address);
 
+/** The most validators that may be dead while the rest is a quorum: those of the least power. */
+export function deadMax({ validators, totalPower, quorumPower }: ValidatorSet): number {
+  let spare = totalPower - quorumPower;
+  let dead = 0;
+  for (const { power } of validators.toSorted((one, other) => Number(one.power - other.power))) {
+    spare -= power;
+    if (spare < 0n) break;
+    dead += 1;
+  }
+  return dead;
+}
+
 /** Power of several validators, each counted as often as it is named. */
 export const totalPowerOf = (validators: readonly Validator[]): Power =>
   validators.reduce((sum, { power }) => sum + power, 0n);

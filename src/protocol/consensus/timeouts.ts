@@ -1,5 +1,7 @@
 /** How long a round may take: configuration, and what recent rounds took. Pure. Rule CS-11. */
 import { type Millis, millis } from '../../base/units.ts';
+import type { ValidatorSet } from '../chain/types.ts';
+import { deadMax } from '../chain/validator-set.ts';
 
 /** Its propose, vote and view-change parts are shares of one round timeout, shown in RoundState.timeouts. */
 export interface TimeoutConfig {
@@ -10,7 +12,7 @@ export interface TimeoutConfig {
   readonly roundTimeoutMsInitial: Millis;
   /** b: a failed round multiplies the timeout by this. @unit ratio, >= 1 */
   readonly growth: number;
-  /** Failures since the last commit that do not lengthen it. @unit rounds */
+  /** Failures since the last commit that do not lengthen it, at the least: see `timeoutsFor`. @unit rounds */
   readonly grace: number;
   /** Propose part: when the proposal should be here. @unit share of the timeout, 0..1; the rest is the vote part */
   readonly proposeShare: number;
@@ -31,6 +33,15 @@ export const TIMEOUT_DEFAULTS: TimeoutConfig = {
   viewChangeShare: 0.5,
   emptyBlockIntervalMs: millis(1_000),
 };
+
+/**
+ * For this set: as many leaders in a row as may be dead, and one more, say nothing of the timeout. The set is in the order of addresses, so of a
+ * hundred validators 33 dead ones may lead one after the other; with a lesser grace the waits would grow to minutes though each was long enough.
+ */
+export const timeoutsFor = (config: TimeoutConfig, set: ValidatorSet): TimeoutConfig => ({
+  ...config,
+  grace: Math.max(config.grace, deadMax(set) + 1),
+});
 
 /** The base is so many times the smoothed p99. @unit ratio @source rule CS-11 */
 export const P99_FACTOR = 4;

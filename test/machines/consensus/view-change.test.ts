@@ -78,6 +78,12 @@ function running(record: Partial<SafetyRecord> = {}) {
   return chart;
 }
 
+it('the timeout of its set does not grow while as many leaders in a row failed as may be dead (CS-11)', () => {
+  const ten = world(Array<bigint>(10).fill(1n));
+  const graceOf = (other: typeof input) => reach.start(other, at(0)).snapshot.context.timeouts.grace;
+  expect([graceOf(input), graceOf({ ...input, epoch: ten.epoch, self: ten.addressAt(0) })]).toEqual([3, 4]);
+});
+
 afterAll(() => expect(reach.missing()).toEqual([]));
 
 describe('view-change chart: recovery (CS-1)', () => {

@@ -24,7 +24,9 @@ import {
   recordDuration,
   roundTimeoutBase,
   STRETCH_MAX,
+  TIMEOUT_DEFAULTS,
   type TimeoutConfig,
+  timeoutsFor,
 } from '../../../src/protocol/consensus/timeouts.ts';
 import { chainOf, height, present, round, tcOf, world } from './fixture.ts';
 
@@ -160,6 +162,26 @@ describe('deadline of a round (CS-11)', () => {
   it('grows by b for each failure beyond the grace, up to the greatest', () => {
     const timeouts = [0, 1, 2, 3, 4, 8].map((failures) => deadlinesOf(failing(failures), config).timeout);
     expect(timeouts).toEqual([1_000, 1_000, 2_000, 4_000, 8_000, 10_000]);
+  });
+
+  it.each([
+    ['four', Array<bigint>(4).fill(1n), 3],
+    ['seven', Array<bigint>(7).fill(1n), 3],
+    ['ten', Array<bigint>(10).fill(1n), 4],
+    ['a hundred', Array<bigint>(100).fill(1n), 34],
+    ['four light and one heavy', [1n, 1n, 1n, 1n, 9n], 5],
+  ])(
+    'does not grow while as many leaders in a row failed as may be dead, and one more: %s',
+    (_, powers, grace) => {
+      const forSet = timeoutsFor(TIMEOUT_DEFAULTS, world(powers).epoch.set);
+      const timeoutAfter = (failures: number) => deadlinesOf(failing(failures), forSet).timeout;
+      expect(forSet.grace).toBe(grace);
+      expect([timeoutAfter(0), timeoutAfter(grace), timeoutAfter(grace + 1)]).toEqual([1_000, 1_000, 1_500]);
+    },
+  );
+
+  it('has the configured grace where that is longer', () => {
+    expect(timeoutsFor({ ...TIMEOUT_DEFAULTS, grace: 7 }, place.epoch.set).grace).toBe(7);
   });
 
   it('keeps its backoff on entering the next round (pitfall: backoff overwritten on entering)', () => {
