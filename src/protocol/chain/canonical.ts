@@ -16,7 +16,9 @@ import type {
   ChainDomain,
   Digest,
   Epoch,
+  EpochDescriptor,
   Header,
+  HeaderLink,
   QuorumCertificate,
   Round,
   Validator,
@@ -82,10 +84,14 @@ function writeHeader(writer: CanonicalWriter, domain: ChainDomain, header: Heade
     .prefixed(header.vrfProof);
 }
 
+/** The id of the block that a header link is of; `blockIdOf` of the whole block is the same. */
+export const linkIdOf = (domain: ChainDomain, { header, parentRound }: HeaderLink): BlockId =>
+  digestOfWritten(writeHeader(new CanonicalWriter(), domain, header).u64(parentRound)) as BlockId;
+
 /** SHA-256(canonical header ‖ parent round). The signers and signature of the parent's QC are not part of it. */
 export const blockIdOf = remembered(
   (domain: ChainDomain, block: Block): BlockId =>
-    digestOfWritten(writeHeader(new CanonicalWriter(), domain, block.header).u64(block.qc.round)) as BlockId,
+    linkIdOf(domain, { header: block.header, parentRound: block.qc.round }),
 );
 
 /** What a vote for `block` states; `id` is `blockIdOf(domain, block)`. */
@@ -144,6 +150,18 @@ export function validatorsHashOf(validators: readonly Validator[]): Digest {
   for (const { address, consensusKey, nodeKey, power } of validators) {
     writer.hex(address).prefixed(consensusKey).prefixed(nodeKey).u64(power);
   }
+  return digestOfWritten(writer);
+}
+
+/** Identity of an epoch: its number, its validators, and what decides who leads. */
+export function epochHashOf({ epoch, validators, seed, passedOver }: EpochDescriptor): Digest {
+  const writer = new CanonicalWriter()
+    .text('althing/epoch/v1')
+    .u64(epoch)
+    .hex(validators.hash)
+    .hex(seed)
+    .u64(passedOver.length);
+  for (const address of passedOver) writer.hex(address);
   return digestOfWritten(writer);
 }
 

@@ -45,6 +45,19 @@ export interface ValidatorSet {
   readonly hash: Digest;
 }
 
+/**
+ * What an epoch is judged by. Its hash (`epochHashOf`) stands as `validatorsHash` in every header of the epoch, and as
+ * `nextValidatorsHash` in the block that ends the epoch before: whoever trusts one epoch can check the next (CS-16).
+ */
+export interface EpochDescriptor {
+  readonly epoch: Epoch;
+  readonly validators: ValidatorSet;
+  /** What leaders are drawn from; it accumulates the VRF outputs of the epoch before (CS-17). */
+  readonly seed: Digest;
+  /** Validators that lead no round of the epoch, rising; of less power than J(W) (CS-15). */
+  readonly passedOver: readonly Address[];
+}
+
 /** What every signed statement is bound to. */
 export interface ChainDomain {
   readonly genesisHash: Digest;
@@ -118,7 +131,9 @@ export interface Header {
   /** Merkle root of the batch digests. */
   readonly batchesRoot: Digest;
   readonly executed: ExecutedState;
+  /** Hash of the epoch's descriptor. */
   readonly validatorsHash: Digest;
+  /** The same; of the next epoch's in the block that ends an epoch, and in those above it that are never executed (CS-16). */
   readonly nextValidatorsHash: Digest;
   readonly evidenceHash: Digest;
   /** Proof of the proposer's verifiable random function; empty where the genesis chose no VRF. */
@@ -139,6 +154,28 @@ export interface CertifiedBlock {
 
 /** QC over b1 whose signed parent is b0 and whose round is parentRound + 1: proves the commit of b0 (CS-5). */
 export type CommitProof = QuorumCertificate;
+
+/** A header with the round of its parent: what a block's id is the hash of. */
+export interface HeaderLink {
+  readonly header: Header;
+  readonly parentRound: Round;
+}
+
+/**
+ * Proves the commit of its first header to whoever knows the validators of its epoch: `certificate` is a QC of
+ * consecutive rounds whose parent is the last header of `path` (CS-5), and each header is the parent of the next.
+ */
+export interface ProvenHeader {
+  /** At least one; mostly one. At most PROOF_PATH_MAX. */
+  readonly path: readonly [HeaderLink, ...HeaderLink[]];
+  readonly certificate: CommitProof;
+}
+
+/** Proves that an epoch ended with the block of `last`, and what the next epoch is (CS-16). */
+export interface EpochProof {
+  readonly last: ProvenHeader;
+  readonly next: EpochDescriptor;
+}
 
 /** The content of a batch. Its encoding, made once by its author, is what is hashed, sent and stored. */
 export interface BatchContent {

@@ -113,11 +113,11 @@ export function checkHeader(
 ): HeaderRefusal | 'valid' {
   const { batches, batchesRoot, validatorsHash, nextValidatorsHash, evidenceHash, vrfProof, time } = header;
   if (!Number.isSafeInteger(time) || time < 0 || time > ORDINAL_MAX) return { code: 'TIME_MALFORMED', time };
-  if (validatorsHash !== epoch.set.hash) {
-    return { code: 'VALIDATORS_HASH_WRONG', hash: validatorsHash, expected: epoch.set.hash };
+  if (validatorsHash !== epoch.hash) {
+    return { code: 'VALIDATORS_HASH_WRONG', hash: validatorsHash, expected: epoch.hash };
   }
-  if (nextValidatorsHash !== epoch.set.hash) {
-    return { code: 'NEXT_VALIDATORS_HASH_WRONG', hash: nextValidatorsHash, expected: epoch.set.hash };
+  if (nextValidatorsHash !== epoch.hash) {
+    return { code: 'NEXT_VALIDATORS_HASH_WRONG', hash: nextValidatorsHash, expected: epoch.hash };
   }
   if (evidenceHash !== NO_EVIDENCE) {
     return { code: 'EVIDENCE_HASH_WRONG', hash: evidenceHash, expected: NO_EVIDENCE };
@@ -217,8 +217,8 @@ export function buildBlock(
       batches,
       batchesRoot: merkleRootOf(batches.map(({ digest }) => digest)),
       executed,
-      validatorsHash: epoch.set.hash,
-      nextValidatorsHash: epoch.set.hash,
+      validatorsHash: epoch.hash,
+      nextValidatorsHash: epoch.hash,
       evidenceHash: NO_EVIDENCE,
       vrfProof: NO_PROOF,
     },
