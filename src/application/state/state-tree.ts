@@ -4,16 +4,12 @@
  * them, which are hashed level by level, many at once. Mutable, deterministic, no I/O. Rule SY-10, docs/applications.md.
  */
 import { hash } from 'node:crypto';
-import { PAIR_BYTES } from '../../crypto/hash-pairs.ts';
+import { LEAF_BYTES_MIN, LEAF_HEADER_BYTES } from '../../protocol/light/state.ts';
 import type { Pair } from './rules.ts';
 import { SlotHashes } from './slot-hashes.ts';
 
 /** A pair up to this length is hashed without taking memory. @unit bytes */
 const SCRATCH_BYTES = 4_096;
-/** The lengths of key and value. @unit bytes */
-const LEAF_HEADER_BYTES = 8;
-/** A leaf is filled with zeros to more than a branch has: neither can pass for the other. @unit bytes */
-const LEAF_BYTES_MIN = PAIR_BYTES + 1;
 /** Slots that there is room for at first; it doubles. @unit slots */
 const SLOTS_MIN = 1_024;
 /** Keys of one step of a walk. @unit keys */
@@ -46,6 +42,14 @@ export const WALK_START: WalkPlace = '';
 export interface WalkStep {
   readonly keys: readonly string[];
   readonly next?: WalkPlace;
+}
+
+/** The way of a key from the top of the tree. */
+export interface TreeWay {
+  /** Hashes beside it, the top's first. */
+  readonly siblings: readonly Uint8Array[];
+  /** The pair at its end, the key's own or another one; undefined: nothing is there. */
+  readonly end: Pair | undefined;
 }
 
 export class StateTree {
@@ -121,6 +125,20 @@ export class StateTree {
       branches.length = 0;
     }
     return this.#hashes.read(ROOT_SLOT);
+  }
+
+  /** What proves the key's value under `root`, or that it has none. As long as the tree is deep there. */
+  wayOf(key: string): TreeWay {
+    this.root();
+    const place = keyHashOf(key);
+    const siblings: Uint8Array[] = [];
+    let slot = ROOT_SLOT;
+    for (let child = this.#childAt(slot); child > EMPTY; child = this.#childAt(slot)) {
+      slot = 2 * child + bitOf(place, siblings.length);
+      siblings.push(this.#hashes.read(besides(slot)));
+    }
+    const leaf = this.#leafOf(this.#childAt(slot));
+    return { siblings, end: leaf === undefined ? undefined : [leaf.key, leaf.value] };
   }
 
   /** Some keys by rising hash of the key, behind `from`, and where it goes on. Changes in between do not disturb it. */

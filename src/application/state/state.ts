@@ -6,6 +6,7 @@ import { utf8 } from '../../base/bytes.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { digestFromBytes } from '../../protocol/chain/parse.ts';
 import type { Digest } from '../../protocol/chain/types.ts';
+import type { StateProof } from '../../protocol/light/types.ts';
 import type { Pair, StateRules } from './rules.ts';
 import { byNodeKey, encodeSnapshot } from './snapshot.ts';
 import { keyHashOf, StateTree, WALK_START, type WalkPlace, type WalkStep } from './state-tree.ts';
@@ -24,6 +25,7 @@ interface View {
 /** Keys and values are latin1 texts, one letter a byte. */
 export class PairState {
   readonly #name: string;
+  readonly #domainName: string;
   readonly #domain: Uint8Array;
   readonly #tree = new StateTree();
   readonly #changesKeptMax: number;
@@ -37,7 +39,8 @@ export class PairState {
     changesKeptMax = CHANGES_KEPT_MAX,
   ) {
     this.#name = name;
-    this.#domain = utf8(`althing/${name}/v${version}`);
+    this.#domainName = `althing/${name}/v${version}`;
+    this.#domain = utf8(this.#domainName);
     this.#changesKeptMax = changesKeptMax;
     for (const [key, value] of pairs) this.#tree.set(key, value);
   }
@@ -65,12 +68,17 @@ export class PairState {
 
   /** Of pairs and validators, whatever way they came about. @param validators as the file has them, in any order; not to be changed afterwards */
   appHash(validators: readonly Uint8Array[]): Digest {
-    if (this.#sealed?.validators !== validators) {
-      this.#sealed = { validators, hash: sha256(...byNodeKey(validators)) };
-    }
-    const digest = digestFromBytes(sha256(this.#domain, this.#tree.root(), this.#sealed.hash));
+    const digest = digestFromBytes(sha256(this.#domain, this.#tree.root(), this.#hashOf(validators)));
     if (digest === 'malformed') throw new Error('SHA-256 has 32 bytes');
     return digest;
+  }
+
+  /** Proves under `appHash` of the same validators what the key has, or that it has nothing. */
+  prove(key: string, validators: readonly Uint8Array[]): StateProof {
+    const { siblings, end } = this.#tree.wayOf(key);
+    const proof = { state: this.#domainName, validatorsHash: this.#hashOf(validators), siblings };
+    if (end === undefined || end[0] === key) return proof;
+    return { ...proof, other: { key: Buffer.from(end[0], 'latin1'), value: Buffer.from(end[1], 'latin1') } };
   }
 
   /** The state as it is, to be read in chunks while it changes; undefined while another is being read. */
@@ -122,6 +130,13 @@ export class PairState {
       .sort(([left], [right]) => (left < right ? -1 : 1))
       .map(([, key]) => key);
     return { keys, ...(next === undefined ? {} : { next }) };
+  }
+
+  #hashOf(validators: readonly Uint8Array[]): Uint8Array {
+    if (this.#sealed?.validators !== validators) {
+      this.#sealed = { validators, hash: sha256(...byNodeKey(validators)) };
+    }
+    return this.#sealed.hash;
   }
 
   #requireKept({ isLost }: View): void {

@@ -63,10 +63,9 @@ export function viewChangeStatementBytes(
   return new CanonicalWriter().statement('view-change', domain, epoch).u64(round).u64(highQcRound).finish();
 }
 
-/** Canonical header; its fields in the order of the type. */
-function writeHeader(writer: CanonicalWriter, domain: ChainDomain, header: Header): CanonicalWriter {
+/** Canonical header; its fields in the order of the type, but for the epoch, which stands before them. */
+export function writeHeaderFields(writer: CanonicalWriter, header: Header): CanonicalWriter {
   writer
-    .statement('block', domain, header.epoch)
     .u64(header.round)
     .u64(header.height)
     .hex(header.parentId)
@@ -86,7 +85,11 @@ function writeHeader(writer: CanonicalWriter, domain: ChainDomain, header: Heade
 
 /** The id of the block that a header link is of; `blockIdOf` of the whole block is the same. */
 export const linkIdOf = (domain: ChainDomain, { header, parentRound }: HeaderLink): BlockId =>
-  digestOfWritten(writeHeader(new CanonicalWriter(), domain, header).u64(parentRound)) as BlockId;
+  digestOfWritten(
+    writeHeaderFields(new CanonicalWriter().statement('block', domain, header.epoch), header).u64(
+      parentRound,
+    ),
+  ) as BlockId;
 
 /** SHA-256(canonical header ‖ parent round). The signers and signature of the parent's QC are not part of it. */
 export const blockIdOf = remembered(

@@ -46,7 +46,16 @@ export function checkVoteForm(epoch: EpochContext, vote: Vote): CertificateVerdi
 /** A QC: the root's by its id alone, any other by a quorum's aggregate. Two pairings. */
 export function verifyQC(epoch: EpochContext, bls: BlsEngine, qc: QuorumCertificate): CertificateVerdict {
   if (qc.epoch !== epoch.epoch) return wrongEpoch(epoch, qc.epoch);
-  if (qc.round <= epoch.rootQC.round) return checkRoot(epoch, qc);
+  return qc.round <= epoch.rootQC.round ? checkRoot(epoch, qc) : verifySignedQC(epoch, bls, qc);
+}
+
+/** A QC by a quorum's aggregate alone: for whoever has no root to compare with (a light client). Two pairings. */
+export function verifySignedQC(
+  epoch: Pick<EpochContext, 'domain' | 'epoch' | 'set'>,
+  bls: BlsEngine,
+  qc: QuorumCertificate,
+): CertificateVerdict {
+  if (qc.epoch !== epoch.epoch) return wrongEpoch(epoch, qc.epoch);
   const link = checkLink(qc);
   if (link !== 'valid') return link;
   const signers = quorumOf(epoch.set, qc.round, [qc.signers]);
@@ -196,7 +205,7 @@ function checkRoot({ rootQC }: EpochContext, qc: QuorumCertificate): Certificate
   return same ? 'valid' : { code: 'ROOT_CERTIFICATE_WRONG', blockId: qc.blockId, expected: rootQC.blockId };
 }
 
-const wrongEpoch = (context: EpochContext, epoch: Epoch): CertificateRefusal => ({
+const wrongEpoch = (context: Pick<EpochContext, 'epoch'>, epoch: Epoch): CertificateRefusal => ({
   code: 'WRONG_EPOCH',
   epoch,
   expected: context.epoch,
