@@ -291,9 +291,9 @@ export class BlockRunner {
   /** The same outcome again is as good: the store knows it (ST-5). */
   #persist(block: BlockExecuted): number {
     const tag = this.#life.nextTag();
-    const { blockId, executed, transactions, events } = block;
+    const { blockId, executed, transactions, events, validatorUpdates } = block;
     const replyTo = this.#life.context.self;
-    const outcome = { blockId, executed, transactions, events };
+    const outcome = { blockId, executed, transactions, events, validatorUpdates };
     this.#toStorage({ type: 'execution.persistRequested', replyTo, tag, ...outcome });
     return tag;
   }

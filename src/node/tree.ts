@@ -11,6 +11,8 @@ import { bridgeMachine } from '../machines/bridge/bridge.machine.ts';
 import { BRIDGE_CONTROL_EVENTS, BRIDGE_EVENTS } from '../machines/bridge/bridge.setup.ts';
 import { evidenceReporterMachine } from '../machines/bridge/evidence-reporter.machine.ts';
 import { EVIDENCE_REPORTER_EVENTS } from '../machines/bridge/evidence-reporter.setup.ts';
+import { epochKeeperMachine } from '../machines/consensus/epoch-keeper.machine.ts';
+import { EPOCH_KEEPER_EVENTS } from '../machines/consensus/epoch-keeper.setup.ts';
 import type { RoundSetting } from '../machines/consensus/round.setup.ts';
 import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../machines/consensus/round-manager.setup.ts';
@@ -142,8 +144,7 @@ function consensus(parts: NodeParts) {
     children: [
       child('safety', safetyMachine, {
         input: {
-          domain: epoch.domain,
-          validators: epoch.set,
+          epoch,
           signer,
           storage,
           router,
@@ -166,6 +167,7 @@ function consensus(parts: NodeParts) {
           roundManager,
           observers: [ADDRESSES.rpc, ADDRESSES.bridge],
           bridge: ADDRESSES.bridge,
+          epochKeeper: ADDRESSES.epochKeeper,
         },
         publicEvents: VIEW_CHANGE_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
@@ -180,6 +182,8 @@ function consensus(parts: NodeParts) {
             ...[executor, mempool, ADDRESSES.blockSync, ADDRESSES.networkSync],
             ...[ADDRESSES.bridge, ADDRESSES.herald],
           ],
+          epochListeners: EPOCH_LISTENERS,
+          epochKeeper: ADDRESSES.epochKeeper,
           alarm: ADDRESSES.alarm,
           timeCoordinator: ADDRESSES.timeCoordinator,
           networkSync: ADDRESSES.networkSync,
@@ -189,9 +193,17 @@ function consensus(parts: NodeParts) {
         mailbox: CONSENSUS_MAILBOX,
       }),
       mempoolCell(parts),
+      child('epoch-keeper', epochKeeperMachine, {
+        input: { epoch, self, bls, storage, router, roundManager },
+        publicEvents: EPOCH_KEEPER_EVENTS,
+        mailbox: CONSENSUS_MAILBOX,
+      }),
     ],
   });
 }
+
+/** All who judge by the validators of the epoch (CS-16). */
+const EPOCH_LISTENERS = [ADDRESSES.safety, ADDRESSES.viewChange, ADDRESSES.epochKeeper] as const;
 
 function mempoolCell({ epoch, signer, mempool: config }: NodeParts) {
   const { storage, router: network, executor, roundManager, bridge } = ADDRESSES;

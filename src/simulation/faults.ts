@@ -119,6 +119,7 @@ export class MachineFaults implements MemoryFaults {
       latest: () => read(() => store.latest()),
       tip: () => read(() => store.tip()),
       blockIds: (heights) => read(() => store.blockIds(heights)),
+      changes: (from, limit) => read(() => store.changes(from, limit)),
       reputations: () => read(() => store.reputations()),
       blockAt: (height) => read(() => store.blockAt(height)),
       committedBlock: (id) => read(() => store.committedBlock(id)),

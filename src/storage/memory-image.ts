@@ -11,11 +11,13 @@ import type {
   Block,
   BlockId,
   Digest,
+  Epoch,
+  EpochChange,
   Height,
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
-import type { CommittedBlock } from '../protocol/ports/storage.ts';
+import type { CommittedBlock, UpdatesAt } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import type { HeldBlock } from './ancestry.ts';
 import { keptReputations } from './reputations.ts';
@@ -40,6 +42,8 @@ export class MemoryImage {
   readonly batches = new Map<BatchDigest, StoredBatch>();
   readonly executions = new Map<Height, ExecutionWrite>();
   readonly reputations = new Map<Address, Reputation>();
+  readonly changes = new Map<Epoch, EpochChange>();
+  readonly updates = new Map<Height, UpdatesAt>();
   readonly places = new Map<Digest, { readonly height: Height; readonly entry: number }>();
   readonly #identity: StoreIdentity;
   #undo: (() => void)[] = [];
@@ -53,6 +57,7 @@ export class MemoryImage {
       tip: { height: GENESIS_HEIGHT, id: genesisId },
       executed: { height: GENESIS_HEIGHT, appHash: identity.genesisAppHash ?? NO_APP_HASH },
       genesisId,
+      ...{ epoch: FIRST_EPOCH, rootId: genesisId },
     };
     this.durable = this.facts;
   }
@@ -91,13 +96,17 @@ export class MemoryImage {
       case 'restored': {
         const { blockId, executed } = write;
         const nothing = { kind: 'execution', blockId, executed, transactions: [], events: [] } as const;
-        this.#set(this.executions, executed.height, nothing);
+        const outcome = { ...nothing, validatorUpdates: [] };
+        this.#set(this.executions, executed.height, outcome);
         return;
       }
       case 'reputations':
         for (const peer of this.reputations.keys()) this.#set(this.reputations, peer, undefined);
         for (const reputation of keptReputations(write.reputations))
           this.#set(this.reputations, reputation.peer, reputation);
+        return;
+      case 'epoch':
+        this.#enterEpoch(write.change);
         return;
     }
   }
@@ -148,8 +157,17 @@ export class MemoryImage {
     }
   }
 
+  #enterEpoch(change: EpochChange): void {
+    this.#set(this.changes, change.qc.epoch, change);
+    for (const id of this.uncommitted.keys()) this.#set(this.uncommitted, id, undefined);
+    const { height: upTo } = change.proof.last.path[0].header.executed;
+    for (const height of this.updates.keys()) if (height <= upTo) this.#set(this.updates, height, undefined);
+  }
+
   #execute(write: ExecutionWrite): void {
     const { height } = write.executed;
+    const { validatorUpdates: updates } = write;
+    if (updates.length > 0) this.#set(this.updates, height, { height, updates });
     this.#set(this.executions, height, write);
     write.transactions.forEach((transaction, entry) => {
       if (!isWithheld(transaction.result)) this.#set(this.places, transaction.hash, { height, entry });

@@ -6,12 +6,22 @@
 
 import { invariant } from '../base/invariant.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
-import type { BatchDigest, Block, BlockId, CertifiedBlock, Digest, Height } from '../protocol/chain/types.ts';
+import type {
+  BatchDigest,
+  Block,
+  BlockId,
+  CertifiedBlock,
+  Digest,
+  Epoch,
+  EpochChange,
+  Height,
+} from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock } from './ancestry.ts';
 import { encodeCommitted } from './codec.ts';
+import { EPOCHS_MAX } from './epochs.ts';
 import { MemoryImage, type StoredBatch } from './memory-image.ts';
 import { keptReputations } from './reputations.ts';
 import { ruleOn, type StoredChain, type StoreFacts } from './rulings.ts';
@@ -144,7 +154,10 @@ class MemoryStore implements Store {
         joined.add(id);
         blocks.push(block);
       }
+      const change = [...this.#image.changes.values()].at(-1);
       return {
+        ...(change === undefined ? {} : { change }),
+        updates: [...this.#image.updates.values()],
         record: facts.record,
         recordVersion: facts.recordVersion,
         ...(newest === undefined ? {} : { committed: newest }),
@@ -152,6 +165,14 @@ class MemoryStore implements Store {
         executed: facts.executed,
       };
     });
+  }
+
+  changes(from: Epoch, limit: number): Read<readonly EpochChange[]> {
+    return this.#read(() =>
+      [...this.#image.changes.values()]
+        .filter(({ qc: { epoch } }) => epoch >= from)
+        .slice(0, Math.min(limit, EPOCHS_MAX)),
+    );
   }
 
   latest(): Read<LatestHeights> {

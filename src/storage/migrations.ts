@@ -103,6 +103,20 @@ export const MIGRATIONS: readonly Migration[] = [
       );
     },
   },
+  {
+    to: 5,
+    what: 'how epochs ended, and changes of validators that have not taken effect',
+    up: (db) => {
+      db.exec(`
+        CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;
+        CREATE TABLE validator_updates (
+          height INTEGER PRIMARY KEY,
+          body BLOB NOT NULL,
+          crc INTEGER NOT NULL
+        ) STRICT;
+      `);
+    },
+  },
 ];
 
 /** What this program writes. */

@@ -12,6 +12,7 @@ const READS = [
   'tip.requested',
   'blockIds.requested',
   'reputations.requested',
+  'epochs.requested',
 ] as const;
 
 export type ReadRequest = Extract<StorageRequest, { type: (typeof READS)[number] }>;
@@ -45,9 +46,11 @@ export function writeOf(request: WriteRequest): StoreWrite {
     case 'reputations.persistRequested':
       return { kind: 'reputations', reputations: request.reputations };
     case 'execution.persistRequested': {
-      const { blockId, executed, transactions, events } = request;
-      return { kind: 'execution', blockId, executed, transactions, events };
+      const { blockId, executed, transactions, events, validatorUpdates } = request;
+      return { kind: 'execution', blockId, executed, transactions, events, validatorUpdates };
     }
+    case 'epoch.endRequested':
+      return { kind: 'epoch', change: request.change };
   }
 }
 
@@ -69,6 +72,8 @@ export function replyOfWrite(
       };
     case 'execution.persistRequested':
       return { type: 'execution.persisted', tag: request.tag, executed: request.executed };
+    case 'epoch.endRequested':
+      return { type: 'epoch.ended', tag: request.tag, epoch: request.change.qc.epoch };
     case 'blocks.certified':
     case 'batches.released':
     case 'reputations.persistRequested':
@@ -120,6 +125,12 @@ export function answerRead(store: StoreReader, request: ReadRequest): Read<Stora
         type: 'blockIds.found',
         tag,
         ids,
+      }));
+    case 'epochs.requested':
+      return map(store.changes(request.from, request.limit), (changes) => ({
+        type: 'epochs.found',
+        tag,
+        changes,
       }));
     case 'reputations.requested':
       return map(store.reputations(), (reputations) => ({ type: 'reputations.found', tag, reputations }));

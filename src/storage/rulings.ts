@@ -6,9 +6,10 @@
 
 import { sameStatement, statementOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
-import type { BlockId, Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import type { BlockId, Digest, Epoch, ExecutedState, Height } from '../protocol/chain/types.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
+import { recordAfter } from './epochs.ts';
 import type { StoreWrite, WriteRefused } from './store.ts';
 
 /** The newest committed block; the genesis block at height 0 before any. */
@@ -24,6 +25,9 @@ export interface StoreFacts {
   readonly tip: Tip;
   readonly executed: ExecutedState;
   readonly genesisId: BlockId;
+  /** The present epoch, and the block that opened it. */
+  readonly epoch: Epoch;
+  readonly rootId: BlockId;
 }
 
 /** Undefined where the height is not stored. */
@@ -35,6 +39,7 @@ export interface StoredChain {
 type RecordWrite = Extract<StoreWrite, { kind: 'record' }>;
 type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
 type PlantWrite = Extract<StoreWrite, { kind: 'plant' }>;
+type EpochWrite = Extract<StoreWrite, { kind: 'epoch' }>;
 type RestoredWrite = Extract<StoreWrite, { kind: 'restored' }>;
 
 export type Ruling =
@@ -77,6 +82,16 @@ export function ruleOn(facts: StoreFacts, chain: StoredChain, write: StoreWrite)
       return ruleOnPlant(facts, write) ?? taken({ tip: { height: write.height, id: write.id } });
     case 'restored':
       return ruleOnRestored(facts, chain, write) ?? taken({ executed: write.executed });
+    case 'epoch': {
+      const ruling = ruleOnEpoch(facts, write);
+      if (ruling !== 'fresh') return ruling === 'known' ? { status: 'known' } : ruling;
+      const { qc, proof } = write.change;
+      const entered = { epoch: proof.next.epoch, rootId: qc.blockId };
+      // A record that outlived a reset of the chain forgets nothing (ST-9).
+      if (facts.record.epoch >= proof.next.epoch) return taken(entered);
+      const record = recordAfter(write.change);
+      return taken({ ...entered, record, recordVersion: facts.recordVersion + 1 });
+    }
     case 'certified':
     case 'batches':
     case 'pruneBatches':
@@ -155,6 +170,25 @@ function ruleOnExecution(
     return conflict(`executed is height ${facts.executed.height}; height ${height} would leave a gap`);
   }
   return 'fresh';
+}
+
+/** ST-12: the present epoch ends with the newest committed block. */
+function ruleOnEpoch(
+  { epoch, tip, rootId }: StoreFacts,
+  { change: { qc, proof } }: EpochWrite,
+): 'fresh' | 'known' | WriteRefused {
+  const next = proof.next.epoch;
+  if (qc.epoch + 1 !== next) return conflict(`epoch ${qc.epoch} does not lead to epoch ${next}`);
+  if (next < epoch) return 'known';
+  if (next === epoch) {
+    return rootId === qc.blockId
+      ? 'known'
+      : fork(`epoch ${qc.epoch} ended with block ${rootId}, asked to end it with ${qc.blockId}`);
+  }
+  if (qc.epoch !== epoch) return conflict(`the epoch is ${epoch}; epoch ${qc.epoch} cannot end yet`);
+  return qc.blockId === tip.id
+    ? 'fresh'
+    : conflict(`the newest committed block is ${tip.id}; epoch ${epoch} was to end with ${qc.blockId}`);
 }
 
 /** Undefined: the next block to commit stands on this one (ST-11). */

@@ -13,6 +13,8 @@ import type {
   BlockId,
   CertifiedBlock,
   Digest,
+  Epoch,
+  EpochChange,
   ExecutedState,
   Height,
   QuorumCertificate,
@@ -25,6 +27,7 @@ import { blockIdIn, committedOf, heightOf, parsed, uncommittedOf } from './block
 import { DamagedData, verifyRow } from './checksum.ts';
 import { decodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
+import { readChanges, readNewestChange, readUpdates } from './epochs.ts';
 import { readReputations } from './reputations.ts';
 import {
   decodeEntry,
@@ -91,7 +94,10 @@ export class SqliteReader implements StoreReader {
       const { record, version } = this.readRecord();
       const tip = this.readTip();
       const committed = tip.height === GENESIS_HEIGHT ? undefined : this.#committedAt(tip.height);
+      const change = readNewestChange(this.sql);
       return {
+        ...(change === undefined ? {} : { change }),
+        updates: readUpdates(this.sql),
         record,
         recordVersion: version,
         ...(committed === undefined ? {} : { committed }),
@@ -99,6 +105,10 @@ export class SqliteReader implements StoreReader {
         executed: this.readExecuted(),
       };
     });
+  }
+
+  changes(from: Epoch, limit: number): Read<readonly EpochChange[]> {
+    return this.#read('how epochs ended', () => readChanges(this.sql, from, limit));
   }
 
   latest(): Read<LatestHeights> {

@@ -8,14 +8,23 @@ import type { DatabaseSync } from 'node:sqlite';
 import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { blockIdOf } from '../protocol/chain/canonical.ts';
+import { FIRST_EPOCH } from '../protocol/chain/ordinals.ts';
 import { digestBytes } from '../protocol/chain/parse.ts';
-import type { BatchDigest, Block, BlockId, Height, QuorumCertificate } from '../protocol/chain/types.ts';
+import type {
+  BatchDigest,
+  Block,
+  BlockId,
+  EpochChange,
+  Height,
+  QuorumCertificate,
+} from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import { certificateKey, committedKey, uncommittedKey } from './block-rows.ts';
 import { crc32, rowChecksum } from './checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
+import { readNewestChange, writeChange, writeUpdates } from './epochs.ts';
 import { writeReputations } from './reputations.ts';
 import { encodeResults, prefixOf } from './results.ts';
 import { locationOf } from './rows.ts';
@@ -71,12 +80,15 @@ export class SqliteStore extends SqliteReader implements Store {
       executionAt: (height) => (height > this.#facts.executed.height ? undefined : this.executionRow(height)),
     };
     const { record, version } = this.readRecord();
+    const change = readNewestChange(this.sql);
     this.#facts = {
       record,
       recordVersion: version,
       tip: this.readTip(),
       executed: this.readExecuted(),
       genesisId: this.genesisId,
+      epoch: change?.proof.next.epoch ?? FIRST_EPOCH,
+      rootId: change?.qc.blockId ?? this.genesisId,
     };
     this.loadTransactionTail();
   }
@@ -182,14 +194,29 @@ export class SqliteStore extends SqliteReader implements Store {
       case 'reputations':
         writeReputations(this.sql, write.reputations);
         return;
+      case 'epoch':
+        this.#writeEpoch(write.change);
+        return;
     }
   }
 
   #writeRecord(write: Extract<StoreWrite, { kind: 'record' }>): void {
-    const version = this.#facts.recordVersion;
-    const body = encodeRecord(write.record);
-    this.sql.putRecord.run(version, body, rowChecksum(recordKey(version), body));
+    this.#putRecord();
     if (write.block !== undefined) this.#putUncommitted(write.block);
+  }
+
+  /** What is above the end of an epoch is in no chain (CS-16). */
+  #writeEpoch(change: EpochChange): void {
+    writeChange(this.sql, change);
+    this.#putRecord();
+    this.sql.forgetUncommitted.run();
+    this.sql.forgetUpdates.run(change.proof.last.path[0].header.executed.height);
+  }
+
+  #putRecord(): void {
+    const { record, recordVersion } = this.#facts;
+    const body = encodeRecord(record);
+    this.sql.putRecord.run(recordVersion, body, rowChecksum(recordKey(recordVersion), body));
   }
 
   #putUncommitted(block: Block, qc?: QuorumCertificate): void {
@@ -237,8 +264,9 @@ export class SqliteStore extends SqliteReader implements Store {
   }
 
   #writeExecution(write: Extract<StoreWrite, { kind: 'execution' }>): void {
-    const { blockId, executed, transactions, events } = write;
+    const { blockId, executed, transactions, events, validatorUpdates: updates } = write;
     const { height, appHash } = executed;
+    if (updates.length > 0) writeUpdates(this.sql, { height, updates });
     const empty = transactions.length === 0 && events.length === 0;
     const location = empty ? undefined : this.values.append(encodeResults(transactions, events));
     const hash = digestBytes(appHash);

@@ -73,5 +73,14 @@ export function prepareStatements(db: DatabaseSync) {
     reputations: prepare('SELECT peer, body, crc FROM reputations ORDER BY peer'),
     putReputation: prepare('INSERT INTO reputations (peer, body, crc) VALUES (?, ?, ?)'),
     forgetReputations: prepare('DELETE FROM reputations'),
+
+    epochs: prepare('SELECT epoch, body, crc FROM epochs WHERE epoch >= ? ORDER BY epoch LIMIT ?'),
+    newestEpoch: prepare('SELECT epoch, body, crc FROM epochs ORDER BY epoch DESC LIMIT 1'),
+    putEpoch: prepare('INSERT INTO epochs (epoch, body, crc) VALUES (?, ?, ?)'),
+    updates: prepare('SELECT height, body, crc FROM validator_updates ORDER BY height'),
+    putUpdates: prepare(`INSERT INTO validator_updates (height, body, crc) VALUES (?, ?, ?)
+    ON CONFLICT (height) DO UPDATE SET body = excluded.body, crc = excluded.crc`),
+    forgetUpdates: prepare('DELETE FROM validator_updates WHERE height <= ?'),
+    forgetUncommitted: prepare('DELETE FROM uncommitted_blocks'),
   };
 }

@@ -70,6 +70,8 @@ export const STORAGE_EVENTS = declare<StorageMessage>()(
   'blockIds.requested',
   'reputations.requested',
   'reputations.persistRequested',
+  'epoch.endRequested',
+  'epochs.requested',
   'group.due',
   'group.written',
   'group.synced',

@@ -10,10 +10,13 @@ import type {
   ChainDomain,
   CommitProof,
   Digest,
+  Epoch,
+  EpochChange,
   ExecutedState,
   Height,
 } from '../protocol/chain/types.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
+import type { ValidatorUpdate } from '../protocol/ports/application.ts';
 import type {
   ApplicationEvent,
   CommittedBlock,
@@ -65,7 +68,10 @@ export type StoreWrite =
       readonly executed: ExecutedState;
       readonly transactions: readonly ExecutedTransaction[];
       readonly events: readonly ApplicationEvent[];
-    };
+      readonly validatorUpdates: readonly ValidatorUpdate[];
+    }
+  /** How the present epoch ended; with it goes a record that says nothing of what was signed (ST-12). */
+  | { readonly kind: 'epoch'; readonly change: EpochChange };
 
 /** A write that was turned down; nothing of it was written, the rest of its group stands. */
 export interface WriteRefused {
@@ -176,6 +182,8 @@ export interface StoreReader {
   transaction(hash: Digest, within?: HeightRange): Read<TransactionFound | undefined>;
   /** By rising address. */
   reputations(): Read<readonly Reputation[]>;
+  /** How epochs ended, from this one on, by rising epoch. */
+  changes(from: Epoch, limit: number): Read<readonly EpochChange[]>;
 }
 
 export interface Store extends StoreReader {

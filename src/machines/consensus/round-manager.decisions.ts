@@ -8,14 +8,17 @@ import type { Address, Block, ExecutedState, Round, Vote } from '../../protocol/
 import {
   type BlockTree,
   certifyBlock,
+  epochRoot,
   genesisRoot,
   insertBlock,
   insertProven,
+  noteExecuted,
   plantTree,
   rootOf,
 } from '../../protocol/consensus/block-tree.ts';
 import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
 import { leaderAt } from '../../protocol/consensus/epoch.ts';
+import { describeProblem, setAfter } from '../../protocol/consensus/epoch-end.ts';
 import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
 import { NONE_VERIFIED, rememberQC, rememberTC } from '../../protocol/consensus/verified.ts';
@@ -25,11 +28,14 @@ import type {
   EvidenceFound,
   RoundEntered,
   RoundRequest,
+  SafetyViolated,
 } from '../../protocol/ports/consensus.ts';
+import type { BlockExecuted } from '../../protocol/ports/execution.ts';
 import type { Recovered } from '../../protocol/ports/storage.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
 import type { RoundInput } from './round.live.ts';
+import { metEpoch } from './round-manager.epoch.ts';
 import {
   adopt,
   blamed,
@@ -45,6 +51,7 @@ import {
   type Stepped,
   settle,
   still,
+  tellFacts,
   toRound,
   toStorage,
   toViewChange,
@@ -57,22 +64,21 @@ const WAITING_PER_LEADER_MAX = 2;
 const EVIDENCE_KEPT_MAX = 32;
 
 /** The tree out of what is durable. */
-export function begin(
-  context: RoundManagerContext,
-  { committed, record, blocks, executed }: Recovered,
-): LiveTree {
+export function begin(context: RoundManagerContext, recovered: Recovered): LiveTree {
+  const { committed, record, blocks, executed } = recovered;
   const { epoch } = context.setting;
-  const planted =
-    committed === undefined
-      ? plantTree(genesisRoot(epoch, { time: context.genesisTime, appHash: executed.appHash }), epoch.rootQC)
-      : plantTree(rootOf(committed));
+  const planted = plantRecovered(context, recovered);
   const nodes = blocks.map((block) => ({ id: blockIdOf(epoch.domain, block), block }));
   const grown = withOutcomes(insertProven(planted, nodes), committed, executed);
   const highQC = recoveredHighQC(record.highQC, committed?.commitProof);
   // Of what is stored only these were verified for certain: a block that was fetched carries what its sender liked.
   const proofs = committed === undefined ? [highQC] : [committed.commitProof, highQC];
   const tree = proofs.reduce(certifyBlock, grown);
+  // What others told this cell holds beyond the epoch in which it was told.
+  const { batchesWait = false, mayPropose = false, isDiverged = false } = context.live ?? {};
   return {
+    ...{ batchesWait, mayPropose, isDiverged },
+    ...(tree.root.endsEpoch && committed !== undefined ? { last: committed } : {}),
     tree,
     votes: EMPTY_VOTE_BOOK,
     verified: rememberQC(epoch.domain, NONE_VERIFIED, highQC),
@@ -80,15 +86,32 @@ export function begin(
     rounds: [],
     candidates: new Map(),
     waiting: new Map(),
-    batchesWait: false,
     hasWork: false,
-    mayPropose: false,
-    isDiverged: false,
-    sync: { status: { kind: 'Unknown', reason: 'not heard of sync yet' }, forkProved: false },
-    commitTag: 0,
+    sync: context.live?.sync ?? SYNC_UNKNOWN,
+    commitTag: context.live?.commitTag ?? 0,
     committing: [],
-    evidence: [],
+    evidence: context.live?.evidence ?? [],
   };
+}
+
+const SYNC_UNKNOWN = {
+  status: { kind: 'Unknown', reason: 'not heard of sync yet' },
+  forkProved: false,
+} as const;
+
+/** The root: genesis, the last block of the epoch before, or the newest committed block of this one. */
+function plantRecovered(
+  { setting: { epoch }, genesisTime: time }: RoundManagerContext,
+  { committed, change, executed, updates }: Recovered,
+): BlockTree {
+  const known = { updates, executedHeight: executed.height };
+  if (committed === undefined) {
+    return plantTree(genesisRoot(epoch, { time, appHash: executed.appHash }), epoch.rootQC, known);
+  }
+  if (change === undefined || committed.id !== epoch.rootQC.blockId) {
+    return plantTree(rootOf(committed), undefined, known);
+  }
+  return plantTree(epochRoot(epoch, change.proof.last.path[0]), epoch.rootQC, known);
 }
 
 /** A certified child of consecutive rounds states its grandparent's outcome. Read off the tree, which has what no id covers from the parents. */
@@ -126,7 +149,7 @@ export function enter(
       const kept = [...now.rounds.filter((one) => one !== round), round].slice(-ROUNDS_KEPT_MAX);
       const dropped = now.rounds.filter((one) => !kept.includes(one));
       const oldest = kept[0] ?? round;
-      const facts = factsOf(now, highQC);
+      const facts = factsOf(setting.epoch, now, highQC);
       // A round that is there already hears anew.
       const { told: _, ...others } = now;
       const isNew = !now.rounds.includes(round);
@@ -204,7 +227,7 @@ export function receiveProposal(
   const { block, vote, tc } = proposal;
   const { round, epoch } = block.header;
   const { setting } = context;
-  if (epoch !== setting.epoch.epoch) return { live, effects: blamed(context, from, 'WRONG_EPOCH') };
+  if (epoch !== setting.epoch.epoch) return { live, effects: [metEpoch(context, from, epoch)] };
   if (leaderAt(setting.epoch, round) !== from || vote.validator !== from || vote.round !== round) {
     return { live, effects: blamed(context, from, 'NOT_THE_LEADER') };
   }
@@ -257,6 +280,7 @@ export function countVote(
   clock: Clock,
 ): Stepped {
   const { epoch, bls } = context.setting;
+  if (vote.epoch !== epoch.epoch) return { live, effects: [metEpoch(context, from, vote.epoch)] };
   const { book, outcome } = addVote(live.votes, epoch, bls, vote);
   const next: LiveTree = { ...live, votes: book };
   const seen = toRound(context, live, clock, vote.round, { type: 'vote.seen', vote });
@@ -285,6 +309,7 @@ export function countVote(
           ? [
               toViewChange(context, {
                 type: 'proposal.condemned',
+                epoch: vote.epoch,
                 round: vote.round,
                 reason: 'ConflictingProposals',
               }),
@@ -340,6 +365,33 @@ export function takeFetched(
   );
 }
 
+/** What a block's execution came to, and what it asked for: validators that no node can follow halt every node (CS-16). */
+export function recordExecuted(
+  context: RoundManagerContext,
+  live: LiveTree,
+  { blockId, executed, validatorUpdates }: BlockExecuted,
+  clock: Clock,
+): Stepped {
+  const tree = noteExecuted(live.tree, blockId, executed, validatorUpdates);
+  const next = { ...live, tree };
+  if (validatorUpdates.length === 0) {
+    return tree.root.endsEpoch ? settle(context, next, clock) : tellFacts(context, next, clock);
+  }
+  const { epoch, bls } = context.setting;
+  const after = setAfter(
+    epoch.set,
+    tree.updates.flatMap(({ updates }) => updates),
+    bls,
+  );
+  if (!('code' in after)) return settle(context, next, clock);
+  const detail = `the block at height ${executed.height} asks for validators that cannot be: ${describeProblem(after)}`;
+  const violated: SafetyViolated = { type: 'safety.violated', detail };
+  return {
+    live: next,
+    effects: [context.alarm, context.setting.safety].map((to) => telling(to, violated)),
+  };
+}
+
 export function recordDurableCommit(
   context: RoundManagerContext,
   live: LiveTree,
@@ -350,16 +402,19 @@ export function recordDurableCommit(
   const blocks = done.flatMap((one) => one.blocks);
   const newest = blocks.at(-1);
   if (newest === undefined) return still(live);
-  const { height, round } = newest.block.header;
+  const { epoch, height, round } = newest.block.header;
   const told: Effect[] = [
     ...context.commitListeners.map((listener) => telling(listener, { type: 'blocks.committed', blocks })),
-    toViewChange(context, { type: 'commit.advanced', height, round }),
+    toViewChange(context, { type: 'commit.advanced', epoch, height, round }),
   ];
   return chained(
     { ...live, committing: live.committing.filter((one) => one.tag > tag) },
     (now) => ({ live: now, effects: told }),
-    // Commits that did not fit on the way to the disk.
-    (now) => (live.committing.length < COMMITTING_MAX ? still(now) : settle(context, now, clock)),
+    // Commits that did not fit on the way to the disk; and the end of an epoch waits for all of them.
+    (now) =>
+      live.committing.length < COMMITTING_MAX && !now.tree.root.endsEpoch
+        ? still(now)
+        : settle(context, now, clock),
   );
 }
 

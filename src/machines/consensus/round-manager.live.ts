@@ -3,20 +3,30 @@
  * commit, fetch, weigh the work, tell the round. Pure. Rules CS-5, CS-10, CS-12; protocol/consensus/block-tree.ts.
  */
 import type { WallTime } from '../../base/units.ts';
-import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
+import { ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
 import { signersOf } from '../../protocol/chain/signers.ts';
-import type { Address, Block, BlockId, QuorumCertificate, Round } from '../../protocol/chain/types.ts';
+import type {
+  Address,
+  Block,
+  BlockId,
+  EpochChange,
+  ProvenHeader,
+  QuorumCertificate,
+  Round,
+} from '../../protocol/chain/types.ts';
 import {
   type BlockTree,
   certifyBlock,
   commitReady,
   expectedExecuted,
-  hasUncommittedPayload,
+  hasUncommittedWork,
   insertBlock,
   missingFor,
   namedBatches,
   parentFacts,
 } from '../../protocol/consensus/block-tree.ts';
+import type { EpochContext } from '../../protocol/consensus/epoch.ts';
+import { nextHashOn } from '../../protocol/consensus/epoch-end.ts';
 import type { Evidence } from '../../protocol/consensus/evidence.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
 import { rememberQC, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
@@ -37,6 +47,7 @@ import type { CommittedBlock, StorageRequest } from '../../protocol/ports/storag
 import type { SyncStanding } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { RoundSetting } from './round.live.ts';
+import { endEpoch, withSuffix } from './round-manager.epoch.ts';
 
 /** Rounds whose cells are kept for readers and late certificates; the oldest is stopped. @unit rounds @source chosen */
 export const ROUNDS_KEPT_MAX = 16;
@@ -57,6 +68,10 @@ export interface RoundManagerInput {
   readonly timeCoordinator: CellAddress;
   /** Says whether a fork was proved, and hears of one that is seen here (SY-5). */
   readonly networkSync: CellAddress;
+  /** Told of each epoch that is durable (CS-16). */
+  readonly epochListeners: readonly CellAddress[];
+  /** Hears of peers in other epochs. */
+  readonly epochKeeper: CellAddress;
   /** Told of each offence that proves itself (CS-14). Absent: nobody makes use of it. */
   readonly evidenceReporter?: CellAddress;
 }
@@ -99,6 +114,13 @@ export interface LiveTree {
   readonly evidence: readonly Evidence[];
   /** Target of the last request to block-sync. */
   readonly wanted?: Round;
+  /** CS-16: the newest committed block, where it ends the epoch; and what leads up to the block that proves its commit. */
+  readonly last?: CommittedBlock;
+  readonly ending?: ProvenHeader;
+  /** As the epoch-keeper has verified it: how this epoch ended. */
+  readonly proven?: EpochChange;
+  /** Storage was asked to end the epoch, under this tag. */
+  readonly endTag?: number;
   /** What the round entered was told last, at its birth or since; absent when it is to hear anew. */
   readonly told?: ChainFacts;
 }
@@ -161,16 +183,18 @@ export function toRound(
 }
 
 /** What the tree says to a round about the parent of its proposal, or of what its leader would propose. */
-export function factsOf(live: LiveTree, qc: QuorumCertificate): ChainFacts {
+export function factsOf(epoch: EpochContext, live: LiveTree, qc: QuorumCertificate): ChainFacts {
   const { tree, committing, hasWork, mayPropose, isDiverged, sync } = live;
   // No ancestors of the tree any more, and the mempool is told of them when they are durable.
   const onTheirWay = committing.flatMap(({ blocks }) => blocks).flatMap(({ block }) => block.header.batches);
   const parent = parentFacts(tree, qc);
   const executed = expectedExecuted(tree, qc);
+  const nextHash = executed.status === 'known' ? nextHashOn(tree, epoch, qc, executed.executed) : undefined;
   return {
     parentId: qc.blockId,
     ...(parent === undefined ? {} : { parent: { time: parent.time, height: parent.height } }),
     ...(executed.status === 'known' ? { executed: executed.executed } : {}),
+    ...(nextHash === undefined ? {} : { nextHash }),
     namedBatches: [...onTheirWay.map(({ digest }) => digest), ...namedBatches(tree, qc.blockId)],
     hasWork,
     mayPropose: mayPropose && !isDiverged,
@@ -183,7 +207,7 @@ export function tellFacts(context: RoundManagerInput, live: LiveTree, clock: Clo
   const { entered, candidates } = live;
   if (entered === undefined) return still(live);
   const qc = candidates.get(entered.round)?.block.qc ?? entered.highQC;
-  const facts = factsOf(live, qc);
+  const facts = factsOf(context.setting.epoch, live, qc);
   if (live.told !== undefined && areEqual(live.told, facts)) return still(live);
   return {
     live: { ...live, told: facts },
@@ -198,6 +222,7 @@ function areEqual(left: ChainFacts, right: ChainFacts): boolean {
     left.parent?.height === right.parent?.height &&
     left.executed?.height === right.executed?.height &&
     left.executed?.appHash === right.executed?.appHash &&
+    left.nextHash === right.nextHash &&
     left.hasWork === right.hasWork &&
     left.mayPropose === right.mayPropose &&
     left.sync === right.sync &&
@@ -209,9 +234,9 @@ function areEqual(left: ChainFacts, right: ChainFacts): boolean {
 
 /** CS-10: batches wait, or an uncommitted block that is not empty wants a child. */
 export function weighWork(context: RoundManagerInput, live: LiveTree): Stepped {
-  // The first block is wanted at once: it shows that the network lives.
-  const isFresh = live.tree.root.height === GENESIS_HEIGHT;
-  const hasWork = isFresh || live.batchesWait || hasUncommittedPayload(live.tree, live.highQC.blockId);
+  // The first block of an epoch is wanted at once: it shows that the network lives.
+  const isFresh = live.tree.root.round === ROOT_ROUND;
+  const hasWork = isFresh || live.batchesWait || hasUncommittedWork(live.tree, live.highQC.blockId);
   if (hasWork === live.hasWork) return still(live);
   return { live: { ...live, hasWork }, effects: [toViewChange(context, { type: 'work.changed', hasWork })] };
 }
@@ -220,7 +245,9 @@ export function weighWork(context: RoundManagerInput, live: LiveTree): Stepped {
 export function settle(context: RoundManagerContext, live: LiveTree, clock: Clock): Stepped {
   return chained(
     live,
+    (now) => still(withSuffix(context, now)),
     (now) => commit(context, now, clock),
+    (now) => endEpoch(context, now, clock),
     (now) => fetchMissing(context, now),
     (now) => weighWork(context, now),
     (now) => tellFacts(context, now, clock),
@@ -240,7 +267,8 @@ function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Ste
     return { live, effects: hearing.map((to) => telling(to, violated)) };
   }
   if (decided.status !== 'committed') return still(live);
-  const { tree, blocks } = decided;
+  const { tree, blocks, ending } = decided;
+  const newest = blocks.at(-1) ?? blocks[0];
   const tag = live.commitTag + 1;
   const committedRounds = new Set(blocks.map(({ block }) => block.header.round));
   // Rounds up to the root before have had their fate.
@@ -250,7 +278,13 @@ function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Ste
     return round < tree.root.round ? toRound(context, live, clock, round, { type: 'round.abandoned' }) : [];
   });
   return {
-    live: { ...live, tree, commitTag: tag, committing: [...live.committing, { tag, blocks }] },
+    live: {
+      ...live,
+      tree,
+      commitTag: tag,
+      committing: [...live.committing, { tag, blocks }],
+      ...(ending === undefined ? {} : { ending, last: newest }),
+    },
     effects: [
       toStorage(context, { type: 'blocks.commitRequested', replyTo: clock.address, tag, blocks }),
       ...fates,
@@ -260,9 +294,12 @@ function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Ste
 
 /** CS-12: the block of the high QC, or the parent of the round's proposal, is not here. Asked once for each target. */
 function fetchMissing(context: RoundManagerContext, live: LiveTree): Stepped {
-  const { tree, highQC, entered, candidates } = live;
+  const { tree, highQC, entered, candidates, proven } = live;
+  // What is above the end of an epoch is never executed.
+  if (tree.root.endsEpoch) return still(live);
   const candidate = entered === undefined ? undefined : candidates.get(entered.round);
-  const target = [highQC, ...(candidate === undefined ? [] : [candidate.block.qc])].find(
+  const parents = candidate === undefined ? [] : [candidate.block.qc];
+  const target = (proven === undefined ? [highQC, ...parents] : [proven.qc]).find(
     (qc) => missingFor(tree, qc) !== undefined,
   );
   if (target === undefined || live.wanted === target.round) return still(live);

@@ -18,6 +18,10 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
     'peer.disconnected': {},
     // Meant for an earlier life of this cell, or for its earlier request: the tree comes from what is durable.
     'proposal.authenticated': {},
+    // Every listener is told when this cell begins.
+    'epoch.requested': {},
+    'epoch.ended': {},
+    'epoch.proven': {},
     'blocks.committed': {},
     // It goes on voting; what the application executes when it is back is told as ever (EX-5).
     'execution.failed': {},
@@ -64,6 +68,9 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'blocks.fetched': { actions: 'takeFetched' },
         'block.executed': { actions: 'recordExecuted' },
         'blocks.committed': { actions: 'recordDurableCommit' },
+        'epoch.proven': { actions: 'takeProven' },
+        'epoch.requested': { actions: 'answerEpoch' },
+        'epoch.ended': { guard: 'epochIsOver', target: 'recovering', actions: 'closeRounds' },
         'storage.failed': { guard: 'isAboutACommit', actions: 'retryCommitLater' },
         'commit.retryDue': { actions: 'retryCommits' },
         'cell.down': [{ guard: 'endedInOrder' }, { actions: 'crashWithRound' }],

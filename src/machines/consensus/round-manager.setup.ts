@@ -7,11 +7,13 @@
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
 import { ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
-import { noteExecuted } from '../../protocol/consensus/block-tree.ts';
+import { epochNow } from '../../protocol/consensus/epoch.ts';
 import type { ProposalMessage, VoteMessage } from '../../protocol/consensus/types.ts';
 import type { StateDiverged } from '../../protocol/ports/bridge.ts';
 import type {
   BlocksFetched,
+  EpochProven,
+  EpochRequested,
   HighQcAdopted,
   RoundEntered,
   RoundReport,
@@ -40,8 +42,10 @@ import {
   enter,
   receiveProposal,
   recordDurableCommit,
+  recordExecuted,
   takeFetched,
 } from './round-manager.decisions.ts';
+import { endEpoch, tellEpoch } from './round-manager.epoch.ts';
 import {
   adopt,
   blamed,
@@ -49,7 +53,9 @@ import {
   insertCandidates,
   type RoundManagerContext,
   type RoundManagerInput,
+  roundCellId,
   settle,
+  still,
   tellFacts,
   toRound,
   toStorage,
@@ -73,11 +79,13 @@ type RoundManagerPublicEvent =
   | SyncStatusChanged
   | StateDiverged
   | BlocksFetched
+  | EpochProven
+  | EpochRequested
   | BlockExecuted
   | Extract<ExecutionReply, { type: 'execution.failed' }>
   | RoundReport
   | ConnectivityEvent
-  | Extract<StorageReply, { type: 'recovery.found' | 'blocks.committed' | 'storage.failed' }>;
+  | Extract<StorageReply, { type: 'recovery.found' | 'blocks.committed' | 'epoch.ended' | 'storage.failed' }>;
 
 type RoundManagerPrivateEvent = { readonly type: 'commit.retryDue' } | CellDown;
 
@@ -93,6 +101,8 @@ export const ROUND_MANAGER_EVENTS = declare<RoundManagerPublicEvent>()(
   'sync.statusChanged',
   'state.diverged',
   'blocks.fetched',
+  'epoch.proven',
+  'epoch.requested',
   'block.executed',
   'execution.failed',
   'proposal.authenticated',
@@ -100,6 +110,7 @@ export const ROUND_MANAGER_EVENTS = declare<RoundManagerPublicEvent>()(
   'peer.disconnected',
   'recovery.found',
   'blocks.committed',
+  'epoch.ended',
   'storage.failed',
 );
 export const roundManagerSetup = setup({
@@ -110,7 +121,9 @@ export const roundManagerSetup = setup({
     recoveryFailed: ({ context, event }) =>
       event.type === 'storage.failed' && event.request === 'recovery.requested' && event.tag === context.tag,
     isAboutACommit: ({ event }) =>
-      event.type === 'storage.failed' && event.request === 'blocks.commitRequested',
+      event.type === 'storage.failed' &&
+      (event.request === 'blocks.commitRequested' || event.request === 'epoch.endRequested'),
+    epochIsOver: ({ context, event }) => event.type === 'epoch.ended' && event.tag === context.live?.endTag,
     endedInOrder: ({ event }) => event.type === 'cell.down' && isOrderlyExit(event.reason),
   },
   delays: { storageRetry: STORAGE_RETRY_MS },
@@ -123,7 +136,9 @@ export const roundManagerSetup = setup({
       };
     }),
     beginWithRecovered: step(
-      on('recovery.found', ({ context, event: { recovered }, ...clock }) => {
+      on('recovery.found', ({ context: before, event: { recovered }, ...clock }) => {
+        const epoch = epochNow(before.setting.epoch, recovered);
+        const context = { ...before, setting: { ...before.setting, epoch } };
         const begun = settle(context, begin(context, recovered), clock);
         // View-change may have outlived an earlier life of this cell, and think as that one did.
         const work = toViewChange(context, { type: 'work.changed', hasWork: begun.live.hasWork });
@@ -139,7 +154,10 @@ export const roundManagerSetup = setup({
         const time = telling(context.timeCoordinator, asking);
         const askingSync: SyncStatusRequested = { type: 'sync.statusRequested', replyTo: clock.address };
         const sync = telling(context.networkSync, askingSync);
-        return { context: { live: begun.live }, effects: [...begun.effects, work, time, sync, ...news] };
+        return {
+          context: { setting: context.setting, live: begun.live },
+          effects: [...tellEpoch(context, epoch), ...begun.effects, work, time, sync, ...news],
+        };
       }),
     ),
     receiveMessage: step(
@@ -159,17 +177,21 @@ export const roundManagerSetup = setup({
     ),
     enterRound: step(
       on('round.entered', ({ context, event, ...clock }) =>
-        alive(context, (live) => enter(context, live, event, clock)),
+        alive(context, (live) =>
+          event.epoch === context.setting.epoch.epoch ? enter(context, live, event, clock) : still(live),
+        ),
       ),
     ),
     adoptHighQc: step(
       on('highQc.adopted', ({ context, event: { qc }, ...clock }) =>
         alive(context, (live) =>
-          chained(
-            live,
-            (now) => adopt(context, now, qc, clock),
-            (now) => settle(context, now, clock),
-          ),
+          qc.epoch !== context.setting.epoch.epoch
+            ? still(live)
+            : chained(
+                live,
+                (now) => adopt(context, now, qc, clock),
+                (now) => settle(context, now, clock),
+              ),
         ),
       ),
     ),
@@ -182,10 +204,13 @@ export const roundManagerSetup = setup({
       ),
     ),
     recordTimedOut: step(
-      on('round.timedOut', ({ context, event: { round }, ...clock }) =>
+      on('round.timedOut', ({ context, event: { epoch, round }, ...clock }) =>
         alive(context, (live) => ({
           live,
-          effects: toRound(context, live, clock, round, { type: 'round.gaveUp' }),
+          effects:
+            epoch === context.setting.epoch.epoch
+              ? toRound(context, live, clock, round, { type: 'round.gaveUp' })
+              : [],
         })),
       ),
     ),
@@ -216,6 +241,7 @@ export const roundManagerSetup = setup({
     recordCandidate: step(
       on('proposal.authenticated', ({ context, event: { round, blockId, block }, ...clock }) =>
         alive(context, (live) => {
+          if (block.header.epoch !== context.setting.epoch.epoch) return still(live);
           const candidates = new Map(live.candidates).set(round, { blockId, block });
           // The round now asks about the parent of its proposal, and knows nothing of it yet.
           const { told: _, ...others } = live;
@@ -239,10 +265,8 @@ export const roundManagerSetup = setup({
       ),
     ),
     recordExecuted: step(
-      on('block.executed', ({ context, event: { blockId, executed }, ...clock }) =>
-        alive(context, (live) =>
-          tellFacts(context, { ...live, tree: noteExecuted(live.tree, blockId, executed) }, clock),
-        ),
+      on('block.executed', ({ context, event, ...clock }) =>
+        alive(context, (live) => recordExecuted(context, live, event, clock)),
       ),
     ),
     recordDurableCommit: step(
@@ -260,12 +284,38 @@ export const roundManagerSetup = setup({
         },
       ],
     })),
-    retryCommits: step(({ context, address }) =>
-      alive(context, (live) => ({
-        live,
-        effects: live.committing.map(({ tag, blocks }) =>
-          toStorage(context, { type: 'blocks.commitRequested', replyTo: address, tag, blocks }),
+    retryCommits: step(({ context, ...clock }) =>
+      alive(context, ({ endTag: _, ...live }) =>
+        chained(
+          live,
+          (now) => ({
+            live: now,
+            effects: now.committing.map(({ tag, blocks }) =>
+              toStorage(context, { type: 'blocks.commitRequested', replyTo: clock.address, tag, blocks }),
+            ),
+          }),
+          (now) => endEpoch(context, now, clock),
         ),
+      ),
+    ),
+    takeProven: step(
+      on('epoch.proven', ({ context, event: { change }, ...clock }) =>
+        alive(context, (live) => settle(context, { ...live, proven: change }, clock)),
+      ),
+    ),
+    answerEpoch: step(
+      on('epoch.requested', ({ context, event: { replyTo } }) => ({
+        effects: [telling(replyTo, { type: 'epoch.began', epoch: context.setting.epoch })],
+      })),
+    ),
+    /** The rounds of the epoch that has ended are over; what is durable says how it goes on. */
+    closeRounds: step(({ context }) =>
+      alive(context, (live) => ({
+        live: { ...live, rounds: [] },
+        effects: live.rounds.map((round) => ({
+          kind: 'stop',
+          id: roundCellId(context.setting.epoch.epoch, round),
+        })),
       })),
     ),
     /** A round that crashed broke an invariant of ours: the supervisor decides, with the whole of consensus. */

@@ -43,11 +43,11 @@ export function open(context: RoundContext, clock: Clock): Decision<RoundContext
 }
 
 /** SY-7: what the round holds answers it; nobody is asked. Whoever has entered a round holds the certificate that opened it. */
-const mayProduce = ({ parent, executed, sync }: ChainFacts): boolean =>
+const mayProduce = ({ parent, executed, nextHash, sync }: ChainFacts): boolean =>
   syncBeforeProduction({
     holdsEntry: true,
     holdsParent: parent !== undefined,
-    hasExecuted: executed !== undefined,
+    hasExecuted: executed !== undefined && nextHash !== undefined,
     ...sync,
   }).proceed;
 
@@ -87,15 +87,19 @@ export function propose(
 ): Decision<RoundContext> {
   const { facts, entered, setting } = context;
   if (context.composition !== 'selecting' || !isLive(context)) return {};
-  if (facts.parent === undefined || facts.executed === undefined || !facts.mayPropose)
+  const { parent, executed, nextHash } = facts;
+  if (parent === undefined || executed === undefined || nextHash === undefined || !facts.mayPropose)
     return { context: { composition: 'none' } };
+  // CS-16: what ends an epoch, and what is above it, is empty.
+  const payload = nextHash === setting.epoch.hash ? batches : [];
   const block = buildBlock(setting.epoch, {
     round: entered.round,
     proposer: setting.self,
     qc: entered.highQC,
-    time: blockTime(setting.timeliness, clock.wall, facts.parent.time).time,
-    executed: facts.executed,
-    batches: fitPayload(setting.limits, batches, facts.namedBatches),
+    time: blockTime(setting.timeliness, clock.wall, parent.time).time,
+    executed,
+    nextHash,
+    batches: fitPayload(setting.limits, payload, facts.namedBatches),
   });
   const blockId = blockIdOf(setting.epoch.domain, block);
   const { entry, leader, round } = entered;

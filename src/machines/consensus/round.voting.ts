@@ -114,8 +114,8 @@ export function refuseBatches(
 const blame = ({ setting }: RoundContext, peer: Address, code: string): Effect =>
   telling(setting.router, { type: 'peer.misbehaved', peer, code });
 
-function condemn({ setting, entered: { round } }: RoundContext): Effect {
-  const message: ProposalCondemned = { type: 'proposal.condemned', round, reason: 'InvalidProposal' };
+function condemn({ setting, entered: { epoch, round } }: RoundContext): Effect {
+  const message: ProposalCondemned = { type: 'proposal.condemned', epoch, round, reason: 'InvalidProposal' };
   return telling(setting.viewChange, message);
 }
 
@@ -142,6 +142,7 @@ export function judge(context: RoundContext, clock: Clock): Decision<RoundContex
     currentRound: entered.round,
     parent: facts.parent,
     executed: facts.executed,
+    nextHash: facts.nextHash,
     batches: { status: candidate.batches },
     receivedAt,
     now: clock.wall,

@@ -8,6 +8,8 @@ export const safetyMachine = safetySetup.createMachine({
   initial: 'recovering',
   on: {
     'safety.violated': { target: '.halted', actions: 'giveUpSignature' },
+    // CS-16: the record of the new epoch is durable, and says nothing of what was signed in the one before.
+    'epoch.began': [{ guard: 'isNews', target: '.recovering', actions: 'giveUpSignature' }, {}],
     // Answers to an earlier request, or to an earlier life of this cell: the record is read again since (RT-8).
     'recovery.found': {},
     'record.persisted': {},
@@ -70,6 +72,7 @@ export const safetyMachine = safetySetup.createMachine({
     /** A validator that cannot trust its record, or saw safety broken, never signs again in this life. */
     halted: {
       on: {
+        'epoch.began': {},
         'vote.requested': { actions: 'refuseHalted' },
         'proposal.requested': { actions: 'refuseHalted' },
         'timeout.requested': { actions: 'refuseHalted' },

@@ -5,12 +5,14 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import type { Address, ChainDomain, ValidatorSet } from '../../protocol/chain/types.ts';
+import type { Address } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
+import { type EpochContext, epochNow } from '../../protocol/consensus/epoch.ts';
 import { describeRefusal, type SafetyRefusal } from '../../protocol/consensus/refusals.ts';
 import { castVote, type Signer, signProposal, signTimeout } from '../../protocol/consensus/safety.ts';
 import type { Outgoing, SafetyRecord } from '../../protocol/consensus/types.ts';
 import type {
+  EpochBegan,
   ProposalRequested,
   RoundEntry,
   SafetyAnswer,
@@ -23,9 +25,8 @@ import { type CellAddress, type Effect, telling } from '../../protocol/supervisi
 import { declare, on, step, types } from '../vocabulary/index.ts';
 
 export interface SafetyInput {
-  readonly domain: ChainDomain;
-  /** Of the present epoch: who is not among them signs nothing (CS-19). */
-  readonly validators: ValidatorSet;
+  /** The first; the present one comes with the record. Who is not among its validators signs nothing (CS-19). */
+  readonly epoch: EpochContext;
   readonly signer: Signer;
   readonly storage: CellAddress;
   readonly router: CellAddress;
@@ -53,6 +54,7 @@ type SafetyPublicEvent =
   | VoteRequested
   | ProposalRequested
   | TimeoutRequested
+  | EpochBegan
   | SafetyViolated
   | Extract<StorageReply, { type: 'recovery.found' | 'record.persisted' | 'storage.failed' }>;
 
@@ -61,6 +63,7 @@ export const SAFETY_EVENTS = declare<SafetyPublicEvent>()(
   'vote.requested',
   'proposal.requested',
   'timeout.requested',
+  'epoch.began',
   'safety.violated',
   'recovery.found',
   'record.persisted',
@@ -146,7 +149,7 @@ const recorded = (context: SafetyContext): SafetyRecord => {
 function ruleOnVote(context: SafetyContext, request: VoteRequested, self: CellAddress): Stepped {
   const { block, entry, replyTo, sendTo } = request;
   const { round } = block.header;
-  const answer = castVote(context.domain, context.signer, recorded(context), { block, ...tcOf(entry) });
+  const answer = castVote(context.epoch.domain, context.signer, recorded(context), { block, ...tcOf(entry) });
   const tell = (reply: SafetyAnswer): Effect => telling(replyTo, reply);
   if (answer.status === 'refused') {
     return { context, effects: [tell({ type: 'vote.refused', round, ...refused(answer.refusal) })] };
@@ -168,7 +171,7 @@ function ruleOnProposal(context: SafetyContext, request: ProposalRequested, self
   const { block, entry, replyTo } = request;
   const { round } = block.header;
   const leader: Address = request.leader;
-  const answer = signProposal(context.domain, context.signer, recorded(context), {
+  const answer = signProposal(context.epoch.domain, context.signer, recorded(context), {
     block,
     leader,
     ...tcOf(entry),
@@ -192,7 +195,7 @@ function ruleOnProposal(context: SafetyContext, request: ProposalRequested, self
 
 function ruleOnTimeout(context: SafetyContext, request: TimeoutRequested, self: CellAddress): Stepped {
   const { replyTo, round } = request;
-  const answer = signTimeout(context.domain, context.signer, recorded(context), request);
+  const answer = signTimeout(context.epoch.domain, context.signer, recorded(context), request);
   const tell = (reply: SafetyAnswer): Effect => telling(replyTo, reply);
   if (answer.status === 'refused') {
     return { context, effects: [tell({ type: 'timeout.refused', round, ...refused(answer.refusal) })] };
@@ -213,7 +216,9 @@ function ruleOnTimeout(context: SafetyContext, request: TimeoutRequested, self: 
 export const safetySetup = setup({
   types: types<SafetyContext, SafetyPublicEvent, SafetyInput>(),
   guards: {
-    isNoValidator: ({ context: { validators, signer } }) => !isValidator(validators, signer.address),
+    isNoValidator: ({ context: { epoch, signer } }) => !isValidator(epoch.set, signer.address),
+    isNews: ({ context, event }) =>
+      event.type === 'epoch.began' && event.epoch.epoch > (context.record?.epoch ?? context.epoch.epoch),
     forkIsProved: ({ context }) => context.isForked === true,
     aSignatureWaits: ({ context }) => context.pending !== undefined,
     isForThisRequest: ({ context, event }) => 'tag' in event && event.tag === context.tag,
@@ -229,7 +234,12 @@ export const safetySetup = setup({
     }),
     recordRecovery: step(
       on('recovery.found', ({ context, event }) => ({
-        context: { ...context, record: event.recovered.record, version: event.recovered.recordVersion },
+        context: {
+          ...context,
+          epoch: epochNow(context.epoch, event.recovered),
+          record: event.recovered.record,
+          version: event.recovered.recordVersion,
+        },
         effects: [],
       })),
     ),

@@ -98,6 +98,7 @@ function announce(context: ViewChangeContext, { pacemaker }: LiveView): Effect {
   const { qc, tc } = justificationOf(pacemaker);
   return toManager(context, {
     type: 'round.entered',
+    epoch: context.epoch.epoch,
     round,
     leader: leaderAt(context.epoch, round),
     entry: tc === undefined ? { by: 'qc', qc } : { by: 'tc', tc },
@@ -336,14 +337,20 @@ export function deadlineReason({ pacemaker }: LiveView): ViewChangeReason {
 
 export function begin(context: ViewChangeContext, recovered: Recovered, clock: Clock): Stepped {
   const { record, committed } = recovered;
+  const { rootQC } = context.epoch;
   const highQC = recoveredHighQC(record.highQC, committed?.commitProof);
-  const pacemaker = startPacemaker({
+  // The epoch before ended with the newest block: in this one that is the root (CS-16).
+  const committedRound = committed?.id === rootQC.blockId ? rootQC.round : committed?.block.header.round;
+  const started = startPacemaker({
     highQC,
     lastTC: record.lastTC,
-    committedRound: committed?.block.header.round ?? context.epoch.rootQC.round,
+    committedRound: committedRound ?? rootQC.round,
     hasWork: false,
     now: clock.now,
   });
+  // What was measured in the epoch before still holds of the network.
+  const { durations, roundTripMs } = context.live?.pacemaker ?? started;
+  const pacemaker = { ...started, durations, roundTripMs };
   const certified = rememberQC(context.epoch.domain, NONE_VERIFIED, highQC);
   const live: LiveView = {
     pacemaker,
@@ -351,18 +358,18 @@ export function begin(context: ViewChangeContext, recovered: Recovered, clock: C
     verified:
       record.lastTC === undefined ? certified : rememberTC(context.epoch.domain, certified, record.lastTC),
     committedHeight: committed?.block.header.height ?? context.epoch.rootQC.height,
-    failures: [],
+    failures: context.live?.failures ?? [],
     answered: new Map(),
   };
-  const started: Stepped = {
+  const begun: Stepped = {
     live,
     effects: [...armDeadline(context, live, clock), announce(context, live)],
   };
   // A timeout that was signed before the restart is sent again, unchanged but for its tick (CS-6).
   const { lastTimeout } = record;
-  if (lastTimeout?.round !== pacemaker.round) return started;
+  if (lastTimeout?.round !== pacemaker.round) return begun;
   const again = requestTimeout(context, live, lastTimeout.reason, clock);
-  return { live: again.live, effects: [...started.effects, ...again.effects] };
+  return { live: again.live, effects: [...begun.effects, ...again.effects] };
 }
 
 /** CS-6: the round is given up, once; whoever asked for its timeout before only re-sends it when that is due. */

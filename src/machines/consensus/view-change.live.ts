@@ -11,6 +11,7 @@ import type { ViewChangeBook } from '../../protocol/consensus/view-change-book.t
 import type { CellAddress, Effect } from '../../protocol/supervision/effect.ts';
 
 export interface ViewChangeInput {
+  /** The first; the present one comes with what is durable. */
   readonly epoch: EpochContext;
   readonly self: Address;
   readonly bls: BlsEngine;
@@ -19,6 +20,8 @@ export interface ViewChangeInput {
   readonly router: CellAddress;
   readonly safety: CellAddress;
   readonly roundManager: CellAddress;
+  /** Hears of peers in other epochs (CS-16). */
+  readonly epochKeeper: CellAddress;
   /** Told of every round that failed. */
   readonly observers: readonly CellAddress[];
   /** Told of every round whose time is over here. */
@@ -60,6 +63,8 @@ export interface LiveView {
 }
 
 export interface ViewChangeContext extends ViewChangeInput {
+  /** `timeouts` as they are configured, for the validators of any epoch. */
+  readonly configured: TimeoutConfig;
   readonly live?: LiveView;
   readonly tag: number;
 }

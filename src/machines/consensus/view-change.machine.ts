@@ -5,10 +5,17 @@ import { viewChangeSetup } from './view-change.setup.ts';
 
 export const viewChangeMachine = viewChangeSetup.createMachine({
   id: 'view-change',
-  context: ({ input }) => ({ ...input, timeouts: timeoutsFor(input.timeouts, input.epoch.set), tag: 0 }),
+  context: ({ input }) => ({
+    ...input,
+    timeouts: timeoutsFor(input.timeouts, input.epoch.set),
+    configured: input.timeouts,
+    tag: 0,
+  }),
   initial: 'recovering',
   // What `running` handles, before that; and what comes late. Anything else is a dead letter `unhandled` (RT-8).
   on: {
+    // CS-16: the certificates of the new epoch are durable, and nothing of the one before counts.
+    'epoch.began': [{ guard: 'isNews', target: '.recovering', actions: 'recordEpoch' }, {}],
     'certificates.received': { actions: postpone() },
     'qc.formed': { actions: postpone() },
     'viewChange.ordered': { actions: postpone() },
@@ -48,7 +55,7 @@ export const viewChangeMachine = viewChangeSetup.createMachine({
         'message.received': { actions: 'receiveMessage' },
         'certificates.received': { actions: 'receiveCertificates' },
         'qc.formed': { actions: 'adoptOwnQc' },
-        'proposal.condemned': { guard: 'isAboutThisRound', actions: 'giveUpCondemnedRound' },
+        'proposal.condemned': { guard: 'isOfThisEpoch', actions: 'giveUpCondemnedRound' },
         'peer.connected': { actions: 'greetPeer' },
         'viewChange.ordered': { actions: 'giveUpOrderedRound' },
         'round.deadlinePassed': { guard: 'isAboutThisRound', actions: 'giveUpSilentRound' },

@@ -5,13 +5,17 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import type { Round } from '../../protocol/chain/types.ts';
+import type { Address, Epoch, Round } from '../../protocol/chain/types.ts';
+import { epochNow } from '../../protocol/consensus/epoch.ts';
 import { setCommitted, setRoundTrip, setWork } from '../../protocol/consensus/pacemaker.ts';
+import { timeoutsFor } from '../../protocol/consensus/timeouts.ts';
 import type { NewViewMessage, QcMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
 import { rememberQC } from '../../protocol/consensus/verified.ts';
 import type {
   CertificatesReceived,
   CommitAdvanced,
+  EpochBegan,
+  EpochMet,
   ProposalCondemned,
   QcFormed,
   SafetyAnswer,
@@ -21,7 +25,7 @@ import type {
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply, StorageRequest } from '../../protocol/ports/storage.ts';
 import type { RoundTripMeasured } from '../../protocol/ports/time.ts';
-import { telling } from '../../protocol/supervision/effect.ts';
+import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import {
   adopt,
@@ -56,6 +60,7 @@ type ViewChangePublicEvent =
   | CommitAdvanced
   | WorkChanged
   | ViewChangeOrdered
+  | EpochBegan
   | ConnectivityEvent
   | RoundTripMeasured
   | Extract<SafetyAnswer, { type: 'timeout.sent' | 'timeout.refused' }>
@@ -70,6 +75,7 @@ export const VIEW_CHANGE_EVENTS = declare<ViewChangePublicEvent>()(
   'commit.advanced',
   'work.changed',
   'viewChange.ordered',
+  'epoch.began',
   'peer.connected',
   'peer.disconnected',
   'roundTrip.measured',
@@ -78,6 +84,14 @@ export const VIEW_CHANGE_EVENTS = declare<ViewChangePublicEvent>()(
   'recovery.found',
   'storage.failed',
 );
+
+const epochOf = (message: QcMessage | ViewChangeMessage | NewViewMessage): Epoch =>
+  message.kind === 'QC' ? message.qc.epoch : message.epoch;
+
+const metEpoch = ({ epochKeeper }: ViewChangeContext, from: Address, epoch: Epoch): Effect => {
+  const met: EpochMet = { type: 'epoch.met', from, epoch };
+  return telling(epochKeeper, met);
+};
 
 const isCurrent = (context: ViewChangeContext, round: Round): boolean =>
   context.live?.pacemaker.round === round;
@@ -93,6 +107,11 @@ export const viewChangeSetup = setup({
   guards: {
     isForThisRequest: ({ context, event }) => 'tag' in event && event.tag === context.tag,
     isAboutThisRound: ({ context, event }) => 'round' in event && isCurrent(context, event.round),
+    isOfThisEpoch: ({ context, event }) =>
+      event.type === 'proposal.condemned' &&
+      event.epoch === context.epoch.epoch &&
+      isCurrent(context, event.round),
+    isNews: ({ context, event }) => event.type === 'epoch.began' && event.epoch.epoch > context.epoch.epoch,
     ownTimeoutIsOut: ({ context }) => ownTimeoutIsOut(context),
     ownTimeoutIsNotOut: ({ context }) => !ownTimeoutIsOut(context),
     roundWasOpenedByTc: ({ context }) => roundWasOpenedByTc(context),
@@ -105,15 +124,29 @@ export const viewChangeSetup = setup({
       const request: StorageRequest = { type: 'recovery.requested', replyTo: address, tag };
       return { context: { tag }, effects: [telling(context.storage, request)] };
     }),
+    recordEpoch: step(
+      on('epoch.began', ({ context, event: { epoch } }) => ({
+        context: { epoch, timeouts: timeoutsFor(context.configured, epoch.set) },
+        effects: [
+          { kind: 'cancelTimer', key: 'deadline' },
+          { kind: 'cancelTimer', key: 'resend' },
+        ],
+      })),
+    ),
     beginWithRecovered: step(
       on('recovery.found', (args) => {
-        const { live, effects } = begin(args.context, args.event.recovered, args);
-        return { context: { live }, effects };
+        const { recovered } = args.event;
+        const epoch = epochNow(args.context.epoch, recovered);
+        const timeouts = timeoutsFor(args.context.configured, epoch.set);
+        const { live, effects } = begin({ ...args.context, epoch, timeouts }, recovered, args);
+        return { context: { epoch, timeouts, live }, effects };
       }),
     ),
     receiveMessage: step(
       on('message.received', ({ context, event: { from, message }, ...clock }) =>
         alive(context, (live) => {
+          const epoch = epochOf(message);
+          if (epoch !== context.epoch.epoch) return { live, effects: [metEpoch(context, from, epoch)] };
           if (message.kind === 'QC') return receive(context, live, from, { qc: message.qc }, clock);
           if (message.kind === 'NewView') return receive(context, live, from, { tc: message.tc }, clock);
           return receiveViewChange(context, live, from, message, clock);
@@ -122,12 +155,18 @@ export const viewChangeSetup = setup({
     ),
     receiveCertificates: step(
       on('certificates.received', ({ context, event, ...clock }) =>
-        alive(context, (live) => receive(context, live, event.from, event, clock)),
+        // What was on its way when the epoch changed is nobody's fault.
+        alive(context, (live) =>
+          [event.qc, event.tc].every((one) => one === undefined || one.epoch === context.epoch.epoch)
+            ? receive(context, live, event.from, event, clock)
+            : still(live),
+        ),
       ),
     ),
     adoptOwnQc: step(
       on('qc.formed', ({ context, event: { qc }, ...clock }) =>
         alive(context, (live) => {
+          if (qc.epoch !== context.epoch.epoch) return still(live);
           const verified = rememberQC(context.epoch.domain, live.verified, qc);
           return adopt(context, { ...live, verified }, { qc }, clock);
         }),
@@ -161,12 +200,13 @@ export const viewChangeSetup = setup({
     recordTimeoutSent: step(
       on('timeout.sent', ({ context, event: { message } }) =>
         alive(context, (live) => {
-          if (live.timeout?.round !== message.round || live.timeout.sent) return still(live);
-          const { round, reason } = message;
+          const { epoch, round, reason } = message;
+          if (epoch !== context.epoch.epoch || live.timeout?.round !== round || live.timeout.sent)
+            return still(live);
           const { refusal: _, ...timeout } = live.timeout;
           return {
             live: { ...live, timeout: { ...timeout, sent: true } },
-            effects: [toManager(context, { type: 'round.timedOut', round, reason })],
+            effects: [toManager(context, { type: 'round.timedOut', epoch, round, reason })],
           };
         }),
       ),
@@ -183,6 +223,7 @@ export const viewChangeSetup = setup({
     recordCommit: step(
       on('commit.advanced', ({ context, event, ...clock }) =>
         alive(context, (live) => {
+          if (event.epoch !== context.epoch.epoch) return still(live);
           const pacemaker = setCommitted(live.pacemaker, event.round);
           const next = { ...live, pacemaker, committedHeight: event.height };
           return { live: next, effects: rearmed(context, next, clock) };

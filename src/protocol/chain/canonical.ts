@@ -147,6 +147,9 @@ export function genesisCertificate(domain: ChainDomain, epoch: Epoch): QuorumCer
   };
 }
 
+/** What a block above the end of its epoch names in place of a next epoch: it is never executed, and its height is another block's (CS-16). */
+export const NO_NEXT_EPOCH = '0'.repeat(64) as Digest;
+
 /** Identity of a validator set: every field of every validator, in the set's order. */
 export function validatorsHashOf(validators: readonly Validator[]): Digest {
   const writer = new CanonicalWriter().text('althing/validators/v1').u64(validators.length);

@@ -15,6 +15,8 @@ export const previousRound = (round: Round): Round | undefined =>
   round > 0 ? ((round - 1) as Round) : undefined;
 export const maxRound = (left: Round, right: Round): Round => (left >= right ? left : right);
 
+export const nextEpoch = (epoch: Epoch): Epoch => (epoch + 1) as Epoch;
+
 export const nextHeight = (height: Height): Height => (height + 1) as Height;
 export const maxHeight = (left: Height, right: Height): Height => (left >= right ? left : right);
 export const minHeight = (left: Height, right: Height): Height => (left <= right ? left : right);

@@ -133,7 +133,7 @@ export interface Header {
   readonly executed: ExecutedState;
   /** Hash of the epoch's descriptor. */
   readonly validatorsHash: Digest;
-  /** The same; of the next epoch's in the block that ends an epoch, and in those above it that are never executed (CS-16). */
+  /** The same; the next epoch's in the block that ends an epoch; NO_NEXT_EPOCH in those above it, which are never executed (CS-16). */
   readonly nextValidatorsHash: Digest;
   readonly evidenceHash: Digest;
   /** Proof of the proposer's verifiable random function; empty where the genesis chose no VRF. */
@@ -175,6 +175,12 @@ export interface ProvenHeader {
 export interface EpochProof {
   readonly last: ProvenHeader;
   readonly next: EpochDescriptor;
+}
+
+/** What a node of an older epoch needs to follow into the next: the epoch's last block is certified by `qc`, committed by `proof`. */
+export interface EpochChange {
+  readonly qc: QuorumCertificate;
+  readonly proof: EpochProof;
 }
 
 /** The content of a batch. Its encoding, made once by its author, is what is hashed, sent and stored. */

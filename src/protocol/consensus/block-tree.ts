@@ -4,7 +4,7 @@
  */
 import type { WallTime } from '../../base/units.ts';
 import { NO_PARENT, restated, sameStatement, statementOf } from '../chain/canonical.ts';
-import { GENESIS_HEIGHT, previousHeight } from '../chain/ordinals.ts';
+import { GENESIS_HEIGHT, maxHeight, previousHeight } from '../chain/ordinals.ts';
 import type {
   BatchDigest,
   Block,
@@ -13,12 +13,16 @@ import type {
   Digest,
   Epoch,
   ExecutedState,
+  Header,
+  HeaderLink,
   Height,
+  ProvenHeader,
   QuorumCertificate,
   Round,
   VoteStatement,
 } from '../chain/types.ts';
-import type { CommittedBlock } from '../ports/storage.ts';
+import type { ValidatorUpdate } from '../ports/application.ts';
+import type { CommittedBlock, UpdatesAt } from '../ports/storage.ts';
 import type { ForkEvidence } from '../sync/types.ts';
 import type { EpochContext } from './epoch.ts';
 import type { StorageRefusal } from './refusals.ts';
@@ -43,6 +47,9 @@ export interface TreeRoot {
   readonly time: WallTime;
   /** What its header states. */
   readonly executed: ExecutedState;
+  /** Of its epoch; of the next one where it is the last of its epoch: nothing commits above it then (CS-16). */
+  readonly nextHash: Digest;
+  readonly endsEpoch: boolean;
   /** Verified: what committed it. Absent at genesis. */
   readonly proof?: CommitProof;
 }
@@ -59,6 +66,10 @@ export interface BlockTree {
   readonly certificates: ReadonlyMap<BlockId, QuorumCertificate>;
   /** This node's own outcomes, by block. */
   readonly executed: ReadonlyMap<BlockId, ExecutedState>;
+  /** What executed blocks asked for that has not taken effect, by rising height. */
+  readonly updates: readonly UpdatesAt[];
+  /** This node has executed so far: above it what blocks ask for is not known. */
+  readonly executedHeight: Height;
   /** Two verified QCs of one round: from now on nothing is committed (SY-5). */
   readonly fork?: Extract<ForkEvidence, { kind: 'RoundCertificates' }>;
 }
@@ -74,7 +85,16 @@ export function genesisRoot(epoch: EpochContext, genesis: { time: WallTime; appH
     parentRound: epoch.rootQC.parentRound,
     time: genesis.time,
     executed: { height: GENESIS_HEIGHT, appHash: genesis.appHash },
+    ...{ nextHash: epoch.hash, endsEpoch: false },
   };
+}
+
+/** The last block of the epoch before as the root of this one, at round 0 (CS-16). */
+export function epochRoot(epoch: EpochContext, { header }: HeaderLink): TreeRoot {
+  const { blockId: id, parentId, round, height, parentRound } = epoch.rootQC;
+  const { time, executed } = header;
+  const statement = { id, parentId, epoch: epoch.epoch, round, height, parentRound };
+  return { ...statement, time, executed, nextHash: epoch.hash, endsEpoch: false };
 }
 
 /** A committed block as a root. `commitProof` is verified. */
@@ -83,14 +103,27 @@ export function rootOf({
   block,
   commitProof: proof,
 }: TreeBlock & Pick<CommittedBlock, 'commitProof'>): TreeRoot {
-  const { epoch, round, height, parentId, time, executed } = block.header;
-  return { id, parentId, epoch, round, height, parentRound: block.qc.round, time, executed, proof };
+  const { epoch, round, height, parentId, time, executed, nextValidatorsHash: nextHash } = block.header;
+  const statement = { id, parentId, epoch, round, height, parentRound: block.qc.round };
+  return { ...statement, time, executed, nextHash, endsEpoch: endsEpoch(block.header), proof };
 }
 
+/** CS-16: the first such block of a chain is the last of its epoch; those above it are never executed. */
+export const endsEpoch = ({ validatorsHash, nextValidatorsHash }: Header): boolean =>
+  nextValidatorsHash !== validatorsHash;
+
+const NOTHING_EXECUTED = { updates: [], executedHeight: GENESIS_HEIGHT } as const;
+
 /** A tree of the root alone. `rootQC` certifies it and was verified, if it is held. */
-export function plantTree(root: TreeRoot, rootQC?: QuorumCertificate): BlockTree {
+export function plantTree(
+  root: TreeRoot,
+  rootQC?: QuorumCertificate,
+  { updates, executedHeight }: Pick<BlockTree, 'updates' | 'executedHeight'> = NOTHING_EXECUTED,
+): BlockTree {
   return {
     root,
+    updates,
+    executedHeight,
     blocks: new Map<BlockId, TreeBlock>(),
     certificates: new Map(rootQC === undefined ? [] : [[root.id, rootQC]]),
     executed: new Map(root.height === GENESIS_HEIGHT ? [[root.id, root.executed]] : []),
@@ -186,6 +219,8 @@ export type CommitStep =
       readonly tree: BlockTree;
       readonly blocks: readonly [CommittedBlock, ...CommittedBlock[]];
       readonly dropped: readonly BlockId[];
+      /** CS-16: the newest of them ends its epoch; with what is above it up to the block that the QC commits. */
+      readonly ending?: ProvenHeader;
     }
   | { readonly status: 'nothing' }
   /** The QC commits a block whose chain is not held here: fetch it (CS-12). */
@@ -202,7 +237,7 @@ export type CommitStep =
 
 /**
  * CS-5: a QC for b1 with parent b0, b1.round = b0.round + 1 and one epoch commits b0 and its uncommitted ancestors.
- * A parent link without consecutive rounds never commits.
+ * A parent link without consecutive rounds never commits. What ends the epoch ends the commit (CS-16).
  */
 export function commitBy(tree: BlockTree, qc: QuorumCertificate): CommitStep {
   const { root } = tree;
@@ -211,11 +246,12 @@ export function commitBy(tree: BlockTree, qc: QuorumCertificate): CommitStep {
   if (height === root.height && qc.parentId !== root.id) {
     return conflictAtRoot(root, qc);
   }
-  if (height <= root.height) return { status: 'nothing' };
+  if (height <= root.height || root.endsEpoch) return { status: 'nothing' };
   const path = pathTo(tree, qc.parentId);
   if (path.status === 'missing') return path;
+  const last = path.blocks.findIndex(({ block }) => endsEpoch(block.header));
   const blocks: CommittedBlock[] = [];
-  for (const [index, { id, block }] of path.blocks.entries()) {
+  for (const [index, { id, block }] of path.blocks.slice(0, last < 0 ? undefined : last + 1).entries()) {
     // What its child carries states the same, verified or not: the chain of ids below `qc` proves it.
     const child = path.blocks[index + 1] ?? tree.blocks.get(qc.blockId);
     const statement = statementOf(block, id);
@@ -229,7 +265,25 @@ export function commitBy(tree: BlockTree, qc: QuorumCertificate): CommitStep {
   const newest = blocks.at(-1);
   if (first === undefined || newest === undefined) return { status: 'nothing' };
   const pruned = prune(tree, rootOf(newest));
-  return { status: 'committed', blocks: [first, ...others], ...pruned };
+  const [end, ...above] = last < 0 ? [] : path.blocks.slice(last).map(linkOf);
+  const ending: ProvenHeader | undefined =
+    end === undefined ? undefined : { path: [end, ...above], certificate: qc };
+  return {
+    status: 'committed',
+    blocks: [first, ...others],
+    ...pruned,
+    ...(ending === undefined ? {} : { ending }),
+  };
+}
+
+const linkOf = ({ block: { header, qc } }: TreeBlock): HeaderLink => ({ header, parentRound: qc.round });
+
+/** The headers from the root, which ends its epoch, up to the block that its proof commits; undefined where they are not held. */
+export function endingOf(tree: BlockTree, root: TreeBlock): ProvenHeader | undefined {
+  const { proof } = tree.root;
+  const path = proof === undefined ? undefined : pathTo(tree, proof.parentId);
+  if (proof === undefined || path?.status !== 'found') return undefined;
+  return { path: [linkOf(root), ...path.blocks.map(linkOf)], certificate: proof };
 }
 
 function conflictAtRoot({ id: first, height, proof }: TreeRoot, qc: CommitProof): CommitStep {
@@ -289,8 +343,17 @@ export function expectedExecuted(tree: BlockTree, qc: QuorumCertificate): Execut
     : { status: 'known', executed: parent.block.header.executed };
 }
 
-/** Notes this node's outcome of a committed block. */
-export function noteExecuted(tree: BlockTree, id: BlockId, executed: ExecutedState): BlockTree {
+/** Notes this node's outcome of a committed block, and what it asked for. */
+export function noteExecuted(
+  before: BlockTree,
+  id: BlockId,
+  executed: ExecutedState,
+  updates: readonly ValidatorUpdate[] = [],
+): BlockTree {
+  const executedHeight = maxHeight(before.executedHeight, executed.height);
+  const isNew = updates.length > 0 && executed.height > (before.updates.at(-1)?.height ?? GENESIS_HEIGHT);
+  const asked = isNew ? [{ height: executed.height, updates }] : [];
+  const tree = { ...before, executedHeight, updates: [...before.updates, ...asked] };
   const noted = new Map(tree.executed).set(id, executed);
   if (noted.size <= EXECUTED_MAX) return { ...tree, executed: noted };
   let lowest = id;
@@ -318,9 +381,19 @@ export function namedBatches(tree: BlockTree, tip: BlockId): readonly BatchDiges
   return path.blocks.flatMap(({ block }) => block.header.batches.map(({ digest }) => digest));
 }
 
-/** CS-10: `tip` or an uncommitted ancestor of it is not empty, so another block is wanted to commit it. */
-export const hasUncommittedPayload = (tree: BlockTree, tip: BlockId): boolean =>
-  namedBatches(tree, tip).length > 0;
+/**
+ * CS-10: `tip` or an uncommitted ancestor of it is not empty, or is to end the epoch, so another block is wanted to commit it;
+ * or the validators are to change.
+ */
+export function hasUncommittedWork(tree: BlockTree, tip: BlockId): boolean {
+  if (tree.root.endsEpoch) return false;
+  const path = pathTo(tree, tip);
+  const above = path.status === 'found' ? path.blocks : [];
+  return (
+    tree.updates.length > 0 ||
+    above.some(({ block: { header } }) => header.batches.length > 0 || endsEpoch(header))
+  );
+}
 
 /** Blocks that were proposed in `round`, in no particular order. */
 export const blocksIn = (tree: BlockTree, round: Round): readonly TreeBlock[] =>

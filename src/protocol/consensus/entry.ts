@@ -51,11 +51,13 @@ export function tcToCarry(
 
 /**
  * The high QC after a restart: the record's, or the proof of the newest commit where that is higher. The proof is
- * durable before any record names it; without it nobody could propose on the block that it certifies.
+ * durable before any record names it; without it nobody could propose on the block that it certifies. A proof of the epoch
+ * before says nothing in this one (CS-16).
  */
 export function recoveredHighQC(
   recorded: QuorumCertificate,
   commitProof: QuorumCertificate | undefined,
 ): QuorumCertificate {
-  return commitProof !== undefined && commitProof.round > recorded.round ? commitProof : recorded;
+  const isHigher = commitProof?.epoch === recorded.epoch && commitProof.round > recorded.round;
+  return isHigher ? commitProof : recorded;
 }

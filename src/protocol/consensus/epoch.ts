@@ -1,16 +1,20 @@
 /** What everything said in one epoch is judged by: domain, validators, leaders, root. Plain data. Pure. CS-15, CS-16. */
 import { epochHashOf, genesisCertificate } from '../chain/canonical.ts';
-import { FIRST_EPOCH } from '../chain/ordinals.ts';
+import { FIRST_EPOCH, ROOT_ROUND } from '../chain/ordinals.ts';
 import type {
   Address,
+  BlockId,
   ChainDomain,
   Digest,
   Epoch,
+  EpochChange,
   EpochDescriptor,
+  Height,
   QuorumCertificate,
   Round,
   ValidatorSet,
 } from '../chain/types.ts';
+import type { Recovered } from '../ports/storage.ts';
 import { type LeaderSchedule, leaderOf, roundRobin } from './leader.ts';
 
 export interface EpochContext {
@@ -20,14 +24,16 @@ export interface EpochContext {
   readonly descriptor: EpochDescriptor;
   /** Of the descriptor: `validatorsHash` of the epoch's headers. */
   readonly hash: Digest;
+  /** Heights in an epoch; 0: it ends only where validators change. From the genesis. */
+  readonly epochLength: number;
   readonly leaders: LeaderSchedule;
   /** Certificate of the block that opens the epoch, at round 0; it has no signature and is valid by its id. */
   readonly rootQC: QuorumCertificate;
 }
 
 /** The first epoch, which the genesis block opens; round-robin leaders. */
-export const firstEpoch = (domain: ChainDomain, set: ValidatorSet): EpochContext =>
-  epochContext(domain, firstDescriptor(domain, set), genesisCertificate(domain, FIRST_EPOCH));
+export const firstEpoch = (domain: ChainDomain, set: ValidatorSet, epochLength = 0): EpochContext =>
+  epochContext(domain, firstDescriptor(domain, set), genesisCertificate(domain, FIRST_EPOCH), epochLength);
 
 /** The first epoch's, which every node computes out of the genesis: its seed is the hash of the genesis. */
 export const firstDescriptor = (domain: ChainDomain, validators: ValidatorSet): EpochDescriptor => ({
@@ -37,13 +43,41 @@ export const firstDescriptor = (domain: ChainDomain, validators: ValidatorSet): 
   passedOver: [],
 });
 
+/** The certificate of an epoch's root: as the QC of round 0, valid by the block's id alone, without a signature. */
+export const rootCertificate = (
+  epoch: Epoch,
+  { height, id, parentId }: { readonly height: Height; readonly id: BlockId; readonly parentId: BlockId },
+): QuorumCertificate => ({
+  epoch,
+  round: ROOT_ROUND,
+  height,
+  blockId: id,
+  parentId,
+  parentRound: ROOT_ROUND,
+  signers: new Uint8Array(0),
+  signature: new Uint8Array(0),
+});
+
+/** The epoch that a change leads to: the last block of the one before is its root, at round 0 (CS-16). `change` is verified. */
+export function epochAfter({ domain, epochLength }: EpochContext, { qc, proof }: EpochChange): EpochContext {
+  const { height, blockId: id, parentId } = qc;
+  const rootQC = rootCertificate(proof.next.epoch, { height, id, parentId });
+  return epochContext(domain, proof.next, rootQC, epochLength);
+}
+
+/** The epoch in which what is durable was left; `genesis` is the first. */
+export const epochNow = (genesis: EpochContext, { change }: Pick<Recovered, 'change'>): EpochContext =>
+  change === undefined ? genesis : epochAfter(genesis, change);
+
 export function epochContext(
   domain: ChainDomain,
   descriptor: EpochDescriptor,
   rootQC: QuorumCertificate,
+  epochLength: number,
 ): EpochContext {
   const { epoch, validators: set } = descriptor;
-  return { domain, epoch, set, descriptor, hash: epochHashOf(descriptor), leaders: roundRobin(set), rootQC };
+  const hash = epochHashOf(descriptor);
+  return { domain, epoch, set, descriptor, hash, epochLength, leaders: roundRobin(set), rootQC };
 }
 
 export const leaderAt = (epoch: EpochContext, round: Round): Address => leaderOf(epoch.leaders, round);

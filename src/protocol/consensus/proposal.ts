@@ -14,6 +14,7 @@ import type {
   BatchReference,
   Block,
   BlockId,
+  Digest,
   ExecutedState,
   Header,
   QuorumCertificate,
@@ -116,8 +117,9 @@ export function checkHeader(
   if (validatorsHash !== epoch.hash) {
     return { code: 'VALIDATORS_HASH_WRONG', hash: validatorsHash, expected: epoch.hash };
   }
-  if (nextValidatorsHash !== epoch.hash) {
-    return { code: 'NEXT_VALIDATORS_HASH_WRONG', hash: nextValidatorsHash, expected: epoch.hash };
+  // CS-16: what ends an epoch, and what is above it, is empty.
+  if (nextValidatorsHash !== epoch.hash && batches.length > 0) {
+    return { code: 'EPOCH_END_NOT_EMPTY', batches: batches.length };
   }
   if (evidenceHash !== NO_EVIDENCE) {
     return { code: 'EVIDENCE_HASH_WRONG', hash: evidenceHash, expected: NO_EVIDENCE };
@@ -150,6 +152,8 @@ export interface ProposalFacts {
   readonly parent?: { readonly time: WallTime } | undefined;
   /** What a block on this parent must state; absent while this node has not executed that far. */
   readonly executed?: ExecutedState | undefined;
+  /** What such a block must name as the hash of the next epoch (CS-16); known with `executed`. */
+  readonly nextHash?: Digest | undefined;
   readonly batches:
     | { readonly status: 'held' }
     | { readonly status: 'missing' }
@@ -163,7 +167,7 @@ export interface ProposalFacts {
 
 /** The part of CS-3 that depends on this node: cheap, asked again whenever one of its facts changes. */
 export function judgeProposal(facts: ProposalFacts): ProposalVerdict {
-  const { block, currentRound, parent, executed, batches } = facts;
+  const { block, currentRound, parent, executed, nextHash, batches } = facts;
   const { header } = block;
   const refuse = (refusal: ProposalRefusal, condemns: boolean): ProposalVerdict => ({
     status: 'refused',
@@ -178,6 +182,10 @@ export function judgeProposal(facts: ProposalFacts): ProposalVerdict {
   }
   if (executed !== undefined && !sameExecuted(executed, header.executed)) {
     return refuse({ code: 'EXECUTED_WRONG', executed: header.executed, expected: executed }, true);
+  }
+  if (nextHash !== undefined && header.nextValidatorsHash !== nextHash) {
+    const { nextValidatorsHash: hash } = header;
+    return refuse({ code: 'NEXT_VALIDATORS_HASH_WRONG', hash, expected: nextHash }, true);
   }
   if (batches.status === 'expired') {
     return refuse({ code: 'BATCH_EXPIRED', digest: batches.digest, height: header.height }, true);
@@ -202,10 +210,11 @@ export function buildBlock(
     readonly qc: QuorumCertificate;
     readonly time: WallTime;
     readonly executed: ExecutedState;
+    readonly nextHash: Digest;
     readonly batches: readonly BatchReference[];
   },
 ): Block {
-  const { round, proposer, qc, time, executed, batches } = content;
+  const { round, proposer, qc, time, executed, nextHash, batches } = content;
   return {
     header: {
       epoch: epoch.epoch,
@@ -218,7 +227,7 @@ export function buildBlock(
       batchesRoot: merkleRootOf(batches.map(({ digest }) => digest)),
       executed,
       validatorsHash: epoch.hash,
-      nextValidatorsHash: epoch.hash,
+      nextValidatorsHash: nextHash,
       evidenceHash: NO_EVIDENCE,
       vrfProof: NO_PROOF,
     },
@@ -273,13 +282,13 @@ function checkPayload(limits: BlockLimits, batches: readonly BatchReference[]): 
 }
 
 function waitsOf(
-  { block, currentRound, parent, executed, batches }: ProposalFacts,
+  { block, currentRound, parent, executed, nextHash, batches }: ProposalFacts,
   early: boolean,
 ): readonly ProposalWait[] {
   const waits: ProposalWait[] = [];
   if (block.header.round > currentRound) waits.push('round');
   if (parent === undefined) waits.push('parent');
-  if (executed === undefined) waits.push('execution');
+  if (executed === undefined || nextHash === undefined) waits.push('execution');
   if (batches.status === 'missing') waits.push('batches');
   if (early) waits.push('time');
   return waits;

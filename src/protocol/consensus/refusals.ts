@@ -139,7 +139,7 @@ export type HeaderRefusal =
   | { readonly code: 'TOO_MANY_TRANSACTIONS'; readonly transactions: number; readonly limit: number }
   | { readonly code: 'TOO_MANY_BYTES'; readonly bytes: number; readonly limit: number }
   | { readonly code: 'VALIDATORS_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
-  | { readonly code: 'NEXT_VALIDATORS_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
+  | { readonly code: 'EPOCH_END_NOT_EMPTY'; readonly batches: number }
   | { readonly code: 'EVIDENCE_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
   | { readonly code: 'VRF_PROOF_UNEXPECTED'; readonly bytes: number }
   | { readonly code: 'TIME_MALFORMED'; readonly time: number }
@@ -162,6 +162,7 @@ export type ProposalRefusal =
       readonly leader: Address;
     }
   | { readonly code: 'VOTE_NOT_FOR_BLOCK'; readonly voted: BlockId; readonly blockId: BlockId }
+  | { readonly code: 'NEXT_VALIDATORS_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
   | { readonly code: 'ROUND_PASSED'; readonly round: Round; readonly currentRound: Round }
   | {
       readonly code: 'TIME_TOO_LATE';

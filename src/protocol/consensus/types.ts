@@ -8,6 +8,7 @@ import type {
   BatchDigest,
   Block,
   Epoch,
+  EpochChange,
   Height,
   QuorumCertificate,
   Round,
@@ -72,6 +73,18 @@ export interface NewViewMessage {
   readonly tc: TimeoutCertificate;
 }
 
+/** "Your epoch has ended" (CS-16): to all by whoever commits its last block, and to each who still speaks in it. */
+export interface EpochChangeMessage {
+  readonly kind: 'EpochChange';
+  readonly change: EpochChange;
+}
+
+/** "How did this epoch end?" Asked of whoever speaks in a later one. */
+export interface GetEpochChangeMessage {
+  readonly kind: 'GetEpochChange';
+  readonly epoch: Epoch;
+}
+
 /** A batch's encoding, as its author made it. */
 export interface BatchMessage {
   readonly kind: 'Batch';
@@ -96,6 +109,8 @@ export type PeerMessage =
   | QcMessage
   | ViewChangeMessage
   | NewViewMessage
+  | EpochChangeMessage
+  | GetEpochChangeMessage
   | BatchMessage
   | BatchAckMessage
   | GetBatchMessage

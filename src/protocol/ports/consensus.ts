@@ -10,6 +10,9 @@ import type {
   Block,
   BlockId,
   CertifiedBlock,
+  Digest,
+  Epoch,
+  EpochChange,
   ExecutedState,
   Height,
   QuorumCertificate,
@@ -17,6 +20,7 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../chain/types.ts';
+import type { EpochContext } from '../consensus/epoch.ts';
 import type { Evidence } from '../consensus/evidence.ts';
 import type { RoundDeadlines } from '../consensus/pacemaker.ts';
 import type { ProposalMessage, ViewChangeMessage, ViewChangeReason } from '../consensus/types.ts';
@@ -28,9 +32,38 @@ export type RoundEntry =
   | { readonly by: 'qc'; readonly qc: QuorumCertificate }
   | { readonly by: 'tc'; readonly tc: TimeoutCertificate };
 
+/**
+ * round-manager → all who judge by the validator set: this epoch is durable here, and the one before has ended (CS-16). Told
+ * once more whenever round-manager starts anew: whoever knows the epoch passes over it.
+ */
+export interface EpochBegan {
+  readonly type: 'epoch.began';
+  readonly epoch: EpochContext;
+}
+
+/** → round-manager, of whoever starts anew: answered with `epoch.began`. */
+export interface EpochRequested {
+  readonly type: 'epoch.requested';
+  readonly replyTo: string;
+}
+
+/** round-manager, view-change, state-sync → epoch-keeper: a peer speaks in, or proves a commit of, another epoch than this node's. */
+export interface EpochMet {
+  readonly type: 'epoch.met';
+  readonly from: Address;
+  readonly epoch: Epoch;
+}
+
+/** epoch-keeper → round-manager, block-sync: verified; the epoch of this node ends with the block that `change.qc` certifies. */
+export interface EpochProven {
+  readonly type: 'epoch.proven';
+  readonly change: EpochChange;
+}
+
 /** view-change → round-manager, each time the round grows, and once after a start. */
 export interface RoundEntered {
   readonly type: 'round.entered';
+  readonly epoch: Epoch;
   readonly round: Round;
   readonly leader: Address;
   readonly entry: RoundEntry;
@@ -50,6 +83,7 @@ export interface HighQcAdopted {
 /** view-change → round-manager: this validator signed its timeout of the round. */
 export interface RoundTimedOut {
   readonly type: 'round.timedOut';
+  readonly epoch: Epoch;
   readonly round: Round;
   readonly reason: ViewChangeReason;
 }
@@ -77,6 +111,7 @@ export interface QcFormed {
 /** round → view-change: the leader's signed block cannot be valid, or it signed two (at once, no waiting). */
 export interface ProposalCondemned {
   readonly type: 'proposal.condemned';
+  readonly epoch: Epoch;
   readonly round: Round;
   readonly reason: Extract<ViewChangeReason, 'InvalidProposal' | 'ConflictingProposals'>;
 }
@@ -84,6 +119,7 @@ export interface ProposalCondemned {
 /** round-manager → view-change, mempool: the chain grew. */
 export interface CommitAdvanced {
   readonly type: 'commit.advanced';
+  readonly epoch: Epoch;
   readonly height: Height;
   readonly round: Round;
 }
@@ -174,6 +210,8 @@ export interface ChainFacts {
   readonly parent?: { readonly time: WallTime; readonly height: Height };
   /** What a block on this parent must state; absent while this node has not executed that far. */
   readonly executed?: ExecutedState;
+  /** What such a block must name as the hash of the next epoch (CS-16). */
+  readonly nextHash?: Digest;
   /** Batches that the parent's uncommitted chain already names, or a commit that is not durable yet. */
   readonly namedBatches: readonly BatchDigest[];
   /** CS-10 */

@@ -9,11 +9,14 @@ import type {
   CertifiedBlock,
   CommitProof,
   Digest,
+  Epoch,
+  EpochChange,
   ExecutedState,
   Height,
   QuorumCertificate,
 } from '../chain/types.ts';
 import type { Outgoing, SafetyRecord } from '../consensus/types.ts';
+import type { ValidatorUpdate } from './application.ts';
 import type { SyncStorageReply, SyncStorageRequest } from './sync.ts';
 
 /** A committed block with the certificate of itself and the proof of its commit. */
@@ -62,6 +65,16 @@ export interface Recovered {
   readonly blocks: readonly Block[];
   /** State after the newest executed block (genesis state at height 0). */
   readonly executed: ExecutedState;
+  /** How the epoch before this one ended; absent in the first epoch, which the genesis tells. */
+  readonly change?: EpochChange;
+  /** What executed blocks asked for that has not taken effect, by rising height (CS-16). */
+  readonly updates: readonly UpdatesAt[];
+}
+
+/** Changes of the validators that a block's execution asked for; at least one. */
+export interface UpdatesAt {
+  readonly height: Height;
+  readonly updates: readonly ValidatorUpdate[];
 }
 
 /** `replyTo` is the address of the cell that gets the answer; `tag` comes back in it. */
@@ -111,7 +124,12 @@ export type StorageRequest =
       readonly executed: ExecutedState;
       readonly transactions: readonly ExecutedTransaction[];
       readonly events: readonly ApplicationEvent[];
-    } & Request);
+      readonly validatorUpdates: readonly ValidatorUpdate[];
+    } & Request)
+  /** One write: how the present epoch ended, and the record of the next, in which nothing was signed (CS-16). */
+  | ({ readonly type: 'epoch.endRequested'; readonly change: EpochChange } & Request)
+  /** How epochs ended, from `from` on, as many as fit; each by its own number. */
+  | ({ readonly type: 'epochs.requested'; readonly from: Epoch; readonly limit: number } & Request);
 
 export type StorageReply =
   | SyncStorageReply
@@ -144,6 +162,8 @@ export type StorageReply =
       /** Verified: what committed the blocks, each once, by rising round. Absent where they are not asked for by height. */
       readonly commitProofs?: readonly QuorumCertificate[];
     }
+  | { readonly type: 'epoch.ended'; readonly tag: number; readonly epoch: Epoch }
+  | { readonly type: 'epochs.found'; readonly tag: number; readonly changes: readonly EpochChange[] }
   | { readonly type: 'execution.persisted'; readonly tag: number; readonly executed: ExecutedState }
   | {
       readonly type: 'storage.failed';

@@ -63,6 +63,8 @@ export const KINDS: Readonly<Record<WireKind, KindRule>> = {
   QC: rule(18, 'control', 4 * KIB, 64, 1_000, 4_000),
   ViewChange: rule(19, 'control', 64 * KIB, 4_096, 200, 1_000),
   NewView: rule(20, 'control', 64 * KIB, 4_096, 200, 1_000),
+  EpochChange: rule(21, 'sync', 2 * MIB, 64, 4, 16, 'any'),
+  GetEpochChange: rule(22, 'sync', 64, 16, 4, 16, 'any'),
   Batch: rule(32, 'batches', 2 * MIB, 16, 2_000, 8_000),
   BatchAck: rule(33, 'control', 64 * KIB, 1_100, 2_000, 8_000),
   GetBatch: rule(34, 'sync', 64 * KIB, 1_100, 500, 2_000, 'any'),

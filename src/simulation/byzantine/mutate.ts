@@ -6,7 +6,13 @@ import { utf8 } from '../../base/bytes.ts';
 import type { RandomStream } from '../../base/random.ts';
 import { BRIDGE_KINDS, type BridgeMessage } from '../../protocol/bridge/messages.ts';
 import { digestOf } from '../../protocol/chain/canonical.ts';
-import type { BlockId, QuorumCertificate, TimeoutCertificate, Vote } from '../../protocol/chain/types.ts';
+import type {
+  BlockId,
+  EpochChange,
+  QuorumCertificate,
+  TimeoutCertificate,
+  Vote,
+} from '../../protocol/chain/types.ts';
 import type { PeerMessage, ProposalMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
 import type {
   BlockHeightMessage,
@@ -61,6 +67,10 @@ function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
         : { ...message, tc: otherTC(message.tc, tools) };
     case 'Batch':
       return { ...message, bytes: withOneBitFlipped(message.bytes, draws) };
+    case 'GetEpochChange':
+      return { ...message, epoch: epochBy(message.epoch, 1) };
+    case 'EpochChange':
+      return { ...message, change: otherChange(message.change, tools) };
     case 'BatchAck':
     case 'GetBatch':
       return { ...message, digests: [...message.digests, ...message.digests.slice(0, 1)] };
@@ -327,6 +337,12 @@ function otherTC(tc: TimeoutCertificate, tools: LieTools): TimeoutCertificate {
     default:
       return other;
   }
+}
+
+function otherChange({ qc, proof }: EpochChange, tools: LieTools): EpochChange {
+  const { last, next } = proof;
+  if (tools.draws.below(2) === 0) return { qc: otherQC(qc, tools), proof };
+  return { qc, proof: { last: { ...last, certificate: otherQC(last.certificate, tools) }, next } };
 }
 
 function withOneBitFlipped(bytes: Uint8Array, draws: RandomStream): Uint8Array {

@@ -126,7 +126,7 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
   return [
     child(`${name}/ground`, groundLogic(options)),
     child(`${name}/safety`, safetyMachine, {
-      input: { domain: epoch.domain, validators: epoch.set, signer, storage, router },
+      input: { epoch, signer, storage, router },
     }),
     child(`${name}/view-change`, viewChangeMachine, {
       input: {
@@ -140,6 +140,7 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
         roundManager,
         observers: [ground],
         bridge: ground,
+        epochKeeper: ground,
       },
     }),
     child(`${name}/round-manager`, roundManagerMachine, {
@@ -159,6 +160,8 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
         storage,
         blockSync,
         commitListeners: [ground, blockSync],
+        epochListeners: [],
+        epochKeeper: ground,
         alarm: ground,
         timeCoordinator: ground,
         networkSync: ground,
@@ -209,6 +212,7 @@ class Ground {
         .filter(({ header }) => header.height > this.height)
         .sort((left, right) => left.header.height - right.header.height),
       executed: this.executed,
+      updates: [],
     };
   }
 

@@ -52,12 +52,14 @@ import type { CompressedState, StateOnWire } from './compressed-state.ts';
 
 /** A message without its name, which is in the envelope. */
 type Unnamed<Kind extends WireKind> = Omit<Extract<WireMessage, { kind: Kind }>, 'kind'>;
-/** The body of a kind as msgpack sees it; blocks are one byte string (`chain.ts`), and so is a partial state (`partial-state.ts`). */
+/** The body of a kind as msgpack sees it; blocks are one byte string (`chain.ts`), and so is a partial state (`partial-state.ts`), and the proof of an epoch's end (`protocol/light/`). */
 export type Body<Kind extends WireKind> = Kind extends 'Blocks'
   ? Omit<Unnamed<'Blocks'>, 'blocks'> & { readonly blocks: Uint8Array }
   : Kind extends 'StateSync'
     ? Omit<Unnamed<'StateSync'>, 'partialState'> & { readonly partialState: StateOnWire }
-    : Unnamed<Kind>;
+    : Kind extends 'EpochChange'
+      ? { readonly qc: QuorumCertificate; readonly proof: Uint8Array }
+      : Unnamed<Kind>;
 
 /** Tells a brand's schema by its name: the checks are the schema's, the brand is this gateway's. */
 const branded = <Branded>(schema: z.ZodType): z.ZodType<Branded> => schema as z.ZodType<Branded>;
@@ -254,6 +256,8 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
     signature: bytesOf(96),
   }),
   NewView: z.strictObject({ epoch, height, round, leader: address, tc }),
+  EpochChange: z.strictObject({ qc, proof: z.instanceof(Uint8Array) }),
+  GetEpochChange: z.strictObject({ epoch }),
   Batch: z.strictObject({ bytes: z.instanceof(Uint8Array) }),
   BatchAck: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),
   GetBatch: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),
