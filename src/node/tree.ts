@@ -203,7 +203,10 @@ function consensus(parts: NodeParts) {
 }
 
 /** All who judge by the validators of the epoch (CS-16). */
-const EPOCH_LISTENERS = [ADDRESSES.safety, ADDRESSES.viewChange, ADDRESSES.epochKeeper] as const;
+const EPOCH_LISTENERS = [
+  ...[ADDRESSES.safety, ADDRESSES.viewChange, ADDRESSES.epochKeeper, ADDRESSES.mempool],
+  ...[ADDRESSES.timeCoordinator, ADDRESSES.bridge, ADDRESSES.router],
+];
 
 function mempoolCell({ epoch, signer, mempool: config }: NodeParts) {
   const { storage, router: network, executor, roundManager, bridge } = ADDRESSES;

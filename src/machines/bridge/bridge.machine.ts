@@ -55,6 +55,7 @@ export const bridgeMachine = bridgeSetup.createMachine({
     'peer.connected': { actions: 'recordConnected' },
     'peer.disconnected': { actions: 'recordDisconnected' },
     'connectivity.told': { actions: 'recordConnectivity' },
+    'epoch.began': { actions: 'recordEpoch' },
     'breaker.changed': { actions: 'recordBreaker' },
     'call.failed': { actions: 'handOn' },
     'cell.down': { actions: 'crashWithBreaker' },

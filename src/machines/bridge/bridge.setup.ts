@@ -8,10 +8,10 @@ import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
 import type { BridgeMessage } from '../../protocol/bridge/messages.ts';
 import { executed as endedBy } from '../../protocol/bridge/operations.ts';
 import { describePartition } from '../../protocol/bridge/partition.ts';
-import type { Address, Height } from '../../protocol/chain/types.ts';
+import type { Address, Height, ValidatorSet } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { OperationsSubmitted } from '../../protocol/ports/bridge.ts';
-import type { RoundOverdue } from '../../protocol/ports/consensus.ts';
+import type { EpochBegan, RoundOverdue } from '../../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { MempoolReply } from '../../protocol/ports/mempool.ts';
 import type {
@@ -21,7 +21,7 @@ import type {
 } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type { SyncStatusChanged } from '../../protocol/ports/sync.ts';
-import { type CellAddress, telling } from '../../protocol/supervision/effect.ts';
+import { type CellAddress, type Effect, isOrderlyExit, telling } from '../../protocol/supervision/effect.ts';
 import { isNearTip } from '../../protocol/sync/status.ts';
 import type { FailedRound } from '../consensus/view-change.live.ts';
 import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
@@ -67,6 +67,7 @@ type BridgePublicEvent =
   | ConnectivityTold
   | BlockExecuted
   | FailedRound
+  | EpochBegan
   | RoundOverdue
   | BreakerReport
   | Extract<StorageReply, { type: 'tip.found' | 'storage.failed' }>
@@ -88,6 +89,7 @@ export const BRIDGE_EVENTS = declare<BridgePublicEvent>()(
   'sync.statusChanged',
   'round.failed',
   'round.overdue',
+  'epoch.began',
   'call.failed',
   'breaker.changed',
   'blocks.committed',
@@ -146,6 +148,32 @@ function reach(context: BridgeContext, connected: ReadonlySet<Address>, { now, a
   };
 }
 
+function recordEpoch(context: BridgeContext, validators: ValidatorSet, { now, address }: Clock): Decided {
+  if (validators.hash === context.validators.hash) return {};
+  const others = (set: ValidatorSet): readonly Address[] =>
+    set.validators.map((one) => one.address).filter((one) => one !== context.self);
+  const [before, after] = [others(context.validators), others(validators)];
+  const left = before.filter((peer) => !after.includes(peer));
+  const breakers = new Map(context.breakers);
+  for (const peer of left) breakers.delete(peer);
+  return {
+    ...reached(context, { validators, breakers }, now),
+    effects: [
+      ...left.map((id): Effect => ({ kind: 'stop', id })),
+      ...after
+        .filter((peer) => !before.includes(peer))
+        .map(
+          (peer): Effect => ({
+            kind: 'spawn',
+            logic: 'breaker',
+            id: peer,
+            input: breakerInput(context, peer, address),
+          }),
+        ),
+    ],
+  };
+}
+
 /** What a certificate says of this node's state; a peer's word refuses nothing. */
 function refusalOfDiverged({ divergences }: BridgeContext): DoorRefusal | undefined {
   const certified = divergences.get(CERTIFIED);
@@ -199,6 +227,12 @@ export const bridgeSetup = setup({
           input: breakerInput(context, validator.address, address),
         })),
     })),
+    /** CS-16: the votes that an operation needs are those of the present set (BR-1); each of its validators has a breaker. */
+    recordEpoch: step(
+      on('epoch.began', ({ context, event: { epoch }, now, address }) =>
+        recordEpoch(context, epoch.set, { now, address }),
+      ),
+    ),
     /** An earlier life of this cell was told; this one was not. */
     askConnectivity: step(({ context, address }) => ({ effects: [askConnectivity(context, address)] })),
     askSync: step(({ context, address }) => ({ effects: askSync(context, address) })),
@@ -223,10 +257,10 @@ export const bridgeSetup = setup({
         effects: [{ kind: 'cancelTimer', key: 'height' }],
       })),
     ),
-    /** A breaker has no reason to end: its crash is ours. */
+    /** A breaker ends with its validator's time in the set; for no other reason: its crash is ours. */
     crashWithBreaker: step(({ event }) => ({
       effects:
-        event.type === 'cell.down'
+        event.type === 'cell.down' && !isOrderlyExit(event.reason)
           ? [{ kind: 'exit', reason: crash(`${event.address} ended: ${JSON.stringify(event.reason)}`) }]
           : [],
     })),

@@ -49,7 +49,6 @@ import {
   type RoundManagerContext,
   roundCellId,
   type Stepped,
-  settle,
   still,
   tellFacts,
   toRound,
@@ -57,6 +56,7 @@ import {
   toViewChange,
   type Waiting,
 } from './round-manager.live.ts';
+import { settle } from './round-manager.settling.ts';
 
 /** Proposals of rounds not entered yet, kept of one leader; its oldest makes room (CS-13). @unit proposals */
 const WAITING_PER_LEADER_MAX = 2;

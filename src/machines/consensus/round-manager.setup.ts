@@ -54,7 +54,6 @@ import {
   type RoundManagerContext,
   type RoundManagerInput,
   roundCellId,
-  settle,
   still,
   tellFacts,
   toRound,
@@ -62,6 +61,7 @@ import {
   toViewChange,
   weighWork,
 } from './round-manager.live.ts';
+import { settle } from './round-manager.settling.ts';
 
 export { type LiveTree, type RoundManagerContext, roundCellId } from './round-manager.live.ts';
 

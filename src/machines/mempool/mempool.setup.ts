@@ -32,7 +32,7 @@ export const MEMPOOL_EVENTS = declare<MempoolMessage>()(
   'batches.wanted',
   'batches.unwanted',
   'blocks.committed',
-  'validators.changed',
+  'epoch.began',
   'message.received',
   'peer.connected',
   'peer.disconnected',

@@ -24,7 +24,7 @@ export const routerMachine = routerSetup.createMachine({
         'listener.opened': { actions: 'recordOwnAddress' },
         'addresses.received': { actions: 'learnAddresses' },
         'gossip.due': { actions: 'gossipAddresses' },
-        'validators.changed': { actions: 'recordValidators' },
+        'epoch.began': { actions: 'recordValidators' },
       },
     },
   },

@@ -5,6 +5,8 @@
  */
 import { setup } from 'xstate';
 import type { Monotonic } from '../../base/units.ts';
+import type { Address } from '../../protocol/chain/types.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { ConnectivityTold, NetworkRequest } from '../../protocol/ports/network.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { recordsOf, ruleOnRecord, withRecord } from '../../protocol/transport/addresses.ts';
@@ -24,7 +26,6 @@ import type {
   ListenerOpened,
   PeerReport,
   Standing,
-  ValidatorsChanged,
 } from '../../protocol/transport/peering.ts';
 import { type CellDown, declare, on, type StepArgs, step, types } from '../vocabulary/index.ts';
 import type { PeerInput } from './peer.setup.ts';
@@ -51,7 +52,7 @@ type RouterPublicEvent =
   | PeerReport
   | ListenerOpened
   | AddressesReceived
-  | ValidatorsChanged;
+  | EpochBegan;
 type RouterPrivateEvent = { readonly type: 'gossip.due' };
 
 /** Event types that other cells may send (RT-16). */
@@ -68,7 +69,7 @@ export const ROUTER_EVENTS = declare<RouterPublicEvent>()(
   'peer.banned',
   'listener.opened',
   'addresses.received',
-  'validators.changed',
+  'epoch.began',
 );
 
 /** Address records to some links; nothing when there are none (TP-7). */
@@ -171,6 +172,9 @@ function keepBans(context: RouterContext, peer: NodeId, until: Monotonic, now: M
   const bans = [...context.bans].filter(([other, end]) => other !== peer && end > now);
   return new Map([...bans, [peer, until] as const].slice(-BANS_KEPT_MAX));
 }
+
+const isSameList = (left: readonly Address[], right: readonly Address[]): boolean =>
+  left.length === right.length && left.every((one) => right.includes(one));
 
 export const routerSetup = setup({
   types: types<RouterContext, RouterEvent, RouterInput>(),
@@ -294,7 +298,9 @@ export const routerSetup = setup({
       };
     }),
     recordValidators: step(
-      on('validators.changed', ({ context, event: { validators }, now, address }) => {
+      on('epoch.began', ({ context, event: { epoch }, now, address }) => {
+        const validators = epoch.set.validators.map((validator) => validator.address);
+        if (isSameList(validators, context.validators)) return {};
         const others = validators.filter((peer) => peer !== context.self);
         const fresh = others.filter((peer) => !isKnown(context, peer));
         const promoted = others.filter(

@@ -176,6 +176,15 @@ export const initialTime = (input: TimeCoordinatorInput, now: Monotonic): TimeCo
   history: [],
 });
 
+/** CS-16: who has left is asked no more; of who has come nothing is known yet. */
+export function withEpoch(context: TimeCoordinatorContext, validators: ValidatorSet): TimeCoordinatorContext {
+  const others = validators.validators.filter(({ address }) => address !== context.self);
+  const peers = new Map(
+    others.map(({ address }) => [address, context.peers.get(address) ?? newPeer(address)]),
+  );
+  return { ...context, validators, peers };
+}
+
 const newPeer = (peerId: Address): PeerTimeInfo => ({
   peerId,
   timeOffset: undefined,

@@ -21,6 +21,7 @@ export const timeCoordinatorMachine = timeCoordinatorSetup.createMachine({
     'servers.due': { actions: 'syncWithNtp' },
     'update.due': { actions: ['applyTimeOffset', 'tellRoundTrip'] },
     'peer.connected': { actions: 'askNewcomer' },
+    'epoch.began': { actions: 'recordEpoch' },
     // Whoever is gone does not answer, and is scored for that.
     'peer.disconnected': {},
   },

@@ -4,6 +4,7 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { ClockLooked, NtpReply, TimeStatusRequested } from '../../protocol/ports/time.ts';
 import type { TimeReplyMessage, TimeRequestMessage } from '../../protocol/time/messages.ts';
@@ -21,6 +22,7 @@ import {
   type TimeCoordinatorInput,
   type TimeCoordinatorPrivateEvent,
   tellMayPropose,
+  withEpoch,
 } from './time-coordinator.live.ts';
 import {
   askNewcomer,
@@ -43,6 +45,7 @@ const PATIENCE_MS = millis(10_000);
 type TimeCoordinatorPublicEvent =
   | PeerMessageReceived<TimeRequestMessage | TimeReplyMessage>
   | ConnectivityEvent
+  | EpochBegan
   | ClockLooked
   | NtpReply
   | TimeStatusRequested;
@@ -52,6 +55,7 @@ export const TIME_COORDINATOR_EVENTS = declare<TimeCoordinatorPublicEvent>()(
   'message.received',
   'peer.connected',
   'peer.disconnected',
+  'epoch.began',
   'clock.looked',
   'ntp.answered',
   'ntp.failed',
@@ -83,6 +87,9 @@ export const timeCoordinatorSetup = setup({
     syncWithNtp: step(({ context, ...clock }) => syncWithNtp(context, clock)),
     askNewcomer: step(
       on('peer.connected', ({ context, event: { peer }, ...clock }) => askNewcomer(context, peer, clock)),
+    ),
+    recordEpoch: step(
+      on('epoch.began', ({ context, event: { epoch } }) => ({ context: withEpoch(context, epoch.set) })),
     ),
     takePeerMessage: step(
       on('message.received', ({ context, event: { from, message }, ...clock }) =>

@@ -84,8 +84,10 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
       return unchanged(unwant(state, event.replyTo, event.tag));
     case 'blocks.committed':
       return committed(state, event.blocks);
-    case 'validators.changed':
-      return unchanged(reweigh(state, event.validators));
+    case 'epoch.began': {
+      const { set } = event.epoch;
+      return unchanged(set.hash === state.validators.hash ? state : reweigh(state, set));
+    }
     case 'message.received':
       return fromPeer(state, event, now);
     case 'peer.connected':

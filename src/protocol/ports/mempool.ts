@@ -2,7 +2,8 @@
  * What cells and clients ask of the mempool, and what it answers. Messages only; the chart is
  * `src/machines/mempool/`, the rules `src/protocol/mempool/`.
  */
-import type { Address, BatchDigest, BatchReference, Digest, Height, ValidatorSet } from '../chain/types.ts';
+import type { Address, BatchDigest, BatchReference, Digest, Height } from '../chain/types.ts';
+import type { EpochBegan } from './consensus.ts';
 import type { CommittedBlock } from './storage.ts';
 
 interface Request {
@@ -38,7 +39,7 @@ export type MempoolRequest =
   | { readonly type: 'batches.unwanted'; readonly replyTo: string; readonly tag: number }
   | { readonly type: 'blocks.committed'; readonly blocks: readonly CommittedBlock[] }
   /** A new epoch's set: acknowledgements are weighed anew. */
-  | { readonly type: 'validators.changed'; readonly validators: ValidatorSet };
+  | EpochBegan;
 
 /** Outcome of one submitted transaction. Admitted ones end later as committed or expired. */
 export type Admission =

@@ -3,7 +3,6 @@
  * Rules TP-1, TP-2, TP-6, TP-7, docs/protocol/transport.md.
  */
 import type { Monotonic } from '../../base/units.ts';
-import type { Address } from '../chain/types.ts';
 import type { PeerMessageKind } from '../consensus/types.ts';
 import type { CellAddress } from '../supervision/effect.ts';
 import type { CloseReason, NamedCloseReason } from './closing.ts';
@@ -101,12 +100,6 @@ export interface AddressesReceived {
   readonly type: 'addresses.received';
   readonly from: NodeId;
   readonly message: AddressesMessage;
-}
-
-/** node → router: the set of a new epoch. */
-export interface ValidatorsChanged {
-  readonly type: 'validators.changed';
-  readonly validators: readonly Address[];
 }
 
 /** Where the messages of a kind go on this node. */
