@@ -20,6 +20,7 @@ import type { NetworkSyncContext } from '../machines/sync/network-sync.setup.ts'
 import type { StateSyncContext } from '../machines/sync/state-sync.live.ts';
 import type { TimeCoordinatorContext } from '../machines/time/time-coordinator.setup.ts';
 import type { Address, Epoch, Round } from '../protocol/chain/types.ts';
+import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import { isLasting } from '../protocol/transport/closing.ts';
 import type { ReachState } from '../rpc/bridge-port.ts';
 import type { TimeState } from '../rpc/node-port.ts';
@@ -51,6 +52,10 @@ export const viewOf = (system: System): LiveView | undefined => viewChangeOf(sys
 
 export const treeOf = (system: System): LiveTree | undefined =>
   contextOf<RoundManagerContext>(system, ADDRESSES.roundManager)?.live;
+
+/** The present epoch, once round-manager has read it (CS-16). */
+export const epochOf = (system: System): EpochContext | undefined =>
+  contextOf<RoundManagerContext>(system, ADDRESSES.roundManager)?.setting.epoch;
 
 export const safetyOf = (system: System): SafetyContext | undefined =>
   contextOf<SafetyContext>(system, ADDRESSES.safety);

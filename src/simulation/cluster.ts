@@ -22,6 +22,7 @@ import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS, type TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
+import type { ValidatorUpdate } from '../protocol/ports/application.ts';
 import { SYNC_DEFAULTS, type SyncConfig } from '../protocol/sync/config.ts';
 import { TIME_DEFAULTS, type TimeConfig } from '../protocol/time/config.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
@@ -41,6 +42,10 @@ export interface ClusterOptions {
   readonly seed: string | number;
   /** Default 4. */
   readonly validators?: number;
+  /** So many of them, the first, are in the set of the genesis; the others follow until a change brings them in. Default: all. */
+  readonly members?: number;
+  /** Heights in an epoch. Default: 0, it ends only where validators change. */
+  readonly epochLength?: number;
   /** By index; all 1 without. */
   readonly powers?: readonly number[];
   /** Validators that run twice, by index. Their second instances are the nodes from `validators` on. */
@@ -120,7 +125,8 @@ export class Cluster {
     this.#secrets = Array.from({ length: count }, (_, index) => this.#newSecret(index));
     const validators = this.#secrets.map((secret, index) => this.#validatorOf(secret, index));
     const addresses = validators.map(({ address }) => address);
-    this.epoch = epochOf(seed, validators, options.leaders);
+    const { members = count, epochLength = 0 } = options;
+    this.epoch = epochOf(seed, validators.slice(0, members), options.leaders, epochLength);
     this.directory = new Directory(addresses, twins, liars);
     const faulty = new Set(
       this.directory.instances.flatMap((instance) => (instance.faulty ? [instance.address] : [])),
@@ -297,6 +303,17 @@ export class Cluster {
     return Math.max(0, ...this.nodes.map(({ index }) => this.view(index)?.pacemaker.round ?? 0));
   }
 
+  /** What brings a node into the set, gives it another power, or with 0 takes it out. */
+  updateOf(index: number, power: bigint): ValidatorUpdate {
+    const instance = this.directory.at(index);
+    invariant(instance !== undefined, 'who is to change is a node of the cluster', { index });
+    const secret = this.#secretOf(instance);
+    const { nodeKey, consensusKey } = this.#validatorOf(secret, instance.validator);
+    const possessionProof = this.bls.provePossession(secret);
+    invariant(possessionProof !== undefined, 'whoever has a key proves it');
+    return { nodeKey, consensusKey, possessionProof, power };
+  }
+
   /** A node's key, for what lies in its name. */
   signerOf(node: number): Signer {
     const instance = this.directory.at(node);
@@ -360,11 +377,12 @@ function epochOf(
   seed: string | number,
   validators: readonly Validator[],
   leaders: readonly [number, ...number[]] | undefined,
+  epochLength: number,
 ): EpochContext {
   const set = validatorSet(validators);
   invariant(!('code' in set), 'a simulated set is a set');
   const domain: ChainDomain = { chainId: 'simulated', genesisHash: digestOf(utf8(`genesis/${seed}`)) };
-  const epoch = firstEpoch(domain, set);
+  const epoch = firstEpoch(domain, set, epochLength);
   if (leaders === undefined) return epoch;
   // `turns[round mod length]` leads: round 1 is the table's first.
   const [first, ...others] = [leaders.at(-1) ?? leaders[0], ...leaders.slice(0, -1)].map((index) => {

@@ -2,7 +2,7 @@
  * The tree of a real node for one simulated process: what production runs, over boundary actors of the machine that it runs on
  * (clock, disks, application, hub). Deterministic. Rules SM-1, SM-2.
  */
-import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf } from '../actors/addresses.ts';
+import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf, SOURCE_LISTENERS } from '../actors/addresses.ts';
 import { type CellSpec, child, seededRandom } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
@@ -97,6 +97,8 @@ export function processTree(parts: ProcessParts): CellSpec {
       address: 'node/network',
       self,
       validators: epoch.set.validators.map(({ address }) => address),
+      kept: setting.directory.instances.map(({ address }) => address),
+      sources: SOURCE_LISTENERS,
       route: routeOf,
       connectivity: CONNECTIVITY_LISTENERS,
     }),

@@ -17,6 +17,15 @@ export interface Replicated {
 /** The application of a network with these keys. */
 export type ReplicatedBy = (epoch: EpochContext, bls: BlsEngine) => Replicated;
 
+/** `kv` that knows who the validators are: transactions change them (CS-16). */
+export const membersKv: ReplicatedBy = ({ set }, bls) => ({
+  open: () => kv({ provesPossession: bls.verifyPossession }),
+  beginning: {
+    validators: set.validators.map((one) => ({ ...one, possessionProof: new Uint8Array(0) })),
+    appState: null,
+  },
+});
+
 export const replicatedKv: ReplicatedBy = () => ({
   open: () => kv(),
   beginning: { validators: [], appState: null },

@@ -22,6 +22,10 @@ export interface HubNetworkOptions {
   readonly address: CellAddress;
   readonly self: NodeId;
   readonly validators: readonly Address[];
+  /** Nodes that are linked too, though they are no validators. Default: none. */
+  readonly kept?: readonly Address[];
+  /** Of `connectivity`, the cells that hear of these too. Default: none. */
+  readonly sources?: readonly CellAddress[];
   readonly route: Route;
   /** Cells that are told which validators can be reached. */
   readonly connectivity: readonly CellAddress[];
@@ -29,11 +33,11 @@ export interface HubNetworkOptions {
 
 /** For the tree's `network` supervisor, in this order: as `createNetwork(…).cells`. */
 export function hubCells(options: HubNetworkOptions): readonly CellSpec[] {
-  const { hub, address, self, validators } = options;
+  const { hub, address, self, validators, kept = [] } = options;
   const port = new HubPort(hub, options);
   const link = hubLink(port);
   const bounded = { intensity: 20, period: millis(60_000) };
-  const others = validators.filter((peer) => peer !== self);
+  const others = [...new Set([...validators, ...kept])].filter((peer) => peer !== self);
   return [
     child(
       'peer',
@@ -50,12 +54,14 @@ export function hubCells(options: HubNetworkOptions): readonly CellSpec[] {
 }
 
 function hubRouterInput(
-  { hub, self, validators, route, connectivity }: HubNetworkOptions,
+  { hub, self, validators, kept = [], sources = [], route, connectivity }: HubNetworkOptions,
   address: CellAddress,
 ): RouterInput {
   return {
     self,
     validators,
+    kept,
+    sources,
     route,
     connectivity,
     peers: `${address}/peer`,

@@ -183,7 +183,7 @@ export const routerSetup = setup({
   },
   actions: {
     greetPeers: step(({ context }) => ({
-      effects: context.validators
+      effects: [...new Set([...context.validators, ...(context.kept ?? [])])]
         .filter((peer) => peer !== context.self)
         .map((peer) => toPeer(context, peer, { type: 'router.started' })),
     })),
