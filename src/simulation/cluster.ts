@@ -28,6 +28,7 @@ import { TIME_DEFAULTS, type TimeConfig } from '../protocol/time/config.ts';
 import type { SyncFault } from '../storage/memory-store.ts';
 import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../transport/hub.ts';
 import { NOTHING_LOST, NodeChecker, SafetyChecker, type Violation } from './checkers/index.ts';
+import { EpochBook } from './epoch-book.ts';
 import { Directory, type Instance } from './instance.ts';
 import { ntpServerName } from './ntp-servers.ts';
 import { type Observer, together } from './observer.ts';
@@ -95,7 +96,9 @@ export class Cluster {
   /** Its nodes are instances: see `Instance.id`. */
   readonly hub: Hub;
   readonly checker: SafetyChecker;
+  /** The first. */
   readonly epoch: EpochContext;
+  readonly epochs: EpochBook;
   readonly bls: BlsEngine;
   readonly directory: Directory;
   readonly nodes: readonly SimulatedNode[];
@@ -131,7 +134,12 @@ export class Cluster {
     const faulty = new Set(
       this.directory.instances.flatMap((instance) => (instance.faulty ? [instance.address] : [])),
     );
-    this.checker = new SafetyChecker(faulty, { epoch: this.epoch, bls: this.bls });
+    this.epochs = new EpochBook(this.epoch, () =>
+      this.nodes
+        .filter(({ instance }) => !instance.faulty)
+        .map((node) => ({ address: node.address, read: (of) => node.read(of) })),
+    );
+    this.checker = new SafetyChecker(faulty, { epoch: this.epoch, epochs: this.epochs, bls: this.bls });
     this.#nodeChecker = new NodeChecker(this.checker, faulty);
     this.#observer = together([this.#nodeChecker.observer(), ...(options.observers ?? [])]);
     this.hub = createHub({
@@ -281,6 +289,7 @@ export class Cluster {
   /** The last looks into the nodes, after which nothing more happens (RT-8). */
   finish(): void {
     this.#nodeChecker.finish();
+    this.epochs.check(this.checker.report);
   }
 
   /** Digest of what each disk holds and of the virtual time. */

@@ -16,6 +16,8 @@ interface Known {
 
 export class Agreement {
   readonly #at = new Map<number, Known>();
+  /** As proofs of one epoch have it: what is above the end of an epoch is proven there, and in no chain (CS-16). By epoch/height. */
+  readonly #proven = new Map<string, Known>();
   readonly #report: Report;
   #height = 0;
 
@@ -33,7 +35,11 @@ export class Agreement {
     this.#height = Math.max(this.#height, height);
     this.#claim(height, id, by, ONE_CHAIN);
     this.#claim(height - 1, parentId, `${by} (parent of height ${height})`, ONE_CHAIN);
-    this.#claim(commitProof.height - 1, commitProof.parentId, `${by} (proof of height ${height})`, ONE_CHAIN);
+    const { epoch } = block.header;
+    this.#compare(this.#proven, `${epoch}/${height}`, { id, by }, ONE_CHAIN, height);
+    const proven = { id: commitProof.parentId, by: `${by} (proof of height ${height})` };
+    const at = commitProof.height - 1;
+    this.#compare(this.#proven, `${commitProof.epoch}/${at}`, proven, ONE_CHAIN, at);
   }
 
   executed(by: string, height: number, id: BlockId): void {
@@ -41,8 +47,12 @@ export class Agreement {
   }
 
   #claim(height: number, id: BlockId, by: string, claim: string): void {
-    const before = this.#at.get(height);
-    if (before === undefined) this.#at.set(height, { id, by });
+    this.#compare(this.#at, height, { id, by }, claim, height);
+  }
+
+  #compare<Key>(map: Map<Key, Known>, key: Key, { id, by }: Known, claim: string, height: number): void {
+    const before = map.get(key);
+    if (before === undefined) map.set(key, { id, by });
     else if (before.id !== id)
       this.#report(claim, `height ${height}: ${before.by} ${before.id}, ${by} ${id}`);
   }

@@ -16,15 +16,19 @@ export const LINKED = "a committed block's round and height are above its parent
 const PRECISION_MS = 505;
 
 export class Blocks {
-  readonly #epoch: EpochContext;
+  readonly #epochs: (epoch: number) => EpochContext | undefined;
   readonly #report: Report;
   readonly #times = new Map<number, number>();
   /** The greatest reading of an honest clock. @unit ms since 1970 */
   readonly #latestClock: () => number;
   #judged = 0;
 
-  constructor(epoch: EpochContext, latestClock: () => number, report: Report) {
-    this.#epoch = epoch;
+  constructor(
+    epochs: (epoch: number) => EpochContext | undefined,
+    latestClock: () => number,
+    report: Report,
+  ) {
+    this.#epochs = epochs;
     this.#latestClock = latestClock;
     this.#report = report;
   }
@@ -33,7 +37,7 @@ export class Blocks {
     const { height, round, proposer, time } = block.header;
     if (this.#times.has(height)) return;
     this.#times.set(height, time);
-    const { turns } = this.#epoch.leaders;
+    const { turns } = this.#epochs(block.header.epoch)?.leaders ?? { turns: [] };
     const leader = turns[round % turns.length];
     const at = `height ${height} of round ${round}, at ${by}`;
     if (proposer !== leader) this.#report(BY_LEADER, `${at}: by ${proposer}, leader ${leader ?? 'nobody'}`);

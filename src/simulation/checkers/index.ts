@@ -11,7 +11,7 @@ import { Agreement, ONE_CHAIN } from './agreement.ts';
 import type { Report, Violation } from './claim.ts';
 import { Execution, type Unsettled } from './execution.ts';
 import { Livelock } from './livelock.ts';
-import { CONSECUTIVE, type ProofSetting, Proofs } from './proofs.ts';
+import { CONSECUTIVE, epochIn, type ProofSetting, Proofs } from './proofs.ts';
 import { Statements } from './statements.ts';
 
 export type { Violation } from './claim.ts';
@@ -155,13 +155,15 @@ export class SafetyChecker {
     from: Address,
     { qc, tc }: { readonly qc?: QuorumCertificate; readonly tc?: TimeoutCertificate | undefined },
   ): void {
-    const { epoch } = this.#setting ?? {};
-    if (epoch === undefined) return;
+    const setting = this.#setting;
+    if (setting === undefined) return;
     if (qc !== undefined) {
       this.#proofs?.qc(from, qc);
-      this.#statements.qc(epoch, qc);
+      const epoch = epochIn(setting, qc.epoch);
+      if (epoch !== undefined) this.#statements.qc(epoch, qc);
     }
-    if (tc !== undefined) {
+    const epoch = tc === undefined ? undefined : epochIn(setting, tc.epoch);
+    if (tc !== undefined && epoch !== undefined) {
       this.#proofs?.tc(from, tc);
       this.#statements.qc(epoch, tc.highQC);
       this.#statements.tc(epoch, tc);

@@ -17,6 +17,7 @@ import { Contents } from './contents.ts';
 import { Durability } from './durability.ts';
 import { checkEvidence } from './evidence.ts';
 import type { SafetyChecker } from './index.ts';
+import { epochIn } from './proofs.ts';
 import { SyncWatch, type WatchedSync } from './sync-watch.ts';
 import { TimeWatch, type WatchedClocks } from './time-watch.ts';
 
@@ -52,7 +53,11 @@ export class NodeChecker {
     const times = new TimeWatch(watched, this.#checker.report);
     this.#times = times;
     this.#syncs = new SyncWatch(watched, this.#faulty, this.#checker.report);
-    this.#blocks = new Blocks(watched.epoch, () => times.latest, this.#checker.report);
+    this.#blocks = new Blocks(
+      (epoch) => epochIn(watched, epoch),
+      () => times.latest,
+      this.#checker.report,
+    );
     for (const { instance, disk } of watched.nodes) {
       if (instance.faulty) continue;
       this.#disks.set(instance, new Durability(nameOf(instance), disk, this.#checker.report));

@@ -17,35 +17,43 @@ export const PROVEN = 'no honest validator commits on, or passes on, a certifica
 export const CONSECUTIVE = 'each direct commit has consecutive rounds';
 
 export interface ProofSetting {
+  /** The first. */
   readonly epoch: EpochContext;
+  /** Any other one, by its number; undefined: nobody honest has entered it. Left out: there is only the first. */
+  readonly epochs?: { readonly of: (epoch: number) => EpochContext | undefined };
   readonly bls: Pick<BlsEngine, 'fastAggregateVerify' | 'aggregateVerify'>;
 }
+
+/** The epoch that something says it is of. */
+export const epochIn = ({ epoch, epochs }: ProofSetting, number: number): EpochContext | undefined =>
+  number === epoch.epoch ? epoch : epochs?.of(number);
 
 export class Proofs {
   readonly #setting: ProofSetting;
   readonly #report: Report;
   readonly #seen = new WeakSet<object>();
   readonly #judged = new Set<string>();
-  readonly #total: bigint;
 
   constructor(setting: ProofSetting, report: Report) {
     this.#setting = setting;
     this.#report = report;
-    this.#total = setting.epoch.set.validators.reduce((sum, { power }) => sum + power, 0n);
   }
 
   /** A quorum certificate that an honest validator holds for true. */
   qc(by: string, qc: QuorumCertificate): void {
-    const { epoch, bls } = this.#setting;
-    const name = () => `qc ${qc.round} ${qc.blockId} ${latin(qc.signers)} ${latin(qc.signature)}`;
+    const { bls } = this.#setting;
+    const name = () => `qc ${qc.epoch} ${qc.round} ${qc.blockId} ${latin(qc.signers)} ${latin(qc.signature)}`;
     if (this.#isKnown(qc, name)) return;
     const at = `QC of round ${qc.round} for ${qc.blockId}, held by ${by}`;
+    const epoch = epochIn(this.#setting, qc.epoch);
+    if (epoch === undefined) return this.#report(PROVEN, `${at}: of epoch ${qc.epoch}, which is none`);
     if (qc.round === 0) {
-      if (qc.blockId !== epoch.rootQC.blockId) this.#report(PROVEN, `${at}: not the genesis block`);
+      if (qc.blockId !== epoch.rootQC.blockId)
+        this.#report(PROVEN, `${at}: not the block that opens the epoch`);
       return;
     }
     if (qc.parentRound >= qc.round) this.#report(PROVEN, `${at}: its parent has round ${qc.parentRound}`);
-    const signers = this.#quorum([qc.signers], at);
+    const signers = this.#quorum(epoch, [qc.signers], at);
     if (signers === undefined) return;
     const keys = signers.flat().map(({ consensusKey }) => consensusKey);
     if (!bls.fastAggregateVerify(keys, voteBytes(epoch.domain, qc), qc.signature)) {
@@ -55,19 +63,22 @@ export class Proofs {
 
   /** A timeout certificate that an honest validator holds for true, with the QC inside. */
   tc(by: string, tc: TimeoutCertificate): void {
-    const { epoch, bls } = this.#setting;
+    const { bls } = this.#setting;
     const name = () => {
       const groups = tc.groups.map(({ highQcRound, signers }) => `${highQcRound}:${latin(signers)}`);
-      return `tc ${tc.round} ${tc.highQC.round} ${groups.join(' ')} ${latin(tc.signature)}`;
+      return `tc ${tc.epoch} ${tc.round} ${tc.highQC.round} ${groups.join(' ')} ${latin(tc.signature)}`;
     };
     if (this.#isKnown(tc, name)) return;
     const at = `TC of round ${tc.round}, held by ${by}`;
+    const epoch = epochIn(this.#setting, tc.epoch);
+    if (epoch === undefined) return this.#report(PROVEN, `${at}: of epoch ${tc.epoch}, which is none`);
     this.qc(by, tc.highQC);
     const best = Math.max(...tc.groups.map(({ highQcRound }) => highQcRound));
     if (best !== tc.highQC.round || best >= tc.round) {
       this.#report(PROVEN, `${at}: the best round reported is ${best}, its high QC's ${tc.highQC.round}`);
     }
     const signers = this.#quorum(
+      epoch,
       tc.groups.map((group) => group.signers),
       at,
     );
@@ -101,14 +112,18 @@ export class Proofs {
     return false;
   }
 
-  #quorum(bitmaps: readonly Uint8Array[], at: string): readonly (readonly Validator[])[] | undefined {
-    const { set } = this.#setting.epoch;
+  #quorum(
+    { set }: EpochContext,
+    bitmaps: readonly Uint8Array[],
+    at: string,
+  ): readonly (readonly Validator[])[] | undefined {
+    const total = set.validators.reduce((sum, { power }) => sum + power, 0n);
     const groups = bitmaps.map((bitmap) => named(set.validators, bitmap));
     const all = groups.flat();
     const power = all.reduce((sum, one) => sum + one.power, 0n);
     if (new Set(all).size < all.length) this.#report(PROVEN, `${at}: a signer is counted twice`);
-    else if (3n * power <= 2n * this.#total) {
-      this.#report(PROVEN, `${at}: power ${power} of ${this.#total} is no quorum`);
+    else if (3n * power <= 2n * total) {
+      this.#report(PROVEN, `${at}: power ${power} of ${total} is no quorum`);
     } else return groups;
     return undefined;
   }

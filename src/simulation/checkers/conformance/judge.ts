@@ -46,7 +46,7 @@ export class Judge {
   readonly #signers = new Map<Address, Signer>();
   readonly #proofs: Proofs;
   readonly #blocks = new Map<string, Proposed>();
-  readonly #committed = new Map<number, string>();
+  readonly #committed = new Map<string, string>();
   readonly #seen = new WeakSet<object>();
 
   constructor({ epoch, bls, faulty = new Set() }: JudgeSetting) {
@@ -225,9 +225,12 @@ export class Judge {
     this.#learn(block, undefined);
     const { height } = block.header;
     this.#proofs.commit(by, height, commitProof);
+    const { epoch } = block.header;
+    // What is above the end of an epoch is proven in that epoch, and in no chain (CS-16).
     for (const [at, committed] of [
-      [height, id],
-      [commitProof.height - 1, commitProof.parentId],
+      [`${height}`, id],
+      [`${epoch}/${height}`, id],
+      [`${commitProof.epoch}/${commitProof.height - 1}`, commitProof.parentId],
     ] as const) {
       const before = this.#committed.get(at) ?? committed;
       this.#committed.set(at, before);
