@@ -3,7 +3,8 @@
  * store. Everything given out is a copy.
  */
 import { parseBatch, transactionsOf } from '../protocol/chain/batch.ts';
-import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT, previousEpoch } from '../protocol/chain/ordinals.ts';
+import type { Height, ValidatorSet } from '../protocol/chain/types.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { BlockLabel, BlockSelector, NodePort, StoredBlock } from '../rpc/node-port.ts';
 import type { Read } from '../storage/store.ts';
@@ -28,9 +29,20 @@ export function chainPort(host: PortHost): ChainPort {
     transaction: async (hash) => found(store.transaction(hash)),
     async validators(height) {
       const newest = found(store.latest()).committed;
-      return height === undefined || height <= newest + 1 ? card.epoch.set : undefined;
+      if (height === undefined || height === newest + 1) return host.epoch().set;
+      return height <= newest ? validatorsAt(host, height) : undefined;
     },
   };
+}
+
+/** Who signed a block that is committed here; undefined for one that this store does not hold. */
+function validatorsAt({ store, card }: PortHost, height: Height): ValidatorSet | undefined {
+  const epoch = height === GENESIS_HEIGHT ? FIRST_EPOCH : found(store.blockAt(height))?.block.header.epoch;
+  const before = epoch === undefined ? undefined : previousEpoch(epoch);
+  if (epoch === FIRST_EPOCH) return card.epoch.set;
+  if (before === undefined) return undefined;
+  const next = found(store.changes(before, 1))[0]?.proof.next;
+  return next?.epoch === epoch ? next.validators : undefined;
 }
 
 const committedBlock = ({ store }: PortHost, selector: BlockSelector): CommittedBlock | undefined =>

@@ -38,6 +38,7 @@ import { type Clocks, timeReport } from './time-report.ts';
 import {
   blockSyncOf,
   bridgeOf,
+  epochOf,
   networkSyncOf,
   refusalsOf,
   roundOf,
@@ -56,6 +57,7 @@ export interface NodeIdentityCard {
   readonly version: string;
   readonly genesisTime: WallTime;
   readonly genesis: GenesisDocument;
+  /** The first. */
   readonly epoch: EpochContext;
   readonly mempool: MempoolConfig;
 }
@@ -92,6 +94,8 @@ export interface NodePortParts {
 export interface PortHost extends NodePortParts {
   readonly executedAtStart: ExecutedState;
   readonly executed: () => ExecutedState;
+  /** The present one; before consensus has read it, the first. */
+  readonly epoch: () => EpochContext;
   /** Of the validators, in the genesis. */
   readonly names: ReadonlyMap<Address, string>;
 }
@@ -103,6 +107,7 @@ export function createNodePort(parts: NodePortParts): NodePort {
     ...parts,
     executedAtStart,
     executed: () => gateway.executed ?? executedAtStart,
+    epoch: () => epochOf(parts.system) ?? card.epoch,
     names: new Map(card.genesis.validators.map(({ address, name }) => [address, name])),
   };
   return {
@@ -113,7 +118,7 @@ export function createNodePort(parts: NodePortParts): NodePort {
     ...operatorPort(host),
     subscribe: (listener) =>
       gateway.listen((event) =>
-        listener(event.type === 'block.executed' ? blockEvent(event) : viewChangeEvent(card.epoch, event)),
+        listener(event.type === 'block.executed' ? blockEvent(event) : viewChangeEvent(host.epoch(), event)),
       ),
   };
 }
@@ -161,7 +166,8 @@ const operatorPort = ({
 
 function status(host: PortHost): NodeStatus {
   const { system, store, card, surroundings } = host;
-  const { epoch, self } = card;
+  const { self } = card;
+  const epoch = host.epoch();
   const view = viewOf(system);
   const heights = found(store.latest());
   const round = view?.pacemaker.round ?? ROOT_ROUND;
@@ -191,7 +197,8 @@ function status(host: PortHost): NodeStatus {
 
 function health(host: PortHost): NodeHealth {
   const { system, surroundings } = host;
-  const { epoch, self } = host.card;
+  const { self } = host.card;
+  const epoch = host.epoch();
   return {
     reasons: reasonsAgainst({
       ...standing(host),
@@ -219,22 +226,22 @@ function standing({ system, store, surroundings, executed }: PortHost): Standing
   };
 }
 
-const reachablePower = ({ card: { epoch, self }, surroundings }: PortHost): Power =>
-  [self, ...surroundings.peers().map(({ id }) => id)].reduce(
-    (sum, address) => sum + powerOf(epoch.set, address),
-    0n,
-  );
+function reachablePower({ card: { self }, surroundings, epoch }: PortHost): Power {
+  const { set } = epoch();
+  const peers = surroundings.peers().map(({ id }) => id);
+  return [self, ...peers].reduce((sum, address) => sum + powerOf(set, address), 0n);
+}
 
 /** Rounds that `rounds()` gives at the most. @unit rounds */
 const ROUNDS_SHOWN_MAX = 16;
 
-const rounds = ({ system, card: { epoch }, surroundings }: PortHost): RoundsReport =>
-  roundsReport(epoch, {
+const rounds = ({ system, epoch, surroundings }: PortHost): RoundsReport =>
+  roundsReport(epoch(), {
     view: viewOf(system),
     record: safetyOf(system)?.record,
     rounds: (treeOf(system)?.rounds ?? [])
       .slice(-ROUNDS_SHOWN_MAX)
-      .flatMap((round) => roundOf(system, epoch.epoch, round) ?? []),
+      .flatMap((round) => roundOf(system, epoch().epoch, round) ?? []),
     executionFailure: surroundings.executionFailure(),
   });
 

@@ -12,6 +12,7 @@ import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { isValidator } from '../protocol/chain/validator-set.ts';
+import { type EpochContext, epochNow } from '../protocol/consensus/epoch.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
 import type { NodePort, NodeStatus } from '../rpc/node-port.ts';
 import { forgetReplaced } from '../storage/chain-swap.ts';
@@ -38,6 +39,7 @@ import { takeChain } from './take-chain.ts';
 import { nodeClocks } from './time-cells.ts';
 import { nodeTree } from './tree.ts';
 import { VERSION } from './version.ts';
+import { epochOf } from './views.ts';
 
 export type { NodeEnd } from './ending.ts';
 
@@ -139,9 +141,16 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const clocks = nodeClocks(clock, log.of('time'));
   const wall = (): WallTime => clocks.adjusted.read();
   const gateway = new Gateway();
-  const network = nodeNetwork(config, keys.nodeSecret, epoch, clock);
   const random = seededRandom(`${self}/${Date.now()}`);
   const system = createSystem({ name: config.node.moniker, clock, wall, random });
+  const atStart = presentEpoch(store, epoch);
+  const network = nodeNetwork(
+    config,
+    keys.nodeSecret,
+    atStart,
+    clock,
+    () => (epochOf(system) ?? atStart).epoch,
+  );
   const logger = log.of('runtime');
   system.deadLetters.listen(({ reason, to, message }) =>
     logger.debug({ reason, to, type: message.type }, 'dead letter'),
@@ -218,7 +227,7 @@ function portOf(
     surroundings: {
       ...{ rpcAddress, startedAt, loopLagMs },
       peerAddress: () => peerAddress(config, network),
-      peers: () => peersOf(network, epoch.set),
+      peers: () => peersOf(network, (epochOf(system) ?? epoch).set),
       operationsTurnedAway: network.operationsTurnedAway,
       dialed: [...endpointsOf(config.p2p.peers).keys()],
       time: { clock, adjusted: clocks.adjusted, source: config.time.source },
@@ -235,6 +244,12 @@ const listeningWords = ({ chainId, committed, peerAddress, rpcAddress }: NodeSta
 
 /** Whoever asks each second hears that the new chain is whole before the node ends for it. @unit ms @source three such questions */
 const RESYNCED_NOTICE_MS = 3_000;
+
+/** The epoch in which the store was left; of a store that cannot be read, the first: its cells say so. */
+function presentEpoch(store: Store, first: EpochContext): EpochContext {
+  const recovered = store.recover();
+  return recovered.status === 'found' ? epochNow(first, recovered.value) : first;
+}
 
 /** Nothing was ever committed there. */
 function isEmpty(store: Store): boolean {

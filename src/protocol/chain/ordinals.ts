@@ -17,6 +17,10 @@ export const maxRound = (left: Round, right: Round): Round => (left >= right ? l
 
 export const nextEpoch = (epoch: Epoch): Epoch => (epoch + 1) as Epoch;
 
+/** The epoch before; undefined for the first. */
+export const previousEpoch = (epoch: Epoch): Epoch | undefined =>
+  epoch > FIRST_EPOCH ? ((epoch - 1) as Epoch) : undefined;
+
 export const nextHeight = (height: Height): Height => (height + 1) as Height;
 export const maxHeight = (left: Height, right: Height): Height => (left >= right ? left : right);
 export const minHeight = (left: Height, right: Height): Height => (left <= right ? left : right);
