@@ -42,7 +42,7 @@ function validatorsAt({ store, card }: PortHost, height: Height): ValidatorSet |
   if (epoch === FIRST_EPOCH) return card.epoch.set;
   if (before === undefined) return undefined;
   const next = found(store.changes(before, 1))[0]?.proof.next;
-  return next?.epoch === epoch ? next.validators : undefined;
+  return next !== undefined && next.epoch === epoch ? next.validators : undefined;
 }
 
 const committedBlock = ({ store }: PortHost, selector: BlockSelector): CommittedBlock | undefined =>
