@@ -70,6 +70,7 @@ const EXECUTIONS: readonly StoreWrite[] = BLOCKS.slice(0, 50).map((made, block) 
     };
   }),
   events: [],
+  validatorUpdates: [],
 }));
 
 function commitAll(store: Store): void {

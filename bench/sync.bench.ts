@@ -220,6 +220,8 @@ function nodeOf(
             storage: 'node/storage',
             blockSync: 'node/silent',
             commitListeners: ['node/executor', 'node/driver'],
+            epochListeners: [],
+            epochKeeper: 'node/silent',
             alarm: 'node/silent',
             networkSync: 'node/silent',
             timeCoordinator: 'node/silent',

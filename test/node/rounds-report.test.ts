@@ -30,13 +30,14 @@ const EXECUTED: ChainFacts = {
   parentId: epoch.rootQC.blockId,
   parent: { time: GENESIS_TIME, height: height(0) },
   executed: GENESIS_EXECUTED,
+  nextHash: epoch.hash,
   namedBatches: [],
   hasWork: true,
   mayPropose: true,
   sync: { status: { kind: 'InSync' }, forkProved: false },
   committedRound: round(0),
 };
-const { executed: _, ...UNEXECUTED } = EXECUTED;
+const { executed: _, nextHash: _next, ...UNEXECUTED } = EXECUTED;
 
 const inputOf = (self: typeof leader, facts: ChainFacts) => ({
   setting: {
@@ -46,7 +47,7 @@ const inputOf = (self: typeof leader, facts: ChainFacts) => ({
   },
   roundManager: 'rm',
   entered: {
-    ...{ type: 'round.entered' as const, round: round(1), leader, highQC: epoch.rootQC },
+    ...{ type: 'round.entered' as const, epoch: epoch.epoch, round: round(1), leader, highQC: epoch.rootQC },
     entry: { by: 'qc' as const, qc: epoch.rootQC },
     idleUntil: monotonic(0),
     deadlines: {

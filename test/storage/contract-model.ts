@@ -110,6 +110,8 @@ function applyOne(model: Model, write: StoreWrite): { readonly model: Model; rea
     // A chain above genesis has tests of its own (ST-11).
     case 'plant':
     case 'restored':
+    // The ends of epochs too (contract-epochs.ts).
+    case 'epoch':
       return refused('VERSION_CONFLICT');
     case 'batches': {
       const batches = new Map(model.batches);

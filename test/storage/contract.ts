@@ -386,6 +386,7 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
         executed: { height: height(0), appHash: digest(appHash) },
         transactions: [],
         events: [],
+        validatorUpdates: [],
       });
       expect(codes(write(store, genesis('zero'), genesis('zero'), genesis('one')))).toEqual([
         'staged',
@@ -405,6 +406,7 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
         executed: { height: height(2), appHash: digest('app 2') },
         transactions: [again],
         events: [],
+        validatorUpdates: [],
       });
       expect(found(store.transaction(again.hash))?.height).toBe(1);
       expect(found(reopen().transaction(again.hash))?.height).toBe(1);

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { concatBytes, utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { sha256 } from '../../src/crypto/hash.ts';
 import {
@@ -35,6 +36,7 @@ import type {
   Vote,
 } from '../../src/protocol/chain/types.ts';
 import type { SafetyRecord, ViewChangeMessage } from '../../src/protocol/consensus/types.ts';
+import type { ValidatorUpdate } from '../../src/protocol/ports/application.ts';
 import type { CommittedBlock, ExecutedTransaction } from '../../src/protocol/ports/storage.ts';
 import type { Reputation } from '../../src/protocol/sync/types.ts';
 import { type OpenOptions, openStore } from '../../src/storage/open.ts';
@@ -209,7 +211,23 @@ export function execution(made: MadeBlock, names: readonly string[], app = 'app'
     executed: { height: made.block.header.height, appHash: digest(`${app} ${made.block.header.height}`) },
     transactions: names.map((name, index) => transaction(name, index)),
     events: [{ type: 'block', attributes: [] }],
+    validatorUpdates: [],
   };
+}
+
+/** Validators come and go, each with keys of its own name. */
+export const update = (name: string, power = 1n): ValidatorUpdate => ({
+  nodeKey: sha256(utf8(`node ${name}`)),
+  consensusKey: concatBytes(sha256(utf8(`bls ${name}`)), new Uint8Array(16)),
+  possessionProof: bytesOf(`proof ${name}`, 96),
+  power,
+});
+
+/** The block's execution, which asks for this validator too (CS-16). */
+export function asking(made: MadeBlock, name = 'new'): StoreWrite {
+  const write = execution(made, []);
+  if (write.kind !== 'execution') throw new Error('an execution');
+  return { ...write, validatorUpdates: [update(name)] };
 }
 
 export const reputation = (index: number): Reputation => ({

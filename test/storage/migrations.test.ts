@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FIRST_EPOCH } from '../../src/protocol/chain/ordinals.ts';
 import { committedKey } from '../../src/storage/block-rows.ts';
 import { rowChecksum } from '../../src/storage/checksum.ts';
 import { encodeCommitted, encodeRecord } from '../../src/storage/codec.ts';
@@ -10,6 +11,7 @@ import { MIGRATIONS, migrate, SCHEMA_VERSION, schemaVersion } from '../../src/st
 import { DATABASE_FILE } from '../../src/storage/open.ts';
 import { recordKey } from '../../src/storage/sqlite-reader.ts';
 import {
+  asking,
   batch,
   chain,
   committed,
@@ -17,6 +19,7 @@ import {
   found,
   IDENTITY,
   opened,
+  record,
   reputation,
   transaction,
   votedFor,
@@ -85,6 +88,7 @@ describe('migrations', () => {
     const old = new DatabaseSync(path);
     expect(old.prepare('SELECT count(*) AS count FROM inline_values').get()).toMatchObject({ count: 0 });
     old.exec('DROP TABLE inline_values; DROP TABLE reputations; PRAGMA user_version = 2');
+    old.exec('DROP TABLE epochs; DROP TABLE validator_updates');
     old.close();
 
     const store = opened(dir);
@@ -105,7 +109,7 @@ describe('migrations', () => {
     write(before, { kind: 'commit', blocks: [committed(first)] });
     before.close();
     const old = new DatabaseSync(path);
-    old.exec('DROP TABLE reputations; PRAGMA user_version = 3');
+    old.exec('DROP TABLE reputations; DROP TABLE epochs; DROP TABLE validator_updates; PRAGMA user_version = 3');
     old.close();
 
     const store = opened(dir);
@@ -113,6 +117,26 @@ describe('migrations', () => {
     write(store, { kind: 'reputations', reputations: [reputation(1)] });
     expect(found(store.reputations())).toEqual([reputation(1)]);
     expect(found(store.tip())).toMatchObject({ base: 1, height: 1, id: first.id });
+    store.close();
+  });
+
+  it('upgrades a home of schema 4, which knew one epoch only (ST-12)', () => {
+    const [first] = chain(1);
+    if (first === undefined) throw new Error('a block');
+    const before = opened(dir);
+    write(before, { kind: 'commit', blocks: [committed(first)] }, record(votedFor(first), 0));
+    before.close();
+    const old = new DatabaseSync(path);
+    old.exec('DROP TABLE epochs; DROP TABLE validator_updates; PRAGMA user_version = 4');
+    old.close();
+
+    const store = opened(dir);
+    const recovered = found(store.recover());
+    expect(recovered).toMatchObject({ recordVersion: 1, updates: [], committed: { id: first.id } });
+    expect(recovered.change).toBeUndefined();
+    expect(found(store.changes(FIRST_EPOCH, 10))).toEqual([]);
+    write(store, asking(first));
+    expect(found(store.recover()).updates).toMatchObject([{ height: 1 }]);
     store.close();
   });
 

@@ -62,6 +62,7 @@ function harness(store: Store, options: { readonly device?: () => DeviceDelay } 
     tip: () => store.tip(),
     blockIds: (heights) => store.blockIds(heights),
     reputations: () => store.reputations(),
+    changes: (from, limit) => store.changes(from, limit),
     close: () => store.close(),
     stage(writes) {
       groups.push(writes.length);
@@ -174,6 +175,7 @@ describe.each([
         executed: { height: height(1), appHash: digest('app 1') },
         transactions: [],
         events: [],
+        validatorUpdates: [],
       },
     );
     expect(groups).toEqual([5]);
@@ -436,7 +438,7 @@ it('executions reach the store whole', () => {
   const { ask } = harness(store);
   const written = execution(first, ['a', 'b']);
   if (written.kind !== 'execution') throw new Error('an execution');
-  const { blockId, executed, transactions, events } = written;
+  const { blockId, executed, transactions, events, validatorUpdates } = written;
   ask(commit([first]), {
     type: 'execution.persistRequested',
     replyTo: CLIENT,
@@ -445,6 +447,7 @@ it('executions reach the store whole', () => {
     executed,
     transactions,
     events,
+    validatorUpdates,
   });
   expect(found(store.execution(height(1)))).toEqual({ executed, transactions, events });
 });

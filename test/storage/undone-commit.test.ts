@@ -17,6 +17,7 @@ it('a commit that the device undid is forgotten: no execution of its blocks is t
       executed,
       transactions: [],
       events: [],
+      validatorUpdates: [],
     });
     expect(refused).toMatchObject({
       status: 'refused',

@@ -178,6 +178,7 @@ class ChainWriter {
       qc,
       time: wallTime(this.#genesisTime + at),
       executed: stated,
+      nextHash: this.#epoch.hash,
       batches: [{ digest: batch.digest, count: batch.transactions.length, bytes: batch.bytes.byteLength }],
     });
     const id = blockIdOf(this.#epoch.domain, block);
@@ -226,7 +227,7 @@ const execution = (
   blockId: BlockId,
   executed: ExecutedState,
   transactions: Executed['transactions'],
-): StoreWrite => ({ kind: 'execution', blockId, executed, transactions, events: [] });
+): StoreWrite => ({ kind: 'execution', blockId, executed, transactions, events: [], validatorUpdates: [] });
 
 function transactionsAt(height: number, bodyBytes: number): readonly Uint8Array[] {
   const length = Math.floor(bodyBytes / TRANSACTIONS_PER_BLOCK);

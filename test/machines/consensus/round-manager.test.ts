@@ -47,6 +47,8 @@ const input = {
   alarm: 'alarm',
   timeCoordinator: 'time',
   networkSync: 'network-sync',
+  epochListeners: ['safety', 'view-change'],
+  epochKeeper: 'epoch-keeper',
   evidenceReporter: 'evidence-reporter',
 };
 const { blocks, qcs } = chainOf(
@@ -66,12 +68,19 @@ const qcAt = (at: number): QuorumCertificate => {
 const found = (tag = 1): Extract<StorageReply, { type: 'recovery.found' }> => ({
   type: 'recovery.found',
   tag,
-  recovered: { record: emptyRecord(root), recordVersion: 0, blocks: [], executed: GENESIS_EXECUTED },
+  recovered: {
+    record: emptyRecord(root),
+    recordVersion: 0,
+    blocks: [],
+    executed: GENESIS_EXECUTED,
+    updates: [],
+  },
 });
 const failed = (tag: number, request: 'recovery.requested' | 'blocks.commitRequested') =>
   ({ type: 'storage.failed', tag, request, code: 'IO', detail: 'x' }) as const;
 const entered = (at: number, qc: QuorumCertificate = at === 1 ? root : qcAt(at - 1)): RoundEntered => ({
   type: 'round.entered',
+  epoch: epoch.epoch,
   round: round(at),
   leader: leaderAt(epoch, round(at)),
   entry: { by: 'qc', qc },
@@ -175,9 +184,9 @@ describe('round-manager chart: recovery', () => {
 
   it('keeps blocks and time-outs for after the recovery; what is repeated or of an earlier life it ignores (RT-8)', () => {
     const chart = reach.start(input);
-    expect(chart.send({ type: 'round.timedOut', round: round(1), reason: 'LeaderTimeout' })).toEqual(
-      postponed,
-    );
+    expect(
+      chart.send({ type: 'round.timedOut', epoch: epoch.epoch, round: round(1), reason: 'LeaderTimeout' }),
+    ).toEqual(postponed);
     expect(chart.send(fetched(1, 2))).toEqual(postponed);
     const ignored = [
       proposed(blockAt(1)),
@@ -253,10 +262,10 @@ describe('round-manager chart: commit (CS-5)', () => {
     const batch = { digest: batchDigestOf(new Uint8Array(1)), count: 1, bytes: 9 };
     const block = blockOn(place, root, 1, { batches: [batch] });
     const live = liveOf(chart);
-    expect(factsOf(live, live.highQC).namedBatches).toEqual([]);
+    expect(factsOf(epoch, live, live.highQC).namedBatches).toEqual([]);
     const blocks = [{ id: idOf(place, block), block, qc: qcAt(1), commitProof: qcAt(2) }];
     const onTheWay = { ...live, committing: [{ tag: 1, blocks }] };
-    expect(factsOf(onTheWay, live.highQC).namedBatches).toEqual([batch.digest]);
+    expect(factsOf(epoch, onTheWay, live.highQC).namedBatches).toEqual([batch.digest]);
   });
 
   it('takes no answer to an earlier commit for a later one: it would execute what is not durable', () => {
@@ -486,6 +495,7 @@ describe('round-manager chart: messages (CS-4, CS-13)', () => {
     const twice = chart.send(proposed(rival));
     expect(toldTo(twice, 'view-change')).toContainEqual({
       type: 'proposal.condemned',
+      epoch: 0,
       round: 1,
       reason: 'ConflictingProposals',
     });
@@ -584,7 +594,7 @@ describe('round-manager chart: rounds', () => {
     ]);
     expect(
       toldTo(
-        chart.send({ type: 'round.timedOut', round: round(1), reason: 'LeaderTimeout' }),
+        chart.send({ type: 'round.timedOut', epoch: epoch.epoch, round: round(1), reason: 'LeaderTimeout' }),
         'rm/round/0/1',
       ),
     ).toEqual([{ type: 'round.gaveUp' }]);

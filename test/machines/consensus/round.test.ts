@@ -37,6 +37,7 @@ const facts = (change: Partial<ChainFacts> = {}): ChainFacts => ({
   parentId: root.blockId,
   parent: { time: GENESIS_TIME, height: height(0) },
   executed: GENESIS_EXECUTED,
+  nextHash: epoch.hash,
   namedBatches: [],
   hasWork: true,
   mayPropose: true,
@@ -69,6 +70,7 @@ function start(self: number, change: Partial<RoundInput> = {}) {
     roundManager: 'rm',
     entered: {
       type: 'round.entered',
+      epoch: epoch.epoch,
       round: round(1),
       leader: leaderAt(epoch, round(1)),
       entry: { by: 'qc', qc: root },
@@ -100,6 +102,7 @@ const told = (change?: Partial<ChainFacts>) => ({ type: 'facts.changed', facts: 
 const block1 = blockOn(place, root, 1);
 const inRound = (at: number, highQC = root) => ({
   type: 'round.entered' as const,
+  epoch: epoch.epoch,
   round: round(at),
   leader: leaderAt(epoch, round(at)),
   highQC,

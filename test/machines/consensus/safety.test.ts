@@ -17,8 +17,7 @@ const { epoch } = place;
 const root = epoch.rootQC;
 const reach = reachOf(safetyMachine, 'safety');
 const input = {
-  domain: epoch.domain,
-  validators: epoch.set,
+  epoch,
   signer: place.signer(0),
   storage: 'storage',
   router: 'router',
@@ -28,7 +27,13 @@ const entry = { by: 'qc', qc: root } as const;
 const found = (tag: number, recordVersion = 0): Extract<StorageReply, { type: 'recovery.found' }> => ({
   type: 'recovery.found',
   tag,
-  recovered: { record: emptyRecord(root), recordVersion, blocks: [], executed: GENESIS_EXECUTED },
+  recovered: {
+    record: emptyRecord(root),
+    recordVersion,
+    blocks: [],
+    executed: GENESIS_EXECUTED,
+    updates: [],
+  },
 });
 const failed = (tag: number, code: 'IO' | 'CORRUPT' | 'VERSION_CONFLICT' = 'IO') =>
   ({ type: 'storage.failed', tag, request: 'record.persistRequested', code, detail: 'x' }) as const;
@@ -160,7 +165,11 @@ describe('safety chart: a node that is no validator (CS-19)', () => {
       signatures += 1;
       return input.signer.sign(message);
     };
-    const chart = reach.start({ ...input, validators: others, signer: { ...input.signer, sign } });
+    const chart = reach.start({
+      ...input,
+      epoch: { ...epoch, set: others },
+      signer: { ...input.signer, sign },
+    });
     chart.send(found(1));
     expect(chart.snapshot.value).toBe('following');
     const answers = [voteFor(1), ownProposal(), timeoutOf(1)].map((request) => {

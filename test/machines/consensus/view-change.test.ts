@@ -37,6 +37,7 @@ const input = {
   router: 'router',
   safety: 'safety',
   roundManager: 'round-manager',
+  epochKeeper: 'epoch-keeper',
   observers: ['observer'],
   bridge: 'bridge',
 };
@@ -61,6 +62,7 @@ const found = (
     recordVersion: 0,
     blocks: [],
     executed: GENESIS_EXECUTED,
+    updates: [],
   },
 });
 const failed = (tag: number) =>
@@ -68,7 +70,12 @@ const failed = (tag: number) =>
 const from = <M>(index: number, message: M) =>
   ({ type: 'message.received', from: addressAt(index), message }) as const;
 const condemned = (inRound: number) =>
-  ({ type: 'proposal.condemned', round: round(inRound), reason: 'InvalidProposal' }) as const;
+  ({
+    type: 'proposal.condemned',
+    epoch: epoch.epoch,
+    round: round(inRound),
+    reason: 'InvalidProposal',
+  }) as const;
 const sent = (message: ViewChangeMessage) => ({ type: 'timeout.sent', message }) as const;
 const roundOf = (chart: ReturnType<typeof running>) => chart.snapshot.context.live?.pacemaker.round;
 
@@ -129,7 +136,7 @@ describe('view-change chart: recovery (CS-1)', () => {
     const chart = reach.start(input);
     const facts = [
       { type: 'work.changed', hasWork: true },
-      { type: 'commit.advanced', height: height(1), round: round(1) },
+      { type: 'commit.advanced', epoch: epoch.epoch, height: height(1), round: round(1) },
     ] as const;
     for (const fact of facts) expect(ofKind(chart.send(fact), 'postpone')).toHaveLength(1);
     chart.send(failed(1));
@@ -334,7 +341,10 @@ describe('view-change chart: bounds and laggards (CS-7, CS-11, CS-13)', () => {
     const busy = ofKind(chart.send({ type: 'work.changed', hasWork: true }), 'startTimer')[0]?.delayMs ?? 0;
     expect(idle - busy).toBe(TIMEOUT_DEFAULTS.emptyBlockIntervalMs);
     expect(
-      ofKind(chart.send({ type: 'commit.advanced', height: height(1), round: round(1) }), 'startTimer'),
+      ofKind(
+        chart.send({ type: 'commit.advanced', epoch: epoch.epoch, height: height(1), round: round(1) }),
+        'startTimer',
+      ),
     ).toHaveLength(1);
     chart.send({ type: 'round.deadlinePassed', round: round(1) });
     expect(chart.send({ type: 'work.changed', hasWork: false })).toEqual([]);
@@ -370,7 +380,7 @@ describe('view-change chart: a node that is no validator (CS-19)', () => {
       ...chart.send({ type: 'viewChange.ordered' }),
       ...chart.send(condemned(3)),
       ...chart.send({ type: 'work.changed', hasWork: true }),
-      ...chart.send({ type: 'commit.advanced', height: height(1), round: round(1) }),
+      ...chart.send({ type: 'commit.advanced', epoch: epoch.epoch, height: height(1), round: round(1) }),
       // J(W) of timeouts, and one of a laggard.
       ...[1, 2].flatMap((index) =>
         chart.send(from(index, timeoutBy(place, index, { round: 3, highQC: qcAt(2) }))),

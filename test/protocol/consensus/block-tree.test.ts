@@ -13,7 +13,7 @@ import {
   EXECUTED_MAX,
   expectedExecuted,
   genesisRoot,
-  hasUncommittedPayload,
+  hasUncommittedWork,
   insertBlock,
   insertProven,
   missingFor,
@@ -424,7 +424,7 @@ describe('work of the chain (CS-10)', () => {
     const { blocks, qcs } = chainOf(place, [1, 2, 3, 4], withBatch(1));
     const tree = grow(planted, ...blocks);
     const tip = (index: number) => idOf(place, at(blocks, index));
-    expect([0, 1, 2, 3].map((index) => hasUncommittedPayload(tree, tip(index)))).toEqual([
+    expect([0, 1, 2, 3].map((index) => hasUncommittedWork(tree, tip(index)))).toEqual([
       false,
       true,
       true,
@@ -433,7 +433,7 @@ describe('work of the chain (CS-10)', () => {
     expect(namedBatches(tree, tip(3))).toEqual([batch(1).digest]);
     const step = commitBy(tree, at(qcs, 2));
     if (step.status !== 'committed') throw new Error(step.status);
-    expect(hasUncommittedPayload(step.tree, tip(3))).toBe(false);
+    expect(hasUncommittedWork(step.tree, tip(3))).toBe(false);
     expect(namedBatches(step.tree, idOf(place, blockOn(place, rootQC, 9)))).toEqual([]);
   });
 });

@@ -135,6 +135,8 @@ export interface BlockOptions {
   readonly time?: number;
   readonly executed?: ExecutedState;
   readonly batches?: readonly BatchReference[];
+  /** By default the epoch goes on. */
+  readonly nextHash?: Digest;
 }
 
 /** The block that the leader of `inRound` proposes on `qc`; its time is the round's, a millisecond apart. */
@@ -150,6 +152,7 @@ export function blockOn(
     qc,
     time: wallTime(options.time ?? GENESIS_TIME + inRound),
     executed: options.executed ?? GENESIS_EXECUTED,
+    nextHash: options.nextHash ?? epoch.hash,
     batches: options.batches ?? [],
   });
 }

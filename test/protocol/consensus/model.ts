@@ -236,6 +236,7 @@ class Model {
       currentRound: replica.pacemaker.round,
       parent: parentFacts(replica.tree, block.qc),
       executed: expected.status === 'known' ? expected.executed : undefined,
+      nextHash: this.#epoch.hash,
       batches: { status: 'held' },
       receivedAt: this.#wall(),
       now: this.#wall(),
@@ -332,6 +333,7 @@ class Model {
       qc,
       time: wallTime(Math.max(this.#wall(), parent.time + 1)),
       executed: expected.executed,
+      nextHash: this.#epoch.hash,
       batches: [],
     });
     const answer = signProposal(this.#epoch.domain, replica.signer, replica.record, { block, tc, leader });

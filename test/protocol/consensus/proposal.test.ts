@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { millis, wallTime } from '../../../src/base/units.ts';
 import { BLOCK_TRANSACTIONS_MAX } from '../../../src/protocol/chain/batch.ts';
-import { blockIdOf, digestOf, merkleRootOf, u64 } from '../../../src/protocol/chain/canonical.ts';
+import {
+  blockIdOf,
+  digestOf,
+  merkleRootOf,
+  NO_NEXT_EPOCH,
+  u64,
+} from '../../../src/protocol/chain/canonical.ts';
 import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
 import type { BatchReference, Block, Header, TimeoutCertificate } from '../../../src/protocol/chain/types.ts';
 import {
@@ -92,7 +98,6 @@ describe('a proposal’s form and signatures (CS-3)', () => {
   it.each<[string, Partial<Header>]>([
     ['TIME_MALFORMED', { time: wallTime(0.5) }],
     ['VALIDATORS_HASH_WRONG', { validatorsHash: digestOf() }],
-    ['NEXT_VALIDATORS_HASH_WRONG', { nextValidatorsHash: digestOf() }],
     ['EVIDENCE_HASH_WRONG', { evidenceHash: digestOf() }],
     ['VRF_PROOF_UNEXPECTED', { vrfProof: Uint8Array.of(1) }],
     ['BATCHES_ROOT_WRONG', { batches: [reference(1)] }],
@@ -102,6 +107,9 @@ describe('a proposal’s form and signatures (CS-3)', () => {
     ['TOO_MANY_TRANSACTIONS', { batches: [{ ...reference(1), count: BLOCK_TRANSACTIONS_MAX + 1 }] }],
     ['TOO_MANY_BYTES', { batches: [reference(1, 600), reference(2, 600)] }],
     ['HEIGHT_WRONG', { height: height(5) }],
+    // CS-16: what ends an epoch, and what is above it, is empty.
+    ['EPOCH_END_NOT_EMPTY', { nextValidatorsHash: digestOf(), batches: [reference(1)] }],
+    ['EPOCH_END_NOT_EMPTY', { nextValidatorsHash: NO_NEXT_EPOCH, batches: [reference(1)] }],
   ])('condemns the author of a header that cannot be valid: %s', (code, change) => {
     expect(verdictOf(withHeader(second, change), relay)).toEqual([code, true]);
   });
@@ -146,6 +154,7 @@ describe('a proposal against this node’s state (CS-3)', () => {
     currentRound: round(2),
     parent: { time: first.header.time },
     executed: GENESIS_EXECUTED,
+    nextHash: place.epoch.hash,
     batches: { status: 'held' },
     receivedAt: time,
     now: time,

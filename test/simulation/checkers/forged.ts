@@ -82,7 +82,8 @@ export function blockOn(
   const executed = { height, appHash: digestOf(utf8(height === 0 ? 'state' : `after ${height}`)) };
   const time: WallTime = wallTime(1_700_000_000_000 + inRound);
   const proposer = leaderAt(epoch, round(inRound));
-  const block = buildBlock(epoch, { round: round(inRound), proposer, qc, time, executed, batches: [] });
+  const content = { round: round(inRound), proposer, qc, time, executed, nextHash: epoch.hash, batches: [] };
+  const block = buildBlock(epoch, content);
   return { ...block, header: { ...block.header, ...change } };
 }
 

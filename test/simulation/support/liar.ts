@@ -119,6 +119,8 @@ const KINDS: Readonly<Record<PeerMessage['kind'], true>> = {
   QC: true,
   ViewChange: true,
   NewView: true,
+  EpochChange: true,
+  GetEpochChange: true,
   Batch: true,
   BatchAck: true,
   GetBatch: true,

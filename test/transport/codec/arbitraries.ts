@@ -1,7 +1,9 @@
 /** Messages of every kind as fast-check arbitraries, valid by construction. */
 import fc from 'fast-check';
+import { concatBytes, utf8 } from '../../../src/base/bytes.ts';
 import type { WallTime } from '../../../src/base/units.ts';
 import { wallTime } from '../../../src/base/units.ts';
+import { sha256 } from '../../../src/crypto/hash.ts';
 import { ORDINAL_MAX } from '../../../src/protocol/chain/ordinals.ts';
 import type {
   Address,
@@ -11,12 +13,16 @@ import type {
   CertifiedBlock,
   Digest,
   Epoch,
+  EpochChange,
+  Header,
   Height,
   QuorumCertificate,
   Round,
   TimeoutCertificate,
+  ValidatorSet,
   Vote,
 } from '../../../src/protocol/chain/types.ts';
+import { addressOf, validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import type { WireMessage } from '../../../src/protocol/transport/messages.ts';
 
 const hex = (letters: number): fc.Arbitrary<string> =>
@@ -57,23 +63,56 @@ const tc: fc.Arbitrary<TimeoutCertificate> = fc.record({
     .map(([first, rest]) => [first, ...rest] as const),
   signature: bytes(96),
 });
-const block: fc.Arbitrary<Block> = fc.record({
-  header: fc.record({
-    epoch,
-    round,
-    height,
-    parentId: blockId,
-    time,
-    proposer: address,
-    batches: fc.array(fc.record({ digest: batchDigest, count: ordinal, bytes: ordinal }), { maxLength: 20 }),
-    batchesRoot: digest,
-    executed: fc.record({ height, appHash: digest }),
-    validatorsHash: digest,
-    nextValidatorsHash: digest,
-    evidenceHash: digest,
-    vrfProof: fc.oneof(bytes(0), bytes(80)),
-  }),
+const header: fc.Arbitrary<Header> = fc.record({
+  epoch,
+  round,
+  height,
+  parentId: blockId,
+  time,
+  proposer: address,
+  batches: fc.array(fc.record({ digest: batchDigest, count: ordinal, bytes: ordinal }), { maxLength: 20 }),
+  batchesRoot: digest,
+  executed: fc.record({ height, appHash: digest }),
+  validatorsHash: digest,
+  nextValidatorsHash: digest,
+  evidenceHash: digest,
+  vrfProof: fc.oneof(bytes(0), bytes(80)),
+});
+const block: fc.Arbitrary<Block> = fc.record({ header, qc });
+const link = fc.record({ header, parentRound: round });
+const power = fc.bigInt({ min: 1n, max: 2n ** 50n });
+const validators: fc.Arbitrary<ValidatorSet> = fc
+  .uniqueArray(fc.tuple(fc.nat({ max: 1_000 }), power), {
+    minLength: 1,
+    maxLength: 5,
+    selector: ([id]) => id,
+  })
+  .map((drawn) => {
+    const list = drawn.map(([id, power]) => {
+      const nodeKey = sha256(utf8(`node ${id}`));
+      const consensusKey = concatBytes(sha256(utf8(`bls ${id}`)), new Uint8Array(16));
+      return { address: addressOf(nodeKey), nodeKey, consensusKey, power };
+    });
+    const set = validatorSet(list);
+    if ('code' in set) throw new Error(set.code);
+    return set;
+  });
+const change: fc.Arbitrary<EpochChange> = fc.record({
   qc,
+  proof: fc.record({
+    last: fc.record({
+      path: fc
+        .tuple(link, fc.array(link, { maxLength: 3 }))
+        .map(([first, above]) => [first, ...above] as const),
+      certificate: fc.record({ ...statement, signers: bitmap, signature: bytes(96) }),
+    }),
+    next: fc.record({
+      epoch,
+      validators,
+      seed: digest,
+      passedOver: fc.array(address, { maxLength: 3 }),
+    }),
+  }),
 });
 export const certified: fc.Arbitrary<CertifiedBlock> = fc.record({ block, qc });
 /** Some of them carry the certificate of the one before, as those of a chain do; or nearly so. */
@@ -196,6 +235,8 @@ export const MESSAGES: {
       ],
     },
   ),
+  EpochChange: fc.record({ kind: kind('EpochChange'), change }),
+  GetEpochChange: fc.record({ kind: kind('GetEpochChange'), epoch }),
   NewView: fc.record({ kind: kind('NewView'), epoch, height, round, leader: address, tc }),
   Batch: fc.record({
     kind: kind('Batch'),
