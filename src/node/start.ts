@@ -107,6 +107,7 @@ export async function startNode(
           otherNodes: config.rpc.otherNodes,
         }),
         onCall: metrics.observeCall,
+        onEarly: metrics.observeEarlyCall,
       });
     }
     forgetReplaced(member.paths);

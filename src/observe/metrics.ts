@@ -8,6 +8,7 @@ import { DEAD_LETTER_REASONS, type System } from '../actors/runtime/index.ts';
 import type { ViewChangeReason } from '../protocol/consensus/types.ts';
 import type { FinishedCall } from '../rpc/calls.ts';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
+import { EARLY_CALLS, type EarlyCall } from '../rpc/retry-after.ts';
 import { registerBridge } from './bridge-metrics.ts';
 import { registerSync } from './sync-metrics.ts';
 import { registerTime } from './time-metrics.ts';
@@ -16,6 +17,7 @@ export interface NodeMetrics {
   /** Prometheus text of all metrics. */
   readonly text: () => Promise<string>;
   readonly observeCall: (call: FinishedCall) => void;
+  readonly observeEarlyCall: (what: EarlyCall) => void;
   /** Lets go of the node. */
   readonly stop: () => void;
 }
@@ -47,8 +49,9 @@ export function createMetrics(
   if (system !== undefined) registerCells(registry, system);
   const observeEvent = eventMetrics(registry);
   const observeCall = callMetrics(registry);
+  const observeEarlyCall = earlyCallMetrics(registry);
   const unsubscribe = port.subscribe(observeEvent);
-  return { text: () => registry.metrics(), observeCall, stop: unsubscribe };
+  return { text: () => registry.metrics(), observeCall, observeEarlyCall, stop: unsubscribe };
 }
 
 function registerGauges(registry: Registry, port: NodePort): void {
@@ -191,4 +194,15 @@ function callMetrics(registry: Registry): (call: FinishedCall) => void {
     calls.inc({ method, code: String(code) });
     seconds.observe(duration / 1_000);
   };
+}
+
+function earlyCallMetrics(registry: Registry): (what: EarlyCall) => void {
+  const early = new Counter({
+    name: 'althing_rpc_early_calls_total',
+    help: 'Calls refused before the time that an earlier refusal named: held until then, or their connection closed',
+    labelNames: ['what'] as const,
+    registers: [registry],
+  });
+  for (const what of EARLY_CALLS) early.inc({ what }, 0);
+  return (what) => early.inc({ what });
 }

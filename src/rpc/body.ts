@@ -16,7 +16,10 @@ export function readText(
       if (length <= bytesMax) chunks.push(chunk);
       else resolve('too-large');
     });
-    request.once('end', () => resolve({ text: Buffer.concat(chunks).toString('utf8'), bytes: length }));
+    // Not kept by the request: its answer may wait for long.
+    request.once('end', () =>
+      resolve({ text: Buffer.concat(chunks.splice(0)).toString('utf8'), bytes: length }),
+    );
     request.once('error', () => resolve('aborted'));
     request.once('close', () => resolve('aborted'));
   });

@@ -27,8 +27,13 @@ interface Connection {
 /** Connections in the order in which they began to wait for a request: the longest first. */
 type Waiting = Set<Connection>;
 
+/** Which answers wait though there is nothing to answer: the call is refused. */
+export interface RefusedAnswers {
+  readonly isWaiting: (response: ServerResponse) => boolean;
+}
+
 /** Bounds the connections of `server`. */
-export function boundConnections(server: Server, bounds: ConnectionBounds): void {
+export function boundConnections(server: Server, bounds: ConnectionBounds, refused: RefusedAnswers): void {
   const all: Waiting = new Set();
   const byAddress = new Map<string, Waiting>();
   const bySocket = new WeakMap<Socket, Connection>();
@@ -48,7 +53,7 @@ export function boundConnections(server: Server, bounds: ConnectionBounds): void
   const makeRoom = (among: Waiting | undefined, max: number): boolean => {
     if (among === undefined || among.size < max) return true;
     for (const connection of among) {
-      if (isBeingAnswered(connection)) continue;
+      if (isBeingAnswered(connection, refused)) continue;
       remove(connection);
       connection.socket.destroy();
       return true;
@@ -90,9 +95,9 @@ export const clientOf = (socket: Pick<Socket, 'remoteAddress'>): string =>
   networkOf(socket.remoteAddress ?? 'unknown');
 
 /** A request has come whole and its answer is not written: closing it would take an answer from a client. */
-const isBeingAnswered = ({ exchanges }: Connection): boolean => {
+const isBeingAnswered = ({ exchanges }: Connection, refused: RefusedAnswers): boolean => {
   for (const { request, response } of exchanges) {
-    if (request.complete && !response.writableEnded) return true;
+    if (request.complete && !response.writableEnded && !refused.isWaiting(response)) return true;
   }
   return false;
 };

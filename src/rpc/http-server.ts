@@ -27,7 +27,8 @@ import { METHODS } from './methods.ts';
 import { costBesideFirst } from './operations.ts';
 import { documentPaths, type Pages, sendPage } from './pages.ts';
 import { fromQuery, needsBody } from './parameters.ts';
-import { sendBusy, sendJson, sendPreflight, sendText, sendTooMany } from './replies.ts';
+import { sendJson, sendPreflight, sendText } from './replies.ts';
+import { type EarlyCall, RetryAfter } from './retry-after.ts';
 import { hostOf } from './shapes.ts';
 import { Submissions } from './submissions.ts';
 import { type TurnedAway, Turnstile } from './turnstile.ts';
@@ -43,6 +44,8 @@ export interface RpcServerOptions extends AccessRules, ConnectionBounds, Omit<Ca
   readonly requestsBurst: number;
   /** Of answers that were not read yet; default UNSENT_BYTES_MAX. @unit bytes */
   readonly unsentBytesMax?: number;
+  /** Told of each call that came before Retry-After had passed, and was refused again. */
+  readonly onEarly: (what: EarlyCall) => void;
   /** Operator commands are refused without one. */
   readonly adminToken?: string;
   /** How long the event loop was blocked lately, and what is too long for `/livez`. */
@@ -82,6 +85,7 @@ interface Serving extends RpcServerOptions, CallParts {
   readonly take: (client: string, calls: number) => boolean;
   readonly turnstile: Turnstile;
   readonly unsent: Unsent;
+  readonly retryAfter: RetryAfter;
 }
 
 /** What one request asks for, and who it is. */
@@ -102,6 +106,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
     submissions: new Submissions(options.port),
     turnstile: new Turnstile({ callsMax, callsPerClientMax, waitMax: doorWait(requestTimeout) }),
     unsent: new Unsent(options.unsentBytesMax),
+    retryAfter: new RetryAfter(options),
   };
   const server = createServer(
     {
@@ -117,7 +122,8 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
       });
     },
   );
-  boundConnections(server, options);
+  boundConnections(server, options, serving.retryAfter);
+  server.on('connection', (socket) => serving.retryAfter.connected(socket));
   // A client that stops reading its answer.
   server.setTimeout(2 * requestTimeout);
   const { host, port } = splitAddress(options.listen);
@@ -125,7 +131,7 @@ export async function startRpcServer(options: RpcServerOptions): Promise<Running
     server.once('error', reject);
     server.listen(port, host, resolve);
   });
-  return { address: boundAddress(server), close: () => close(server) };
+  return { address: boundAddress(server), close: () => close(server, serving.retryAfter) };
 }
 
 /** How long a request may take to come in, as Node's server takes it; never longer than to its answer. */
@@ -170,11 +176,11 @@ async function servePost(serving: Serving, asked: Asked): Promise<void> {
     return sendJson(response, 404, envelope(null, { error }));
   }
   // Before anything of the body is read, and before anything of it is parsed: what cannot be read costs as much.
-  if (!serving.take(caller.client, 1)) return sendTooMany(response);
+  if (!serving.take(caller.client, 1)) return serving.retryAfter.refuse(asked, 429, TOO_MANY);
   const text = await readText(request, serving.bodyBytesMax);
   if (text === 'aborted') return;
   const bytesCost = costOfBytes(text === 'too-large' ? serving.bodyBytesMax : text.bytes, serving);
-  if (!serving.take(caller.client, bytesCost)) return sendTooMany(response);
+  if (!serving.take(caller.client, bytesCost)) return serving.retryAfter.refuse(asked, 429, TOO_MANY);
   if (text === 'too-large') {
     response.setHeader('Connection', 'close');
     const error = invalidRequest(
@@ -191,18 +197,20 @@ async function servePost(serving: Serving, asked: Asked): Promise<void> {
  */
 async function inTurn(
   serving: Serving,
-  { response, caller }: Asked,
+  asked: Asked,
   method: string | undefined,
   answer: () => Promise<void>,
 ): Promise<void> {
-  if (sendShed(serving, response, method)) return;
-  await serving.turnstile.enter(caller.client, {
+  if (shed(serving, asked, method)) return;
+  const { turnstile, unsent, retryAfter } = serving;
+  const { client } = asked.caller;
+  await turnstile.enter(client, {
     begin: async () => {
-      if (response.destroyed || sendShed(serving, response, method)) return;
-      if (!serving.unsent.hasRoomFor(caller.client)) return sendBusy(response, 429, UNREAD);
+      if (asked.response.destroyed || shed(serving, asked, method)) return;
+      if (!unsent.hasRoomFor(client)) return retryAfter.refuse(asked, 429, UNREAD);
       await answer();
     },
-    turnAway: (why) => sendBusy(response, why === 'share' ? 429 : 503, serverError(TURNED_AWAY[why])),
+    turnAway: (why) => retryAfter.refuse(asked, why === 'share' ? 429 : 503, serverError(TURNED_AWAY[why])),
   });
 }
 
@@ -213,30 +221,23 @@ const TURNED_AWAY: Readonly<Record<TurnedAway, string>> = {
   late: 'QUEUE_FULL: Queue full: the call waited too long for its turn: try again later',
 };
 
-/** True: it was a submission, there is no place, and it is answered. */
-function sendShed(
-  { port, onCall }: RpcServerOptions,
-  response: ServerResponse,
-  method: string | undefined,
-): boolean {
-  const shed = shedAtTheDoor(method, port);
-  if (shed === undefined) return false;
-  onCall({ method: shed.method, code: shed.error.code, duration: millis(0) });
-  sendBusy(response, 503, shed.error);
+/** True: it was a submission, there is no place, and it is refused. */
+function shed({ port, onCall, retryAfter }: Serving, asked: Asked, method: string | undefined): boolean {
+  const refusal = shedAtTheDoor(method, port);
+  if (refusal === undefined) return false;
+  onCall({ method: refusal.method, code: refusal.error.code, duration: millis(0) });
+  retryAfter.refuse(asked, 503, refusal.error);
   return true;
 }
 
-async function answerPost(
-  serving: Serving,
-  { request, response, caller }: Asked,
-  text: string,
-  bytesCost: number,
-): Promise<void> {
+async function answerPost(serving: Serving, asked: Asked, text: string, bytesCost: number): Promise<void> {
+  const { request, response, caller } = asked;
   const body = readBody(text, serving.batchRequestsMax);
   if (body.kind === 'unreadable') return sendJson(response, 400, envelope(null, { error: body.error }));
   const entries = body.kind === 'batch' ? body.entries : [body.entry];
   const cost = costBesideFirst(entries, serving.requestsBurst);
-  if (!serving.take(caller.client, Math.max(0, cost - bytesCost))) return sendTooMany(response);
+  if (!serving.take(caller.client, Math.max(0, cost - bytesCost)))
+    return serving.retryAfter.refuse(asked, 429, TOO_MANY);
   const operator = isOperator(request.headers.authorization, serving.adminToken);
   const held = serving.unsent.hold(caller.client, response);
   const textOf = async (entry: ReadRequest): Promise<string | undefined> => {
@@ -275,6 +276,8 @@ async function answerText(
   return JSON.stringify(envelope(request.id, answer));
 }
 
+const TOO_MANY = serverError('RATE_LIMITED: too many requests: slow down');
+
 /** Nothing of the call was done. */
 const UNREAD = serverError(
   'RATE_LIMITED: too much of your answers is not read: read them, and ask for less at once',
@@ -284,7 +287,7 @@ async function serveGet(serving: Serving, asked: Asked): Promise<void> {
   const { request, response, url, caller } = asked;
   if (url.pathname === '/livez') return serveLiveness(serving, response);
   if (url.pathname === '/readyz') return serveReadiness(serving, response);
-  if (!serving.take(caller.client, 1)) return sendTooMany(response);
+  if (!serving.take(caller.client, 1)) return serving.retryAfter.refuse(asked, 429, TOO_MANY);
   if (url.pathname === '/metrics') {
     response.setHeader('Content-Type', 'text/plain; version=0.0.4; charset=utf-8');
     response.end(await serving.metrics());
@@ -358,8 +361,9 @@ function boundAddress(server: Server): string {
   return bound.family === 'IPv6' ? `[${bound.address}]:${bound.port}` : `${bound.address}:${bound.port}`;
 }
 
-async function close(server: Server): Promise<void> {
+async function close(server: Server, retryAfter: RetryAfter): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  retryAfter.close();
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE);
   await closed;

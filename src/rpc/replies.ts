@@ -1,6 +1,7 @@
 /** What goes out as a whole: JSON, refusals of a node that is busy, and answers to preflights. Boundary: sockets. */
 import type { ServerResponse } from 'node:http';
-import { envelope, type RpcError, serverError } from './json-rpc.ts';
+import type { Millis } from '../base/units.ts';
+import { envelope, type RpcError } from './json-rpc.ts';
 
 export const sendJson = (response: ServerResponse, status: number, value: unknown): void =>
   sendText(response, status, JSON.stringify(value));
@@ -14,12 +15,14 @@ export function sendText(response: ServerResponse, status: number, text: string)
   response.end(text);
 }
 
-export const sendTooMany = (response: ServerResponse): void =>
-  sendBusy(response, 429, serverError('RATE_LIMITED: too many requests: slow down'));
-
 /** Nothing was done: 429 for this client's rate, 503 for what this node holds. By the code its data begins with, the client knows it is the node's word (BR-1). */
-export function sendBusy(response: ServerResponse, status: 429 | 503, error: RpcError): void {
-  response.setHeader('Retry-After', '1');
+export function sendBusy(
+  response: ServerResponse,
+  status: 429 | 503,
+  error: RpcError,
+  retryAfter: Millis,
+): void {
+  response.setHeader('Retry-After', String(retryAfter / 1_000));
   sendJson(response, status, envelope(null, { error }));
 }
 

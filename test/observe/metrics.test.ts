@@ -34,6 +34,8 @@ describe('/metrics', () => {
       'althing_view_changes_total{reason="LeaderTimeout"}',
       'althing_view_changes_total{reason="ExplicitRequest"}',
       'althing_rpc_calls_total{method="status",code="0"}',
+      'althing_rpc_early_calls_total{what="held"}',
+      'althing_rpc_early_calls_total{what="closed"}',
     ]) {
       expect([name, await sampleOf(metrics, name)]).toEqual([name, 0]);
     }
@@ -47,6 +49,7 @@ describe('/metrics', () => {
     node.hold = true;
     await node.submit([Buffer.from('c=3')]);
     metrics.observeCall({ method: 'block', code: -32603, duration: millis(12) });
+    metrics.observeEarlyCall('held');
     expect(await sampleOf(metrics, 'cometbft_consensus_height')).toBe(2);
     expect(await sampleOf(metrics, 'althing_executed_height')).toBe(2);
     expect(await sampleOf(metrics, 'cometbft_p2p_peers')).toBe(3);
@@ -56,6 +59,7 @@ describe('/metrics', () => {
     expect(await sampleOf(metrics, 'cometbft_consensus_block_interval_seconds_sum')).toBe(0.25);
     expect(await sampleOf(metrics, 'althing_view_changes_total{reason="LeaderTimeout"}')).toBe(1);
     expect(await sampleOf(metrics, 'althing_rpc_calls_total{method="block",code="-32603"}')).toBe(1);
+    expect(await sampleOf(metrics, 'althing_rpc_early_calls_total{what="held"}')).toBe(1);
     expect(await sampleOf(metrics, 'althing_quorum_power')).toBe(27);
   });
 

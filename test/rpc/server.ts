@@ -48,6 +48,7 @@ export async function startTestServer(options: Partial<RpcServerOptions> = {}): 
     loopLagMax: millis(1_000),
     metrics: async () => 'metric 1\n',
     onCall: (call) => calls.push(call),
+    onEarly: () => undefined,
     ...options,
   });
   const url = `http://${server.address}`;

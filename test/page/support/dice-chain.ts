@@ -83,6 +83,7 @@ const startServer = (
     loopLag: () => millis(0),
     metrics: async () => '',
     onCall: () => undefined,
+    onEarly: () => undefined,
   });
 
 export class DiceChain {
