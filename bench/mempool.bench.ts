@@ -2,6 +2,7 @@
  * Processor time that a transaction of 256 bytes takes in the mempool's rules, in the batch's encoding and in the deduplication;
  * no storage, no network. Run: node bench/mempool.bench.ts. Set-up is outside the loops; each line is the median of 5 runs.
  */
+
 import { wallTime } from '../src/base/units.ts';
 import {
   batchDigestOf,
@@ -10,6 +11,7 @@ import {
   transactionHashOf,
   transactionsOf,
 } from '../src/protocol/chain/batch.ts';
+import { GENESIS_HEIGHT } from '../src/protocol/chain/ordinals.ts';
 import { DeduplicationTable } from '../src/protocol/execution/deduplication.ts';
 import { DUPLICATE_RESULT } from '../src/protocol/execution/outcome.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../src/protocol/mempool/config.ts';
@@ -81,7 +83,12 @@ function live(transactions: readonly Uint8Array[], isNamed = false): void {
     if (!('type' in message && 'tag' in message) || typeof message.tag !== 'number') return;
     const { tag } = message;
     if (message.type === 'check.requested')
-      send({ type: 'check.answered', tag, results: isNamed ? namedResults(named++) : CHECKED });
+      send({
+        type: 'check.answered',
+        tag,
+        results: isNamed ? namedResults(named++) : CHECKED,
+        height: GENESIS_HEIGHT,
+      });
     if (!('batches' in message) || !Array.isArray(message.batches)) return;
     const { batches } = message;
     if (message.type === 'batches.persistRequested') {

@@ -285,6 +285,7 @@ class Executor {
           context: this.#context,
           report: this.#options.report,
           knows: (hash) => runner.knows(hash),
+          height: runner.executed.height,
         },
         question,
       );

@@ -2,7 +2,7 @@
 import type { BoundaryContext } from '../actors/runtime/index.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { parseOperation } from '../protocol/chain/operation.ts';
-import type { Digest } from '../protocol/chain/types.ts';
+import type { Digest, Height } from '../protocol/chain/types.ts';
 import type { Application, CheckResult } from '../protocol/ports/application.ts';
 import {
   DUPLICATE_CODE,
@@ -34,10 +34,12 @@ export interface Asked {
   readonly context: BoundaryContext<undefined>;
   readonly report: ExecutorOptions['report'];
   knows(hash: Digest): boolean;
+  /** Of the newest block that the application has executed. */
+  readonly height: Height;
 }
 
 export function answerQuestion(asked: Asked, question: Question): void {
-  const { application, calls, times, context } = asked;
+  const { application, calls, times, context, height } = asked;
   const { replyTo, tag } = question;
   const tell = (reply: ExecutionReply) => context.tell(replyTo, reply);
   const failed = (detail: string) => {
@@ -64,7 +66,7 @@ export function answerQuestion(asked: Asked, question: Question): void {
     name: 'checkTx',
     limit: times.checkMax,
     run: () => checked(asked, question.transactions, question.hashes),
-    done: (results) => tell({ type: 'check.answered', tag, results }),
+    done: (results) => tell({ type: 'check.answered', tag, results, height }),
     failed,
   });
 }

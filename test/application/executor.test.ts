@@ -565,6 +565,29 @@ describe('checks and queries (EX-6)', () => {
     });
   });
 
+  it('say by which state they were judged: an application that starts over below the results is far behind', async () => {
+    const ground = emptyGround();
+    const lives = new Lives();
+    const life = lives.begin(() => logApplication(ground, { every: 100 }));
+    for (const text of ['a', 'b', 'c']) life.commit(lives.chain, lives.chain.add([text]));
+    life.check('x');
+    expect(life.answers).toMatchObject([{ type: 'check.answered', height: 3 }]);
+    lives.crash();
+    const held: (() => void)[] = [];
+    const again = lives.begin(() =>
+      logApplication(ground, {
+        finalize: (_request, answer) => new Promise((resolve) => held.push(() => resolve(answer))),
+      }),
+    );
+    await again.advanceAsync(1);
+    again.check('x');
+    held.shift()?.();
+    await again.advanceAsync(1);
+    again.check('x');
+    await again.advanceAsync(1);
+    expect(again.answers).toMatchObject([{ height: 0 }, { height: 1 }]);
+  });
+
   it('fail alone: one that throws costs neither the others nor the blocks', async () => {
     const lives = new Lives();
     const check: Application['checkTx'] = (transaction) => {

@@ -10,7 +10,7 @@ import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { CheckResult } from '../../protocol/ports/application.ts';
 import type { Effect } from '../../protocol/supervision/effect.ts';
 import { GUEST_RATES_DEFAULT } from '../../protocol/transport/limits.ts';
-import { endCheckTimer, mayCheck, refusedHere } from './bridge.checking.ts';
+import { endCheckTimer, mayCheck, refusedHere, withHanded } from './bridge.checking.ts';
 import type { BridgeContext, Decided, Submission, Waiting } from './bridge.live.ts';
 import {
   ask,
@@ -58,7 +58,7 @@ export function takeOrGather(context: BridgeContext, waiting: Received, clock: C
   };
 }
 
-/** What came of a question to the own application: without results it failed, or is late. */
+/** What came of a question to the own application: without results it failed, is late, or far behind. */
 interface Judgement {
   readonly tag: number;
   readonly results: readonly CheckResult[];
@@ -73,16 +73,13 @@ export function recordCheck(
 ): Decided {
   const submission = submissionOf(before, tag);
   if (submission?.check !== 'asked') return { context: { isApplicationLate } };
-  const refused = new Map(submission.refused);
-  for (const [index, { position, hash }] of submission.asked.entries()) {
-    const refusal = refusedHere(before, hash, results[index]);
-    if (refusal !== undefined) refused.set(position, refusal);
-  }
+  const refused = refusedHere(before, submission, results);
   const asked = submission.asked.filter(({ position }) => !refused.has(position));
   const ended = submission.asked.length - asked.length;
   const operations = release(before.operations, ended, ended);
-  const context: BridgeContext = { ...withoutSubmission(before, tag), operations, isApplicationLate };
   const judged: Submission = { ...submission, refused, asked, check: 'over' };
+  const handed = withHanded(before.handed, judged, clock.now);
+  const context: BridgeContext = { ...withoutSubmission(before, tag), operations, isApplicationLate, handed };
   if (asked.length === 0) {
     const { submissions } = context;
     return {

@@ -19,6 +19,7 @@ import type { SyncStatusRequested } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
 import type { BreakerState } from './breaker.setup.ts';
+import { type Handed, nothingHanded } from './bridge.checking.ts';
 
 export interface BridgeInput {
   readonly config: BridgeConfig;
@@ -112,6 +113,8 @@ export interface BridgeContext extends BridgeInput {
   readonly isNearTip: boolean;
   /** The own application did not answer in time: it is asked nothing more until an answer comes, or the next cleanup. */
   readonly isApplicationLate: boolean;
+  /** What the own application may give no end to any more (BR-8). */
+  readonly handed: Handed;
   /** Undefined until storage, or a commit, has said it: what is submitted meanwhile waits in the queue. */
   readonly committedHeight: Height | undefined;
   readonly connected: ReadonlySet<Address>;
@@ -170,6 +173,7 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       nextTag: Math.floor(now * TAGS_A_MS),
       isNearTip: false,
       isApplicationLate: false,
+      handed: nothingHanded(now),
       committedHeight: undefined,
       connected: new Set(),
       failedRounds: 0,

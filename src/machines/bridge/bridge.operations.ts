@@ -32,7 +32,7 @@ import type { Admission, MempoolRequest } from '../../protocol/ports/mempool.ts'
 import type { ExecutedTransaction } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { BreakerReport, BreakerRequest } from './breaker.setup.ts';
-import { checkEffects, mayCheck } from './bridge.checking.ts';
+import { checkEffects, mayCheck, withHanded } from './bridge.checking.ts';
 import {
   askConnectivity,
   askSync,
@@ -158,7 +158,8 @@ export function ask(context: BridgeContext, submission: Submission, { now, addre
   const message: SubmitOperationsMessage = { kind: 'SubmitOperations', tag, operations: transactions };
   const handing: BreakerRequest = { type: 'call.requested', message };
   const handed: Submission = { ...submission, check: 'over', handedTo: [...submission.handedTo, peer] };
-  return asking(handed, [telling(`${address}/${peer}`, handing)]);
+  const { context: change, effects } = asking(handed, [telling(`${address}/${peer}`, handing)]);
+  return { context: { ...change, handed: withHanded(context.handed, submission, now) }, effects };
 }
 
 /** The mempool judged what it was asked. */

@@ -27,7 +27,7 @@ import type { FailedRound } from '../consensus/view-change.live.ts';
 import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
 import { breakerMachine } from './breaker.machine.ts';
 import type { BreakerInput, BreakerReport, BreakerRequest } from './breaker.setup.ts';
-import type { CheckOverdue } from './bridge.checking.ts';
+import { type CheckOverdue, isYoung } from './bridge.checking.ts';
 import { type GatherDue, recordCheck, takeOrGather, takeQueue } from './bridge.gathering.ts';
 import {
   askConnectivity,
@@ -296,8 +296,8 @@ export const bridgeSetup = setup({
       ),
     ),
     recordCheck: step(
-      on('check.answered', ({ context, event: { tag, results }, ...clock }) =>
-        recordCheck(context, { tag, results, isLate: false }, clock),
+      on('check.answered', ({ context, event: { tag, results, height }, ...clock }) =>
+        recordCheck(context, { tag, results: isYoung(context, height) ? results : [], isLate: false }, clock),
       ),
     ),
     recordCheckFailed: step(

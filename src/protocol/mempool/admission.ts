@@ -23,6 +23,7 @@ import {
   withoutPending,
 } from './state.ts';
 
+type Refused = Extract<Admission, { readonly status: 'refused' }>;
 type Submitted = Extract<MempoolRequest, { readonly type: 'transactions.submitted' }>;
 
 /** Refuses what the node itself can judge, reserves room for the rest, and asks the application about it (MP-1). */
@@ -267,7 +268,7 @@ const rateLimited = (state: MempoolState, client: string): Refusal => ({
 });
 
 /** What the application, or the memory of duplicates, refuses. */
-export function refusedByCheck(hash: Digest, result: CheckResult | undefined): Admission {
+export function refusedByCheck(hash: Digest, result: CheckResult | undefined): Refused {
   if (result === undefined) return notChecked(hash, 'the application gave no result for this transaction');
   const { code, codespace, log } = result;
   if (code === DUPLICATE_CODE && codespace === NODE_CODESPACE) {
@@ -277,7 +278,7 @@ export function refusedByCheck(hash: Digest, result: CheckResult | undefined): A
 }
 
 /** Never CHECK_FAILED: its code would have to be the application's, and 0 reads as success. */
-const notChecked = (hash: Digest, log: string): Admission => ({
+const notChecked = (hash: Digest, log: string): Refused => ({
   status: 'refused',
   hash,
   code: 'NOT_CHECKED',

@@ -44,7 +44,13 @@ export interface BlockExecuted {
 }
 
 export type ExecutionReply =
-  | { readonly type: 'check.answered'; readonly tag: number; readonly results: readonly CheckResult[] }
+  | {
+      readonly type: 'check.answered';
+      readonly tag: number;
+      readonly results: readonly CheckResult[];
+      /** After this height is the oldest state that they can have been judged by: an application that starts over is far behind. */
+      readonly height: Height;
+    }
   | { readonly type: 'query.answered'; readonly tag: number; readonly result: QueryResult }
   | {
       readonly type: 'execution.failed';

@@ -140,7 +140,7 @@ describe('an application in another process', () => {
     life.check('a=1', 'b=2');
     await until(life, 'it fails', () => life.answers.length === 2);
     expect(life.answers).toEqual([
-      { type: 'check.answered', tag: 1, results: [expect.objectContaining({ code: 0 })] },
+      { type: 'check.answered', tag: 1, results: [expect.objectContaining({ code: 0 })], height: 0 },
       {
         type: 'execution.failed',
         tag: 1,

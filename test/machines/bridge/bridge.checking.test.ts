@@ -1,10 +1,12 @@
 /** The own application of a node that is no validator judges first what the node would hand over. BR-1, BR-2, BR-8, ADR 0010. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { ANSWER_MS, HANDED_TO_MAX, JUDGEMENT_MS, OWN_CHECK_MS } from '../../../src/protocol/bridge/times.ts';
+import { GENESIS_HEIGHT } from '../../../src/protocol/chain/ordinals.ts';
 import type { CheckResult } from '../../../src/protocol/ports/application.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../../../src/protocol/ports/execution.ts';
 import type { SyncStatus } from '../../../src/protocol/sync/types.ts';
 import { operation, plain, stateAfter } from '../../protocol/bridge/operations-of.ts';
+import { height } from '../../protocol/consensus/fixture.ts';
 import { ofKind } from '../reach.ts';
 import { A, B, bridgeReach, C, isOfChecking, Rig, type RigOptions, SELF, STRANGER } from './bridge.rig.ts';
 
@@ -30,8 +32,14 @@ const checks = (at: Rig): readonly { readonly tag: number; readonly transactions
       : [],
   );
 const lastCheck = (at: Rig): number => checks(at).at(-1)?.tag ?? -1;
-const say = (at: Rig, results: readonly CheckResult[], tag = lastCheck(at)): void => {
-  at.send({ type: 'check.answered', tag, results });
+/** By the newest state, unless said otherwise. */
+const say = (
+  at: Rig,
+  results: readonly CheckResult[],
+  tag = lastCheck(at),
+  height = at.context.recent[0]?.height ?? GENESIS_HEIGHT,
+): void => {
+  at.send({ type: 'check.answered', tag, results, height });
 };
 const late = (at: Rig, tag = lastCheck(at)): void => {
   at.now += OWN_CHECK_MS;
@@ -105,11 +113,89 @@ describe('a node without a vote asks its own application first (BR-8)', () => {
     expect(handed(at)).toEqual([[plain('a')], [plain('a')]]);
   });
 
+  it('gives no end to what a validator may have: sent again while the first is not answered, it is handed over too', () => {
+    const at = level();
+    const tags = [at.submit(plain('a'))];
+    say(at, [YES]);
+    at.gather();
+    tags.push(at.submit(plain('a'), plain('bad')));
+    say(at, [NO, NO]);
+    expect(handed(at)).toEqual([[plain('a')], [plain('a')]]);
+    admitAll(at);
+    expect(tags.map((tag) => at.codes(tag))).toEqual([undefined, ['admitted', 'CHECK_FAILED']]);
+  });
+
+  it('gives no end to what a validator has just refused: that was its word alone, and it has the bytes', () => {
+    const at = level();
+    at.submit(plain('a'));
+    say(at, [YES]);
+    const [first] = at.calls();
+    if (first === undefined) throw new Error('nothing was handed over');
+    const refusal = { accepted: false, code: 'CHECK_FAILED', log: '', applicationCode: 1 } as const;
+    at.hear(first.peer, { kind: 'OperationsAnswered', tag: first.message.tag, admissions: [refusal] });
+    at.gather();
+    at.now = ANSWER_MS;
+    at.submit(plain('a'));
+    say(at, [NO]);
+    expect(handed(at)).toEqual([[plain('a')], [plain('a')]]);
+  });
+
+  it('remembers what was handed over for no longer than two answers take', () => {
+    const at = level();
+    for (const name of ['a', 'b', 'c']) {
+      at.submit(plain(name));
+      say(at, [YES]);
+      at.gather();
+      at.now += ANSWER_MS + 1;
+    }
+    const tag = at.submit(plain('a'));
+    say(at, [NO]);
+    expect(at.codes(tag)).toEqual(['CHECK_FAILED']);
+  });
+
+  it('knows what was executed also while validators have not answered', () => {
+    const at = level();
+    at.submit(plain('a'));
+    say(at, [YES]);
+    const tag = at.submit(plain('a'));
+    say(at, [{ ...YES, code: DUPLICATE_CODE, codespace: NODE_CODESPACE }]);
+    expect([at.codes(tag), handed(at)]).toEqual([['ALREADY_KNOWN'], [[plain('a')]]]);
+  });
+
+  it('gives no end to what was let through and waits for its message', () => {
+    const at = level();
+    at.submit(plain('first'));
+    say(at, [YES]);
+    at.submit(plain('a'), plain('bad'));
+    say(at, [YES, NO]);
+    at.submit(plain('a'));
+    say(at, [NO]);
+    const tag = at.submit(plain('bad'));
+    say(at, [NO]);
+    expect(at.codes(tag)).toEqual(['CHECK_FAILED']);
+    at.gather();
+    expect(handed(at)).toEqual([[plain('first')], [plain('a'), plain('a')]]);
+  });
+
   it('hands over what nobody judged: the check threw, or gave no result', () => {
     const at = level();
     at.submit(plain('a'), plain('b'));
     say(at, [{ ...YES, code: 1, codespace: NODE_CODESPACE, log: 'checkTx threw' }]);
     expect(handed(at)).toEqual([[plain('a'), plain('b')]]);
+  });
+
+  it('hands over what was judged by a state of before: the application starts over, and replays what it had executed', () => {
+    const at = level();
+    for (const next of [2, 3, 4]) {
+      at.commitAt(next);
+      at.execute(stateAfter(next));
+    }
+    const tags = [at.submit(plain('a')), at.submit(plain('b'))];
+    const [first, second] = checks(at);
+    say(at, [NO], first?.tag, height(1));
+    expect(handed(at)).toEqual([[plain('a')]]);
+    say(at, [NO], second?.tag, height(2));
+    expect(tags.map((tag) => at.codes(tag))).toEqual([undefined, ['CHECK_FAILED']]);
   });
 
   it('judges nothing beyond what one message takes, and nothing while no validator can be asked', () => {
@@ -155,7 +241,7 @@ describe('the own application is not waited for (BR-8, "Times")', () => {
     const at = level();
     at.submit(plain('a'));
     const tag = lastCheck(at);
-    const effects = at.send({ type: 'check.answered', tag, results: [result] });
+    const effects = at.send({ type: 'check.answered', tag, results: [result], height: height(1) });
     expect(ofKind(effects, 'cancelTimer').map(({ key }) => key)).toContain(`check-${tag}`);
   });
 

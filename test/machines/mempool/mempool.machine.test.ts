@@ -5,6 +5,7 @@ import { mempoolMachine } from '../../../src/machines/mempool/mempool.machine.ts
 import { MEMPOOL_EVENTS, MEMPOOL_TIMERS } from '../../../src/machines/mempool/mempool.setup.ts';
 import { probe } from '../../../src/machines/vocabulary/probe.ts';
 import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
+import { GENESIS_HEIGHT } from '../../../src/protocol/chain/ordinals.ts';
 import type { MempoolEvent } from '../../../src/protocol/mempool/step.ts';
 import { addressAt, height, SMALL, setOf } from '../../protocol/mempool/world.ts';
 
@@ -110,7 +111,7 @@ describe('the mempool chart', () => {
     const chart = begin();
     chart.send(found(false));
     for (const type of MEMPOOL_TIMERS) chart.send({ type });
-    chart.send({ type: 'check.answered', tag: 77, results: [] });
+    chart.send({ type: 'check.answered', tag: 77, results: [], height: GENESIS_HEIGHT });
     chart.send({ type: 'batches.found', tag: 77, batches: [], missing: [] });
     chart.send({ type: 'batches.persisted', tag: 77, digests: [] });
     expect(chart.snapshot.value).toEqual({ running: 'accepting' });

@@ -3,6 +3,7 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { CHECK_MS } from '../../../src/protocol/bridge/times.ts';
 import { parseBatch, transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import { encodeOperation } from '../../../src/protocol/chain/operation.ts';
+import { GENESIS_HEIGHT } from '../../../src/protocol/chain/ordinals.ts';
 import { isFull } from '../../../src/protocol/mempool/admission.ts';
 import { bucketOf } from '../../../src/protocol/mempool/clients.ts';
 import { DEFAULT_MEMPOOL_CONFIG, mempoolConfigProblems } from '../../../src/protocol/mempool/config.ts';
@@ -142,7 +143,11 @@ describe('admission (MP-1, MP-2)', () => {
     expect(admissionsIn(failed.effects)).toEqual([
       expect.objectContaining({ code: 'NOT_CHECKED', log: 'APPLICATION_FAILED: kv.db is damaged' }),
     ]);
-    const short = handle(state, { type: 'check.answered', tag, results: [] }, world.now);
+    const short = handle(
+      state,
+      { type: 'check.answered', tag, results: [], height: GENESIS_HEIGHT },
+      world.now,
+    );
     expect(admissionsIn(short.effects)).toEqual([expect.objectContaining({ code: 'NOT_CHECKED' })]);
     expect([...admissionsIn(failed.effects), ...admissionsIn(short.effects)]).not.toContainEqual(
       expect.objectContaining({ applicationCode: expect.anything() }),

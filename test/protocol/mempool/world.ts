@@ -420,7 +420,7 @@ export class World {
       const code = text.startsWith('bad') ? 7 : 0;
       return { code, log: 'ruled', codespace: 'app', priority, ...senderIn(text) };
     });
-    this.send(index, { type: 'check.answered', tag, results });
+    this.send(index, { type: 'check.answered', tag, results, height: GENESIS_HEIGHT });
   }
 
   #network(node: Node, request: NetworkRequest): void {
