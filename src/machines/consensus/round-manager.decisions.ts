@@ -17,7 +17,7 @@ import {
   rootOf,
 } from '../../protocol/consensus/block-tree.ts';
 import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
-import { leaderAt } from '../../protocol/consensus/epoch.ts';
+import { leaderAt, recordIn } from '../../protocol/consensus/epoch.ts';
 import { describeProblem, setAfter } from '../../protocol/consensus/epoch-end.ts';
 import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
@@ -65,8 +65,9 @@ const EVIDENCE_KEPT_MAX = 32;
 
 /** The tree out of what is durable. */
 export function begin(context: RoundManagerContext, recovered: Recovered): LiveTree {
-  const { committed, record, blocks, executed } = recovered;
+  const { committed, blocks, executed } = recovered;
   const { epoch } = context.setting;
+  const record = recordIn(epoch, recovered);
   const planted = plantRecovered(context, recovered);
   const nodes = blocks.map((block) => ({ id: blockIdOf(epoch.domain, block), block }));
   const grown = withOutcomes(insertProven(planted, nodes), committed, executed);

@@ -22,6 +22,8 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
     'epoch.requested': {},
     'epoch.ended': {},
     'epoch.proven': {},
+    // Of rounds of an epoch that has ended.
+    'cell.down': [{ guard: 'endedInOrder' }, { actions: 'crashWithRound' }],
     'blocks.committed': {},
     // It goes on voting; what the application executes when it is back is told as ever (EX-5).
     'execution.failed': {},
@@ -73,7 +75,6 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'epoch.ended': { guard: 'epochIsOver', target: 'recovering', actions: 'closeRounds' },
         'storage.failed': { guard: 'isAboutACommit', actions: 'retryCommitLater' },
         'commit.retryDue': { actions: 'retryCommits' },
-        'cell.down': [{ guard: 'endedInOrder' }, { actions: 'crashWithRound' }],
       },
     },
   },

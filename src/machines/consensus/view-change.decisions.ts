@@ -10,7 +10,7 @@ import type { Address, QuorumCertificate } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
 import { checkViewChangeForm, verifyViewChange } from '../../protocol/consensus/certificates.ts';
 import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
-import { leaderAt } from '../../protocol/consensus/epoch.ts';
+import { leaderAt, recordIn } from '../../protocol/consensus/epoch.ts';
 import {
   adoptCertificates,
   answerToLaggard,
@@ -336,7 +336,8 @@ export function deadlineReason({ pacemaker }: LiveView): ViewChangeReason {
 }
 
 export function begin(context: ViewChangeContext, recovered: Recovered, clock: Clock): Stepped {
-  const { record, committed } = recovered;
+  const { committed } = recovered;
+  const record = recordIn(context.epoch, recovered);
   const { rootQC } = context.epoch;
   const highQC = recoveredHighQC(record.highQC, committed?.commitProof);
   // The epoch before ended with the newest block: in this one that is the root (CS-16).

@@ -16,6 +16,8 @@ import type {
 } from '../chain/types.ts';
 import type { Recovered } from '../ports/storage.ts';
 import { type LeaderSchedule, leaderOf, roundRobin } from './leader.ts';
+import { emptyRecord } from './safety.ts';
+import type { SafetyRecord } from './types.ts';
 
 export interface EpochContext {
   readonly domain: ChainDomain;
@@ -68,6 +70,15 @@ export function epochAfter({ domain, epochLength }: EpochContext, { qc, proof }:
 /** The epoch in which what is durable was left; `genesis` is the first. */
 export const epochNow = (genesis: EpochContext, { change }: Pick<Recovered, 'change'>): EpochContext =>
   change === undefined ? genesis : epochAfter(genesis, change);
+
+/**
+ * What of a durable record counts in the present epoch. After a reset of the chain the record may be of a later one: then
+ * nothing of it does, and nothing is signed before that epoch is reached again (ST-9).
+ */
+export const recordIn = (
+  { epoch, rootQC }: EpochContext,
+  { record }: Pick<Recovered, 'record'>,
+): SafetyRecord => (record.epoch === epoch ? record : emptyRecord(rootQC));
 
 export function epochContext(
   domain: ChainDomain,

@@ -314,7 +314,14 @@ describe('execution', () => {
 describe('blocks', () => {
   const judged = (clock: number) => {
     const checker = newChecker();
-    return { checker, blocks: new Blocks(epoch, () => clock, checker.report) };
+    return {
+      checker,
+      blocks: new Blocks(
+        () => epoch,
+        () => clock,
+        checker.report,
+      ),
+    };
   };
   const { time } = one.block.header;
 
