@@ -23,6 +23,7 @@ import {
 import { EXECUTOR_EVENTS, executorLogic } from '../src/application/executor.ts';
 import { kv } from '../src/application/kv/rules.ts';
 import { loadBlsEngine } from '../src/crypto/bls/select.ts';
+import { ECVRF } from '../src/crypto/vrf.ts';
 import { roundManagerMachine } from '../src/machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../src/machines/consensus/round-manager.setup.ts';
 import { batchDigestOf, encodeBatch } from '../src/protocol/chain/batch.ts';
@@ -209,6 +210,7 @@ function nodeOf(
               epoch,
               self: place.addressAt(3),
               bls,
+              vrf: ECVRF,
               limits: { batchesMax: 4, bytesMax: 1_000_000 },
               timeliness: TIMELINESS_DEFAULTS,
               router: 'node/silent',

@@ -36,6 +36,7 @@ import {
   parseGenesis,
 } from '../protocol/chain/genesis.ts';
 import { addressOf } from '../protocol/chain/validator-set.ts';
+import type { LeadershipParameters } from '../protocol/consensus/leader.ts';
 import { describeKeyProblem } from '../storage/key-problems.ts';
 import { createKeys, type NodeIdentity } from '../storage/key-store.ts';
 import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
@@ -76,6 +77,8 @@ export interface NewChain {
   readonly chainId?: string | undefined;
   /** Left out: kv. */
   readonly application?: NewApplication | undefined;
+  /** Left out: turns, without reputation and VRF. */
+  readonly leadership?: LeadershipParameters | undefined;
   /** The folder that gets the key of the ledger's faucet; the first home by default. */
   readonly folder?: string;
   /** Nodes that follow it without a vote. */
@@ -85,7 +88,13 @@ export interface NewChain {
 /** Homes of the validators of a new chain, then those of its full nodes; each gets all other validators as peers. */
 export async function createNetwork(
   homes: readonly NewHome[],
-  { chainId = randomChainId(), application = DEFAULT_APPLICATION, folder, full = [] }: NewChain = {},
+  {
+    chainId = randomChainId(),
+    application = DEFAULT_APPLICATION,
+    leadership,
+    folder,
+    full = [],
+  }: NewChain = {},
 ): Promise<CreatedNetwork> {
   return stage([...homes, ...full], async (staged, engine) => {
     const nodes = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
@@ -96,6 +105,7 @@ export async function createNetwork(
       chainId,
       members.map(({ home, identity }) => validatorOf(home.moniker, identity)),
       { name: application.name, state: hasCoins(application) ? await ledgerOf(members, folder) : {} },
+      leadership,
     );
     const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
     if (ruling.status === 'invalid') {
@@ -298,11 +308,12 @@ const genesisOf = (
   chainId: string,
   validators: readonly GenesisValidator[],
   application: GenesisDocument['application'],
+  leadership: LeadershipParameters | undefined,
 ): GenesisDocument => ({
   chainId,
   genesisTime: wallTime(Date.now()),
   validators,
-  parameters: DEFAULT_CHAIN_PARAMETERS,
+  parameters: { ...DEFAULT_CHAIN_PARAMETERS, ...leadership },
   application,
 });
 

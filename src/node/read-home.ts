@@ -39,7 +39,7 @@ export function readMember(
   const { genesis, genesisHash, keys } = read;
   const set = validatorSet(genesis.validators);
   if ('code' in set) throw refusal(paths.genesisFile, JSON.stringify(set.code));
-  const epoch = firstEpoch({ genesisHash, chainId: genesis.chainId }, set, genesis.parameters.epochLength);
+  const epoch = firstEpoch({ genesisHash, chainId: genesis.chainId }, set, genesis.parameters);
   const { nodeId } = keys.identity;
   const self = parseAddress(nodeId);
   if (self === 'malformed') throw refusal(paths.keys, `"${nodeId}" is no node id of 40 hexadecimal digits`);

@@ -7,6 +7,7 @@ import { evidenceFormOf } from '../application/built-in.ts';
 import { type WallTime, wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
+import { ECVRF } from '../crypto/vrf.ts';
 import { type NodeLog, openLog } from '../observe/log.ts';
 import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
@@ -174,8 +175,12 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const evidence = evidenceFormOf(builtInNameOf(application));
   const root = system.start(
     nodeTree({
-      ...{ epoch, bls, mempool },
-      signer: { address: self, sign: (message) => bls.sign(keys.consensusSecret, message) },
+      ...{ epoch, bls, vrf: ECVRF, mempool },
+      signer: {
+        address: self,
+        sign: (message) => bls.sign(keys.consensusSecret, message),
+        prove: (input) => ECVRF.prove(keys.nodeSecret, input),
+      },
       genesisTime: genesis.genesisTime,
       limits: { batchesMax: parameters.blockBatchesMax, bytesMax: parameters.blockBytesMax },
       timeliness: { precisionMs: parameters.timePrecision, messageDelayMs: parameters.messageDelay },

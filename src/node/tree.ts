@@ -7,6 +7,7 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child, supervisor } from '../actors/runtime/index.ts';
 import type { WallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
+import type { VrfEngine } from '../crypto/vrf.ts';
 import { bridgeMachine } from '../machines/bridge/bridge.machine.ts';
 import { BRIDGE_CONTROL_EVENTS, BRIDGE_EVENTS } from '../machines/bridge/bridge.setup.ts';
 import { evidenceReporterMachine } from '../machines/bridge/evidence-reporter.machine.ts';
@@ -43,6 +44,7 @@ export interface NodeParts {
   readonly epoch: EpochContext;
   readonly signer: Signer;
   readonly bls: BlsEngine;
+  readonly vrf: VrfEngine;
   readonly genesisTime: WallTime;
   readonly limits: BlockLimits;
   readonly timeliness: TimelinessConfig;
@@ -134,10 +136,13 @@ function time({ epoch, signer, time: config, clocks }: NodeParts) {
 }
 
 function consensus(parts: NodeParts) {
-  const { epoch, signer, bls, genesisTime, limits, timeliness, timeouts } = parts;
+  const { epoch, signer, bls, vrf, genesisTime, limits, timeliness, timeouts } = parts;
   const { storage, router, safety, viewChange, roundManager, mempool, executor } = ADDRESSES;
   const self = signer.address;
-  const setting: RoundSetting = { epoch, self, bls, limits, timeliness, router, safety, viewChange, mempool };
+  const setting: RoundSetting = {
+    ...{ epoch, self, bls, vrf, limits, timeliness },
+    ...{ router, safety, viewChange, mempool },
+  };
   return supervisor({
     strategy: 'rest_for_one',
     ...bounded,

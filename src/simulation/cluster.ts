@@ -9,14 +9,24 @@ import { invariant } from '../base/invariant.ts';
 import { millis } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { createKeyedHashEngine } from '../crypto/bls/keyed-hash.ts';
+import { ed25519PublicKeyOf } from '../crypto/ed25519.ts';
 import { sha256 } from '../crypto/hash.ts';
+import { ECVRF, type VrfEngine } from '../crypto/vrf.ts';
+import { createKeyedHashVrf } from '../crypto/vrf-keyed-hash.ts';
 import type { LiveView } from '../machines/consensus/view-change.setup.ts';
 import { viewOf } from '../node/views.ts';
 import { BRIDGE_DEFAULTS, type BridgeConfig } from '../protocol/bridge/config.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
+import { DEFAULT_CHAIN_PARAMETERS } from '../protocol/chain/genesis.ts';
 import type { Address, ChainDomain, Round, Validator } from '../protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../protocol/chain/validator-set.ts';
-import { type EpochContext, firstEpoch, leaderAt } from '../protocol/consensus/epoch.ts';
+import {
+  type EpochContext,
+  type EpochParameters,
+  firstEpoch,
+  leaderAt,
+} from '../protocol/consensus/epoch.ts';
+import type { LeadershipParameters } from '../protocol/consensus/leader.ts';
 import { deadlinesOf } from '../protocol/consensus/pacemaker.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS, type TimeoutConfig } from '../protocol/consensus/timeouts.ts';
@@ -53,6 +63,8 @@ export interface ClusterOptions {
   readonly twins?: readonly number[];
   /** Leaders of the rounds from 1 on, cyclic, by index of the validator; round-robin without. */
   readonly leaders?: readonly [number, ...number[]];
+  /** How leaders are chosen, as a genesis says it. Default: as of a genesis that says nothing. */
+  readonly leadership?: LeadershipParameters;
   /** Nodes that are not there from the start: `start` starts them. */
   readonly absent?: readonly number[];
   /** False: nothing runs before `startAll`. Default true. */
@@ -100,6 +112,7 @@ export class Cluster {
   readonly epoch: EpochContext;
   readonly epochs: EpochBook;
   readonly bls: BlsEngine;
+  readonly vrf: VrfEngine;
   readonly directory: Directory;
   readonly nodes: readonly SimulatedNode[];
   readonly time: TimeConfig;
@@ -109,6 +122,9 @@ export class Cluster {
   readonly #observer: Required<Observer>;
   readonly #options: ClusterOptions;
   readonly #secrets: readonly Uint8Array[];
+  /** Of the node keys. */
+  readonly #nodeSecrets: readonly Uint8Array[];
+  readonly #leadership: LeadershipParameters;
   readonly #timeouts: TimeoutConfig;
   #rulesLifted = false;
   /** When a clogged direction flows again, by `from>to`. @unit ms */
@@ -126,10 +142,14 @@ export class Cluster {
     this.sync = { ...SYNC_DEFAULTS, ...options.sync };
     this.clock = virtualClock({ startWallMs: START_WALL_MS });
     this.#secrets = Array.from({ length: count }, (_, index) => this.#newSecret(index));
+    this.#leadership = options.leadership ?? DEFAULT_CHAIN_PARAMETERS;
+    this.#nodeSecrets = this.#secrets.map((_, index) => sha256(utf8(`node secret/${seed}/${index}`)));
     const validators = this.#secrets.map((secret, index) => this.#validatorOf(secret, index));
+    this.vrf = this.#hasCurve ? ECVRF : createKeyedHashVrf(this.#nodeKeys(validators));
     const addresses = validators.map(({ address }) => address);
     const { members = count, epochLength = 0 } = options;
-    this.epoch = epochOf(seed, validators.slice(0, members), options.leaders, epochLength);
+    const parameters = { ...this.#leadership, epochLength };
+    this.epoch = epochOf(seed, validators.slice(0, members), parameters, options.leaders);
     this.directory = new Directory(addresses, twins, liars);
     const faulty = new Set(
       this.directory.instances.flatMap((instance) => (instance.faulty ? [instance.address] : [])),
@@ -153,6 +173,7 @@ export class Cluster {
       seed,
       epoch: this.epoch,
       bls: this.bls,
+      vrf: this.vrf,
       application: (options.application ?? replicatedKv)(this.epoch, this.bls),
       timeouts: this.#timeouts,
       time: this.time,
@@ -170,7 +191,7 @@ export class Cluster {
     };
     this.nodes = this.directory.instances.map((instance) => {
       const error = options.clocks?.find(({ node }) => node === instance.node) ?? NO_ERROR;
-      return new SimulatedNode(setting, instance, this.#secretOf(instance), error);
+      return new SimulatedNode(setting, instance, this.#signerOf(instance), error);
     });
     this.#nodeChecker.watch(this);
     if (options.start ?? true) this.startAll();
@@ -316,7 +337,8 @@ export class Cluster {
   updateOf(index: number, power: bigint): ValidatorUpdate {
     const instance = this.directory.at(index);
     invariant(instance !== undefined, 'who is to change is a node of the cluster', { index });
-    const secret = this.#secretOf(instance);
+    const secret = this.#secrets[instance.validator];
+    invariant(secret !== undefined, 'each validator has its keys', { index });
     const { nodeKey, consensusKey } = this.#validatorOf(secret, instance.validator);
     const possessionProof = this.bls.provePossession(secret);
     invariant(possessionProof !== undefined, 'whoever has a key proves it');
@@ -327,8 +349,7 @@ export class Cluster {
   signerOf(node: number): Signer {
     const instance = this.directory.at(node);
     invariant(instance !== undefined, 'a signer is a node of the cluster', { node });
-    const secret = this.#secretOf(instance);
-    return { address: instance.address, sign: (message) => this.bls.sign(secret, message) };
+    return this.#signerOf(instance);
   }
 
   /** Sends a message in a node's name, whether its process runs or not. The receiver knows nothing else of it. */
@@ -361,10 +382,26 @@ export class Cluster {
     };
   }
 
-  #secretOf({ validator }: Instance): Uint8Array {
-    const secret = this.#secrets[validator];
-    invariant(secret !== undefined, 'each validator has a key', { validator });
-    return secret;
+  #signerOf({ validator, address }: Instance): Signer {
+    const [secret, nodeSecret] = [this.#secrets[validator], this.#nodeSecrets[validator]];
+    invariant(secret !== undefined && nodeSecret !== undefined, 'each validator has its keys', { validator });
+    return {
+      address,
+      sign: (message) => this.bls.sign(secret, message),
+      prove: (input) => this.vrf.prove(nodeSecret, input),
+    };
+  }
+
+  /** With real signatures the VRF is the real one too. */
+  get #hasCurve(): boolean {
+    return this.#leadership.vrf && this.#options.bls !== undefined;
+  }
+
+  #nodeKeys(validators: readonly Validator[]) {
+    return this.#nodeSecrets.flatMap((secret, index) => {
+      const publicKey = validators[index]?.nodeKey;
+      return publicKey === undefined ? [] : [{ secret, publicKey }];
+    });
   }
 
   #newSecret(index: number): Uint8Array {
@@ -376,7 +413,9 @@ export class Cluster {
   #validatorOf(secret: Uint8Array, index: number): Validator {
     const consensusKey = this.bls.publicKeyOf(secret);
     invariant(consensusKey !== undefined, 'a generated secret has a public key');
-    const nodeKey = sha256(utf8(`node/${this.#options.seed}/${index}`));
+    const nodeSecret = this.#nodeSecrets[index];
+    const real = this.#hasCurve && nodeSecret !== undefined ? ed25519PublicKeyOf(nodeSecret) : undefined;
+    const nodeKey = real ?? sha256(utf8(`node/${this.#options.seed}/${index}`));
     const power = BigInt(this.#options.powers?.[index] ?? 1);
     return { address: addressOf(nodeKey), consensusKey, nodeKey, power };
   }
@@ -385,13 +424,13 @@ export class Cluster {
 function epochOf(
   seed: string | number,
   validators: readonly Validator[],
+  parameters: EpochParameters,
   leaders: readonly [number, ...number[]] | undefined,
-  epochLength: number,
 ): EpochContext {
   const set = validatorSet(validators);
   invariant(!('code' in set), 'a simulated set is a set');
   const domain: ChainDomain = { chainId: 'simulated', genesisHash: digestOf(utf8(`genesis/${seed}`)) };
-  const epoch = firstEpoch(domain, set, epochLength);
+  const epoch = firstEpoch(domain, set, parameters);
   if (leaders === undefined) return epoch;
   // `turns[round mod length]` leads: round 1 is the table's first.
   const [first, ...others] = [leaders.at(-1) ?? leaders[0], ...leaders.slice(0, -1)].map((index) => {
@@ -400,5 +439,5 @@ function epochOf(
     return validator.address;
   });
   invariant(first !== undefined, 'a table of leaders has a leader');
-  return { ...epoch, leaders: { ...epoch.leaders, turns: [first, ...others] } };
+  return { ...epoch, leaders: { kind: 'round-robin', turns: [first, ...others] } };
 }

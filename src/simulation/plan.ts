@@ -5,6 +5,7 @@
  * Rules SM-1 to SM-3, SM-6; docs/simulation.md.
  */
 
+import type { LeadershipParameters } from '../protocol/consensus/leader.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { PeerMessageKind } from '../protocol/consensus/types.ts';
 import type { SyncConfig } from '../protocol/sync/config.ts';
@@ -25,7 +26,8 @@ export type LieKind =
   | 'flood'
   | 'mutate'
   | 'lie-clocks'
-  | 'lie-sync';
+  | 'lie-sync'
+  | 'lie-vrf';
 
 export interface Liar {
   readonly validator: number;
@@ -173,6 +175,8 @@ export interface RunPlan {
   readonly lateStarts: readonly { readonly node: number; readonly at: number }[];
   /** Leaders of the rounds from 1 on, cyclic, by index of the validator; round-robin without. */
   readonly leaders?: readonly [number, ...number[]];
+  /** How leaders are chosen, as a genesis says it; as of one that says nothing without. */
+  readonly leadership?: LeadershipParameters;
   /** Rules for rounds 1, 2, …; later rounds have none. */
   readonly rounds?: readonly RoundRule[];
   readonly signatures: 'keyed-hash' | 'bls';

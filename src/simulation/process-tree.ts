@@ -52,7 +52,7 @@ export interface MachineHears extends SurfaceHears {
 export interface ProcessParts {
   readonly setting: Setting;
   readonly machine: Machine;
-  readonly sign: Signer['sign'];
+  readonly signer: Signer;
   /** Counts the processes of this machine from 1. */
   readonly life: number;
   readonly store: Store;
@@ -64,14 +64,14 @@ export interface ProcessParts {
 
 /** The root of the process; start it with `system.start(processTree(…))`. */
 export function processTree(parts: ProcessParts): CellSpec {
-  const { setting, machine, sign, hub, hears } = parts;
-  const { epoch, bls, timeouts, time, sync, bridge, batchTtlHeights } = setting;
+  const { setting, machine, signer, hub, hears } = parts;
+  const { epoch, bls, vrf, timeouts, time, sync, bridge, batchTtlHeights } = setting;
   const { evidence } = setting.application;
   const self = machine.instance.address;
   return nodeTree({
     epoch,
-    signer: { address: self, sign },
-    bls,
+    signer,
+    ...{ bls, vrf },
     genesisTime: GENESIS_TIME,
     limits: BLOCK_LIMITS,
     timeliness: TIMELINESS_DEFAULTS,

@@ -75,12 +75,13 @@ class Run {
 
   constructor(plan: RunPlan, { observers = [], prepared }: RunOptions) {
     this.#plan = plan;
-    const { powers, leaders, rounds, time, sync } = plan;
+    const { powers, leaders, leadership, rounds, time, sync } = plan;
     this.#cluster = new Cluster({
       seed: plan.seed,
       validators: plan.validators,
       ...(powers === undefined ? {} : { powers }),
       ...(leaders === undefined ? {} : { leaders }),
+      ...(leadership === undefined ? {} : { leadership }),
       ...(rounds === undefined ? {} : { rounds }),
       ...(time === undefined ? {} : { time: { source: time.source }, ntpServers: time.servers }),
       ...(sync === undefined ? {} : { sync }),

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { millis } from '../base/units.ts';
 import { BRIDGE_KINDS } from '../protocol/bridge/messages.ts';
 import { quorumPowerOf } from '../protocol/chain/validator-set.ts';
+import { LEADER_SCHEDULES } from '../protocol/consensus/leader.ts';
 import { SYNC_KINDS } from '../protocol/sync/messages.ts';
 import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
@@ -105,6 +106,17 @@ const scenario = z.strictObject({
   twins: z.array(index).default([]),
   lateStarts: z.array(z.strictObject({ ...onNode, at: duration })).default([]),
   leaders: oneOrMore(index).exactOptional(),
+  leadership: z
+    .strictObject({
+      leaderSchedule: z.enum(LEADER_SCHEDULES),
+      leaderReputation: z.boolean(),
+      vrf: z.boolean(),
+    })
+    .refine(
+      ({ leaderSchedule, vrf }) => leaderSchedule === 'round_robin' || vrf,
+      'a draw by stake needs vrf: true',
+    )
+    .exactOptional(),
   rounds: z
     .array(
       z.strictObject({

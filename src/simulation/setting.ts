@@ -2,6 +2,7 @@
 import type { VirtualClock } from '../actors/runtime/index.ts';
 import { wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
+import type { VrfEngine } from '../crypto/vrf.ts';
 import type { BridgeConfig } from '../protocol/bridge/config.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
@@ -18,6 +19,7 @@ export interface Setting {
   readonly seed: string | number;
   readonly epoch: EpochContext;
   readonly bls: BlsEngine;
+  readonly vrf: VrfEngine;
   readonly application: Replicated;
   readonly timeouts: TimeoutConfig;
   readonly time: TimeConfig;

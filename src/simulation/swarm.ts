@@ -5,6 +5,7 @@
 import { type RandomStream, seededRandom } from '../actors/runtime/index.ts';
 import { millis } from '../base/units.ts';
 import { quorumPowerOf } from '../protocol/chain/validator-set.ts';
+import { LEADER_SCHEDULES } from '../protocol/consensus/leader.ts';
 import { LIE_KINDS } from './byzantine/index.ts';
 import { between, drawLinks, pick, shuffled } from './draws.ts';
 import { isRight, ROOT_DISPERSION_MS } from './ntp-servers.ts';
@@ -40,6 +41,7 @@ const ONE_IN = {
   lateStart: 8,
   servers: 4,
   behind: 6,
+  leadership: 4,
 } as const;
 
 /** Worst offset and drift of a machine's clock that somebody cares for. @unit ms, ppm @source chosen; cheap quartz */
@@ -80,6 +82,7 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     validators,
     ...(powers === undefined ? {} : { powers }),
     twins,
+    ...drawLeadership(random.stream('leaders')),
     lateStarts: oneIn(ONE_IN.lateStart) ? [{ node: draws.below(nodes), at: draws.below(durationMs) }] : [],
     signatures,
     carry: oneIn(ONE_IN.codec) ? 'codec' : 'reference',
@@ -150,6 +153,15 @@ function breakForGood(
     default:
       return [];
   }
+}
+
+/** In most runs as of a genesis that says nothing. A draw by stake needs VRF; turns may have it for the seeds alone. */
+function drawLeadership(draws: RandomStream): Pick<RunPlan, 'leadership'> {
+  if (draws.below(ONE_IN.leadership) > 0) return {};
+  const leaderSchedule = pick(draws, LEADER_SCHEDULES);
+  const leaderReputation = draws.below(2) === 0;
+  const vrf = leaderSchedule === 'stake_weighted' || draws.below(2) === 0;
+  return { leadership: { leaderSchedule, leaderReputation, vrf } };
 }
 
 /** At most f validators that lie or run twice. */

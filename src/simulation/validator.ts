@@ -6,6 +6,7 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import { createSystem, type System, seededRandom } from '../actors/runtime/index.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../protocol/chain/types.ts';
+import type { Signer } from '../protocol/consensus/safety.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { StateDivergence } from '../protocol/ports/bridge.ts';
 import type { BlockExecuted } from '../protocol/ports/execution.ts';
@@ -52,7 +53,7 @@ export class SimulatedNode {
   /** What its alarm was told of other states, in all its lives. */
   readonly divergences: StateDivergence[] = [];
   readonly #setting: Setting;
-  readonly #secret: Uint8Array;
+  readonly #signer: Signer;
   readonly #voice: Voice | undefined;
   #life: Life | undefined;
   #lives = 0;
@@ -68,12 +69,12 @@ export class SimulatedNode {
   constructor(
     setting: Setting,
     instance: Instance,
-    secret: Uint8Array,
+    signer: Signer,
     error: { readonly offsetMs: number; readonly driftPpm: number },
   ) {
     this.#setting = setting;
     this.instance = instance;
-    this.#secret = secret;
+    this.#signer = signer;
     this.#voice = instance.faulty ? setting.voiceOf(instance) : undefined;
     // Every other machine has an application with a disk of its own.
     const { clock, application } = setting;
@@ -133,7 +134,7 @@ export class SimulatedNode {
     if (this.#life !== undefined && !this.needsOperator) return false;
     this.crash();
     this.#lives += 1;
-    const { seed, bls, clock: shared, hub, directory, observer } = this.#setting;
+    const { seed, clock: shared, hub, directory, observer } = this.#setting;
     const { instance } = this;
     const clock = processClock(shared, this.wall);
     this.#takeChain();
@@ -167,7 +168,7 @@ export class SimulatedNode {
       processTree({
         ...{ setting: this.#setting, machine: this, hears: this.#hears(), hub: ownHub },
         ...{ life: this.#lives, store, clock, adjusted },
-        sign: (message) => bls.sign(this.#secret, message),
+        signer: this.#signer,
       }),
     );
     return true;

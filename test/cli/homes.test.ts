@@ -110,6 +110,34 @@ describe('althing testnet', () => {
     expect(configOf(validator.path).p2p.peers.join()).not.toContain(full.id);
   });
 
+  it.each<[readonly string[], readonly [string, boolean, boolean]]>([
+    [[], ['round_robin', false, false]],
+    [['--leader-reputation'], ['round_robin', true, false]],
+    [['--vrf'], ['round_robin', false, true]],
+    [
+      ['--leader-schedule', 'stake_weighted'],
+      ['stake_weighted', false, true],
+    ],
+    [
+      ['--leader-schedule', 'stake_weighted', '--leader-reputation', '--vrf'],
+      ['stake_weighted', true, true],
+    ],
+  ])('writes into the genesis how leaders are chosen: %j (CS-15, CS-17)', async (words, expected) => {
+    const { code } = await althing(['testnet', '--output', directory, '--validators', '1', ...words]);
+    const genesis = JSON.parse(readFileSync(homePaths(join(directory, 'node0')).genesisFile, 'utf8'));
+    const { leader_schedule: schedule, leader_reputation: reputation, vrf } = genesis.params;
+    expect([code, schedule, reputation, vrf]).toEqual([0, ...expected]);
+  });
+
+  it('refuses to choose leaders for a chain that is there already', async () => {
+    const words = ['--home', join(directory, 'joins'), '--genesis', join(directory, 'genesis.json'), '--vrf'];
+    const { code, stderr } = await althing(['init', ...words]);
+    expect([code, stderr]).toEqual([
+      2,
+      expect.stringContaining('the genesis file says how leaders are chosen'),
+    ]);
+  });
+
   it('never writes over a home, and leaves nothing behind when it refuses', async () => {
     mkdirSync(join(directory, 'node1', 'keys'), { recursive: true });
     const { code, stderr } = await althing(['testnet', '--output', directory, '--validators', '2']);

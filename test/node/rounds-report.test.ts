@@ -41,7 +41,7 @@ const { executed: _, nextHash: _next, ...UNEXECUTED } = EXECUTED;
 
 const inputOf = (self: typeof leader, facts: ChainFacts) => ({
   setting: {
-    ...{ epoch, self, bls: place.bls, limits: { batchesMax: 4, bytesMax: 1_000 } },
+    ...{ epoch, self, bls: place.bls, vrf: place.vrf, limits: { batchesMax: 4, bytesMax: 1_000 } },
     timeliness: TIMELINESS_DEFAULTS,
     ...{ router: 'router', safety: 'safety', viewChange: 'view-change', mempool: 'mempool' },
   },

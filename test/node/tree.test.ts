@@ -34,7 +34,13 @@ function inputOf(tree: CellSpec, path: string): unknown {
 const place = world();
 
 const parts = (bridgeQueueSize: number) => ({
-  ...{ epoch: place.epoch, bls: place.bls, signer: place.signer(0), genesisTime: GENESIS_TIME },
+  ...{
+    epoch: place.epoch,
+    bls: place.bls,
+    vrf: place.vrf,
+    signer: place.signer(0),
+    genesisTime: GENESIS_TIME,
+  },
   limits: { batchesMax: 1, bytesMax: 1 },
   timeliness: TIMELINESS_DEFAULTS,
   timeouts: TIMEOUT_DEFAULTS,

@@ -5,6 +5,7 @@
 import { toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { createRecentCache } from '../../crypto/recent-cache.ts';
+import { DEFAULT_CHAIN_PARAMETERS } from '../../protocol/chain/genesis.ts';
 import {
   addressBytes,
   digestBytes,
@@ -192,7 +193,7 @@ function verified({ evidence, accused, record }: Accusation, domain: ChainDomain
   const { nodeKey, consensusKey } = record;
   const set = validatorSet([{ address: accused, nodeKey, consensusKey, power: 1n }]);
   if ('code' in set) return set.code;
-  const epoch = { ...firstEpoch(domain, set), epoch: epochOf(evidence) };
+  const epoch = { ...firstEpoch(domain, set, DEFAULT_CHAIN_PARAMETERS), epoch: epochOf(evidence) };
   const verdict = verifyEvidence(epoch, bls, evidence);
   return verdict === 'valid' ? verdict : verdict.code;
 }

@@ -7,11 +7,12 @@ import { commandLine } from '../called.ts';
 import { type CommonOptions, collectText, wholeNumber, withJson } from '../command.ts';
 import { messageOf, usageFailure } from '../failure.ts';
 import type { CreatedNetwork } from '../homes.ts';
+import { type LeadershipOptions, leadershipOf, withLeadership } from '../leadership.ts';
 import { BASE_PORT_DEFAULT, neighboursOf, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
 import { ADDRESS_HELP, addressesOf, IN_PROCESS, newApplication } from '../new-application.ts';
 import { createOutput, fields, table } from '../output.ts';
 
-interface InitOptions extends CommonOptions {
+interface InitOptions extends CommonOptions, LeadershipOptions {
   readonly home: string;
   readonly moniker: string;
   readonly chainId?: string;
@@ -22,7 +23,7 @@ interface InitOptions extends CommonOptions {
   readonly peer?: readonly string[];
 }
 
-interface TestnetOptions extends CommonOptions {
+interface TestnetOptions extends CommonOptions, LeadershipOptions {
   readonly validators: number;
   readonly full: number;
   readonly output: string;
@@ -39,7 +40,9 @@ const TESTNET_FULL_MAX = 32;
 const APPLICATION_HELP = `what the new chain runs: ${BUILT_IN_NAMES.join(', ')} (default: ${BUILT_IN_DEFAULT})`;
 
 export function addSetupCommands(program: Command): void {
-  withJson(program.command('init').description('make the home of one node: keys, genesis, configuration'))
+  withLeadership(
+    withJson(program.command('init').description('make the home of one node: keys, genesis, configuration')),
+  )
     .requiredOption('--home <dir>', 'the home to make')
     .option('--moniker <name>', "the node's name", 'althing')
     .option('--chain-id <id>', 'id of the new chain, of which this node is the only validator')
@@ -49,8 +52,10 @@ export function addSetupCommands(program: Command): void {
     .option('--full', 'a full node: it follows the chain of --genesis, serves it, and has no vote')
     .option('--peer <id@host:port>', 'a node to dial and keep; repeatable', collectText)
     .action(init);
-  withJson(
-    program.command('testnet').description('make the homes of a network of N validators on this machine'),
+  withLeadership(
+    withJson(
+      program.command('testnet').description('make the homes of a network of N validators on this machine'),
+    ),
   )
     .option('--validators <n>', 'how many', wholeNumber(1, TESTNET_VALIDATORS_MAX), 4)
     .option('--full <n>', 'how many full nodes beside them', wholeNumber(0, TESTNET_FULL_MAX), 0)
@@ -104,6 +109,12 @@ async function init(options: InitOptions): Promise<void> {
   if (options.genesis === undefined && options.full !== true && options.peer !== undefined) {
     throw usageFailure('--peer and a new chain exclude each other: its only validator is this node');
   }
+  const leadership = leadershipOf(options);
+  if (options.genesis !== undefined && leadership !== undefined) {
+    throw usageFailure(
+      '--leader-schedule, --leader-reputation and --vrf are of a new chain: the genesis file says how leaders are chosen',
+    );
+  }
   const { genesis, full, peer: peers = [] } = options;
   requireFull(options);
   await requirePeers(peers);
@@ -112,6 +123,7 @@ async function init(options: InitOptions): Promise<void> {
     genesis === undefined
       ? await createNetwork([home], {
           chainId: options.chainId,
+          leadership,
           application: newApplication(options.application, options.applicationAddress, 1),
         })
       : await createHome(
@@ -159,7 +171,10 @@ async function testnet(options: TestnetOptions): Promise<void> {
   }));
   const full = Array.from({ length: options.full }, (_, index) => homeOf(`full${index}`, validators + index));
   const { createNetwork } = await import('../homes.ts');
-  const network = await createNetwork(homes, { chainId, application, folder: output, full });
+  const network = await createNetwork(homes, {
+    ...{ chainId, application, folder: output, full },
+    leadership: leadershipOf(options),
+  });
   createOutput(options.json === true).data(network, testnetLines(network, options));
 }
 

@@ -4,8 +4,9 @@
  */
 import type { Monotonic, WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import type { VrfEngine } from '../../crypto/vrf.ts';
 import { nextRound } from '../../protocol/chain/ordinals.ts';
-import type { Address, Block, BlockId, Round } from '../../protocol/chain/types.ts';
+import type { Address, BatchReference, Block, BlockId, Round } from '../../protocol/chain/types.ts';
 import { type EpochContext, leaderAt } from '../../protocol/consensus/epoch.ts';
 import type { BlockLimits, ProposalWait } from '../../protocol/consensus/proposal.ts';
 import {
@@ -17,7 +18,12 @@ import {
 import type { TimelinessConfig } from '../../protocol/consensus/timeliness.ts';
 import type { PeerMessage, ProposalMessage } from '../../protocol/consensus/types.ts';
 import type { VerifiedCertificates } from '../../protocol/consensus/verified.ts';
-import type { ChainFacts, RoundEntered, RoundReport } from '../../protocol/ports/consensus.ts';
+import type {
+  ChainFacts,
+  ProofRequested,
+  RoundEntered,
+  RoundReport,
+} from '../../protocol/ports/consensus.ts';
 import type { MempoolRequest } from '../../protocol/ports/mempool.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
@@ -27,6 +33,7 @@ export interface RoundSetting {
   readonly epoch: EpochContext;
   readonly self: Address;
   readonly bls: BlsEngine;
+  readonly vrf: VrfEngine;
   readonly limits: BlockLimits;
   readonly timeliness: TimelinessConfig;
   readonly router: CellAddress;
@@ -66,6 +73,10 @@ export interface RoundContext extends RoundInput {
   readonly openedAt: WallTime;
   readonly voteAsked: boolean;
   readonly composition: Composition;
+  /** The leader's own, where the genesis chose VRF (CS-17). */
+  readonly vrfProof?: Uint8Array;
+  /** Selected for its block, which waits for that proof. */
+  readonly selected?: readonly BatchReference[];
   /** The leader's own, once it was sent. */
   readonly proposal?: ProposalMessage;
   /** Why this node did not vote, if it refused. */
@@ -102,6 +113,17 @@ export const timer = (key: string, delayMs: number, message: RoundPrivateEvent):
   delayMs,
   message,
 });
+
+/** CS-17: safety makes the proof of a round that this validator leads; without `replyTo`, ahead of it. */
+export const askProof = (
+  { setting }: RoundContext,
+  round: Round,
+  replyTo?: CellAddress,
+): readonly Effect[] => {
+  if (!setting.epoch.leadership.vrf || leaderAt(setting.epoch, round) !== setting.self) return [];
+  const request: ProofRequested = { type: 'proof.requested', epoch: setting.epoch.epoch, round };
+  return [telling(setting.safety, replyTo === undefined ? request : { ...request, replyTo })];
+};
 
 /** What a peer missed that was not connected: the leader's proposal, or the vote that it collects. */
 export function repeatTo({ proposal, state, setting, entered }: RoundContext, peer: Address): Effect[] {

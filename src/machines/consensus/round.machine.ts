@@ -22,6 +22,7 @@ const tooLate = {
   'proposal.dueNow': {},
   'proposal.missed': {},
   'payload.selected': {},
+  'proof.made': {},
 } as const;
 
 export const roundMachine = roundSetup.createMachine({
@@ -36,6 +37,7 @@ export const roundMachine = roundSetup.createMachine({
     'vote.refused': { actions: 'recordRefusal' },
     'proposal.sent': { actions: 'recordProposalSent' },
     'proposal.refused': { actions: 'recordRefusal' },
+    'proof.refused': { actions: 'recordRefusal' },
     'round.certified': { actions: 'recordCertified' },
     'round.gaveUp': { actions: 'recordGivenUp' },
     'round.committed': { actions: 'recordCommitted' },
@@ -58,6 +60,7 @@ export const roundMachine = roundSetup.createMachine({
         'proposal.dueNow': { actions: 'composeNow' },
         'proposal.missed': { actions: 'tellQcOfSilentLeader' },
         'payload.selected': { actions: 'proposeBlock' },
+        'proof.made': { actions: 'recordProof' },
       },
     },
     /** This validator voted: the prevote of a two-phase protocol. */

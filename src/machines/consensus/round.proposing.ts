@@ -8,15 +8,17 @@ import type { BatchReference } from '../../protocol/chain/types.ts';
 import { leaderAt } from '../../protocol/consensus/epoch.ts';
 import { buildBlock, fitPayload } from '../../protocol/consensus/proposal.ts';
 import { blockTime } from '../../protocol/consensus/timeliness.ts';
-import type { ChainFacts, ProposalRequested } from '../../protocol/ports/consensus.ts';
+import type { ChainFacts, ProposalRequested, SafetyAnswer } from '../../protocol/ports/consensus.ts';
 import type { MempoolRequest } from '../../protocol/ports/mempool.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { syncBeforeProduction } from '../../protocol/sync/production.ts';
 import type { Decision } from '../vocabulary/index.ts';
 import {
   askMempool,
+  askProof,
   type Clock,
   happened,
+  inTurn,
   isLive,
   leads,
   type RoundContext,
@@ -30,10 +32,11 @@ export function open(context: RoundContext, clock: Clock): Decision<RoundContext
   const opened = happened(context, { type: 'entered', deadlines: entered.deadlines });
   if (leads(context)) {
     const composing = compose(opened, clock);
+    const effects = [...askProof(context, entered.round, clock.address), ...(composing.effects ?? [])];
     // CS-4b: the collector of the QC proposes at once, or tells it.
     return composing.context?.composition === 'selecting'
-      ? composing
-      : { context: composing.context, effects: [...tellQc(context), ...(composing.effects ?? [])] };
+      ? { context: composing.context, effects }
+      : { context: composing.context, effects: [...tellQc(context), ...effects] };
   }
   const previous = previousRound(entered.round);
   const wasLeader = previous !== undefined && leaderAt(setting.epoch, previous) === setting.self;
@@ -87,6 +90,8 @@ export function propose(
 ): Decision<RoundContext> {
   const { facts, entered, setting } = context;
   if (context.composition !== 'selecting' || !isLive(context)) return {};
+  const { vrfProof } = context;
+  if (setting.epoch.leadership.vrf && vrfProof === undefined) return { context: { selected: batches } };
   const { parent, executed, nextHash } = facts;
   if (parent === undefined || executed === undefined || nextHash === undefined || !facts.mayPropose)
     return { context: { composition: 'none' } };
@@ -100,6 +105,7 @@ export function propose(
     executed,
     nextHash,
     batches: fitPayload(setting.limits, payload, facts.namedBatches),
+    vrfProof,
   });
   const blockId = blockIdOf(setting.epoch.domain, block);
   const { entry, leader, round } = entered;
@@ -118,6 +124,18 @@ export function propose(
       telling(setting.safety, request),
     ],
   };
+}
+
+/** CS-17: the block may be made, if it waited for this alone. */
+export function proved(
+  context: RoundContext,
+  { round, proof }: Extract<SafetyAnswer, { type: 'proof.made' }>,
+  clock: Clock,
+): Decision<RoundContext> {
+  if (round !== context.entered.round) return {};
+  const known = { ...context, vrfProof: proof };
+  if (known.selected === undefined) return { context: known };
+  return inTurn({ context: known }, context, (next) => propose(next, known.selected ?? [], clock));
 }
 
 /** CS-4b: whoever holds the QC that opened the round, and proposes nothing now, tells it to all. */

@@ -4,11 +4,13 @@
  * say. Rules CS-3, CS-4b, CS-9, CS-10, docs/protocol/consensus.md; decisions in protocol/consensus/{proposal,round-state}.ts.
  */
 import { setup } from 'xstate';
+import { nextRound } from '../../protocol/chain/ordinals.ts';
 import type { RoundInput as RoundHappening, RoundStep } from '../../protocol/consensus/round-state.ts';
 import type { RoundRequest, SafetyAnswer } from '../../protocol/ports/consensus.ts';
 import type { MempoolReply } from '../../protocol/ports/mempool.ts';
 import { type Decision, on, step, types } from '../vocabulary/index.ts';
 import {
+  askProof,
   happened,
   inTurn,
   isLive,
@@ -17,14 +19,14 @@ import {
   type RoundPrivateEvent,
   repeatTo,
 } from './round.live.ts';
-import { compose, open, propose, tellQc } from './round.proposing.ts';
+import { compose, open, propose, proved, tellQc } from './round.proposing.ts';
 import { examine, factsFor, judge, refuseBatches, unwant } from './round.voting.ts';
 
 export type { RoundContext, RoundInput, RoundSetting } from './round.live.ts';
 
 type RoundPublicEvent =
   | RoundRequest
-  | Extract<SafetyAnswer, { type: `vote.${string}` | `proposal.${string}` }>
+  | Extract<SafetyAnswer, { type: `vote.${string}` | `proposal.${string}` | `proof.${string}` }>
   | Extract<MempoolReply, { type: 'payload.selected' | 'batches.held' | 'batches.refused' }>;
 
 const note =
@@ -63,12 +65,15 @@ export const roundSetup = setup({
     proposeBlock: step(
       on('payload.selected', ({ context, event, ...clock }) => propose(context, event.batches, clock)),
     ),
+    recordProof: step(on('proof.made', ({ context, event, ...clock }) => proved(context, event, clock))),
     tellQcOfSilentLeader: step(({ context }) => ({
       effects: context.candidate === undefined && isLive(context) ? tellQc(context) : [],
     })),
     recordVote: step(
       on('vote.cast', ({ context, event: { vote } }) => ({
         context: happened(context, { type: 'voted', vote }),
+        // Votes are on their way: there is time for the proof of the next round, if that is this validator's.
+        effects: askProof(context, nextRound(context.entered.round)),
       })),
     ),
     recordProposalSent: step(
@@ -81,7 +86,7 @@ export const roundSetup = setup({
       })),
     ),
     recordRefusal: step(({ context, event }) =>
-      event.type === 'vote.refused' || event.type === 'proposal.refused'
+      event.type === 'vote.refused' || event.type === 'proposal.refused' || event.type === 'proof.refused'
         ? { context: { ...context, refusal: { code: event.code, detail: event.detail } } }
         : {},
     ),

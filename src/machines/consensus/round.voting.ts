@@ -39,7 +39,7 @@ export function examine(
 ): Decision<RoundContext> {
   const { setting, verified, entered } = context;
   if (context.candidate !== undefined || leads(context)) return {};
-  const check = checkProposal(setting.epoch, setting.bls, verified, setting.limits, {
+  const check = checkProposal(setting.epoch, setting, verified, setting.limits, {
     message: proposal,
     from,
   });

@@ -28,6 +28,7 @@ export const safetyMachine = safetySetup.createMachine({
         'vote.requested': { actions: postpone() },
         'proposal.requested': { actions: postpone() },
         'timeout.requested': { actions: postpone() },
+        'proof.requested': { actions: postpone() },
       },
     },
     waiting: {
@@ -36,6 +37,7 @@ export const safetyMachine = safetySetup.createMachine({
         'vote.requested': { actions: postpone() },
         'proposal.requested': { actions: postpone() },
         'timeout.requested': { actions: postpone() },
+        'proof.requested': { actions: postpone() },
       },
     },
     ready: {
@@ -47,6 +49,7 @@ export const safetyMachine = safetySetup.createMachine({
         'vote.requested': { actions: 'ruleOnVote' },
         'proposal.requested': { actions: 'ruleOnProposal' },
         'timeout.requested': { actions: 'ruleOnTimeout' },
+        'proof.requested': { actions: 'proveRound' },
       },
     },
     persisting: {
@@ -59,6 +62,7 @@ export const safetyMachine = safetySetup.createMachine({
         'vote.requested': { actions: postpone() },
         'proposal.requested': { actions: postpone() },
         'timeout.requested': { actions: postpone() },
+        'proof.requested': { actions: 'proveRound' },
       },
     },
     /** CS-19: nothing here leads to a signature. */
@@ -67,6 +71,7 @@ export const safetyMachine = safetySetup.createMachine({
         'vote.requested': { actions: 'refuseFollower' },
         'proposal.requested': { actions: 'refuseFollower' },
         'timeout.requested': { actions: 'refuseFollower' },
+        'proof.requested': { actions: 'refuseFollower' },
       },
     },
     /** A validator that cannot trust its record, or saw safety broken, never signs again in this life. */
@@ -76,6 +81,7 @@ export const safetyMachine = safetySetup.createMachine({
         'vote.requested': { actions: 'refuseHalted' },
         'proposal.requested': { actions: 'refuseHalted' },
         'timeout.requested': { actions: 'refuseHalted' },
+        'proof.requested': { actions: 'refuseHalted' },
       },
     },
   },

@@ -5,14 +5,22 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import type { Address } from '../../protocol/chain/types.ts';
+import type { Address, Epoch, Round } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
 import { type EpochContext, epochNow } from '../../protocol/consensus/epoch.ts';
 import { describeRefusal, type SafetyRefusal } from '../../protocol/consensus/refusals.ts';
-import { castVote, type Signer, signProposal, signTimeout } from '../../protocol/consensus/safety.ts';
+import {
+  castVote,
+  type ProofAnswer,
+  proveRound,
+  type Signer,
+  signProposal,
+  signTimeout,
+} from '../../protocol/consensus/safety.ts';
 import type { Outgoing, SafetyRecord } from '../../protocol/consensus/types.ts';
 import type {
   EpochBegan,
+  ProofRequested,
   ProposalRequested,
   RoundEntry,
   SafetyAnswer,
@@ -48,6 +56,8 @@ export interface SafetyContext extends SafetyInput {
   readonly version: number;
   readonly tag: number;
   readonly pending: Pending | undefined;
+  /** The newest that was made: asked for ahead, it is there when its round opens. */
+  readonly proved?: { readonly epoch: Epoch; readonly round: Round; readonly proof: Uint8Array };
 }
 
 type SafetyPublicEvent =
@@ -55,6 +65,7 @@ type SafetyPublicEvent =
   | ProposalRequested
   | TimeoutRequested
   | EpochBegan
+  | ProofRequested
   | SafetyViolated
   | Extract<StorageReply, { type: 'recovery.found' | 'record.persisted' | 'storage.failed' }>;
 
@@ -64,6 +75,7 @@ export const SAFETY_EVENTS = declare<SafetyPublicEvent>()(
   'proposal.requested',
   'timeout.requested',
   'epoch.began',
+  'proof.requested',
   'safety.violated',
   'recovery.found',
   'record.persisted',
@@ -111,6 +123,10 @@ function unsignedAnswer(request: SafetyPublicEvent, why: typeof HALTED): Effect[
       ];
     case 'timeout.requested':
       return [telling(request.replyTo, { type: 'timeout.refused', round: request.round, ...why })];
+    case 'proof.requested':
+      return request.replyTo === undefined
+        ? []
+        : [telling(request.replyTo, { type: 'proof.refused', round: request.round, ...why })];
     default:
       return [];
   }
@@ -213,6 +229,23 @@ function ruleOnTimeout(context: SafetyContext, request: TimeoutRequested, self: 
   return persistThenSend(context, self, { record: answer.record, replyTo, answer: reply, refusal }, outgoing);
 }
 
+function prove(context: SafetyContext, { epoch, round, replyTo }: ProofRequested): Stepped {
+  const { proved } = context;
+  const isKnown = proved !== undefined && proved.epoch === epoch && proved.round === round;
+  const answer: ProofAnswer = isKnown
+    ? { status: 'proved', proof: proved.proof }
+    : proveRound(context.epoch.domain, context.signer, epoch, round);
+  const tell = (reply: SafetyAnswer): Effect[] => (replyTo === undefined ? [] : [telling(replyTo, reply)]);
+  if (answer.status === 'refused') {
+    return { context, effects: tell({ type: 'proof.refused', round, ...refused(answer.refusal) }) };
+  }
+  const { proof } = answer;
+  return {
+    context: { ...context, proved: { epoch, round, proof } },
+    effects: tell({ type: 'proof.made', round, proof }),
+  };
+}
+
 export const safetySetup = setup({
   types: types<SafetyContext, SafetyPublicEvent, SafetyInput>(),
   guards: {
@@ -250,6 +283,7 @@ export const safetySetup = setup({
     ruleOnTimeout: step(
       on('timeout.requested', (args) => ruleOnTimeout(args.context, args.event, args.address)),
     ),
+    proveRound: step(on('proof.requested', ({ context, event }) => prove(context, event))),
     recordDurable: step(
       on('record.persisted', ({ context, event }) => ({
         context: {

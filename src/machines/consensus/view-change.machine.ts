@@ -7,7 +7,7 @@ export const viewChangeMachine = viewChangeSetup.createMachine({
   id: 'view-change',
   context: ({ input }) => ({
     ...input,
-    timeouts: timeoutsFor(input.timeouts, input.epoch.set),
+    timeouts: timeoutsFor(input.timeouts, input.epoch),
     configured: input.timeouts,
     tag: 0,
   }),

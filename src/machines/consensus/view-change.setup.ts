@@ -126,7 +126,7 @@ export const viewChangeSetup = setup({
     }),
     recordEpoch: step(
       on('epoch.began', ({ context, event: { epoch } }) => ({
-        context: { epoch, timeouts: timeoutsFor(context.configured, epoch.set) },
+        context: { epoch, timeouts: timeoutsFor(context.configured, epoch) },
         effects: [
           { kind: 'cancelTimer', key: 'deadline' },
           { kind: 'cancelTimer', key: 'resend' },
@@ -137,7 +137,7 @@ export const viewChangeSetup = setup({
       on('recovery.found', (args) => {
         const { recovered } = args.event;
         const epoch = epochNow(args.context.epoch, recovered);
-        const timeouts = timeoutsFor(args.context.configured, epoch.set);
+        const timeouts = timeoutsFor(args.context.configured, epoch);
         const { live, effects } = begin({ ...args.context, epoch, timeouts }, recovered, args);
         return { context: { epoch, timeouts, live }, effects };
       }),

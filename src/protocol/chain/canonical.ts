@@ -63,6 +63,10 @@ export function viewChangeStatementBytes(
   return new CanonicalWriter().statement('view-change', domain, epoch).u64(round).u64(highQcRound).finish();
 }
 
+/** What a leader's VRF is asked for (CS-17): nothing in it can be chosen by anyone, so neither can the output. */
+export const vrfInputOf = (domain: ChainDomain, epoch: Epoch, round: Round): Uint8Array =>
+  new CanonicalWriter().statement('vrf', domain, epoch).u64(round).finish();
+
 /** Canonical header; its fields in the order of the type, but for the epoch, which stands before them. */
 export function writeHeaderFields(writer: CanonicalWriter, header: Header): CanonicalWriter {
   writer

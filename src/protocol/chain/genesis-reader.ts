@@ -69,6 +69,12 @@ export class GenesisReader {
     return found ?? choices[0];
   }
 
+  /** What is left away is false. */
+  flag(path: string, raw: unknown): boolean {
+    if (raw !== undefined && typeof raw !== 'boolean') this.report(path, raw, 'must be true or false');
+    return raw === true;
+  }
+
   integer(path: string, raw: unknown, min: number, max: number): number {
     if (typeof raw === 'number' && Number.isSafeInteger(raw) && raw >= min && raw <= max) return raw;
     this.report(path, raw, `must be a whole number from ${min} to ${max}`);

@@ -7,6 +7,7 @@
 import { toHex } from '../../base/bytes.ts';
 import { type Millis, millis, type WallTime } from '../../base/units.ts';
 import { BLS_PUBLIC_KEY_BYTES, BLS_SIGNATURE_BYTES, type BlsEngine } from '../../crypto/bls/engine.ts';
+import { LEADER_SCHEDULES, type LeadershipParameters } from '../consensus/leader.ts';
 import { MESSAGE_DELAY_MS_MAX, PRECISION_MS_MAX } from '../consensus/timeliness.ts';
 import { BATCH_BYTES_MAX, BATCH_REFERENCES_MAX, VALIDATORS_MAX } from '../transport/limits.ts';
 import { BATCH_HEADER_BYTES, TRANSACTION_OVERHEAD_BYTES } from './batch.ts';
@@ -28,9 +29,7 @@ export interface GenesisValidator extends Validator {
 }
 
 /** What all validators must agree on for the whole epoch. */
-export interface ChainParameters {
-  /** CS-15 */
-  readonly leaderSchedule: LeaderScheduleKind;
+export interface ChainParameters extends LeadershipParameters {
   /** Heights in an epoch; 0 = an epoch ends only by a change of validators. */
   readonly epochLength: number;
   /** @unit bytes */
@@ -49,9 +48,6 @@ export interface ChainParameters {
   /** MSGDELAY of TM-8. */
   readonly messageDelay: Millis;
 }
-
-export type LeaderScheduleKind = (typeof LEADER_SCHEDULES)[number];
-const LEADER_SCHEDULES = ['round_robin'] as const;
 
 export interface GenesisDocument {
   readonly chainId: string;
@@ -73,6 +69,8 @@ const MEBIBYTE = 1_048_576;
 /** What a new chain starts with. Precision and delay: CometBFT's proposer-based timestamps (TM-8). */
 export const DEFAULT_CHAIN_PARAMETERS: ChainParameters = {
   leaderSchedule: 'round_robin',
+  leaderReputation: false,
+  vrf: false,
   epochLength: 0,
   transactionBytesMax: 65_536,
   batchBytesMax: MEBIBYTE,
@@ -128,6 +126,8 @@ export function genesisToJson(genesis: GenesisDocument): JsonValue {
     })),
     params: {
       leader_schedule: genesis.parameters.leaderSchedule,
+      leader_reputation: genesis.parameters.leaderReputation,
+      vrf: genesis.parameters.vrf,
       ...Object.fromEntries(
         INTEGER_FIELDS.map((field) => [INTEGER_PARAMETERS[field].key, genesis.parameters[field]]),
       ),
@@ -164,7 +164,7 @@ const INTEGER_FIELDS = [
 
 function readParameters(reader: GenesisReader, raw: unknown): ChainParameters {
   const given = reader.object('params', raw, [
-    'leader_schedule',
+    ...['leader_schedule', 'leader_reputation', 'vrf'],
     ...INTEGER_FIELDS.map((field) => INTEGER_PARAMETERS[field].key),
   ]);
   const integer = (field: IntegerParameter): number => {
@@ -173,6 +173,8 @@ function readParameters(reader: GenesisReader, raw: unknown): ChainParameters {
   };
   const parameters: ChainParameters = {
     leaderSchedule: reader.choice('params.leader_schedule', given['leader_schedule'], LEADER_SCHEDULES),
+    leaderReputation: reader.flag('params.leader_reputation', given['leader_reputation']),
+    vrf: reader.flag('params.vrf', given['vrf']),
     epochLength: integer('epochLength'),
     transactionBytesMax: integer('transactionBytesMax'),
     batchBytesMax: integer('batchBytesMax'),
@@ -183,6 +185,13 @@ function readParameters(reader: GenesisReader, raw: unknown): ChainParameters {
     timePrecision: millis(integer('timePrecision')),
     messageDelay: millis(integer('messageDelay')),
   };
+  if (parameters.leaderSchedule === 'stake_weighted' && !parameters.vrf) {
+    reader.report(
+      'params.vrf',
+      parameters.vrf,
+      'must be true with leader_schedule "stake_weighted": without it everyone could compute the leaders of every epoch to come',
+    );
+  }
   reader.ordered('params', [
     {
       key: 'transaction_bytes_max plus its overhead',
@@ -294,7 +303,11 @@ function genesisBytes(genesis: GenesisDocument): Uint8Array {
   for (const { nodeKey, consensusKey, possessionProof, power, name } of byAddress) {
     writer.prefixed(nodeKey).prefixed(consensusKey).prefixed(possessionProof).u64(power).text(name);
   }
-  writer.text(genesis.parameters.leaderSchedule);
+  writer.text(leadershipText(genesis.parameters));
   for (const field of INTEGER_FIELDS) writer.u64(genesis.parameters[field]);
   return writer.text(genesis.application.name).text(canonicalJson(genesis.application.state)).finish();
 }
+
+/** What is not chosen is not written: the hash of a genesis without it is what it was before there was the choice. */
+const leadershipText = ({ leaderSchedule, leaderReputation, vrf }: LeadershipParameters): string =>
+  [leaderSchedule, ...(leaderReputation ? ['reputation'] : []), ...(vrf ? ['vrf'] : [])].join('+');

@@ -13,6 +13,8 @@ export const nextRound = (round: Round): Round => (round + 1) as Round;
 /** The round before; undefined for round 0. */
 export const previousRound = (round: Round): Round | undefined =>
   round > 0 ? ((round - 1) as Round) : undefined;
+/** So many rounds below, or the root's; `rounds` is a whole number >= 0. */
+export const roundMinus = (round: Round, rounds: number): Round => Math.max(0, round - rounds) as Round;
 export const maxRound = (left: Round, right: Round): Round => (left >= right ? left : right);
 
 export const nextEpoch = (epoch: Epoch): Epoch => (epoch + 1) as Epoch;

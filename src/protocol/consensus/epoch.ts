@@ -15,7 +15,7 @@ import type {
   ValidatorSet,
 } from '../chain/types.ts';
 import type { Recovered } from '../ports/storage.ts';
-import { type LeaderSchedule, leaderOf, roundRobin } from './leader.ts';
+import { type LeaderSchedule, type LeadershipParameters, leaderOf, scheduleOf } from './leader.ts';
 import { emptyRecord } from './safety.ts';
 import type { SafetyRecord } from './types.ts';
 
@@ -28,14 +28,26 @@ export interface EpochContext {
   readonly hash: Digest;
   /** Heights in an epoch; 0: it ends only where validators change. From the genesis. */
   readonly epochLength: number;
+  /** As the genesis chose: the same in every epoch. */
+  readonly leadership: LeadershipParameters;
   readonly leaders: LeaderSchedule;
   /** Certificate of the block that opens the epoch, at round 0; it has no signature and is valid by its id. */
   readonly rootQC: QuorumCertificate;
 }
 
-/** The first epoch, which the genesis block opens; round-robin leaders. */
-export const firstEpoch = (domain: ChainDomain, set: ValidatorSet, epochLength = 0): EpochContext =>
-  epochContext(domain, firstDescriptor(domain, set), genesisCertificate(domain, FIRST_EPOCH), epochLength);
+/** Of the genesis: the same in every epoch. */
+export interface EpochParameters extends LeadershipParameters {
+  /** Default: 0. */
+  readonly epochLength?: number;
+}
+
+/** The first epoch, which the genesis block opens. */
+export const firstEpoch = (
+  domain: ChainDomain,
+  set: ValidatorSet,
+  parameters: EpochParameters,
+): EpochContext =>
+  epochContext(domain, firstDescriptor(domain, set), genesisCertificate(domain, FIRST_EPOCH), parameters);
 
 /** The first epoch's, which every node computes out of the genesis: its seed is the hash of the genesis. */
 export const firstDescriptor = (domain: ChainDomain, validators: ValidatorSet): EpochDescriptor => ({
@@ -61,10 +73,11 @@ export const rootCertificate = (
 });
 
 /** The epoch that a change leads to: the last block of the one before is its root, at round 0 (CS-16). `change` is verified. */
-export function epochAfter({ domain, epochLength }: EpochContext, { qc, proof }: EpochChange): EpochContext {
+export function epochAfter(of: EpochContext, { qc, proof }: EpochChange): EpochContext {
+  const { domain, leadership, epochLength } = of;
   const { height, blockId: id, parentId } = qc;
   const rootQC = rootCertificate(proof.next.epoch, { height, id, parentId });
-  return epochContext(domain, proof.next, rootQC, epochLength);
+  return epochContext(domain, proof.next, rootQC, { ...leadership, epochLength });
 }
 
 /** The epoch in which what is durable was left; `genesis` is the first. */
@@ -84,11 +97,13 @@ export function epochContext(
   domain: ChainDomain,
   descriptor: EpochDescriptor,
   rootQC: QuorumCertificate,
-  epochLength: number,
+  { leaderSchedule, leaderReputation, vrf, epochLength = 0 }: EpochParameters,
 ): EpochContext {
   const { epoch, validators: set } = descriptor;
+  const leadership = { leaderSchedule, leaderReputation, vrf };
+  const leaders = scheduleOf(descriptor, leadership);
   const hash = epochHashOf(descriptor);
-  return { domain, epoch, set, descriptor, hash, epochLength, leaders: roundRobin(set), rootQC };
+  return { domain, epoch, set, descriptor, hash, epochLength, leadership, leaders, rootQC };
 }
 
 export const leaderAt = (epoch: EpochContext, round: Round): Address => leaderOf(epoch.leaders, round);

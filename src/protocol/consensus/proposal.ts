@@ -5,8 +5,16 @@
  */
 import type { WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { VRF_PROOF_BYTES, type VrfEngine } from '../../crypto/vrf.ts';
 import { BLOCK_TRANSACTIONS_MAX } from '../chain/batch.ts';
-import { blockIdOf, merkleRootOf, NO_EVIDENCE, sameStatement, statementOf } from '../chain/canonical.ts';
+import {
+  blockIdOf,
+  merkleRootOf,
+  NO_EVIDENCE,
+  sameStatement,
+  statementOf,
+  vrfInputOf,
+} from '../chain/canonical.ts';
 import { nextHeight, ORDINAL_MAX } from '../chain/ordinals.ts';
 import type {
   Address,
@@ -20,6 +28,7 @@ import type {
   QuorumCertificate,
   Round,
 } from '../chain/types.ts';
+import { validatorOf } from '../chain/validator-set.ts';
 import { verifyVote } from './certificates.ts';
 import { checkEntry } from './entry.ts';
 import { type EpochContext, leaderAt } from './epoch.ts';
@@ -34,6 +43,12 @@ export interface BlockLimits {
   readonly batchesMax: number;
   /** Encodings of all named batches together. @unit bytes */
   readonly bytesMax: number;
+}
+
+/** What a proposal is verified with. */
+export interface ProposalEngines {
+  readonly bls: BlsEngine;
+  readonly vrf: VrfEngine;
 }
 
 export type ProposalCheck =
@@ -58,7 +73,7 @@ export type ProposalCheck =
  */
 export function checkProposal(
   epoch: EpochContext,
-  bls: BlsEngine,
+  { bls, vrf }: ProposalEngines,
   verified: VerifiedCertificates,
   limits: BlockLimits,
   received: { readonly message: ProposalMessage; readonly from: Address },
@@ -103,7 +118,23 @@ export function checkProposal(
     const wrong = { code: 'HEIGHT_WRONG', height: header.height, expected: nextHeight(qc.height) } as const;
     return refuse(wrong, true, outcome.verified);
   }
+  // Last, since it costs as much as all before.
+  const proof = checkVrfProof(epoch, vrf, header);
+  if (proof !== 'valid') return refuse(proof, true, outcome.verified);
   return { status: 'authentic', blockId, verified: outcome.verified };
+}
+
+/** CS-17: what the proposer's node key alone could make, for this round and no other. Its length is checked before. */
+function checkVrfProof(
+  epoch: EpochContext,
+  vrf: VrfEngine,
+  { round, proposer, vrfProof }: Header,
+): HeaderRefusal | 'valid' {
+  if (!epoch.leadership.vrf) return 'valid';
+  const key = validatorOf(epoch.set, proposer)?.nodeKey;
+  const input = vrfInputOf(epoch.domain, epoch.epoch, round);
+  const isRight = key !== undefined && vrf.verify(key, input, vrfProof) !== undefined;
+  return isRight ? 'valid' : { code: 'VRF_PROOF_WRONG', epoch: epoch.epoch, round, proposer };
 }
 
 /** The part of a header that needs nothing but the epoch. */
@@ -124,7 +155,11 @@ export function checkHeader(
   if (evidenceHash !== NO_EVIDENCE) {
     return { code: 'EVIDENCE_HASH_WRONG', hash: evidenceHash, expected: NO_EVIDENCE };
   }
-  if (vrfProof.byteLength > 0) return { code: 'VRF_PROOF_UNEXPECTED', bytes: vrfProof.byteLength };
+  const bytes = vrfProof.byteLength;
+  if (!epoch.leadership.vrf && bytes > 0) return { code: 'VRF_PROOF_UNEXPECTED', bytes };
+  if (epoch.leadership.vrf && bytes !== VRF_PROOF_BYTES) {
+    return { code: 'VRF_PROOF_MALFORMED', bytes, expected: VRF_PROOF_BYTES };
+  }
   const payload = checkPayload(limits, batches);
   if (payload !== 'valid') return payload;
   const expected = merkleRootOf(batches.map(({ digest }) => digest));
@@ -212,9 +247,11 @@ export function buildBlock(
     readonly executed: ExecutedState;
     readonly nextHash: Digest;
     readonly batches: readonly BatchReference[];
+    /** Of the round, by the proposer; none where the genesis chose no VRF. */
+    readonly vrfProof?: Uint8Array | undefined;
   },
 ): Block {
-  const { round, proposer, qc, time, executed, nextHash, batches } = content;
+  const { round, proposer, qc, time, executed, nextHash, batches, vrfProof = NO_PROOF } = content;
   return {
     header: {
       epoch: epoch.epoch,
@@ -229,7 +266,7 @@ export function buildBlock(
       validatorsHash: epoch.hash,
       nextValidatorsHash: nextHash,
       evidenceHash: NO_EVIDENCE,
-      vrfProof: NO_PROOF,
+      vrfProof,
     },
     qc,
   };

@@ -142,6 +142,13 @@ export type HeaderRefusal =
   | { readonly code: 'EPOCH_END_NOT_EMPTY'; readonly batches: number }
   | { readonly code: 'EVIDENCE_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
   | { readonly code: 'VRF_PROOF_UNEXPECTED'; readonly bytes: number }
+  | { readonly code: 'VRF_PROOF_MALFORMED'; readonly bytes: number; readonly expected: number }
+  | {
+      readonly code: 'VRF_PROOF_WRONG';
+      readonly epoch: Epoch;
+      readonly round: Round;
+      readonly proposer: Address;
+    }
   | { readonly code: 'TIME_MALFORMED'; readonly time: number }
   | { readonly code: 'TIME_NOT_AFTER_PARENT'; readonly time: WallTime; readonly parentTime: WallTime }
   | {

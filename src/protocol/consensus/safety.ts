@@ -9,12 +9,14 @@ import {
   statementOf,
   viewChangeStatementBytes,
   voteStatementBytes,
+  vrfInputOf,
 } from '../chain/canonical.ts';
 import { maxRound, nextHeight } from '../chain/ordinals.ts';
 import type {
   Address,
   Block,
   ChainDomain,
+  Epoch,
   QuorumCertificate,
   Round,
   TimeoutCertificate,
@@ -25,11 +27,13 @@ import { checkEntry, tcToCarry } from './entry.ts';
 import type { SafetyRefusal } from './refusals.ts';
 import type { ProposalMessage, SafetyRecord, ViewChangeMessage, ViewChangeReason } from './types.ts';
 
-/** The validator's own key behind a function, so that no snapshot holds the secret. */
+/** The validator's own keys behind functions, so that no snapshot holds a secret. */
 export interface Signer {
   readonly address: Address;
   /** BLS signature, 96 bytes; undefined when the key or the remote signer is not there. */
   readonly sign: (message: Uint8Array) => Uint8Array | undefined;
+  /** VRF proof by the node key, 80 bytes (CS-17); undefined when the key or the remote signer is not there. */
+  readonly prove: (input: Uint8Array) => Uint8Array | undefined;
 }
 
 /** What the vote is asked for: the block's statement, the QC it extends, the TC that opened its round. */
@@ -225,6 +229,21 @@ export function signTimeout(
   if (signature === undefined) return { status: 'refused', refusal: { code: 'SIGNER_UNAVAILABLE', round } };
   const message: ViewChangeMessage = { ...ruling.message, validator: signer.address, signature };
   return { status: 'signed', record: { ...ruling.record, lastTimeout: message }, message };
+}
+
+export type ProofAnswer =
+  | { readonly status: 'proved'; readonly proof: Uint8Array }
+  | { readonly status: 'refused'; readonly refusal: SafetyRefusal };
+
+/**
+ * This validator's VRF proof of a round (CS-17). Of one round there is one, the same for ever: it needs no record, and no
+ * second one could contradict it.
+ */
+export function proveRound(domain: ChainDomain, signer: Signer, epoch: Epoch, round: Round): ProofAnswer {
+  const proof = signer.prove(vrfInputOf(domain, epoch, round));
+  return proof === undefined
+    ? { status: 'refused', refusal: { code: 'SIGNER_UNAVAILABLE', round } }
+    : { status: 'proved', proof };
 }
 
 /** The record of a validator that has signed nothing in the epoch that `rootQC` opens. */

@@ -1,7 +1,7 @@
 /** How long a round may take: configuration, and what recent rounds took. Pure. Rule CS-11. */
 import { type Millis, millis } from '../../base/units.ts';
-import type { ValidatorSet } from '../chain/types.ts';
 import { deadMax } from '../chain/validator-set.ts';
+import type { EpochContext } from './epoch.ts';
 
 /** Its propose, vote and view-change parts are shares of one round timeout, shown in RoundState.timeouts. */
 export interface TimeoutConfig {
@@ -35,12 +35,22 @@ export const TIMEOUT_DEFAULTS: TimeoutConfig = {
 };
 
 /**
- * For this set: as many leaders in a row as may be dead, and one more, say nothing of the timeout. The set is in the order of addresses, so of a
- * hundred validators 33 dead ones may lead one after the other; with a lesser grace the waits would grow to minutes though each was long enough.
+ * Where leaders are drawn, by a third of the power dead: of so many rounds there are no two in a row whose leaders live, and
+ * hence no commit, about once in a hundred times; it falls by a third with each round. @unit rounds @source 4/3 · (2/3)^12 = 0.0103
  */
-export const timeoutsFor = (config: TimeoutConfig, set: ValidatorSet): TimeoutConfig => ({
+const DRAWN_GRACE = 12;
+
+/**
+ * For this epoch. In turns, as many leaders in a row as may be dead, and one more, say nothing of the timeout: the set is in the order of addresses,
+ * so of a hundred validators 33 dead ones may lead one after the other; with a lesser grace the waits would grow to minutes though each was long enough.
+ * Drawn leaders have no such bound: a longer row of dead ones is only improbable.
+ */
+export const timeoutsFor = (
+  config: TimeoutConfig,
+  { set, leaders }: Pick<EpochContext, 'set' | 'leaders'>,
+): TimeoutConfig => ({
   ...config,
-  grace: Math.max(config.grace, deadMax(set) + 1),
+  grace: Math.max(config.grace, leaders.kind === 'stake-weighted' ? DRAWN_GRACE : deadMax(set) + 1),
 });
 
 /** The base is so many times the smoothed p99. @unit ratio @source rule CS-11 */

@@ -24,6 +24,7 @@ import type { EpochContext } from '../consensus/epoch.ts';
 import type { Evidence } from '../consensus/evidence.ts';
 import type { RoundDeadlines } from '../consensus/pacemaker.ts';
 import type { ProposalMessage, ViewChangeMessage, ViewChangeReason } from '../consensus/types.ts';
+import type { CellAddress } from '../supervision/effect.ts';
 import type { ForkEvidence } from '../sync/types.ts';
 import type { SyncStanding } from './sync.ts';
 
@@ -165,7 +166,18 @@ export interface TimeoutRequested {
 }
 
 /** safety → the asker. A refusal is a value with a code and every operand. */
+/** round → safety: the VRF proof of a round that this validator leads (CS-17). Needs no record: of each round there is one. */
+export interface ProofRequested {
+  readonly type: 'proof.requested';
+  /** Absent: it is only made ready for the round to come. */
+  readonly replyTo?: CellAddress;
+  readonly epoch: Epoch;
+  readonly round: Round;
+}
+
 export type SafetyAnswer =
+  | { readonly type: 'proof.made'; readonly round: Round; readonly proof: Uint8Array }
+  | { readonly type: 'proof.refused'; readonly round: Round; readonly code: string; readonly detail: string }
   | { readonly type: 'vote.cast'; readonly vote: Vote }
   | { readonly type: 'vote.refused'; readonly round: Round; readonly code: string; readonly detail: string }
   | { readonly type: 'proposal.sent'; readonly proposal: ProposalMessage }

@@ -16,6 +16,7 @@ import { lieClocks } from './lie-clocks.ts';
 import { lieHeights } from './lie-heights.ts';
 import { lieSync } from './lie-sync.ts';
 import { lieTimes } from './lie-times.ts';
+import { lieVrf } from './lie-vrf.ts';
 import { Memory } from './memory.ts';
 import { mutate } from './mutate.ts';
 import { penOf } from './pen.ts';
@@ -36,6 +37,7 @@ export const LIES: Readonly<Record<LieKind, LieModule>> = {
   mutate,
   'lie-clocks': lieClocks,
   'lie-sync': lieSync,
+  'lie-vrf': lieVrf,
 };
 
 export const LIE_KINDS = Object.keys(LIES).filter((kind): kind is LieKind => Object.hasOwn(LIES, kind));

@@ -4,6 +4,7 @@
  */
 import { ADDRESSES } from '../../actors/addresses.ts';
 import type { Message, System } from '../../actors/runtime/index.ts';
+import type { VrfEngine } from '../../crypto/vrf.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { OperationsExpired } from '../../protocol/ports/bridge.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
@@ -26,6 +27,7 @@ type CommitsTold = Extract<ExecutionRequest, { readonly type: 'blocks.committed'
 /** What a checker needs of a cluster. */
 export interface Watched extends WatchedClocks, WatchedSync {
   readonly clock: WatchedClocks['clock'];
+  readonly vrf: VrfEngine;
   readonly hub: Pick<Hub, 'counts'>;
 }
 
@@ -55,6 +57,7 @@ export class NodeChecker {
     this.#syncs = new SyncWatch(watched, this.#faulty, this.#checker.report);
     this.#blocks = new Blocks(
       (epoch) => epochIn(watched, epoch),
+      watched.vrf,
       () => times.latest,
       this.#checker.report,
     );

@@ -117,6 +117,18 @@ export const OF_CHAIN: readonly Mutant[] = [
     ],
   },
   {
+    name: 'vrf-proof-not-verified',
+    rule: 'CS-17: a block has its leader’s proof of its round',
+    trial: 'lie-vrf',
+    patches: [
+      {
+        file: PROPOSAL,
+        find: "return isRight ? 'valid' : {",
+        replace: "return isRight || vrfProof.byteLength > 0 ? 'valid' : {",
+      },
+    ],
+  },
+  {
     name: 'timeliness-not-judged',
     rule: 'TM-8: a block’s time is near the receiver’s clock',
     trial: 'lie-times',

@@ -81,6 +81,10 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
     }
     case 'answer-for-another':
       return { ...plan, liars: [{ validator: draws.below(4), lies: ['lie-clocks'], rate: 1 }] };
+    case 'lie-vrf': {
+      const leadership = { leaderSchedule: 'stake_weighted', leaderReputation: false, vrf: true } as const;
+      return { ...plan, leadership, liars: [{ validator: draws.below(4), lies: ['lie-vrf'], rate: 0.6 }] };
+    }
     case 'twins': {
       const twins = [draws.below(4)];
       return { ...plan, twins, acts: partitions(draws, [0, 1, 2, 3, 4], DURATION_MS) };

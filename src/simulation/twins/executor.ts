@@ -11,6 +11,7 @@ import { millis, wallTime } from '../../base/units.ts';
 import { createKeyedHashEngine } from '../../crypto/bls/keyed-hash.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { digestOf } from '../../protocol/chain/canonical.ts';
+import { DEFAULT_CHAIN_PARAMETERS } from '../../protocol/chain/genesis.ts';
 import type { Address, ChainDomain, Validator } from '../../protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../../protocol/chain/validator-set.ts';
 import { type EpochContext, firstEpoch } from '../../protocol/consensus/epoch.ts';
@@ -91,10 +92,10 @@ export class TwinsExecutor {
     const set = validatorSet(members);
     invariant(!('code' in set), 'a simulated set is a set');
     const domain: ChainDomain = { chainId: 'twins', genesisHash: digestOf(utf8('twins/genesis')) };
-    this.#epoch = firstEpoch(domain, set);
+    this.#epoch = firstEpoch(domain, set, DEFAULT_CHAIN_PARAMETERS);
     this.#signers = secrets.map((secret, index): Signer => {
       const { address } = members[index] ?? { address: addressOf(secret) };
-      return { address, sign: (message) => this.#bls.sign(secret, message) };
+      return { address, sign: (message) => this.#bls.sign(secret, message), prove: () => undefined };
     });
   }
 

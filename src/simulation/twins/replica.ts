@@ -7,6 +7,7 @@ import { type CellSpec, child, type HandlerContext, handler } from '../../actors
 import { utf8 } from '../../base/bytes.ts';
 import type { WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { ECVRF } from '../../crypto/vrf.ts';
 import { roundManagerMachine } from '../../machines/consensus/round-manager.machine.ts';
 import { safetyMachine } from '../../machines/consensus/safety.machine.ts';
 import { viewChangeMachine } from '../../machines/consensus/view-change.machine.ts';
@@ -149,6 +150,7 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
           epoch,
           self,
           bls,
+          vrf: ECVRF,
           limits: BLOCK_LIMITS,
           timeliness: TIMELINESS_DEFAULTS,
           router,

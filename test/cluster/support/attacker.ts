@@ -8,6 +8,7 @@ import { WebSocket } from 'ws';
 import { realClock } from '../../../src/actors/runtime/index.ts';
 import type { BlsEngine } from '../../../src/crypto/bls/engine.ts';
 import { loadBlsEngine } from '../../../src/crypto/bls/select.ts';
+import { ECVRF } from '../../../src/crypto/vrf.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
 import type { EpochContext } from '../../../src/protocol/consensus/epoch.ts';
 import type { Signer } from '../../../src/protocol/consensus/safety.ts';
@@ -47,8 +48,12 @@ export class Attacker {
     this.epoch = read.epoch;
     this.#ids = read.ids;
     this.#identity = nodeIdentity(read.secrets.nodeSecret);
-    const { consensusSecret } = read.secrets;
-    this.signer = { address: this.#identity.id, sign: (message) => bls.sign(consensusSecret, message) };
+    const { consensusSecret, nodeSecret } = read.secrets;
+    this.signer = {
+      address: this.#identity.id,
+      sign: (message) => bls.sign(consensusSecret, message),
+      prove: (input) => ECVRF.prove(nodeSecret, input),
+    };
   }
 
   /** Takes the keys of home `index`. */

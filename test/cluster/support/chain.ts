@@ -14,7 +14,11 @@ export function readEpoch(home: string, bls: BlsEngine): EpochContext {
   if (loaded.status === 'refused') throw new Error(JSON.stringify(loaded.problems));
   const set = validatorSet(loaded.genesis.validators);
   if ('code' in set) throw new Error(set.code);
-  return firstEpoch({ genesisHash: loaded.hash, chainId: loaded.genesis.chainId }, set);
+  return firstEpoch(
+    { genesisHash: loaded.hash, chainId: loaded.genesis.chainId },
+    set,
+    loaded.genesis.parameters,
+  );
 }
 
 export function readKeys(home: string, engine: BlsEngine): NodeKeys {

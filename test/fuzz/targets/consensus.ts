@@ -69,7 +69,7 @@ import { words } from './codec.ts';
 import { plausible, resigned } from './signing.ts';
 
 const place = world([1n, 1n, 1n, 1n], 'fuzz');
-const { epoch, bls } = place;
+const { epoch, bls, vrf } = place;
 const { blocks, qcs } = chainOf(place, [1, 2, 3]);
 const [qc2 = epoch.rootQC, qc3 = epoch.rootQC] = [qcs[1], qcs[2]];
 const tc4 = tcOf(place, 4, [qc3, qc3, qc2]);
@@ -251,7 +251,7 @@ function takeBlocks(certified: readonly Parameters<typeof checkCertifiedBlock>[3
 function takeProposal(message: ProposalMessage): string {
   const { block, tc } = message;
   const received = { message, from: block.header.proposer };
-  const check = checkProposal(epoch, bls, held.verified, LIMITS, received);
+  const check = checkProposal(epoch, { bls, vrf }, held.verified, LIMITS, received);
   if (check.status === 'refused') return `${check.refusal.code}${check.condemns ? ' condemned' : ''}`;
   const parent = parentFacts(held.tree, block.qc);
   const verdict = judgeProposal({

@@ -33,6 +33,7 @@ const input = {
     epoch,
     self: addressAt(0),
     bls: place.bls,
+    vrf: place.vrf,
     limits: { batchesMax: 4, bytesMax: 1_000 },
     timeliness: TIMELINESS_DEFAULTS,
     router: 'router',

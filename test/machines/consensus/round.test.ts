@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
 import type { RoundInput } from '../../../src/machines/consensus/round.live.ts';
 import { roundMachine } from '../../../src/machines/consensus/round.machine.ts';
+import { vrfInputOf } from '../../../src/protocol/chain/canonical.ts';
 import type { BatchReference, Block } from '../../../src/protocol/chain/types.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { TIMELINESS_DEFAULTS } from '../../../src/protocol/consensus/timeliness.ts';
@@ -14,6 +15,7 @@ import {
   GENESIS_TIME,
   height,
   idOf,
+  present,
   proposalOf,
   qcOf,
   round,
@@ -60,6 +62,7 @@ function start(self: number, change: Partial<RoundInput> = {}) {
       epoch,
       self: addressAt(self),
       bls: place.bls,
+      vrf: place.vrf,
       limits: { batchesMax: 4, bytesMax: 1_000 },
       timeliness: TIMELINESS_DEFAULTS,
       router: 'router',
@@ -276,6 +279,88 @@ describe('round chart: proposing (CS-9, CS-10)', () => {
     expect(toldTo(chart.send({ type: 'proposal.missed' }), 'router')).toMatchObject([
       { outgoing: [{ to: 'all', message: { kind: 'QC', qc: { round: 1 } } }] },
     ]);
+  });
+});
+
+describe('round chart: the proof of the leader’s VRF (CS-17)', () => {
+  const drawn = world([1n, 1n, 1n, 1n], 'drawn', undefined, {
+    leaderSchedule: 'stake_weighted',
+    leaderReputation: false,
+    vrf: true,
+  });
+  const leaderOf = (at: number) => drawn.indexOf(leaderAt(drawn.epoch, round(at)));
+  const at = present(
+    [1, 2, 3, 4, 5, 6, 7, 8].find((one) => leaderOf(one) !== leaderOf(one + 1)),
+    'two leaders in a row',
+  );
+  const rootOf = drawn.epoch.rootQC;
+  const known = facts({ parentId: rootOf.blockId });
+  const startDrawn = (self: number) => {
+    const { context } = start(self).snapshot;
+    const { setting, entered } = context;
+    return start(self, {
+      setting: {
+        ...setting,
+        ...{ epoch: drawn.epoch, bls: drawn.bls, vrf: drawn.vrf, self: drawn.addressAt(self) },
+      },
+      entered: {
+        ...{ ...entered, round: round(at), leader: drawn.addressAt(leaderOf(at)) },
+        ...{ entry: { by: 'qc', qc: rootOf }, highQC: rootOf },
+      },
+      facts: known,
+    });
+  };
+  const made = {
+    type: 'proof.made',
+    round: round(at),
+    proof: present(
+      drawn.signer(leaderOf(at)).prove(vrfInputOf(drawn.epoch.domain, drawn.epoch.epoch, round(at))),
+      'proof',
+    ),
+  } as const;
+  const selected = { type: 'payload.selected', tag: at, batches: [] } as const;
+
+  it('is asked for as the round opens, and stands in the block, whichever comes first', () => {
+    for (const order of [
+      [made, selected],
+      [selected, made],
+    ]) {
+      const chart = startDrawn(leaderOf(at));
+      expect(toldTo(chart.effects, 'safety')).toEqual([
+        { type: 'proof.requested', replyTo: expect.any(String), epoch: 0, round: at },
+      ]);
+      expect(toldTo(chart.effects, 'mempool')).toMatchObject([{ type: 'payload.requested' }]);
+      const [first, second] = order.map((event) => toldTo(chart.send(event), 'safety'));
+      expect(first).toEqual([]);
+      expect(second).toMatchObject([
+        { type: 'proposal.requested', block: { header: { vrfProof: made.proof } } },
+      ]);
+    }
+  });
+
+  it('of another round makes no block, and a refused one leaves its reason', () => {
+    const chart = startDrawn(leaderOf(at));
+    chart.send(selected);
+    expect(chart.send({ ...made, round: round(at + 1) })).toEqual([]);
+    chart.send({ type: 'proof.refused', round: round(at), code: 'SIGNER_UNAVAILABLE', detail: 'x' });
+    expect(chart.snapshot.context.refusal?.code).toBe('SIGNER_UNAVAILABLE');
+    chart.send({ type: 'round.gaveUp' });
+    expect(chart.send(made)).toEqual([]);
+  });
+
+  it('is asked for ahead by whoever leads the next round, once it has voted', () => {
+    const chart = startDrawn(leaderOf(at + 1));
+    expect(toldTo(chart.effects, 'safety')).toEqual([]);
+    const block = blockOn(drawn, rootOf, at);
+    const cast = chart.send({ type: 'vote.cast', vote: voteFor(drawn, block, leaderOf(at + 1)) });
+    expect(toldTo(cast, 'safety')).toEqual([{ type: 'proof.requested', epoch: 0, round: at + 1 }]);
+  });
+
+  it('is asked for by nobody where the genesis chose no VRF', () => {
+    expect(toldTo(start(LEADER).effects, 'safety')).toEqual([]);
+    const next = start(indexOf(leaderAt(epoch, round(2))));
+    const cast = next.send({ type: 'vote.cast', vote: voteFor(place, block1, FOLLOWER) });
+    expect(toldTo(cast, 'safety')).toEqual([]);
   });
 });
 

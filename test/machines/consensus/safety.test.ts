@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { safetyMachine } from '../../../src/machines/consensus/safety.machine.ts';
+import { vrfInputOf } from '../../../src/protocol/chain/canonical.ts';
 import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
@@ -155,6 +156,68 @@ describe('safety chart: timeouts and proposals (CS-6, CS-9)', () => {
   });
 });
 
+describe('safety chart: VRF proofs (CS-17)', () => {
+  const proofOf = (inRound: number, replyTo?: string) =>
+    ({
+      type: 'proof.requested',
+      epoch: epoch.epoch,
+      round: round(inRound),
+      ...(replyTo === undefined ? {} : { replyTo }),
+    }) as const;
+  const made = (inRound: number) => ({
+    type: 'proof.made',
+    round: inRound,
+    proof: input.signer.prove(vrfInputOf(epoch.domain, epoch.epoch, round(inRound))),
+  });
+
+  it('makes one without a write, also while a signature is on its way to the disk', () => {
+    const chart = ready();
+    expect(toldTo(chart.send(proofOf(1, 'round')), 'round')).toEqual([made(1)]);
+    chart.send(voteFor(1));
+    expect(chart.snapshot.value).toBe('persisting');
+    const effects = chart.send(proofOf(2, 'round'));
+    expect(toldTo(effects, 'round')).toEqual([made(2)]);
+    expect(toldTo(effects, 'storage')).toEqual([]);
+    expect(chart.snapshot.value).toBe('persisting');
+  });
+
+  it('makes that of a round once, though it was asked for ahead', () => {
+    let proofs = 0;
+    const prove: typeof input.signer.prove = (alpha) => {
+      proofs += 1;
+      return input.signer.prove(alpha);
+    };
+    const chart = reach.start({ ...input, signer: { ...input.signer, prove } });
+    chart.send(found(1));
+    expect(chart.send(proofOf(7))).toEqual([]);
+    expect(toldTo(chart.send(proofOf(7, 'round')), 'round')).toEqual([made(7)]);
+    expect(proofs).toBe(1);
+    expect(toldTo(chart.send(proofOf(8, 'round')), 'round')).toEqual([made(8)]);
+    expect(proofs).toBe(2);
+  });
+
+  it('says that the signer is not there, and answers later what it cannot answer yet', () => {
+    const absent = reach.start({ ...input, signer: { ...input.signer, prove: () => undefined } });
+    absent.send(found(1));
+    expect(toldTo(absent.send(proofOf(1, 'round')), 'round')).toMatchObject([
+      { type: 'proof.refused', round: 1, code: 'SIGNER_UNAVAILABLE' },
+    ]);
+    const recovering = reach.start(input);
+    expect(ofKind(recovering.send(proofOf(1, 'round')), 'postpone')).toHaveLength(1);
+    recovering.send(failed(1));
+    expect(recovering.snapshot.value).toBe('waiting');
+    expect(ofKind(recovering.send(proofOf(1, 'round')), 'postpone')).toHaveLength(1);
+  });
+
+  it('makes none where it would sign nothing', () => {
+    const halted = reach.start({ ...input, isForked: true });
+    expect(toldTo(halted.send(proofOf(1, 'round')), 'round')).toMatchObject([
+      { type: 'proof.refused', code: 'SAFETY_HALTED' },
+    ]);
+    expect(halted.send(proofOf(1))).toEqual([]);
+  });
+});
+
 describe('safety chart: a node that is no validator (CS-19)', () => {
   const others = validatorSet(epoch.set.validators.filter(({ address }) => address !== input.signer.address));
 
@@ -172,7 +235,8 @@ describe('safety chart: a node that is no validator (CS-19)', () => {
     });
     chart.send(found(1));
     expect(chart.snapshot.value).toBe('following');
-    const answers = [voteFor(1), ownProposal(), timeoutOf(1)].map((request) => {
+    const proof = { type: 'proof.requested', replyTo: 'round', epoch: epoch.epoch, round: round(1) } as const;
+    const answers = [voteFor(1), ownProposal(), timeoutOf(1), proof].map((request) => {
       const effects = chart.send(request);
       expect([...toldTo(effects, 'storage'), ...toldTo(effects, 'router')]).toEqual([]);
       return [...toldTo(effects, 'round'), ...toldTo(effects, 'view-change')];
@@ -181,6 +245,7 @@ describe('safety chart: a node that is no validator (CS-19)', () => {
       { type: 'vote.refused', code: 'NOT_A_VALIDATOR' },
       { type: 'proposal.refused', code: 'NOT_A_VALIDATOR' },
       { type: 'timeout.refused', code: 'NOT_A_VALIDATOR' },
+      { type: 'proof.refused', code: 'NOT_A_VALIDATOR' },
     ]);
     expect(signatures).toBe(0);
   });

@@ -107,6 +107,37 @@ describe('a valid document', () => {
     );
   });
 
+  it('may leave away what it does not choose of leaders, and has the hash of one that says false', () => {
+    const json = jsonWith('params.vrf', undefined);
+    delete Object(json['params'])['leader_reputation'];
+    expect(parseGenesis(json, bls)).toEqual({
+      status: 'valid',
+      genesis: documentOf(4),
+      hash: genesisHash(documentOf(4)),
+    });
+  });
+
+  it('may draw its leaders by stake, with reputation, and comes back unchanged (CS-15, CS-17)', () => {
+    const parameters = {
+      ...DEFAULT_CHAIN_PARAMETERS,
+      leaderSchedule: 'stake_weighted',
+      leaderReputation: true,
+      vrf: true,
+    } as const;
+    const genesis = documentOf(4, { parameters });
+    const ruling = parseGenesis(JSON.parse(JSON.stringify(genesisToJson(genesis))), bls);
+    expect(ruling).toEqual({ status: 'valid', genesis, hash: genesisHash(genesis) });
+    const without = [
+      { leaderReputation: false },
+      { leaderSchedule: 'round_robin' },
+      { leaderSchedule: 'round_robin', vrf: false },
+    ] as const;
+    const hashes = [{}, ...without].map((change) =>
+      genesisHash(documentOf(4, { parameters: { ...parameters, ...change } })),
+    );
+    expect(new Set(hashes).size).toBe(4);
+  });
+
   it('may have one validator (CS-18)', () => {
     expect(parseGenesis(genesisToJson(documentOf(1)), bls).status).toBe('valid');
   });
@@ -161,7 +192,18 @@ describe('what is refused, by path, value and advice', () => {
       'x',
       'validators[0].naem = "x": unknown key; the keys here are address, name, power, node_key, consensus_key, possession_proof',
     ],
-    ['params.leader_schedule', 'random', 'params.leader_schedule = "random": must be one of "round_robin"'],
+    [
+      'params.leader_schedule',
+      'random',
+      'params.leader_schedule = "random": must be one of "round_robin", "stake_weighted"',
+    ],
+    [
+      'params.leader_schedule',
+      'stake_weighted',
+      'params.vrf = false: must be true with leader_schedule "stake_weighted": without it everyone could compute the leaders of every epoch to come',
+    ],
+    ['params.leader_reputation', 'yes', 'params.leader_reputation = "yes": must be true or false'],
+    ['params.vrf', 1, 'params.vrf = 1: must be true or false'],
     ['params.epoch_length', -1, 'params.epoch_length = -1: must be a whole number from 0 to 1099511627776'],
     [
       'params.block_bytes_max',

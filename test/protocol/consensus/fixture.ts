@@ -7,13 +7,17 @@ import { type WallTime, wallTime } from '../../../src/base/units.ts';
 import type { BlsEngine } from '../../../src/crypto/bls/engine.ts';
 import { createKeyedHashEngine } from '../../../src/crypto/bls/keyed-hash.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
+import type { VrfEngine } from '../../../src/crypto/vrf.ts';
+import { createKeyedHashVrf } from '../../../src/crypto/vrf-keyed-hash.ts';
 import {
   blockIdOf,
   digestOf,
   statementOf,
   viewChangeStatementBytes,
   voteStatementBytes,
+  vrfInputOf,
 } from '../../../src/protocol/chain/canonical.ts';
+import { DEFAULT_CHAIN_PARAMETERS } from '../../../src/protocol/chain/genesis.ts';
 import { parseEpoch, parseHeight, parseRound } from '../../../src/protocol/chain/parse.ts';
 import type {
   Address,
@@ -31,6 +35,7 @@ import type {
 } from '../../../src/protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import { type EpochContext, firstEpoch, leaderAt } from '../../../src/protocol/consensus/epoch.ts';
+import type { LeadershipParameters } from '../../../src/protocol/consensus/leader.ts';
 import { buildBlock } from '../../../src/protocol/consensus/proposal.ts';
 import type { Signer } from '../../../src/protocol/consensus/safety.ts';
 import type { ProposalMessage, ViewChangeMessage } from '../../../src/protocol/consensus/types.ts';
@@ -86,6 +91,7 @@ function counting(engine: BlsEngine): CountingEngine {
 
 export interface World {
   readonly bls: CountingEngine;
+  readonly vrf: VrfEngine;
   readonly epoch: EpochContext;
   /** In the set's order. */
   readonly validators: readonly Validator[];
@@ -103,30 +109,45 @@ export function world(
   powers: readonly bigint[] = [1n, 1n, 1n, 1n],
   chainId = 'test',
   engine: BlsEngine = createKeyedHashEngine(),
+  leadership: LeadershipParameters = DEFAULT_CHAIN_PARAMETERS,
 ): World {
   const bls = counting(engine);
   const secrets = new Map<Address, Uint8Array>();
+  const nodeSecrets = new Map<Address, Uint8Array>();
   const named = powers.map((_, index) => {
     const nodeKey = sha256(utf8(`${chainId} node ${index}`));
     const secret = present(bls.generateSecret(sha256(utf8(`${chainId} bls ${index}`))), 'secret');
     const address = addressOf(nodeKey);
     secrets.set(address, secret);
+    nodeSecrets.set(address, sha256(utf8(`${chainId} node secret ${index}`)));
     return { address, nodeKey, consensusKey: present(bls.publicKeyOf(secret), 'public key') };
   });
   named.sort((left, right) => (left.address < right.address ? -1 : 1));
   const set = validatorSet(named.map((one, index) => ({ ...one, power: powers[index] ?? 1n })));
   if ('code' in set) throw new Error(`no validator set: ${set.code}`);
+  const vrf = createKeyedHashVrf(
+    named.flatMap(({ address, nodeKey: publicKey }) => {
+      const secret = nodeSecrets.get(address);
+      return secret === undefined ? [] : [{ secret, publicKey }];
+    }),
+  );
   const addressAt = (index: number) => present(set.validators[index], `validator ${index}`).address;
   return {
     bls,
-    epoch: firstEpoch({ genesisHash: digestOf(Buffer.from(chainId)), chainId }, set),
+    vrf,
+    epoch: firstEpoch({ genesisHash: digestOf(Buffer.from(chainId)), chainId }, set, leadership),
     validators: set.validators,
     addressAt,
     indexOf: (address) => set.indexByAddress.get(address) ?? -1,
     signer: (index) => {
       const address = addressAt(index);
       const secret = present(secrets.get(address), 'secret');
-      return { address, sign: (message) => bls.sign(secret, message) };
+      const nodeSecret = present(nodeSecrets.get(address), 'node secret');
+      return {
+        address,
+        sign: (message) => bls.sign(secret, message),
+        prove: (input) => vrf.prove(nodeSecret, input),
+      };
     },
   };
 }
@@ -141,14 +162,17 @@ export interface BlockOptions {
 
 /** The block that the leader of `inRound` proposes on `qc`; its time is the round's, a millisecond apart. */
 export function blockOn(
-  { epoch }: World,
+  { epoch, signer, indexOf }: World,
   qc: QuorumCertificate,
   inRound: number,
   options: BlockOptions = {},
 ): Block {
+  const proposer = leaderAt(epoch, round(inRound));
+  const input = vrfInputOf(epoch.domain, epoch.epoch, round(inRound));
   return buildBlock(epoch, {
     round: round(inRound),
-    proposer: leaderAt(epoch, round(inRound)),
+    proposer,
+    vrfProof: epoch.leadership.vrf ? signer(indexOf(proposer)).prove(input) : undefined,
     qc,
     time: wallTime(options.time ?? GENESIS_TIME + inRound),
     executed: options.executed ?? GENESIS_EXECUTED,

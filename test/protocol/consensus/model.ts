@@ -217,7 +217,7 @@ class Model {
   #proposal(replica: Replica, message: ProposalMessage, from: Address): void {
     const limits = { batchesMax: 4, bytesMax: 4096 };
     const received = { message, from };
-    const check = checkProposal(this.#epoch, this.#place.bls, replica.verified, limits, received);
+    const check = checkProposal(this.#epoch, this.#place, replica.verified, limits, received);
     replica.verified = check.verified;
     if (check.status === 'refused') return;
     this.#adopt(replica, { qc: message.block.qc, tc: message.tc });

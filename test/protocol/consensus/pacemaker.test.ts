@@ -173,7 +173,7 @@ describe('deadline of a round (CS-11)', () => {
   ])(
     'does not grow while as many leaders in a row failed as may be dead, and one more: %s',
     (_, powers, grace) => {
-      const forSet = timeoutsFor(TIMEOUT_DEFAULTS, world(powers).epoch.set);
+      const forSet = timeoutsFor(TIMEOUT_DEFAULTS, world(powers).epoch);
       const timeoutAfter = (failures: number) => deadlinesOf(failing(failures), forSet).timeout;
       expect(forSet.grace).toBe(grace);
       expect([timeoutAfter(0), timeoutAfter(grace), timeoutAfter(grace + 1)]).toEqual([1_000, 1_000, 1_500]);
@@ -181,7 +181,7 @@ describe('deadline of a round (CS-11)', () => {
   );
 
   it('has the configured grace where that is longer', () => {
-    expect(timeoutsFor({ ...TIMEOUT_DEFAULTS, grace: 7 }, place.epoch.set).grace).toBe(7);
+    expect(timeoutsFor({ ...TIMEOUT_DEFAULTS, grace: 7 }, place.epoch).grace).toBe(7);
   });
 
   it('keeps its backoff on entering the next round (pitfall: backoff overwritten on entering)', () => {

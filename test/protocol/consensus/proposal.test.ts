@@ -7,6 +7,7 @@ import {
   merkleRootOf,
   NO_NEXT_EPOCH,
   u64,
+  vrfInputOf,
 } from '../../../src/protocol/chain/canonical.ts';
 import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
 import type { BatchReference, Block, Header, TimeoutCertificate } from '../../../src/protocol/chain/types.ts';
@@ -29,6 +30,7 @@ import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
 import {
   blockOn,
   chainOf,
+  epochNumber,
   GENESIS_EXECUTED,
   GENESIS_TIME,
   height,
@@ -54,7 +56,7 @@ const reference = (index: number, bytes = 100): BatchReference => {
 };
 
 const check = (message: ProposalMessage, from = message.block.header.proposer) =>
-  checkProposal(place.epoch, place.bls, NONE_VERIFIED, limits, { message, from });
+  checkProposal(place.epoch, place, NONE_VERIFIED, limits, { message, from });
 const verdictOf = (message: ProposalMessage, from?: Header['proposer']) => {
   const result = check(message, from);
   return result.status === 'refused' ? [result.refusal.code, result.condemns] : result.status;
@@ -114,6 +116,50 @@ describe('a proposal’s form and signatures (CS-3)', () => {
     expect(verdictOf(withHeader(second, change), relay)).toEqual([code, true]);
   });
 
+  describe('of a chain with VRF (CS-17)', () => {
+    const drawn = world([1n, 2n, 3n, 4n], 'drawn', undefined, {
+      leaderSchedule: 'stake_weighted',
+      leaderReputation: false,
+      vrf: true,
+    });
+    const own = blockOn(drawn, present(chainOf(drawn, [1]).qcs[0], 'QC of round 1'), 2);
+    const author = drawn.indexOf(own.header.proposer);
+    const proofOf = (at: number, by = author, epoch = drawn.epoch.epoch) =>
+      present(drawn.signer(by).prove(vrfInputOf(drawn.epoch.domain, epoch, round(at))), 'proof');
+    const rulingOn = (vrfProof: Uint8Array) => {
+      const message = proposalOf(drawn, { ...own, header: { ...own.header, vrfProof } });
+      const from = own.header.proposer;
+      return checkProposal(drawn.epoch, drawn, NONE_VERIFIED, limits, { message, from });
+    };
+
+    it('is authentic with its leader’s proof of its round', () => {
+      expect(own.header.vrfProof).toEqual(proofOf(2));
+      expect(rulingOn(proofOf(2)).status).toBe('authentic');
+    });
+
+    it.each<[string, string, () => Uint8Array]>([
+      ['none', 'VRF_PROOF_MALFORMED', () => new Uint8Array()],
+      ['one of 81 bytes', 'VRF_PROOF_MALFORMED', () => new Uint8Array(81)],
+      ['another validator’s', 'VRF_PROOF_WRONG', () => proofOf(2, (author + 1) % 4)],
+      ['that of the round before', 'VRF_PROOF_WRONG', () => proofOf(1)],
+      ['that of another epoch', 'VRF_PROOF_WRONG', () => proofOf(2, author, epochNumber(1))],
+      [
+        'a forged one',
+        'VRF_PROOF_WRONG',
+        () => proofOf(2).map((byte, index) => (index === 33 ? byte ^ 1 : byte)),
+      ],
+    ])('is refused, and its author condemned, with %s', (_, code, proof) => {
+      const ruling = rulingOn(proof());
+      expect(ruling).toMatchObject({ status: 'refused', refusal: { code }, condemns: true });
+    });
+
+    it('says epoch, round and proposer of a wrong one', () => {
+      expect(rulingOn(proofOf(1))).toMatchObject({
+        refusal: { epoch: 0, round: 2, proposer: own.header.proposer },
+      });
+    });
+  });
+
   it('must name the block that its QC certifies', () => {
     expect(verdictOf(withHeader(second, { parentId: blockIdOf(place.epoch.domain, second) }))).toEqual([
       'PARENT_MISMATCH',
@@ -132,7 +178,7 @@ describe('a proposal’s form and signatures (CS-3)', () => {
   it('verifies nothing twice', () => {
     const once = check(proposalOf(place, second));
     const before = { ...place.bls.calls };
-    checkProposal(place.epoch, place.bls, once.verified, limits, {
+    checkProposal(place.epoch, place, once.verified, limits, {
       message: proposalOf(place, second),
       from: second.header.proposer,
     });

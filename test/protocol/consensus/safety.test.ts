@@ -188,7 +188,7 @@ describe('vote (CS-3)', () => {
   });
 
   it('signs nothing without its key', () => {
-    const absent = { address: me.address, sign: () => undefined };
+    const absent = { address: me.address, sign: () => undefined, prove: () => undefined };
     expect(castVote(domain, absent, fresh, { block: blockAt(0) })).toMatchObject({
       status: 'refused',
       refusal: { code: 'SIGNER_UNAVAILABLE' },

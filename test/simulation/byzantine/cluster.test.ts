@@ -103,6 +103,7 @@ const NOTICED: Partial<Record<LieKind, readonly string[]>> = {
   'duplicate-signers': ['SIGNERS_MALFORMED'],
   flood: ['BATCH_MALFORMED'],
   mutate: ['SIGNATURE_INVALID', 'LINK_WRONG'],
+  'lie-vrf': ['VRF_PROOF_UNEXPECTED'],
 };
 
 describe('four validators, one liar', () => {
@@ -117,6 +118,27 @@ describe('four validators, one liar', () => {
   it('of every lie at once', () => {
     const [first = 'mutate', ...others] = LIE_KINDS;
     expectUnharmed(watched(planWith('all', 4, [{ validator: 1, lies: [first, ...others], rate: 1 }])));
+  });
+});
+
+describe('leaders drawn by stake, with VRF (CS-15, CS-17)', () => {
+  const leadership = { leaderSchedule: 'stake_weighted', leaderReputation: true, vrf: true } as const;
+
+  it.each(['keyed-hash', 'bls'] as const)(
+    'a leader with a replayed, foreign, forged or missing proof is refused, and blamed: %s',
+    (signatures) => {
+      const liars: readonly Liar[] = [{ validator: 2, lies: ['lie-vrf'], rate: 0.8 }];
+      const run = watched({ ...planWith(`vrf/${signatures}`, 4, liars), leadership, signatures });
+      expectUnharmed(run);
+      expect(run.codes).toContain('VRF_PROOF_WRONG');
+      expect(run.codes).toContain('VRF_PROOF_MALFORMED');
+      expect(run.codes).not.toContain('VRF_PROOF_UNEXPECTED');
+    },
+  );
+
+  it('commits what four validators of unequal power propose, on rough links', () => {
+    const plan = { ...planWith('vrf/honest', 4, []), powers: [1, 2, 3, 4], leadership };
+    expectUnharmed(watched(plan));
   });
 });
 

@@ -1,6 +1,7 @@
 /** Each lie does what it is called, and signs with the liar's own key alone. Rule SM-3. */
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/actors/runtime/index.ts';
+import { ECVRF } from '../../../src/crypto/vrf.ts';
 import { BRIDGE_KINDS } from '../../../src/protocol/bridge/messages.ts';
 import { signersOf } from '../../../src/protocol/chain/signers.ts';
 import {
@@ -76,7 +77,10 @@ const codeOf = (verdict: 'valid' | { readonly code: string }): string =>
 
 /** What a receiver that knows no state says of a proposal of the liar's. */
 function verdictOn({ message }: Letter<'Proposal'>): string {
-  const check = checkProposal(epoch, bls, NONE_VERIFIED, LIMITS, { message, from: signer.address });
+  const check = checkProposal(epoch, { bls, vrf: ECVRF }, NONE_VERIFIED, LIMITS, {
+    message,
+    from: signer.address,
+  });
   return check.status === 'authentic' ? 'valid' : check.refusal.code;
 }
 

@@ -1,12 +1,14 @@
 /** Every claim is broken by a forged history and reported by its name, and is silent on the true one. Rules SM-4, SM-5. */
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
+import { ECVRF } from '../../../src/crypto/vrf.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { NO_ORPHAN, ONE_CHAIN } from '../../../src/simulation/checkers/agreement.ts';
 import {
   Blocks,
   BY_LEADER,
   LINKED,
+  PROVED,
   TIME_BOUND,
   TIME_GROWS,
 } from '../../../src/simulation/checkers/blocks.ts';
@@ -312,12 +314,13 @@ describe('execution', () => {
 });
 
 describe('blocks', () => {
-  const judged = (clock: number) => {
+  const judged = (clock: number, of = epoch) => {
     const checker = newChecker();
     return {
       checker,
       blocks: new Blocks(
-        () => epoch,
+        () => of,
+        ECVRF,
         () => clock,
         checker.report,
       ),
@@ -333,6 +336,16 @@ describe('blocks', () => {
     expect(claimsOf(checker)).toEqual([BY_LEADER, TIME_GROWS]);
     blocks.committed(A, committedOf(blockOn(two.qc, 3, { height: heightOf(7) }), three.qc));
     expect(claimsOf(checker)).toEqual([BY_LEADER, TIME_GROWS, LINKED]);
+  });
+
+  it('with a VRF proof where the genesis chose none, and without one where it chose VRF (CS-17)', () => {
+    const without = judged(time);
+    const header = { ...one.block.header, vrfProof: new Uint8Array(80) };
+    without.blocks.committed(A, committedOf({ ...one.block, header }, two.qc));
+    expect(claimsOf(without.checker)).toEqual([PROVED]);
+    const drawn = judged(time, { ...epoch, leadership: { ...epoch.leadership, vrf: true } });
+    drawn.blocks.committed(A, committedOf(one.block, two.qc));
+    expect(claimsOf(drawn.checker)).toEqual([PROVED]);
   });
 
   it('ahead of every honest clock by more than the precision', () => {

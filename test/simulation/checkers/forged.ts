@@ -10,6 +10,7 @@ import {
   viewChangeStatementBytes,
   voteStatementBytes,
 } from '../../../src/protocol/chain/canonical.ts';
+import { DEFAULT_CHAIN_PARAMETERS } from '../../../src/protocol/chain/genesis.ts';
 import { GENESIS_HEIGHT } from '../../../src/protocol/chain/ordinals.ts';
 import { parseRound } from '../../../src/protocol/chain/parse.ts';
 import { bitmapOf } from '../../../src/protocol/chain/signers.ts';
@@ -48,7 +49,7 @@ const members = secrets.map((secret, index): Validator => {
 const set = validatorSet(members);
 if ('code' in set) throw new Error(set.code);
 export const domain = { chainId: 'forged', genesisHash: digestOf(utf8('forged')) };
-export const epoch = firstEpoch(domain, set);
+export const epoch = firstEpoch(domain, set, DEFAULT_CHAIN_PARAMETERS);
 /** In the order of the set. */
 export const [A, B, C, D] = epoch.set.validators.map(({ address }) => address) as [
   Address,

@@ -7,10 +7,11 @@ import type {
   Address,
   Block,
   QuorumCertificate,
+  Round,
   TimeoutCertificate,
   Vote,
 } from '../../../protocol/chain/types.ts';
-import type { EpochContext } from '../../../protocol/consensus/epoch.ts';
+import { type EpochContext, leaderAt } from '../../../protocol/consensus/epoch.ts';
 import { idOf } from '../bytes.ts';
 import type { Report, Violation } from '../claim.ts';
 import { Proofs, signersIn } from '../proofs.ts';
@@ -239,9 +240,8 @@ export class Judge {
     }
   }
 
-  #leaderOf(round: number): Address | undefined {
-    const { turns } = this.#epoch.leaders;
-    return turns[round % turns.length];
+  #leaderOf(round: Round): Address {
+    return leaderAt(this.#epoch, round);
   }
 }
 
