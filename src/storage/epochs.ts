@@ -2,10 +2,11 @@
  * How epochs ended and what executed blocks asked for, as rows. Each is checked against its CRC-32 before it is believed (ST-6).
  * Boundary: disk. Rules CS-16, docs/protocol/consensus.md; ST-12, docs/storage.md.
  */
-import type { Malformed } from '../protocol/chain/parse.ts';
+import { type Malformed, parseDigest, parseEpoch } from '../protocol/chain/parse.ts';
 import type { Epoch, EpochChange, Height } from '../protocol/chain/types.ts';
 import { rootCertificate } from '../protocol/consensus/epoch.ts';
 import { emptyRecord } from '../protocol/consensus/safety.ts';
+import type { EpochStanding } from '../protocol/consensus/standing.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import { encodeEpochProof, parseEpochProof } from '../protocol/light/encoding.ts';
 import type { ValidatorUpdate } from '../protocol/ports/application.ts';
@@ -57,6 +58,32 @@ export function writeUpdates(sql: Statements, { height, updates }: UpdatesAt): v
 /** By rising height. @throws DamagedData */
 export const readUpdates = (sql: Statements): readonly UpdatesAt[] => sql.updates.all().map(updatesOf);
 
+/** Inside a transaction. @param height of the newest block that counts in it */
+export function writeStanding(
+  sql: Statements,
+  height: Height,
+  { epoch, seed, led, failed }: EpochStanding,
+): void {
+  const body = pack([epoch, seed, led, failed]);
+  sql.putStanding.run(height, body, rowChecksum(standingKey(height), body));
+}
+
+/** As of this height; undefined where none was kept with it. @throws DamagedData */
+export function readStanding(sql: Statements, at: Height): EpochStanding | undefined {
+  const row = sql.standing.get();
+  if (row === undefined || heightOf(row) !== at) return undefined;
+  const body = blobOf(row, 'body');
+  verifyRow('standing', standingKey(at), body, integerOf(row, 'crc'));
+  const fields = unpack(body, 'standing');
+  const epoch = fields.take(parseEpoch);
+  const seed = fields.take(parseDigest);
+  return { epoch, seed, led: fields.take(counts), failed: fields.take(counts) };
+}
+
+const counts = (raw: unknown): readonly number[] | Malformed =>
+  Array.isArray(raw) && raw.every((one) => Number.isSafeInteger(one) && one >= 0) ? raw : 'malformed';
+
+const standingKey = (height: number): string => `standing/${height}`;
 const epochKey = (epoch: number): string => `epoch/${epoch}`;
 const updatesKey = (height: number): string => `validator-updates/${height}`;
 

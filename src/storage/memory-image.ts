@@ -16,6 +16,7 @@ import type {
   Height,
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
+import type { EpochStanding } from '../protocol/consensus/standing.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock, UpdatesAt } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
@@ -44,6 +45,8 @@ export class MemoryImage {
   readonly reputations = new Map<Address, Reputation>();
   readonly changes = new Map<Epoch, EpochChange>();
   readonly updates = new Map<Height, UpdatesAt>();
+  /** With the newest block that counts in it. */
+  standing: { readonly height: Height; readonly standing: EpochStanding } | undefined;
   readonly places = new Map<Digest, { readonly height: Height; readonly entry: number }>();
   readonly #identity: StoreIdentity;
   #undo: (() => void)[] = [];
@@ -74,6 +77,14 @@ export class MemoryImage {
         return;
       case 'commit':
         this.#commit(fresh);
+        if (fresh.length > 0 && write.standing !== undefined) {
+          const kept = { height: this.facts.tip.height, standing: write.standing };
+          const before = this.standing;
+          this.#undo.push(() => {
+            this.standing = before;
+          });
+          this.standing = kept;
+        }
         return;
       case 'batches':
         for (const { digest, bytes } of write.batches) {

@@ -155,8 +155,10 @@ class MemoryStore implements Store {
         blocks.push(block);
       }
       const change = [...this.#image.changes.values()].at(-1);
+      const kept = this.#image.standing;
       return {
         ...(change === undefined ? {} : { change }),
+        ...(kept?.height === facts.tip.height ? { standing: kept.standing } : {}),
         updates: [...this.#image.updates.values()],
         record: facts.record,
         recordVersion: facts.recordVersion,

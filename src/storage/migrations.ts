@@ -114,6 +114,12 @@ export const MIGRATIONS: readonly Migration[] = [
           body BLOB NOT NULL,
           crc INTEGER NOT NULL
         ) STRICT;
+        CREATE TABLE standing (
+          id INTEGER PRIMARY KEY CHECK (id = 1),
+          height INTEGER NOT NULL,
+          body BLOB NOT NULL,
+          crc INTEGER NOT NULL
+        ) STRICT;
       `);
     },
   },

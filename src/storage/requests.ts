@@ -38,7 +38,10 @@ export function writeOf(request: WriteRequest): StoreWrite {
     case 'blocks.certified':
       return { kind: 'certified', blocks: request.blocks };
     case 'blocks.commitRequested':
-      return { kind: 'commit', blocks: request.blocks };
+      return {
+        ...{ kind: 'commit', blocks: request.blocks },
+        ...(request.standing === undefined ? {} : { standing: request.standing }),
+      };
     case 'batches.persistRequested':
       return { kind: 'batches', batches: request.batches };
     case 'batches.released':

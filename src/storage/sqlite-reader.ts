@@ -27,7 +27,7 @@ import { blockIdIn, committedOf, heightOf, parsed, uncommittedOf } from './block
 import { DamagedData, verifyRow } from './checksum.ts';
 import { decodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
-import { readChanges, readNewestChange, readUpdates } from './epochs.ts';
+import { readChanges, readNewestChange, readStanding, readUpdates } from './epochs.ts';
 import { readReputations } from './reputations.ts';
 import {
   decodeEntry,
@@ -95,7 +95,9 @@ export class SqliteReader implements StoreReader {
       const tip = this.readTip();
       const committed = tip.height === GENESIS_HEIGHT ? undefined : this.#committedAt(tip.height);
       const change = readNewestChange(this.sql);
+      const standing = readStanding(this.sql, tip.height);
       return {
+        ...(standing === undefined ? {} : { standing }),
         ...(change === undefined ? {} : { change }),
         updates: readUpdates(this.sql),
         record,

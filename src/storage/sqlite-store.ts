@@ -18,13 +18,14 @@ import type {
   Height,
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
+import type { EpochStanding } from '../protocol/consensus/standing.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import { certificateKey, committedKey, uncommittedKey } from './block-rows.ts';
 import { crc32, rowChecksum } from './checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
-import { readNewestChange, writeChange, writeUpdates } from './epochs.ts';
+import { readNewestChange, writeChange, writeStanding, writeUpdates } from './epochs.ts';
 import { writeReputations } from './reputations.ts';
 import { encodeResults, prefixOf } from './results.ts';
 import { locationOf } from './rows.ts';
@@ -169,7 +170,7 @@ export class SqliteStore extends SqliteReader implements Store {
         for (const { block, qc } of write.blocks) this.#putUncommitted(block, qc);
         return;
       case 'commit':
-        this.#writeCommit(fresh);
+        this.#writeCommit(fresh, write.standing);
         return;
       case 'batches':
         for (const { digest, bytes } of write.batches) {
@@ -236,7 +237,7 @@ export class SqliteStore extends SqliteReader implements Store {
     );
   }
 
-  #writeCommit(fresh: readonly CommittedBlock[]): void {
+  #writeCommit(fresh: readonly CommittedBlock[], standing: EpochStanding | undefined): void {
     for (const committed of fresh) {
       const { height, batches } = committed.block.header;
       const body = encodeCommitted(committed);
@@ -245,7 +246,10 @@ export class SqliteStore extends SqliteReader implements Store {
       for (const { digest } of batches) this.sql.markCommitted.run(digestBytes(digest), height);
       this.#rememberId(height, committed.id);
     }
-    if (fresh.length > 0) this.sql.pruneUncommitted.run(this.#facts.tip.height);
+    if (fresh.length === 0) return;
+    const { height } = this.#facts.tip;
+    this.sql.pruneUncommitted.run(height);
+    if (standing !== undefined) writeStanding(this.sql, height, standing);
   }
 
   #rememberId(height: Height, id: BlockId): void {

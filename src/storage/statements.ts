@@ -81,6 +81,9 @@ export function prepareStatements(db: DatabaseSync) {
     putUpdates: prepare(`INSERT INTO validator_updates (height, body, crc) VALUES (?, ?, ?)
     ON CONFLICT (height) DO UPDATE SET body = excluded.body, crc = excluded.crc`),
     forgetUpdates: prepare('DELETE FROM validator_updates WHERE height <= ?'),
+    standing: prepare('SELECT height, body, crc FROM standing WHERE id = 1'),
+    putStanding: prepare(`INSERT INTO standing (id, height, body, crc) VALUES (1, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET height = excluded.height, body = excluded.body, crc = excluded.crc`),
     forgetUncommitted: prepare('DELETE FROM uncommitted_blocks'),
   };
 }

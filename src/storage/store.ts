@@ -15,6 +15,7 @@ import type {
   ExecutedState,
   Height,
 } from '../protocol/chain/types.ts';
+import type { EpochStanding } from '../protocol/consensus/standing.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { ValidatorUpdate } from '../protocol/ports/application.ts';
 import type {
@@ -52,7 +53,12 @@ export type StoreWrite =
   /** What is held of a block stays; a certificate joins it where there was none. */
   | { readonly kind: 'certified'; readonly blocks: readonly UncommittedBlock[] }
   /** Oldest first, gapless; those already committed are passed over (ST-4). */
-  | { readonly kind: 'commit'; readonly blocks: readonly CommittedBlock[] }
+  | {
+      readonly kind: 'commit';
+      readonly blocks: readonly CommittedBlock[];
+      /** In place of the one before; of another newest block it is passed over. */
+      readonly standing?: EpochStanding;
+    }
   | { readonly kind: 'batches'; readonly batches: readonly BatchBytes[] }
   /** Forgets batches that no committed block names; the others stay. */
   | { readonly kind: 'pruneBatches'; readonly digests: readonly BatchDigest[] }

@@ -49,6 +49,24 @@ describe('validators that come and go', () => {
     expect(epochAt(run, 0)?.epoch).toBeGreaterThan(10);
   });
 
+  it('leaders are drawn by stake from a seed of the epoch before, and dead ones are passed over (CS-15, CS-17)', () => {
+    const leadership = { leaderSchedule: 'stake_weighted', leaderReputation: true, vrf: true } as const;
+    const run = cluster({ validators: 4, epochLength: 20, leadership });
+    run.advance(2 * SECOND);
+    run.crash(3);
+    run.advance(40 * SECOND);
+    run.start(3);
+    run.advance(5 * SECOND);
+    run.finish();
+    expect(run.checker.violations).toEqual([]);
+    const { newest } = run.epochs;
+    expect(newest?.epoch).toBeGreaterThan(3);
+    const seeds = [0, 1, 2, 3].map((epoch) => run.epochs.of(epoch)?.descriptor.seed);
+    expect(new Set(seeds).size).toBe(4);
+    const passed = [1, 2, 3, 4].map((epoch) => run.epochs.of(epoch)?.descriptor.passedOver);
+    expect(passed).toContainEqual([run.node(3).address]);
+  });
+
   it('from 4 to 7 to 4 while transactions flow: none is lost, and whoever has left follows (CS-16, CS-19)', () => {
     const run = cluster({ carry: 'codec' });
     let sent = 0;

@@ -20,6 +20,7 @@ import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
 import { leaderAt, recordIn } from '../../protocol/consensus/epoch.ts';
 import { describeProblem, setAfter } from '../../protocol/consensus/epoch-end.ts';
 import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
+import { countsBlocks, rootStanding } from '../../protocol/consensus/standing.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
 import { NONE_VERIFIED, rememberQC, rememberTC } from '../../protocol/consensus/verified.ts';
 import { addVote, EMPTY_VOTE_BOOK, forgetVotesBelow } from '../../protocol/consensus/vote-book.ts';
@@ -103,9 +104,16 @@ const SYNC_UNKNOWN = {
 /** The root: genesis, the last block of the epoch before, or the newest committed block of this one. */
 function plantRecovered(
   { setting: { epoch }, genesisTime: time }: RoundManagerContext,
-  { committed, change, executed, updates }: Recovered,
+  { committed, change, executed, updates, standing: kept }: Recovered,
 ): BlockTree {
-  const known = { updates, executedHeight: executed.height };
+  const { height: rootHeight } = epoch.rootQC;
+  const isAtStart = committed === undefined || committed.block.header.height === rootHeight;
+  // Of a chain that begins above the epoch's start not all blocks were seen.
+  const standing = isAtStart || !countsBlocks(epoch) ? rootStanding(epoch) : kept;
+  const known = {
+    ...{ updates, executedHeight: executed.height },
+    ...(standing?.epoch === epoch.epoch ? { standing } : {}),
+  };
   if (committed === undefined) {
     return plantTree(genesisRoot(epoch, { time, appHash: executed.appHash }), epoch.rootQC, known);
   }

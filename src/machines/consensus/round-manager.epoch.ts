@@ -9,6 +9,7 @@ import type {
   Block,
   Epoch,
   EpochChange,
+  EpochDescriptor,
   HeaderLink,
   QuorumCertificate,
 } from '../../protocol/chain/types.ts';
@@ -74,9 +75,18 @@ function changeOf({ setting: { epoch } }: RoundManagerContext, live: LiveTree): 
   if (proven !== undefined && proven.qc.blockId === root.id) return proven;
   if (last === undefined || tree.executedHeight < root.executed.height) return undefined;
   const path = ending ?? endingOf(tree, last);
-  const next = descriptorAfter(epoch, tree.updates, root.executed.height);
-  if (path === undefined || 'code' in next || epochHashOf(next) !== root.nextHash) return undefined;
+  const next = nextOf(epoch, tree);
+  if (path === undefined || next === undefined || epochHashOf(next) !== root.nextHash) return undefined;
   return { qc: last.qc, proof: { last: path, next } };
+}
+
+function nextOf(
+  epoch: EpochBegan['epoch'],
+  { updates, standing, root }: LiveTree['tree'],
+): EpochDescriptor | undefined {
+  if (standing === undefined) return undefined;
+  const next = descriptorAfter(epoch, standing, updates, root.executed.height);
+  return 'code' in next ? undefined : next;
 }
 
 /** All who judge by the validator set. */

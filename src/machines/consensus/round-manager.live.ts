@@ -25,6 +25,7 @@ import {
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { nextHashOn } from '../../protocol/consensus/epoch-end.ts';
 import type { Evidence } from '../../protocol/consensus/evidence.ts';
+import { countsBlocks, type EpochStanding } from '../../protocol/consensus/standing.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
 import { rememberQC, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
 import type { VoteBook } from '../../protocol/consensus/vote-book.ts';
@@ -75,6 +76,12 @@ interface Candidate {
   readonly blockId: BlockId;
 }
 
+interface Committing {
+  readonly tag: number;
+  readonly blocks: readonly CommittedBlock[];
+  readonly standing?: EpochStanding;
+}
+
 export interface Waiting {
   readonly proposal: ProposalMessage;
   readonly receivedAt: WallTime;
@@ -104,7 +111,7 @@ export interface LiveTree {
   /** Tag of the last commit that was asked of storage: none is used twice in a life. */
   readonly commitTag: number;
   /** Decided commits on their way to the disk, oldest first. */
-  readonly committing: readonly { readonly tag: number; readonly blocks: readonly CommittedBlock[] }[];
+  readonly committing: readonly Committing[];
   readonly evidence: readonly Evidence[];
   /** Target of the last request to block-sync. */
   readonly wanted?: Round;
@@ -133,6 +140,13 @@ export interface Clock {
   readonly wall: WallTime;
   readonly address: CellAddress;
 }
+
+/** Where leaders are chosen by what the epoch's blocks add up to, it is kept with the newest of them (CS-15, CS-17). */
+export const standingToKeep = (
+  { setting: { epoch } }: RoundManagerInput,
+  { standing }: BlockTree,
+): { readonly standing?: EpochStanding } =>
+  standing === undefined || !countsBlocks(epoch) ? {} : { standing };
 
 const NO_EFFECTS: readonly Effect[] = [];
 

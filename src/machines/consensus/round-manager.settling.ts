@@ -3,7 +3,13 @@
  * asked for, the round hears. Pure. Rules CS-5, CS-12, CS-16; protocol/consensus/block-tree.ts.
  */
 import { signersOf } from '../../protocol/chain/signers.ts';
-import { commitReady, missingFor } from '../../protocol/consensus/block-tree.ts';
+import {
+  type BlockTree,
+  type CommitStep,
+  commitReady,
+  missingFor,
+} from '../../protocol/consensus/block-tree.ts';
+import { standingWith } from '../../protocol/consensus/epoch-end.ts';
 import type { BlocksWanted, SafetyViolated } from '../../protocol/ports/consensus.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import { endEpoch, withSuffix } from './round-manager.epoch.ts';
@@ -14,6 +20,7 @@ import {
   type LiveTree,
   type RoundManagerContext,
   type Stepped,
+  standingToKeep,
   still,
   tellFacts,
   toRound,
@@ -47,7 +54,8 @@ function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Ste
     return { live, effects: hearing.map((to) => telling(to, violated)) };
   }
   if (decided.status !== 'committed') return still(live);
-  const { tree, blocks, ending } = decided;
+  const { blocks, ending } = decided;
+  const tree = withStanding(context, live, decided);
   const newest = blocks.at(-1) ?? blocks[0];
   const tag = live.commitTag + 1;
   const committedRounds = new Set(blocks.map(({ block }) => block.header.round));
@@ -62,14 +70,28 @@ function commit(context: RoundManagerContext, live: LiveTree, clock: Clock): Ste
       ...live,
       tree,
       commitTag: tag,
-      committing: [...live.committing, { tag, blocks }],
+      committing: [...live.committing, { tag, blocks, ...standingToKeep(context, tree) }],
       ...(ending === undefined ? {} : { ending, last: newest }),
     },
     effects: [
-      toStorage(context, { type: 'blocks.commitRequested', replyTo: clock.address, tag, blocks }),
+      toStorage(context, {
+        ...{ type: 'blocks.commitRequested', replyTo: clock.address, tag, blocks },
+        ...standingToKeep(context, tree),
+      }),
       ...fates,
     ],
   };
+}
+
+/** The blocks that are committed now count, if all before them did. */
+function withStanding(
+  { setting: { epoch } }: RoundManagerContext,
+  { tree: { standing } }: LiveTree,
+  { tree, blocks }: Extract<CommitStep, { status: 'committed' }>,
+): BlockTree {
+  if (standing === undefined) return tree;
+  const counted = blocks.map(({ block }) => block);
+  return { ...tree, standing: standingWith(epoch, standing, counted) };
 }
 
 /** CS-12: the block of the high QC, or the parent of the round's proposal, is not here. Asked once for each target. */

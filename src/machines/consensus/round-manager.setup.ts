@@ -290,8 +290,11 @@ export const roundManagerSetup = setup({
           live,
           (now) => ({
             live: now,
-            effects: now.committing.map(({ tag, blocks }) =>
-              toStorage(context, { type: 'blocks.commitRequested', replyTo: clock.address, tag, blocks }),
+            effects: now.committing.map(({ tag, blocks, standing }) =>
+              toStorage(context, {
+                ...{ type: 'blocks.commitRequested', replyTo: clock.address, tag, blocks },
+                ...(standing === undefined ? {} : { standing }),
+              }),
             ),
           }),
           (now) => endEpoch(context, now, clock),

@@ -26,6 +26,7 @@ import type { CommittedBlock, UpdatesAt } from '../ports/storage.ts';
 import type { ForkEvidence } from '../sync/types.ts';
 import type { EpochContext } from './epoch.ts';
 import type { StorageRefusal } from './refusals.ts';
+import type { EpochStanding } from './standing.ts';
 
 /** Blocks without a QC that the tree holds of one round: an equivocating leader's first two. @unit blocks */
 export const UNCERTIFIED_PER_ROUND_MAX = 2;
@@ -68,6 +69,8 @@ export interface BlockTree {
   readonly executed: ReadonlyMap<BlockId, ExecutedState>;
   /** What executed blocks asked for that has not taken effect, by rising height. */
   readonly updates: readonly UpdatesAt[];
+  /** What the epoch's headers add up to, of the root or, where that ends its epoch, of its parent; absent where not all were seen. */
+  readonly standing?: EpochStanding;
   /** This node has executed so far: above it what blocks ask for is not known. */
   readonly executedHeight: Height;
   /** Two verified QCs of one round: from now on nothing is committed (SY-5). */
@@ -112,16 +115,18 @@ export function rootOf({
 export const endsEpoch = ({ validatorsHash, nextValidatorsHash }: Header): boolean =>
   nextValidatorsHash !== validatorsHash;
 
-const NOTHING_EXECUTED = { updates: [], executedHeight: GENESIS_HEIGHT } as const;
+type KnownOfRoot = Pick<BlockTree, 'updates' | 'executedHeight' | 'standing'>;
+const NOTHING_EXECUTED: KnownOfRoot = { updates: [], executedHeight: GENESIS_HEIGHT };
 
 /** A tree of the root alone. `rootQC` certifies it and was verified, if it is held. */
 export function plantTree(
   root: TreeRoot,
   rootQC?: QuorumCertificate,
-  { updates, executedHeight }: Pick<BlockTree, 'updates' | 'executedHeight'> = NOTHING_EXECUTED,
+  { updates, executedHeight, standing }: KnownOfRoot = NOTHING_EXECUTED,
 ): BlockTree {
   return {
     root,
+    ...(standing === undefined ? {} : { standing }),
     updates,
     executedHeight,
     blocks: new Map<BlockId, TreeBlock>(),
@@ -398,6 +403,12 @@ export function hasUncommittedWork(tree: BlockTree, tip: BlockId): boolean {
 /** Blocks that were proposed in `round`, in no particular order. */
 export const blocksIn = (tree: BlockTree, round: Round): readonly TreeBlock[] =>
   [...tree.blocks.values()].filter(({ block }) => block.header.round === round);
+
+/** The blocks above the root up to `tip` and with it, oldest first; undefined where one of them is not held. */
+export function blocksTo(tree: BlockTree, tip: BlockId): readonly TreeBlock[] | undefined {
+  const path = pathTo(tree, tip);
+  return path.status === 'found' ? path.blocks : undefined;
+}
 
 type Path =
   | { readonly status: 'found'; readonly blocks: readonly TreeBlock[] }

@@ -4,10 +4,10 @@
  */
 import { compareBytes, toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import { digestOf, epochHashOf, NO_NEXT_EPOCH } from '../chain/canonical.ts';
-import { CanonicalWriter } from '../chain/canonical-writer.ts';
-import { nextEpoch, nextHeight } from '../chain/ordinals.ts';
+import { epochHashOf, NO_NEXT_EPOCH } from '../chain/canonical.ts';
+import { nextHeight } from '../chain/ordinals.ts';
 import type {
+  Block,
   Digest,
   EpochDescriptor,
   ExecutedState,
@@ -19,8 +19,9 @@ import type {
 import { addressOf, type ValidatorSetProblem, validatorOf, validatorSet } from '../chain/validator-set.ts';
 import type { ValidatorUpdate } from '../ports/application.ts';
 import type { UpdatesAt } from '../ports/storage.ts';
-import type { BlockTree } from './block-tree.ts';
+import { type BlockTree, blocksTo, endsEpoch } from './block-tree.ts';
 import type { EpochContext } from './epoch.ts';
+import { type EpochStanding, nextDescriptor, standingAfter } from './standing.ts';
 
 /** Why no validators can follow: every node of the chain finds the same, and halts (CS-16). */
 export type EpochEndProblem =
@@ -72,17 +73,27 @@ export function isEpochDue(
 
 /** The epoch after the one that a block which states `executed` ends. */
 export function descriptorAfter(
-  { epoch, set, descriptor }: EpochContext,
+  epoch: EpochContext,
+  standing: EpochStanding,
   updates: readonly UpdatesAt[],
   executed: Height,
 ): EpochDescriptor | ValidatorSetProblem {
-  const validators = applied(set, dueAt(updates, executed));
-  if ('code' in validators) return validators;
-  return { epoch: nextEpoch(epoch), validators, seed: seedAfter(descriptor), passedOver: [] };
+  const validators = applied(epoch.set, dueAt(updates, executed));
+  return 'code' in validators ? validators : nextDescriptor(epoch, standing, validators);
 }
 
-const seedAfter = ({ seed, epoch }: EpochDescriptor): Digest =>
-  digestOf(new CanonicalWriter().text('althing/seed/v1').hex(seed).u64(epoch).finish());
+/** With these blocks of the epoch, oldest first; without the one that ends it, which names what came of those below (CS-17). */
+export const standingWith = (
+  epoch: EpochContext,
+  standing: EpochStanding,
+  blocks: readonly Block[],
+): EpochStanding =>
+  blocks
+    .filter(({ header }) => !endsEpoch(header))
+    .reduce(
+      (sum, { header, qc }) => standingAfter(epoch, sum, { ...header, parentRound: qc.round }),
+      standing,
+    );
 
 /**
  * What a block on `qc` that states `executed` has to name as the hash of the next epoch: its own epoch's, as long as that goes
@@ -90,11 +101,12 @@ const seedAfter = ({ seed, epoch }: EpochDescriptor): Digest =>
  * parent or the execution is unknown, or where no epoch can follow.
  */
 export function nextHashOn(
-  { root, blocks, updates, executedHeight }: BlockTree,
+  tree: BlockTree,
   epoch: EpochContext,
   qc: QuorumCertificate,
   executed: ExecutedState,
 ): Digest | undefined {
+  const { root, blocks, updates, executedHeight } = tree;
   const parent = qc.blockId === root.id ? undefined : blocks.get(qc.blockId)?.block.header;
   const parentHash = qc.blockId === root.id ? root.nextHash : parent?.nextValidatorsHash;
   if (parentHash !== epoch.hash) return parentHash === undefined ? undefined : NO_NEXT_EPOCH;
@@ -103,7 +115,14 @@ export function nextHashOn(
   if (isNews && executed.height > executedHeight) return undefined;
   const height = nextHeight(qc.height);
   if (!isEpochDue(epoch, updates, { height, executed: executed.height })) return epoch.hash;
-  const next = descriptorAfter(epoch, updates, executed.height);
+  const below = blocksTo(tree, qc.blockId);
+  if (tree.standing === undefined || below === undefined) return undefined;
+  const standing = standingWith(
+    epoch,
+    tree.standing,
+    below.map(({ block }) => block),
+  );
+  const next = descriptorAfter(epoch, standing, updates, executed.height);
   return 'code' in next ? undefined : epochHashOf(next);
 }
 

@@ -40,6 +40,10 @@ const FAILED_MIN = 2;
 /** Who fails so many of its rounds costs the others more time than it gives them. @unit share of the rounds led @source chosen */
 const FAILED_SHARE = 1 / 2;
 
+/** Whether anything depends on it, beyond the epoch's number: else it stays what it was at the start. */
+export const countsBlocks = ({ leadership: { vrf, leaderReputation } }: EpochContext): boolean =>
+  vrf || leaderReputation;
+
 /** At the epoch's start. */
 export function rootStanding({ descriptor, leadership, set }: EpochContext): EpochStanding {
   const none = leadership.leaderReputation ? set.validators.map(() => 0) : [];

@@ -15,6 +15,7 @@ import type {
   Height,
   QuorumCertificate,
 } from '../chain/types.ts';
+import type { EpochStanding } from '../consensus/standing.ts';
 import type { Outgoing, SafetyRecord } from '../consensus/types.ts';
 import type { ValidatorUpdate } from './application.ts';
 import type { SyncStorageReply, SyncStorageRequest } from './sync.ts';
@@ -69,6 +70,8 @@ export interface Recovered {
   readonly change?: EpochChange;
   /** What executed blocks asked for that has not taken effect, by rising height (CS-16). */
   readonly updates: readonly UpdatesAt[];
+  /** What the epoch's committed blocks add up to, as it was kept with the newest of them (CS-15, CS-17). */
+  readonly standing?: EpochStanding;
 }
 
 /** Changes of the validators that a block's execution asked for; at least one. */
@@ -97,7 +100,12 @@ export type StorageRequest =
   /** Certified but not committed blocks, kept so that a restart finds its tree. */
   | { readonly type: 'blocks.certified'; readonly blocks: readonly UncommittedBlock[] }
   /** Oldest first, gapless after the newest committed. */
-  | ({ readonly type: 'blocks.commitRequested'; readonly blocks: readonly CommittedBlock[] } & Request)
+  | ({
+      readonly type: 'blocks.commitRequested';
+      readonly blocks: readonly CommittedBlock[];
+      /** After the newest of them. */
+      readonly standing?: EpochStanding;
+    } & Request)
   | ({
       readonly type: 'batches.persistRequested';
       readonly batches: readonly { readonly digest: BatchDigest; readonly bytes: Uint8Array }[];

@@ -46,7 +46,10 @@ export class Proofs {
     if (this.#isKnown(qc, name)) return;
     const at = `QC of round ${qc.round} for ${qc.blockId}, held by ${by}`;
     const epoch = epochIn(this.#setting, qc.epoch);
-    if (epoch === undefined) return this.#report(PROVEN, `${at}: of epoch ${qc.epoch}, which is none`);
+    if (epoch === undefined) {
+      this.#report(PROVEN, `${at}: of epoch ${qc.epoch}, which is none`);
+      return;
+    }
     if (qc.round === 0) {
       if (qc.blockId !== epoch.rootQC.blockId)
         this.#report(PROVEN, `${at}: not the block that opens the epoch`);
@@ -71,7 +74,10 @@ export class Proofs {
     if (this.#isKnown(tc, name)) return;
     const at = `TC of round ${tc.round}, held by ${by}`;
     const epoch = epochIn(this.#setting, tc.epoch);
-    if (epoch === undefined) return this.#report(PROVEN, `${at}: of epoch ${tc.epoch}, which is none`);
+    if (epoch === undefined) {
+      this.#report(PROVEN, `${at}: of epoch ${tc.epoch}, which is none`);
+      return;
+    }
     this.qc(by, tc.highQC);
     const best = Math.max(...tc.groups.map(({ highQcRound }) => highQcRound));
     if (best !== tc.highQC.round || best >= tc.round) {
