@@ -18,6 +18,7 @@ export const ADDRESSES = {
   roundManager: 'node/consensus/round-manager',
   mempool: 'node/consensus/mempool',
   epochKeeper: 'node/consensus/epoch-keeper',
+  evidencePool: 'node/consensus/evidence-pool',
   bridge: 'node/consensus-bridge',
   sideStore: 'node/sync/side-store',
   snapshotRestorer: 'node/sync/snapshot-restorer',
@@ -31,7 +32,6 @@ export const ADDRESSES = {
   syncCoordinator: 'node/sync/sync-coordinator',
   alarm: 'node/surface/alarm',
   rpc: 'node/surface/rpc',
-  evidenceReporter: 'node/surface/evidence-reporter',
 } as const satisfies Readonly<Record<string, CellAddress>>;
 
 /** Supervisor of the peers: their cells are its children, by node id. */
@@ -42,6 +42,7 @@ export const CONNECTIVITY_LISTENERS: readonly CellAddress[] = [
   ADDRESSES.mempool,
   ADDRESSES.viewChange,
   ADDRESSES.roundManager,
+  ADDRESSES.evidencePool,
   ADDRESSES.stateSync,
   ADDRESSES.syncCoordinator,
   ADDRESSES.timeCoordinator,
@@ -59,6 +60,8 @@ const ROUTES: Readonly<Record<PeerMessageKind, CellAddress>> = {
   NewView: ADDRESSES.viewChange,
   EpochChange: ADDRESSES.epochKeeper,
   GetEpochChange: ADDRESSES.epochKeeper,
+  Evidence: ADDRESSES.evidencePool,
+  VoteShown: ADDRESSES.roundManager,
   Batch: ADDRESSES.mempool,
   BatchAck: ADDRESSES.mempool,
   GetBatch: ADDRESSES.mempool,

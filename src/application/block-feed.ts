@@ -10,6 +10,7 @@ import type {
   BatchReference,
   BlockId,
   CertifiedBlock,
+  Evidence,
   Header,
   Height,
 } from '../protocol/chain/types.ts';
@@ -30,6 +31,7 @@ type OfferedBlock = CertifiedBlock & Partial<Pick<CommittedBlock, 'commitProof'>
 interface FedBlock {
   readonly id: BlockId;
   readonly header: Header;
+  readonly evidence: readonly Evidence[];
   readonly batches: Map<BatchDigest, Uint8Array>;
   /** Of its batches. */
   readonly bytes: number;
@@ -40,6 +42,7 @@ interface FedBlock {
 export interface ReadyBlock {
   readonly id: BlockId;
   readonly header: Header;
+  readonly evidence: readonly Evidence[];
   /** All transactions of its batches, in order. */
   readonly transactions: readonly Uint8Array[];
   /** Of its batches. */
@@ -84,10 +87,11 @@ export class BlockFeed {
       const { height } = block.header;
       if (height > this.#tip) this.#tip = height;
       if (height < this.#next || height >= this.#next + WINDOW_BLOCKS || this.#blocks.has(height)) continue;
-      const { header } = block;
+      const { header, evidence = [] } = block;
       const bytes = header.batches.reduce((sum, reference) => sum + reference.bytes, 0);
       const isProvedByChild = commitProof?.parentId === qc.blockId;
-      this.#blocks.set(height, { id: qc.blockId, header, batches: new Map(), bytes, isProvedByChild });
+      const id = qc.blockId;
+      this.#blocks.set(height, { id, header, evidence, batches: new Map(), bytes, isProvedByChild });
     }
     while (this.#blocks.has(this.#missing)) this.#missing = nextHeight(this.#missing);
   }
@@ -159,7 +163,7 @@ export class BlockFeed {
   take(): ReadyBlock | 'waiting' | 'malformed' {
     const block = this.#blocks.get(this.#next);
     if (block === undefined) return 'waiting';
-    const { id, header, batches, bytes: size, isProvedByChild } = block;
+    const { id, header, evidence, batches, bytes: size, isProvedByChild } = block;
     const parts: (readonly Uint8Array[])[] = [];
     for (const { digest } of header.batches) {
       const bytes = batches.get(digest);
@@ -176,6 +180,6 @@ export class BlockFeed {
     // An empty block is complete before it was asked for.
     if (this.#unasked < this.#next) this.#unasked = this.#next;
     const transactions = parts.length === 1 ? (parts[0] ?? []) : parts.flat();
-    return { id, header, bytes: size, transactions, isCommittedAlone };
+    return { id, header, evidence, bytes: size, transactions, isCommittedAlone };
   }
 }

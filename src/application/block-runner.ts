@@ -6,6 +6,7 @@ import type { BoundaryContext } from '../actors/runtime/index.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { parseHeight } from '../protocol/chain/parse.ts';
 import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import { misbehaviorIn } from '../protocol/consensus/misbehavior.ts';
 import { DeduplicationTable } from '../protocol/execution/deduplication.ts';
 import {
   applicationParts,
@@ -231,6 +232,7 @@ export class BlockRunner {
   #finalize(block: ReadyBlock, ordered: OrderedTransactions): void {
     const { application, calls, times } = this.#life;
     const { height, time, proposer } = block.header;
+    const { setFor } = this.#life.options;
     this.#calling = true;
     calls.hold({
       name: `finalizeBlock of height ${height}`,
@@ -243,6 +245,7 @@ export class BlockRunner {
             time,
             proposer,
             transactions: applicationParts(ordered),
+            ...(block.evidence.length === 0 ? {} : { misbehavior: misbehaviorIn(block, setFor) }),
             storedHeight: this.#stored,
           }),
           readBlock,

@@ -1,13 +1,11 @@
 /** The built-in applications by the name that a genesis gives (`app.name`). docs/applications.md. */
 import type { BlsEngine } from '../crypto/bls/engine.ts';
-import type { EvidenceForm } from '../protocol/bridge/reports.ts';
 import { type GenesisDocument, genesisHash } from '../protocol/chain/genesis.ts';
 import type { ChainDomain } from '../protocol/chain/types.ts';
 import type { Application, InitChainRequest } from '../protocol/ports/application.ts';
 import type { BuiltInName, ServableName } from './built-in-names.ts';
 import { diceRules } from './dice/rules.ts';
 import { kvRules } from './kv/rules.ts';
-import { LEDGER_EVIDENCE } from './ledger/report.ts';
 import { ledgerRules } from './ledger/rules.ts';
 import { stateApplication } from './state/application.ts';
 import { firstPairs } from './state/first-pairs.ts';
@@ -28,10 +26,6 @@ const RULES: { readonly [Name in BuiltInName]: (parts: RulesParts) => StateRules
   ...SERVABLE,
   ledger: ledgerRules,
 };
-
-/** How it takes evidence of double votes; undefined: not at all. */
-export const evidenceFormOf = (name: BuiltInName | undefined): EvidenceForm | undefined =>
-  name === 'ledger' ? LEDGER_EVIDENCE : undefined;
 
 /** As `openBuiltIn`, for whatever chain a node then names. */
 export const openServable = (name: ServableName, bls: BlsEngine, dir: string | undefined): Application =>

@@ -1,6 +1,7 @@
 /** What an executor is given, and how long it waits. Types and constants only. docs/applications.md. */
 import { type Millis, millis } from '../base/units.ts';
 import type { BatchLimits } from '../protocol/chain/batch.ts';
+import type { Epoch, ValidatorSet } from '../protocol/chain/types.ts';
 import type { Application, InitChainRequest } from '../protocol/ports/application.ts';
 import type { ExecutionReply } from '../protocol/ports/execution.ts';
 import type { CellAddress } from '../protocol/supervision/effect.ts';
@@ -17,6 +18,8 @@ export interface ExecutorOptions {
   readonly limits: BatchLimits;
   /** D: a transaction that appeared at height h is a duplicate up to h + D (EX-2). Of the genesis. @unit heights */
   readonly deduplicationHeights: number;
+  /** The validators that vote in an epoch: the powers of those whom evidence accuses (CS-14). */
+  readonly setFor: (epoch: Epoch) => ValidatorSet | undefined;
   readonly storage: CellAddress;
   readonly mempool: CellAddress;
   /** Told `block.executed` and `execution.failed`. */

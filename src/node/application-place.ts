@@ -23,7 +23,3 @@ export type ApplicationPlace =
   | { readonly kind: 'built-in'; readonly name: BuiltInName }
   | { readonly kind: 'own'; readonly own: OwnApplication }
   | { readonly kind: 'remote'; readonly address: string };
-
-/** Undefined: it is no built-in one, and this program knows nothing more of it. */
-export const builtInNameOf = (place: ApplicationPlace): BuiltInName | undefined =>
-  place.kind === 'built-in' ? place.name : undefined;

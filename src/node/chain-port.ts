@@ -3,12 +3,13 @@
  * store. Everything given out is a copy.
  */
 import { parseBatch, transactionsOf } from '../protocol/chain/batch.ts';
-import { FIRST_EPOCH, GENESIS_HEIGHT, previousEpoch } from '../protocol/chain/ordinals.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Height, ValidatorSet } from '../protocol/chain/types.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { BlockLabel, BlockSelector, NodePort, StoredBlock } from '../rpc/node-port.ts';
 import type { Read } from '../storage/store.ts';
 import type { NodeIdentityCard, PortHost } from './node-port.ts';
+import { validatorsOf } from './stored-epochs.ts';
 
 type ChainPort = Pick<
   NodePort,
@@ -38,11 +39,7 @@ export function chainPort(host: PortHost): ChainPort {
 /** Who signed a block that is committed here; undefined for one that this store does not hold. */
 function validatorsAt({ store, card }: PortHost, height: Height): ValidatorSet | undefined {
   const epoch = height === GENESIS_HEIGHT ? FIRST_EPOCH : found(store.blockAt(height))?.block.header.epoch;
-  const before = epoch === undefined ? undefined : previousEpoch(epoch);
-  if (epoch === FIRST_EPOCH) return card.epoch.set;
-  if (before === undefined) return undefined;
-  const next = found(store.changes(before, 1))[0]?.proof.next;
-  return next !== undefined && next.epoch === epoch ? next.validators : undefined;
+  return epoch === undefined ? undefined : validatorsOf(store, card.epoch, epoch);
 }
 
 const committedBlock = ({ store }: PortHost, selector: BlockSelector): CommittedBlock | undefined =>

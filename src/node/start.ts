@@ -3,7 +3,6 @@
  * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
  */
 import { child, createSystem, realClock, seededRandom } from '../actors/runtime/index.ts';
-import { evidenceFormOf } from '../application/built-in.ts';
 import { type WallTime, wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
@@ -13,7 +12,6 @@ import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { isValidator } from '../protocol/chain/validator-set.ts';
-import { type EpochContext, epochNow } from '../protocol/consensus/epoch.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
 import type { NodePort, NodeStatus } from '../rpc/node-port.ts';
 import { forgetReplaced } from '../storage/chain-swap.ts';
@@ -21,7 +19,7 @@ import { openStore } from '../storage/open.ts';
 import type { Store } from '../storage/store.ts';
 import { LZ4 } from '../transport/lz4/select.ts';
 import { ALARM_EVENTS, alarmLogic } from './alarm.ts';
-import { builtInNameOf, type OwnApplication } from './application-place.ts';
+import type { OwnApplication } from './application-place.ts';
 import { bridgeConfigOf } from './config/bridge-config.ts';
 import { mempoolConfigOf, timeoutConfigOf } from './config/consensus-config.ts';
 import type { Config } from './config/schema.ts';
@@ -35,6 +33,7 @@ import { createNodePort } from './node-port.ts';
 import { applicationPages } from './pages.ts';
 import { type Member, readMember } from './read-home.ts';
 import { keeping } from './storage-cells.ts';
+import { presentEpoch, validatorsOf } from './stored-epochs.ts';
 import { SyncWatch } from './sync-watch.ts';
 import { takeChain } from './take-chain.ts';
 import { nodeClocks } from './time-cells.ts';
@@ -162,6 +161,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const kept = keeping({
     ...{ paths, config, genesis, application, domain: epoch.domain, mempool, store, log },
     bls,
+    setFor: (wanted) => validatorsOf(store, epoch, wanted),
     deviceFailed: (detail) => ending.ask({ kind: 'failed', detail }),
   });
   const alarm = alarmLogic({
@@ -172,7 +172,6 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     resynced: (height) => void setTimeout(() => ending.ask({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
   });
   const { parameters } = genesis;
-  const evidence = evidenceFormOf(builtInNameOf(application));
   const root = system.start(
     nodeTree({
       ...{ epoch, bls, vrf: ECVRF, mempool },
@@ -199,7 +198,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
       get joins() {
         return config.sync.join === 'snapshot' && isEmpty(store);
       },
-      ...(evidence === undefined ? {} : { evidence }),
+      evidenceAge: { ageHeights: parameters.evidenceAgeHeights, ageMax: parameters.evidenceAge },
       surface: [
         child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
         child('alarm', alarm, { publicEvents: ALARM_EVENTS }),
@@ -250,12 +249,6 @@ const listeningWords = ({ chainId, committed, peerAddress, rpcAddress }: NodeSta
 
 /** Whoever asks each second hears that the new chain is whole before the node ends for it. @unit ms @source three such questions */
 const RESYNCED_NOTICE_MS = 3_000;
-
-/** The epoch in which the store was left; of a store that cannot be read, the first: its cells say so. */
-function presentEpoch(store: Store, first: EpochContext): EpochContext {
-  const recovered = store.recover();
-  return recovered.status === 'found' ? epochNow(first, recovered.value) : first;
-}
 
 /** Nothing was ever committed there. */
 function isEmpty(store: Store): boolean {

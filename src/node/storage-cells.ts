@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { ADDRESSES } from '../actors/addresses.ts';
 import { type CellSpec, child } from '../actors/runtime/index.ts';
-import { beginningOf, evidenceFormOf, openBuiltIn } from '../application/built-in.ts';
+import { beginningOf, openBuiltIn } from '../application/built-in.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import type { ExecutorOptions } from '../application/executor-options.ts';
 import {
@@ -25,7 +25,7 @@ import { sideFolder } from '../storage/side-disk.ts';
 import { SIDE_STORE_EVENTS, sideStoreLogic } from '../storage/side-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../storage/storage-actor.ts';
 import type { Store } from '../storage/store.ts';
-import { type ApplicationPlace, builtInNameOf } from './application-place.ts';
+import type { ApplicationPlace } from './application-place.ts';
 import type { HomePaths } from './config/home.ts';
 import type { Config } from './config/schema.ts';
 import { ExecutionWatch } from './execution-watch.ts';
@@ -39,6 +39,7 @@ export interface KeepingOptions {
   readonly application: ApplicationPlace;
   readonly domain: ChainDomain;
   readonly mempool: MempoolConfig;
+  readonly setFor: ExecutorOptions['setFor'];
   readonly store: Store;
   readonly bls: BlsEngine;
   readonly log: NodeLog;
@@ -106,7 +107,7 @@ function sideStoreCell({ paths, config, domain, log }: KeepingOptions): CellSpec
 }
 
 function executorCell(
-  { config, genesis, mempool, application }: KeepingOptions,
+  { config, genesis, mempool, setFor }: KeepingOptions,
   open: ExecutorOptions['openApplication'],
   execution: ExecutionWatch,
 ): CellSpec {
@@ -117,10 +118,8 @@ function executorCell(
     deduplicationHeights: genesis.parameters.deduplicationHeights,
     storage: ADDRESSES.storage,
     mempool: ADDRESSES.mempool,
-    listeners: [
-      ...[ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
-      ...(evidenceFormOf(builtInNameOf(application)) === undefined ? [] : [ADDRESSES.evidenceReporter]),
-    ],
+    setFor,
+    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
     report: (report) => execution.report(report),
     waiting: (call) => execution.wait(call),
     snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights: config.sync.snapshotIntervalHeights },

@@ -10,10 +10,10 @@ import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { VrfEngine } from '../crypto/vrf.ts';
 import { bridgeMachine } from '../machines/bridge/bridge.machine.ts';
 import { BRIDGE_CONTROL_EVENTS, BRIDGE_EVENTS } from '../machines/bridge/bridge.setup.ts';
-import { evidenceReporterMachine } from '../machines/bridge/evidence-reporter.machine.ts';
-import { EVIDENCE_REPORTER_EVENTS } from '../machines/bridge/evidence-reporter.setup.ts';
 import { epochKeeperMachine } from '../machines/consensus/epoch-keeper.machine.ts';
 import { EPOCH_KEEPER_EVENTS } from '../machines/consensus/epoch-keeper.setup.ts';
+import { evidencePoolMachine } from '../machines/consensus/evidence-pool.machine.ts';
+import { EVIDENCE_POOL_EVENTS } from '../machines/consensus/evidence-pool.setup.ts';
 import type { RoundSetting } from '../machines/consensus/round.setup.ts';
 import { roundManagerMachine } from '../machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../machines/consensus/round-manager.setup.ts';
@@ -26,8 +26,8 @@ import { MEMPOOL_EVENTS } from '../machines/mempool/mempool.setup.ts';
 import { timeCoordinatorMachine } from '../machines/time/time-coordinator.machine.ts';
 import { TIME_COORDINATOR_EVENTS } from '../machines/time/time-coordinator.setup.ts';
 import type { BridgeConfig } from '../protocol/bridge/config.ts';
-import type { EvidenceForm } from '../protocol/bridge/reports.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
+import type { EvidenceRules } from '../protocol/consensus/evidence-pool.ts';
 import type { BlockLimits } from '../protocol/consensus/proposal.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import type { TimelinessConfig } from '../protocol/consensus/timeliness.ts';
@@ -73,8 +73,8 @@ export interface NodeParts {
   /** This life begins with a join by a snapshot. Default: false. */
   readonly joins?: boolean;
   readonly surface: readonly CellSpec[];
-  /** How the application takes evidence of double votes (LG-17). Absent: it takes none, and nobody reports. */
-  readonly evidence?: EvidenceForm;
+  /** How old evidence may be, of the genesis (CS-14). */
+  readonly evidenceAge: Pick<EvidenceRules, 'ageHeights' | 'ageMax'>;
 }
 
 /**
@@ -101,7 +101,7 @@ export function nodeTree(parts: NodeParts): CellSpec {
         child('consensus', consensus(parts)),
         child('sync', sync(parts)),
         bridge(parts),
-        child('surface', supervisor({ strategy: 'one_for_one', ...bounded, children: surface(parts) })),
+        child('surface', supervisor({ strategy: 'one_for_one', ...bounded, children: parts.surface })),
       ],
     }),
   );
@@ -137,12 +137,10 @@ function time({ epoch, signer, time: config, clocks }: NodeParts) {
 
 function consensus(parts: NodeParts) {
   const { epoch, signer, bls, vrf, genesisTime, limits, timeliness, timeouts } = parts;
-  const { storage, router, safety, viewChange, roundManager, mempool, executor } = ADDRESSES;
+  const { storage, router, safety, viewChange, roundManager, mempool, evidencePool, executor } = ADDRESSES;
   const self = signer.address;
-  const setting: RoundSetting = {
-    ...{ epoch, self, bls, vrf, limits, timeliness },
-    ...{ router, safety, viewChange, mempool },
-  };
+  const cells = { router, safety, viewChange, mempool, evidencePool };
+  const setting: RoundSetting = { epoch, self, bls, vrf, limits, timeliness, ...cells };
   return supervisor({
     strategy: 'rest_for_one',
     ...bounded,
@@ -184,7 +182,7 @@ function consensus(parts: NodeParts) {
           storage,
           blockSync: ADDRESSES.blockSync,
           commitListeners: [
-            ...[executor, mempool, ADDRESSES.blockSync, ADDRESSES.networkSync],
+            ...[executor, mempool, evidencePool, ADDRESSES.blockSync, ADDRESSES.networkSync],
             ...[ADDRESSES.bridge, ADDRESSES.herald],
           ],
           epochListeners: EPOCH_LISTENERS,
@@ -192,7 +190,7 @@ function consensus(parts: NodeParts) {
           alarm: ADDRESSES.alarm,
           timeCoordinator: ADDRESSES.timeCoordinator,
           networkSync: ADDRESSES.networkSync,
-          ...(parts.evidence === undefined ? {} : { evidenceReporter: ADDRESSES.evidenceReporter }),
+          evidencePool,
         },
         publicEvents: ROUND_MANAGER_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
@@ -203,6 +201,7 @@ function consensus(parts: NodeParts) {
         publicEvents: EPOCH_KEEPER_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
       }),
+      evidencePoolCell(parts),
     ],
   });
 }
@@ -210,7 +209,7 @@ function consensus(parts: NodeParts) {
 /** All who judge by the validators of the epoch (CS-16). */
 const EPOCH_LISTENERS = [
   ...[ADDRESSES.safety, ADDRESSES.viewChange, ADDRESSES.epochKeeper, ADDRESSES.mempool],
-  ...[ADDRESSES.timeCoordinator, ADDRESSES.bridge, ADDRESSES.router],
+  ...[ADDRESSES.timeCoordinator, ADDRESSES.bridge, ADDRESSES.router, ADDRESSES.evidencePool],
 ];
 
 function mempoolCell({ epoch, signer, mempool: config }: NodeParts) {
@@ -223,6 +222,22 @@ function mempoolCell({ epoch, signer, mempool: config }: NodeParts) {
       addresses: { storage, network, executor, pacemakers: [roundManager], listeners: [bridge] },
     },
     publicEvents: MEMPOOL_EVENTS,
+    mailbox: CONSENSUS_MAILBOX,
+  });
+}
+
+function evidencePoolCell({ epoch, bls, evidenceAge, signer, bridge }: NodeParts) {
+  const { storage, router, roundManager } = ADDRESSES;
+  return child('evidence-pool', evidencePoolMachine, {
+    input: {
+      rules: { epoch, bls, ...evidenceAge },
+      self: signer.address,
+      deduplication: { entries: bridge.deduplicationEntries, ttl: bridge.deduplicationTtl },
+      storage,
+      router,
+      roundManager,
+    },
+    publicEvents: EVIDENCE_POOL_EVENTS,
     mailbox: CONSENSUS_MAILBOX,
   });
 }
@@ -263,13 +278,4 @@ function bridge({
     },
     controlEvents: BRIDGE_CONTROL_EVENTS,
   });
-}
-
-function surface({ surface: cells, evidence: form, deduplicationHeights }: NodeParts): readonly CellSpec[] {
-  if (form === undefined) return cells;
-  const reporter = child('evidence-reporter', evidenceReporterMachine, {
-    input: { form, bridge: ADDRESSES.bridge, deduplicationHeights },
-    publicEvents: EVIDENCE_REPORTER_EVENTS,
-  });
-  return [...cells, reporter];
 }

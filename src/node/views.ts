@@ -5,6 +5,7 @@
 import { ADDRESSES, PEERS_ADDRESS } from '../actors/addresses.ts';
 import type { CellAddress, System } from '../actors/runtime/index.ts';
 import type { BridgeContext } from '../machines/bridge/bridge.setup.ts';
+import type { EvidencePoolContext } from '../machines/consensus/evidence-pool.setup.ts';
 import type { RoundContext } from '../machines/consensus/round.setup.ts';
 import {
   type LiveTree,
@@ -59,6 +60,9 @@ export const epochOf = (system: System): EpochContext | undefined =>
 
 export const safetyOf = (system: System): SafetyContext | undefined =>
   contextOf<SafetyContext>(system, ADDRESSES.safety);
+
+export const evidencePoolOf = (system: System): EvidencePoolContext | undefined =>
+  contextOf<EvidencePoolContext>(system, ADDRESSES.evidencePool);
 
 export const mempoolOf = (system: System): MempoolContext | undefined =>
   contextOf<MempoolContext>(system, ADDRESSES.mempool);

@@ -6,7 +6,7 @@
 import { toHex } from '../base/bytes.ts';
 import type { WallTime } from '../base/units.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
-import type { Header, Validator } from '../protocol/chain/types.ts';
+import type { Evidence, Header, Validator, Vote } from '../protocol/chain/types.ts';
 import type { QueryResult } from '../protocol/ports/application.ts';
 import type { ApplicationEvent, CommittedBlock, TransactionResult } from '../protocol/ports/storage.ts';
 import type { BlockLabel, IndexedTransaction, NodeStatus, PeerStatus, StoredBlock } from './node-port.ts';
@@ -60,13 +60,13 @@ export function headerJson(chainId: string, header: Header): object {
 }
 
 export function blockJson(chainId: string, { committed, transactions }: StoredBlock): object {
-  const { header, qc } = committed.block;
+  const { header, qc, evidence } = committed.block;
   return {
     block_id: blockIdJson(committed.id),
     block: {
       header: headerJson(chainId, header),
       data: { txs: transactions.map(base64) },
-      evidence: { evidence: [] },
+      evidence: { evidence: evidence?.map((one) => evidenceJson(one, header)) ?? [] },
       last_commit:
         header.height <= 1
           ? { height: '0', round: 0, block_id: NO_BLOCK_ID, signatures: [] }
@@ -74,6 +74,40 @@ export function blockJson(chainId: string, { committed, transactions }: StoredBl
     },
   };
 }
+
+/** Two votes have CometBFT's form, without the powers, which a block does not state; it has no word for a hidden QC. */
+function evidenceJson(evidence: Evidence, { time }: Header): object {
+  const Timestamp = rfc3339(time);
+  if (evidence.kind === 'DoubleVote') {
+    const { first, second } = evidence;
+    const value = { vote_a: voteJson(first), vote_b: voteJson(second), Timestamp };
+    return { type: 'tendermint/DuplicateVoteEvidence', value };
+  }
+  const { vote, timeout } = evidence;
+  const value = {
+    vote: voteJson(vote),
+    timeout: {
+      round: timeout.round,
+      high_qc_round: timeout.highQcRound,
+      validator_address: upperHex(timeout.validator),
+      signature: base64(timeout.signature),
+    },
+    Timestamp,
+  };
+  return { type: 'althing/HiddenQcEvidence', value };
+}
+
+/** CometBFT's precommit: votes have no time of their own. */
+const voteJson = (vote: Vote): object => ({
+  type: 2,
+  height: String(vote.height),
+  round: vote.round,
+  block_id: blockIdJson(vote.blockId),
+  validator_address: upperHex(vote.validator),
+  signature: base64(vote.signature),
+  parent_id: upperHex(vote.parentId),
+  parent_round: vote.parentRound,
+});
 
 export function blockMetaJson(chainId: string, committed: CommittedBlock): object {
   const { header } = committed.block;

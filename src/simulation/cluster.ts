@@ -46,7 +46,7 @@ import type { ClockError, NtpServerPlan, RoundRule } from './plan.ts';
 import type { Voice } from './process-hub.ts';
 import { type ReplicatedBy, replicatedKv } from './replicated.ts';
 import { RoundRules } from './round-rules.ts';
-import { type Setting, START_WALL_MS } from './setting.ts';
+import { EVIDENCE_AGE, type Setting, START_WALL_MS } from './setting.ts';
 import { SimulatedNode } from './validator.ts';
 
 export interface ClusterOptions {
@@ -181,6 +181,7 @@ export class Cluster {
       sync: this.sync,
       bridge: { ...BRIDGE_DEFAULTS, ...options.bridge },
       batchTtlHeights: options.batchTtlHeights ?? DEFAULT_MEMPOOL_CONFIG.batchTtlHeights,
+      evidenceAge: EVIDENCE_AGE,
       snapshotIntervalHeights: options.snapshotIntervalHeights ?? 0,
       joining: options.joining ?? [],
       clock: this.clock,
@@ -195,6 +196,11 @@ export class Cluster {
     });
     this.#nodeChecker.watch(this);
     if (options.start ?? true) this.startAll();
+  }
+
+  /** Offences that committed blocks carry, and at which heights (CS-14). */
+  get carried(): NodeChecker['carried'] {
+    return this.#nodeChecker.carried;
   }
 
   /** The processes that are there from the start begin. */

@@ -121,6 +121,7 @@ export class MachineFaults implements MemoryFaults {
       blockIds: (heights) => read(() => store.blockIds(heights)),
       changes: (from, limit) => read(() => store.changes(from, limit)),
       reputations: () => read(() => store.reputations()),
+      chainEvidence: (heights, stride) => read(() => store.chainEvidence(heights, stride)),
       blockAt: (height) => read(() => store.blockAt(height)),
       committedBlock: (id) => read(() => store.committedBlock(id)),
       blocksFrom: (from, limit, bytesMax) => read(() => store.blocksFrom(from, limit, bytesMax)),

@@ -6,6 +6,7 @@ import { ADDRESSES, CONNECTIVITY_LISTENERS, routeOf, SOURCE_LISTENERS } from '..
 import { type CellSpec, child, seededRandom } from '../actors/runtime/index.ts';
 import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
+import { validatorsOf } from '../node/stored-epochs.ts';
 import { nodeTree } from '../node/tree.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMELINESS_DEFAULTS } from '../protocol/consensus/timeliness.ts';
@@ -66,7 +67,6 @@ export interface ProcessParts {
 export function processTree(parts: ProcessParts): CellSpec {
   const { setting, machine, signer, hub, hears } = parts;
   const { epoch, bls, vrf, timeouts, time, sync, bridge, batchTtlHeights } = setting;
-  const { evidence } = setting.application;
   const self = machine.instance.address;
   return nodeTree({
     epoch,
@@ -82,7 +82,7 @@ export function processTree(parts: ProcessParts): CellSpec {
     bridge,
     bridgeQueueSize: 10_000,
     deduplicationHeights: batchTtlHeights,
-    ...(evidence === undefined ? {} : { evidence }),
+    evidenceAge: setting.evidenceAge,
     sideStore: child('side-store', sideStoreLogic({ disk: machine.side }), {
       publicEvents: SIDE_STORE_EVENTS,
     }),
@@ -109,7 +109,7 @@ export function processTree(parts: ProcessParts): CellSpec {
 
 const mempoolOf = ({ batchTtlHeights }: Setting) => ({ ...DEFAULT_MEMPOOL_CONFIG, batchTtlHeights });
 
-function executorCell({ setting, machine }: ProcessParts): CellSpec {
+function executorCell({ setting, machine, store }: ProcessParts): CellSpec {
   const { epoch, application, batchTtlHeights, snapshotIntervalHeights: intervalHeights } = setting;
   const logic = executorLogic({
     openApplication: () => machine.faults.openApplication(),
@@ -118,10 +118,8 @@ function executorCell({ setting, machine }: ProcessParts): CellSpec {
     deduplicationHeights: batchTtlHeights,
     storage: ADDRESSES.storage,
     mempool: ADDRESSES.mempool,
-    listeners: [
-      ...[ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
-      ...(application.evidence === undefined ? [] : [ADDRESSES.evidenceReporter]),
-    ],
+    setFor: (wanted) => validatorsOf(store, epoch, wanted),
+    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
     snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights },
   });
   return child('executor', logic, { publicEvents: EXECUTOR_EVENTS });

@@ -1,7 +1,6 @@
 /** What the nodes of a run replicate: `kv`, unless a scenario brings another application. Deterministic. Rules SM-1, SM-2. */
 import { kv } from '../application/kv/rules.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
-import type { EvidenceForm } from '../protocol/bridge/reports.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { Application, InitChainRequest } from '../protocol/ports/application.ts';
 
@@ -10,8 +9,6 @@ export interface Replicated {
   readonly open: () => Application;
   /** What its genesis says besides the chain's name, hash and time. */
   readonly beginning: Pick<InitChainRequest, 'validators' | 'appState'>;
-  /** Nodes report double votes to it (LG-17). Absent: it takes no evidence. */
-  readonly evidence?: EvidenceForm;
 }
 
 /** The application of a network with these keys. */

@@ -23,10 +23,12 @@ import type {
   Block,
   BlockId,
   Digest,
+  Evidence,
   Header,
   QuorumCertificate,
   TimeoutCertificate,
   TimeoutGroup,
+  TimeoutStatement,
   Vote,
 } from '../protocol/chain/types.ts';
 import type { SafetyRecord, ViewChangeMessage, ViewChangeReason } from '../protocol/consensus/types.ts';
@@ -107,6 +109,10 @@ export class Fields {
       // msgpackr copied it already, out of a plain array; out of a Buffer it gives a Buffer.
       return raw.constructor === Uint8Array ? raw : new Uint8Array(raw);
     });
+  }
+
+  get isAtEnd(): boolean {
+    return this.#next >= this.#values.length;
   }
 
   text(): string {
@@ -208,23 +214,34 @@ const writeQc = (row: RowWriter, qc: QuorumCertificate): RowWriter => {
   return row.integer(qc.parentRound).bytes(qc.signers).bytes(qc.signature);
 };
 
-const writeBlock = (row: RowWriter, { header, qc }: Block): RowWriter =>
-  writeQc(writeHeader(row.array(2), header), qc);
+/** The third field is there where the block carries evidence. */
+function writeBlock(row: RowWriter, { header, qc, evidence }: Block): RowWriter {
+  writeQc(writeHeader(row.array(evidence === undefined ? 2 : 3), header), qc);
+  return evidence === undefined ? row : row.bytes(pack(evidence.map(packEvidence)));
+}
 
 /** What has one length in a header, a certificate, or a row around them, or more. @unit bytes */
 const ROW_BYTES = 512;
 /** A digest, two numbers and their heads, or more. @unit bytes */
 const REFERENCE_BYTES = 64;
+/** Two votes as they are packed, or more. @unit bytes */
+const EVIDENCE_BYTES = 640;
 /** At least what the writers take. @unit bytes */
 const roomOfQc = ({ signers, signature }: QuorumCertificate): number =>
   ROW_BYTES + signers.byteLength + signature.byteLength;
-const roomOfBlock = ({ header: { batches, vrfProof }, qc }: Block): number =>
-  ROW_BYTES + batches.length * REFERENCE_BYTES + vrfProof.byteLength + roomOfQc(qc);
+const roomOfBlock = ({ header: { batches, vrfProof }, qc, evidence }: Block): number =>
+  ROW_BYTES +
+  batches.length * REFERENCE_BYTES +
+  vrfProof.byteLength +
+  roomOfQc(qc) +
+  (evidence?.length ?? 0) * EVIDENCE_BYTES;
 
-const readBlock = (fields: Fields): Block => ({
-  header: fields.nested(readHeader),
-  qc: fields.nested(readQc),
-});
+function readBlock(fields: Fields): Block {
+  const block = { header: fields.nested(readHeader), qc: fields.nested(readQc) };
+  if (fields.isAtEnd) return block;
+  const [first, ...others] = unpack(fields.bytes(), 'the evidence of a block').all(readEvidence);
+  return first === undefined ? block : { ...block, evidence: [first, ...others] };
+}
 
 export const encodeBlock = (block: Block): Uint8Array =>
   writeBlock(new RowWriter(roomOfBlock(block)), block).written;
@@ -266,6 +283,34 @@ const readVote = (fields: Fields): Vote => ({
   blockId: fields.take(blockId),
   parentId: fields.take(blockId),
   parentRound: fields.take(parseRound),
+  validator: fields.take(address),
+  signature: fields.bytes(),
+});
+
+const packEvidence = (evidence: Evidence): Packable =>
+  evidence.kind === 'DoubleVote'
+    ? [evidence.kind, packVote(evidence.first), packVote(evidence.second)]
+    : [evidence.kind, packVote(evidence.vote), packTimeoutStatement(evidence.timeout)];
+
+function readEvidence(fields: Fields): Evidence {
+  const kind = fields.take((raw) => (raw === 'DoubleVote' || raw === 'QcHiding' ? raw : 'malformed'));
+  return kind === 'DoubleVote'
+    ? { kind, first: fields.nested(readVote), second: fields.nested(readVote) }
+    : { kind, vote: fields.nested(readVote), timeout: fields.nested(readTimeoutStatement) };
+}
+
+const packTimeoutStatement = (timeout: TimeoutStatement): Packable => [
+  timeout.epoch,
+  timeout.round,
+  timeout.highQcRound,
+  addressBytes(timeout.validator),
+  timeout.signature,
+];
+
+const readTimeoutStatement = (fields: Fields): TimeoutStatement => ({
+  epoch: fields.take(parseEpoch),
+  round: fields.take(parseRound),
+  highQcRound: fields.take(parseRound),
   validator: fields.take(address),
   signature: fields.bytes(),
 });

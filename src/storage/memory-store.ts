@@ -16,6 +16,7 @@ import type {
   EpochChange,
   Height,
 } from '../protocol/chain/types.ts';
+import { type ChainEvidence, momentOf } from '../protocol/consensus/evidence-pool.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
@@ -229,6 +230,23 @@ class MemoryStore implements Store {
         blocks.push(found);
       }
       return { blocks, height: this.#image.facts.tip.height };
+    });
+  }
+
+  chainEvidence(heights: number, stride: number): Read<ChainEvidence> {
+    return this.#read(() => {
+      const { committed, facts } = this.#image;
+      const newest = committed.get(facts.tip.height);
+      const [base = GENESIS_HEIGHT] = committed.keys();
+      const held = [...committed.values()].filter(
+        ({ block }) => block.header.height >= facts.tip.height - heights,
+      );
+      return {
+        base,
+        ...(newest === undefined ? {} : { tip: momentOf(newest) }),
+        blocks: held.filter(({ block }) => block.evidence !== undefined),
+        moments: held.filter(({ block }) => block.header.height % stride === 0).map(momentOf),
+      };
     });
   }
 

@@ -105,7 +105,7 @@ export const MIGRATIONS: readonly Migration[] = [
   },
   {
     to: 5,
-    what: 'how epochs ended, and changes of validators that have not taken effect',
+    what: 'how epochs ended, what has not taken effect of changes of validators; which blocks carry evidence',
     up: (db) => {
       db.exec(`
         CREATE TABLE epochs (epoch INTEGER PRIMARY KEY, body BLOB NOT NULL, crc INTEGER NOT NULL) STRICT;
@@ -120,6 +120,7 @@ export const MIGRATIONS: readonly Migration[] = [
           body BLOB NOT NULL,
           crc INTEGER NOT NULL
         ) STRICT;
+        CREATE TABLE evidence_blocks (height INTEGER PRIMARY KEY) STRICT;
       `);
     },
   },

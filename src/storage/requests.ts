@@ -9,6 +9,7 @@ const READS = [
   'batches.uncommittedRequested',
   'blocks.requested',
   'block.requested',
+  'chainEvidence.requested',
   'tip.requested',
   'blockIds.requested',
   'reputations.requested',
@@ -120,6 +121,14 @@ export function answerRead(store: StoreReader, request: ReadRequest): Read<Stora
     case 'block.requested': {
       const found = store.blockWithAncestors(request.id, Math.min(request.ancestors, ANCESTORS_MAX));
       return withHeight(store, found, (blocks, height) => ({ type: 'blocks.found', tag, blocks, height }));
+    }
+    case 'chainEvidence.requested': {
+      const { heights, stride } = request;
+      return map(store.chainEvidence(heights, stride), (found) => ({
+        type: 'chainEvidence.found',
+        tag,
+        ...found,
+      }));
     }
     case 'tip.requested':
       return map(store.tip(), (tip) => ({ type: 'tip.found', tag, ...tip }));

@@ -5,7 +5,7 @@
 import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { genesisBlockId, genesisCertificate } from '../protocol/chain/canonical.ts';
-import { FIRST_EPOCH, GENESIS_HEIGHT, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT, heightPlus, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
 import { digestBytes, parseBatchDigest, parseBlockId, parseDigest } from '../protocol/chain/parse.ts';
 import type {
   BatchDigest,
@@ -19,6 +19,7 @@ import type {
   Height,
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
+import { type ChainEvidence, type Moment, momentOf } from '../protocol/consensus/evidence-pool.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
@@ -174,6 +175,27 @@ export class SqliteReader implements StoreReader {
         blocks.push(committed);
       }
       return { blocks, height: this.readTip().height };
+    });
+  }
+
+  chainEvidence(heights: number, stride: number): Read<ChainEvidence> {
+    return this.#read('the evidence in the chain', () => {
+      const tip = this.readTip();
+      const earliest = this.sql.earliest.get();
+      const base = earliest === undefined ? GENESIS_HEIGHT : heightOf(earliest);
+      const newest = this.#committedAt(tip.height);
+      const from = Math.max(base, tip.height - heights);
+      const moments: Moment[] = [];
+      for (let height = Math.ceil(from / stride) * stride; height <= tip.height; height += stride) {
+        const found = this.#committedAt(heightPlus(GENESIS_HEIGHT, height));
+        if (found !== undefined) moments.push(momentOf(found));
+      }
+      return {
+        base,
+        ...(newest === undefined ? {} : { tip: momentOf(newest) }),
+        blocks: this.sql.evidenceFrom.all(from).map(committedOf),
+        moments,
+      };
     });
   }
 

@@ -243,6 +243,7 @@ export class SqliteStore extends SqliteReader implements Store {
       const body = encodeCommitted(committed);
       const id = digestBytes(committed.id);
       this.sql.putCommitted.run(height, id, body, rowChecksum(committedKey(height, toHex(id)), body));
+      if (committed.block.evidence !== undefined) this.sql.putEvidence.run(height);
       for (const { digest } of batches) this.sql.markCommitted.run(digestBytes(digest), height);
       this.#rememberId(height, committed.id);
     }

@@ -28,6 +28,10 @@ export function prepareStatements(db: DatabaseSync) {
     ),
     putCommitted: prepare('INSERT INTO committed_blocks (height, id, body, crc) VALUES (?, ?, ?, ?)'),
 
+    putEvidence: prepare('INSERT OR IGNORE INTO evidence_blocks (height) VALUES (?)'),
+    evidenceFrom: prepare(`SELECT b.height, b.id, b.body, b.crc FROM evidence_blocks e
+    JOIN committed_blocks b ON b.height = e.height WHERE e.height >= ? ORDER BY e.height`),
+
     uncommittedById: prepare('SELECT id, height, body, crc, qc, qc_crc FROM uncommitted_blocks WHERE id = ?'),
     uncommitted: prepare(
       'SELECT id, height, body, crc, qc, qc_crc FROM uncommitted_blocks WHERE height > ? ORDER BY height, round, id',

@@ -65,6 +65,7 @@ export const STORAGE_EVENTS = declare<StorageMessage>()(
   'batches.released',
   'blocks.requested',
   'block.requested',
+  'chainEvidence.requested',
   'execution.persistRequested',
   'tip.requested',
   'blockIds.requested',

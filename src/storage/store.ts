@@ -15,6 +15,7 @@ import type {
   ExecutedState,
   Height,
 } from '../protocol/chain/types.ts';
+import type { ChainEvidence } from '../protocol/consensus/evidence-pool.ts';
 import type { EpochStanding } from '../protocol/consensus/standing.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { ValidatorUpdate } from '../protocol/ports/application.ts';
@@ -178,6 +179,8 @@ export interface StoreReader {
   committedBlock(id: BlockId): Read<CommittedBlock | undefined>;
   /** Committed blocks from a height; stops before `bytesMax` is passed, but gives one at least. */
   blocksFrom(from: Height, limit: number, bytesMax: number): Read<BlockRange>;
+  /** Of the newest `heights`: the blocks that carry evidence, and the time of every `stride`th (CS-14). */
+  chainEvidence(heights: number, stride: number): Read<ChainEvidence>;
   /** Parents first, the block itself last; blocks of which no certificate is held, their own or in a child, are left out. */
   blockWithAncestors(id: BlockId, ancestors: number): Read<readonly CertifiedBlock[]>;
   batches(digests: readonly BatchDigest[]): Read<BatchesFound>;

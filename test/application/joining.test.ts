@@ -109,6 +109,7 @@ function nodeOn(store: Store, snapshots: string, openApplication: () => Applicat
     genesis: GENESIS,
     limits: LIMITS,
     deduplicationHeights: WINDOW,
+    setFor: () => undefined,
     storage: 'node/storage',
     mempool: 'node/mempool',
     listeners: ['node/client'],

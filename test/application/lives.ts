@@ -123,6 +123,7 @@ export class Life {
       },
       limits: LIMITS,
       deduplicationHeights: 3,
+      setFor: () => undefined,
       storage: 'node/storage',
       mempool: 'node/mempool',
       listeners: ['node/listener'],

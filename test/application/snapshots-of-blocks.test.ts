@@ -56,6 +56,7 @@ async function started(openApplication: () => Application, intervalHeights: numb
     genesis: GENESIS,
     limits: LIMITS,
     deduplicationHeights: 3,
+    setFor: () => undefined,
     storage: 'node/storage',
     mempool: 'node/mempool',
     listeners: ['node/listener'],

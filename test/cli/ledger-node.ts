@@ -73,7 +73,7 @@ export class LedgerNode extends MemoryNode {
     this.#height += 1;
     const at = this.#height;
     const context = { height: height(at), time: wallTime(at), proposer: this.#proposer };
-    const [result] = executeBlock(this.#rules, this.#state, context, [payload]);
+    const [result] = executeBlock(this.#rules, this.#state, context, [payload]).results;
     this.#done.set(hash, { at, result: present(result, 'a result') });
   }
 

@@ -5,8 +5,8 @@ import { breakerMachine } from '../../src/machines/bridge/breaker.machine.ts';
 import { BREAKER_EVENTS } from '../../src/machines/bridge/breaker.setup.ts';
 import { bridgeMachine } from '../../src/machines/bridge/bridge.machine.ts';
 import { BRIDGE_EVENTS } from '../../src/machines/bridge/bridge.setup.ts';
-import { evidenceReporterMachine } from '../../src/machines/bridge/evidence-reporter.machine.ts';
-import { EVIDENCE_REPORTER_EVENTS } from '../../src/machines/bridge/evidence-reporter.setup.ts';
+import { evidencePoolMachine } from '../../src/machines/consensus/evidence-pool.machine.ts';
+import { EVIDENCE_POOL_EVENTS } from '../../src/machines/consensus/evidence-pool.setup.ts';
 import { roundMachine } from '../../src/machines/consensus/round.machine.ts';
 import { roundManagerMachine } from '../../src/machines/consensus/round-manager.machine.ts';
 import { ROUND_MANAGER_EVENTS } from '../../src/machines/consensus/round-manager.setup.ts';
@@ -65,7 +65,7 @@ const CHARTS: Readonly<Record<string, Chart>> = {
   'sync-coordinator': { machine: syncCoordinatorMachine, events: SYNC_COORDINATOR_EVENTS },
   bridge: { machine: bridgeMachine, events: BRIDGE_EVENTS },
   breaker: { machine: breakerMachine, events: BREAKER_EVENTS },
-  'evidence-reporter': { machine: evidenceReporterMachine, events: EVIDENCE_REPORTER_EVENTS },
+  'evidence-pool': { machine: evidencePoolMachine, events: EVIDENCE_POOL_EVENTS },
   'time-coordinator': { machine: timeCoordinatorMachine, events: TIME_COORDINATOR_EVENTS },
   supervisor: { machine: supervisorMachine },
 };

@@ -32,6 +32,8 @@ const EXECUTED: ChainFacts = {
   executed: GENESIS_EXECUTED,
   nextHash: epoch.hash,
   namedBatches: [],
+  namedOffences: [],
+  evidenceWaits: false,
   hasWork: true,
   mayPropose: true,
   sync: { status: { kind: 'InSync' }, forkProved: false },
@@ -44,6 +46,7 @@ const inputOf = (self: typeof leader, facts: ChainFacts) => ({
     ...{ epoch, self, bls: place.bls, vrf: place.vrf, limits: { batchesMax: 4, bytesMax: 1_000 } },
     timeliness: TIMELINESS_DEFAULTS,
     ...{ router: 'router', safety: 'safety', viewChange: 'view-change', mempool: 'mempool' },
+    evidencePool: 'evidence-pool',
   },
   roundManager: 'rm',
   entered: {

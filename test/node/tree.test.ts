@@ -7,6 +7,7 @@ import {
   seededRandom,
   virtualClock,
 } from '../../src/actors/runtime/index.ts';
+import { millis } from '../../src/base/units.ts';
 import type { BridgeContext } from '../../src/machines/bridge/bridge.live.ts';
 import { nodeTree } from '../../src/node/tree.ts';
 import { BRIDGE_DEFAULTS } from '../../src/protocol/bridge/config.ts';
@@ -50,6 +51,7 @@ const parts = (bridgeQueueSize: number) => ({
   ...{ bridge: BRIDGE_DEFAULTS, bridgeQueueSize },
   ...{ storage: idle('storage'), executor: idle('executor'), sideStore: idle('side-store') },
   ...{ clocks: [], network: [], surface: [], deduplicationHeights: 1 },
+  evidenceAge: { ageHeights: 100, ageMax: millis(1_000) },
 });
 
 describe("a node's tree", () => {

@@ -1,23 +1,19 @@
-/** The ledger in a simulated network, whose validators report by themselves who votes twice. Rules LG-16, LG-17, CS-14. */
+/** The ledger in a simulated network, whose blocks carry proof of what a liar does. Rules LG-11, LG-12, CS-14. */
 import { describe, expect, it } from 'vitest';
-import { ADDRESSES } from '../../src/actors/addresses.ts';
 import { seededRandom } from '../../src/actors/runtime/index.ts';
-import { LEDGER_EVIDENCE } from '../../src/application/ledger/report.ts';
 import { ledgerRules } from '../../src/application/ledger/rules.ts';
 import { stateApplication } from '../../src/application/state/application.ts';
-import { utf8 } from '../../src/base/bytes.ts';
 import { millis } from '../../src/base/units.ts';
-import type { Reports } from '../../src/protocol/bridge/reports.ts';
-import { digestOf } from '../../src/protocol/chain/canonical.ts';
-import type { BlockId, Vote } from '../../src/protocol/chain/types.ts';
-import { doubleVote } from '../../src/protocol/consensus/evidence.ts';
+import { evidencePoolOf } from '../../src/node/views.ts';
+import type { Evidence } from '../../src/protocol/chain/types.ts';
 import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
 import { createLiar } from '../../src/simulation/byzantine/index.ts';
 import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import type { LieKind } from '../../src/simulation/plan.ts';
 import type { ReplicatedBy } from '../../src/simulation/replicated.ts';
 import { CALM } from '../../src/transport/hub.ts';
 import { keyOf } from '../application/ledger/chain-of-ledger.ts';
-import { height, present, round } from '../protocol/consensus/fixture.ts';
+import { present } from '../protocol/consensus/fixture.ts';
 
 const SECOND = 1_000;
 const LIAR = 2;
@@ -34,39 +30,38 @@ const ledger: ReplicatedBy = ({ domain, set }, bls) => ({
       operators: set.validators.map(({ address }) => ({ validator: address, operator: keyOf('op0').text })),
     },
   },
-  evidence: LEDGER_EVIDENCE,
 });
 
 interface Seen {
-  /** Results of reports by code, at the node with the newest block; of each block once. */
-  readonly codes: number[];
+  /** Events of punishment, at the node with the newest block; of each block once. */
   readonly accused: string[];
   readonly powers: { readonly height: number; readonly power: bigint }[];
 }
 
-/** What blocks of the chain carry, each block once. */
+/** What blocks of the chain lead to, each block once. */
 function watching(): { readonly seen: Seen; readonly executed: (message: BlockExecuted) => void } {
-  const seen: Seen = { codes: [], accused: [], powers: [] };
+  const seen: Seen = { accused: [], powers: [] };
   let newest = 0;
   return {
     seen,
-    executed({ executed: { height }, transactions, validatorUpdates }) {
+    executed({ executed: { height }, events, validatorUpdates }) {
       if (height <= newest) return;
       newest = height;
       for (const { power } of validatorUpdates) seen.powers.push({ height, power });
-      for (const { result } of transactions) {
-        seen.codes.push(result.code);
-        for (const { type, attributes } of result.events) {
-          if (type === 'ledger.report') seen.accused.push(...attributes.map(({ value }) => value));
-        }
+      for (const { type, attributes } of events) {
+        const validator = attributes.find(({ key }) => key === 'validator');
+        if (type === 'ledger.punishment' && validator !== undefined) seen.accused.push(validator.value);
       }
     },
   };
 }
 
-const liesOf = (cluster: Cluster) =>
+/** Rounds fail, so that there are timeouts. */
+const LOSSY = { ...CALM, delayMin: millis(5), delayMean: millis(20), drop: 0.06, reorder: true };
+
+const liesOf = (cluster: Cluster, lie: LieKind = 'equivocate', rate = 0.8) =>
   createLiar(
-    { validator: LIAR, lies: ['equivocate'], rate: 0.8 },
+    { validator: LIAR, lies: [lie], rate },
     {
       epoch: cluster.epoch,
       signer: cluster.signerOf(LIAR),
@@ -93,111 +88,74 @@ function run(options: Partial<ClusterOptions> = {}) {
   return { cluster, seen };
 }
 
-/** What a node's evidence-reporter holds. */
-function reportsOf(cluster: Cluster, node: number): Reports {
-  const snapshot = cluster.node(node).process?.system.ref(ADDRESSES.evidenceReporter).info()?.snapshot;
-  if (typeof snapshot !== 'object' || snapshot === null || !('context' in snapshot)) return new Map();
-  return (snapshot.context as { readonly reports: Reports }).reports;
+const pendingAt = (cluster: Cluster, node: number): number => {
+  const system = cluster.node(node).process?.system;
+  return system === undefined ? 0 : (evidencePoolOf(system)?.pool.pending.size ?? 0);
+};
+
+function expectPunishedOnce({ cluster, seen }: ReturnType<typeof run>, kind: Evidence['kind']): void {
+  const offender = cluster.node(LIAR).address;
+  expect(cluster.checker.violations).toEqual([]);
+  expect(seen.accused).toEqual([offender]);
+  expect(seen.powers).toHaveLength(1);
+  const carried = [...cluster.carried].map(([offence, heights]) => [offence, heights.size]);
+  expect(carried).toContainEqual([`0/${kind}/${offender}`, 1]);
 }
 
-describe('a validator that votes twice (LG-17)', () => {
-  it('is punished once by the nodes themselves, however many of them report it', () => {
-    const { cluster, seen } = run();
-    cluster.advance(30 * SECOND);
-    cluster.finish();
-    expect(cluster.checker.violations).toEqual([]);
-    expect(cluster.checker.committedHeight).toBeGreaterThan(20);
-    const offender = cluster.node(LIAR).address;
-    expect(seen.accused).toEqual([offender]);
-    expect(seen.powers).toHaveLength(1);
-    expect(seen.codes.filter((code) => code === 0)).toHaveLength(1);
-    expect(seen.codes.every((code) => code === 0 || code === 16)).toBe(true);
-    const reporters = [0, 1, 3].filter((node) => reportsOf(cluster, node).size > 0);
-    expect(reporters.length).toBeGreaterThan(0);
-    for (const node of reporters) {
-      expect([...reportsOf(cluster, node)]).toMatchObject([[offender, { status: 'ended', as: 'punished' }]]);
-    }
+describe('a validator whose offences prove themselves (CS-14, LG-11)', () => {
+  it('votes twice: a block carries the proof once, and it loses stake and power once', () => {
+    const ran = run();
+    ran.cluster.advance(20 * SECOND);
+    ran.cluster.finish();
+    expect(ran.cluster.checker.committedHeight).toBeGreaterThan(20);
+    expectPunishedOnce(ran, 'DoubleVote');
+    for (const node of [0, 1, 3]) expect(pendingAt(ran.cluster, node)).toBe(0);
   });
 
-  it('is punished while strangers pour false reports of it into every node, and no block carries one of those', () => {
-    const { cluster, seen } = run({ seed: 'flooded' });
-    const { epoch } = cluster.epoch;
-    const offender = cluster.node(LIAR).address;
-    /** Two votes that nobody signed. */
-    const falseReport = (number: number): Uint8Array => {
-      const id = (text: string) => digestOf(utf8(`${text} ${number}`)) as string as BlockId;
-      const vote = (blockId: BlockId): Vote => ({
-        ...{ epoch, round: round(number + 1), height: height(1_000), blockId, parentId: id('parent') },
-        ...{ parentRound: round(number), validator: offender, signature: new Uint8Array(96).fill(7) },
-      });
-      return LEDGER_EVIDENCE.encode(present(doubleVote(vote(id('one')), vote(id('other'))), 'an offence'));
-    };
-    let number = 0;
-    const answered = new Set<string>();
-    for (let turn = 0; turn < 120; turn += 1) {
-      for (const node of [0, 1, 3]) {
-        const transactions = Array.from({ length: 30 }, () => {
-          number += 1;
-          return falseReport(number);
-        });
-        cluster.node(node).reach((system) => {
-          system.ref(ADDRESSES.bridge).tell({
-            type: 'operations.submitted',
-            client: 'stranger',
-            transactions,
-            replyTo: ADDRESSES.rpc,
-            tag: turn,
-          });
-        });
-      }
-      cluster.advance(100);
-    }
-    cluster.finish();
-    for (const { admitted } of cluster.nodes) for (const { status } of admitted) answered.add(status);
-    expect(number).toBe(10_800);
-    expect([...answered]).toEqual(['refused']);
-    expect(cluster.checker.violations).toEqual([]);
-    expect(seen.accused).toEqual([offender]);
-    expect(seen.codes.every((code) => code === 0 || code === 16)).toBe(true);
+  it('hides a QC that its own vote extended: the same', () => {
+    const ran = run({ seed: 'hidden 3', voiceOf: (_, net) => liesOf(net, 'hide-qc', 1), faults: LOSSY });
+    ran.cluster.advance(40 * SECOND);
+    ran.cluster.finish();
+    expectPunishedOnce(ran, 'QcHiding');
   });
 
-  it('is punished though its only witness is killed when the report is admitted, and remembers nothing (MP-3)', () => {
+  it('is punished though the one who saw it is killed at once, and remembers nothing', () => {
     let isLying = true;
-    let admittedAt: number | undefined;
-    const { cluster, seen } = run({
+    const ran = run({
       seed: 'killed',
       voiceOf: (_, net) => {
         const liar = liesOf(net);
         return { ...liar, outgoing: (sent) => (isLying ? liar.outgoing(sent) : [sent]) };
       },
-      observers: [
-        {
-          started: ({ node }, { system }) =>
-            system.inspect({
-              transition: ({ address, event }) => {
-                if (address === ADDRESSES.evidenceReporter && event.type === 'operations.answered')
-                  admittedAt ??= node;
-              },
-            }),
-        },
-      ],
     });
-    const found = () => [0, 1, 3].filter((node) => reportsOf(cluster, node).size > 0);
-    for (let ms = 0; ms < 10_000 && admittedAt === undefined; ms += 1) {
+    const { cluster, seen } = ran;
+    const holders = () => [0, 1, 3].filter((node) => pendingAt(cluster, node) > 0);
+    for (let ms = 0; ms < 10_000 && isLying; ms += 1) {
       cluster.advance(1);
-      if (found().length > 0) isLying = false;
+      if (holders().length > 0) isLying = false;
     }
-    const witness = present(admittedAt, 'a report that was admitted');
-    expect(found()).toEqual([witness]);
-    expect([...reportsOf(cluster, witness).values()]).toMatchObject([{ status: 'submitted', attempts: 1 }]);
+    const [witness] = holders();
+    // What it told has reached the others.
+    cluster.advance(60);
     expect(seen.accused).toEqual([]);
-    cluster.crash(witness);
+    cluster.crash(present(witness, 'a witness'));
     cluster.advance(2 * SECOND);
-    cluster.start(witness);
+    cluster.start(present(witness, 'a witness'));
     cluster.advance(10 * SECOND);
     cluster.finish();
-    expect(found()).toEqual([]);
-    expect(seen.accused).toEqual([cluster.node(LIAR).address]);
-    expect(cluster.checker.violations).toEqual([]);
+    expectPunishedOnce(ran, 'DoubleVote');
+  });
+
+  it('is not carried a second time by nodes that all begin anew (CS-14)', () => {
+    const ran = run({ seed: 'restarted' });
+    const { cluster } = ran;
+    cluster.advance(10 * SECOND);
+    for (const node of [0, 1, 3]) {
+      cluster.crash(node);
+      cluster.start(node);
+    }
+    cluster.advance(10 * SECOND);
+    cluster.finish();
+    expectPunishedOnce(ran, 'DoubleVote');
   });
 });

@@ -87,8 +87,10 @@ describe('migrations', () => {
     before.close();
     const old = new DatabaseSync(path);
     expect(old.prepare('SELECT count(*) AS count FROM inline_values').get()).toMatchObject({ count: 0 });
-    old.exec('DROP TABLE inline_values; DROP TABLE reputations; PRAGMA user_version = 2');
-    old.exec('DROP TABLE epochs; DROP TABLE validator_updates');
+    old.exec(
+      'DROP TABLE inline_values; DROP TABLE reputations; DROP TABLE evidence_blocks; PRAGMA user_version = 2',
+    );
+    old.exec('DROP TABLE epochs; DROP TABLE validator_updates; DROP TABLE standing');
     old.close();
 
     const store = opened(dir);
@@ -109,7 +111,8 @@ describe('migrations', () => {
     write(before, { kind: 'commit', blocks: [committed(first)] });
     before.close();
     const old = new DatabaseSync(path);
-    old.exec('DROP TABLE reputations; DROP TABLE epochs; DROP TABLE validator_updates; PRAGMA user_version = 3');
+    old.exec('DROP TABLE reputations; DROP TABLE epochs; DROP TABLE validator_updates; DROP TABLE standing');
+    old.exec('DROP TABLE evidence_blocks; PRAGMA user_version = 3');
     old.close();
 
     const store = opened(dir);

@@ -51,6 +51,7 @@ function harness(store: Store, options: { readonly device?: () => DeviceDelay } 
     identity: store.identity,
     recover: () => store.recover(),
     latest: () => store.latest(),
+    chainEvidence: (heights, stride) => store.chainEvidence(heights, stride),
     blockAt: (at) => store.blockAt(at),
     committedBlock: (id) => store.committedBlock(id),
     blocksFrom: (from, limit, bytesMax) => store.blocksFrom(from, limit, bytesMax),

@@ -3,7 +3,12 @@
  * Semantics of CometBFT's kvstore, whose users find their events and queries here. Pure; the shell keeps the state
  * (`../state/application.ts`). docs/applications.md.
  */
-import type { Application, CheckResult, InitChainRequest } from '../../protocol/ports/application.ts';
+import type {
+  Application,
+  CheckResult,
+  InitChainRequest,
+  Misbehavior,
+} from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
 import { type StateOptions, stateApplication } from '../state/application.ts';
 import type { Pair, StateReader, StateRules, StateWriter } from '../state/rules.ts';
@@ -35,11 +40,23 @@ export const kvRules = (provesPossession: PossessionCheck = () => false): StateR
   version: '3',
   begin,
   check: (transaction, state) => check(transaction, state, provesPossession),
+  beginBlock: (_state, _block, misbehavior) => misbehavior.map(misbehaviorEvent),
   execute: (transaction, state) =>
     startsAsValidatorTransaction(transaction)
       ? updateValidators(textOf(transaction), state, provesPossession)
       : setPair(transaction, state),
   query,
+});
+
+/** Told and nothing else: this application has no stake. */
+const misbehaviorEvent = ({ type, validator, height }: Misbehavior): ApplicationEvent => ({
+  type: 'misbehavior',
+  attributes: [
+    { key: 'type', value: type, index: true },
+    { key: 'validator', value: validator.address, index: true },
+    { key: 'power', value: validator.power.toString(), index: false },
+    { key: 'height', value: String(height), index: false },
+  ],
 });
 
 /** `appState` may hold the first pairs: an object of texts. */

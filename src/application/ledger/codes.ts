@@ -21,8 +21,7 @@ export const CODES = {
   setWrong: 11,
   nothingToWithdraw: 12,
   tooManyUnbondings: 13,
-  evidenceWrong: 14,
-  evidenceTooOld: 15,
+  // 14 and 15 were of evidence in transactions.
   alreadyJailed: 16,
   /** The block does no more work (LG-8). */
   blockFull: 17,

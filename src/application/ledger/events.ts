@@ -1,9 +1,8 @@
 /** What a transaction that succeeded tells those who search and subscribe. Pure. docs/ledger.md, "Events". */
 import { toHex } from '../../base/bytes.ts';
-import { accusedOf } from '../../protocol/consensus/evidence.ts';
+import type { Misbehavior } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent } from '../../protocol/ports/storage.ts';
 import { addressText } from './address.ts';
-import { parseEvidence } from './evidence.ts';
 import type { Fee } from './fees.ts';
 import { validatorAddressOf } from './stake.ts';
 import type { Payload, Transaction } from './transaction.ts';
@@ -23,10 +22,14 @@ export function eventsOf(
   return [{ type: `ledger.${payload.kind}`, attributes }];
 }
 
-/** Of a report, which nobody sends (LG-16). */
-export const reportEvents = (evidence: Uint8Array): readonly ApplicationEvent[] => [
-  { type: 'ledger.report', attributes: accusedIn(evidence) },
-];
+/** Of a block, not of a transaction: what an offender lost (LG-11). */
+export const punishmentEvent = (
+  { type, validator: { address } }: Misbehavior,
+  burned: bigint,
+): ApplicationEvent => ({
+  type: 'ledger.punishment',
+  attributes: [indexed('validator', address), shown('offence', type), shown('amount', burned.toString())],
+});
 
 function targetOf(payload: Payload): ApplicationEvent['attributes'] {
   switch (payload.kind) {
@@ -38,14 +41,7 @@ function targetOf(payload: Payload): ApplicationEvent['attributes'] {
     case 'unstake':
     case 'withdraw':
       return [indexed('validator', toHex(payload.validator))];
-    case 'evidence':
-      return accusedIn(payload.evidence);
   }
-}
-
-function accusedIn(bytes: Uint8Array): ApplicationEvent['attributes'] {
-  const evidence = parseEvidence(bytes);
-  return 'problem' in evidence ? [] : [indexed('validator', accusedOf(evidence))];
 }
 
 const indexed = (key: string, value: string) => ({ key, value, index: true });

@@ -20,7 +20,6 @@ export const WORK: Readonly<Record<TransactionKind, bigint>> = {
   unstake: 2n,
   withdraw: 2n,
   register: 30n,
-  evidence: 30n,
 };
 
 /** The price moves by at most an eighth a block. @source EIP-1559, BASE_FEE_MAX_CHANGE_DENOMINATOR */

@@ -15,29 +15,21 @@ import type { BlockContext, StateReader, StateRules, StateWriter } from '../stat
 import { accountOf, credit, debit, moveTotals, setAccount, shortOf } from './accounts.ts';
 import { accountAddressOf, addressText } from './address.ts';
 import { CODES, CODESPACE, type Refusal, refused } from './codes.ts';
-import { eventsOf, reportEvents } from './events.ts';
-import { accusationOf, createJudge, punish } from './evidence.ts';
+import { eventsOf } from './events.ts';
+import { punishAll } from './evidence.ts';
 import { closeBlock, countWork, type Fee, feeOf, feeStateOf, refusalOfWork, WORK } from './fees.ts';
 import { firstPairs } from './genesis.ts';
 import { refusalOfLifetime } from './lifetime.ts';
 import { parametersOf } from './parameters.ts';
 import { answer } from './queries.ts';
-import {
-  evidenceIn,
-  executeReport,
-  forgetReports,
-  isReport,
-  reportCheck,
-  settleFailedReport,
-} from './report.ts';
 import { register, type StakeContext, stake, unstake, withdraw } from './stake.ts';
 import { parseTransaction, type SigningDomain, signedPart, type Transaction } from './transaction.ts';
 import { validatorRecordOf } from './validator-record.ts';
 
 export interface LedgerOptions {
-  /** The chain: what signatures are bound to, also those of votes in evidence. */
+  /** The chain: what signatures are bound to. */
   readonly domain: ChainDomain;
-  /** Checks evidence and new validators' proofs of possession. */
+  /** Checks new validators' proofs of possession. */
   readonly bls: BlsEngine;
 }
 
@@ -52,8 +44,6 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
   const signatures = createRecentCache<boolean>(SIGNATURES_CACHED_MAX);
   const isSigned = (bytes: Uint8Array, { publicKey, signature }: Transaction): boolean =>
     signatures.of(bytes, () => ed25519Verify(publicKey, signedPart(bytes, signing), signature));
-  const judge = createJudge(domain, bls);
-  const checkedReport = reportCheck(judge);
   const registration = {
     domain: signing,
     verifyEd25519: ed25519Verify,
@@ -69,27 +59,16 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       refuseOtherChain(request, domain);
       return firstPairs(request);
     },
-    check(bytes, state, height) {
-      if (!isReport(bytes)) return checked(bytes, state, height, isSigned);
-      const report = checkedReport(bytes, state, height);
-      return 'code' in report ? checkResult(report) : { ...checkResult(undefined), ...report };
-    },
+    check: (bytes, state, height) => checked(bytes, state, height, isSigned),
+    beginBlock: punishAll,
     execute(bytes, state, block) {
-      if (isReport(bytes)) {
-        const { refusal, work } = executeReport({ state, block }, bytes, judge);
-        return resultOf(refusal, work, refusal === undefined ? reportEvents(evidenceIn(bytes)) : []);
-      }
       const admitted = admit(bytes, state, block);
       if ('code' in admitted) return resultOf(admitted, 0n, []);
       charge(state, block, admitted);
       const { transaction, sender } = admitted;
-      const refusal = act({ state, block, sender }, transaction, {
-        punish(context, evidence) {
-          const accusation = accusationOf(evidence, state, context.parameters, block.height);
-          return 'code' in accusation ? accusation : punish(context, accusation, judge);
-        },
-        register: (context, payload) => register(context, payload, transaction, registration),
-      });
+      const refusal = act({ state, block, sender }, transaction, (context, payload) =>
+        register(context, payload, transaction, registration),
+      );
       const work = WORK[transaction.payload.kind];
       return resultOf(
         refusal,
@@ -98,15 +77,10 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       );
     },
     settleFailed(bytes, state, block) {
-      if (isReport(bytes)) {
-        settleFailedReport({ state, block }, bytes);
-        return;
-      }
       const admitted = admit(bytes, state, block);
       if (!('code' in admitted)) charge(state, block, admitted);
     },
     endBlock(state) {
-      forgetReports(state);
       closeBlock(state, parametersOf(state));
       return [];
     },
@@ -159,7 +133,7 @@ function admission(
 
 /**
  * For the mempool: a nonce may be a little ahead, and what is sent must be there too; LG-5 has what the mempool makes of the
- * sender. What the state alone refuses of an evidence goes before the signature, and nobody's pairings are computed here.
+ * sender.
  */
 function checked(
   bytes: Uint8Array,
@@ -180,24 +154,12 @@ function checked(
   if ('code' in fee) return checkResult(fee);
   const spent = spentBy(transaction) + fee.base + fee.tip;
   if (balance < spent) return checkResult(shortOf(state, sender, balance, spent));
-  const harmless = refusalOfEvidence(transaction, state, nextHeight(height));
-  if (harmless !== undefined) return checkResult(harmless);
   if (!isSigned(bytes, transaction)) return checkResult(unsigned(sender));
   return {
     ...checkResult(undefined),
     priority: fee.tip,
     sender: { id: toHex(sender), sequence: transaction.nonce, next: nonce, cost: spent, funds: balance },
   };
-}
-
-function refusalOfEvidence(
-  { payload }: Transaction,
-  state: StateReader,
-  height: Height,
-): Refusal | undefined {
-  if (payload.kind !== 'evidence') return undefined;
-  const accusation = accusationOf(payload.evidence, state, parametersOf(state), height);
-  return 'code' in accusation ? accusation : undefined;
 }
 
 function charge(
@@ -215,15 +177,12 @@ function charge(
   if (burned !== 0n) moveTotals(state, { burned });
 }
 
-interface Checked {
-  readonly register: (context: StakeContext, payload: Parameters<typeof register>[1]) => Refusal | undefined;
-  readonly punish: (context: StakeContext, evidence: Uint8Array) => Refusal | undefined;
-}
+type Registering = (context: StakeContext, payload: Parameters<typeof register>[1]) => Refusal | undefined;
 
 function act(
   place: Omit<StakeContext, 'parameters'>,
   { payload }: Transaction,
-  rules: Checked,
+  registering: Registering,
 ): Refusal | undefined {
   const { state, sender } = place;
   if (payload.kind === 'transfer') {
@@ -234,15 +193,13 @@ function act(
   const context = { ...place, parameters: parametersOf(state) };
   switch (payload.kind) {
     case 'register':
-      return rules.register(context, payload);
+      return registering(context, payload);
     case 'stake':
       return stake(context, payload);
     case 'unstake':
       return unstake(context, payload);
     case 'withdraw':
       return withdraw(context, payload);
-    case 'evidence':
-      return rules.punish(context, payload.evidence);
   }
 }
 

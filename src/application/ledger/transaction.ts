@@ -7,7 +7,6 @@ import { concatBytes } from '@noble/hashes/utils.js';
 import { FieldReader, FieldWriter, U64_MAX } from './fields.ts';
 import {
   ADDRESS_BYTES,
-  BLOCK_ID_BYTES,
   BLS_KEY_BYTES,
   BLS_SIGNATURE_BYTES,
   KEY_BYTES,
@@ -29,9 +28,7 @@ export type Payload =
     }
   | { readonly kind: 'stake'; readonly validator: Uint8Array; readonly amount: bigint }
   | { readonly kind: 'unstake'; readonly validator: Uint8Array; readonly amount: bigint }
-  | { readonly kind: 'withdraw'; readonly validator: Uint8Array }
-  /** As `encodeEvidence` writes it. */
-  | { readonly kind: 'evidence'; readonly evidence: Uint8Array };
+  | { readonly kind: 'withdraw'; readonly validator: Uint8Array };
 
 export type TransactionKind = Payload['kind'];
 
@@ -61,14 +58,13 @@ export interface SigningDomain {
 
 /** The first byte. Another format will have another. */
 export const TRANSACTION_VERSION = 2;
-/** 7 is a report, which has no sender (report.ts); numbers from 8 on are free: a sealed transaction will be one. */
+/** 6 and 7 were evidence, which blocks carry now; numbers from 8 on are free: a sealed transaction will be one. */
 const KIND_NUMBERS = {
   transfer: 1,
   register: 2,
   stake: 3,
   unstake: 4,
   withdraw: 5,
-  evidence: 6,
 } as const satisfies Record<TransactionKind, number>;
 const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.transfer, 'transfer'],
@@ -76,32 +72,17 @@ const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.stake, 'stake'],
   [KIND_NUMBERS.unstake, 'unstake'],
   [KIND_NUMBERS.withdraw, 'withdraw'],
-  [KIND_NUMBERS.evidence, 'evidence'],
 ]);
 
 /** Version, kind, key, nonce, last height, greatest fee, tip. @unit bytes */
 const HEAD = 1 + 1 + KEY_BYTES + 4 * NUMBER_BYTES;
-const LENGTHS: Readonly<Record<Exclude<TransactionKind, 'evidence'>, number>> = {
+const LENGTHS: Readonly<Record<TransactionKind, number>> = {
   transfer: ADDRESS_BYTES + NUMBER_BYTES,
   register: KEY_BYTES + BLS_KEY_BYTES + BLS_SIGNATURE_BYTES + SIGNATURE_BYTES + NUMBER_BYTES,
   stake: ADDRESS_BYTES + NUMBER_BYTES,
   unstake: ADDRESS_BYTES + NUMBER_BYTES,
   withdraw: ADDRESS_BYTES,
 };
-/** The first byte of an evidence. @source LG-11 */
-export const EVIDENCE_NUMBERS = { DoubleVote: 1, QcHiding: 2 } as const;
-/** Kind, epoch, validator. @unit bytes */
-const EVIDENCE_HEAD = 1 + NUMBER_BYTES + ADDRESS_BYTES;
-/** Round, height, ids of the block and its parent, the parent's round. @unit bytes */
-const VOTE = 3 * NUMBER_BYTES + 2 * BLOCK_ID_BYTES + BLS_SIGNATURE_BYTES;
-/** Round, round of the high QC. @unit bytes */
-const TIMEOUT = 2 * NUMBER_BYTES + BLS_SIGNATURE_BYTES;
-/** By the first byte. @unit bytes */
-export const EVIDENCE_LENGTHS: ReadonlyMap<number, number> = new Map([
-  [EVIDENCE_NUMBERS.DoubleVote, EVIDENCE_HEAD + 2 * VOTE],
-  [EVIDENCE_NUMBERS.QcHiding, EVIDENCE_HEAD + VOTE + TIMEOUT],
-]);
-
 /** The transaction signed, and as bytes to send. @throws RangeError when a field does not fit */
 export function signTransaction(
   unsigned: UnsignedTransaction,
@@ -129,9 +110,7 @@ export function parseTransaction(bytes: Uint8Array): Transaction | { readonly pr
   const number = reader.u8();
   const kind = KINDS.get(number);
   if (kind === undefined) return { problem: `kind ${number} is not known` };
-  const expected = payloadLength(kind, bytes[HEAD]);
-  if (expected === undefined) return { problem: `evidence of kind ${bytes[HEAD]} is not known` };
-  const length = HEAD + expected + SIGNATURE_BYTES;
+  const length = HEAD + LENGTHS[kind] + SIGNATURE_BYTES;
   if (bytes.byteLength !== length) {
     return { problem: `a ${kind} of ${bytes.byteLength} bytes, expected ${length}` };
   }
@@ -139,7 +118,7 @@ export function parseTransaction(bytes: Uint8Array): Transaction | { readonly pr
   const [feeMax, tip] = [reader.u64(), reader.u64()];
   if (nonce === U64_MAX) return { problem: 'the nonce is at most 2^64 - 2' };
   if (tip > feeMax) return { problem: `the tip of ${tip} is above the greatest fee, ${feeMax}` };
-  const payload = readPayload(reader, kind, expected);
+  const payload = readPayload(reader, kind);
   if ('amount' in payload && payload.amount === 0n) return { problem: 'the amount is 0' };
   return { publicKey, nonce, lastHeight, feeMax, tip, payload, signature: reader.fixed(SIGNATURE_BYTES) };
 }
@@ -175,10 +154,7 @@ function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8A
 }
 
 function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: UnsignedTransaction): Uint8Array {
-  const first = payload.kind === 'evidence' ? payload.evidence[0] : undefined;
-  const length = payloadLength(payload.kind, first);
-  if (length === undefined) throw new RangeError(`evidence of kind ${first} is not known`);
-  const writer = new FieldWriter(HEAD + length)
+  const writer = new FieldWriter(HEAD + LENGTHS[payload.kind])
     .u8(TRANSACTION_VERSION)
     .u8(KIND_NUMBERS[payload.kind])
     .fixed(publicKey, KEY_BYTES)
@@ -186,10 +162,10 @@ function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: Unsi
     .u64(lastHeight)
     .u64(feeMax)
     .u64(tip);
-  return writePayload(writer, payload, length).finish();
+  return writePayload(writer, payload).finish();
 }
 
-function writePayload(writer: FieldWriter, payload: Payload, length: number): FieldWriter {
+function writePayload(writer: FieldWriter, payload: Payload): FieldWriter {
   switch (payload.kind) {
     case 'transfer':
       return writer.fixed(payload.to, ADDRESS_BYTES).u64(payload.amount);
@@ -205,12 +181,10 @@ function writePayload(writer: FieldWriter, payload: Payload, length: number): Fi
       return writer.fixed(payload.validator, ADDRESS_BYTES).u64(payload.amount);
     case 'withdraw':
       return writer.fixed(payload.validator, ADDRESS_BYTES);
-    case 'evidence':
-      return writer.fixed(payload.evidence, length);
   }
 }
 
-function readPayload(reader: FieldReader, kind: TransactionKind, length: number): Payload {
+function readPayload(reader: FieldReader, kind: TransactionKind): Payload {
   switch (kind) {
     case 'transfer':
       return { kind, to: reader.fixed(ADDRESS_BYTES), amount: reader.u64() };
@@ -228,11 +202,5 @@ function readPayload(reader: FieldReader, kind: TransactionKind, length: number)
       return { kind, validator: reader.fixed(ADDRESS_BYTES), amount: reader.u64() };
     case 'withdraw':
       return { kind, validator: reader.fixed(ADDRESS_BYTES) };
-    case 'evidence':
-      return { kind, evidence: reader.fixed(length) };
   }
 }
-
-/** @param first the payload's first byte: the kind of an evidence */
-const payloadLength = (kind: TransactionKind, first: number | undefined): number | undefined =>
-  kind === 'evidence' ? EVIDENCE_LENGTHS.get(first ?? 0) : LENGTHS[kind];

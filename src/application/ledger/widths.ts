@@ -1,4 +1,4 @@
-/** Widths of what the ledger writes, in transactions, evidence and state alike. Pure; runs in a browser. docs/ledger.md, LG-2. */
+/** Widths of what the ledger writes, in transactions and state alike. Pure; runs in a browser. docs/ledger.md, LG-2. */
 
 /** Ed25519. @unit bytes @source RFC 8032 */
 export const KEY_BYTES = 32;
@@ -8,7 +8,5 @@ export const BLS_KEY_BYTES = 48;
 export const BLS_SIGNATURE_BYTES = 96;
 /** Of an account, as of a validator. @unit bytes @source LG-3, docs/protocol/consensus.md */
 export const ADDRESS_BYTES = 20;
-/** Id of a block. @unit bytes @source SHA-256 */
-export const BLOCK_ID_BYTES = 32;
 /** @unit bytes @source LG-1 */
 export const NUMBER_BYTES = 8;

@@ -17,7 +17,7 @@ import {
   parseDigest,
   parseHeight,
 } from '../../protocol/chain/parse.ts';
-import type { Digest, Height } from '../../protocol/chain/types.ts';
+import type { Address, Digest, Height } from '../../protocol/chain/types.ts';
 import type {
   ApplicationInfo,
   ApplicationSnapshot,
@@ -25,6 +25,7 @@ import type {
   CheckResult,
   FinalizeRequest,
   InitChainRequest,
+  Misbehavior,
   QueryResult,
   SenderPlace,
   SnapshotOffer,
@@ -51,6 +52,9 @@ const readHeight = (reader: WireReader, field: string): Height =>
   sound<Height>(field, parseHeight(reader.whole(field)));
 const readTime = (reader: WireReader, field: string): WallTime =>
   sound<WallTime>(field, parseBlockTime(reader.whole(field)));
+
+const readAddress = (reader: WireReader, field: string): Address =>
+  sound<Address>(field, parseAddress(toHex(reader.bytes(field, ADDRESS_RANGE))));
 
 /** An application that gives another hash is told so in the words of whoever asked. */
 function writeDigest(field: string, digest: Digest): Uint8Array {
@@ -181,24 +185,52 @@ export interface BlockHead extends Omit<FinalizeRequest, 'transactions'> {
 }
 
 export const BLOCK = {
-  write: ({ height, blockId, time, proposer, storedHeight }: FinalizeRequest, count: number): Packable => [
+  write: (
+    { height, blockId, time, proposer, storedHeight, misbehavior }: FinalizeRequest,
+    count: number,
+  ): Packable => [
     whole(height),
     digestBytes(blockId),
     whole(time),
     addressBytes(proposer),
     storedHeight === undefined ? null : whole(storedHeight),
+    misbehavior === undefined ? null : misbehavior.map(writeMisbehavior),
     count,
   ],
   read(reader: WireReader): BlockHead {
-    reader.tuple('finalizeBlock', 6);
+    reader.tuple('finalizeBlock', 7);
     const height = readHeight(reader, 'height');
     const blockId = readDigest(reader, 'blockId');
     const time = readTime(reader, 'time');
-    const proposer = sound('proposer', parseAddress(toHex(reader.bytes('proposer', ADDRESS_RANGE))));
+    const proposer = readAddress(reader, 'proposer');
     const stored = reader.isNil() ? {} : { storedHeight: readHeight(reader, 'storedHeight') };
-    return { height, blockId, time, proposer, ...stored, count: reader.whole('count', CODE_MAX) };
+    const proven = reader.isNil() ? {} : { misbehavior: readMisbehavior(reader) };
+    const count = reader.whole('count', CODE_MAX);
+    return { height, blockId, time, proposer, ...stored, ...proven, count };
   },
 };
+
+const MISBEHAVIOR_TYPES = ['DUPLICATE_VOTE', 'HIDDEN_QC'] as const satisfies readonly Misbehavior['type'][];
+
+const writeMisbehavior = ({ type, validator, height, time, totalVotingPower }: Misbehavior): Packable => [
+  MISBEHAVIOR_TYPES.indexOf(type) + 1,
+  addressBytes(validator.address),
+  ...[validator.power, height, time, totalVotingPower].map(whole),
+];
+
+function readMisbehavior(reader: WireReader): readonly Misbehavior[] {
+  const list: Misbehavior[] = [];
+  for (let left = reader.list('misbehavior'); left > 0; left -= 1) {
+    reader.tuple('misbehavior', 6);
+    const type = MISBEHAVIOR_TYPES[reader.whole('type', MISBEHAVIOR_TYPES.length) - 1];
+    if (type === undefined) throw new Nonsense('the type of a misbehavior is unknown');
+    const address = readAddress(reader, 'validator');
+    const validator = { address, power: reader.unsigned('power') };
+    const [height, time] = [readHeight(reader, 'height'), readTime(reader, 'time')];
+    list.push({ type, validator, height, time, totalVotingPower: reader.unsigned('totalVotingPower') });
+  }
+  return list;
+}
 
 /** The rest of a block's answer, when all results have gone. */
 export type BlockTail = Omit<BlockResult, 'results'>;

@@ -12,6 +12,7 @@ import type {
   CheckResult,
   FinalizeRequest,
   InitChainRequest,
+  Misbehavior,
   QueryResult,
   SnapshotChunks,
   SnapshotOffer,
@@ -124,8 +125,9 @@ class StateApplication implements Application {
     const before = this.#validators;
     const { height, time, proposer } = request;
     const block: BlockContext = { height, time, proposer };
+    const begun = this.#beginBlock(block, request.misbehavior);
     const results = request.transactions.map((transaction) => this.#execute(transaction, block));
-    const events = this.#endBlock(block);
+    const events = [...begun, ...this.#endBlock(block)];
     const appHash = this.#state.appHash(this.#blobs);
     this.#executed = { height, appHash };
     this.#isTorn = false;
@@ -196,6 +198,14 @@ class StateApplication implements Application {
     this.#writes.open();
     this.#rules.settleFailed(transaction, this.#writes, block);
     this.#writes.close(true);
+  }
+
+  #beginBlock(block: BlockContext, misbehavior: readonly Misbehavior[] = []): readonly ApplicationEvent[] {
+    if (this.#rules.beginBlock === undefined || misbehavior.length === 0) return [];
+    this.#writes.open();
+    const events = this.#rules.beginBlock(this.#writes, block, misbehavior);
+    this.#writes.close(true);
+    return events;
   }
 
   #endBlock(block: BlockContext): readonly ApplicationEvent[] {

@@ -4,7 +4,12 @@
  */
 import type { WallTime } from '../../base/units.ts';
 import type { Address, Height } from '../../protocol/chain/types.ts';
-import type { CheckResult, InitChainRequest, ValidatorUpdate } from '../../protocol/ports/application.ts';
+import type {
+  CheckResult,
+  InitChainRequest,
+  Misbehavior,
+  ValidatorUpdate,
+} from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
 
 /** Keys and values are latin1 texts, one letter a byte; others are refused. */
@@ -44,6 +49,12 @@ export interface StateRules {
   begin(request: InitChainRequest): Iterable<Pair>;
   /** For the mempool: not consensus. @param height of the newest block, whose state it is */
   check(transaction: Uint8Array, state: StateReader, height: Height): CheckResult;
+  /** Before the transactions of a block that proves misbehavior: what consensus says of validators (CS-14). */
+  beginBlock?(
+    state: StateWriter,
+    block: BlockContext,
+    misbehavior: readonly Misbehavior[],
+  ): readonly ApplicationEvent[];
   execute(transaction: Uint8Array, state: StateWriter, block: BlockContext): TransactionResult;
   /**
    * After the writes of a transaction whose code is not 0 were undone: what is written here stays. For what also a failed

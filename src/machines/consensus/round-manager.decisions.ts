@@ -23,10 +23,14 @@ import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
 import { countsBlocks, rootStanding } from '../../protocol/consensus/standing.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
 import { NONE_VERIFIED, rememberQC, rememberTC } from '../../protocol/consensus/verified.ts';
-import { addVote, EMPTY_VOTE_BOOK, forgetVotesBelow } from '../../protocol/consensus/vote-book.ts';
+import {
+  addVote,
+  EMPTY_VOTE_BOOK,
+  forgetVotesBelow,
+  votesBelow,
+} from '../../protocol/consensus/vote-book.ts';
 import type {
   BlocksFetched,
-  EvidenceFound,
   RoundEntered,
   RoundRequest,
   SafetyViolated,
@@ -57,12 +61,11 @@ import {
   toViewChange,
   type Waiting,
 } from './round-manager.live.ts';
+import { offenceSeen, showContradicted, watchVote, withNewestVotes } from './round-manager.offences.ts';
 import { settle } from './round-manager.settling.ts';
 
 /** Proposals of rounds not entered yet, kept of one leader; its oldest makes room (CS-13). @unit proposals */
 const WAITING_PER_LEADER_MAX = 2;
-/** Offences kept for readers; the oldest makes room. @unit entries */
-const EVIDENCE_KEPT_MAX = 32;
 
 /** The tree out of what is durable. */
 export function begin(context: RoundManagerContext, recovered: Recovered): LiveTree {
@@ -92,7 +95,9 @@ export function begin(context: RoundManagerContext, recovered: Recovered): LiveT
     sync: context.live?.sync ?? SYNC_UNKNOWN,
     commitTag: context.live?.commitTag ?? 0,
     committing: [],
-    evidence: context.live?.evidence ?? [],
+    evidenceWaits: context.live?.evidenceWaits ?? false,
+    newestVotes: new Map(),
+    timeouts: new Map(),
   };
 }
 
@@ -152,6 +157,7 @@ export function enter(
   const { wanted: _, ...asking } = live;
   return chained(
     asking,
+    (now) => ({ live: now, effects: showContradicted(context, now, highQC) }),
     (now) => (highQC.round === ROOT_ROUND ? still(now) : adopt(context, now, highQC, clock)),
     (now) => {
       const verified = entry.by === 'tc' ? rememberTC(domain, now.verified, entry.tc) : now.verified;
@@ -168,6 +174,7 @@ export function enter(
         entered,
         verified,
         rounds: kept,
+        newestVotes: withNewestVotes(now, votesBelow(now.votes, votesKeptFrom(round))),
         votes: forgetVotesBelow(now.votes, votesKeptFrom(round)),
         candidates: new Map([...now.candidates].filter(([one]) => one >= oldest)),
       };
@@ -293,16 +300,17 @@ export function countVote(
   const { book, outcome } = addVote(live.votes, epoch, bls, vote);
   const next: LiveTree = { ...live, votes: book };
   const seen = toRound(context, live, clock, vote.round, { type: 'vote.seen', vote });
+  const watched = watchVote(context, live, vote);
   switch (outcome.status) {
     case 'known':
       return still(next);
     case 'counted':
-      return { live: next, effects: seen };
+      return { live: next, effects: [...seen, ...watched] };
     case 'certified': {
       const bad = outcome.offenders.flatMap((one) => blamed(context, one, 'SIGNATURE_INVALID'));
       return {
         live: next,
-        effects: [...seen, ...bad, toViewChange(context, { type: 'qc.formed', qc: outcome.qc })],
+        effects: [...seen, ...watched, ...bad, toViewChange(context, { type: 'qc.formed', qc: outcome.qc })],
       };
     }
     case 'spoiled':
@@ -310,28 +318,8 @@ export function countVote(
         live: next,
         effects: outcome.offenders.flatMap((one) => blamed(context, one, 'SIGNATURE_INVALID')),
       };
-    case 'conflict': {
-      // CS-14; and a leader that signed two blocks of its round has lost the round at once.
-      const evidence = [...live.evidence, outcome.evidence].slice(-EVIDENCE_KEPT_MAX);
-      const condemned: Effect[] =
-        leaderAt(epoch, vote.round) === vote.validator
-          ? [
-              toViewChange(context, {
-                type: 'proposal.condemned',
-                epoch: vote.epoch,
-                round: vote.round,
-                reason: 'ConflictingProposals',
-              }),
-            ]
-          : [];
-      const { evidenceReporter } = context;
-      const found: EvidenceFound = { type: 'evidence.found', evidence: outcome.evidence };
-      const told = evidenceReporter === undefined ? [] : [telling(evidenceReporter, found)];
-      return {
-        live: { ...next, evidence },
-        effects: [...condemned, ...blamed(context, vote.validator, 'DOUBLE_VOTE'), ...told],
-      };
-    }
+    case 'conflict':
+      return { live: next, effects: [...watched, ...offenceSeen(context, outcome.evidence)] };
     case 'refused':
       return {
         live: next,

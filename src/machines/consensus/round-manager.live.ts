@@ -12,6 +12,8 @@ import type {
   ProvenHeader,
   QuorumCertificate,
   Round,
+  TimeoutStatement,
+  Vote,
 } from '../../protocol/chain/types.ts';
 import {
   type BlockTree,
@@ -20,11 +22,12 @@ import {
   hasUncommittedWork,
   insertBlock,
   namedBatches,
+  namedOffences,
   parentFacts,
 } from '../../protocol/consensus/block-tree.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { nextHashOn } from '../../protocol/consensus/epoch-end.ts';
-import type { Evidence } from '../../protocol/consensus/evidence.ts';
+import { offencesIn } from '../../protocol/consensus/evidence.ts';
 import { countsBlocks, type EpochStanding } from '../../protocol/consensus/standing.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
 import { rememberQC, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
@@ -67,8 +70,8 @@ export interface RoundManagerInput {
   readonly epochListeners: readonly CellAddress[];
   /** Hears of peers in other epochs. */
   readonly epochKeeper: CellAddress;
-  /** Told of each offence that proves itself (CS-14). Absent: nobody makes use of it. */
-  readonly evidenceReporter?: CellAddress;
+  /** Told of each offence that proves itself (CS-14). */
+  readonly evidencePool: CellAddress;
 }
 
 interface Candidate {
@@ -112,7 +115,11 @@ export interface LiveTree {
   readonly commitTag: number;
   /** Decided commits on their way to the disk, oldest first. */
   readonly committing: readonly Committing[];
-  readonly evidence: readonly Evidence[];
+  /** As the evidence-pool said last: something waits for a block. */
+  readonly evidenceWaits: boolean;
+  /** Newest of the votes that the book has forgotten, and newest verified timeout, of each validator (CS-14). Bounded by the set. */
+  readonly newestVotes: ReadonlyMap<Address, Vote>;
+  readonly timeouts: ReadonlyMap<Address, TimeoutStatement>;
   /** Target of the last request to block-sync. */
   readonly wanted?: Round;
   /** CS-16: the newest committed block, where it ends the epoch; and what leads up to the block that proves its commit. */
@@ -192,9 +199,10 @@ export function toRound(
 
 /** What the tree says to a round about the parent of its proposal, or of what its leader would propose. */
 export function factsOf(epoch: EpochContext, live: LiveTree, qc: QuorumCertificate): ChainFacts {
-  const { tree, committing, hasWork, mayPropose, isDiverged, sync } = live;
-  // No ancestors of the tree any more, and the mempool is told of them when they are durable.
-  const onTheirWay = committing.flatMap(({ blocks }) => blocks).flatMap(({ block }) => block.header.batches);
+  const { tree, committing, hasWork, evidenceWaits, mayPropose, isDiverged, sync } = live;
+  // No ancestors of the tree any more; mempool and evidence-pool are told of them when they are durable.
+  const onTheirWay = committing.flatMap(({ blocks }) => blocks).map(({ block }) => block);
+  const batches = onTheirWay.flatMap(({ header }) => header.batches);
   const parent = parentFacts(tree, qc);
   const executed = expectedExecuted(tree, qc);
   const nextHash = executed.status === 'known' ? nextHashOn(tree, epoch, qc, executed.executed) : undefined;
@@ -203,7 +211,9 @@ export function factsOf(epoch: EpochContext, live: LiveTree, qc: QuorumCertifica
     ...(parent === undefined ? {} : { parent: { time: parent.time, height: parent.height } }),
     ...(executed.status === 'known' ? { executed: executed.executed } : {}),
     ...(nextHash === undefined ? {} : { nextHash }),
-    namedBatches: [...onTheirWay.map(({ digest }) => digest), ...namedBatches(tree, qc.blockId)],
+    namedBatches: [...batches.map(({ digest }) => digest), ...namedBatches(tree, qc.blockId)],
+    namedOffences: [...onTheirWay.flatMap(offencesIn), ...namedOffences(tree, qc.blockId)],
+    evidenceWaits,
     hasWork,
     mayPropose: mayPropose && !isDiverged,
     sync,
@@ -235,16 +245,21 @@ function areEqual(left: ChainFacts, right: ChainFacts): boolean {
     left.mayPropose === right.mayPropose &&
     left.sync === right.sync &&
     left.committedRound === right.committedRound &&
-    left.namedBatches.length === right.namedBatches.length &&
-    left.namedBatches.every((digest, index) => digest === right.namedBatches[index])
+    left.evidenceWaits === right.evidenceWaits &&
+    areSame(left.namedOffences, right.namedOffences) &&
+    areSame(left.namedBatches, right.namedBatches)
   );
 }
 
-/** CS-10: batches wait, or an uncommitted block that is not empty wants a child. */
+const areSame = (left: readonly string[], right: readonly string[]): boolean =>
+  left.length === right.length && left.every((one, index) => one === right[index]);
+
+/** CS-10: batches or evidence wait, or an uncommitted block that is not empty wants a child. */
 export function weighWork(context: RoundManagerInput, live: LiveTree): Stepped {
   // The first block of an epoch is wanted at once: it shows that the network lives.
   const isFresh = live.tree.root.round === ROOT_ROUND;
-  const hasWork = isFresh || live.batchesWait || hasUncommittedWork(live.tree, live.highQC.blockId);
+  const waits = live.batchesWait || live.evidenceWaits;
+  const hasWork = isFresh || waits || hasUncommittedWork(live.tree, live.highQC.blockId);
   if (hasWork === live.hasWork) return still(live);
   return { live: { ...live, hasWork }, effects: [toViewChange(context, { type: 'work.changed', hasWork })] };
 }

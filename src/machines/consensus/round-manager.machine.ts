@@ -14,6 +14,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
     // As good as lost on the way: who sent it repeats what matters.
     'message.received': {},
     'vote.found': {},
+    'timeout.seen': {},
     'peer.connected': {},
     'peer.disconnected': {},
     // Meant for an earlier life of this cell, or for its earlier request: the tree comes from what is durable.
@@ -42,6 +43,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'round.entered': { actions: postpone() },
         'highQc.adopted': { actions: postpone() },
         'work.changed': { actions: postpone() },
+        'evidence.waits': { actions: postpone() },
         'block.executed': { actions: postpone() },
       },
     },
@@ -51,6 +53,7 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'round.entered': { actions: postpone() },
         'highQc.adopted': { actions: postpone() },
         'work.changed': { actions: postpone() },
+        'evidence.waits': { actions: postpone() },
         'block.executed': { actions: postpone() },
       },
     },
@@ -59,6 +62,8 @@ export const roundManagerMachine = roundManagerSetup.createMachine({
         'message.received': { actions: 'receiveMessage' },
         'peer.connected': { actions: 'repeatToPeer' },
         'vote.found': { actions: 'countFoundVote' },
+        'timeout.seen': { actions: 'watchTimeout' },
+        'evidence.waits': { actions: 'recordEvidenceWaits' },
         'round.entered': { actions: 'enterRound' },
         'highQc.adopted': { actions: 'adoptHighQc' },
         'round.timedOut': { actions: 'recordTimedOut' },

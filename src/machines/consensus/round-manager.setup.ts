@@ -8,16 +8,18 @@ import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
 import { ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
 import { epochNow } from '../../protocol/consensus/epoch.ts';
-import type { ProposalMessage, VoteMessage } from '../../protocol/consensus/types.ts';
+import type { ProposalMessage, VoteMessage, VoteShownMessage } from '../../protocol/consensus/types.ts';
 import type { StateDiverged } from '../../protocol/ports/bridge.ts';
 import type {
   BlocksFetched,
   EpochProven,
   EpochRequested,
+  EvidenceWaits,
   HighQcAdopted,
   RoundEntered,
   RoundReport,
   RoundTimedOut,
+  TimeoutSeen,
   VoteFound,
   WorkChanged,
 } from '../../protocol/ports/consensus.ts';
@@ -61,6 +63,7 @@ import {
   toViewChange,
   weighWork,
 } from './round-manager.live.ts';
+import { showContradicted, takeShown, watchTimeout } from './round-manager.offences.ts';
 import { settle } from './round-manager.settling.ts';
 
 export { type LiveTree, type RoundManagerContext, roundCellId } from './round-manager.live.ts';
@@ -69,11 +72,13 @@ export { type LiveTree, type RoundManagerContext, roundCellId } from './round-ma
 const STORAGE_RETRY_MS = millis(500);
 
 type RoundManagerPublicEvent =
-  | PeerMessageReceived<ProposalMessage | VoteMessage>
+  | PeerMessageReceived<ProposalMessage | VoteMessage | VoteShownMessage>
   | RoundEntered
   | HighQcAdopted
   | RoundTimedOut
   | VoteFound
+  | TimeoutSeen
+  | EvidenceWaits
   | WorkChanged
   | TimeChanged
   | SyncStatusChanged
@@ -96,6 +101,8 @@ export const ROUND_MANAGER_EVENTS = declare<RoundManagerPublicEvent>()(
   'highQc.adopted',
   'round.timedOut',
   'vote.found',
+  'timeout.seen',
+  'evidence.waits',
   'work.changed',
   'time.changed',
   'sync.statusChanged',
@@ -164,6 +171,9 @@ export const roundManagerSetup = setup({
       on('message.received', ({ context, event: { from, message }, ...clock }) =>
         alive(context, (live) => {
           if (message.kind === 'Proposal') return receiveProposal(context, live, from, message, clock);
+          if (message.kind === 'VoteShown') {
+            return takeShown(live, message.vote, () => countVote(context, live, from, message.vote, clock));
+          }
           if (message.vote.validator !== from)
             return { live, effects: blamed(context, from, 'VOTE_NOT_OF_SENDER') };
           return countVote(context, live, from, message.vote, clock);
@@ -173,6 +183,11 @@ export const roundManagerSetup = setup({
     countFoundVote: step(
       on('vote.found', ({ context, event: { vote }, ...clock }) =>
         alive(context, (live) => countVote(context, live, vote.validator, vote, clock)),
+      ),
+    ),
+    watchTimeout: step(
+      on('timeout.seen', ({ context, event }) =>
+        alive(context, (live) => watchTimeout(context, live, event)),
       ),
     ),
     enterRound: step(
@@ -189,6 +204,7 @@ export const roundManagerSetup = setup({
             ? still(live)
             : chained(
                 live,
+                (now) => ({ live: now, effects: showContradicted(context, now, qc) }),
                 (now) => adopt(context, now, qc, clock),
                 (now) => settle(context, now, clock),
               ),
@@ -219,6 +235,17 @@ export const roundManagerSetup = setup({
         alive(context, (live) =>
           chained(
             { ...live, batchesWait: hasWork },
+            (now) => weighWork(context, now),
+            (now) => tellFacts(context, now, clock),
+          ),
+        ),
+      ),
+    ),
+    recordEvidenceWaits: step(
+      on('evidence.waits', ({ context, event: { waits }, ...clock }) =>
+        alive(context, (live) =>
+          chained(
+            { ...live, evidenceWaits: waits },
             (now) => weighWork(context, now),
             (now) => tellFacts(context, now, clock),
           ),

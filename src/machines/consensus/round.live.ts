@@ -6,7 +6,7 @@ import type { Monotonic, WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import type { VrfEngine } from '../../crypto/vrf.ts';
 import { nextRound } from '../../protocol/chain/ordinals.ts';
-import type { Address, BatchReference, Block, BlockId, Round } from '../../protocol/chain/types.ts';
+import type { Address, BatchReference, Block, BlockId, Evidence, Round } from '../../protocol/chain/types.ts';
 import { type EpochContext, leaderAt } from '../../protocol/consensus/epoch.ts';
 import type { BlockLimits, ProposalWait } from '../../protocol/consensus/proposal.ts';
 import {
@@ -20,6 +20,7 @@ import type { PeerMessage, ProposalMessage } from '../../protocol/consensus/type
 import type { VerifiedCertificates } from '../../protocol/consensus/verified.ts';
 import type {
   ChainFacts,
+  EvidenceQuestion,
   ProofRequested,
   RoundEntered,
   RoundReport,
@@ -40,6 +41,7 @@ export interface RoundSetting {
   readonly safety: CellAddress;
   readonly viewChange: CellAddress;
   readonly mempool: CellAddress;
+  readonly evidencePool: CellAddress;
 }
 
 export interface RoundInput {
@@ -59,12 +61,14 @@ export interface Candidate {
   readonly from: Address;
   readonly receivedAt: WallTime;
   readonly batches: 'missing' | 'held';
+  /** Whether the evidence-pool was asked about what it carries, once its parent is known, and what it said. */
+  readonly evidence: 'none' | 'unasked' | 'asked' | 'valid';
   /** Why it is not voted for yet; empty once the vote was asked for. */
   readonly waits: readonly ProposalWait[];
 }
 
-/** How far the leader's own block is: payload asked for, signature asked for, sent. */
-type Composition = 'none' | 'selecting' | 'signing' | 'sent';
+/** How far the leader's own block is: evidence asked for, payload asked for, signature asked for, sent. */
+type Composition = 'none' | 'gathering' | 'selecting' | 'signing' | 'sent';
 
 export interface RoundContext extends RoundInput {
   readonly state: RoundState;
@@ -77,6 +81,8 @@ export interface RoundContext extends RoundInput {
   readonly vrfProof?: Uint8Array;
   /** Selected for its block, which waits for that proof. */
   readonly selected?: readonly BatchReference[];
+  /** What the leader's block will carry. */
+  readonly evidence: readonly Evidence[];
   /** The leader's own, once it was sent. */
   readonly proposal?: ProposalMessage;
   /** Why this node did not vote, if it refused. */
@@ -101,6 +107,9 @@ export const report = (context: RoundContext, message: RoundReport): Effect =>
   telling(context.roundManager, message);
 export const askMempool = (context: RoundContext, request: MempoolRequest): Effect =>
   telling(context.setting.mempool, request);
+
+export const askEvidencePool = (context: RoundContext, question: EvidenceQuestion): Effect =>
+  telling(context.setting.evidencePool, question);
 
 export const happened = (context: RoundContext, happening: RoundHappening): RoundContext => ({
   ...context,
@@ -156,5 +165,5 @@ export function initialRound(input: RoundInput, openedAt: WallTime): RoundContex
   const { epoch } = setting.epoch;
   const { round, leader, highQC } = entered;
   const state = newRoundState({ epoch, round, proposer: leader, lockedRound, highQC });
-  return { ...input, state, openedAt, voteAsked: false, composition: 'none' };
+  return { ...input, state, openedAt, voteAsked: false, composition: 'none', evidence: [] };
 }

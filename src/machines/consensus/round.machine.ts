@@ -23,6 +23,8 @@ const tooLate = {
   'proposal.missed': {},
   'payload.selected': {},
   'proof.made': {},
+  'evidence.selected': {},
+  'evidence.judged': {},
 } as const;
 
 export const roundMachine = roundSetup.createMachine({
@@ -59,6 +61,8 @@ export const roundMachine = roundSetup.createMachine({
         'candidate.lookAgain': { actions: 'judgeAgain' },
         'proposal.dueNow': { actions: 'composeNow' },
         'proposal.missed': { actions: 'tellQcOfSilentLeader' },
+        'evidence.selected': { actions: 'gatherEvidence' },
+        'evidence.judged': { actions: 'recordVerdict' },
         'payload.selected': { actions: 'proposeBlock' },
         'proof.made': { actions: 'recordProof' },
       },

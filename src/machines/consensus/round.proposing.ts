@@ -2,9 +2,10 @@
  * How a round opens, and what its leader does: when the block is due, what is in it, and who is told the QC where none comes.
  * Pure. Rules CS-4b, CS-9, CS-10, TM-7, TM-8, SY-7, docs/protocol/consensus.md; protocol/consensus/proposal.ts makes the block.
  */
+import { wallTime } from '../../base/units.ts';
 import { blockIdOf } from '../../protocol/chain/canonical.ts';
 import { nextHeight, previousRound } from '../../protocol/chain/ordinals.ts';
-import type { BatchReference } from '../../protocol/chain/types.ts';
+import type { BatchReference, Evidence } from '../../protocol/chain/types.ts';
 import { leaderAt } from '../../protocol/consensus/epoch.ts';
 import { buildBlock, fitPayload } from '../../protocol/consensus/proposal.ts';
 import { blockTime } from '../../protocol/consensus/timeliness.ts';
@@ -14,6 +15,7 @@ import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { syncBeforeProduction } from '../../protocol/sync/production.ts';
 import type { Decision } from '../vocabulary/index.ts';
 import {
+  askEvidencePool,
   askMempool,
   askProof,
   type Clock,
@@ -34,7 +36,7 @@ export function open(context: RoundContext, clock: Clock): Decision<RoundContext
     const composing = compose(opened, clock);
     const effects = [...askProof(context, entered.round, clock.address), ...(composing.effects ?? [])];
     // CS-4b: the collector of the QC proposes at once, or tells it.
-    return composing.context?.composition === 'selecting'
+    return isComposing(composing.context?.composition)
       ? { context: composing.context, effects }
       : { context: composing.context, effects: [...tellQc(context), ...effects] };
   }
@@ -44,6 +46,12 @@ export function open(context: RoundContext, clock: Clock): Decision<RoundContext
   const watchful = timer('missed', missedIn, { type: 'proposal.missed' });
   return { context: opened, effects: wasLeader ? [watchful] : [] };
 }
+
+/** How much later than it is selected evidence may be proposed. @unit ms @source chosen: above the wait for a payload */
+const EVIDENCE_LEAD_MS = 10_000;
+
+const isComposing = (composition: RoundContext['composition'] | undefined): boolean =>
+  composition === 'gathering' || composition === 'selecting';
 
 /** SY-7: what the round holds answers it; nobody is asked. Whoever has entered a round holds the certificate that opened it. */
 const mayProduce = ({ parent, executed, nextHash, sync }: ChainFacts): boolean =>
@@ -56,16 +64,46 @@ const mayProduce = ({ parent, executed, nextHash, sync }: ChainFacts): boolean =
 
 /** CS-9, CS-10: with work at once, else when it is due; never before this node holds and executed the parent. */
 export function compose(context: RoundContext, clock: Clock): Decision<RoundContext> {
-  const { facts, composition, entered, setting } = context;
+  const { facts, composition, entered } = context;
   if (!leads(context) || !isLive(context) || composition !== 'none') return { context };
   // TM-7: a node without adjusted time proposes nothing; it votes all the same.
   if (!facts.mayPropose) return { context };
   if (facts.parent === undefined || !mayProduce(facts)) return { context };
   const idleFor = facts.hasWork ? 0 : entered.idleUntil - clock.now;
   // TM-8: a block's time is not ahead of this clock by more than the precision.
-  const earlyFor = blockTime(setting.timeliness, clock.wall, facts.parent.time).notBefore - clock.wall;
+  const { notBefore, time } = blockTime(context.setting.timeliness, clock.wall, facts.parent.time);
+  const earlyFor = notBefore - clock.wall;
   const waitFor = Math.max(idleFor, earlyFor);
   if (waitFor > 0) return { context, effects: [timer('due', waitFor, { type: 'proposal.dueNow' })] };
+  if (!facts.evidenceWaits) return select(context, clock);
+  // CS-14: a block of a later time must not be too late for it either.
+  const at = { height: nextHeight(entered.highQC.height), time: wallTime(time + EVIDENCE_LEAD_MS) };
+  const named = facts.namedOffences;
+  const question = {
+    type: 'evidence.requested',
+    replyTo: clock.address,
+    tag: entered.round,
+    at,
+    named,
+  } as const;
+  return {
+    context: { ...context, composition: 'gathering' },
+    effects: [{ kind: 'cancelTimer', key: 'due' }, askEvidencePool(context, question)],
+  };
+}
+
+/** The evidence that the block will carry, however little; then its payload. */
+export function gathered(
+  context: RoundContext,
+  evidence: readonly Evidence[],
+  clock: Clock,
+): Decision<RoundContext> {
+  if (context.composition !== 'gathering' || !isLive(context)) return {};
+  return select({ ...context, evidence }, clock);
+}
+
+function select(context: RoundContext, clock: Clock): Decision<RoundContext> {
+  const { facts, entered, setting } = context;
   const { batchesMax, bytesMax } = setting.limits;
   const request: MempoolRequest = {
     type: 'payload.requested',
@@ -94,9 +132,9 @@ export function propose(
   if (setting.epoch.leadership.vrf && vrfProof === undefined) return { context: { selected: batches } };
   const { parent, executed, nextHash } = facts;
   if (parent === undefined || executed === undefined || nextHash === undefined || !facts.mayPropose)
-    return { context: { composition: 'none' } };
+    return { context: { composition: 'none', evidence: [] } };
   // CS-16: what ends an epoch, and what is above it, is empty.
-  const payload = nextHash === setting.epoch.hash ? batches : [];
+  const goesOn = nextHash === setting.epoch.hash;
   const block = buildBlock(setting.epoch, {
     round: entered.round,
     proposer: setting.self,
@@ -104,7 +142,8 @@ export function propose(
     time: blockTime(setting.timeliness, clock.wall, parent.time).time,
     executed,
     nextHash,
-    batches: fitPayload(setting.limits, payload, facts.namedBatches),
+    batches: goesOn ? fitPayload(setting.limits, batches, facts.namedBatches) : [],
+    evidence: goesOn ? context.evidence : [],
     vrfProof,
   });
   const blockId = blockIdOf(setting.epoch.domain, block);

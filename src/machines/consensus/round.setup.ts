@@ -6,7 +6,7 @@
 import { setup } from 'xstate';
 import { nextRound } from '../../protocol/chain/ordinals.ts';
 import type { RoundInput as RoundHappening, RoundStep } from '../../protocol/consensus/round-state.ts';
-import type { RoundRequest, SafetyAnswer } from '../../protocol/ports/consensus.ts';
+import type { EvidenceAnswer, RoundRequest, SafetyAnswer } from '../../protocol/ports/consensus.ts';
 import type { MempoolReply } from '../../protocol/ports/mempool.ts';
 import { type Decision, on, step, types } from '../vocabulary/index.ts';
 import {
@@ -19,14 +19,15 @@ import {
   type RoundPrivateEvent,
   repeatTo,
 } from './round.live.ts';
-import { compose, open, propose, proved, tellQc } from './round.proposing.ts';
-import { examine, factsFor, judge, refuseBatches, unwant } from './round.voting.ts';
+import { compose, gathered, open, propose, proved, tellQc } from './round.proposing.ts';
+import { examine, factsFor, judge, recordVerdict, refuseBatches, unwant } from './round.voting.ts';
 
 export type { RoundContext, RoundInput, RoundSetting } from './round.live.ts';
 
 type RoundPublicEvent =
   | RoundRequest
   | Extract<SafetyAnswer, { type: `vote.${string}` | `proposal.${string}` | `proof.${string}` }>
+  | EvidenceAnswer
   | Extract<MempoolReply, { type: 'payload.selected' | 'batches.held' | 'batches.refused' }>;
 
 const note =
@@ -61,6 +62,12 @@ export const roundSetup = setup({
       context.candidate === undefined
         ? {}
         : judge({ ...context, candidate: { ...context.candidate, batches: 'held' } }, clock),
+    ),
+    gatherEvidence: step(
+      on('evidence.selected', ({ context, event, ...clock }) => gathered(context, event.evidence, clock)),
+    ),
+    recordVerdict: step(
+      on('evidence.judged', ({ context, event, ...clock }) => recordVerdict(context, event, clock)),
     ),
     proposeBlock: step(
       on('payload.selected', ({ context, event, ...clock }) => propose(context, event.batches, clock)),

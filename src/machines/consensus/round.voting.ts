@@ -10,6 +10,8 @@ import { checkProposal, judgeProposal } from '../../protocol/consensus/proposal.
 import { describeRefusal, type Refusal } from '../../protocol/consensus/refusals.ts';
 import type {
   ChainFacts,
+  EvidenceAnswer,
+  EvidenceQuestion,
   ProposalCondemned,
   RoundRequest,
   VoteRequested,
@@ -46,11 +48,22 @@ export function examine(
   if (check.status === 'refused') return refuse(context, check, from);
   const { block } = proposal;
   const { blockId } = check;
-  const candidate: Candidate = { block, blockId, from, receivedAt, batches: 'missing', waits: ['parent'] };
-  const { namedBatches, hasWork, mayPropose, sync, committedRound } = context.facts;
+  const evidence = block.evidence === undefined ? 'none' : 'unasked';
+  const candidate: Candidate = {
+    block,
+    blockId,
+    from,
+    receivedAt,
+    batches: 'missing',
+    evidence,
+    waits: ['parent'],
+  };
+  const { namedBatches, namedOffences, evidenceWaits, hasWork, mayPropose, sync, committedRound } =
+    context.facts;
   // What is known is about the high QC's block; the candidate's parent may be another.
   const parentId = block.qc.blockId;
-  const facts: ChainFacts = { parentId, namedBatches, hasWork, mayPropose, sync, committedRound };
+  const named = { namedBatches, namedOffences };
+  const facts: ChainFacts = { parentId, ...named, evidenceWaits, hasWork, mayPropose, sync, committedRound };
   const seen = happened({ ...context, candidate, facts }, { type: 'proposed', block, id: blockId });
   const { batches } = block.header;
   // A round that was given up votes for nothing: its block is kept for the chain, its batches are not asked for.
@@ -122,8 +135,8 @@ function condemn({ setting, entered: { epoch, round } }: RoundContext): Effect {
 /** Facts about another parent than the candidate's tell only of work and commits: they were sent before it came. */
 export function factsFor({ candidate, facts: known }: RoundContext, facts: ChainFacts): ChainFacts {
   if (candidate === undefined || facts.parentId === candidate.block.qc.blockId) return facts;
-  const { hasWork, mayPropose, sync, committedRound } = facts;
-  return { ...known, hasWork, mayPropose, sync, committedRound };
+  const { evidenceWaits, hasWork, mayPropose, sync, committedRound } = facts;
+  return { ...known, evidenceWaits, hasWork, mayPropose, sync, committedRound };
 }
 
 /** The round is over: nobody needs its batches fetched for a vote any more. */
@@ -131,6 +144,41 @@ export const unwant = ({ candidate, setting, entered }: RoundContext, address: C
   candidate?.batches === 'missing'
     ? [telling(setting.mempool, { type: 'batches.unwanted', replyTo: address, tag: entered.round })]
     : [];
+
+const isJudged = ({ evidence }: Candidate): boolean => evidence === 'none' || evidence === 'valid';
+
+/** CS-14: once the parent is known, and with it what the block's ancestors carry, which never changes: asked once. */
+function askAboutEvidence(
+  { facts, setting, entered }: RoundContext,
+  candidate: Candidate,
+  clock: Clock,
+): Effect[] {
+  const { header, evidence } = candidate.block;
+  if (candidate.evidence !== 'unasked' || evidence === undefined || facts.parent === undefined) return [];
+  const question: EvidenceQuestion = {
+    type: 'evidence.judgeRequested',
+    replyTo: clock.address,
+    tag: entered.round,
+    evidence,
+    at: { height: header.height, time: header.time },
+    named: facts.namedOffences,
+  };
+  return [telling(setting.evidencePool, question)];
+}
+
+/** What the author has put into its block it has signed: evidence that does not belong there condemns it (CS-3). */
+export function recordVerdict(
+  context: RoundContext,
+  { verdict }: Extract<EvidenceAnswer, { type: 'evidence.judged' }>,
+  clock: Clock,
+): Decision<RoundContext> {
+  const { candidate } = context;
+  if (candidate === undefined || !isLive(context)) return {};
+  if (verdict === 'valid')
+    return judge({ ...context, candidate: { ...candidate, evidence: 'valid' } }, clock);
+  const refused = refuse(context, { refusal: verdict, condemns: true }, candidate.from);
+  return { ...refused, context: { ...refused.context, voteAsked: true } };
+}
 
 /** The part of CS-3 that depends on this node: looked at again whenever one of its facts changes. */
 export function judge(context: RoundContext, clock: Clock): Decision<RoundContext> {
@@ -144,6 +192,7 @@ export function judge(context: RoundContext, clock: Clock): Decision<RoundContex
     executed: facts.executed,
     nextHash: facts.nextHash,
     batches: { status: candidate.batches },
+    evidence: isJudged(candidate) ? undefined : 'unjudged',
     receivedAt,
     now: clock.wall,
     roundsSinceCommit: entered.round - facts.committedRound,
@@ -158,7 +207,12 @@ export function judge(context: RoundContext, clock: Clock): Decision<RoundContex
       verdict.until === undefined
         ? []
         : [timer('again', verdict.until - clock.wall, { type: 'candidate.lookAgain' })];
-    return { context: { ...context, candidate: { ...candidate, waits: verdict.waits } }, effects: again };
+    const asking = askAboutEvidence(context, candidate, clock);
+    const evidence = asking.length > 0 ? 'asked' : candidate.evidence;
+    return {
+      context: { ...context, candidate: { ...candidate, evidence, waits: verdict.waits } },
+      effects: [...again, ...asking],
+    };
   }
   const next = leaderAt(setting.epoch, nextRound(entered.round));
   const request: VoteRequested = {

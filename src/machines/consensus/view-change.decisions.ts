@@ -11,6 +11,7 @@ import { isValidator } from '../../protocol/chain/validator-set.ts';
 import { checkViewChangeForm, verifyViewChange } from '../../protocol/consensus/certificates.ts';
 import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
 import { leaderAt, recordIn } from '../../protocol/consensus/epoch.ts';
+import { timeoutStatementOf } from '../../protocol/consensus/evidence.ts';
 import {
   adoptCertificates,
   answerToLaggard,
@@ -41,6 +42,7 @@ import type {
   RoundOverdue,
   RoundTimedOut,
   TimeoutRequested,
+  TimeoutSeen,
   VoteFound,
 } from '../../protocol/ports/consensus.ts';
 import type { Recovered } from '../../protocol/ports/storage.ts';
@@ -68,7 +70,7 @@ const send = (context: ViewChangeContext, to: 'all' | readonly Address[], messag
 
 export const toManager = (
   context: ViewChangeContext,
-  message: RoundEntered | HighQcAdopted | RoundTimedOut | VoteFound,
+  message: RoundEntered | HighQcAdopted | RoundTimedOut | TimeoutSeen | VoteFound,
 ): Effect => telling(context.roundManager, message);
 
 const blamed = (context: ViewChangeContext, peer: Address, codes: readonly string[]): Effect[] =>
@@ -240,10 +242,16 @@ function count(
   const { epoch, bls, self } = context;
   const currentRound = live.pacemaker.round;
   const { book, outcome } = addViewChange(live.book, epoch, bls, message, { currentRound, self });
-  const found: Effect[] =
-    message.lastVote === undefined
-      ? []
-      : [toManager(context, { type: 'vote.found', vote: message.lastVote })];
+  const { lastVote } = message;
+  const seen: TimeoutSeen = {
+    type: 'timeout.seen',
+    timeout: timeoutStatementOf(message),
+    ...(lastVote === undefined ? {} : { lastVote }),
+  };
+  const found: Effect[] = [
+    ...(lastVote === undefined ? [] : [toManager(context, { type: 'vote.found', vote: lastVote })]),
+    toManager(context, seen),
+  ];
   const next = { ...live, book };
   if (outcome.status !== 'counted') return { live: next, effects: found };
   const { tc } = outcome;

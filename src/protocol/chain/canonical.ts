@@ -17,11 +17,13 @@ import type {
   Digest,
   Epoch,
   EpochDescriptor,
+  Evidence,
   Header,
   HeaderLink,
   QuorumCertificate,
   Round,
   Validator,
+  Vote,
   VoteStatement,
 } from './types.ts';
 
@@ -175,15 +177,43 @@ export function epochHashOf({ epoch, validators, seed, passedOver }: EpochDescri
   return digestOfWritten(writer);
 }
 
-/** Hash of the evidence that a block carries, in order. */
-export function evidenceHashOf(evidenceIds: readonly Digest[]): Digest {
-  const writer = new CanonicalWriter().text('althing/evidence-list/v1').u64(evidenceIds.length);
-  for (const id of evidenceIds) writer.hex(id);
+/**
+ * Identity of an evidence: all that it says, its signatures too. A BLS key has one signature for a statement, so that one
+ * pair of true statements has one id; and a copy with other bytes, which proves nothing, cannot stand in for the true one.
+ */
+export function evidenceIdOf(evidence: Evidence): Digest {
+  const writer = new CanonicalWriter().text('althing/evidence/v1').text(evidence.kind);
+  if (evidence.kind === 'DoubleVote')
+    return digestOfWritten(writeVote(writeVote(writer, evidence.first), evidence.second));
+  const { epoch, round, highQcRound, validator, signature } = evidence.timeout;
+  writeVote(writer, evidence.vote).u64(epoch).u64(round).u64(highQcRound).hex(validator).prefixed(signature);
   return digestOfWritten(writer);
 }
 
+const writeVote = (writer: CanonicalWriter, vote: Vote): CanonicalWriter =>
+  writer
+    .u64(vote.epoch)
+    .u64(vote.round)
+    .u64(vote.height)
+    .hex(vote.blockId)
+    .hex(vote.parentId)
+    .u64(vote.parentRound)
+    .hex(vote.validator)
+    .prefixed(vote.signature);
+
+/** Hash of the evidence that a block carries, in order. */
+export function evidenceHashOf(evidence: readonly Evidence[]): Digest {
+  if (evidence.length === 0) return NO_EVIDENCE;
+  const writer = evidenceListWriter(evidence.length);
+  for (const one of evidence) writer.hex(evidenceIdOf(one));
+  return digestOfWritten(writer);
+}
+
+const evidenceListWriter = (length: number): CanonicalWriter =>
+  new CanonicalWriter().text('althing/evidence-list/v1').u64(length);
+
 /** Evidence hash of a block without evidence. */
-export const NO_EVIDENCE: Digest = evidenceHashOf([]);
+export const NO_EVIDENCE: Digest = digestOfWritten(evidenceListWriter(0));
 
 const LEAF = Uint8Array.of(0);
 const NODE = Uint8Array.of(1);

@@ -43,6 +43,9 @@ export interface ChainParameters extends LeadershipParameters {
   readonly blockBatchesMax: number;
   /** No transaction executes twice within so many heights; >= batchTtlHeights. @unit heights */
   readonly deduplicationHeights: number;
+  /** Evidence of an offence that is older is refused; and so is one older than `evidenceAge` (CS-14). @unit heights */
+  readonly evidenceAgeHeights: number;
+  readonly evidenceAge: Millis;
   /** PRECISION of TM-8. */
   readonly timePrecision: Millis;
   /** MSGDELAY of TM-8. */
@@ -66,7 +69,7 @@ export type GenesisRuling =
 
 const MEBIBYTE = 1_048_576;
 
-/** What a new chain starts with. Precision and delay: CometBFT's proposer-based timestamps (TM-8). */
+/** What a new chain starts with. Age of evidence: CometBFT's defaults. Precision and delay: CometBFT's proposer-based timestamps (TM-8). */
 export const DEFAULT_CHAIN_PARAMETERS: ChainParameters = {
   leaderSchedule: 'round_robin',
   leaderReputation: false,
@@ -78,6 +81,8 @@ export const DEFAULT_CHAIN_PARAMETERS: ChainParameters = {
   blockBytesMax: 8 * MEBIBYTE,
   blockBatchesMax: 256,
   deduplicationHeights: 1_000,
+  evidenceAgeHeights: 100_000,
+  evidenceAge: millis(48 * 3_600_000),
   timePrecision: millis(505),
   messageDelay: millis(15_000),
 };
@@ -144,6 +149,8 @@ const INTEGER_PARAMETERS = {
   blockBytesMax: { key: 'block_bytes_max', min: 1_024, max: 64 * MEBIBYTE },
   blockBatchesMax: { key: 'block_batches_max', min: 1, max: BATCH_REFERENCES_MAX },
   deduplicationHeights: { key: 'deduplication_heights', min: 2, max: 1_000_000 },
+  evidenceAgeHeights: { key: 'evidence_age_heights', min: 2, max: 2 ** 40 },
+  evidenceAge: { key: 'evidence_age_ms', min: 1_000, max: 2 ** 40 },
   timePrecision: { key: 'time_precision_ms', min: 1, max: PRECISION_MS_MAX },
   messageDelay: { key: 'message_delay_ms', min: 1, max: MESSAGE_DELAY_MS_MAX },
 } as const;
@@ -158,6 +165,8 @@ const INTEGER_FIELDS = [
   'blockBytesMax',
   'blockBatchesMax',
   'deduplicationHeights',
+  'evidenceAgeHeights',
+  'evidenceAge',
   'timePrecision',
   'messageDelay',
 ] as const satisfies readonly IntegerParameter[];
@@ -182,6 +191,8 @@ function readParameters(reader: GenesisReader, raw: unknown): ChainParameters {
     blockBytesMax: integer('blockBytesMax'),
     blockBatchesMax: integer('blockBatchesMax'),
     deduplicationHeights: integer('deduplicationHeights'),
+    evidenceAgeHeights: integer('evidenceAgeHeights'),
+    evidenceAge: millis(integer('evidenceAge')),
     timePrecision: millis(integer('timePrecision')),
     messageDelay: millis(integer('messageDelay')),
   };

@@ -144,6 +144,27 @@ export interface Header {
 export interface Block {
   readonly header: Header;
   readonly qc: QuorumCertificate;
+  /** What `header.evidenceHash` is the hash of (CS-14). Absent where it carries none: an empty list does not exist. */
+  readonly evidence?: EvidenceList;
+}
+
+/** At most EVIDENCE_PER_BLOCK_MAX in a block. */
+export type EvidenceList = readonly [Evidence, ...Evidence[]];
+
+/** An offence that proves itself (CS-14). */
+export type Evidence =
+  /** Two different votes in one round; `first` has the smaller block id, or the smaller bytes. */
+  | { readonly kind: 'DoubleVote'; readonly first: Vote; readonly second: Vote }
+  /** timeout.round >= vote.round and timeout.highQcRound < vote.parentRound. */
+  | { readonly kind: 'QcHiding'; readonly vote: Vote; readonly timeout: TimeoutStatement };
+
+/** The signed part of a ViewChange. */
+export interface TimeoutStatement {
+  readonly epoch: Epoch;
+  readonly round: Round;
+  readonly highQcRound: Round;
+  readonly validator: Address;
+  readonly signature: Uint8Array;
 }
 
 /** A block with the QC that certifies it. */

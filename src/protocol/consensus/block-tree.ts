@@ -25,6 +25,7 @@ import type { ValidatorUpdate } from '../ports/application.ts';
 import type { CommittedBlock, UpdatesAt } from '../ports/storage.ts';
 import type { ForkEvidence } from '../sync/types.ts';
 import type { EpochContext } from './epoch.ts';
+import { type Offence, offencesIn } from './evidence.ts';
 import type { StorageRefusal } from './refusals.ts';
 import type { EpochStanding } from './standing.ts';
 
@@ -386,6 +387,12 @@ export function namedBatches(tree: BlockTree, tip: BlockId): readonly BatchDiges
   return path.blocks.flatMap(({ block }) => block.header.batches.map(({ digest }) => digest));
 }
 
+/** The offences whose evidence `tip` and its uncommitted ancestors carry (CS-14). */
+export function namedOffences(tree: BlockTree, tip: BlockId): readonly Offence[] {
+  const path = pathTo(tree, tip);
+  return path.status === 'missing' ? [] : path.blocks.flatMap(({ block }) => offencesIn(block));
+}
+
 /**
  * CS-10: `tip` or an uncommitted ancestor of it is not empty, or is to end the epoch, so another block is wanted to commit it;
  * or the validators are to change.
@@ -396,7 +403,10 @@ export function hasUncommittedWork(tree: BlockTree, tip: BlockId): boolean {
   const above = path.status === 'found' ? path.blocks : [];
   return (
     tree.updates.length > 0 ||
-    above.some(({ block: { header } }) => header.batches.length > 0 || endsEpoch(header))
+    above.some(
+      ({ block: { header, evidence } }) =>
+        header.batches.length > 0 || evidence !== undefined || endsEpoch(header),
+    )
   );
 }
 

@@ -106,4 +106,8 @@ export function epochContext(
   return { domain, epoch, set, descriptor, hash, epochLength, leadership, leaders, rootQC };
 }
 
+/** By whom what was said in an epoch is judged, and with which powers (CS-14). Undefined: by nobody any more, or not yet. */
+export const setFor = (present: EpochContext, epoch: Epoch): EpochContext | undefined =>
+  epoch === present.epoch ? present : undefined;
+
 export const leaderAt = (epoch: EpochContext, round: Round): Address => leaderOf(epoch.leaders, round);

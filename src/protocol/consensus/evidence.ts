@@ -3,29 +3,17 @@
  * own vote extended. No honest validator signs either, through any crash or race. Pure. Rule CS-14.
  */
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import { digestOf, sameStatement, viewChangeStatementBytes, voteStatementBytes } from '../chain/canonical.ts';
-import { CanonicalWriter } from '../chain/canonical-writer.ts';
-import type { Address, Digest, Epoch, Round, Vote } from '../chain/types.ts';
+import { sameStatement, viewChangeStatementBytes } from '../chain/canonical.ts';
+import { maxHeight } from '../chain/ordinals.ts';
+import type { Address, Block, Epoch, Evidence, Height, TimeoutStatement, Vote } from '../chain/types.ts';
 import { validatorOf } from '../chain/validator-set.ts';
 import { verifyVote } from './certificates.ts';
 import type { EpochContext } from './epoch.ts';
 import type { EvidenceRefusal } from './refusals.ts';
 import type { ViewChangeMessage } from './types.ts';
 
-/** The signed part of a ViewChange. */
-export interface TimeoutStatement {
-  readonly epoch: Epoch;
-  readonly round: Round;
-  readonly highQcRound: Round;
-  readonly validator: Address;
-  readonly signature: Uint8Array;
-}
-
-export type Evidence =
-  /** Two different votes in one round; `first` has the smaller block id, or the smaller bytes. */
-  | { readonly kind: 'DoubleVote'; readonly first: Vote; readonly second: Vote }
-  /** timeout.round >= vote.round and timeout.highQcRound < vote.parentRound. */
-  | { readonly kind: 'QcHiding'; readonly vote: Vote; readonly timeout: TimeoutStatement };
+/** Epoch, kind and accused. */
+export type Offence = `${number}/${Evidence['kind']}/${string}`;
 
 /** Evidence of two votes; undefined unless they are one validator's, of one epoch and round, and differ. */
 export function doubleVote(left: Vote, right: Vote): Extract<Evidence, { kind: 'DoubleVote' }> | undefined {
@@ -71,10 +59,11 @@ export function verifyEvidence(
 ): EvidenceRefusal | 'valid' {
   if (evidence.kind === 'DoubleVote') {
     const { first, second } = evidence;
-    if (doubleVote(first, second) === undefined) {
+    // One offence has one form.
+    if (doubleVote(first, second)?.first !== first) {
       return {
         code: 'EVIDENCE_NOT_AN_OFFENCE',
-        detail: 'the votes are not two of one validator in one round',
+        detail: 'the votes are not two of one validator in one round, in their order',
       };
     }
     const verdict = verifyVote(epoch, bls, first);
@@ -88,21 +77,22 @@ export function verifyEvidence(
   return verdict === 'valid' ? verifyTimeout(epoch, bls, timeout) : verdict;
 }
 
-/** Identity of an offence: the same for the same statements, whatever their signatures' bytes. */
-export function evidenceIdOf(epoch: EpochContext, evidence: Evidence): Digest {
-  const { domain } = epoch;
-  const writer = new CanonicalWriter()
-    .text('althing/evidence/v1')
-    .text(evidence.kind)
-    .hex(accusedOf(evidence))
-    .prefixed(voteStatementBytes(domain, evidence.kind === 'DoubleVote' ? evidence.first : evidence.vote));
-  if (evidence.kind === 'DoubleVote') writer.prefixed(voteStatementBytes(domain, evidence.second));
-  else {
-    const { round, highQcRound } = evidence.timeout;
-    writer.prefixed(viewChangeStatementBytes(domain, evidence.timeout.epoch, round, highQcRound));
-  }
-  return digestOf(writer.finish());
-}
+/** The later height in its statements: how old an offence is, to be too old all of it must be. */
+export const heightOf = (evidence: Evidence): Height =>
+  evidence.kind === 'DoubleVote'
+    ? maxHeight(evidence.first.height, evidence.second.height)
+    : evidence.vote.height;
+
+/**
+ * What the chain takes once: one evidence of a kind against a validator in an epoch. A second one would tell an application
+ * nothing new, and whoever signs what it likes could fill blocks and memories with proofs against itself.
+ */
+export const offenceOf = (evidence: Evidence): Offence =>
+  `${epochOf(evidence)}/${evidence.kind}/${accusedOf(evidence)}`;
+
+/** The offences whose evidence a block carries. */
+export const offencesIn = ({ evidence }: Block): readonly Offence[] => evidence?.map(offenceOf) ?? NONE;
+const NONE: readonly Offence[] = [];
 
 function verifyTimeout(
   epoch: EpochContext,

@@ -3,6 +3,7 @@ import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { blockIdOf, sameStatement, statementOf } from '../chain/canonical.ts';
 import type { BlockId, CertifiedBlock } from '../chain/types.ts';
 import type { EpochContext } from './epoch.ts';
+import { checkCarried } from './proposal.ts';
 import type { CertificateRefusal, ProposalRefusal } from './refusals.ts';
 import { type VerifiedCertificates, verifyCertificates } from './verified.ts';
 
@@ -34,6 +35,9 @@ export function checkCertifiedBlock(
   if (parentId !== block.qc.blockId) {
     return refuse({ code: 'PARENT_MISMATCH', parentId, certified: block.qc.blockId });
   }
+  // What no id covers but by a hash: nobody may take it away, or put other evidence in its place (CS-14).
+  const carried = checkCarried(block);
+  if (carried !== 'valid') return refuse(carried);
   const blockId = blockIdOf(epoch.domain, block);
   if (!sameStatement(qc, statementOf(block, blockId))) {
     return refuse({ code: 'VOTE_NOT_FOR_BLOCK', voted: qc.blockId, blockId });

@@ -9,6 +9,7 @@ import { VRF_PROOF_BYTES, type VrfEngine } from '../../crypto/vrf.ts';
 import { BLOCK_TRANSACTIONS_MAX } from '../chain/batch.ts';
 import {
   blockIdOf,
+  evidenceHashOf,
   merkleRootOf,
   NO_EVIDENCE,
   sameStatement,
@@ -23,15 +24,18 @@ import type {
   Block,
   BlockId,
   Digest,
+  Evidence,
   ExecutedState,
   Header,
   QuorumCertificate,
   Round,
 } from '../chain/types.ts';
 import { validatorOf } from '../chain/validator-set.ts';
+import { EVIDENCE_PER_BLOCK_MAX } from '../transport/limits.ts';
 import { verifyVote } from './certificates.ts';
 import { checkEntry } from './entry.ts';
 import { type EpochContext, leaderAt } from './epoch.ts';
+import { offenceOf } from './evidence.ts';
 import type { CertificateRefusal, HeaderRefusal, ProposalRefusal } from './refusals.ts';
 import { judgeTime, type TimelinessConfig } from './timeliness.ts';
 import type { ProposalMessage } from './types.ts';
@@ -105,6 +109,8 @@ export function checkProposal(
   const condemned = checkHeader(epoch, limits, header);
   if (condemned !== 'valid') return refuse(condemned, true);
   const fromAuthor = received.from === header.proposer;
+  const carried = checkCarried(block);
+  if (carried !== 'valid') return refuse(carried, fromAuthor || carried.code === 'OFFENCE_TWICE');
   const outcome = verifyCertificates(epoch, bls, verified, { qc, tc });
   const [refusal] = outcome.refusals;
   if (refusal !== undefined) return refuse(refusal, fromAuthor, outcome.verified);
@@ -143,17 +149,14 @@ export function checkHeader(
   limits: BlockLimits,
   header: Header,
 ): HeaderRefusal | 'valid' {
-  const { batches, batchesRoot, validatorsHash, nextValidatorsHash, evidenceHash, vrfProof, time } = header;
+  const { batches, batchesRoot, validatorsHash, nextValidatorsHash, vrfProof, time } = header;
   if (!Number.isSafeInteger(time) || time < 0 || time > ORDINAL_MAX) return { code: 'TIME_MALFORMED', time };
   if (validatorsHash !== epoch.hash) {
     return { code: 'VALIDATORS_HASH_WRONG', hash: validatorsHash, expected: epoch.hash };
   }
   // CS-16: what ends an epoch, and what is above it, is empty.
-  if (nextValidatorsHash !== epoch.hash && batches.length > 0) {
+  if (nextValidatorsHash !== epoch.hash && (batches.length > 0 || header.evidenceHash !== NO_EVIDENCE)) {
     return { code: 'EPOCH_END_NOT_EMPTY', batches: batches.length };
-  }
-  if (evidenceHash !== NO_EVIDENCE) {
-    return { code: 'EVIDENCE_HASH_WRONG', hash: evidenceHash, expected: NO_EVIDENCE };
   }
   const bytes = vrfProof.byteLength;
   if (!epoch.leadership.vrf && bytes > 0) return { code: 'VRF_PROOF_UNEXPECTED', bytes };
@@ -166,8 +169,27 @@ export function checkHeader(
   return batchesRoot === expected ? 'valid' : { code: 'BATCHES_ROOT_WRONG', root: batchesRoot, expected };
 }
 
+/** CS-14: the block carries what its header says, not too much, and no offence twice. Whether it is proven is the evidence-pool's to say. */
+export function checkCarried({ header, evidence: carried }: Block): HeaderRefusal | 'valid' {
+  const evidence: readonly Evidence[] = carried ?? [];
+  if (evidence.length > EVIDENCE_PER_BLOCK_MAX) {
+    return { code: 'TOO_MUCH_EVIDENCE', evidence: evidence.length, limit: EVIDENCE_PER_BLOCK_MAX };
+  }
+  const expected = evidenceHashOf(evidence);
+  if (header.evidenceHash !== expected) {
+    return { code: 'EVIDENCE_HASH_WRONG', hash: header.evidenceHash, expected };
+  }
+  const offences = new Set<string>();
+  for (const one of evidence) {
+    const offence = offenceOf(one);
+    if (offences.has(offence)) return { code: 'OFFENCE_TWICE', offence };
+    offences.add(offence);
+  }
+  return 'valid';
+}
+
 /** What the proposal still waits for. 'round': its round is not entered yet. */
-export type ProposalWait = 'round' | 'parent' | 'execution' | 'batches' | 'time';
+export type ProposalWait = 'round' | 'parent' | 'execution' | 'batches' | 'evidence' | 'time';
 
 export type ProposalVerdict =
   | { readonly status: 'valid' }
@@ -193,6 +215,8 @@ export interface ProposalFacts {
     | { readonly status: 'held' }
     | { readonly status: 'missing' }
     | { readonly status: 'expired'; readonly digest: BatchDigest };
+  /** The evidence-pool has not said yet that the block may carry its evidence. */
+  readonly evidence?: 'unjudged' | undefined;
   /** Adjusted time when the proposal arrived, and now. */
   readonly receivedAt: WallTime;
   readonly now: WallTime;
@@ -247,11 +271,14 @@ export function buildBlock(
     readonly executed: ExecutedState;
     readonly nextHash: Digest;
     readonly batches: readonly BatchReference[];
+    readonly evidence?: readonly Evidence[];
     /** Of the round, by the proposer; none where the genesis chose no VRF. */
     readonly vrfProof?: Uint8Array | undefined;
   },
 ): Block {
-  const { round, proposer, qc, time, executed, nextHash, batches, vrfProof = NO_PROOF } = content;
+  const { round, proposer, qc, time, executed, nextHash, batches, evidence = [] } = content;
+  const { vrfProof = NO_PROOF } = content;
+  const [first, ...others] = evidence;
   return {
     header: {
       epoch: epoch.epoch,
@@ -265,10 +292,11 @@ export function buildBlock(
       executed,
       validatorsHash: epoch.hash,
       nextValidatorsHash: nextHash,
-      evidenceHash: NO_EVIDENCE,
+      evidenceHash: evidenceHashOf(evidence),
       vrfProof,
     },
     qc,
+    ...(first === undefined ? {} : { evidence: [first, ...others] }),
   };
 }
 
@@ -319,7 +347,7 @@ function checkPayload(limits: BlockLimits, batches: readonly BatchReference[]): 
 }
 
 function waitsOf(
-  { block, currentRound, parent, executed, nextHash, batches }: ProposalFacts,
+  { block, currentRound, parent, executed, nextHash, batches, evidence }: ProposalFacts,
   early: boolean,
 ): readonly ProposalWait[] {
   const waits: ProposalWait[] = [];
@@ -327,6 +355,7 @@ function waitsOf(
   if (parent === undefined) waits.push('parent');
   if (executed === undefined || nextHash === undefined) waits.push('execution');
   if (batches.status === 'missing') waits.push('batches');
+  if (evidence === 'unjudged') waits.push('evidence');
   if (early) waits.push('time');
   return waits;
 }

@@ -2,7 +2,7 @@
  * Every reason for which a rule says no, with every operand of the comparison that failed: "why did it not
  * vote" always has an answer. Values, never throws. Types and one formatter. Pure.
  */
-import type { WallTime } from '../../base/units.ts';
+import type { Millis, WallTime } from '../../base/units.ts';
 import type {
   Address,
   BatchDigest,
@@ -141,6 +141,8 @@ export type HeaderRefusal =
   | { readonly code: 'VALIDATORS_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
   | { readonly code: 'EPOCH_END_NOT_EMPTY'; readonly batches: number }
   | { readonly code: 'EVIDENCE_HASH_WRONG'; readonly hash: Digest; readonly expected: Digest }
+  | { readonly code: 'TOO_MUCH_EVIDENCE'; readonly evidence: number; readonly limit: number }
+  | { readonly code: 'OFFENCE_TWICE'; readonly offence: string }
   | { readonly code: 'VRF_PROOF_UNEXPECTED'; readonly bytes: number }
   | { readonly code: 'VRF_PROOF_MALFORMED'; readonly bytes: number; readonly expected: number }
   | {
@@ -184,9 +186,21 @@ export type ProposalRefusal =
       readonly limit: WallTime;
     };
 
-/** Evidence that proves nothing (CS-14). */
+/** Evidence that proves nothing, or that the chain does not take any more (CS-14). */
 export type EvidenceRefusal =
   | { readonly code: 'EVIDENCE_NOT_AN_OFFENCE'; readonly detail: string }
+  /** `height`: of the committed block that carries it; absent where an uncommitted ancestor does. */
+  | { readonly code: 'EVIDENCE_REPEATED'; readonly offence: string; readonly height?: Height }
+  | {
+      readonly code: 'EVIDENCE_TOO_OLD';
+      readonly offence: string;
+      /** Of the offence, and of the block that carries its evidence. */
+      readonly height: Height;
+      readonly at: Height;
+      /** @unit heights, ms */
+      readonly heightsMax: number;
+      readonly ageMax: Millis;
+    }
   | CertificateRefusal;
 
 export type Refusal = CertificateRefusal | StorageRefusal | SafetyRefusal | ProposalRefusal | EvidenceRefusal;

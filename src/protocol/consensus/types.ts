@@ -9,6 +9,7 @@ import type {
   Block,
   Epoch,
   EpochChange,
+  Evidence,
   Height,
   QuorumCertificate,
   Round,
@@ -85,6 +86,21 @@ export interface GetEpochChangeMessage {
   readonly epoch: Epoch;
 }
 
+/** Gossip: an offence that proves itself (CS-14). */
+export interface EvidenceMessage {
+  readonly kind: 'Evidence';
+  readonly evidence: Evidence;
+}
+
+/**
+ * Another validator's vote, which contradicts the certificate of its round that names it as a signer: whoever holds the vote
+ * that was certified holds the other half of a double vote (CS-14).
+ */
+export interface VoteShownMessage {
+  readonly kind: 'VoteShown';
+  readonly vote: Vote;
+}
+
 /** A batch's encoding, as its author made it. */
 export interface BatchMessage {
   readonly kind: 'Batch';
@@ -111,6 +127,8 @@ export type PeerMessage =
   | NewViewMessage
   | EpochChangeMessage
   | GetEpochChangeMessage
+  | EvidenceMessage
+  | VoteShownMessage
   | BatchMessage
   | BatchAckMessage
   | GetBatchMessage

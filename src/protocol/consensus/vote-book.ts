@@ -5,11 +5,19 @@
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { sameStatement, voteStatementBytes } from '../chain/canonical.ts';
 import { bitmapOf } from '../chain/signers.ts';
-import type { Address, Power, QuorumCertificate, Round, Vote, VoteStatement } from '../chain/types.ts';
+import type {
+  Address,
+  Evidence,
+  Power,
+  QuorumCertificate,
+  Round,
+  Vote,
+  VoteStatement,
+} from '../chain/types.ts';
 import { powerOf, validatorOf } from '../chain/validator-set.ts';
 import { checkVoteForm } from './certificates.ts';
 import type { EpochContext } from './epoch.ts';
-import { doubleVote, type Evidence } from './evidence.ts';
+import { doubleVote } from './evidence.ts';
 import type { CertificateRefusal, StorageRefusal } from './refusals.ts';
 import { admit, forgetBelow, type RoundWindow } from './round-window.ts';
 
@@ -51,7 +59,7 @@ export type VoteOutcome =
       readonly needed: Power;
     }
   /** Two verified votes of one validator in one round: CS-14. The first still counts. */
-  | { readonly status: 'conflict'; readonly evidence: Evidence }
+  | { readonly status: 'conflict'; readonly evidence: Extract<Evidence, { kind: 'DoubleVote' }> }
   | { readonly status: 'refused'; readonly refusal: CertificateRefusal | StorageRefusal };
 
 export interface VoteStep {
@@ -96,6 +104,16 @@ export function votesIn(book: VoteBook, round: Round): ReadonlyMap<Address, Vote
   const slots = book.rounds.get(round)?.slots ?? new Map<Address, Slot>();
   return new Map([...slots].map(([validator, { vote }]) => [validator, vote]));
 }
+
+/** Votes held of a validator, of whatever rounds. They need not be verified. */
+export const votesOf = ({ rounds }: VoteBook, validator: Address): readonly Vote[] =>
+  [...rounds.values()].flatMap(({ slots }) => slots.get(validator)?.vote ?? []);
+
+/** What `forgetVotesBelow` of this round would forget. They need not be verified. */
+export const votesBelow = ({ rounds }: VoteBook, round: Round): readonly Vote[] =>
+  [...rounds].flatMap(([held, { slots }]) =>
+    held < round ? [...slots.values()].map(({ vote }) => vote) : [],
+  );
 
 /** A QC from votes for one statement, each by another validator; undefined when a signature is no point at all. */
 export function assembleQC(

@@ -49,6 +49,20 @@ export interface ValidatorUpdate {
   readonly power: bigint;
 }
 
+/** An offence against the consensus that the block carries proof of (CS-14), in the words of ABCI 2.0. */
+export interface Misbehavior {
+  /** `DUPLICATE_VOTE`: two votes in one round. `HIDDEN_QC`: a timeout that hid a certificate which its signer knew. */
+  readonly type: 'DUPLICATE_VOTE' | 'HIDDEN_QC';
+  /** Its power is the one it voted with. */
+  readonly validator: { readonly address: Address; readonly power: bigint };
+  /** Of the offence: the later of its statements', but below the block that carries the proof. */
+  readonly height: Height;
+  /** Of the block that carries the proof: the one time that all nodes know. */
+  readonly time: WallTime;
+  /** Of the set that the offender voted in. */
+  readonly totalVotingPower: bigint;
+}
+
 /** A committed block as the application sees it: duplicates are already taken out of `transactions`. */
 export interface FinalizeRequest {
   readonly height: Height;
@@ -56,6 +70,8 @@ export interface FinalizeRequest {
   readonly time: WallTime;
   readonly proposer: Address;
   readonly transactions: readonly Uint8Array[];
+  /** Proven; of a validator one of each type in an epoch, and none older than the genesis allows. Left out: none. */
+  readonly misbehavior?: readonly Misbehavior[];
   /** The node has stored its results up to this height; the one below this block where it is left out (docs/applications.md). */
   readonly storedHeight?: Height;
 }

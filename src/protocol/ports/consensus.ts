@@ -13,16 +13,20 @@ import type {
   Digest,
   Epoch,
   EpochChange,
+  Evidence,
   ExecutedState,
   Height,
   QuorumCertificate,
   Round,
   TimeoutCertificate,
+  TimeoutStatement,
   Vote,
 } from '../chain/types.ts';
 import type { EpochContext } from '../consensus/epoch.ts';
-import type { Evidence } from '../consensus/evidence.ts';
+import type { Offence } from '../consensus/evidence.ts';
+import type { Moment } from '../consensus/evidence-pool.ts';
 import type { RoundDeadlines } from '../consensus/pacemaker.ts';
+import type { EvidenceRefusal } from '../consensus/refusals.ts';
 import type { ProposalMessage, ViewChangeMessage, ViewChangeReason } from '../consensus/types.ts';
 import type { CellAddress } from '../supervision/effect.ts';
 import type { ForkEvidence } from '../sync/types.ts';
@@ -226,6 +230,10 @@ export interface ChainFacts {
   readonly nextHash?: Digest;
   /** Batches that the parent's uncommitted chain already names, or a commit that is not durable yet. */
   readonly namedBatches: readonly BatchDigest[];
+  /** Offences whose evidence they carry (CS-14). */
+  readonly namedOffences: readonly Offence[];
+  /** The evidence-pool has something for a block. */
+  readonly evidenceWaits: boolean;
   /** CS-10 */
   readonly hasWork: boolean;
   /** TM-7: this node has adjusted time to propose by. */
@@ -271,11 +279,50 @@ export interface VoteFound {
   readonly vote: Vote;
 }
 
-/** round-manager → evidence-reporter: an offence that proves itself, verified; the same validator's may come often (CS-14). */
+/** view-change → round-manager: a verified timeout of a validator (CS-14). */
+export interface TimeoutSeen {
+  readonly type: 'timeout.seen';
+  readonly timeout: TimeoutStatement;
+  /** The sender's, as it lay beside. */
+  readonly lastVote?: Vote;
+}
+
+/** round-manager → evidence-pool: an offence that proves itself; the same validator's may come often (CS-14). */
 export interface EvidenceFound {
   readonly type: 'evidence.found';
   readonly evidence: Evidence;
 }
+
+/** evidence-pool → round-manager: whether evidence waits for a block, which makes it work (CS-10). */
+export interface EvidenceWaits {
+  readonly type: 'evidence.waits';
+  readonly waits: boolean;
+}
+
+/** round → evidence-pool. */
+export type EvidenceQuestion =
+  /** A leader: what may the next block carry? */
+  | {
+      readonly type: 'evidence.requested';
+      readonly replyTo: string;
+      readonly tag: number;
+      readonly at: Moment;
+      readonly named: readonly Offence[];
+    }
+  /** A voter: may this block carry it? */
+  | {
+      readonly type: 'evidence.judgeRequested';
+      readonly replyTo: string;
+      readonly tag: number;
+      readonly evidence: readonly Evidence[];
+      readonly at: Moment;
+      readonly named: readonly Offence[];
+    };
+
+/** evidence-pool → round. */
+export type EvidenceAnswer =
+  | { readonly type: 'evidence.selected'; readonly tag: number; readonly evidence: readonly Evidence[] }
+  | { readonly type: 'evidence.judged'; readonly tag: number; readonly verdict: EvidenceRefusal | 'valid' };
 
 /** RPC → view-change: an operator asks this node to give up its round. */
 export interface ViewChangeOrdered {

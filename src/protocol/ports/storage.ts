@@ -15,6 +15,7 @@ import type {
   Height,
   QuorumCertificate,
 } from '../chain/types.ts';
+import type { ChainEvidence } from '../consensus/evidence-pool.ts';
 import type { EpochStanding } from '../consensus/standing.ts';
 import type { Outgoing, SafetyRecord } from '../consensus/types.ts';
 import type { ValidatorUpdate } from './application.ts';
@@ -126,6 +127,12 @@ export type StorageRequest =
       readonly bytesMax: number;
     } & Request)
   | ({ readonly type: 'block.requested'; readonly id: BlockId; readonly ancestors: number } & Request)
+  /** What the newest `heights` of the chain carry of evidence, and the time of every `stride`th block (CS-14). */
+  | ({
+      readonly type: 'chainEvidence.requested';
+      readonly heights: number;
+      readonly stride: number;
+    } & Request)
   | ({
       readonly type: 'execution.persistRequested';
       readonly blockId: BlockId;
@@ -172,6 +179,7 @@ export type StorageReply =
     }
   | { readonly type: 'epoch.ended'; readonly tag: number; readonly epoch: Epoch }
   | { readonly type: 'epochs.found'; readonly tag: number; readonly changes: readonly EpochChange[] }
+  | ({ readonly type: 'chainEvidence.found'; readonly tag: number } & ChainEvidence)
   | { readonly type: 'execution.persisted'; readonly tag: number; readonly executed: ExecutedState }
   | {
       readonly type: 'storage.failed';

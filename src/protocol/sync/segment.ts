@@ -16,6 +16,7 @@ import type {
   QuorumCertificate,
 } from '../chain/types.ts';
 import type { EpochContext } from '../consensus/epoch.ts';
+import { checkCarried } from '../consensus/proposal.ts';
 import { type VerifiedCertificates, verifyCertificates } from '../consensus/verified.ts';
 import type { SegmentFault } from './faults.ts';
 
@@ -217,6 +218,8 @@ function linksOf(epoch: EpochContext, { blocks, batches }: Answered): LinksCheck
     if (header.height !== block.qc.height + 1) return refuse('BLOCKS_NOT_GAPLESS');
     // `below` states the block before this one, so the link holds in id, height and rounds.
     if (below !== undefined && !sameStatement(block.qc, below)) return refuse('BLOCKS_NOT_GAPLESS');
+    // CS-14: the id covers evidence by its hash alone.
+    if (checkCarried(block) !== 'valid') return refuse('BAD_BLOCKS');
     const id = blockIdOf(epoch.domain, block);
     if (!sameStatement(qc, statementOf(block, id))) return refuse('CERTIFICATE_OF_ANOTHER_BLOCK');
     ids.push(id);

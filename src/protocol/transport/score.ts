@@ -84,6 +84,8 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['VIEW_CHANGE_NOT_OF_SENDER', consensus(50)],
   ['LAST_VOTE_NOT_OF_SENDER', consensus(50)],
   ['DOUBLE_VOTE', consensus(50)],
+  ['QC_HIDING', consensus(50)],
+  ['EVIDENCE_NOT_AN_OFFENCE', consensus(50)],
   ['BATCH_MALFORMED', consensus(50)],
   ['ADDRESS_SIGNATURE', sync(50)],
   ...Object.entries(SYNC_PENALTIES),

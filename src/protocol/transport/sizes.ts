@@ -3,7 +3,7 @@
  * takes: bounds from above, by arithmetic alone, so that whoever answers never makes a frame that is too large (a reply
  * larger than the frame limit). Pure. Rules TP-9, docs/protocol/transport.md.
  */
-import type { BatchDigest, CertifiedBlock } from '../chain/types.ts';
+import type { BatchDigest, Block, CertifiedBlock, Evidence } from '../chain/types.ts';
 import { KINDS } from './kinds.ts';
 import { ANSWER_BATCHES_MAX, ANSWER_REFERENCES_MAX, BLOCKS_MAX } from './limits.ts';
 
@@ -15,6 +15,19 @@ export const BLOCK_HEAD_BYTES = 8;
 export const HEADER_BYTES = 5 * 8 + 20 + 6 * 32;
 /** What a QC states: four ordinals and two ids. @unit bytes */
 export const STATEMENT_BYTES = 4 * 8 + 2 * 32;
+/** How many evidence, and of each its kind. @unit bytes */
+export const EVIDENCE_COUNT_BYTES = 1;
+const EVIDENCE_KIND_BYTES = 1;
+const BLS_SIGNATURE_BYTES = 96;
+/** What a vote states, its voter, its signature. @unit bytes */
+const VOTE_BYTES = STATEMENT_BYTES + 20 + BLS_SIGNATURE_BYTES;
+/** Three ordinals, the validator, its signature. @unit bytes */
+const TIMEOUT_BYTES = 3 * 8 + 20 + BLS_SIGNATURE_BYTES;
+/** By kind. @unit bytes */
+export const EVIDENCE_BYTES: Readonly<Record<Evidence['kind'], number>> = {
+  DoubleVote: EVIDENCE_KIND_BYTES + 2 * VOTE_BYTES,
+  QcHiding: EVIDENCE_KIND_BYTES + VOTE_BYTES + TIMEOUT_BYTES,
+};
 /** A digest and two ordinals. @unit bytes */
 export const REFERENCE_BYTES = 32 + 2 * 8;
 
@@ -34,9 +47,16 @@ export function certifiedBlockBytes({ block, qc }: CertifiedBlock, repeated: boo
     header.vrfProof.byteLength +
     qc.signers.byteLength +
     qc.signature.byteLength +
+    evidenceBytes(block) +
     (repeated ? 0 : STATEMENT_BYTES + parent.signers.byteLength + parent.signature.byteLength)
   );
 }
+
+/** Nothing for a block without. @unit bytes */
+const evidenceBytes = ({ evidence }: Block): number =>
+  evidence === undefined
+    ? 0
+    : evidence.reduce((sum, { kind }) => sum + EVIDENCE_BYTES[kind], EVIDENCE_COUNT_BYTES);
 
 /** Length of the longest prefix of `blocks` that one frame takes, without batches. */
 export const blocksThatFit = (blocks: readonly CertifiedBlock[]): number => answerThatFits(blocks, []).blocks;

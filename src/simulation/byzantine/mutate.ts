@@ -9,6 +9,7 @@ import { digestOf } from '../../protocol/chain/canonical.ts';
 import type {
   BlockId,
   EpochChange,
+  Evidence,
   QuorumCertificate,
   TimeoutCertificate,
   Vote,
@@ -34,6 +35,8 @@ export const mutate: LieModule = {
     'QC',
     'ViewChange',
     'NewView',
+    'Evidence',
+    'VoteShown',
     'Batch',
     'BatchAck',
     'GetBatch',
@@ -80,6 +83,13 @@ function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
       return draws.below(2) === 0
         ? { ...message, requestId: message.requestId + 1 }
         : { ...message, receivedMicros: message.repliedMicros, repliedMicros: message.receivedMicros };
+    case 'Evidence':
+      return { ...message, evidence: mutatedEvidence(message.evidence, draws) };
+    case 'VoteShown':
+      return {
+        ...message,
+        vote: { ...message.vote, round: roundBy(message.vote.round, plusOrMinusOne(draws)) },
+      };
     case 'StateSync':
     case 'SubmitOperations':
     case 'OperationsAnswered':
@@ -89,6 +99,20 @@ function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
         ? { ...message, requestId: message.requestId + 1 }
         : mutatedSync(message, tools);
   }
+}
+
+/** What proves itself proves nothing any more. */
+function mutatedEvidence(evidence: Evidence, draws: RandomStream): Evidence {
+  if (evidence.kind === 'DoubleVote') {
+    return draws.below(2) === 0
+      ? { ...evidence, second: evidence.first }
+      : { ...evidence, second: { ...evidence.second, height: heightBy(evidence.second.height, 1) } };
+  }
+  const { timeout } = evidence;
+  return {
+    ...evidence,
+    timeout: { ...timeout, highQcRound: roundBy(timeout.highQcRound, plusOrMinusOne(draws)) },
+  };
 }
 
 function mutatedBridge(message: BridgeMessage, draws: RandomStream): BridgeMessage {

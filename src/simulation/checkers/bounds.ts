@@ -1,6 +1,6 @@
 /** What a node holds of others' words stays bounded, whatever they send. Read off its snapshots. Rules CS-13, SM-4. */
 import type { System } from '../../actors/runtime/index.ts';
-import { treeOf, viewOf } from '../../node/views.ts';
+import { evidencePoolOf, treeOf, viewOf } from '../../node/views.ts';
 import type { Report } from './claim.ts';
 
 export const BOUNDED = 'what a node holds of others is bounded';
@@ -14,12 +14,17 @@ const WAITING_PER_LEADER = 2;
 export function checkBounds(node: string, system: System, validators: number, report: Report): void {
   const tree = treeOf(system);
   const view = viewOf(system);
+  const pool = evidencePoolOf(system)?.pool;
   const held: readonly (readonly [what: string, size: number, limit: number])[] = [
     ['rounds of votes', tree?.votes.rounds.size ?? 0, ROUNDS_PER_VALIDATOR * validators],
     ['rounds of timeouts', view?.book.rounds.size ?? 0, ROUNDS_PER_VALIDATOR * validators],
     ['verified certificates', tree?.verified.digests.length ?? 0, VERIFIED],
     ['verified certificates of view-change', view?.verified.digests.length ?? 0, VERIFIED],
     ['blocks', tree?.tree.blocks.size ?? 0, BLOCKS],
+    ['evidence', pool?.pending.size ?? 0, 2 * validators],
+    ['offences that the chain carries', pool?.carried.size ?? 0, 2 * validators],
+    ['newest votes', tree?.newestVotes.size ?? 0, validators],
+    ['newest timeouts', tree?.timeouts.size ?? 0, validators],
     ['waiting proposals', waitingIn(tree), WAITING_PER_LEADER * validators],
   ];
   for (const [what, size, limit] of held) {

@@ -3,7 +3,7 @@
  * judges the rules does not ask them. Pure.
  */
 import { createHash } from 'node:crypto';
-import type { Block, ChainDomain, VoteStatement } from '../../protocol/chain/types.ts';
+import type { Block, ChainDomain, Evidence, Vote, VoteStatement } from '../../protocol/chain/types.ts';
 
 /** Texts carry their length; everything else has a known one. */
 function statement(
@@ -76,5 +76,36 @@ export function idOf(domain: ChainDomain, { header, qc }: Block): string {
   );
   return createHash('sha256').update(bytes).digest('hex');
 }
+
+/** SHA-256 of the ids of what a block carries, each of all bytes of an evidence, in hex: what its header states. */
+export function evidenceHashOf(evidence: readonly Evidence[]): string {
+  const ids = evidence.map((one) =>
+    sha256(
+      text('althing/evidence/v1'),
+      text(one.kind),
+      ...(one.kind === 'DoubleVote'
+        ? [signedVote(one.first), signedVote(one.second)]
+        : [
+            signedVote(one.vote),
+            u64(one.timeout.epoch),
+            u64(one.timeout.round),
+            u64(one.timeout.highQcRound),
+            hex(one.timeout.validator),
+            u64(one.timeout.signature.byteLength),
+            one.timeout.signature,
+          ]),
+    ),
+  );
+  return sha256(text('althing/evidence-list/v1'), u64(ids.length), ...ids).toString('hex');
+}
+
+const signedVote = (vote: Vote): Uint8Array =>
+  Buffer.concat([
+    ...[u64(vote.epoch), u64(vote.round), u64(vote.height), hex(vote.blockId), hex(vote.parentId)],
+    ...[u64(vote.parentRound), hex(vote.validator), u64(vote.signature.byteLength), vote.signature],
+  ]);
+
+const sha256 = (...parts: readonly Uint8Array[]): Buffer =>
+  createHash('sha256').update(Buffer.concat(parts)).digest();
 
 const hex = (digits: string): Uint8Array => Buffer.from(digits, 'hex');

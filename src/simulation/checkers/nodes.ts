@@ -11,12 +11,13 @@ import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { Hub } from '../../transport/hub.ts';
 import type { Instance } from '../instance.ts';
 import type { Observer } from '../observer.ts';
+import { EVIDENCE_AGE } from '../setting.ts';
 import { Blocks } from './blocks.ts';
 import { checkBounds } from './bounds.ts';
 import { checkCells, checkLinks } from './conservation.ts';
 import { Contents } from './contents.ts';
 import { Durability } from './durability.ts';
-import { checkEvidence } from './evidence.ts';
+import { CarriedEvidence, checkEvidence } from './evidence.ts';
 import type { SafetyChecker } from './index.ts';
 import { epochIn } from './proofs.ts';
 import { SyncWatch, type WatchedSync } from './sync-watch.ts';
@@ -41,12 +42,14 @@ export class NodeChecker {
   #blocks: Blocks | undefined;
   #times: TimeWatch | undefined;
   #syncs: SyncWatch | undefined;
+  readonly #carried: CarriedEvidence;
   #finished = false;
 
   constructor(checker: SafetyChecker, faulty: ReadonlySet<Address>) {
     this.#checker = checker;
     this.#contents = new Contents(checker.report);
     this.#faulty = faulty;
+    this.#carried = new CarriedEvidence(faulty, EVIDENCE_AGE.ageHeights);
   }
 
   /** Once, before anything runs. */
@@ -65,6 +68,11 @@ export class NodeChecker {
       if (instance.faulty) continue;
       this.#disks.set(instance, new Durability(nameOf(instance), disk, this.#checker.report));
     }
+  }
+
+  /** Offences that committed blocks carry, and at which heights. */
+  get carried(): CarriedEvidence['offences'] {
+    return this.#carried.offences;
   }
 
   /** For the cluster's observers. */
@@ -103,6 +111,7 @@ export class NodeChecker {
       committed: ({ address }, block) => {
         checker.committed(address, [block]);
         this.#blocks?.committed(address, block);
+        this.#carried.committed(block.block, checker.report);
       },
       alarmed: ({ address }, detail) => checker.alarmed(address, detail),
       admitted: ({ address }, admissions) => checker.admitted(address, admissions),

@@ -3,6 +3,7 @@ import type { Mutant, Patch } from './mutant.ts';
 
 const CERTIFICATES = 'src/protocol/consensus/certificates.ts';
 const ENTRY = 'src/protocol/consensus/entry.ts';
+const POOL = 'src/protocol/consensus/evidence-pool.ts';
 const VOTES = 'src/protocol/consensus/vote-book.ts';
 const TIMEOUTS = 'src/protocol/consensus/view-change-book.ts';
 const SET = 'src/protocol/chain/validator-set.ts';
@@ -237,6 +238,47 @@ export const OF_CERTIFICATES: readonly Mutant[] = [
         find: '    left.validator === right.validator && left.epoch === right.epoch && left.round === right.round;\n  if (!comparable || sameStatement(left, right)) return undefined;',
         replace:
           '    left.epoch === right.epoch && left.round === right.round;\n  if (!comparable) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'timeout-at-its-own-vote',
+    rule: 'CS-14: a timeout that knows what its vote extended hides nothing',
+    trial: 'withhold-votes',
+    patches: [
+      {
+        file: 'src/protocol/consensus/evidence.ts',
+        find: 'timeout.highQcRound >= vote.parentRound) return undefined;',
+        replace: 'timeout.highQcRound > vote.parentRound) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'evidence-carried-forgotten',
+    rule: 'CS-14: the chain carries an offence once',
+    trial: 'equivocate',
+    patches: [
+      {
+        file: POOL,
+        find: 'carried = new Map([...carried, ...offences.map((offence) => [offence, height] as const)]);',
+        replace: 'carried = new Map(carried);',
+      },
+    ],
+  },
+  {
+    name: 'evidence-of-ancestors-forgotten',
+    rule: 'CS-14: no ancestor carries it',
+    trial: 'equivocate',
+    patches: [
+      {
+        file: POOL,
+        find: '!named.includes(offence) && isWithin(pool, evidence)',
+        replace: 'offence.length > 0 && isWithin(pool, evidence)',
+      },
+      {
+        file: POOL,
+        find: "if (named.includes(offence)) return { code: 'EVIDENCE_REPEATED', offence };",
+        replace: "if (named.length > 9_999) return { code: 'EVIDENCE_REPEATED', offence };",
       },
     ],
   },

@@ -12,19 +12,27 @@ import type {
   BlockId,
   CertifiedBlock,
   Digest,
+  Evidence,
+  EvidenceList,
   Header,
   QuorumCertificate,
+  TimeoutStatement,
+  Vote,
+  VoteStatement,
 } from '../../protocol/chain/types.ts';
 import {
   ANSWER_REFERENCES_MAX,
   BATCH_REFERENCES_MAX,
   BLOCKS_MAX,
+  EVIDENCE_PER_BLOCK_MAX,
   VALIDATORS_MAX,
 } from '../../protocol/transport/limits.ts';
 import {
   BLOCK_HEAD_BYTES,
   CHAIN_HEAD_BYTES,
   certifiedBlockBytes,
+  EVIDENCE_BYTES,
+  EVIDENCE_COUNT_BYTES,
   HEADER_BYTES,
   REFERENCE_BYTES,
   STATEMENT_BYTES,
@@ -42,8 +50,11 @@ export type ChainReading =
   | { readonly outcome: 'read'; readonly blocks: readonly CertifiedBlock[] }
   | ChainRefusal;
 
-/** The only flag: the QC in the block is the one of the block before, byte by byte. */
+/** Flag: the QC in the block is the one of the block before, byte by byte. */
 const REPEATED = 1;
+/** Flag: evidence stands at the block's end (CS-14). */
+const CARRYING = 2;
+const EVIDENCE_KINDS = ['DoubleVote', 'QcHiding'] as const satisfies readonly Evidence['kind'][];
 const VRF_PROOF_BYTES_MAX = 96;
 const SIGNERS_BYTES_MAX = VALIDATORS_MAX / 8;
 const SIGNATURE_BYTES = 96;
@@ -91,7 +102,8 @@ export function readChain(bytes: Uint8Array): ChainReading {
 
 /** What is wrong with the lengths of a block. */
 function problemOf({ block, qc }: CertifiedBlock): string | undefined {
-  const { header, qc: parent } = block;
+  const { header, qc: parent, evidence = [] } = block;
+  if (evidence.length > EVIDENCE_PER_BLOCK_MAX) return 'too much evidence';
   return problemOfLengths({
     vrfProof: header.vrfProof.byteLength,
     references: header.batches.length,
@@ -162,8 +174,8 @@ class ChainWriter {
   }
 
   block({ block, qc }: CertifiedBlock, repeated: boolean): void {
-    const { header, qc: parent } = block;
-    this.#byte(repeated ? REPEATED : 0);
+    const { header, qc: parent, evidence } = block;
+    this.#byte((repeated ? REPEATED : 0) | (evidence === undefined ? 0 : CARRYING));
     this.#byte(header.vrfProof.byteLength);
     this.count(header.batches.length);
     this.#byte(repeated ? 0 : parent.signers.byteLength);
@@ -185,6 +197,35 @@ class ChainWriter {
     }
     this.#raw(qc.signers);
     this.#raw(qc.signature);
+    if (evidence !== undefined) this.#evidence(evidence);
+  }
+
+  #evidence(list: EvidenceList): void {
+    this.#byte(list.length);
+    for (const evidence of list) {
+      this.#byte(EVIDENCE_KINDS.indexOf(evidence.kind));
+      if (evidence.kind === 'DoubleVote') {
+        this.#vote(evidence.first);
+        this.#vote(evidence.second);
+        continue;
+      }
+      const { epoch, round, highQcRound, validator, signature } = evidence.timeout;
+      this.#vote(evidence.vote);
+      for (const ordinal of [epoch, round, highQcRound]) this.#ordinal(ordinal);
+      this.#hex(validator, 20);
+      this.#signature(signature);
+    }
+  }
+
+  #vote(vote: Vote): void {
+    this.#statement(vote);
+    this.#hex(vote.validator, 20);
+    this.#signature(vote.signature);
+  }
+
+  #signature(signature: Uint8Array): void {
+    if (signature.byteLength === SIGNATURE_BYTES) this.#raw(signature);
+    else this.problem = `expected a signature of ${SIGNATURE_BYTES} bytes`;
   }
 
   #header(header: Header): void {
@@ -202,7 +243,7 @@ class ChainWriter {
     this.#hex(header.evidenceHash, 32);
   }
 
-  #statement(qc: QuorumCertificate): void {
+  #statement(qc: VoteStatement): void {
     this.#ordinal(qc.epoch);
     this.#ordinal(qc.round);
     this.#ordinal(qc.height);
@@ -276,7 +317,8 @@ class ChainReader {
     const start = this.#at;
     if (start + BLOCK_HEAD_BYTES > buffer.byteLength) return 'truncated';
     const flags = buffer.readUInt8(start);
-    if (flags > REPEATED) return 'unknown flags';
+    if (flags > (REPEATED | CARRYING)) return 'unknown flags';
+    const isRepeated = (flags & REPEATED) !== 0;
     const lengths: Lengths = {
       vrfProof: buffer.readUInt8(start + 1),
       references: buffer.readUInt16BE(start + 2),
@@ -288,10 +330,10 @@ class ChainReader {
     const problem = problemOfLengths(lengths);
     if (problem !== undefined) return problem;
     const parentBytes = lengths.parentSigners + lengths.parentSignature;
-    if (flags === REPEATED && (before === undefined || parentBytes > 0)) return 'repeats no certificate';
+    if (isRepeated && (before === undefined || parentBytes > 0)) return 'repeats no certificate';
     this.#referencesLeft -= lengths.references;
     if (this.#referencesLeft < 0) return 'too many batches in all';
-    const fixed = HEADER_BYTES + (flags === REPEATED ? 1 : 2) * STATEMENT_BYTES;
+    const fixed = HEADER_BYTES + (isRepeated ? 1 : 2) * STATEMENT_BYTES;
     const tail = lengths.vrfProof + parentBytes + lengths.signers + lengths.signature;
     const bytesAt = start + BLOCK_HEAD_BYTES + fixed + lengths.references * REFERENCE_BYTES;
     if (bytesAt + tail > buffer.byteLength) return 'truncated';
@@ -299,13 +341,63 @@ class ChainReader {
     const kept = new Uint8Array(tail);
     kept.set(buffer.subarray(bytesAt, bytesAt + tail));
     this.#at = start + BLOCK_HEAD_BYTES;
-    const certified = this.#values(lengths, kept.buffer, flags === REPEATED ? before : undefined);
+    const certified = this.#values(lengths, kept.buffer, isRepeated ? before : undefined);
     this.#at = bytesAt + tail;
+    const evidence = (flags & CARRYING) === 0 ? undefined : this.#evidence();
+    if (typeof evidence === 'string') return evidence;
     if (!this.#ordinalsHold) return 'a number above 2^52';
-    if (flags !== REPEATED && before !== undefined && sameCertificate(before, certified.block.qc)) {
+    if (!isRepeated && before !== undefined && sameCertificate(before, certified.block.qc)) {
       return 'a certificate twice';
     }
-    return certified;
+    return evidence === undefined ? certified : { block: { ...certified.block, evidence }, qc: certified.qc };
+  }
+
+  #evidence(): EvidenceList | string {
+    const count = this.#isThere(EVIDENCE_COUNT_BYTES) ? this.#byte() : 0;
+    if (count === 0 || count > EVIDENCE_PER_BLOCK_MAX)
+      return `expected 1 to ${EVIDENCE_PER_BLOCK_MAX} evidence`;
+    const list: Evidence[] = [];
+    while (list.length < count) {
+      const kind = this.#isThere(EVIDENCE_COUNT_BYTES) ? EVIDENCE_KINDS[this.#byte()] : undefined;
+      if (kind === undefined) return 'evidence of no known kind';
+      if (!this.#isThere(EVIDENCE_BYTES[kind] - EVIDENCE_COUNT_BYTES)) return 'truncated';
+      list.push(
+        kind === 'DoubleVote'
+          ? { kind, first: this.#vote(), second: this.#vote() }
+          : { kind, vote: this.#vote(), timeout: this.#timeout() },
+      );
+    }
+    const [first, ...others] = list;
+    return first === undefined ? 'no evidence' : [first, ...others];
+  }
+
+  #isThere(bytes: number): boolean {
+    return this.#at + bytes <= this.#buffer.byteLength;
+  }
+
+  #byte(): number {
+    const value = this.#buffer.readUInt8(this.#at);
+    this.#at += 1;
+    return value;
+  }
+
+  #vote(): Vote {
+    const statement = this.#statement();
+    return { ...statement, validator: this.#hex(20) as Address, signature: this.#signature() };
+  }
+
+  #timeout(): TimeoutStatement {
+    const epoch = this.#ordinal<TimeoutStatement['epoch']>();
+    const round = this.#ordinal<TimeoutStatement['round']>();
+    const highQcRound = this.#ordinal<TimeoutStatement['round']>();
+    return { epoch, round, highQcRound, validator: this.#hex(20) as Address, signature: this.#signature() };
+  }
+
+  /** A copy: it is kept, and the frame is not. */
+  #signature(): Uint8Array {
+    const at = this.#at;
+    this.#at = at + SIGNATURE_BYTES;
+    return new Uint8Array(this.#buffer.subarray(at, at + SIGNATURE_BYTES));
   }
 
   /** `kept`: VRF proof, signers and signature of the parent's QC unless it is `repeated`, and those of the QC. */
@@ -359,13 +451,17 @@ class ChainReader {
   }
 
   #certificate(signers: Uint8Array, signature: Uint8Array): QuorumCertificate {
+    return { ...this.#statement(), signers, signature };
+  }
+
+  #statement(): VoteStatement {
     const epoch = this.#ordinal<QuorumCertificate['epoch']>();
     const round = this.#ordinal<QuorumCertificate['round']>();
     const height = this.#ordinal<QuorumCertificate['height']>();
     const parentRound = this.#ordinal<QuorumCertificate['round']>();
     const blockId = this.#hex(32) as BlockId;
     const parentId = this.#hex(32) as BlockId;
-    return { epoch, round, height, blockId, parentId, parentRound, signers, signature };
+    return { epoch, round, height, blockId, parentId, parentRound };
   }
 
   #reference(): BatchReference {

@@ -20,6 +20,8 @@ import type {
   BlockId,
   Digest,
   Epoch,
+  Evidence,
+  EvidenceList,
   ExecutedState,
   Header,
   Height,
@@ -27,6 +29,7 @@ import type {
   Round,
   TimeoutCertificate,
   TimeoutGroup,
+  TimeoutStatement,
   Vote,
 } from '../../protocol/chain/types.ts';
 import {
@@ -44,6 +47,7 @@ import {
   BATCH_REFERENCES_MAX,
   BLOCKS_MAX,
   DIGESTS_MAX,
+  EVIDENCE_PER_BLOCK_MAX,
   HOST_BYTES_MAX,
   VALIDATORS_MAX,
 } from '../../protocol/transport/limits.ts';
@@ -151,7 +155,22 @@ const header: z.ZodType<Header> = z.strictObject({
   evidenceHash: digest,
   vrfProof: bytesWithin(0, 96),
 });
-const block: z.ZodType<Block> = z.strictObject({ header, qc });
+const timeout: z.ZodType<TimeoutStatement> = z.strictObject({
+  epoch,
+  round,
+  highQcRound: round,
+  validator: address,
+  signature: bytesOf(96),
+});
+const evidence: z.ZodType<Evidence> = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('DoubleVote'), first: vote, second: vote }),
+  z.strictObject({ kind: z.literal('QcHiding'), vote, timeout }),
+]);
+const block: z.ZodType<Block> = z.strictObject({
+  header,
+  qc,
+  evidence: branded<EvidenceList>(listOf(evidence, 1, EVIDENCE_PER_BLOCK_MAX)).exactOptional(),
+});
 const batches = z.custom<readonly Uint8Array[]>(
   (value) =>
     Array.isArray(value) &&
@@ -258,6 +277,8 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
   NewView: z.strictObject({ epoch, height, round, leader: address, tc }),
   EpochChange: z.strictObject({ qc, proof: z.instanceof(Uint8Array) }),
   GetEpochChange: z.strictObject({ epoch }),
+  Evidence: z.strictObject({ evidence }),
+  VoteShown: z.strictObject({ vote }),
   Batch: z.strictObject({ bytes: z.instanceof(Uint8Array) }),
   BatchAck: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),
   GetBatch: z.strictObject({ digests: listOf(batchDigest, 1, DIGESTS_MAX) }),

@@ -23,12 +23,14 @@ import { ed25519PublicKeyOf, ed25519Sign } from '../../../src/crypto/ed25519.ts'
 import { sha256 } from '../../../src/crypto/hash.ts';
 import { digestBytes, POWER_LIMIT } from '../../../src/protocol/chain/parse.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
+import { addressOf } from '../../../src/protocol/chain/validator-set.ts';
 import type {
   CheckResult,
   InitChainRequest,
+  Misbehavior,
   ValidatorUpdate,
 } from '../../../src/protocol/ports/application.ts';
-import type { TransactionResult } from '../../../src/protocol/ports/storage.ts';
+import type { ApplicationEvent, TransactionResult } from '../../../src/protocol/ports/storage.ts';
 import { height, present, type World, world } from '../../protocol/consensus/fixture.ts';
 
 export interface Key {
@@ -104,7 +106,9 @@ export function executeBlock(
   state: MemoryState,
   block: BlockContext,
   transactions: readonly Uint8Array[],
-): TransactionResult[] {
+  misbehavior: readonly Misbehavior[] = [],
+): { readonly results: TransactionResult[]; readonly begun: readonly ApplicationEvent[] } {
+  const begun = misbehavior.length === 0 ? [] : (rules.beginBlock?.(state, block, misbehavior) ?? []);
   const results = transactions.map((transaction) => {
     state.mark();
     const result = rules.execute(transaction, state, block);
@@ -115,7 +119,12 @@ export function executeBlock(
     return result;
   });
   rules.endBlock?.(state, block);
-  return results;
+  return { results, begun };
+}
+
+interface Accusation {
+  readonly type?: Misbehavior['type'];
+  readonly height?: number;
 }
 
 export interface ChainOptions {
@@ -206,12 +215,44 @@ export class LedgerChain {
   block(
     transactions: readonly Uint8Array[],
     proposer: Address = this.place.addressAt(0),
+    misbehavior: readonly Misbehavior[] = [],
   ): TransactionResult[] {
+    return this.#execute(transactions, proposer, misbehavior).results;
+  }
+
+  /** What consensus would say of validator `index` in the next block. */
+  offence(index: number, given: Accusation = {}): Misbehavior {
+    return {
+      type: given.type ?? 'DUPLICATE_VOTE',
+      validator: { address: this.place.addressAt(index), power: 5n },
+      height: height(given.height ?? this.height),
+      time: wallTime(this.height + 1),
+      totalVotingPower: 20n,
+    };
+  }
+
+  /** Events of a block that proves an offence, and has no transactions. */
+  accuse(index: number, given: Accusation = {}): readonly ApplicationEvent[] {
+    return this.#execute([], this.place.addressAt(0), [this.offence(index, given)]).begun;
+  }
+
+  /** … that proves one of each kind. */
+  accuseBoth(index: number): readonly ApplicationEvent[] {
+    const both = [this.offence(index), this.offence(index, { type: 'HIDDEN_QC' })];
+    return this.#execute([], this.place.addressAt(0), both).begun;
+  }
+
+  /** Of no validator here. */
+  get strangerAddress(): Address {
+    return addressOf(keyOf('a stranger').publicKey);
+  }
+
+  #execute(transactions: readonly Uint8Array[], proposer: Address, misbehavior: readonly Misbehavior[]) {
     this.height += 1;
     const context = { height: height(this.height), time: wallTime(this.height), proposer };
-    const results = executeBlock(this.rules, this.state, context, transactions);
+    const executed = executeBlock(this.rules, this.state, context, transactions, misbehavior);
     this.assertSupply();
-    return results;
+    return executed;
   }
 
   /** As the mempool asks, after the newest block. */

@@ -1,17 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeEvidence } from '../../../src/application/ledger/evidence.ts';
 import { U64_MAX } from '../../../src/application/ledger/fields.ts';
-import { encodeReport } from '../../../src/application/ledger/report.ts';
 import { validatorAddressOf } from '../../../src/application/ledger/stake.ts';
 import { type Payload, registrationBytes } from '../../../src/application/ledger/transaction.ts';
 import { fromHex, utf8 } from '../../../src/base/bytes.ts';
 import { ed25519Sign } from '../../../src/crypto/ed25519.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
-import type { Evidence } from '../../../src/protocol/consensus/evidence.ts';
-import { present, type World } from '../../protocol/consensus/fixture.ts';
+import { present } from '../../protocol/consensus/fixture.ts';
 import { type Key, keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';
-import { forged, twoVotes } from './offences.ts';
 
 const ACTORS: readonly Key[] = [keyOf('ada'), keyOf('bob'), keyOf('poor'), ...OPERATORS];
 const NODES = ['node a', 'node b', 'node c'].map(keyOf);
@@ -30,8 +26,7 @@ const attempt = fc.record({
     'withdraw',
     'withdraw',
     'withdraw',
-    'evidence',
-    'report',
+    'misbehavior',
   ),
   actor: fc.nat(6),
   other: fc.nat(6),
@@ -69,8 +64,6 @@ function payloadOf(chain: LedgerChain, { kind, actor, other, amount }: Attempt):
       return { kind, validator, amount };
     case 'withdraw':
       return { kind, validator };
-    case 'evidence':
-      return { kind, evidence: encodeEvidence(offence(chain.place, other)) };
     default:
       return { kind: 'transfer', to: at(ACTORS, other).address, amount };
   }
@@ -91,25 +84,13 @@ function registration(chain: LedgerChain, operator: Key, node: Key, amount: bigi
   };
 }
 
-/** True of validators 0 to 3; of others a signature is another vote's, and proves nothing. */
-const offence = (place: World, index: number): Evidence => {
-  const evidence = twoVotes(place, index % 4);
-  return index < 4 ? evidence : forged(evidence);
-};
-
 function transactionOf(chain: LedgerChain, given: Attempt, sent: readonly Uint8Array[]): Uint8Array {
   const { attack, place } = given;
   if (attack === 'replay' && sent.length > 0) return at(sent, place);
-  const whole = given.kind === 'report' ? reportOf(chain, given) : signedOf(chain, given);
+  const whole = signedOf(chain, given);
   if (attack === 'cut') return whole.subarray(0, place % whole.length);
   if (attack !== 'flip') return whole;
   return whole.map((byte, index) => (index === place % whole.length ? byte ^ (1 << (place % 8)) : byte));
-}
-
-/** Nobody signs it: forged are the votes in it, or they are of no validator here. */
-function reportOf(chain: LedgerChain, { attack, other }: Attempt): Uint8Array {
-  const isForged = attack === 'forge' || attack === 'chain';
-  return encodeReport(offence(chain.place, isForged ? 4 + other : other));
 }
 
 function signedOf(chain: LedgerChain, given: Attempt): Uint8Array {
@@ -138,16 +119,15 @@ describe('no coin comes from nowhere or is lost (LG-6)', () => {
           for (const [index, given] of attempts.entries()) {
             const transaction = transactionOf(chain, given, sent);
             sent.push(transaction);
-            const [result] = chain.block([transaction], chain.place.addressAt(given.proposer));
+            const accused = given.kind === 'misbehavior' ? [chain.offence(given.other % 4)] : [];
+            const { burned } = chain.ask('/supply');
+            const [result] = chain.block([transaction], chain.place.addressAt(given.proposer), accused);
+            const isDone =
+              accused.length === 0 ? result?.code === 0 : chain.ask('/supply')['burned'] !== burned;
             if (given.attack === 'none') {
-              const outcome = `${given.kind} ${result?.code === 0 ? 'done' : 'refused'}`;
+              const outcome = `${given.kind} ${isDone ? 'done' : 'refused'}`;
               reached.set(outcome, (reached.get(outcome) ?? 0) + 1);
-              // A report has no nonce and no last height.
-            } else if (
-              !(given.kind === 'report' ? ['gap', 'late', 'replay'] : ['gap', 'replay']).includes(
-                given.attack,
-              )
-            ) {
+            } else if (!['gap', 'replay'].includes(given.attack)) {
               expect(result?.code, given.attack).toBeGreaterThan(0);
             }
             if (index % 6 === 5) chain.idle(pause);
@@ -158,8 +138,9 @@ describe('no coin comes from nowhere or is lost (LG-6)', () => {
       { numRuns: 2_000 },
     );
     // A search that never got anywhere would prove nothing.
-    for (const kind of ['transfer', 'register', 'stake', 'unstake', 'withdraw', 'evidence', 'report']) {
+    for (const kind of ['transfer', 'register', 'stake', 'unstake', 'withdraw', 'misbehavior']) {
       expect(reached.get(`${kind} done`), `${kind} done`).toBeGreaterThan(20);
+      if (kind === 'misbehavior') continue;
       expect(reached.get(`${kind} refused`), `${kind} refused`).toBeGreaterThan(20);
     }
   }, 120_000);

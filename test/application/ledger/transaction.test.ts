@@ -16,15 +16,11 @@ import { keyOf } from './chain-of-ledger.ts';
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const u64 = fc.bigInt({ min: 0n, max: U64_MAX });
 const amount = fc.bigInt({ min: 1n, max: U64_MAX });
-const evidence = fc
-  .constantFrom([1, 397] as const, [2, 325] as const)
-  .chain(([kind, length]) => bytes(length - 1).map((rest) => Uint8Array.of(kind, ...rest)));
 const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ kind: fc.constant('transfer' as const), to: bytes(20), amount }),
   fc.record({ kind: fc.constant('stake' as const), validator: bytes(20), amount }),
   fc.record({ kind: fc.constant('unstake' as const), validator: bytes(20), amount }),
   fc.record({ kind: fc.constant('withdraw' as const), validator: bytes(20) }),
-  fc.record({ kind: fc.constant('evidence' as const), evidence }),
   fc.record({
     kind: fc.constant('register' as const),
     nodeKey: bytes(32),
@@ -128,14 +124,10 @@ describe('a transaction of the ledger', () => {
   });
 
   it('cannot be made of numbers or keys that do not fit (LG-1)', () => {
-    const transfer = plain.payload;
     expect(() => encodeTransaction({ ...plain, nonce: -1n })).toThrow(RangeError);
     expect(() => encodeTransaction({ ...plain, lastHeight: U64_MAX + 1n })).toThrow(RangeError);
     expect(() => encodeTransaction({ ...plain, feeMax: U64_MAX + 1n })).toThrow(RangeError);
     expect(() => encodeTransaction({ ...plain, publicKey: new Uint8Array(31) })).toThrow(RangeError);
-    expect(() =>
-      encodeTransaction({ ...plain, payload: { ...transfer, kind: 'evidence', evidence: Uint8Array.of(9) } }),
-    ).toThrow(RangeError);
   });
 
   it('is made in a browser as in a node: nothing of Node is needed (LG-5)', () => {

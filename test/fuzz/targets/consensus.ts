@@ -4,7 +4,7 @@
  */
 import { digestOf } from '../../../src/actors/runtime/index.ts';
 import { monotonic, wallTime } from '../../../src/base/units.ts';
-import { blockIdOf } from '../../../src/protocol/chain/canonical.ts';
+import { blockIdOf, evidenceIdOf } from '../../../src/protocol/chain/canonical.ts';
 import {
   BLOCKS_MAX,
   type BlockTree,
@@ -20,7 +20,7 @@ import {
 } from '../../../src/protocol/consensus/block-tree.ts';
 import { verifyTC, verifyViewChange } from '../../../src/protocol/consensus/certificates.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
-import { evidenceIdOf, verifyEvidence } from '../../../src/protocol/consensus/evidence.ts';
+import { verifyEvidence } from '../../../src/protocol/consensus/evidence.ts';
 import { checkCertifiedBlock } from '../../../src/protocol/consensus/fetched.ts';
 import {
   adoptCertificates,
@@ -188,7 +188,7 @@ function takeVote(vote: Parameters<typeof addVote>[3]): string {
   }
   if (outcome.status === 'conflict') {
     claim(verifyEvidence(epoch, bls, outcome.evidence) === 'valid', 'what accuses a validator proves it');
-    evidenceIdOf(epoch, outcome.evidence);
+    evidenceIdOf(outcome.evidence);
   }
   claim(
     addVote(step.book, epoch, bls, vote).outcome.status !== 'certified',

@@ -5,6 +5,7 @@ import { roundManagerMachine } from '../../../src/machines/consensus/round-manag
 import { batchDigestOf } from '../../../src/protocol/chain/batch.ts';
 import type { Block, QuorumCertificate } from '../../../src/protocol/chain/types.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
+import { doubleVote, timeoutStatementOf } from '../../../src/protocol/consensus/evidence.ts';
 import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
 import { TIMELINESS_DEFAULTS } from '../../../src/protocol/consensus/timeliness.ts';
 import type { RoundEntered } from '../../../src/protocol/ports/consensus.ts';
@@ -16,9 +17,12 @@ import {
   GENESIS_TIME,
   height,
   idOf,
+  present,
   proposalOf,
   qcOf,
   round,
+  tcOf,
+  timeoutBy,
   voteFor,
   world,
 } from '../../protocol/consensus/fixture.ts';
@@ -40,6 +44,7 @@ const input = {
     safety: 'safety',
     viewChange: 'view-change',
     mempool: 'mempool',
+    evidencePool: 'evidence-pool',
   },
   genesisTime: GENESIS_TIME,
   storage: 'storage',
@@ -50,7 +55,7 @@ const input = {
   networkSync: 'network-sync',
   epochListeners: ['safety', 'view-change'],
   epochKeeper: 'epoch-keeper',
-  evidenceReporter: 'evidence-reporter',
+  evidencePool: 'evidence-pool',
 };
 const { blocks, qcs } = chainOf(
   place,
@@ -504,20 +509,12 @@ describe('round-manager chart: messages (CS-4, CS-13)', () => {
     const voters = [0, 1, 2, 3].filter((one) => one !== leader).slice(0, 2);
     const effects = voters.flatMap((one) => chart.send(voted(blockAt(1), one)));
     expect(toldTo(effects, 'view-change')).toMatchObject([{ type: 'qc.formed', qc: { round: 1 } }]);
-    expect(liveOf(chart).evidence).toHaveLength(1);
-    const [evidence] = liveOf(chart).evidence;
-    expect(toldTo(twice, 'evidence-reporter')).toEqual([{ type: 'evidence.found', evidence }]);
-  });
-
-  it('keeps evidence for its readers where nobody reports it (CS-14)', () => {
-    const { evidenceReporter: _, ...without } = input;
-    const chart = reach.start(without);
-    chart.send(found(), { wall: wallTime(GENESIS_TIME) });
-    chart.send(entered(1));
-    chart.send(voted(blockAt(1), 2));
-    const effects = chart.send(voted(blockOn(place, root, 1, { time: GENESIS_TIME + 5 }), 2));
-    expect(effects.flatMap((effect) => (effect.kind === 'tell' ? effect.to : []))).toEqual(['router']);
-    expect(liveOf(chart).evidence).toHaveLength(1);
+    const [told] = toldTo(twice, 'evidence-pool');
+    const leaders = [blockAt(1), rival].map((block) => voteFor(place, block, leader));
+    expect(told).toEqual({
+      type: 'evidence.found',
+      evidence: doubleVote(present(leaders[0], 'a vote'), present(leaders[1], 'a vote')),
+    });
   });
 
   it('takes proposals from their leader and votes from their voter only; found ones count too (CS-7)', () => {
@@ -637,5 +634,78 @@ describe("round-manager chart: a state that is not the chain's (BR-4)", () => {
   it('keeps the word until it has recovered', () => {
     const chart = reach.start(input);
     expect(chart.send(diverged)).toEqual(postponed);
+  });
+});
+
+describe('round-manager chart: where two halves of an offence meet (CS-14)', () => {
+  const lastTC = tcOf(place, 3, [root, root, root]);
+  const timeout = timeoutStatementOf(timeoutBy(place, 3, { round: 4, highQC: root, lastTC }));
+  const vote = voteFor(place, blockAt(3), 3);
+  const hidden = { type: 'evidence.found', evidence: { kind: 'QcHiding', vote, timeout } };
+  const found = (effects: Sent) => toldTo(effects, 'evidence-pool');
+
+  it('holds a timeout against the votes of its sender: beside it, in the book, and those before', () => {
+    const beside = running();
+    beside.send(entered(1));
+    expect(found(beside.send({ type: 'timeout.seen', timeout, lastVote: vote }))).toEqual([hidden]);
+    const inBook = running();
+    inBook.send(entered(1));
+    inBook.send(voted(blockAt(3), 3));
+    expect(found(inBook.send({ type: 'timeout.seen', timeout }))).toEqual([hidden]);
+    const later = running();
+    later.send(entered(1));
+    later.send(voted(blockAt(3), 3));
+    later.send(entered(8));
+    expect(found(later.send({ type: 'timeout.seen', timeout }))).toEqual([hidden]);
+  });
+
+  it('holds a vote against the timeout that came before it', () => {
+    const chart = running();
+    chart.send(entered(1));
+    expect(found(chart.send({ type: 'timeout.seen', timeout }))).toEqual([]);
+    expect(found(chart.send(voted(blockAt(3), 3)))).toEqual([hidden]);
+  });
+
+  it('accuses nobody whose timeout is sent again over a newer QC, or reports what its vote extended', () => {
+    const chart = running();
+    chart.send(entered(1));
+    chart.send(voted(blockAt(3), 3));
+    for (const highQC of [qcAt(2), qcAt(3)]) {
+      const honest = timeoutStatementOf(timeoutBy(place, 3, { round: 4, highQC, lastTC }));
+      expect(found(chart.send({ type: 'timeout.seen', timeout: honest, lastVote: vote }))).toEqual([]);
+    }
+  });
+
+  it('shows all the vote that a certificate contradicts, and whoever holds the other half proves the offence', () => {
+    const rival = blockOn(place, root, 1, { time: GENESIS_TIME + 5 });
+    const backup = running();
+    backup.send(entered(1));
+    backup.send(voted(rival, 2));
+    const shown = toldTo(
+      backup.send({ type: 'highQc.adopted', qc: qcOf(place, blockAt(1), [1, 2, 3]) }),
+      'router',
+    );
+    const message = { kind: 'VoteShown', vote: voteFor(place, rival, 2) } as const;
+    expect(shown).toContainEqual({ type: 'network.sendRequested', outgoing: [{ to: 'all', message }] });
+    const collector = running();
+    collector.send(entered(1));
+    collector.send(voted(blockAt(1), 2));
+    const told = { type: 'message.received', from: addressAt(1), message } as const;
+    const evidence = doubleVote(voteFor(place, blockAt(1), 2), voteFor(place, rival, 2));
+    expect(found(collector.send(told))).toEqual([{ type: 'evidence.found', evidence }]);
+    // Whoever holds no other vote of it has no use for one.
+    expect(running().send(told)).toEqual([]);
+  });
+
+  it('counts evidence that waits for a block as work (CS-10)', () => {
+    const chart = running();
+    chart.send(entered(4, qcAt(3)));
+    chart.send({ type: 'evidence.waits', waits: true });
+    expect(liveOf(chart).told).toMatchObject({ evidenceWaits: true, hasWork: true });
+    const early = reach.start(input);
+    expect(early.send({ type: 'evidence.waits', waits: true })).toEqual(postponed);
+    expect(early.send({ type: 'timeout.seen', timeout })).toEqual([]);
+    early.send(failed(1, 'recovery.requested'));
+    expect(early.send({ type: 'evidence.waits', waits: true })).toEqual(postponed);
   });
 });

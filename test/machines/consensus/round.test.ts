@@ -5,6 +5,9 @@ import { roundMachine } from '../../../src/machines/consensus/round.machine.ts';
 import { vrfInputOf } from '../../../src/protocol/chain/canonical.ts';
 import type { BatchReference, Block } from '../../../src/protocol/chain/types.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
+import { offenceOf } from '../../../src/protocol/consensus/evidence.ts';
+import { buildBlock } from '../../../src/protocol/consensus/proposal.ts';
+import type { EvidenceRefusal } from '../../../src/protocol/consensus/refusals.ts';
 import { TIMELINESS_DEFAULTS } from '../../../src/protocol/consensus/timeliness.ts';
 import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
 import type { ChainFacts } from '../../../src/protocol/ports/consensus.ts';
@@ -23,6 +26,7 @@ import {
   voteFor,
   world,
 } from '../../protocol/consensus/fixture.ts';
+import { twoVotes } from '../../protocol/consensus/offences.ts';
 import { ofKind, reachOf, toldTo } from '../reach.ts';
 
 const place = world();
@@ -41,6 +45,8 @@ const facts = (change: Partial<ChainFacts> = {}): ChainFacts => ({
   executed: GENESIS_EXECUTED,
   nextHash: epoch.hash,
   namedBatches: [],
+  namedOffences: [],
+  evidenceWaits: false,
   hasWork: true,
   mayPropose: true,
   sync: { status: { kind: 'InSync' }, forkProved: false },
@@ -50,6 +56,8 @@ const facts = (change: Partial<ChainFacts> = {}): ChainFacts => ({
 const unknown: ChainFacts = {
   parentId: root.blockId,
   namedBatches: [],
+  namedOffences: [],
+  evidenceWaits: false,
   hasWork: true,
   mayPropose: true,
   sync: { status: { kind: 'InSync' }, forkProved: false },
@@ -69,6 +77,7 @@ function start(self: number, change: Partial<RoundInput> = {}) {
       safety: 'safety',
       viewChange: 'view-change',
       mempool: 'mempool',
+      evidencePool: 'evidence-pool',
     },
     roundManager: 'rm',
     entered: {
@@ -491,6 +500,8 @@ describe('round chart: steps', () => {
       { type: 'proposal.dueNow' },
       { type: 'proposal.missed' },
       { type: 'payload.selected', tag: 1, batches: [] },
+      { type: 'evidence.selected', tag: 1, evidence: [] },
+      { type: 'evidence.judged', tag: 1, verdict: 'valid' },
     ] as const;
     for (const event of late) expect(chart.send(event)).toEqual([]);
     expect(chart.snapshot).toBe(before);
@@ -501,6 +512,58 @@ describe('round chart: steps', () => {
     chart.send(received(blockOn(place, root, 1, { batches: [batch] })));
     expect(toldTo(chart.send({ type: 'round.gaveUp' }), 'mempool')).toMatchObject([
       { type: 'batches.unwanted', tag: 1 },
+    ]);
+  });
+});
+
+describe('round chart: evidence (CS-14)', () => {
+  const evidence = twoVotes(place, 3);
+  const carrying: Block = buildBlock(epoch, {
+    ...{ round: round(1), proposer: addressAt(LEADER), qc: root, time: block1.header.time },
+    ...{ executed: GENESIS_EXECUTED, nextHash: epoch.hash, batches: [], evidence: [evidence] },
+  });
+  const judged = (verdict: EvidenceRefusal | 'valid') =>
+    ({ type: 'evidence.judged', tag: 1, verdict }) as const;
+
+  it('asks about what a block carries once its parent is known, and votes when it is told that it may', () => {
+    const chart = start(FOLLOWER);
+    expect(toldTo(chart.send(received(carrying)), 'evidence-pool')).toEqual([]);
+    const named = [offenceOf(twoVotes(place, 2))];
+    const asked = chart.send(told({ namedOffences: named }));
+    expect(toldTo(asked, 'safety')).toEqual([]);
+    const { height: at, time } = carrying.header;
+    expect(toldTo(asked, 'evidence-pool')).toEqual([
+      {
+        ...{ type: 'evidence.judgeRequested', replyTo: 'rm/round', tag: 1, evidence: [evidence], named },
+        at: { height: at, time },
+      },
+    ]);
+    expect(chart.snapshot.context.candidate?.waits).toEqual(['evidence']);
+    expect(toldTo(chart.send(told({ namedOffences: named, hasWork: false })), 'evidence-pool')).toEqual([]);
+    expect(toldTo(chart.send(judged('valid')), 'safety')).toMatchObject([{ type: 'vote.requested' }]);
+  });
+
+  it('does not vote for a block whose evidence does not belong there, and condemns its author', () => {
+    const chart = start(FOLLOWER);
+    for (const event of [received(carrying), told()]) chart.send(event);
+    const effects = chart.send(judged({ code: 'EVIDENCE_REPEATED', offence: offenceOf(evidence) }));
+    expect(toldTo(effects, 'view-change')).toMatchObject([{ type: 'proposal.condemned', round: 1 }]);
+    expect(toldTo([...effects, ...chart.send(told())], 'safety')).toEqual([]);
+    expect(chart.snapshot.context.refusal?.code).toBe('EVIDENCE_REPEATED');
+  });
+
+  it('lets a leader ask for evidence before its payload, and only where some waits', () => {
+    const chart = start(LEADER, { facts: facts({ evidenceWaits: true }) });
+    const opening = chart.effects;
+    expect(toldTo(opening, 'evidence-pool')).toMatchObject([
+      { type: 'evidence.requested', tag: 1, at: { height: 1 }, named: [] },
+    ]);
+    expect(toldTo(opening, 'mempool')).toEqual([]);
+    const gathered = chart.send({ type: 'evidence.selected', tag: 1, evidence: [evidence] });
+    expect(toldTo(gathered, 'mempool')).toMatchObject([{ type: 'payload.requested' }]);
+    const composed = chart.send({ type: 'payload.selected', tag: 1, batches: [] });
+    expect(toldTo(composed, 'safety')).toMatchObject([
+      { type: 'proposal.requested', block: { evidence: [evidence] } },
     ]);
   });
 });

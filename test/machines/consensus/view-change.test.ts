@@ -242,7 +242,10 @@ describe('view-change chart: timeouts (CS-6, CS-7)', () => {
       { peer: addressAt(2), code: 'VIEW_CHANGE_NOT_OF_SENDER' },
     ]);
     const own = chart.send(from(1, { ...message, lastVote: voteFor(place, blockOn(place, root, 1), 1) }));
-    expect(toldTo(own, 'round-manager')).toMatchObject([{ type: 'vote.found' }]);
+    expect(toldTo(own, 'round-manager')).toMatchObject([
+      { type: 'vote.found' },
+      { type: 'timeout.seen', timeout: { validator: addressAt(1) }, lastVote: { validator: addressAt(1) } },
+    ]);
   });
 
   it('adopts the certificates of a ViewChange that it does not count (CS-13)', () => {

@@ -100,7 +100,6 @@ describe('a proposal’s form and signatures (CS-3)', () => {
   it.each<[string, Partial<Header>]>([
     ['TIME_MALFORMED', { time: wallTime(0.5) }],
     ['VALIDATORS_HASH_WRONG', { validatorsHash: digestOf() }],
-    ['EVIDENCE_HASH_WRONG', { evidenceHash: digestOf() }],
     ['VRF_PROOF_UNEXPECTED', { vrfProof: Uint8Array.of(1) }],
     ['BATCHES_ROOT_WRONG', { batches: [reference(1)] }],
     ['BATCH_NAMED_TWICE', { batches: [reference(1), reference(1)] }],

@@ -5,7 +5,7 @@
 import { describe, expect, it } from 'vitest';
 import { ADDRESSES } from '../../../src/actors/addresses.ts';
 import { millis } from '../../../src/base/units.ts';
-import { treeOf } from '../../../src/node/views.ts';
+import { evidencePoolOf } from '../../../src/node/views.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
 import { accusedOf } from '../../../src/protocol/consensus/evidence.ts';
 import { LIE_KINDS } from '../../../src/simulation/byzantine/index.ts';
@@ -53,7 +53,7 @@ function watched(plan: RunPlan): Watched {
   const codes = new Set<string>();
   const slandered: string[] = [];
   const accused = new Set<number>();
-  const systems: Parameters<typeof treeOf>[0][] = [];
+  const systems: Parameters<typeof evidencePoolOf>[0][] = [];
   const report = runPlan(plan, {
     prepared: (cluster) => {
       addresses.push(...cluster.nodes.map(({ address }) => address));
@@ -79,7 +79,7 @@ function watched(plan: RunPlan): Watched {
     ],
   });
   for (const system of systems) {
-    for (const evidence of treeOf(system)?.evidence ?? [])
+    for (const evidence of evidencePoolOf(system)?.pool.pending.values() ?? [])
       accused.add(addresses.indexOf(accusedOf(evidence)));
   }
   return { report, codes, slandered, accused };

@@ -121,6 +121,8 @@ const KINDS: Readonly<Record<PeerMessage['kind'], true>> = {
   NewView: true,
   EpochChange: true,
   GetEpochChange: true,
+  Evidence: true,
+  VoteShown: true,
   Batch: true,
   BatchAck: true,
   GetBatch: true,

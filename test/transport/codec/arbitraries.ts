@@ -14,6 +14,7 @@ import type {
   Digest,
   Epoch,
   EpochChange,
+  Evidence,
   Header,
   Height,
   QuorumCertificate,
@@ -78,7 +79,6 @@ const header: fc.Arbitrary<Header> = fc.record({
   evidenceHash: digest,
   vrfProof: fc.oneof(bytes(0), bytes(80)),
 });
-const block: fc.Arbitrary<Block> = fc.record({ header, qc });
 const link = fc.record({ header, parentRound: round });
 const power = fc.bigInt({ min: 1n, max: 2n ** 50n });
 const validators: fc.Arbitrary<ValidatorSet> = fc
@@ -114,6 +114,24 @@ const change: fc.Arbitrary<EpochChange> = fc.record({
     }),
   }),
 });
+const timeout = fc.record({ epoch, round, highQcRound: round, validator: address, signature: bytes(96) });
+const evidence: fc.Arbitrary<Evidence> = fc.oneof(
+  fc.record({ kind: fc.constant('DoubleVote' as const), first: vote, second: vote }),
+  fc.record({ kind: fc.constant('QcHiding' as const), vote, timeout }),
+);
+/** Most blocks carry none. */
+const carried: fc.Arbitrary<Pick<Block, 'evidence'>> = fc.oneof(
+  { weight: 3, arbitrary: fc.constant({}) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(evidence, fc.array(evidence, { maxLength: 3 }))
+      .map(([first, rest]) => ({ evidence: [first, ...rest] as const })),
+  },
+);
+const block: fc.Arbitrary<Block> = fc
+  .tuple(carried, fc.record({ header, qc }))
+  .map(([more, one]) => ({ ...one, ...more }));
 export const certified: fc.Arbitrary<CertifiedBlock> = fc.record({ block, qc });
 /** Some of them carry the certificate of the one before, as those of a chain do; or nearly so. */
 export const chain: fc.Arbitrary<readonly CertifiedBlock[]> = fc
@@ -245,6 +263,8 @@ export const MESSAGES: {
       fc.constantFrom(255, 256, 65_535, 65_536).map((length) => new Uint8Array(length).fill(7)),
     ),
   }),
+  Evidence: fc.record({ kind: kind('Evidence'), evidence }),
+  VoteShown: fc.record({ kind: kind('VoteShown'), vote }),
   BatchAck: fc.record({ kind: kind('BatchAck'), digests }),
   GetBatch: fc.record({ kind: kind('GetBatch'), digests }),
   GetBlocks: fc.record({

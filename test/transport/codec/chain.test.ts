@@ -158,7 +158,7 @@ describe('chain of blocks: one encoding only (TP-8)', () => {
 describe('chain of blocks: bounds (TP-9, TP-11)', () => {
   const refusals: readonly (readonly [string, string, (bytes: Uint8Array) => void])[] = [
     ['more blocks than one answer has', 'more than 256 blocks', (bytes) => bytes.set([1, 1], 0)],
-    ['flags that do not exist', 'unknown flags', (bytes) => bytes.set([2], 2)],
+    ['flags that do not exist', 'unknown flags', (bytes) => bytes.set([4], 2)],
     ['a first block that repeats', 'repeats no certificate', (bytes) => bytes.set([1], 2)],
     ['a VRF proof of 97 bytes', 'VRF proof too long', (bytes) => bytes.set([97], 3)],
     ['1,001 batches in a block', 'too many batches', (bytes) => bytes.set([3, 0xe9], 4)],

@@ -1,19 +1,7 @@
-/** Offences of validators of a test ledger, true and forged. For tests. LG-11. */
-import {
-  doubleVote,
-  type Evidence,
-  qcHiding,
-  timeoutStatementOf,
-} from '../../../src/protocol/consensus/evidence.ts';
-import {
-  blockOn,
-  chainOf,
-  present,
-  tcOf,
-  timeoutBy,
-  voteFor,
-  type World,
-} from '../../protocol/consensus/fixture.ts';
+/** Offences of the validators of a test world, true and forged. For tests. CS-14. */
+import type { Evidence } from '../../../src/protocol/chain/types.ts';
+import { doubleVote, qcHiding, timeoutStatementOf } from '../../../src/protocol/consensus/evidence.ts';
+import { blockOn, chainOf, present, tcOf, timeoutBy, voteFor, type World } from './fixture.ts';
 
 type DoubleVote = Extract<Evidence, { kind: 'DoubleVote' }>;
 
