@@ -52,8 +52,15 @@ export default {
       name: 'client-stands-alone',
       comment: 'althing/client runs in a browser: nothing of a node, nothing of Node',
       severity: 'error',
-      from: { path: '^src/client/' },
+      from: { path: '^src/client/', pathNot: '^src/client/light/' },
       to: { path: ['^src/(?!client/)', '^(node:)?[a-z_]+$', 'node_modules/(?!@noble/hashes/)'] },
+    },
+    {
+      name: 'light-client-has-rules-alone',
+      comment: 'the light client verifies by the rules that consensus has, and by nothing else of a node',
+      severity: 'error',
+      from: { path: '^src/client/light/' },
+      to: { path: ['^src/(?!client/|protocol/(chain|consensus|light)/|crypto/bls/)', '^(node:)?[a-z_]+$'] },
     },
     {
       name: 'xstate-internals-in-one-room',
@@ -65,7 +72,10 @@ export default {
       name: 'examples-use-the-public-api',
       severity: 'error',
       from: { path: '^examples/' },
-      to: { path: '^src/', pathNot: '^src/(actors/runtime|application|client|node)/index\\.ts$' },
+      to: {
+        path: '^src/',
+        pathNot: '^src/(actors/runtime|application|client|client/light|node)/index\\.ts$',
+      },
     },
     {
       name: 'no-circles',

@@ -11,6 +11,7 @@ import type {
   ApplicationSnapshot,
   BlockResult,
   CheckResult,
+  ProvenValue,
   QueryResult,
   SenderPlace,
   SnapshotChunks,
@@ -114,6 +115,12 @@ export function readQuery(given: unknown): QueryResult {
     value: bytes(value, 'value'),
     height: heightOf(height, 'height'),
   };
+}
+
+export function readProven(given: unknown): ProvenValue {
+  const { height, value, proof } = object(given, '');
+  const proven = { height: heightOf(height, 'height'), proof: bytes(proof, 'proof') };
+  return value === undefined ? proven : { ...proven, value: bytes(value, 'value') };
 }
 
 /** A block's answer, and about what it takes in memory and on disk. @unit bytes */

@@ -10,6 +10,8 @@ export type {
   CheckResult,
   FinalizeRequest,
   InitChainRequest,
+  KeyProof,
+  ProvenValue,
   QueryResult,
   SenderPlace,
   SnapshotChunks,

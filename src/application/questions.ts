@@ -3,14 +3,15 @@ import type { BoundaryContext } from '../actors/runtime/index.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { parseOperation } from '../protocol/chain/operation.ts';
 import type { Digest, Height } from '../protocol/chain/types.ts';
-import type { Application, CheckResult } from '../protocol/ports/application.ts';
+import type { Application, CheckResult, ProvenValue, QueryResult } from '../protocol/ports/application.ts';
 import {
   DUPLICATE_CODE,
   type ExecutionReply,
   type ExecutionRequest,
   NODE_CODESPACE,
+  PROVEN_PATH,
 } from '../protocol/ports/execution.ts';
-import { readAnswer, readCheck, readQuery } from './answer-shapes.ts';
+import { readAnswer, readCheck, readProven, readQuery } from './answer-shapes.ts';
 import type { FailureCode } from './block-runner.ts';
 import { ApplicationGone, type Calls, failureOf } from './calls.ts';
 import type { ExecutorOptions, ExecutorTimes } from './executor-options.ts';
@@ -52,11 +53,14 @@ export function answerQuestion(asked: Asked, question: Question): void {
     return;
   }
   if (question.type === 'query.requested') {
-    const { path, data, height } = question;
+    const { path, data, height, prove } = question;
     calls.make({
       name: `query of '${path}'`,
       limit: times.queryMax,
-      run: () => readAnswer(application.query(path, data, height), readQuery),
+      run: () =>
+        prove === true
+          ? proven(application, path, data)
+          : readAnswer(application.query(path, data, height), readQuery),
       done: (result) => tell({ type: 'query.answered', tag, result }),
       failed,
     });
@@ -80,6 +84,26 @@ export function refuseQuestion(
   const refusal: ExecutionReply = { type: 'execution.failed', tag: question.tag, code, detail };
   context.tell(question.replyTo, refusal);
 }
+
+/** A pair of the newest state, whatever the application answers to its own paths. */
+function proven(application: Application, path: string, key: Uint8Array): QueryResult | Promise<QueryResult> {
+  if (application.prove === undefined) throw new Error('it proves nothing: ask without prove');
+  if (path !== PROVEN_PATH)
+    throw new Error(`'${path}' cannot be proven: ask for '${PROVEN_PATH}', with a key of the state as data`);
+  const answer = (value: ProvenValue) => provenResult(key, value);
+  const found = readAnswer(application.prove(key), readProven);
+  return found instanceof Promise ? found.then(answer) : answer(found);
+}
+
+const provenResult = (key: Uint8Array, { height, value, proof }: ProvenValue): QueryResult => ({
+  code: 0,
+  log: value === undefined ? 'does not exist' : 'exists',
+  codespace: NODE_CODESPACE,
+  key,
+  value: value ?? new Uint8Array(0),
+  height,
+  proof: { isPresent: value !== undefined, bytes: proof },
+});
 
 function checked(
   asked: Asked,

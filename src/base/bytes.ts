@@ -1,4 +1,8 @@
-/** Byte strings: hex, comparison, concatenation. Pure. */
+/**
+ * Byte strings: hex, comparison, concatenation; over Buffer, which is several times quicker. Pure. A browser gets
+ * `bytes-portable.ts` in its place (`browser` of package.json).
+ */
+export { concatBytes, utf8 } from './bytes-portable.ts';
 
 /** Lower-case hexadecimal text of `bytes`. */
 export function toHex(bytes: Uint8Array): string {
@@ -20,17 +24,3 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
 export function compareBytes(left: Uint8Array, right: Uint8Array): number {
   return Buffer.compare(left, right);
 }
-
-/** One byte string after the other, copied once. */
-export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    joined.set(part, offset);
-    offset += part.byteLength;
-  }
-  return joined;
-}
-
-/** UTF-8 bytes of a text. */
-export const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);

@@ -61,3 +61,12 @@ export function clipped(line: string, columns: number): string {
 
 /** Without what steers a terminal: names come from the genesis, and reasons from what peers said. */
 export const plainText = (text: string): string => stripVTControlCharacters(text).replaceAll(/\p{Cc}/gu, '');
+
+/** UTF-8 text where it is one, else hexadecimal. */
+export function readableBytes(given: Uint8Array): string {
+  const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
+  const text = bytes.toString('utf8');
+  // Control characters would let stored data steer the reader's terminal.
+  const plain = !/\p{Cc}/u.test(text.replaceAll(/[\t\n]/g, ''));
+  return plain && Buffer.from(text, 'utf8').equals(bytes) ? text : `0x${bytes.toString('hex')}`;
+}

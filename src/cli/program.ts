@@ -21,6 +21,7 @@ import { addStartCommand } from './commands/start.ts';
 import { addSyncCommand } from './commands/sync.ts';
 import { addTimeCommand } from './commands/time.ts';
 import { addUseCommands } from './commands/use.ts';
+import { addVerifyCommand } from './commands/verify.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { CommandFailure, messageOf } from './failure.ts';
 import { createOutput } from './output.ts';
@@ -62,6 +63,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addBridgeCommand(program);
   addSyncCommand(program);
   addUseCommands(program);
+  addVerifyCommand(program);
   addKeyCommands(program);
   addLedgerCommands(program);
   addResetCommand(program);

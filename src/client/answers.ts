@@ -5,7 +5,7 @@
 import { fromBase64 } from './encoding.ts';
 import type { NetworkStatus, OperationEvent, OperationResult, QueryAnswer } from './types.ts';
 
-type Malformed = 'malformed';
+export type Malformed = 'malformed';
 
 /** Of a height. @unit digits @source chosen: so many are exact in a number, and no chain has more blocks */
 export const HEIGHT_DIGITS_MAX = 15;
@@ -171,10 +171,10 @@ function eventOf(raw: unknown): OperationEvent | Malformed {
 }
 
 /** Own members; none of what is no object. */
-const membersOf = (raw: unknown): Readonly<Record<string, unknown>> =>
+export const membersOf = (raw: unknown): Readonly<Record<string, unknown>> =>
   typeof raw === 'object' && raw !== null && !Array.isArray(raw) ? { ...raw } : {};
 
-function listOf<Entry>(
+export function listOf<Entry>(
   raw: unknown,
   read: (entry: unknown) => Entry | Malformed,
 ): readonly Entry[] | Malformed {
@@ -194,11 +194,11 @@ const isCount = (raw: unknown): raw is number =>
 
 /** Heights go as texts of digits. */
 const HEIGHT = new RegExp(`^[0-9]{1,${HEIGHT_DIGITS_MAX}}$`);
-const heightOf = (raw: unknown): number | Malformed =>
+export const heightOf = (raw: unknown): number | Malformed =>
   typeof raw === 'string' && HEIGHT.test(raw) ? Number(raw) : 'malformed';
 
 /** Base64, and null for no bytes. */
-function bytesOf(raw: unknown): Uint8Array | Malformed {
+export function bytesOf(raw: unknown): Uint8Array | Malformed {
   if (raw === null) return new Uint8Array();
   return typeof raw === 'string' ? fromBase64(raw) : 'malformed';
 }

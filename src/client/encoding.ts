@@ -1,6 +1,6 @@
 /** An operation's bytes and id, and bytes as text where there is no Buffer. Pure. The encoding: EX-7, docs/applications.md. */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 
 /** A NUL, "aop", and the version. */
 const MAGIC = Uint8Array.of(0, 0x61, 0x6f, 0x70, 1);
@@ -40,6 +40,9 @@ export function toBase64(bytes: Uint8Array): string {
   }
   return btoa(text);
 }
+
+/** @param hex letters in pairs */
+export const base64OfHex = (hex: string): string => toBase64(hexToBytes(hex));
 
 export function fromBase64(text: string): Uint8Array | 'malformed' {
   try {

@@ -40,11 +40,7 @@ export function checkedOptions(options: ClientOptions): Required<ClientOptions> 
   }
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const checked: Required<ClientOptions> = { ...CLIENT_DEFAULTS, endpoints: options.endpoints, ...given };
-  for (const name of NUMBERS) {
-    const value = checked[name];
-    if (Number.isInteger(value) && value >= 1 && value <= GREATEST) continue;
-    throw new TypeError(`${name} ${shown(value)}: give a whole number from 1 to ${GREATEST}`);
-  }
+  for (const name of NUMBERS) checkedNumber(name, checked[name]);
   requireWord('whenFull', checked.whenFull);
   requireWord('whenRefused', checked.whenRefused);
   return { ...checked, endpoints: checkedEndpoints(checked.endpoints) };
@@ -56,7 +52,7 @@ function requireWord(name: keyof typeof WORDS, value: string): void {
   throw new TypeError(`${name} ${shown(value)}: give ${words.map(shown).join(' or ')}`);
 }
 
-function checkedEndpoints(endpoints: unknown): readonly string[] {
+export function checkedEndpoints(endpoints: unknown): readonly string[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0)
     throw new TypeError('endpoints: name the URL of one node at least, in a list');
   return endpoints.map(checkedUrl);
@@ -66,6 +62,12 @@ function checkedUrl(url: unknown): string {
   const parsed = typeof url === 'string' ? URL.parse(url) : null;
   if (parsed?.protocol === 'http:' || parsed?.protocol === 'https:') return parsed.href;
   throw new TypeError(`endpoint ${typeof url === 'string' ? url : shown(url)}: give an http or https URL`);
+}
+
+/** @throws TypeError unless it is a whole number from 1 on that a timer takes */
+export function checkedNumber(name: string, value: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= GREATEST) return value;
+  throw new TypeError(`${name} ${shown(value)}: give a whole number from 1 to ${GREATEST}`);
 }
 
 /** A text in quotes, so that "5" is not taken for 5. */

@@ -2,6 +2,11 @@
 import { sha256 as nobleSha256, sha512 as nobleSha512 } from '@noble/hashes/sha2.js';
 import { toHex } from '../base/bytes.ts';
 
+/** @unit bytes @source FIPS 180-4 */
+export const SHA256_BYTES = 32;
+/** @unit bytes @source FIPS 180-4 */
+export const SHA512_BYTES = 64;
+
 /** SHA-256 of the parts joined, 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const state = nobleSha256.create();

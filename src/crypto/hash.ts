@@ -1,14 +1,12 @@
 /**
  * SHA-256 and SHA-512 over node:crypto. Pure. FIPS 180-4.
- * `hash-noble.ts` has the same functions in plain JavaScript: the portable engine, and the oracle of the tests.
+ * `hash-noble.ts` has the same functions in plain JavaScript: what a browser gets in its place (`browser` of package.json), and
+ * the oracle of the tests.
  */
 import { createHash, hash } from 'node:crypto';
 import { concatBytes } from '../base/bytes.ts';
 
-/** @unit bytes @source FIPS 180-4 */
-export const SHA256_BYTES = 32;
-/** @unit bytes @source FIPS 180-4 */
-export const SHA512_BYTES = 64;
+export { SHA256_BYTES, SHA512_BYTES } from './hash-noble.ts';
 
 /** Up to here parts are joined and hashed in one call. @unit bytes @source measured: bench/crypto.bench.ts */
 const ONE_SHOT_BYTES_MAX = 4096;

@@ -2,6 +2,7 @@
  * Values worth keeping, found again by the bytes they were made from. Bounded: the least recently used entry
  * leaves when a new one comes. Forgetting costs time, never an answer.
  */
+import { toHex } from '../base/bytes.ts';
 
 export interface RecentCache<Value> {
   /** The value made from `key` earlier, else `make(key)`, which is kept. */
@@ -14,7 +15,7 @@ export function createRecentCache<Value>(capacity: number): RecentCache<Value> {
   const entries = new Map<string, { readonly value: Value }>();
   return {
     of: (key, make) => {
-      const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+      const name = toHex(key);
       const found = entries.get(name);
       if (found !== undefined) {
         entries.delete(name);

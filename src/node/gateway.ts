@@ -8,13 +8,13 @@ import type { Millis } from '../base/units.ts';
 import type { FailedRound } from '../machines/consensus/view-change.setup.ts';
 import { SUBMISSION_MS } from '../protocol/bridge/times.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
-import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
+import type { Digest, ExecutedState } from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { OperationsAnswered, OperationsExpired, OperationsSubmitted } from '../protocol/ports/bridge.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncEnded, SyncDone } from '../protocol/ports/sync.ts';
-import type { QueryAnswer, TransactionFate } from '../rpc/node-port.ts';
+import type { QueryAnswer, QueryAsked, TransactionFate } from '../rpc/node-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port.ts';
 import { SubmissionsOfATurn } from './submissions-of-a-turn.ts';
 
@@ -148,8 +148,8 @@ export class Gateway {
     throw new CallFailed('the bridge did not answer the submission');
   }
 
-  async query(path: string, data: Uint8Array, height?: Height): Promise<QueryAnswer> {
-    const at = height === undefined ? {} : { height };
+  async query({ path, data, height, prove }: QueryAsked): Promise<QueryAnswer> {
+    const at = { ...(height === undefined ? {} : { height }), ...(prove === true ? { prove } : {}) };
     const answer = await this.#call(ADDRESSES.executor, { type: 'query.requested', path, data, ...at });
     if (answer.type === 'query.answered') return { status: 'answered', result: answer.result };
     const detail = answer.type === 'execution.failed' ? answer.detail : 'the application did not answer';

@@ -32,6 +32,7 @@ import { chainPort, found, labelOf } from './chain-port.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
 import { operationsPort } from './operations-port.ts';
+import { proofsPort } from './proofs-port.ts';
 import { roundsReport, viewChangeReport } from './rounds-report.ts';
 import { syncReport } from './sync-report.ts';
 import { type Clocks, timeReport } from './time-report.ts';
@@ -112,6 +113,7 @@ export function createNodePort(parts: NodePortParts): NodePort {
   };
   return {
     ...chainPort(host),
+    ...proofsPort(host),
     ...operationsPort(host),
     ...applicationPort(host),
     ...standingPort(host),
@@ -127,7 +129,7 @@ const applicationPort = ({
   gateway,
   applicationInfo,
 }: PortHost): Pick<NodePort, 'query' | 'applicationInfo'> => ({
-  query: (path, data, height) => gateway.query(path, data, height),
+  query: (asked) => gateway.query(asked),
   async applicationInfo() {
     const info = await applicationInfo();
     if (info === undefined) throw new Error('the application is not open yet');

@@ -2,7 +2,7 @@
  * Modules for a browser, without a build: from an entry along its imports, the types of TypeScript stripped, and packages by an
  * import map. Read once, before a node listens. Boundary: the disk. Imports by `import()` are not followed: pages have none.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire, stripTypeScriptTypes } from 'node:module';
 import { dirname, join, relative, sep } from 'node:path';
 import { type PageFile, pageFile } from './pages.ts';
@@ -32,10 +32,12 @@ const IMPORT = /^(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|^import\s
 export function browserModules({ root, entry, prefix }: ModuleRequest): BrowserModules {
   const files = new Map<string, PageFile>();
   const packages = new Map<string, string>();
+  const replaced = replacedModules(dirname(root));
   const waiting = [join(root, entry)];
   for (const path of waiting) {
     if (waiting.length > MODULES_MAX) throw new Error(`${entry}: imports more than ${MODULES_MAX} modules`);
-    const source = readFileSync(path, 'utf8');
+    // Under its own name, since nobody who imports it knows of another.
+    const source = readFileSync(replaced.get(path) ?? path, 'utf8');
     const code = path.endsWith('.ts') ? withoutTypes(source) : source;
     files.set(servedAt(path, root, prefix), pageFile('text/javascript; charset=utf-8', code));
     for (const [, from, bare] of code.matchAll(IMPORT)) {
@@ -51,6 +53,19 @@ export function browserModules({ root, entry, prefix }: ModuleRequest): BrowserM
     entryPath: servedAt(join(root, entry), root, prefix),
     importMap: JSON.stringify({ imports: Object.fromEntries([...packages].toSorted()) }),
   };
+}
+
+/**
+ * What stands for a module in a browser, by `browser` of package.json, which bundlers go by too. Each stands beside its module,
+ * so that imports within mean the same.
+ */
+function replacedModules(folder: string): ReadonlyMap<string, string> {
+  const manifest = join(folder, 'package.json');
+  if (!existsSync(manifest)) return new Map();
+  const { browser = {} }: { readonly browser?: Readonly<Record<string, string>> } = JSON.parse(
+    readFileSync(manifest, 'utf8'),
+  );
+  return new Map(Object.entries(browser).map(([from, to]) => [join(folder, from), join(folder, to)]));
 }
 
 /**

@@ -112,12 +112,15 @@ export async function abciQuery(
   },
   { port }: CallContext,
 ): Promise<Answer> {
-  if (prove === true) return fail('proofs are not offered yet: call without prove');
   // 0 is CometBFT's word for the newest height.
   const asked = height === undefined || height === 0 ? undefined : parseHeight(height);
   if (asked === 'malformed')
     return { error: invalidParams(`height must not be negative, but got ${height}`) };
-  const answer = await port.query(path ?? '', data ?? new Uint8Array(), asked);
+  if (prove === true && asked !== undefined)
+    return { error: invalidParams('only the newest state can be proven: ask for no height') };
+  const question = { path: path ?? '', data: data ?? new Uint8Array() };
+  const at = asked === undefined ? {} : { height: asked };
+  const answer = await port.query({ ...question, ...at, ...(prove === true ? { prove } : {}) });
   return answer.status === 'answered'
     ? succeed({ response: queryResultJson(answer.result) })
     : fail(answer.detail);

@@ -2,7 +2,6 @@
  * The methods of the RPC: CometBFT 0.38's by their names, parameters and answers, and Althing's own.
  * `http-server.ts` carries them; docs/operator-guide.md lists them.
  */
-import { digestFromBytes } from '../protocol/chain/parse.ts';
 import { bridgeJson } from './bridge-shape.ts';
 import { broadcastAsync, broadcastCommit, broadcastSync } from './broadcast.ts';
 import { fail, invalidParams, succeed } from './json-rpc.ts';
@@ -19,6 +18,7 @@ import {
 } from './lookups.ts';
 import { adminMethod, method, type RpcMethod, submitMethod } from './method.ts';
 import { outcomes, submit } from './operations.ts';
+import { epochProofs, provenHeader, transactionBy } from './proofs.ts';
 import { resync } from './resync.ts';
 import { roundsJson } from './rounds-shape.ts';
 import {
@@ -31,8 +31,6 @@ import {
   NO_BLOCK_ID,
   peerJson,
   statusJson,
-  transactionJson,
-  upperHex,
 } from './shapes.ts';
 import { syncJson, syncNowJson } from './sync-shape.ts';
 import { timeJson } from './time-shape.ts';
@@ -100,15 +98,10 @@ export const METHODS: ReadonlyMap<string, RpcMethod> = new Map([
       { name: 'hash', type: 'bytes' },
       { name: 'prove', type: 'bool' },
     ],
-    async ({ hash, prove }, { port }) => {
-      if (prove === true) return fail('proofs are not offered yet: call without prove');
-      const digest = digestFromBytes(hash ?? new Uint8Array());
-      const found = digest === 'malformed' ? undefined : await port.transaction(digest);
-      return found === undefined
-        ? fail(`tx (${upperHex(hash ?? new Uint8Array())}) not found`)
-        : succeed(transactionJson(found));
-    },
+    transactionBy,
   ),
+  method('althing_proven_header', HEIGHT, provenHeader),
+  method('althing_epoch_proofs', [{ name: 'from', type: 'integer' }], epochProofs),
   method('num_unconfirmed_txs', [], async (_, { port }) => {
     const { total, totalBytes } = port.pending(0);
     return succeed({

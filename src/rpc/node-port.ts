@@ -26,6 +26,7 @@ import type {
 } from '../protocol/ports/storage.ts';
 import type { TimeAlert, TimeSource, TimeUpdate } from '../protocol/time/types.ts';
 import type { BridgeReport } from './bridge-port.ts';
+import type { ProofsPort } from './proofs-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome, SyncReport } from './sync-port.ts';
 
 /** A committed block in a line. The genesis block has height 0, its genesis id, and the genesis time. */
@@ -131,6 +132,14 @@ export interface FollowersReport {
   readonly operations: number;
   /** Calls that found no place to wait, since the start. */
   readonly crowded: number;
+}
+
+export interface QueryAsked {
+  readonly path: string;
+  readonly data: Uint8Array;
+  readonly height?: Height;
+  /** `data` is a key of the state, whose value is to be proven; `path` is PROVEN_PATH. */
+  readonly prove?: boolean;
 }
 
 export type QueryAnswer =
@@ -329,7 +338,7 @@ export interface SubmissionsRefused {
   readonly log: string;
 }
 
-export interface NodePort {
+export interface NodePort extends ProofsPort {
   status(): NodeStatus;
   health(): NodeHealth;
   genesis(): GenesisDocument;
@@ -353,7 +362,7 @@ export interface NodePort {
   executed(): ExecutedState;
   /** Answers at once when the transaction is committed or expired already. `hash`: SHA-256 of the transaction. */
   waitCommitted(hash: Digest, timeout: Millis): Promise<TransactionFate>;
-  query(path: string, data: Uint8Array, height?: Height): Promise<QueryAnswer>;
+  query(asked: QueryAsked): Promise<QueryAnswer>;
   applicationInfo(): Promise<ApplicationInfo>;
   /** Undefined: not stored here (not yet, or pruned). */
   block(selector: BlockSelector): Promise<StoredBlock | undefined>;

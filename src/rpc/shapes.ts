@@ -7,7 +7,7 @@ import { toHex } from '../base/bytes.ts';
 import type { WallTime } from '../base/units.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
 import type { Evidence, Header, Validator, Vote } from '../protocol/chain/types.ts';
-import type { QueryResult } from '../protocol/ports/application.ts';
+import type { KeyProof, QueryResult } from '../protocol/ports/application.ts';
 import type { ApplicationEvent, CommittedBlock, TransactionResult } from '../protocol/ports/storage.ts';
 import type { BlockLabel, IndexedTransaction, NodeStatus, PeerStatus, StoredBlock } from './node-port.ts';
 
@@ -163,10 +163,21 @@ export const queryResultJson = (result: QueryResult): object => ({
   index: '0',
   key: base64OrNull(result.key),
   value: base64OrNull(result.value),
-  proofOps: null,
+  proofOps: result.proof === undefined ? null : { ops: [proofOpJson(result.key, result.proof)] },
   height: String(result.height),
   codespace: result.codespace,
 });
+
+/** One operation leads from the pair to the hash of the state. `data` is encoded as docs/protocol/light-client.md says. */
+const proofOpJson = (key: Uint8Array, { isPresent, bytes }: KeyProof): object => ({
+  type: isPresent ? PRESENT_PROOF_TYPE : ABSENT_PROOF_TYPE,
+  key: base64(key),
+  data: base64(bytes),
+});
+
+/** `type` of the operation that proves a value, and of the one that proves that a key is not there. */
+const PRESENT_PROOF_TYPE = 'althing:pair/v1';
+const ABSENT_PROOF_TYPE = 'althing:absent/v1';
 
 export const validatorJson = (validator: Validator): object => ({
   address: upperHex(validator.address),

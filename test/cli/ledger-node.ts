@@ -10,7 +10,13 @@ import { parseOperation } from '../../src/protocol/chain/operation.ts';
 import type { Address, Digest, ExecutedState } from '../../src/protocol/chain/types.ts';
 import type { Admission } from '../../src/protocol/ports/mempool.ts';
 import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
-import type { Followed, FollowedOperation, OperationStanding, QueryAnswer } from '../../src/rpc/node-port.ts';
+import type {
+  Followed,
+  FollowedOperation,
+  OperationStanding,
+  QueryAnswer,
+  QueryAsked,
+} from '../../src/rpc/node-port.ts';
 import { executeBlock, MemoryState } from '../application/ledger/chain-of-ledger.ts';
 import { height, present } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
@@ -92,7 +98,7 @@ export class LedgerNode extends MemoryNode {
     return { height: height(this.#height), standings, isCrowded };
   }
 
-  override async query(path: string, data: Uint8Array): Promise<QueryAnswer> {
+  override async query({ path, data }: QueryAsked): Promise<QueryAnswer> {
     const result = this.#rules.query(path, data, this.#state);
     return {
       status: 'answered',

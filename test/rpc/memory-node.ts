@@ -22,13 +22,16 @@ import type {
   BlockId,
   ChainDomain,
   Digest,
+  EpochProof,
   ExecutedState,
   Height,
+  ProvenHeader,
   QuorumCertificate,
   Round,
   ValidatorSet,
 } from '../../src/protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../../src/protocol/chain/validator-set.ts';
+import type { TransactionProof } from '../../src/protocol/light/types.ts';
 import type { ApplicationInfo } from '../../src/protocol/ports/application.ts';
 import type { Admission, NodeRefusalCode } from '../../src/protocol/ports/mempool.ts';
 import type { CommittedBlock, TransactionResult } from '../../src/protocol/ports/storage.ts';
@@ -47,6 +50,7 @@ import type {
   PeerStatus,
   PendingTransactions,
   QueryAnswer,
+  QueryAsked,
   RoundsReport,
   StoredBlock,
   StoredResults,
@@ -54,6 +58,7 @@ import type {
   TimeReport,
   TransactionFate,
 } from '../../src/rpc/node-port.ts';
+import type { EpochProofs } from '../../src/rpc/proofs-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome, SyncReport } from '../../src/rpc/sync-port.ts';
 import { syncReport } from './sync-report.ts';
 
@@ -105,6 +110,12 @@ export class MemoryNode implements NodePort {
   /** What `sync()` says beside what this node says by itself. */
   syncFacts: Partial<SyncReport> = {};
   syncsRequested = 0;
+  /** What it can prove. */
+  proofs: {
+    readonly headers?: ReadonlyMap<Height, ProvenHeader>;
+    readonly epochs?: readonly EpochProof[];
+    readonly transaction?: TransactionProof;
+  } = {};
   syncOutcome: SyncNowOutcome = { status: 'done', sync: { kind: 'InSync' } };
   readonly resyncs: (Checkpoint | undefined)[] = [];
   resyncOutcome: ResyncOutcome = { status: 'running' };
@@ -237,7 +248,19 @@ export class MemoryNode implements NodePort {
     return woken ? this.waitCommitted(hash, timeout) : { status: 'timeout' };
   }
 
-  async query(path: string, data: Uint8Array): Promise<QueryAnswer> {
+  async provenHeader(at: Height): Promise<ProvenHeader | undefined> {
+    return this.proofs.headers?.get(at);
+  }
+
+  async epochProofs(): Promise<EpochProofs> {
+    return { current: FIRST_EPOCH, proofs: this.proofs.epochs ?? [] };
+  }
+
+  async transactionProof(): Promise<TransactionProof | undefined> {
+    return this.proofs.transaction;
+  }
+
+  async query({ path, data, prove }: QueryAsked): Promise<QueryAnswer> {
     const key = Buffer.from(data).toString('utf8');
     if (path === '/fail') return { status: 'failed', detail: 'the application is stopped' };
     const value = this.#state.get(key);
@@ -250,6 +273,7 @@ export class MemoryNode implements NodePort {
         key: data,
         value: value === undefined ? new Uint8Array() : utf8(value),
         height: this.#executed().height,
+        ...(prove === true ? { proof: { isPresent: value !== undefined, bytes: utf8('proof') } } : {}),
       },
     };
   }

@@ -132,6 +132,19 @@ describe('modules for a browser', () => {
     expect(textAt(files, entryPath)).not.toContain('number');
   });
 
+  it('are those that package.json names for browsers', () => {
+    write({
+      '../package.json': '{"browser":{"./src/hash.ts":"./src/hash-portable.ts"}}',
+      'page/main.ts': "import { hash } from '../hash.ts';\nconst one = hash;\n",
+      'hash.ts': "export { hash } from 'node:crypto';\n",
+      'hash-portable.ts': "export { hash } from './inner.ts';\n",
+      'inner.ts': 'export const hash = 1;\n',
+    });
+    const { files } = collect('page/main.ts');
+    expect([...files.keys()].toSorted()).toEqual(['/game/hash.ts', '/game/inner.ts', '/game/page/main.ts']);
+    expect(textAt(files, '/game/hash.ts')).toContain('inner.ts');
+  });
+
   it.each([
     ["import { hash } from 'node:crypto';\n", 'no browser has it'],
     ["import '../../outside.ts';\n", 'outside'],

@@ -26,6 +26,7 @@ import type {
   FinalizeRequest,
   InitChainRequest,
   Misbehavior,
+  ProvenValue,
   QueryResult,
   SenderPlace,
   SnapshotOffer,
@@ -175,6 +176,16 @@ export const FOUND = {
       value: reader.bytes('value'),
       height: readHeight(reader, 'height'),
     };
+  },
+};
+
+export const PROVEN = {
+  write: ({ height, value, proof }: ProvenValue): Packable => [whole(height), value ?? null, proof],
+  read(reader: WireReader): ProvenValue {
+    reader.tuple('prove', 3);
+    const height = readHeight(reader, 'height');
+    const value = reader.isNil() ? {} : { value: reader.bytes('value') };
+    return { height, ...value, proof: reader.bytes('proof') };
   },
 };
 

@@ -30,6 +30,7 @@ export const KIND = {
   readChunk: 22,
   leaveSnapshot: 23,
   restoreSnapshot: 24,
+  prove: 25,
   transactions: 32,
   chunk: 33,
   chunksEnded: 34,

@@ -27,6 +27,7 @@ export const APPLICATION_GREETING = {
     MAGIC,
     WIRE_VERSION,
     [
+      ...(application.prove === undefined ? [] : ['prove']),
       ...(application.takeSnapshot === undefined ? [] : ['takeSnapshot']),
       ...(application.restoreSnapshot === undefined ? [] : ['restoreSnapshot']),
     ],

@@ -26,6 +26,7 @@ import {
   GENESIS,
   INFO,
   OFFER,
+  PROVEN,
   QUERY,
   RESULT,
   SNAPSHOT,
@@ -124,6 +125,9 @@ class Remote {
       finalizeBlock: (request) => this.#finalizeBlock(request),
       query: (path, data, height) =>
         this.#question(`query of '${path}'`, 'query', QUERY.write({ path, data, height }), FOUND.read),
+      ...(methods.has('prove')
+        ? { prove: (key: Uint8Array) => this.#question('a proof', 'prove', key, PROVEN.read) }
+        : {}),
       ...(methods.has('takeSnapshot') ? { takeSnapshot: () => this.#takeSnapshot() } : {}),
       ...(methods.has('restoreSnapshot')
         ? {

@@ -11,6 +11,7 @@ import {
   readCheck,
   readGenesisState,
   readInfo,
+  readProven,
   readQuery,
   readSnapshot,
 } from '../answer-shapes.ts';
@@ -25,6 +26,7 @@ import {
   GENESIS,
   INFO,
   OFFER,
+  PROVEN,
   QUERY,
   RESULT,
   SNAPSHOT,
@@ -85,6 +87,11 @@ export class Session {
       case 'query': {
         const { path, data, height } = bodyOf(reader, QUERY.read);
         this.#answer(id, () => readAnswer(application.query(path, data, height), readQuery), FOUND.write);
+        return;
+      }
+      case 'prove': {
+        const key = bodyOf(reader, (from) => from.bytes('key'));
+        this.#answer(id, () => readAnswer(application.prove?.(key), readProven), PROVEN.write);
         return;
       }
       case 'finalizeBlock':

@@ -4,6 +4,7 @@
  */
 import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { Digest, ExecutedState, Height } from '../../protocol/chain/types.ts';
+import { encodeStateProof } from '../../protocol/light/encoding.ts';
 import type {
   Application,
   ApplicationInfo,
@@ -13,6 +14,7 @@ import type {
   FinalizeRequest,
   InitChainRequest,
   Misbehavior,
+  ProvenValue,
   QueryResult,
   SnapshotChunks,
   SnapshotOffer,
@@ -144,6 +146,18 @@ class StateApplication implements Application {
     }
     const { code, log, value } = this.#rules.query(path, data, this.#reader);
     return { ...base, code, log, value };
+  }
+
+  prove(key: Uint8Array): ProvenValue {
+    if (this.#isTorn)
+      throw new Error(
+        `block ${this.#executed.height + 1} was not executed to its end: there is no state to prove`,
+      );
+    const name = Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1');
+    const proof = encodeStateProof(this.#state.prove(name, this.#blobs));
+    const value = this.#state.get(name);
+    const proven = { height: this.#executed.height, proof };
+    return value === undefined ? proven : { ...proven, value: new Uint8Array(Buffer.from(value, 'latin1')) };
   }
 
   /** SY-10. Undefined while another is being read. */

@@ -6,7 +6,7 @@ import { utf8 } from '../../base/bytes.ts';
 import { sha256 } from '../../crypto/hash.ts';
 import { digestFromBytes } from '../../protocol/chain/parse.ts';
 import type { Digest } from '../../protocol/chain/types.ts';
-import type { StateProof } from '../../protocol/light/types.ts';
+import type { StateEnd, StateProof } from '../../protocol/light/types.ts';
 import type { Pair, StateRules } from './rules.ts';
 import { byNodeKey, encodeSnapshot } from './snapshot.ts';
 import { keyHashOf, StateTree, WALK_START, type WalkPlace, type WalkStep } from './state-tree.ts';
@@ -76,9 +76,8 @@ export class PairState {
   /** Proves under `appHash` of the same validators what the key has, or that it has nothing. */
   prove(key: string, validators: readonly Uint8Array[]): StateProof {
     const { siblings, end } = this.#tree.wayOf(key);
-    const proof = { state: this.#domainName, validatorsHash: this.#hashOf(validators), siblings };
-    if (end === undefined || end[0] === key) return proof;
-    return { ...proof, other: { key: Buffer.from(end[0], 'latin1'), value: Buffer.from(end[1], 'latin1') } };
+    const validatorsHash = this.#hashOf(validators);
+    return { state: this.#domainName, validatorsHash, siblings, end: endOf(key, end) };
   }
 
   /** The state as it is, to be read in chunks while it changes; undefined while another is being read. */
@@ -154,6 +153,12 @@ export class PairState {
     view.before.clear();
     view.gone = new StateTree();
   }
+}
+
+function endOf(key: string, found: Pair | undefined): StateEnd {
+  if (found === undefined) return { kind: 'nothing' };
+  if (found[0] === key) return { kind: 'pair' };
+  return { kind: 'other', key: Buffer.from(found[0], 'latin1'), value: Buffer.from(found[1], 'latin1') };
 }
 
 const earlier = (left: WalkPlace | undefined, right: WalkPlace | undefined): WalkPlace | undefined =>

@@ -5,7 +5,7 @@ import { parseOperation } from '../../protocol/chain/operation.ts';
 import { type TargetOptions, withTarget } from '../command.ts';
 import { commitOperation } from '../commit.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
-import { createOutput, fields } from '../output.ts';
+import { createOutput, fields, readableBytes } from '../output.ts';
 import { callRpc, requireOperator, targetOf } from '../rpc-client.ts';
 import { BLOCK, QUERY, VIEW_CHANGE } from '../shapes.ts';
 
@@ -60,7 +60,7 @@ async function query(
   const { response } = await callRpc(targetOf(options), 'abci_query', params, QUERY);
   if (response.code !== 0) throw runtimeFailure(`${response.log} (code ${response.code})`);
   if (response.value === null) throw runtimeFailure(`"${key}" has no value at height ${response.height}`);
-  const value = readable(Buffer.from(response.value, 'base64'));
+  const value = readableBytes(Buffer.from(response.value, 'base64'));
   createOutput(options.json === true).data({ key, value, height: response.height }, [value]);
 }
 
@@ -79,7 +79,7 @@ async function showBlock(height: string | undefined, options: TargetOptions): Pr
       ['state before', header.app_hash],
       ['transactions', String(data.txs.length)],
     ]),
-    ...data.txs.map((tx) => `  ${readable(payloadOf(Buffer.from(tx, 'base64')))}`),
+    ...data.txs.map((tx) => `  ${readableBytes(payloadOf(Buffer.from(tx, 'base64')))}`),
   ]);
 }
 
@@ -93,11 +93,3 @@ async function requestViewChange(options: TargetOptions): Promise<void> {
 /** What the application gets of it (EX-7). */
 const payloadOf = (transaction: Buffer): Buffer =>
   Buffer.from(parseOperation(transaction)?.payload ?? transaction);
-
-/** UTF-8 text where it is one, else hexadecimal. */
-function readable(bytes: Buffer): string {
-  const text = bytes.toString('utf8');
-  // Control characters would let stored data steer the reader's terminal.
-  const plain = !/\p{Cc}/u.test(text.replaceAll(/[\t\n]/g, ''));
-  return plain && Buffer.from(text, 'utf8').equals(bytes) ? text : `0x${bytes.toString('hex')}`;
-}

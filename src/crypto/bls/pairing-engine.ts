@@ -3,6 +3,7 @@
  * for a bounded cache of parsed public keys (parsing costs a square root and a subgroup check, about 0.1 ms).
  * draft-irtf-cfrg-bls-signature-05, sections 2 and 3; "Arithmetic" and CS-8, docs/protocol/consensus.md.
  */
+import { toHex } from '../../base/bytes.ts';
 import { createRecentCache } from '../recent-cache.ts';
 import {
   BLS_PUBLIC_KEY_BYTES,
@@ -90,7 +91,7 @@ function namesEachKeyOnce(groups: readonly BlsSignerGroup[]): boolean {
   let named = 0;
   for (const { publicKeys } of groups) {
     for (const key of publicKeys) {
-      seen.add(Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1'));
+      seen.add(toHex(key));
       named += 1;
     }
   }

@@ -1,20 +1,25 @@
-/** Writes canonical bytes into one growing buffer: big-endian u64, lengths before texts and byte strings. */
+/** Writes canonical bytes into one growing buffer: big-endian u64, lengths before texts and byte strings. Needs nothing of Node's. */
 import type { ChainDomain, Digest, Epoch } from './types.ts';
 
 /** First size of the buffer: a vote statement fits. @unit bytes */
 const BYTES_FIRST = 512;
+const ASCII_MAX = 0x7f;
+const WIDE_HALF = 2 ** 32;
+
+const encoder = new TextEncoder();
 
 /** Append-only; `finish` hands out what was written. Values are whole numbers in 0..2^53-1 or bigints below 2^64. */
 export class CanonicalWriter {
-  #buffer = Buffer.allocUnsafe(BYTES_FIRST);
+  #buffer = new Uint8Array(BYTES_FIRST);
+  #view = new DataView(this.#buffer.buffer);
   #length = 0;
 
   u64(value: number | bigint): this {
     this.#reserve(8);
-    if (typeof value === 'bigint') this.#buffer.writeBigUInt64BE(BigInt.asUintN(64, value), this.#length);
+    if (typeof value === 'bigint') this.#view.setBigUint64(this.#length, BigInt.asUintN(64, value));
     else {
-      this.#buffer.writeUInt32BE(Math.floor(value / 2 ** 32) >>> 0, this.#length);
-      this.#buffer.writeUInt32BE(value >>> 0, this.#length + 4);
+      this.#view.setUint32(this.#length, Math.floor(value / WIDE_HALF));
+      this.#view.setUint32(this.#length + 4, value);
     }
     this.#length += 8;
     return this;
@@ -32,8 +37,10 @@ export class CanonicalWriter {
   hex(text: string): this {
     const bytes = text.length >>> 1;
     this.#reserve(bytes);
-    this.#buffer.fill(0, this.#length, this.#length + bytes);
-    this.#buffer.write(text, this.#length, bytes, 'hex');
+    for (let index = 0; index < bytes; index += 1) {
+      const high = nibbleOf(text.charCodeAt(2 * index));
+      this.#buffer[this.#length + index] = (high << 4) | nibbleOf(text.charCodeAt(2 * index + 1));
+    }
     this.#length += bytes;
     return this;
   }
@@ -45,9 +52,16 @@ export class CanonicalWriter {
 
   /** A UTF-8 text behind its length in bytes. */
   text(value: string): this {
-    const bytes = Buffer.byteLength(value);
-    this.u64(bytes).#reserve(bytes);
-    this.#length += this.#buffer.write(value, this.#length, bytes, 'utf8');
+    const at = this.#length + 8;
+    this.#reserve(8 + value.length);
+    for (let index = 0; index < value.length; index += 1) {
+      const letter = value.charCodeAt(index);
+      // Most are plain; a call to an encoder takes longer than all of them.
+      if (letter > ASCII_MAX) return this.prefixed(encoder.encode(value));
+      this.#buffer[at + index] = letter;
+    }
+    this.u64(value.length);
+    this.#length += value.length;
     return this;
   }
 
@@ -58,13 +72,17 @@ export class CanonicalWriter {
   }
 
   finish(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#buffer, 0, this.#length);
+    return this.#buffer.slice(0, this.#length);
   }
 
   #reserve(bytes: number): void {
     if (this.#length + bytes <= this.#buffer.byteLength) return;
-    const grown = Buffer.allocUnsafe(Math.max(2 * this.#buffer.byteLength, this.#length + bytes));
+    const grown = new Uint8Array(Math.max(2 * this.#buffer.byteLength, this.#length + bytes));
     grown.set(this.#buffer.subarray(0, this.#length));
     this.#buffer = grown;
+    this.#view = new DataView(grown.buffer);
   }
 }
+
+/** Of a letter of lower-case hex: digits are 0x30 to 0x39, a to f are 0x61 to 0x66. */
+const nibbleOf = (letter: number): number => (letter & 15) + (letter > 0x39 ? 9 : 0);

@@ -206,7 +206,7 @@ export type EvidenceRefusal =
 export type Refusal = CertificateRefusal | StorageRefusal | SafetyRefusal | ProposalRefusal | EvidenceRefusal;
 
 /** The operands in one line: `round=4, lastVotedRound=5`. */
-export function describeRefusal(refusal: Refusal): string {
+export function describeRefusal(refusal: { readonly code: string }): string {
   return Object.entries(refusal)
     .filter(([name, value]) => name !== 'code' && value !== undefined)
     .map(([name, value]) => `${name}=${shown(value)}`)

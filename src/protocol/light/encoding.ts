@@ -44,11 +44,13 @@ import { BATCH_REFERENCES_MAX, VALIDATORS_MAX } from '../transport/limits.ts';
 import {
   PROOF_BYTES_MAX,
   PROOF_PATH_MAX,
-  type ProvenPair,
   STATE_SIBLINGS_MAX,
+  type StateEnd,
   type StateProof,
 } from './types.ts';
 
+/** By their numbers. */
+const END_KINDS = ['nothing', 'pair', 'other'] as const satisfies readonly StateEnd['kind'][];
 const HEADER_KIND = 'althing/proven-header/v1';
 const EPOCH_KIND = 'althing/epoch-proof/v1';
 const STATE_KIND = 'althing/state-proof/v1';
@@ -75,15 +77,15 @@ export const parseEpochProof = (bytes: Uint8Array): EpochProof | Malformed =>
     return last === 'malformed' || next === 'malformed' ? 'malformed' : { last, next };
   });
 
-export function encodeStateProof({ state, validatorsHash, siblings, other }: StateProof): Uint8Array {
+export function encodeStateProof({ state, validatorsHash, siblings, end }: StateProof): Uint8Array {
   const writer = new CanonicalWriter()
     .text(STATE_KIND)
     .text(state)
     .fixed(validatorsHash)
     .u64(siblings.length);
   for (const sibling of siblings) writer.fixed(sibling);
-  writer.u64(other === undefined ? 0 : 1);
-  if (other !== undefined) writer.prefixed(other.key).prefixed(other.value);
+  writer.u64(END_KINDS.indexOf(end.kind));
+  if (end.kind === 'other') writer.prefixed(end.key).prefixed(end.value);
   return writer.finish();
 }
 
@@ -92,8 +94,7 @@ export const parseStateProof = (bytes: Uint8Array): StateProof | Malformed =>
     const state = reader.text(STATE_NAME_BYTES_MAX);
     const validatorsHash = reader.fixed(DIGEST_BYTES);
     const siblings = listOf(reader, STATE_SIBLINGS_MAX, () => reader.fixed(DIGEST_BYTES));
-    const other = reader.u64(1) === 1 ? readPair(reader) : undefined;
-    return { state, validatorsHash, siblings, ...(other === undefined ? {} : { other }) };
+    return { state, validatorsHash, siblings, end: readEnd(reader) };
   });
 
 /** Everything that `read` took, if it was all there and nothing else. */
@@ -205,10 +206,11 @@ function readValidator(reader: CanonicalReader): Validator {
   return { address: addressOf(nodeKey), consensusKey, nodeKey, power: reader.wide() };
 }
 
-const readPair = (reader: CanonicalReader): ProvenPair => ({
-  key: reader.prefixed(PROOF_BYTES_MAX),
-  value: reader.prefixed(PROOF_BYTES_MAX),
-});
+function readEnd(reader: CanonicalReader): StateEnd {
+  const kind = END_KINDS[reader.u64(END_KINDS.length - 1)] ?? 'nothing';
+  if (kind !== 'other') return { kind };
+  return { kind, key: reader.prefixed(PROOF_BYTES_MAX), value: reader.prefixed(PROOF_BYTES_MAX) };
+}
 
 function orRefuse<Value>(reader: CanonicalReader, value: Value | Malformed, otherwise: Value): Value {
   if (value !== 'malformed') return value;

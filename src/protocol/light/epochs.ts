@@ -4,14 +4,15 @@
  */
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { epochHashOf } from '../chain/canonical.ts';
-import type { Address, Epoch, EpochDescriptor, EpochProof } from '../chain/types.ts';
+import { nextEpoch } from '../chain/ordinals.ts';
+import type { Address, EpochDescriptor, EpochProof } from '../chain/types.ts';
 import { powerOf, validatorSet } from '../chain/validator-set.ts';
 import { VALIDATORS_MAX } from '../transport/limits.ts';
 import { verifyProvenHeader } from './headers.ts';
 import type { LightRefusal, ProvenFacts, TrustedEpoch } from './types.ts';
 
 export type EpochVerdict =
-  /** `last` is the block that ended the epoch, or one of those above it, which say the same of the next (`ProvenFacts`). */
+  /** `last` is the block that ended the epoch. */
   | { readonly status: 'proven'; readonly trusted: TrustedEpoch; readonly last: ProvenFacts }
   | { readonly status: 'refused'; readonly refusal: LightRefusal };
 
@@ -37,7 +38,7 @@ export function verifyEpochProof(
 ): EpochVerdict {
   const descriptor = checkedDescriptor(next);
   if ('code' in descriptor) return { status: 'refused', refusal: descriptor };
-  const expectedEpoch = (trusted.descriptor.epoch + 1) as Epoch;
+  const expectedEpoch = nextEpoch(trusted.descriptor.epoch);
   if (next.epoch !== expectedEpoch) {
     const refusal = { code: 'NEXT_EPOCH_WRONG', epoch: next.epoch, expected: expectedEpoch } as const;
     return { status: 'refused', refusal };

@@ -4,7 +4,7 @@
  * Rules CS-5, CS-16, docs/protocol/light-client.md.
  */
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import { epochHashOf, linkIdOf } from '../chain/canonical.ts';
+import { epochHashOf, linkIdOf, NO_NEXT_EPOCH } from '../chain/canonical.ts';
 import { nextHeight, nextRound, ROOT_ROUND } from '../chain/ordinals.ts';
 import type { BlockId, CommitProof, Digest, HeaderLink, ProvenHeader } from '../chain/types.ts';
 import { verifySignedQC } from '../consensus/certificates.ts';
@@ -24,6 +24,9 @@ export function verifyProvenHeader(
   const headers = path.length;
   if (headers > PROOF_PATH_MAX) return refused({ code: 'PATH_LENGTH_WRONG', headers, limit: PROOF_PATH_MAX });
   const [first, ...others] = path;
+  // CS-16: such a block is proven as any other, and in no chain: another stands at its height.
+  if (first.header.nextValidatorsHash === NO_NEXT_EPOCH)
+    return refused({ code: 'NOT_IN_CHAIN', height: first.header.height });
   const hash = epochHashOf(trusted.descriptor);
   const id = linkIdOf(trusted.domain, first);
   let refusal = problemOfLink(trusted, hash, first);
@@ -45,18 +48,6 @@ export function verifyProvenHeader(
     status: 'proven',
     facts: { id, header, parentRound, endsEpoch: header.nextValidatorsHash !== hash },
   };
-}
-
-/**
- * Whether a proven header that states the next epoch is the very block that ended its own: its parent opened the epoch, or
- * is in it and states no other. Any other one was discarded with all above the end (CS-16).
- * @param below facts of the block one height lower, which proofs of its own have shown
- */
-export function isEndOfEpoch(facts: ProvenFacts, below?: ProvenFacts): boolean {
-  if (!facts.endsEpoch) return false;
-  if (facts.parentRound === ROOT_ROUND) return true;
-  const { epoch, parentId } = facts.header;
-  return below?.id === parentId && below.header.epoch === epoch && !below.endsEpoch;
 }
 
 /** What one header must be by itself. */
@@ -87,10 +78,10 @@ function problemOfChild(
     return { code: 'HEIGHT_WRONG', height, expected: nextHeight(parent.height) };
   if (parentRound !== parent.round)
     return { code: 'PARENT_ROUND_WRONG', height, parentRound, expected: parent.round };
-  if (parent.nextValidatorsHash !== hash && nextValidatorsHash !== parent.nextValidatorsHash)
+  if (parent.nextValidatorsHash !== hash && nextValidatorsHash !== NO_NEXT_EPOCH)
     return {
       ...{ code: 'NEXT_EPOCH_CHANGED', height },
-      ...{ hash: nextValidatorsHash, expected: parent.nextValidatorsHash },
+      ...{ hash: nextValidatorsHash, expected: NO_NEXT_EPOCH },
     };
   return undefined;
 }

@@ -7,7 +7,7 @@ import { concatBytes, equalBytes, utf8 } from '../../base/bytes.ts';
 import { SHA256_BYTES, sha256 } from '../../crypto/hash.ts';
 import { digestOf } from '../chain/canonical.ts';
 import type { Digest } from '../chain/types.ts';
-import { type ProvenPair, STATE_SIBLINGS_MAX, type StateProof, type StateRefusal } from './types.ts';
+import { STATE_SIBLINGS_MAX, type StateEnd, type StateProof, type StateRefusal } from './types.ts';
 
 /** Lengths of key and value. @unit bytes */
 export const LEAF_HEADER_BYTES = 8;
@@ -25,20 +25,35 @@ export function verifyStateProof(
   value: Uint8Array | undefined,
   proof: StateProof,
 ): StateVerdict {
+  const found = appHashBy(key, value, proof);
+  if (typeof found === 'object') return found;
+  return found === appHash ? 'valid' : { code: 'APP_HASH_WRONG', appHash: found, expected: appHash };
+}
+
+/** The hash of the state that the proof is of, if key and value are as claimed: to be compared with what a header states. */
+export function appHashBy(
+  key: Uint8Array,
+  value: Uint8Array | undefined,
+  proof: StateProof,
+): Digest | StateRefusal {
   const problem = problemOfForm(proof);
   if (problem !== undefined) return problem;
-  const { state, validatorsHash, siblings, other } = proof;
+  const { state, validatorsHash, siblings, end } = proof;
   const place = sha256(key);
-  if (other !== undefined && !isOnWay(key, place, value, other, siblings.length))
-    return { code: 'STATE_OTHER_WRONG' };
-  const pair = value === undefined ? other : { key, value };
-  let top = pair === undefined ? EMPTY : leafHashOf(pair);
+  if ((end.kind === 'pair') !== (value !== undefined)) return { code: 'STATE_END_WRONG', end: end.kind };
+  if (end.kind === 'other' && !isOnWay(key, place, end.key, siblings.length))
+    return { code: 'STATE_END_WRONG', end: end.kind };
+  let top = hashAtEnd(key, value, end);
   for (let depth = siblings.length - 1; depth >= 0; depth -= 1) {
     const sibling = siblings[depth] ?? EMPTY;
     top = bitOf(place, depth) === 0 ? sha256(top, sibling) : sha256(sibling, top);
   }
-  const found = digestOf(utf8(state), top, validatorsHash);
-  return found === appHash ? 'valid' : { code: 'APP_HASH_WRONG', appHash: found, expected: appHash };
+  return digestOf(utf8(state), top, validatorsHash);
+}
+
+function hashAtEnd(key: Uint8Array, value: Uint8Array | undefined, end: StateEnd): Uint8Array {
+  if (end.kind === 'other') return leafHashOf(end.key, end.value);
+  return value === undefined ? EMPTY : leafHashOf(key, value);
 }
 
 function problemOfForm({ validatorsHash, siblings }: StateProof): StateRefusal | undefined {
@@ -50,21 +65,15 @@ function problemOfForm({ validatorsHash, siblings }: StateProof): StateRefusal |
 }
 
 /** Another key, where this one would be. */
-function isOnWay(
-  key: Uint8Array,
-  place: Uint8Array,
-  value: Uint8Array | undefined,
-  other: ProvenPair,
-  depth: number,
-): boolean {
-  if (value !== undefined || equalBytes(other.key, key)) return false;
-  const otherPlace = sha256(other.key);
+function isOnWay(key: Uint8Array, place: Uint8Array, other: Uint8Array, depth: number): boolean {
+  if (equalBytes(other, key)) return false;
+  const otherPlace = sha256(other);
   for (let at = 0; at < depth; at += 1) if (bitOf(place, at) !== bitOf(otherPlace, at)) return false;
   return true;
 }
 
 /** Length of key and of value u32, key, value, and zeros up to more than a branch has. */
-function leafHashOf({ key, value }: ProvenPair): Uint8Array {
+function leafHashOf(key: Uint8Array, value: Uint8Array): Uint8Array {
   const bytes = concatBytes(new Uint8Array(LEAF_HEADER_BYTES), key, value);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, key.byteLength);

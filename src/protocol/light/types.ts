@@ -41,18 +41,17 @@ export interface ProvenFacts {
   readonly id: BlockId;
   readonly header: Header;
   readonly parentRound: Round;
-  /**
-   * It states the hash of the next epoch: it is the block that ended the epoch, or one above it that was discarded (CS-16).
-   * Which of them, it does not say itself; `isEndOfEpoch` does. Its `executed` and its next epoch are true in both cases.
-   */
+  /** It is the block that ended its epoch, and states the hash of the next one (CS-16). */
   readonly endsEpoch: boolean;
 }
 
-/** A pair of the state: bytes, as the application wrote them. */
-export interface ProvenPair {
-  readonly key: Uint8Array;
-  readonly value: Uint8Array;
-}
+/** What is at the end of a key's way down the tree; key and value are bytes, as the application wrote them. */
+export type StateEnd =
+  | { readonly kind: 'pair' }
+  /** The key is not there, and nothing is in its place. */
+  | { readonly kind: 'nothing' }
+  /** … and another key is in its place. */
+  | { readonly kind: 'other'; readonly key: Uint8Array; readonly value: Uint8Array };
 
 /** Proves what one key has in the state whose hash is an `appHash`, or that it has nothing. docs/applications.md. */
 export interface StateProof {
@@ -62,8 +61,7 @@ export interface StateProof {
   readonly validatorsHash: Uint8Array;
   /** Hashes beside the way from the top of the tree to where the key is or would be, the top's first. */
   readonly siblings: readonly Uint8Array[];
-  /** Where the key would be is another one; left out where nothing is. Only of a key that is not there. */
-  readonly other?: ProvenPair;
+  readonly end: StateEnd;
 }
 
 /** A transaction in a block: its batch, whole, and its place. */
@@ -79,6 +77,8 @@ export interface TransactionProof {
 /** Why a proof proves nothing, with every operand. */
 export type LightRefusal =
   | CertificateRefusal
+  /** It stands above the block that ended its epoch, and is never executed (CS-16). */
+  | { readonly code: 'NOT_IN_CHAIN'; readonly height: Height }
   | { readonly code: 'PATH_LENGTH_WRONG'; readonly headers: number; readonly limit: number }
   /** The header is of another epoch's descriptor than the one that is trusted. */
   | {
@@ -110,7 +110,7 @@ export type LightRefusal =
     }
   /** CS-5: only a certificate of the very next round commits its parent. */
   | { readonly code: 'NOT_CONSECUTIVE'; readonly round: Round; readonly parentRound: Round }
-  /** CS-16: above the block that ends the epoch every header states the same next epoch. */
+  /** CS-16: above the block that ends the epoch no header states one. */
   | {
       readonly code: 'NEXT_EPOCH_CHANGED';
       readonly height: Height;
@@ -133,8 +133,8 @@ export type EpochRefusal =
 export type StateRefusal =
   | { readonly code: 'STATE_PATH_TOO_LONG'; readonly siblings: number; readonly limit: number }
   | { readonly code: 'STATE_HASH_LENGTH_WRONG'; readonly bytes: number; readonly expected: number }
-  /** The other pair is the key's own, does not lie on its way, or stands beside a value. */
-  | { readonly code: 'STATE_OTHER_WRONG' }
+  /** It is of a value and none was claimed, or the other way round; or the other key is the key itself, or not on its way. */
+  | { readonly code: 'STATE_END_WRONG'; readonly end: StateEnd['kind'] }
   | { readonly code: 'APP_HASH_WRONG'; readonly appHash: Digest; readonly expected: Digest };
 
 export type TransactionRefusal =

@@ -91,6 +91,24 @@ export interface QueryResult {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
   readonly height: Height;
+  /** Of a question that asked for it. */
+  readonly proof?: KeyProof;
+}
+
+export interface KeyProof {
+  /** Whether the key is there: an empty `value` may be one. */
+  readonly isPresent: boolean;
+  /** Encoded state proof (protocol/light/encoding.ts). */
+  readonly bytes: Uint8Array;
+}
+
+/** What a key of the state has after `height`, with the proof of it. */
+export interface ProvenValue {
+  readonly height: Height;
+  /** Undefined: the key is not there. */
+  readonly value?: Uint8Array;
+  /** Encoded state proof, under the hash of the state after `height`. */
+  readonly proof: Uint8Array;
 }
 
 export interface ApplicationInfo {
@@ -112,6 +130,11 @@ export interface Application {
   checkTx(transaction: Uint8Array): CheckResult | Promise<CheckResult>;
   finalizeBlock(request: FinalizeRequest): BlockResult | Promise<BlockResult>;
   query(path: string, data: Uint8Array, height?: Height): QueryResult | Promise<QueryResult>;
+  /**
+   * What a key has in the newest state, or that it has nothing, so that who has only the state's hash can check it. Left out:
+   * this application proves nothing.
+   */
+  prove?(key: Uint8Array): ProvenValue | Promise<ProvenValue>;
   /** A snapshot of the state after the newest finalized block, to be read while others follow; undefined: not now. */
   takeSnapshot?(): ApplicationSnapshot | undefined | Promise<ApplicationSnapshot | undefined>;
   /**

@@ -26,6 +26,8 @@ export type ExecutionRequest =
       readonly path: string;
       readonly data: Uint8Array;
       readonly height?: Height;
+      /** `data` is a key of the state, whose value is to be proven (PROVEN_PATH). */
+      readonly prove?: boolean;
     } & Request);
 
 /** A block's outcome, told to every listener of the executor after it is durable, in order of height. */
@@ -59,6 +61,9 @@ export type ExecutionReply =
       readonly detail: string;
     }
   | BlockExecuted;
+
+/** The path of questions that are proven, in every application: `data` is a key as the application keeps it. */
+export const PROVEN_PATH = '/pair';
 
 /** The result code of a transaction that was executed before, within the deduplication window. */
 export const DUPLICATE_CODE = 30;

@@ -122,6 +122,17 @@ describe('an application across a socket', () => {
     expect([far.takeSnapshot, far.restoreSnapshot]).toEqual([undefined, undefined]);
   });
 
+  it('proves what it has where the application proves, and has no proofs where it does not (AP-5)', async () => {
+    const far = await remote((await served(() => kv())).address);
+    const near = kv();
+    await Promise.all([far.initChain(GENESIS), near.initChain(GENESIS)]);
+    const block = blockOf(1, [utf8('a=1')]);
+    await Promise.all([far.finalizeBlock(block), near.finalizeBlock(block)]);
+    for (const key of ['a', 'b']) expect(await far.prove?.(utf8(key))).toEqual(await near.prove?.(utf8(key)));
+    const without = await remote((await served(() => full([]))).address, { name: 'full' });
+    expect(without.prove).toBeUndefined();
+  });
+
   it('takes blocks and results larger than a part, in order (AP-2)', async () => {
     const transactions = Array.from({ length: 3_000 }, (_, index) => utf8(`${index}=`.padEnd(1_000, 'v')));
     const host = await served(() => kv());

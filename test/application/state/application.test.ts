@@ -9,8 +9,12 @@ import type { StateRules, StateWriter } from '../../../src/application/state/rul
 import { toHex, utf8 } from '../../../src/base/bytes.ts';
 import { wallTime } from '../../../src/base/units.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
+import type { Digest } from '../../../src/protocol/chain/types.ts';
+import { parseStateProof } from '../../../src/protocol/light/encoding.ts';
+import { verifyStateProof } from '../../../src/protocol/light/state.ts';
 import type { Application, BlockResult } from '../../../src/protocol/ports/application.ts';
 import { VALIDATORS_MAX } from '../../../src/protocol/transport/limits.ts';
+import { present } from '../../protocol/consensus/fixture.ts';
 import { address, height } from '../../storage/fixtures.ts';
 import { counter, validator } from './counter.ts';
 
@@ -438,5 +442,35 @@ describe('the state of rules over restarts', () => {
     const again = stateApplication(counter, { dir });
     expect((await again.info()).executed.height).toBe(1);
     await again.close?.();
+  });
+});
+
+describe('proofs of an application made of rules (SY-10)', () => {
+  const verdictOf = async (application: Application, name: string, appHash: Digest) => {
+    const { height: at, value, proof } = present(await application.prove?.(utf8(name)), 'a proof');
+    const parsed = parseStateProof(proof);
+    if (parsed === 'malformed') return { at, verdict: parsed };
+    const verdict = verifyStateProof(appHash, utf8(name), value, parsed);
+    return { at, value: value && Buffer.from(value).toString(), verdict };
+  };
+
+  it('prove under the hash of the newest block what each key has, and that others have nothing', async () => {
+    const application = await started();
+    const { appHash } = await block(application, 1, 'up a', 'up a b');
+    expect(await verdictOf(application, 'a', appHash)).toEqual({ at: 1, value: '2', verdict: 'valid' });
+    expect(await verdictOf(application, 'z', appHash)).toEqual({ at: 1, value: undefined, verdict: 'valid' });
+    await block(application, 2, 'up a');
+    expect(await verdictOf(application, 'a', appHash)).toMatchObject({
+      at: 2,
+      verdict: { code: 'APP_HASH_WRONG' },
+    });
+  });
+
+  it('prove the state before any block, and nothing of a block that was not executed to its end', async () => {
+    const application = await started();
+    const { executed } = await application.info();
+    expect(await verdictOf(application, 'z', executed.appHash)).toMatchObject({ at: 0, verdict: 'valid' });
+    await expect(block(application, 1, 'throw up a')).rejects.toThrow('as asked');
+    expect(() => application.prove?.(utf8('a'))).toThrow('there is no state to prove');
   });
 });

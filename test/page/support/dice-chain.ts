@@ -21,6 +21,7 @@ import type {
   NodeStatus,
   OperationStanding,
   QueryAnswer,
+  QueryAsked,
 } from '../../../src/rpc/node-port.ts';
 import type { PageFile } from '../../../src/rpc/pages.ts';
 import { Game, GENESIS_HASH } from '../../application/dice/game.ts';
@@ -199,7 +200,7 @@ class DiceNode extends MemoryNode {
     return this.#chain.find(hash);
   }
 
-  override async query(path: string, data: Uint8Array): Promise<QueryAnswer> {
+  override async query({ path, data }: QueryAsked): Promise<QueryAnswer> {
     const { code, log, value: told } = this.#chain.game.query(path, new TextDecoder().decode(data));
     const value = utf8(JSON.stringify(this.#lie(path, JSON.parse(new TextDecoder().decode(told)))));
     return {

@@ -1,5 +1,5 @@
 /** Proofs of small chains: of headers, and of an epoch that ends with other validators. */
-import { epochHashOf, evidenceHashOf } from '../../../src/protocol/chain/canonical.ts';
+import { epochHashOf, evidenceHashOf, NO_NEXT_EPOCH } from '../../../src/protocol/chain/canonical.ts';
 import type {
   Address,
   Block,
@@ -53,7 +53,8 @@ export function endingChain(
   let tip = place.epoch.rootQC;
   for (const [index, inRound] of rounds.entries()) {
     const plain = blockOn(place, tip, inRound);
-    const nextValidatorsHash = index < end ? plain.header.nextValidatorsHash : epochHashOf(next);
+    const ended = index > end ? NO_NEXT_EPOCH : epochHashOf(next);
+    const nextValidatorsHash = index < end ? plain.header.nextValidatorsHash : ended;
     const block: Block = { ...plain, header: { ...plain.header, nextValidatorsHash } };
     tip = qcOf(place, block);
     blocks.push(block);

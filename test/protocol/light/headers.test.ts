@@ -5,7 +5,7 @@ import { epochHashOf, evidenceHashOf } from '../../../src/protocol/chain/canonic
 import { bitmapOf } from '../../../src/protocol/chain/signers.ts';
 import type { HeaderLink, ProvenHeader } from '../../../src/protocol/chain/types.ts';
 import { BLOCKS_MAX } from '../../../src/protocol/consensus/block-tree.ts';
-import { isEndOfEpoch, verifyProvenHeader } from '../../../src/protocol/light/headers.ts';
+import { verifyProvenHeader } from '../../../src/protocol/light/headers.ts';
 import { PROOF_PATH_MAX, type ProvenFacts, type TrustedEpoch } from '../../../src/protocol/light/types.ts';
 import { chainOf, epochNumber, height, idOf, present, qcOf, round, world } from '../consensus/fixture.ts';
 import { endingChain, nextOf, proofOf, trustedOf } from './fixture.ts';
@@ -170,21 +170,11 @@ describe('a header that states the next epoch (CS-16)', () => {
   const next = nextOf(place, world([1n, 1n, 1n, 1n, 1n, 1n], 'next'));
   const ending = endingChain(place, [1, 2, 3, 4, 5], 2, next);
 
-  it('is the end of its epoch when its parent states no other, and else was discarded', () => {
-    const [before, end, above] = [proofOf(ending, 1, 2), proofOf(ending, 2, 3), proofOf(ending, 3, 4)].map(
-      factsOf,
-    );
-    expect([before?.endsEpoch, end?.endsEpoch, above?.endsEpoch]).toEqual([false, true, true]);
-    expect(isEndOfEpoch(present(end, 'end'), before)).toBe(true);
-    expect(isEndOfEpoch(present(end, 'end'))).toBe(false);
-    expect(isEndOfEpoch(present(above, 'above'), end)).toBe(false);
-    expect(isEndOfEpoch(present(above, 'above'), before)).toBe(false);
-    expect(isEndOfEpoch(present(before, 'before'), factsOf(proofOf(ending, 0, 1)))).toBe(false);
-  });
-
-  it('is the end when its parent opened the epoch', () => {
-    const short = endingChain(place, [1, 2], 0, next);
-    expect(isEndOfEpoch(factsOf(proofOf(short, 0, 1)))).toBe(true);
+  it('is the end of its epoch; what stands above that is in no chain, whoever signed it', () => {
+    const [before, end] = [proofOf(ending, 1, 2), proofOf(ending, 2, 3)].map(factsOf);
+    expect([before?.endsEpoch, end?.endsEpoch]).toEqual([false, true]);
+    expect(codeOf(proofOf(ending, 3, 4))).toBe('NOT_IN_CHAIN');
+    expect(factsOf(proofOf(ending, 2, 4)).endsEpoch).toBe(true);
   });
 
   it('does not change its mind above the end', () => {

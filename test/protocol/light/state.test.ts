@@ -36,7 +36,8 @@ describe('a pair of the state (SY-10)', () => {
       const proof = prove(key);
       expect(codeOf(appHash, key, value, proof)).toBe('valid');
       expect(codeOf(appHash, key, `${value}0`, proof)).toBe('APP_HASH_WRONG');
-      expect(codeOf(appHash, key, undefined, proof)).toBe('APP_HASH_WRONG');
+      expect(codeOf(appHash, key, undefined, proof)).toBe('STATE_END_WRONG');
+      expect(codeOf(appHash, key, undefined, { ...proof, end: { kind: 'nothing' } })).toBe('APP_HASH_WRONG');
       expect(codeOf(appHash, `${key}0`, value, proof)).toBe('APP_HASH_WRONG');
     }
   });
@@ -46,17 +47,17 @@ describe('a pair of the state (SY-10)', () => {
     for (const [key, proof] of proofs) {
       expect(codeOf(appHash, key, undefined, proof)).toBe('valid');
       expect(codeOf(appHash, key, '', proof)).not.toBe('valid');
-      expect(codeOf(appHash, key, proof.other === undefined ? 'x' : 'value-1', proof)).not.toBe('valid');
+      expect(codeOf(appHash, key, proof.end.kind === 'nothing' ? 'x' : 'value-1', proof)).not.toBe('valid');
     }
     // Both ways of being absent are among them.
-    expect(new Set(proofs.map(([, proof]) => proof.other === undefined)).size).toBe(2);
+    expect(new Set(proofs.map(([, proof]) => proof.end.kind))).toEqual(new Set(['nothing', 'other']));
   });
 
   it('cannot be passed off as absent by the proof of a neighbour, or by its own', () => {
     for (const key of pairs.keys()) {
       const own = prove(key);
-      const other = { key: bytes(key), value: bytes(pairs.get(key) ?? '') };
-      expect(codeOf(appHash, key, undefined, { ...own, other })).toBe('STATE_OTHER_WRONG');
+      const end = { kind: 'other', key: bytes(key), value: bytes(pairs.get(key) ?? '') } as const;
+      expect(codeOf(appHash, key, undefined, { ...own, end })).toBe('STATE_END_WRONG');
       for (const stranger of absent.slice(0, 20))
         expect(codeOf(appHash, key, undefined, prove(stranger))).not.toBe('valid');
     }
@@ -77,7 +78,9 @@ describe('a pair of the state (SY-10)', () => {
     );
     expect(judge({ state: 'althing/kv/v2' })).toBe('APP_HASH_WRONG');
     expect(judge({ validatorsHash: new Uint8Array(32) })).toBe('APP_HASH_WRONG');
-    expect(judge({ other: { key: bytes('key-2'), value: bytes('value-2') } })).toBe('STATE_OTHER_WRONG');
+    expect(judge({ end: { kind: 'other', key: bytes('key-2'), value: bytes('value-2') } })).toBe(
+      'STATE_END_WRONG',
+    );
   });
 
   it('is not proven by a branch of the tree that is passed off as a leaf', () => {
@@ -136,7 +139,7 @@ describe('a pair of the state (SY-10)', () => {
       ['key-5', 'value-5'],
       [
         present(
-          absent.find((one) => prove(one).other !== undefined),
+          absent.find((one) => prove(one).end.kind === 'other'),
           'absent',
         ),
         undefined,
