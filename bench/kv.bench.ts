@@ -50,6 +50,7 @@ async function measure(
         blockId: id,
         time: wallTime(index),
         proposer: address(1),
+        randomness: id,
         transactions,
       };
     });

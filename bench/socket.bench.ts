@@ -33,6 +33,7 @@ const requests = Array.from({ length: BLOCKS + 5 }, (_, block) => ({
   blockId: committedBlock(height(block + 1), [], address(1)).id,
   time: wallTime(block),
   proposer: address(1),
+  randomness: digestOf(new Uint8Array()),
   transactions: Array.from({ length: BLOCK }, (_unused, index) => {
     const bytes = new Uint8Array(TRANSACTION_BYTES).fill(120);
     bytes.set(new TextEncoder().encode(`key${(block * BLOCK + index * 7) % KEYS}=${block}/`));

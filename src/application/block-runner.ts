@@ -3,6 +3,7 @@
  * Ends by `fail`, after which the executor starts over. Rules EX-1 to EX-5, docs/applications.md.
  */
 import type { BoundaryContext } from '../actors/runtime/index.ts';
+import { vrfOutput } from '../crypto/vrf.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { parseHeight } from '../protocol/chain/parse.ts';
 import type { Digest, ExecutedState, Height } from '../protocol/chain/types.ts';
@@ -16,6 +17,7 @@ import {
   partOf,
 } from '../protocol/execution/outcome.ts';
 import { differs } from '../protocol/execution/plan.ts';
+import { randomnessOf } from '../protocol/ordering/randomness.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
 import type { MempoolReply } from '../protocol/ports/mempool.ts';
@@ -244,6 +246,7 @@ export class BlockRunner {
             blockId: block.id,
             time,
             proposer,
+            randomness: randomnessOf(block.id, vrfOutput(block.header.vrfProof)),
             transactions: applicationParts(ordered),
             ...(block.evidence.length === 0 ? {} : { misbehavior: misbehaviorIn(block, setFor) }),
             storedHeight: this.#stored,

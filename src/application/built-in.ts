@@ -15,6 +15,8 @@ import type { StateRules } from './state/rules.ts';
 export interface RulesParts {
   readonly bls: BlsEngine;
   readonly domain: ChainDomain;
+  /** The genesis's blocks carry VRF proofs (CS-17). */
+  readonly vrf: boolean;
 }
 
 const SERVABLE: { readonly [Name in ServableName]: (parts: Pick<RulesParts, 'bls'>) => StateRules } = {
@@ -41,7 +43,8 @@ export function problemOfFirstState(
   bls: BlsEngine,
   genesis: GenesisDocument,
 ): string | undefined {
-  const parts = { bls, domain: { chainId: genesis.chainId, genesisHash: genesisHash(genesis) } };
+  const domain = { chainId: genesis.chainId, genesisHash: genesisHash(genesis) };
+  const parts = { bls, domain, vrf: genesis.parameters.vrf };
   try {
     firstPairs(RULES[name](parts), beginningOf(genesis));
     return undefined;

@@ -8,6 +8,7 @@ import { digestOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
 import type { Digest, Height } from '../protocol/chain/types.ts';
+import { randomnessOf } from '../protocol/ordering/randomness.ts';
 import type {
   Application,
   BlockResult,
@@ -160,7 +161,8 @@ function requestsOf(blocks: readonly (readonly Uint8Array[])[]): readonly Finali
   return blocks.map((transactions) => {
     height = nextHeight(height);
     const time = wallTime(height * 1_000);
-    return { height, blockId: digestOf(Uint8Array.of(height)), time, proposer, transactions };
+    const blockId = digestOf(Uint8Array.of(height));
+    return { height, blockId, time, proposer, randomness: randomnessOf(blockId, undefined), transactions };
   });
 }
 

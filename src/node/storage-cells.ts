@@ -171,7 +171,9 @@ async function openApplication(
     case 'own':
       return inFolder(dir, () => application.own.open({ dir }));
     case 'built-in':
-      return inFolder(dir, () => openBuiltIn(application.name, { bls, domain }, dir));
+      return inFolder(dir, () =>
+        openBuiltIn(application.name, { bls, domain, vrf: genesis.parameters.vrf }, dir),
+      );
   }
 }
 

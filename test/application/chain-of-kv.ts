@@ -47,6 +47,7 @@ export async function chainTo(
       blockId: id,
       time: block.header.time,
       proposer: block.header.proposer,
+      randomness: id,
       transactions: texts.map(utf8),
     });
     states.push({ height: height(at), appHash: after });

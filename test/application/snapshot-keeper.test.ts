@@ -147,6 +147,7 @@ async function started(options: Options = {}) {
         ...plainBlock(undefined).block.header,
         height: executed.height,
         blockId: executed.appHash,
+        randomness: executed.appHash,
       });
       taking.current?.take(app, executed, () => {});
     },

@@ -142,6 +142,7 @@ it('the executor takes a snapshot of kv at its height, and a new kv goes on from
       blockId: made.id,
       time,
       proposer,
+      randomness: made.id,
       transactions,
     });
     expect({ height: at, appHash }).toEqual(node.executed[at - 1]?.executed);

@@ -21,6 +21,9 @@ import { executeBlock, MemoryState } from '../application/ledger/chain-of-ledger
 import { height, present } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
 
+/** From block to block. @unit ms */
+const BLOCK_MS = 1_000;
+
 export class LedgerNode extends MemoryNode {
   readonly #rules: StateRules;
   readonly #state: MemoryState;
@@ -75,12 +78,27 @@ export class LedgerNode extends MemoryNode {
     this.#height += blocks;
   }
 
+  /** Blocks that carry nothing, executed. */
+  pass(blocks: number): void {
+    for (let left = blocks; left > 0; left -= 1) this.#block([]);
+  }
+
   #execute(hash: Digest, payload: Uint8Array): void {
+    const [result] = this.#block([payload]);
+    this.#done.set(hash, { at: this.#height, result: present(result, 'a result') });
+  }
+
+  #block(transactions: readonly Uint8Array[]): readonly TransactionResult[] {
     this.#height += 1;
     const at = this.#height;
-    const context = { height: height(at), time: wallTime(at), proposer: this.#proposer };
-    const [result] = executeBlock(this.#rules, this.#state, context, [payload]).results;
-    this.#done.set(hash, { at, result: present(result, 'a result') });
+    const time = wallTime(at * BLOCK_MS);
+    const context = {
+      height: height(at),
+      time,
+      proposer: this.#proposer,
+      randomness: digestOf(Uint8Array.of(at)),
+    };
+    return executeBlock(this.#rules, this.#state, context, transactions).results;
   }
 
   override executed(): ExecutedState {

@@ -29,6 +29,17 @@ export const CODES = {
   tooLate: 18,
   /** The last height is too far ahead (LG-18). */
   tooLong: 19,
+  /** A transfer in the open, where transfers are sealed (LG-20). */
+  sealingWanted: 20,
+  /** Of one account, or of all (LG-22). */
+  tooManySeals: 21,
+  /** Of a reveal: there is no such seal, as yet or any more (LG-23). */
+  unknownSeal: 22,
+  /** Of a reveal: not what was committed to, not readable, or too early. */
+  revealWrong: 23,
+  alreadyRevealed: 24,
+  /** Of a reveal: too late. */
+  sealClosed: 25,
 } as const;
 
 export interface Refusal {

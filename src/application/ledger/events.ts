@@ -1,21 +1,23 @@
 /** What a transaction that succeeded tells those who search and subscribe. Pure. docs/ledger.md, "Events". */
 import { toHex } from '../../base/bytes.ts';
+import { commitIdOf } from '../../protocol/ordering/commitment.ts';
 import type { Misbehavior } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent } from '../../protocol/ports/storage.ts';
 import { addressText } from './address.ts';
 import type { Fee } from './fees.ts';
 import { validatorAddressOf } from './stake.ts';
-import type { Payload, Transaction } from './transaction.ts';
+import type { Transaction } from './transaction.ts';
 
 /** One event, of the type of the transaction's kind; `sender`, and the account or validator concerned, can be searched. */
 export function eventsOf(
-  { payload }: Transaction,
+  transaction: Transaction,
   sender: Uint8Array,
   { base, tip }: Fee,
 ): readonly ApplicationEvent[] {
+  const { payload } = transaction;
   const attributes = [
     indexed('sender', addressText(sender)),
-    ...targetOf(payload),
+    ...targetOf(transaction, sender),
     ...('amount' in payload ? [shown('amount', payload.amount.toString())] : []),
     shown('fee', (base + tip).toString()),
   ];
@@ -31,7 +33,7 @@ export const punishmentEvent = (
   attributes: [indexed('validator', address), shown('offence', type), shown('amount', burned.toString())],
 });
 
-function targetOf(payload: Payload): ApplicationEvent['attributes'] {
+function targetOf({ payload, nonce }: Transaction, sender: Uint8Array): ApplicationEvent['attributes'] {
   switch (payload.kind) {
     case 'transfer':
       return [indexed('recipient', addressText(payload.to))];
@@ -41,6 +43,8 @@ function targetOf(payload: Payload): ApplicationEvent['attributes'] {
     case 'unstake':
     case 'withdraw':
       return [indexed('validator', toHex(payload.validator))];
+    case 'seal':
+      return [indexed('seal', toHex(commitIdOf({ sender, nonce }, payload.commitment)))];
   }
 }
 

@@ -8,13 +8,15 @@ import { CODES, type Refusal, refused } from './codes.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import { bytesOf, textOf } from './pairs.ts';
 import type { LedgerParameters } from './parameters.ts';
-import type { TransactionKind, UnsignedTransaction } from './transaction.ts';
+import { placesOf } from './sealed/content.ts';
+import { sealWorkOf } from './sealed/seal.ts';
+import type { Payload, TransactionKind, UnsignedTransaction } from './transaction.ts';
 
 /**
  * Work of a transaction, by what it costs a validator. @unit work: one Ed25519 verification and two writes
  * @source measured: an Ed25519 verification takes about 0.06 ms, a BLS one about 1 ms, and these need one or two
  */
-export const WORK: Readonly<Record<TransactionKind, bigint>> = {
+export const WORK: Readonly<Record<Exclude<TransactionKind, 'seal'>, bigint>> = {
   transfer: 1n,
   stake: 2n,
   unstake: 2n,
@@ -53,12 +55,21 @@ export const feePair = ({ price, work }: FeeState): readonly [string, string] =>
   textOf(new FieldWriter(16).u64(price).u64(work).finish()),
 ];
 
-/** What the transaction pays at this price: the tip gives way where the greatest fee does not cover both (LG-7). */
+/** Of a seal: by its class, since what it hides is not seen. */
+export const workOf = (payload: Payload): bigint =>
+  payload.kind === 'seal' ? sealWorkOf(payload.sizeClass) : WORK[payload.kind];
+
+/**
+ * What the transaction pays at this price: the tip gives way where the greatest fee does not cover both (LG-7).
+ * @param sealFee for each place of a seal (LG-22)
+ */
 export function feeOf(
   price: bigint,
   { feeMax, tip, payload }: Pick<UnsignedTransaction, 'feeMax' | 'tip' | 'payload'>,
+  sealFee = 0n,
 ): Fee | Refusal {
-  const base = price * WORK[payload.kind];
+  const places = payload.kind === 'seal' ? BigInt(placesOf(payload.sizeClass)) : 0n;
+  const base = price * workOf(payload) + sealFee * places;
   if (feeMax < base) {
     return refused(
       CODES.feeTooLow,
@@ -94,9 +105,9 @@ export function nextPrice(
   return lowered > feePriceMin ? lowered : feePriceMin;
 }
 
-export function countWork(state: StateWriter, kind: TransactionKind): void {
+export function countWork(state: StateWriter, payload: Payload): void {
   const { price, work } = feeStateOf(state);
-  state.set(...feePair({ price, work: work + WORK[kind] }));
+  state.set(...feePair({ price, work: work + workOf(payload) }));
 }
 
 /** At a block's end. Writes nothing where nothing changes: empty blocks at the least price leave the state alone. */

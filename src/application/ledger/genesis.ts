@@ -13,6 +13,7 @@ import { addressText, parseAddressText } from './address.ts';
 import { feePair } from './fees.ts';
 import { U64_MAX } from './fields.ts';
 import { type LedgerParameters, parametersPair } from './parameters.ts';
+import { type OrderingParameters, orderingFrom, orderingPair } from './sealed/parameters.ts';
 import { validatorPairs } from './validator-record.ts';
 
 /** What a chain has that says nothing else: see the table of LG-13 for units and reasons. */
@@ -34,6 +35,12 @@ export const DEFAULT_LEDGER_PARAMETERS: LedgerParameters = {
 const PRICE_MAX = 2n ** 48n;
 /** @unit heights @source ORDINAL_MAX, and room to add a height */
 const HEIGHTS_MAX = 2 ** 40;
+/** @unit heights @source chosen: what a seal waits for must end */
+const REVEAL_HEIGHTS_MAX = 10_000;
+/** @unit ms: a day @source chosen, as above */
+const REVEAL_MS_MAX = 86_400_000;
+/** Open at once. @unit seals @source chosen: about 1 KB each in memory when revealed */
+const SEALS_MAX = 1_000_000;
 
 const amount = (min: bigint, max: bigint) =>
   z
@@ -62,6 +69,13 @@ const parametersSchema = z
     fee_price_max: amount(1n, PRICE_MAX),
     block_work_target: whole(1, 2 ** 32),
     validators_max: whole(1, VALIDATORS_MAX),
+    ordering: z.enum(['plain', 'commit_reveal']),
+    reveal_heights: whole(1, REVEAL_HEIGHTS_MAX),
+    reveal_ms: whole(0, REVEAL_MS_MAX),
+    seal_deposit: amount(1n, PRICE_MAX),
+    seal_fee: amount(0n, PRICE_MAX),
+    seals_per_sender_max: whole(1, SEALS_MAX),
+    seals_open_max: whole(1, SEALS_MAX),
   })
   .partial();
 
@@ -87,6 +101,7 @@ export function firstPairs({ appState, validators }: InitChainRequest): readonly
   }
   const { accounts, operators, parameters: given } = parsed.data;
   const parameters = parametersFrom(given ?? {});
+  const ordering = chosenOrdering(given ?? {}, validators);
   const owned = validatorsOf(validators, operators, parameters);
   const balances = uniqueBy(accounts, ({ address }) => addressText(address), 'accounts');
   const staked = owned.reduce((sum, { stake }) => sum + stake, 0n);
@@ -96,6 +111,7 @@ export function firstPairs({ appState, validators }: InitChainRequest): readonly
   }
   return [
     parametersPair(parameters),
+    ...(ordering === undefined ? [] : [orderingPair(ordering)]),
     totalsPair({ genesis, burned: 0n, staked, unbonding: 0n }),
     feePair({ price: parameters.feePriceMin, work: 0n }),
     ...balances.map(({ address, balance }) => accountPair(address, { nonce: 0n, balance })),
@@ -119,6 +135,21 @@ export const parametersJson = (parameters: LedgerParameters) => ({
   block_work_target: parameters.blockWorkTarget,
   validators_max: parameters.validatorsMax,
 });
+
+function chosenOrdering(
+  given: z.infer<typeof parametersSchema>,
+  validators: InitChainRequest['validators'],
+): OrderingParameters | undefined {
+  const { ordering, reveal_heights, reveal_ms, ...rest } = given;
+  const { seal_deposit, seal_fee, seals_per_sender_max, seals_open_max } = rest;
+  const chosen = orderingFrom(
+    { ordering, reveal_heights, reveal_ms, seal_deposit, seal_fee, seals_per_sender_max, seals_open_max },
+    validators.map(({ power }) => power),
+  );
+  if (chosen !== undefined && 'problem' in chosen)
+    throw refusal(`parameters.${chosen.where}`, chosen.problem);
+  return chosen;
+}
 
 function parametersFrom(given: z.infer<typeof parametersSchema>): LedgerParameters {
   const base = DEFAULT_LEDGER_PARAMETERS;

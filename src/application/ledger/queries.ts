@@ -10,6 +10,10 @@ import { CODES } from './codes.ts';
 import { feeStateOf, WORK } from './fees.ts';
 import { parametersJson } from './genesis.ts';
 import { parametersOf } from './parameters.ts';
+import { orderingJson, orderingOf } from './sealed/parameters.ts';
+import { sealJson } from './sealed/queries.ts';
+import { queueOf } from './sealed/records.ts';
+import { SEAL_WORK } from './sealed/seal.ts';
 import { neverRegistered, type ValidatorRecord, validatorRecordOf } from './validator-record.ts';
 
 export interface Answer {
@@ -31,6 +35,7 @@ const QUESTIONS: ReadonlyMap<string, Question> = new Map<string, Question>([
   ['/supply', supply],
   ['/parameters', parameters],
   ['/fee', fee],
+  ['/seal', sealJson],
 ]);
 
 export function answer(path: string, data: Uint8Array, state: StateReader, domain: ChainDomain): Answer {
@@ -72,18 +77,21 @@ function validators(_: string, state: StateReader) {
 
 function supply(_: string, state: StateReader) {
   const { genesis, burned, staked, unbonding } = totalsOf(state);
+  const { deposits } = queueOf(state);
   return {
     genesis: genesis.toString(),
     burned: burned.toString(),
     staked: staked.toString(),
     unbonding: unbonding.toString(),
-    circulating: (genesis - burned - staked - unbonding).toString(),
+    deposits: deposits.toString(),
+    circulating: (genesis - burned - staked - unbonding - deposits).toString(),
   };
 }
 
 /** With what a signature is bound to. */
 function parameters(_: string, state: StateReader, { chainId, genesisHash }: ChainDomain) {
-  return { chain_id: chainId, genesis_hash: genesisHash, ...parametersJson(parametersOf(state)) };
+  const chosen = { ...parametersJson(parametersOf(state)), ...orderingJson(orderingOf(state)) };
+  return { chain_id: chainId, genesis_hash: genesisHash, ...chosen };
 }
 
 function fee(_: string, state: StateReader) {
@@ -91,7 +99,9 @@ function fee(_: string, state: StateReader) {
   return {
     price: price.toString(),
     block_work: work.toString(),
-    work: Object.fromEntries(Object.entries(WORK).map(([kind, units]) => [kind, Number(units)])),
+    work: Object.fromEntries(
+      Object.entries({ ...WORK, ...SEAL_WORK }).map(([kind, units]) => [kind, Number(units)]),
+    ),
   };
 }
 

@@ -11,17 +11,20 @@ import { addressBytes, digestBytes } from '../../protocol/chain/parse.ts';
 import type { ChainDomain, Height } from '../../protocol/chain/types.ts';
 import type { CheckResult, InitChainRequest } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
-import type { BlockContext, StateReader, StateRules, StateWriter } from '../state/rules.ts';
+import type { BlockContext, Pair, StateReader, StateRules, StateWriter } from '../state/rules.ts';
 import { accountOf, credit, debit, moveTotals, setAccount, shortOf } from './accounts.ts';
 import { accountAddressOf, addressText } from './address.ts';
 import { CODES, CODESPACE, type Refusal, refused } from './codes.ts';
 import { eventsOf } from './events.ts';
 import { punishAll } from './evidence.ts';
-import { closeBlock, countWork, type Fee, feeOf, feeStateOf, refusalOfWork, WORK } from './fees.ts';
+import { closeBlock, countWork, type Fee, feeOf, feeStateOf, refusalOfWork, workOf } from './fees.ts';
 import { firstPairs } from './genesis.ts';
 import { refusalOfLifetime } from './lifetime.ts';
 import { parametersOf } from './parameters.ts';
 import { answer } from './queries.ts';
+import { ORDERING_KEY, orderingOf } from './sealed/parameters.ts';
+import { withReveals } from './sealed/rules.ts';
+import { depositOf, refusalOfOrdering, refusalOfSender, seal } from './sealed/seal.ts';
 import { register, type StakeContext, stake, unstake, withdraw } from './stake.ts';
 import { parseTransaction, type SigningDomain, signedPart, type Transaction } from './transaction.ts';
 import { validatorRecordOf } from './validator-record.ts';
@@ -31,6 +34,8 @@ export interface LedgerOptions {
   readonly domain: ChainDomain;
   /** Checks new validators' proofs of possession. */
   readonly bls: BlsEngine;
+  /** Its blocks carry VRF outputs (CS-17): without them a proposer could choose the order of sealed transfers (OR-5). */
+  readonly vrf?: boolean;
 }
 
 /** A check admits nonces up to so many above the account's next one. @unit transactions @source chosen (LG-5) */
@@ -39,7 +44,7 @@ export const NONCE_GAP_MAX = 64n;
 const SIGNATURES_CACHED_MAX = 16_384;
 const NOTHING: Uint8Array = new Uint8Array(0);
 
-export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
+export function ledgerRules({ domain, bls, vrf }: LedgerOptions): StateRules {
   const signing: SigningDomain = { genesisHash: digestBytes(domain.genesisHash), chainId: domain.chainId };
   const signatures = createRecentCache<boolean>(SIGNATURES_CACHED_MAX);
   const isSigned = (bytes: Uint8Array, { publicKey, signature }: Transaction): boolean =>
@@ -52,12 +57,14 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
   const admit = (bytes: Uint8Array, state: StateReader, { height }: BlockContext): Admitted | Refusal =>
     admission(bytes, state, height, isSigned);
 
-  return {
+  const rules: StateRules = {
     name: 'ledger',
     version: '2',
     begin(request) {
       refuseOtherChain(request, domain);
-      return firstPairs(request);
+      const pairs = firstPairs(request);
+      refuseWithoutVrf(pairs, vrf);
+      return pairs;
     },
     check: (bytes, state, height) => checked(bytes, state, height, isSigned),
     beginBlock: punishAll,
@@ -66,10 +73,11 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
       if ('code' in admitted) return resultOf(admitted, 0n, []);
       charge(state, block, admitted);
       const { transaction, sender } = admitted;
-      const refusal = act({ state, block, sender }, transaction, (context, payload) =>
-        register(context, payload, transaction, registration),
-      );
-      const work = WORK[transaction.payload.kind];
+      const refusal = act({ state, block, sender }, transaction, {
+        register: (context, payload) => register(context, payload, transaction, registration),
+        seal: (context, payload) => seal(context, payload, transaction),
+      });
+      const work = workOf(transaction.payload);
       return resultOf(
         refusal,
         work,
@@ -86,6 +94,7 @@ export function ledgerRules({ domain, bls }: LedgerOptions): StateRules {
     },
     query: (path, data, state) => answer(path, data, state, domain),
   };
+  return withReveals(rules, signing.genesisHash);
 }
 
 function refuseOtherChain({ chainId, genesisHash }: InitChainRequest, domain: ChainDomain): void {
@@ -97,6 +106,14 @@ function refuseOtherChain({ chainId, genesisHash }: InitChainRequest, domain: Ch
       `the ledger was made for the genesis ${domain.genesisHash}, that of the node is ${genesisHash}`,
     );
   }
+}
+
+/** `vrf` is `params.vrf` of the genesis; where it is left out nothing is refused. */
+function refuseWithoutVrf(pairs: readonly Pair[], vrf: boolean | undefined): void {
+  if (vrf !== false || !pairs.some(([key]) => key === ORDERING_KEY)) return;
+  throw new Error(
+    "genesis app.state.parameters.ordering: commit_reveal takes its order from the blocks' VRF outputs: set params.vrf to true",
+  );
 }
 
 type SignatureCheck = (bytes: Uint8Array, transaction: Transaction) => boolean;
@@ -117,15 +134,15 @@ function admission(
 ): Admitted | Refusal {
   const transaction = parseTransaction(bytes);
   if ('problem' in transaction) return refused(CODES.malformed, transaction.problem);
-  const outlived = refusalOfLifetime(transaction, height);
-  if (outlived !== undefined) return outlived;
+  const unwanted = refusalOfLifetime(transaction, height) ?? refusalOfOrdering(transaction, state);
+  if (unwanted !== undefined) return unwanted;
   const sender = accountAddressOf(transaction.publicKey);
   const { nonce, balance } = accountOf(state, sender);
   if (transaction.nonce !== nonce) return wrongNonce(transaction.nonce, nonce);
   const feeState = feeStateOf(state);
   const full = refusalOfWork(feeState, parametersOf(state));
   if (full !== undefined) return full;
-  const fee = feeOf(feeState.price, transaction);
+  const fee = feeOf(feeState.price, transaction, orderingOf(state)?.fee);
   if ('code' in fee) return fee;
   if (balance < fee.base + fee.tip) return shortOf(state, sender, balance, fee.base + fee.tip);
   return isSigned(bytes, transaction) ? { transaction, sender, fee } : unsigned(sender);
@@ -143,23 +160,35 @@ function checked(
 ): CheckResult {
   const transaction = parseTransaction(bytes);
   if ('problem' in transaction) return checkResult(refused(CODES.malformed, transaction.problem));
-  const outlived = refusalOfLifetime(transaction, nextHeight(height));
-  if (outlived !== undefined) return checkResult(outlived);
+  const unwanted =
+    refusalOfLifetime(transaction, nextHeight(height)) ?? refusalOfOrdering(transaction, state);
+  if (unwanted !== undefined) return checkResult(unwanted);
   const sender = accountAddressOf(transaction.publicKey);
   const { nonce, balance } = accountOf(state, sender);
   if (transaction.nonce < nonce || transaction.nonce > nonce + NONCE_GAP_MAX) {
     return checkResult(wrongNonce(transaction.nonce, nonce));
   }
-  const fee = feeOf(feeStateOf(state).price, transaction);
+  const fee = feeOf(feeStateOf(state).price, transaction, orderingOf(state)?.fee);
   if ('code' in fee) return checkResult(fee);
-  const spent = spentBy(transaction) + fee.base + fee.tip;
+  const spent = spentBy(transaction, state) + fee.base + fee.tip;
   if (balance < spent) return checkResult(shortOf(state, sender, balance, spent));
+  const harmless = refusalOfSeal(transaction, state, sender);
+  if (harmless !== undefined) return checkResult(harmless);
   if (!isSigned(bytes, transaction)) return checkResult(unsigned(sender));
   return {
     ...checkResult(undefined),
     priority: fee.tip,
     sender: { id: toHex(sender), sequence: transaction.nonce, next: nonce, cost: spent, funds: balance },
   };
+}
+
+function refusalOfSeal(
+  { payload }: Transaction,
+  state: StateReader,
+  sender: Uint8Array,
+): Refusal | undefined {
+  const ordering = payload.kind === 'seal' ? orderingOf(state) : undefined;
+  return ordering === undefined ? undefined : refusalOfSender(state, sender, ordering);
 }
 
 function charge(
@@ -170,19 +199,25 @@ function charge(
   const account = accountOf(state, sender);
   const balance = account.balance - fee.base - fee.tip;
   setAccount(state, sender, { nonce: account.nonce + 1n, balance });
-  countWork(state, transaction.payload.kind);
+  countWork(state, transaction.payload);
   const operator = fee.tip === 0n ? undefined : validatorRecordOf(state, addressBytes(proposer))?.operator;
   if (operator !== undefined) credit(state, operator, fee.tip);
   const burned = operator === undefined ? fee.base + fee.tip : fee.base;
   if (burned !== 0n) moveTotals(state, { burned });
 }
 
-type Registering = (context: StakeContext, payload: Parameters<typeof register>[1]) => Refusal | undefined;
+interface Checked {
+  readonly register: (context: StakeContext, payload: Parameters<typeof register>[1]) => Refusal | undefined;
+  readonly seal: (
+    context: Omit<StakeContext, 'parameters'>,
+    payload: Parameters<typeof seal>[1],
+  ) => Refusal | undefined;
+}
 
 function act(
   place: Omit<StakeContext, 'parameters'>,
   { payload }: Transaction,
-  registering: Registering,
+  rules: Checked,
 ): Refusal | undefined {
   const { state, sender } = place;
   if (payload.kind === 'transfer') {
@@ -190,10 +225,11 @@ function act(
     if (short === undefined) credit(state, payload.to, payload.amount);
     return short;
   }
+  if (payload.kind === 'seal') return rules.seal(place, payload);
   const context = { ...place, parameters: parametersOf(state) };
   switch (payload.kind) {
     case 'register':
-      return registering(context, payload);
+      return rules.register(context, payload);
     case 'stake':
       return stake(context, payload);
     case 'unstake':
@@ -204,7 +240,11 @@ function act(
 }
 
 /** What leaves the account's balance besides the fee. */
-function spentBy({ payload }: Transaction): bigint {
+function spentBy({ payload }: Transaction, state: StateReader): bigint {
+  if (payload.kind === 'seal') {
+    const ordering = orderingOf(state);
+    return ordering === undefined ? 0n : depositOf(ordering, payload.sizeClass);
+  }
   const spends = payload.kind === 'transfer' || payload.kind === 'register' || payload.kind === 'stake';
   return spends ? payload.amount : 0n;
 }

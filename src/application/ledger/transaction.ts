@@ -4,6 +4,7 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import { concatBytes } from '@noble/hashes/utils.js';
+import { COMMITMENT_BYTES, type SizeClass, sizeClassOf } from '../../protocol/ordering/size-classes.ts';
 import { FieldReader, FieldWriter, U64_MAX } from './fields.ts';
 import {
   ADDRESS_BYTES,
@@ -28,7 +29,9 @@ export type Payload =
     }
   | { readonly kind: 'stake'; readonly validator: Uint8Array; readonly amount: bigint }
   | { readonly kind: 'unstake'; readonly validator: Uint8Array; readonly amount: bigint }
-  | { readonly kind: 'withdraw'; readonly validator: Uint8Array };
+  | { readonly kind: 'withdraw'; readonly validator: Uint8Array }
+  /** To transfers that are revealed later: LG-20. */
+  | { readonly kind: 'seal'; readonly sizeClass: SizeClass; readonly commitment: Uint8Array };
 
 export type TransactionKind = Payload['kind'];
 
@@ -58,13 +61,14 @@ export interface SigningDomain {
 
 /** The first byte. Another format will have another. */
 export const TRANSACTION_VERSION = 2;
-/** 6 and 7 were evidence, which blocks carry now; numbers from 8 on are free: a sealed transaction will be one. */
+/** 6 and 7 were evidence, which blocks carry now; 9 is a reveal, which has no sender (sealed/reveal.ts); the rest is free. */
 const KIND_NUMBERS = {
   transfer: 1,
   register: 2,
   stake: 3,
   unstake: 4,
   withdraw: 5,
+  seal: 8,
 } as const satisfies Record<TransactionKind, number>;
 const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.transfer, 'transfer'],
@@ -72,6 +76,7 @@ const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.stake, 'stake'],
   [KIND_NUMBERS.unstake, 'unstake'],
   [KIND_NUMBERS.withdraw, 'withdraw'],
+  [KIND_NUMBERS.seal, 'seal'],
 ]);
 
 /** Version, kind, key, nonce, last height, greatest fee, tip. @unit bytes */
@@ -82,6 +87,7 @@ const LENGTHS: Readonly<Record<TransactionKind, number>> = {
   stake: ADDRESS_BYTES + NUMBER_BYTES,
   unstake: ADDRESS_BYTES + NUMBER_BYTES,
   withdraw: ADDRESS_BYTES,
+  seal: 1 + COMMITMENT_BYTES,
 };
 /** The transaction signed, and as bytes to send. @throws RangeError when a field does not fit */
 export function signTransaction(
@@ -110,7 +116,9 @@ export function parseTransaction(bytes: Uint8Array): Transaction | { readonly pr
   const number = reader.u8();
   const kind = KINDS.get(number);
   if (kind === undefined) return { problem: `kind ${number} is not known` };
-  const length = HEAD + LENGTHS[kind] + SIGNATURE_BYTES;
+  const expected = payloadLength(kind, bytes[HEAD]);
+  if (expected === undefined) return { problem: `${kind} of kind ${bytes[HEAD]} is not known` };
+  const length = HEAD + expected + SIGNATURE_BYTES;
   if (bytes.byteLength !== length) {
     return { problem: `a ${kind} of ${bytes.byteLength} bytes, expected ${length}` };
   }
@@ -154,7 +162,10 @@ function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8A
 }
 
 function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: UnsignedTransaction): Uint8Array {
-  const writer = new FieldWriter(HEAD + LENGTHS[payload.kind])
+  const first = firstByteOf(payload);
+  const length = payloadLength(payload.kind, first);
+  if (length === undefined) throw new RangeError(`${payload.kind} of kind ${first} is not known`);
+  const writer = new FieldWriter(HEAD + length)
     .u8(TRANSACTION_VERSION)
     .u8(KIND_NUMBERS[payload.kind])
     .fixed(publicKey, KEY_BYTES)
@@ -181,6 +192,8 @@ function writePayload(writer: FieldWriter, payload: Payload): FieldWriter {
       return writer.fixed(payload.validator, ADDRESS_BYTES).u64(payload.amount);
     case 'withdraw':
       return writer.fixed(payload.validator, ADDRESS_BYTES);
+    case 'seal':
+      return writer.u8(payload.sizeClass).fixed(payload.commitment, COMMITMENT_BYTES);
   }
 }
 
@@ -202,5 +215,15 @@ function readPayload(reader: FieldReader, kind: TransactionKind): Payload {
       return { kind, validator: reader.fixed(ADDRESS_BYTES), amount: reader.u64() };
     case 'withdraw':
       return { kind, validator: reader.fixed(ADDRESS_BYTES) };
+    case 'seal':
+      // `payloadLength` has refused other classes.
+      return { kind, sizeClass: sizeClassOf(reader.u8()) ?? 0, commitment: reader.fixed(COMMITMENT_BYTES) };
   }
 }
+
+const firstByteOf = (payload: Payload): number | undefined =>
+  payload.kind === 'seal' ? payload.sizeClass : undefined;
+
+/** @param first the payload's first byte: the class of a seal */
+const payloadLength = (kind: TransactionKind, first = 0): number | undefined =>
+  kind === 'seal' && sizeClassOf(first) === undefined ? undefined : LENGTHS[kind];

@@ -197,27 +197,29 @@ export interface BlockHead extends Omit<FinalizeRequest, 'transactions'> {
 
 export const BLOCK = {
   write: (
-    { height, blockId, time, proposer, storedHeight, misbehavior }: FinalizeRequest,
+    { height, blockId, time, proposer, randomness, storedHeight, misbehavior }: FinalizeRequest,
     count: number,
   ): Packable => [
     whole(height),
     digestBytes(blockId),
     whole(time),
     addressBytes(proposer),
+    digestBytes(randomness),
     storedHeight === undefined ? null : whole(storedHeight),
     misbehavior === undefined ? null : misbehavior.map(writeMisbehavior),
     count,
   ],
   read(reader: WireReader): BlockHead {
-    reader.tuple('finalizeBlock', 7);
+    reader.tuple('finalizeBlock', 8);
     const height = readHeight(reader, 'height');
     const blockId = readDigest(reader, 'blockId');
     const time = readTime(reader, 'time');
     const proposer = readAddress(reader, 'proposer');
+    const randomness = readDigest(reader, 'randomness');
     const stored = reader.isNil() ? {} : { storedHeight: readHeight(reader, 'storedHeight') };
     const proven = reader.isNil() ? {} : { misbehavior: readMisbehavior(reader) };
     const count = reader.whole('count', CODE_MAX);
-    return { height, blockId, time, proposer, ...stored, ...proven, count };
+    return { height, blockId, time, proposer, randomness, ...stored, ...proven, count };
   },
 };
 

@@ -13,7 +13,6 @@ import type {
   CheckResult,
   FinalizeRequest,
   InitChainRequest,
-  Misbehavior,
   ProvenValue,
   QueryResult,
   SnapshotChunks,
@@ -22,7 +21,7 @@ import type {
 } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent, TransactionResult } from '../../protocol/ports/storage.ts';
 import { firstPairs } from './first-pairs.ts';
-import type { BlockContext, StateReader, StateRules } from './rules.ts';
+import type { BlockContext, StateReader, StateRules, StateWriter } from './rules.ts';
 import { SNAPSHOT_FORMAT, SnapshotReader } from './snapshot.ts';
 import { PairState } from './state.ts';
 import { type Flush, StateStore } from './store.ts';
@@ -125,11 +124,13 @@ class StateApplication implements Application {
     this.#isTorn = true;
     this.#updates = new Map();
     const before = this.#validators;
-    const { height, time, proposer } = request;
-    const block: BlockContext = { height, time, proposer };
-    const begun = this.#beginBlock(block, request.misbehavior);
+    const { height, time, proposer, randomness, misbehavior = [] } = request;
+    const block: BlockContext = { height, time, proposer, randomness };
+    const { beginBlock, endBlock } = this.#rules;
+    const first = this.#around(beginBlock && ((writes) => beginBlock(writes, block, misbehavior)));
     const results = request.transactions.map((transaction) => this.#execute(transaction, block));
-    const events = [...begun, ...this.#endBlock(block)];
+    const last = this.#around(endBlock && ((writes) => endBlock(writes, block)));
+    const events = first.length === 0 ? last : [...first, ...last];
     const appHash = this.#state.appHash(this.#blobs);
     this.#executed = { height, appHash };
     this.#isTorn = false;
@@ -214,18 +215,13 @@ class StateApplication implements Application {
     this.#writes.close(true);
   }
 
-  #beginBlock(block: BlockContext, misbehavior: readonly Misbehavior[] = []): readonly ApplicationEvent[] {
-    if (this.#rules.beginBlock === undefined || misbehavior.length === 0) return [];
+  /** Before the block's transactions, or after them. */
+  #around(
+    part: ((writes: StateWriter) => readonly ApplicationEvent[]) | undefined,
+  ): readonly ApplicationEvent[] {
+    if (part === undefined) return [];
     this.#writes.open();
-    const events = this.#rules.beginBlock(this.#writes, block, misbehavior);
-    this.#writes.close(true);
-    return events;
-  }
-
-  #endBlock(block: BlockContext): readonly ApplicationEvent[] {
-    if (this.#rules.endBlock === undefined) return [];
-    this.#writes.open();
-    const events = this.#rules.endBlock(this.#writes, block);
+    const events = part(this.#writes);
     this.#writes.close(true);
     return events;
   }

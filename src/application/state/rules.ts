@@ -3,7 +3,7 @@
  * and snapshots the state. Types only. docs/applications.md.
  */
 import type { WallTime } from '../../base/units.ts';
-import type { Address, Height } from '../../protocol/chain/types.ts';
+import type { Address, Digest, Height } from '../../protocol/chain/types.ts';
 import type {
   CheckResult,
   InitChainRequest,
@@ -38,6 +38,8 @@ export interface BlockContext {
   readonly height: Height;
   readonly time: WallTime;
   readonly proposer: Address;
+  /** Of the block's VRF (docs/ordering.md, OR-5). */
+  readonly randomness: Digest;
 }
 
 export interface StateRules {
@@ -49,7 +51,7 @@ export interface StateRules {
   begin(request: InitChainRequest): Iterable<Pair>;
   /** For the mempool: not consensus. @param height of the newest block, whose state it is */
   check(transaction: Uint8Array, state: StateReader, height: Height): CheckResult;
-  /** Before the transactions of a block that proves misbehavior: what consensus says of validators (CS-14). */
+  /** Once a block, before its transactions, also in empty blocks. `misbehavior`: what consensus says of validators (CS-14). */
   beginBlock?(
     state: StateWriter,
     block: BlockContext,

@@ -85,5 +85,6 @@ async function servedOf(
   const read = loadGenesis(genesis, bls);
   if (read.status === 'refused') throw configFailure(read.problems);
   const domain = { chainId: read.genesis.chainId, genesisHash: read.hash };
-  return { open: () => openBuiltIn(name, { bls, domain }, dir), chainId: domain.chainId };
+  const parts = { bls, domain, vrf: read.genesis.parameters.vrf };
+  return { open: () => openBuiltIn(name, parts, dir), chainId: domain.chainId };
 }

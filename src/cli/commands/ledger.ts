@@ -31,6 +31,9 @@ export function addLedgerCommands(program: Command): void {
     .argument('<to>', 'the address of the recipient, al1…')
     .argument('<amount>', 'coins, as in 12.5')
     .action(transfer);
+  withKey(
+    withTarget(ledger.command('resume').description('go on with sealed transfers that were interrupted')),
+  ).action(resume);
   withKey(withTarget(ledger.command('balance').description('what an account has')))
     .argument('[address]', 'its address (default: that of the key)')
     .action(showBalance);
@@ -117,6 +120,14 @@ async function transfer(to: string, amount: string, options: SendOptions): Promi
     to: recipient.bytes,
     amount: unitsOf(amount),
   }));
+}
+
+async function resume(options: TargetOptions & KeyOptions): Promise<void> {
+  const { askChain } = await import('../ledger/client.ts');
+  const { resumeSealed } = await import('../ledger/sealed.ts');
+  const target = targetOf(options);
+  const { domain } = await askChain(target);
+  await resumeSealed(options.key, target, domain.chainId, createOutput(options.json === true));
 }
 
 async function stake(amount: string, options: StakeOptions): Promise<void> {

@@ -4,6 +4,7 @@ import { accountAddressOf, addressText } from '../../application/ledger/address.
 import type { Denomination } from '../../application/ledger/amount.ts';
 import { CODES } from '../../application/ledger/codes.ts';
 import { LIFETIME_HEIGHTS_MAX } from '../../application/ledger/lifetime.ts';
+import { placesOf } from '../../application/ledger/sealed/content.ts';
 import {
   type Payload,
   type SigningDomain,
@@ -12,6 +13,7 @@ import {
 } from '../../application/ledger/transaction.ts';
 import { fromHex } from '../../base/bytes.ts';
 import { readPassphrase } from '../../node/config/passphrase.ts';
+import { SIZE_CLASSES } from '../../protocol/ordering/size-classes.ts';
 import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
 import { describeKeyProblem } from '../../storage/key-problems.ts';
 import { askHeights, type Committed, type Ended, endOperation, wordsOfEnd } from '../commit.ts';
@@ -39,6 +41,8 @@ export interface Sending {
 /** The chain that a node runs: how it writes amounts, and what signatures for it are bound to. */
 export interface LedgerChain extends Denomination {
   readonly domain: SigningDomain;
+  /** It takes transfers sealed (LG-20): beside the base fee, so much for each place. @unit units */
+  readonly sealFee: bigint | undefined;
 }
 
 const units = z
@@ -50,6 +54,8 @@ const PARAMETERS = z.object({
   genesis_hash: z.string().regex(/^[0-9a-f]{64}$/),
   symbol: z.string(),
   decimals: z.int().min(0).max(18),
+  ordering: z.enum(['plain', 'commit_reveal']).optional(),
+  seal_fee: units.optional(),
 });
 const ACCOUNT = z.object({ nonce: units, balance: units });
 const FEE = z.object({ price: units, work: z.record(z.string(), z.int().min(0)) });
@@ -58,8 +64,20 @@ const SUPPLY = z.object({
   circulating: units,
   staked: units,
   unbonding: units,
+  deposits: units,
   burned: units,
 });
+const height = z.int().min(0);
+const SEAL = z.discriminatedUnion('status', [
+  z.object({ status: z.literal('unknown') }),
+  z.object({ status: z.literal('sealed'), height }),
+  z.object({ status: z.literal('revealed'), height }),
+  z.object({
+    ...{ status: z.enum(['done', 'failed', 'withheld']), height, closed_at: height },
+    place: z.int().min(0),
+  }),
+]);
+export type SealAnswer = z.infer<typeof SEAL>;
 const VALIDATOR = z.object({
   address: z.string(),
   operator: z.string(),
@@ -79,12 +97,23 @@ export async function askChain(target: RpcTarget): Promise<LedgerChain> {
   const found = await ask(target, '/parameters', '', PARAMETERS);
   const genesisHash = fromHex(found.genesis_hash) ?? new Uint8Array();
   const { symbol, decimals, chain_id: chainId } = found;
-  return { symbol, decimals, domain: { chainId, genesisHash } };
+  const sealFee = found.ordering === 'commit_reveal' ? (found.seal_fee ?? 0n) : undefined;
+  return { symbol, decimals, domain: { chainId, genesisHash }, sealFee };
 }
 
 export const askAccount = (target: RpcTarget, address: string) => ask(target, '/account', address, ACCOUNT);
 export const askSupply = (target: RpcTarget) => ask(target, '/supply', '', SUPPLY);
 export const askValidators = (target: RpcTarget) => ask(target, '/validators', '', z.array(VALIDATOR));
+
+/** What the state of a height knows of a seal. */
+export async function askSeal(
+  target: RpcTarget,
+  id: string,
+): Promise<{ readonly height: number; readonly seal: SealAnswer }> {
+  const { response } = await query(target, '/seal', id);
+  if (response.code !== 0) throw runtimeFailure(`${response.log} (code ${response.code})`);
+  return { height: Number(response.height), seal: answerOf(response.value, SEAL) };
+}
 
 /** Undefined where no validator has ever had this address. */
 export async function askValidator(target: RpcTarget, address: string): Promise<ValidatorAnswer | undefined> {
@@ -103,19 +132,30 @@ export async function askTurn(target: RpcTarget, address: string): Promise<Turn>
  * Signs with its turn and today's fee, sends it as an operation that expires at the height that is signed, and waits for the end.
  * Fails in words.
  */
-export async function send(
-  { target, chain, key, turn }: Sending,
-  payload: Payload,
-  tip: bigint,
-): Promise<Committed> {
-  const fee = await ask(target, '/fee', '', FEE);
-  const feeMax = FEE_ROOM * fee.price * BigInt(fee.work[payload.kind] ?? 0) + tip;
-  const unsigned = { publicKey: key.publicKey, ...turn, feeMax, tip, payload };
-  const signed = signTransaction(unsigned, key.secret, chain.domain);
+export async function send(sending: Sending, payload: Payload, tip: bigint): Promise<Committed> {
+  const { target, key, turn } = sending;
+  const signed = await signedFor(sending, payload, tip);
   const ended = await endOperation(target, signed, { expiresAtHeight: Number(turn.lastHeight) });
   const { outcome } = ended;
   if (outcome.status === 'committed' && outcome.result.code === 0) return { ...ended, outcome };
   throw runtimeFailure(await wordsOfFailure(ended, { target, key, turn }));
+}
+
+/** With its turn and today's fee. */
+export async function signedFor(
+  { target, chain, key, turn }: Sending,
+  payload: Payload,
+  tip: bigint,
+): Promise<Uint8Array> {
+  const fee = await ask(target, '/fee', '', FEE);
+  const work = (kind: string): bigint => FEE_ROOM * fee.price * BigInt(fee.work[kind] ?? 0);
+  const base =
+    payload.kind === 'seal'
+      ? work(`seal_${SIZE_CLASSES[payload.sizeClass].name}`) +
+        (chain.sealFee ?? 0n) * BigInt(placesOf(payload.sizeClass))
+      : work(payload.kind);
+  const unsigned = { publicKey: key.publicKey, ...turn, feeMax: base + tip, tip, payload };
+  return signTransaction(unsigned, key.secret, chain.domain);
 }
 
 /**

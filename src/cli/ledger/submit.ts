@@ -15,6 +15,7 @@ import { createOutput, fields } from '../output.ts';
 import { targetOf } from '../rpc-client.ts';
 import { amountOfText, unitsOfText, validatorOf } from './arguments.ts';
 import { askChain, askTurn, askValidator, readKey, type Sending, send } from './client.ts';
+import { transferSealed } from './sealed.ts';
 
 /** LG-9 */
 const STAKED_WORDS = [
@@ -32,6 +33,9 @@ export async function submit(
   const tip = unitsOfText(options.tip, chain);
   const sending = { target, chain, key, turn: await askTurn(target, key.address) };
   const payload = await payloadFor(sending, (text) => amountOfText(text, chain));
+  if (payload.kind === 'transfer' && chain.sealFee !== undefined) {
+    return transferSealed(options.key, sending, [payload], tip, createOutput(options.json === true));
+  }
   const { hash, outcome, took } = await send(sending, payload, tip);
   const amount = 'amount' in payload ? payload.amount : undefined;
   createOutput(options.json === true).data(

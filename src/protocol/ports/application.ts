@@ -69,6 +69,8 @@ export interface FinalizeRequest {
   readonly blockId: Digest;
   readonly time: WallTime;
   readonly proposer: Address;
+  /** Nobody chose it where the chain has a VRF (OR-5): the same on every node, unknown before the block. */
+  readonly randomness: Digest;
   readonly transactions: readonly Uint8Array[];
   /** Proven; of a validator one of each type in an epoch, and none older than the genesis allows. Left out: none. */
   readonly misbehavior?: readonly Misbehavior[];

@@ -119,7 +119,7 @@ export class Game {
 
   #block() {
     const time: WallTime = wallTime(1_000 * this.height);
-    return { height: known(parseHeight(this.height)), time, proposer: PROPOSER };
+    return { height: known(parseHeight(this.height)), time, proposer: PROPOSER, randomness: GENESIS_HASH };
   }
 }
 

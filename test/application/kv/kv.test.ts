@@ -62,6 +62,7 @@ async function block(
     blockId: id,
     time,
     proposer: address(1),
+    randomness: id,
     transactions,
   });
 }

@@ -8,6 +8,7 @@ import { accountAddressOf, addressText } from '../../../src/application/ledger/a
 import { bytesOf } from '../../../src/application/ledger/pairs.ts';
 import { parametersOf } from '../../../src/application/ledger/parameters.ts';
 import { ledgerRules } from '../../../src/application/ledger/rules.ts';
+import { queueOf, sealOf } from '../../../src/application/ledger/sealed/records.ts';
 import {
   encodeTransaction,
   type Payload,
@@ -21,8 +22,9 @@ import { toHex, utf8 } from '../../../src/base/bytes.ts';
 import { wallTime } from '../../../src/base/units.ts';
 import { ed25519PublicKeyOf, ed25519Sign } from '../../../src/crypto/ed25519.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
+import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { digestBytes, POWER_LIMIT } from '../../../src/protocol/chain/parse.ts';
-import type { Address } from '../../../src/protocol/chain/types.ts';
+import type { Address, Digest } from '../../../src/protocol/chain/types.ts';
 import { addressOf } from '../../../src/protocol/chain/validator-set.ts';
 import type {
   CheckResult,
@@ -107,8 +109,9 @@ export function executeBlock(
   block: BlockContext,
   transactions: readonly Uint8Array[],
   misbehavior: readonly Misbehavior[] = [],
-): { readonly results: TransactionResult[]; readonly begun: readonly ApplicationEvent[] } {
-  const begun = misbehavior.length === 0 ? [] : (rules.beginBlock?.(state, block, misbehavior) ?? []);
+): { readonly results: TransactionResult[]; readonly events: readonly ApplicationEvent[] } {
+  state.mark();
+  const first = rules.beginBlock?.(state, block, misbehavior) ?? [];
   const results = transactions.map((transaction) => {
     state.mark();
     const result = rules.execute(transaction, state, block);
@@ -118,8 +121,8 @@ export function executeBlock(
     }
     return result;
   });
-  rules.endBlock?.(state, block);
-  return { results, begun };
+  const last = rules.endBlock?.(state, block) ?? [];
+  return { results, events: [...first, ...last] };
 }
 
 interface Accusation {
@@ -186,6 +189,13 @@ export class LedgerChain {
   readonly state = new MemoryState();
   readonly domain: SigningDomain;
   height = 0;
+  time = 0;
+  /** From block to block. @unit ms */
+  blockMs = 1;
+  /** Of the newest block, not of its transactions. */
+  events: readonly ApplicationEvent[] = [];
+  /** What the VRF of a block's proposer gives. */
+  randomnessOf: (height: number) => Digest = (at) => digestOf(utf8(`randomness of ${at}`));
 
   constructor(options: ChainOptions = {}) {
     this.place = options.place ?? world(options.powers ?? [5n, 5n, 5n, 5n]);
@@ -233,13 +243,13 @@ export class LedgerChain {
 
   /** Events of a block that proves an offence, and has no transactions. */
   accuse(index: number, given: Accusation = {}): readonly ApplicationEvent[] {
-    return this.#execute([], this.place.addressAt(0), [this.offence(index, given)]).begun;
+    return this.#execute([], this.place.addressAt(0), [this.offence(index, given)]).events;
   }
 
   /** … that proves one of each kind. */
   accuseBoth(index: number): readonly ApplicationEvent[] {
     const both = [this.offence(index), this.offence(index, { type: 'HIDDEN_QC' })];
-    return this.#execute([], this.place.addressAt(0), both).begun;
+    return this.#execute([], this.place.addressAt(0), both).events;
   }
 
   /** Of no validator here. */
@@ -249,8 +259,11 @@ export class LedgerChain {
 
   #execute(transactions: readonly Uint8Array[], proposer: Address, misbehavior: readonly Misbehavior[]) {
     this.height += 1;
-    const context = { height: height(this.height), time: wallTime(this.height), proposer };
+    this.time += this.blockMs;
+    const randomness = this.randomnessOf(this.height);
+    const context = { height: height(this.height), time: wallTime(this.time), proposer, randomness };
     const executed = executeBlock(this.rules, this.state, context, transactions, misbehavior);
+    this.events = executed.events;
     this.assertSupply();
     return executed;
   }
@@ -294,8 +307,10 @@ export class LedgerChain {
   /** Counts every coin anew, from the records themselves. */
   assertSupply(): void {
     const { stakeUnit } = parametersOf(this.state);
-    let [balances, staked, unbonding] = [0n, 0n, 0n];
+    let [balances, staked, unbonding, deposits] = [0n, 0n, 0n, 0n];
     for (const [key, value] of this.state.pairs) {
+      const seal = key.startsWith('Ss') ? sealOf(this.state, bytesOf(key.slice(2))) : undefined;
+      if (seal !== undefined && 'deposit' in seal) deposits += seal.deposit;
       if (key.startsWith('a')) balances += Buffer.from(value, 'latin1').readBigUInt64BE(8);
       if (!key.startsWith('v')) continue;
       const record = present(validatorRecordOf(this.state, bytesOf(key.slice(1))), 'a record');
@@ -306,10 +321,11 @@ export class LedgerChain {
       if (power !== worth) throw new Error(`power ${power} for a stake of ${record.stake} (LG-9)`);
     }
     const totals = totalsOf(this.state);
-    const counted = balances + staked + unbonding + totals.burned;
+    const counted = balances + staked + unbonding + deposits + totals.burned;
+    if (deposits !== queueOf(this.state).deposits) throw new Error(`${deposits} units of deposits (LG-22)`);
     if (counted !== totals.genesis || staked !== totals.staked || unbonding !== totals.unbonding) {
       throw new Error(
-        `${balances} + ${staked} + ${unbonding} + ${totals.burned} units are not ${totals.genesis} (LG-6)`,
+        `${balances} + ${staked} + ${unbonding} + ${deposits} + ${totals.burned} units are not ${totals.genesis} (LG-6)`,
       );
     }
   }

@@ -23,6 +23,7 @@ describe("the ledger's genesis (LG-13)", () => {
       burned: '0',
       staked: '20000',
       unbonding: '0',
+      deposits: '0',
       circulating: '7',
     });
   });

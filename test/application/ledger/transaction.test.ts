@@ -22,6 +22,11 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ kind: fc.constant('unstake' as const), validator: bytes(20), amount }),
   fc.record({ kind: fc.constant('withdraw' as const), validator: bytes(20) }),
   fc.record({
+    kind: fc.constant('seal' as const),
+    sizeClass: fc.constantFrom(0, 1, 2),
+    commitment: bytes(32),
+  }),
+  fc.record({
     kind: fc.constant('register' as const),
     nodeKey: bytes(32),
     consensusKey: bytes(48),

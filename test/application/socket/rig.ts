@@ -32,6 +32,7 @@ export const blockOf = (at: number, transactions: readonly Uint8Array[]): Finali
   blockId: digestOf(utf8(`block ${at}`)),
   time: wallTime(1_700_000_000_000 + at),
   proposer: address(1),
+  randomness: digestOf(utf8(`randomness ${at}`)),
   transactions,
 });
 

@@ -126,6 +126,8 @@ describe('an application that answers nonsense (AP-4, EX-5)', () => {
   });
 });
 
+const HASH = new Uint8Array(32);
+
 describe('nonsense from a node (AP-3)', () => {
   it.each<[string, (peer: Awaited<ReturnType<typeof rawNode>>) => void, RegExp]>([
     [
@@ -142,7 +144,7 @@ describe('nonsense from a node (AP-3)', () => {
     [
       'more transactions than were announced',
       (peer) => {
-        peer.send('finalizeBlock', 1, [1, new Uint8Array(32), 0, new Uint8Array(20), null, null, 1]);
+        peer.send('finalizeBlock', 1, [1, HASH, 0, new Uint8Array(20), HASH, null, null, 1]);
         peer.send('transactions', 1, [utf8('a'), utf8('b')]);
       },
       /transactions: 2 values are announced at byte \d+, where at most 1 may be/,
@@ -151,7 +153,7 @@ describe('nonsense from a node (AP-3)', () => {
       'a block within a block',
       (peer) => {
         for (const id of [1, 2])
-          peer.send('finalizeBlock', id, [1, new Uint8Array(32), 0, new Uint8Array(20), null, null, 1]);
+          peer.send('finalizeBlock', id, [1, HASH, 0, new Uint8Array(20), HASH, null, null, 1]);
       },
       /a block begins before all transactions of the last have come/,
     ],
@@ -167,7 +169,7 @@ describe('nonsense from a node (AP-3)', () => {
     ],
     [
       'a proposer of 19 bytes',
-      (peer) => peer.send('finalizeBlock', 1, [1, new Uint8Array(32), 0, new Uint8Array(19), null, null, 0]),
+      (peer) => peer.send('finalizeBlock', 1, [1, HASH, 0, new Uint8Array(19), HASH, null, null, 0]),
       /proposer: 19 bytes at byte \d+, 20 are needed/,
     ],
   ])('is refused with words, and the next node is served: %s', async (_name, act, words) => {

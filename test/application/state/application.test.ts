@@ -53,6 +53,7 @@ const block = async (
     blockId: digestOf(Uint8Array.of(at)),
     time: wallTime(at),
     proposer: address(1),
+    randomness: digestOf(Uint8Array.of(at)),
     transactions: texts.map(utf8),
   });
 

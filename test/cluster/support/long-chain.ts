@@ -197,7 +197,7 @@ class ChainWriter {
       hashes: transactions.map(transactionHashOf),
       given: transactions,
     };
-    const request = { height, blockId: id, time, proposer, transactions };
+    const request = { height, blockId: id, time, proposer, randomness: id, transactions };
     const { appHash, results } = await this.#application.finalizeBlock(request);
     const state: ExecutedState = { height, appHash };
     this.#executed.push(state);

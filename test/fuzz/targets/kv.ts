@@ -110,6 +110,7 @@ async function blockOf(application: Application, transactions: readonly Uint8Arr
     transactions,
     blockId: ID,
     proposer: PROPOSER,
+    randomness: ID,
   });
   const refusedAll = results.every(({ code }) => code !== 0);
   claim(!refusedAll || validatorUpdates.length === 0, 'what is refused changes no validator');
