@@ -60,7 +60,7 @@ export class MemoryImage {
       tip: { height: GENESIS_HEIGHT, id: genesisId },
       executed: { height: GENESIS_HEIGHT, appHash: identity.genesisAppHash ?? NO_APP_HASH },
       genesisId,
-      ...{ epoch: FIRST_EPOCH, rootId: genesisId },
+      ...{ epoch: FIRST_EPOCH, rootId: genesisId, settledHeight: GENESIS_HEIGHT },
     };
     this.durable = this.facts;
   }
@@ -171,14 +171,17 @@ export class MemoryImage {
   #enterEpoch(change: EpochChange): void {
     this.#set(this.changes, change.qc.epoch, change);
     for (const id of this.uncommitted.keys()) this.#set(this.uncommitted, id, undefined);
-    const { height: upTo } = change.proof.last.path[0].header.executed;
-    for (const height of this.updates.keys()) if (height <= upTo) this.#set(this.updates, height, undefined);
+    const { settledHeight } = this.facts;
+    for (const height of this.updates.keys()) {
+      if (height <= settledHeight) this.#set(this.updates, height, undefined);
+    }
   }
 
   #execute(write: ExecutionWrite): void {
     const { height } = write.executed;
     const { validatorUpdates: updates } = write;
-    if (updates.length > 0) this.#set(this.updates, height, { height, updates });
+    if (updates.length > 0 && height > this.facts.settledHeight)
+      this.#set(this.updates, height, { height, updates });
     this.#set(this.executions, height, write);
     write.transactions.forEach((transaction, entry) => {
       if (!isWithheld(transaction.result)) this.#set(this.places, transaction.hash, { height, entry });

@@ -160,7 +160,7 @@ class MemoryStore implements Store {
       return {
         ...(change === undefined ? {} : { change }),
         ...(kept?.height === facts.tip.height ? { standing: kept.standing } : {}),
-        updates: [...this.#image.updates.values()],
+        updates: [...this.#image.updates.values()].sort((left, right) => left.height - right.height),
         record: facts.record,
         recordVersion: facts.recordVersion,
         ...(newest === undefined ? {} : { committed: newest }),

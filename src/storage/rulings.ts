@@ -7,6 +7,7 @@
 import { sameStatement, statementOf } from '../protocol/chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
 import type { BlockId, Digest, Epoch, ExecutedState, Height } from '../protocol/chain/types.ts';
+import { settledBy } from '../protocol/consensus/epoch.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import { recordAfter } from './epochs.ts';
@@ -28,6 +29,8 @@ export interface StoreFacts {
   /** The present epoch, and the block that opened it. */
   readonly epoch: Epoch;
   readonly rootId: BlockId;
+  /** What blocks up to here asked of the validators has taken effect. */
+  readonly settledHeight: Height;
 }
 
 /** Undefined where the height is not stored. */
@@ -86,7 +89,8 @@ export function ruleOn(facts: StoreFacts, chain: StoredChain, write: StoreWrite)
       const ruling = ruleOnEpoch(facts, write);
       if (ruling !== 'fresh') return ruling === 'known' ? { status: 'known' } : ruling;
       const { qc, proof } = write.change;
-      const entered = { epoch: proof.next.epoch, rootId: qc.blockId };
+      const settledHeight = settledBy(write.change);
+      const entered = { epoch: proof.next.epoch, rootId: qc.blockId, settledHeight };
       // A record that outlived a reset of the chain forgets nothing (ST-9).
       if (facts.record.epoch >= proof.next.epoch) return taken(entered);
       const record = recordAfter(write.change);

@@ -8,7 +8,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { blockIdOf } from '../protocol/chain/canonical.ts';
-import { FIRST_EPOCH } from '../protocol/chain/ordinals.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { digestBytes } from '../protocol/chain/parse.ts';
 import type {
   BatchDigest,
@@ -18,6 +18,7 @@ import type {
   Height,
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
+import { settledBy } from '../protocol/consensus/epoch.ts';
 import type { EpochStanding } from '../protocol/consensus/standing.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
@@ -90,6 +91,7 @@ export class SqliteStore extends SqliteReader implements Store {
       genesisId: this.genesisId,
       epoch: change?.proof.next.epoch ?? FIRST_EPOCH,
       rootId: change?.qc.blockId ?? this.genesisId,
+      settledHeight: change === undefined ? GENESIS_HEIGHT : settledBy(change),
     };
     this.loadTransactionTail();
   }
@@ -211,7 +213,7 @@ export class SqliteStore extends SqliteReader implements Store {
     writeChange(this.sql, change);
     this.#putRecord();
     this.sql.forgetUncommitted.run();
-    this.sql.forgetUpdates.run(change.proof.last.path[0].header.executed.height);
+    this.sql.forgetUpdates.run(this.#facts.settledHeight);
   }
 
   #putRecord(): void {
@@ -271,7 +273,7 @@ export class SqliteStore extends SqliteReader implements Store {
   #writeExecution(write: Extract<StoreWrite, { kind: 'execution' }>): void {
     const { blockId, executed, transactions, events, validatorUpdates: updates } = write;
     const { height, appHash } = executed;
-    if (updates.length > 0) writeUpdates(this.sql, { height, updates });
+    if (updates.length > 0 && height > this.#facts.settledHeight) writeUpdates(this.sql, { height, updates });
     const empty = transactions.length === 0 && events.length === 0;
     const location = empty ? undefined : this.values.append(encodeResults(transactions, events));
     const hash = digestBytes(appHash);

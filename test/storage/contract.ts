@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { wallTime } from '../../src/base/units.ts';
 import { NO_APP_HASH, type Store, type StoreWrite } from '../../src/storage/store.ts';
+import { describeEpochs } from './contract-epochs.ts';
 import { applyToModel, emptyModel, expectSame, groupsOfWrites, type Model } from './contract-model.ts';
 import { describePlantedStore } from './contract-planted.ts';
 import {
@@ -482,6 +483,7 @@ export function describeStore(name: string, makeDisk: () => TestDisk, propertyRu
     });
   });
 
+  describeEpochs(name, makeDisk);
   describePlantedStore(name, makeDisk);
 
   it(`${name}: equals a model after any writes, refusals, crashes and restarts`, () => {

@@ -29,12 +29,16 @@ import type {
   Block,
   BlockId,
   Epoch,
+  EpochChange,
+  EpochDescriptor,
   Height,
   QuorumCertificate,
   Round,
   TimeoutCertificate,
   Vote,
 } from '../../src/protocol/chain/types.ts';
+import { addressOf, validatorSet } from '../../src/protocol/chain/validator-set.ts';
+import { rootCertificate } from '../../src/protocol/consensus/epoch.ts';
 import type { SafetyRecord, ViewChangeMessage } from '../../src/protocol/consensus/types.ts';
 import type { ValidatorUpdate } from '../../src/protocol/ports/application.ts';
 import type { CommittedBlock, ExecutedTransaction } from '../../src/protocol/ports/storage.ts';
@@ -94,6 +98,8 @@ export function child(
     readonly round?: number;
     readonly epoch?: number;
     readonly batches?: readonly BatchBytes[];
+    /** Height that it states as executed. */
+    readonly executed?: number;
   } = {},
 ): MadeBlock {
   const parentHeight = parent?.block.header.height ?? GENESIS_HEIGHT;
@@ -109,7 +115,7 @@ export function child(
       proposer: address(parentHeight % 4),
       batches: batches.map((entry) => ({ digest: entry.digest, count: 1, bytes: entry.bytes.byteLength })),
       batchesRoot: merkleRootOf(batches.map((entry) => entry.digest)),
-      executed: { height: GENESIS_HEIGHT, appHash: digest('app') },
+      executed: { height: height(options.executed ?? 0), appHash: digest('app') },
       validatorsHash: digest('validators'),
       nextValidatorsHash: digest('validators'),
       evidenceHash: NO_EVIDENCE,
@@ -222,6 +228,35 @@ export const update = (name: string, power = 1n): ValidatorUpdate => ({
   possessionProof: bytesOf(`proof ${name}`, 96),
   power,
 });
+
+/** Its epoch ends with this block; the validators after it have these names. A store does not ask whether they are right. */
+export function ending(last: MadeBlock, ...names: readonly string[]): EpochChange {
+  const validators = validatorSet(
+    names.map((name) => {
+      const { nodeKey, consensusKey, power } = update(name);
+      return { address: addressOf(nodeKey), nodeKey, consensusKey, power };
+    }),
+  );
+  if ('code' in validators) throw new Error(validators.code);
+  const { header, qc } = last.block;
+  const next: EpochDescriptor = {
+    epoch: epoch(header.epoch + 1),
+    validators,
+    seed: digest(`seed ${header.epoch}`),
+    passedOver: [],
+  };
+  const path = [{ header, parentRound: qc.round }] as const;
+  return { qc: last.qc, proof: { last: { path, certificate: child(last).qc }, next } };
+}
+
+/** The last block of an epoch as what the first block of the next stands on. */
+export function opening(last: MadeBlock): MadeBlock {
+  const { height, parentId } = last.block.header;
+  return {
+    ...last,
+    qc: rootCertificate(epoch(last.block.header.epoch + 1), { height, id: last.id, parentId }),
+  };
+}
 
 /** The block's execution, which asks for this validator too (CS-16). */
 export function asking(made: MadeBlock, name = 'new'): StoreWrite {

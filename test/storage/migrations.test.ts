@@ -130,7 +130,10 @@ describe('migrations', () => {
     write(before, { kind: 'commit', blocks: [committed(first)] }, record(votedFor(first), 0));
     before.close();
     const old = new DatabaseSync(path);
-    old.exec('DROP TABLE epochs; DROP TABLE validator_updates; PRAGMA user_version = 4');
+    old.exec(
+      'DROP TABLE epochs; DROP TABLE standing; DROP TABLE validator_updates; DROP TABLE evidence_blocks',
+    );
+    old.exec('PRAGMA user_version = 4');
     old.close();
 
     const store = opened(dir);

@@ -22,16 +22,21 @@ import { resetChainData } from '../../src/storage/reset.ts';
 import type { Store } from '../../src/storage/store.ts';
 import {
   address,
+  asking,
   batch,
   chain,
+  child,
   codes,
   committed,
   digest,
+  ending,
+  epoch,
   execution,
   found,
   height,
   IDENTITY,
   opened,
+  opening,
   record,
   transaction,
   votedFor,
@@ -176,6 +181,44 @@ describe('opening a store', () => {
     expect([damaged.code, damaged.detail]).toEqual(['CORRUPT', expect.stringContaining(where)]);
     expect([damaged.path, damaged.detail]).toEqual([path, expect.not.stringContaining(path)]);
     expect(damaged.detail).toContain('where the safety record is damaged too, reset refuses');
+  });
+
+  it('finds one flipped bit in how the newest epoch ended, and reports that of an older one where it is read (ST-6, ST-12)', () => {
+    const [first] = chain(1);
+    if (first === undefined) throw new Error('a block');
+    const second = child(opening(first), { epoch: 1 });
+    const store = opened(dir);
+    for (const last of [first, second]) {
+      write(
+        store,
+        { kind: 'commit', blocks: [committed(last)] },
+        { kind: 'epoch', change: ending(last, 'a') },
+      );
+    }
+    store.close();
+    rowsOf('UPDATE epochs SET crc = crc + 1 WHERE epoch = 0');
+    const older = opened(dir);
+    expect(older.changes(epoch(0), 9)).toMatchObject({
+      code: 'CORRUPT',
+      detail: expect.stringContaining('epochs, epoch 0'),
+    });
+    expect(found(older.changes(epoch(1), 9))).toEqual([ending(second, 'a')]);
+    older.close();
+    flip('epochs', 'body');
+    const damaged = problemOf(openStore(dir, IDENTITY));
+    expect([damaged.code, damaged.detail]).toEqual(['CORRUPT', expect.stringContaining('epochs, epoch 1')]);
+  });
+
+  it('finds one flipped bit in what an execution asked of the validators, before anything is judged by it (ST-6, ST-12)', () => {
+    const [first] = chain(1);
+    if (first === undefined) throw new Error('a block');
+    const store = opened(dir);
+    write(store, { kind: 'commit', blocks: [committed(first)] }, asking(first));
+    store.close();
+    flip('validator_updates', 'body');
+    const damaged = problemOf(openStore(dir, IDENTITY));
+    expect(damaged.detail).toContain('validator_updates, height 1');
+    expect(damaged.code).toBe('CORRUPT');
   });
 
   it('reports damage in a segment where it is read, with file and offset, and goes on (ST-6)', () => {

@@ -56,6 +56,7 @@ function expectKept(): void {
     record: votedFor(last ?? raise()),
     recordVersion: 5,
     blocks: [],
+    updates: [],
     executed: { height: 0, appHash: expect.any(String) },
   });
   expect(found(store.batches([batch('a').digest])).missing).toHaveLength(1);

@@ -147,6 +147,10 @@ export const epochKeeperSetup = setup({
     }),
     recordEpoch: step(
       on('epoch.began', ({ context, event: { epoch }, address }) => {
+        const { proven } = context;
+        // Round-manager started anew, in the epoch that it was told the end of.
+        if (epoch.epoch === context.epoch.epoch && proven !== undefined)
+          return { effects: [telling(context.roundManager, { type: 'epoch.proven', change: proven })] };
         if (epoch.epoch <= context.epoch.epoch) return {};
         // Whoever is one behind is the likeliest to ask: it is held, and told to all.
         const tag = context.tag + 1;

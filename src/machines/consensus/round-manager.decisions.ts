@@ -369,12 +369,14 @@ export function recordExecuted(
   { blockId, executed, validatorUpdates }: BlockExecuted,
   clock: Clock,
 ): Stepped {
-  const tree = noteExecuted(live.tree, blockId, executed, validatorUpdates);
+  const { epoch, bls } = context.setting;
+  // Who was told how an epoch ended may execute what it came of only now: that has taken effect.
+  const asked = executed.height > epoch.settledHeight ? validatorUpdates : [];
+  const tree = noteExecuted(live.tree, blockId, executed, asked);
   const next = { ...live, tree };
-  if (validatorUpdates.length === 0) {
+  if (asked.length === 0) {
     return tree.root.endsEpoch ? settle(context, next, clock) : tellFacts(context, next, clock);
   }
-  const { epoch, bls } = context.setting;
   const after = setAfter(
     epoch.set,
     tree.updates.flatMap(({ updates }) => updates),

@@ -330,7 +330,12 @@ export const roundManagerSetup = setup({
     ),
     takeProven: step(
       on('epoch.proven', ({ context, event: { change }, ...clock }) =>
-        alive(context, (live) => settle(context, { ...live, proven: change }, clock)),
+        // It may have been on its way while this node came to the same end by itself.
+        alive(context, (live) =>
+          change.qc.epoch === context.setting.epoch.epoch
+            ? settle(context, { ...live, proven: change }, clock)
+            : still(live),
+        ),
       ),
     ),
     answerEpoch: step(

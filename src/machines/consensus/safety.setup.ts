@@ -250,8 +250,7 @@ export const safetySetup = setup({
   types: types<SafetyContext, SafetyPublicEvent, SafetyInput>(),
   guards: {
     isNoValidator: ({ context: { epoch, signer } }) => !isValidator(epoch.set, signer.address),
-    isNews: ({ context, event }) =>
-      event.type === 'epoch.began' && event.epoch.epoch > (context.record?.epoch ?? context.epoch.epoch),
+    isNews: ({ context, event }) => event.type === 'epoch.began' && event.epoch.epoch > context.epoch.epoch,
     forkIsProved: ({ context }) => context.isForked === true,
     aSignatureWaits: ({ context }) => context.pending !== undefined,
     isForThisRequest: ({ context, event }) => 'tag' in event && event.tag === context.tag,

@@ -2,7 +2,7 @@
  * When an epoch ends and what the next one is: by changes of the validators that took effect, or by its length. Pure and total.
  * Rules CS-15, CS-16, docs/protocol/consensus.md.
  */
-import { compareBytes, toHex } from '../../base/bytes.ts';
+import { toHex } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { epochHashOf, NO_NEXT_EPOCH } from '../chain/canonical.ts';
 import { nextHeight } from '../chain/ordinals.ts';
@@ -16,9 +16,10 @@ import type {
   Validator,
   ValidatorSet,
 } from '../chain/types.ts';
-import { addressOf, type ValidatorSetProblem, validatorOf, validatorSet } from '../chain/validator-set.ts';
+import { addressOf, type ValidatorSetProblem, validatorSet } from '../chain/validator-set.ts';
 import type { ValidatorUpdate } from '../ports/application.ts';
 import type { UpdatesAt } from '../ports/storage.ts';
+import { VALIDATORS_MAX } from '../transport/limits.ts';
 import { type BlockTree, blocksTo, endsEpoch } from './block-tree.ts';
 import type { EpochContext } from './epoch.ts';
 import { type EpochStanding, nextDescriptor, standingAfter } from './standing.ts';
@@ -26,25 +27,33 @@ import { type EpochStanding, nextDescriptor, standingAfter } from './standing.ts
 /** Why no validators can follow: every node of the chain finds the same, and halts (CS-16). */
 export type EpochEndProblem =
   | ValidatorSetProblem
+  | { readonly code: 'VALIDATORS_TOO_MANY'; readonly validators: number; readonly limit: number }
   | { readonly code: 'POSSESSION_NOT_PROVEN'; readonly nodeKey: Uint8Array };
 
 /**
  * The validators after `updates`, in their order: power 0 takes a node key out, any other puts it in or changes it. A
- * consensus key that its owner did not have before comes with a proof of possession.
+ * consensus key that its owner did not have before comes with a proof of possession, once.
  */
 export function setAfter(
   set: ValidatorSet,
   updates: readonly ValidatorUpdate[],
   bls: Pick<BlsEngine, 'verifyPossession'>,
 ): ValidatorSet | EpochEndProblem {
-  for (const { nodeKey, consensusKey, possessionProof, power } of updates) {
-    const known = validatorOf(set, addressOf(nodeKey));
-    if (power === 0n || (known !== undefined && sameBytes(known.consensusKey, consensusKey))) continue;
+  const proven = new Set(set.validators.map(keysOf));
+  for (const update of updates) {
+    const { nodeKey, consensusKey, possessionProof, power } = update;
+    if (power === 0n || proven.has(keysOf(update))) continue;
     if (!bls.verifyPossession(consensusKey, possessionProof))
       return { code: 'POSSESSION_NOT_PROVEN', nodeKey };
+    proven.add(keysOf(update));
   }
-  return applied(set, updates);
+  const after = applied(set, updates);
+  if ('code' in after || after.validators.length <= VALIDATORS_MAX) return after;
+  return { code: 'VALIDATORS_TOO_MANY', validators: after.validators.length, limit: VALIDATORS_MAX };
 }
+
+const keysOf = ({ nodeKey, consensusKey }: Pick<ValidatorUpdate, 'nodeKey' | 'consensusKey'>): string =>
+  `${toHex(nodeKey)} ${toHex(consensusKey)}`;
 
 /** As `setAfter`, of updates whose keys were proven before. */
 function applied(set: ValidatorSet, updates: readonly ValidatorUpdate[]): ValidatorSet | ValidatorSetProblem {
@@ -134,5 +143,3 @@ export function describeProblem(problem: EpochEndProblem): string {
   );
   return [problem.code, ...said].join(', ');
 }
-
-const sameBytes = (left: Uint8Array, right: Uint8Array): boolean => compareBytes(left, right) === 0;

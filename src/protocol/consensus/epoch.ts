@@ -1,6 +1,6 @@
 /** What everything said in one epoch is judged by: domain, validators, leaders, root. Plain data. Pure. CS-15, CS-16. */
 import { epochHashOf, genesisCertificate } from '../chain/canonical.ts';
-import { FIRST_EPOCH, ROOT_ROUND } from '../chain/ordinals.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT, ROOT_ROUND } from '../chain/ordinals.ts';
 import type {
   Address,
   BlockId,
@@ -31,6 +31,8 @@ export interface EpochContext {
   /** As the genesis chose: the same in every epoch. */
   readonly leadership: LeadershipParameters;
   readonly leaders: LeaderSchedule;
+  /** What blocks up to here asked of the validators has taken effect before this epoch. */
+  readonly settledHeight: Height;
   /** Certificate of the block that opens the epoch, at round 0; it has no signature and is valid by its id. */
   readonly rootQC: QuorumCertificate;
 }
@@ -77,8 +79,13 @@ export function epochAfter(of: EpochContext, { qc, proof }: EpochChange): EpochC
   const { domain, leadership, epochLength } = of;
   const { height, blockId: id, parentId } = qc;
   const rootQC = rootCertificate(proof.next.epoch, { height, id, parentId });
-  return epochContext(domain, proof.next, rootQC, { ...leadership, epochLength });
+  const parameters = { ...leadership, epochLength };
+  return { ...epochContext(domain, proof.next, rootQC, parameters), settledHeight: settledBy({ proof }) };
 }
+
+/** The last block of an epoch states how far what was asked for takes effect with it. */
+export const settledBy = ({ proof }: Pick<EpochChange, 'proof'>): Height =>
+  proof.last.path[0].header.executed.height;
 
 /** The epoch in which what is durable was left; `genesis` is the first. */
 export const epochNow = (genesis: EpochContext, { change }: Pick<Recovered, 'change'>): EpochContext =>
@@ -103,7 +110,10 @@ export function epochContext(
   const leadership = { leaderSchedule, leaderReputation, vrf };
   const leaders = scheduleOf(descriptor, leadership);
   const hash = epochHashOf(descriptor);
-  return { domain, epoch, set, descriptor, hash, epochLength, leadership, leaders, rootQC };
+  return {
+    ...{ domain, epoch, set, descriptor, hash, epochLength, leadership, leaders, rootQC },
+    settledHeight: GENESIS_HEIGHT,
+  };
 }
 
 /** By whom what was said in an epoch is judged, and with which powers (CS-14). Undefined: by nobody any more, or not yet. */

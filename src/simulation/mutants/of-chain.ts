@@ -170,7 +170,7 @@ export const OF_CHAIN: readonly Mutant[] = [
     trial: 'swarm',
     patches: [
       {
-        file: 'src/machines/consensus/round-manager.live.ts',
+        file: 'src/machines/consensus/round-manager.settling.ts',
         find: 'if (target === undefined || live.wanted === target.round) return still(live);',
         replace: 'if (target === undefined || target.round >= 0) return still(live);',
       },
@@ -182,7 +182,7 @@ export const OF_CHAIN: readonly Mutant[] = [
     trial: 'swarm',
     patches: [
       {
-        file: 'src/machines/consensus/round-manager.live.ts',
+        file: 'src/machines/consensus/round-manager.settling.ts',
         find: '      ...fates,\n    ],',
         replace:
           "      ...fates,\n      ...context.commitListeners.map((listener) => telling(listener, { type: 'blocks.committed', blocks })),\n    ],",

@@ -13,9 +13,8 @@ export const OF_PACE: readonly Mutant[] = [
     patches: [
       {
         file: VIEW,
-        find: '  const { record, committed } = recovered;\n  const highQC = recoveredHighQC(record.highQC, committed?.commitProof);',
-        replace:
-          '  const { record, committed } = recovered;\n  const highQC = recoveredHighQC(context.epoch.rootQC, committed?.commitProof);',
+        find: 'recoveredHighQC(record.highQC, committed?.commitProof);',
+        replace: 'recoveredHighQC(rootQC, committed?.commitProof);',
       },
     ],
   },
@@ -26,8 +25,8 @@ export const OF_PACE: readonly Mutant[] = [
     patches: [
       {
         file: ENTRY,
-        find: 'return commitProof !== undefined && commitProof.round > recorded.round ? commitProof : recorded;',
-        replace: 'return commitProof !== undefined && commitProof.round < 0 ? commitProof : recorded;',
+        find: 'return isHigher ? commitProof : recorded;',
+        replace: 'return isHigher ? recorded : recorded;',
       },
       {
         file: 'src/machines/consensus/round-manager.decisions.ts',
@@ -36,8 +35,8 @@ export const OF_PACE: readonly Mutant[] = [
       },
       {
         file: VIEW,
-        find: '    message.lastVote === undefined\n      ? []',
-        replace: '    message.lastVote === undefined || message.round >= 0\n      ? []',
+        find: '...(lastVote === undefined ? [] : [toManager(',
+        replace: '...(lastVote === undefined || message.round >= 0 ? [] : [toManager(',
       },
     ],
   },
@@ -133,8 +132,8 @@ export const OF_PACE: readonly Mutant[] = [
     patches: [
       {
         file: 'src/protocol/consensus/block-tree.ts',
-        find: 'namedBatches(tree, tip).length > 0;',
-        replace: 'namedBatches(tree, tip).length < 0;',
+        find: 'header.batches.length > 0 || evidence',
+        replace: 'header.batches.length < 0 || evidence',
       },
       {
         file: PACEMAKER,

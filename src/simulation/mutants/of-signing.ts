@@ -169,9 +169,9 @@ export const OF_SIGNING: readonly Mutant[] = [
     patches: [
       {
         file: CELL,
-        find: 'context: { ...context, record: event.recovered.record, version: event.recovered.recordVersion },',
+        find: '          record: event.recovered.record,\n',
         replace:
-          'context: { ...context, record: { epoch: event.recovered.record.epoch, lastVotedRound: event.recovered.record.epoch, lockedRound: event.recovered.record.epoch, highQC: event.recovered.record.highQC }, version: event.recovered.recordVersion },',
+          '          record: { epoch: event.recovered.record.epoch, lastVotedRound: event.recovered.record.epoch, lockedRound: event.recovered.record.epoch, highQC: event.recovered.record.highQC },\n',
       },
       UNGUARDED,
     ],

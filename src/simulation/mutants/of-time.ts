@@ -201,8 +201,8 @@ export const OF_TIME: readonly Mutant[] = [
       },
       {
         file: 'src/machines/consensus/round.proposing.ts',
-        find: 'facts.executed === undefined || !facts.mayPropose)',
-        replace: 'facts.executed === undefined)',
+        find: 'nextHash === undefined || !facts.mayPropose)',
+        replace: 'nextHash === undefined)',
       },
     ],
   },

@@ -4,6 +4,7 @@ import { evidencePoolMachine } from '../../../src/machines/consensus/evidence-po
 import type { EvidencePoolInput } from '../../../src/machines/consensus/evidence-pool.setup.ts';
 import type { Evidence } from '../../../src/protocol/chain/types.ts';
 import { offenceOf } from '../../../src/protocol/consensus/evidence.ts';
+import { endingIn, worldIn } from '../../protocol/consensus/epoch-fixture.ts';
 import { chainOf, GENESIS_TIME, height, present, world } from '../../protocol/consensus/fixture.ts';
 import { forged, hiddenQc, twoVotes } from '../../protocol/consensus/offences.ts';
 import { reachOf, toldTo } from '../reach.ts';
@@ -46,6 +47,20 @@ function running(change: Partial<EvidencePoolInput> = {}) {
 }
 
 afterAll(() => expect(reach.missing()).toEqual([]));
+
+describe('evidence-pool chart: another epoch begins (CS-16)', () => {
+  it('holds nothing any more of the epoch that has ended, and takes nothing from being told again', () => {
+    const second = worldIn(place, endingIn(place, [1, 2], { end: 0 }).change);
+    const chart = running();
+    chart.send({ type: 'evidence.found', evidence });
+    expect(chart.snapshot.context.pool.pending.size).toBe(1);
+    expect(chart.send({ type: 'epoch.began', epoch })).toEqual([]);
+    expect(chart.snapshot.context.pool.pending.size).toBe(1);
+    chart.send({ type: 'epoch.began', epoch: second.epoch });
+    expect(chart.snapshot.context.pool.pending.size).toBe(0);
+    expect(chart.snapshot.context.rules.epoch).toEqual(second.epoch);
+  });
+});
 
 describe('evidence-pool chart: recovery', () => {
   it('asks storage what the chain carries, again after a failure, and judges nothing before (CS-14)', () => {

@@ -10,6 +10,7 @@ import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
 import { TIMELINESS_DEFAULTS } from '../../../src/protocol/consensus/timeliness.ts';
 import type { RoundEntered } from '../../../src/protocol/ports/consensus.ts';
 import type { StorageReply } from '../../../src/protocol/ports/storage.ts';
+import { endingIn } from '../../protocol/consensus/epoch-fixture.ts';
 import {
   blockOn,
   chainOf,
@@ -217,6 +218,38 @@ describe('round-manager chart: recovery', () => {
     const told = toldTo(chart.send(found()), 'view-change');
     const { hasWork } = liveOf(chart);
     expect(told.at(-1)).toEqual({ type: 'work.changed', hasWork });
+  });
+});
+
+describe('round-manager chart: epochs (CS-16)', () => {
+  const change = { qc: qcAt(1), proof: endingIn(place, [1, 2], { end: 0 }).change.proof };
+
+  it('passes over what others say of epochs until its tree is read: every listener is told then', () => {
+    const chart = reach.start(input);
+    const before = chart.snapshot;
+    const ignored = [
+      { type: 'epoch.proven', change } as const,
+      { type: 'epoch.requested', replyTo: 'bridge' } as const,
+      { type: 'epoch.ended', tag: 1, epoch: epoch.epoch } as const,
+    ];
+    for (const event of ignored) expect(chart.send(event)).toEqual([]);
+    expect(chart.snapshot).toBe(before);
+    const begun = chart.send(found());
+    for (const to of input.epochListeners)
+      expect(toldTo(begun, to)[0]).toEqual({ type: 'epoch.began', epoch });
+  });
+
+  it('says its epoch to who asks, and reads anew when one has ended (round-manager.epochs.test.ts)', () => {
+    const chart = running();
+    expect(toldTo(chart.send({ type: 'epoch.requested', replyTo: 'bridge' }), 'bridge')).toHaveLength(1);
+    expect(chart.send({ type: 'epoch.ended', tag: 1, epoch: epoch.epoch })).toEqual([]);
+    const ending = endingIn(place, [1, 2], { end: 0 });
+    chart.send({ type: 'epoch.proven', change: ending.change });
+    const blocks = ending.blocks.slice(0, 1).map((block) => ({ block, qc: ending.change.qc }));
+    chart.send({ type: 'blocks.fetched', blocks, verified: [ending.change.qc] });
+    chart.send(durable(1));
+    chart.send({ type: 'epoch.ended', tag: 2, epoch: epoch.epoch });
+    expect(chart.snapshot.value).toBe('recovering');
   });
 });
 

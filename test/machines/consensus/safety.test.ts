@@ -10,7 +10,16 @@ import type {
   VoteRequested,
 } from '../../../src/protocol/ports/consensus.ts';
 import type { StorageReply } from '../../../src/protocol/ports/storage.ts';
-import { blockOn, GENESIS_EXECUTED, height, idOf, round, world } from '../../protocol/consensus/fixture.ts';
+import { endingIn, updateOf, worldIn } from '../../protocol/consensus/epoch-fixture.ts';
+import {
+  blockOn,
+  epochNumber,
+  GENESIS_EXECUTED,
+  height,
+  idOf,
+  round,
+  world,
+} from '../../protocol/consensus/fixture.ts';
 import { ofKind, reachOf, toldTo } from '../reach.ts';
 
 const place = world();
@@ -24,6 +33,7 @@ const input = {
   router: 'router',
 };
 const entry = { by: 'qc', qc: root } as const;
+const LEAVING = { height: height(0), updates: [updateOf(place, 0, 0n)] };
 
 const found = (tag: number, recordVersion = 0): Extract<StorageReply, { type: 'recovery.found' }> => ({
   type: 'recovery.found',
@@ -251,7 +261,102 @@ describe('safety chart: a node that is no validator (CS-19)', () => {
   });
 });
 
+describe('safety chart: another epoch begins (CS-16)', () => {
+  const ending = endingIn(place, [1, 2], { end: 0 });
+  const second = worldIn(place, ending.change);
+  const began = { type: 'epoch.began', epoch: second.epoch } as const;
+  /** What is durable once the epoch has ended. */
+  const secondFound = (tag: number, recordVersion = 1, record = emptyRecord(second.epoch.rootQC)) => {
+    const { recovered } = found(tag, recordVersion);
+    return { ...found(tag), recovered: { ...recovered, record, recordVersion, change: ending.change } };
+  };
+  const voteIn = (where: typeof place, inRound: number): VoteRequested => {
+    const block = blockOn(where, where.epoch.rootQC, inRound);
+    return { ...voteFor(inRound), block, blockId: idOf(where, block) };
+  };
+
+  it('reads its record again wherever it stands, and votes in the next epoch from round 1 on', () => {
+    const charts = [ready(), reach.start(input), failedRecovery(), busy()];
+    for (const chart of charts) {
+      const asked = toldTo(chart.send(began), 'storage').at(-1);
+      expect(chart.snapshot.value).toBe('recovering');
+      const { tag } = chart.snapshot.context;
+      expect(asked).toMatchObject({ type: 'recovery.requested', tag });
+      chart.send(secondFound(tag));
+      expect(chart.snapshot.value).toBe('ready');
+      const effects = chart.send(voteIn(second, 1));
+      expect(toldTo(effects, 'storage')).toMatchObject([
+        { expectedVersion: 1, record: { epoch: 1, lastVotedRound: 1 } },
+      ]);
+    }
+  });
+
+  it('never signs for the epoch that has ended, though the round is free', () => {
+    const chart = ready();
+    chart.send(began);
+    chart.send(secondFound(chart.snapshot.context.tag));
+    const effects = [...chart.send(voteIn(place, 7)), ...chart.send(timeoutOf(7))];
+    expect(toldTo(effects, 'round')).toMatchObject([{ type: 'vote.refused', code: 'WRONG_EPOCH' }]);
+    expect(toldTo(effects, 'view-change')).toMatchObject([{ type: 'timeout.refused', code: 'WRONG_EPOCH' }]);
+    expect([...toldTo(effects, 'storage'), ...toldTo(effects, 'router')]).toEqual([]);
+  });
+
+  it('answers no to what is on its way to the disk, and passes over what becomes of it', () => {
+    const chart = busy();
+    const effects = chart.send(began);
+    expect(toldTo(effects, 'round')).toMatchObject([{ type: 'vote.refused', code: 'STORAGE_FAILED' }]);
+    expect(chart.send({ type: 'record.persisted', tag: 2, version: 1 })).toEqual([]);
+    expect(chart.snapshot.context.record?.lastVotedRound).toBe(0);
+    chart.send(secondFound(3, 2));
+    expect(toldTo(chart.send(voteIn(second, 1)), 'storage')).toMatchObject([{ expectedVersion: 2 }]);
+  });
+
+  it('takes nothing from being told again, which a round-manager does that starts anew', () => {
+    const chart = reach.start(input);
+    chart.send(secondFound(1));
+    const before = chart.snapshot;
+    expect([...chart.send(began), ...chart.send({ ...began, epoch })]).toEqual([]);
+    expect(chart.snapshot).toBe(before);
+  });
+
+  it('goes from following to voting and back, as the set of the epoch has it (CS-19)', () => {
+    const left = worldIn(place, endingIn(place, [1, 2], { end: 0, updates: [LEAVING] }).change);
+    const chart = ready();
+    chart.send({ ...began, epoch: left.epoch });
+    const gone = endingIn(place, [1, 2], { end: 0, updates: [LEAVING] }).change;
+    const { tag } = chart.snapshot.context;
+    chart.send({ ...secondFound(tag), recovered: { ...secondFound(tag).recovered, change: gone } });
+    expect(chart.snapshot.value).toBe('following');
+    expect(toldTo(chart.send(voteIn(place, 3)), 'round')).toMatchObject([{ code: 'NOT_A_VALIDATOR' }]);
+    const back = { ...second.epoch, epoch: epochNumber(2) };
+    chart.send({ ...began, epoch: back });
+    expect(chart.snapshot.value).toBe('recovering');
+    chart.send(secondFound(chart.snapshot.context.tag));
+    expect(chart.snapshot.value).toBe('ready');
+  });
+
+  it('follows epoch by epoch with a record of a later one, signs nothing before it is there, and knows it then (ST-9)', () => {
+    const kept = { ...emptyRecord({ ...root, epoch: epochNumber(1) }), lastVotedRound: round(4) };
+    const chart = reach.start(input);
+    const { recovered } = found(1);
+    chart.send({ ...found(1), recovered: { ...recovered, record: kept } });
+    expect(toldTo(chart.send(voteIn(place, 7)), 'round')).toMatchObject([{ code: 'WRONG_EPOCH' }]);
+    chart.send(began);
+    expect(chart.snapshot.value).toBe('recovering');
+    chart.send(secondFound(2, 0, kept));
+    expect(chart.snapshot.context.epoch.epoch).toBe(1);
+    expect(toldTo(chart.send(voteIn(second, 1)), 'round')).toMatchObject([{ code: 'ROUND_ALREADY_VOTED' }]);
+  });
+});
+
 describe('safety chart: halted', () => {
+  it('stays so in every epoch that follows (CS-16)', () => {
+    const chart = reach.start({ ...input, isForked: true });
+    const later = { ...epoch, epoch: epochNumber(1) };
+    expect(chart.send({ type: 'epoch.began', epoch: later })).toEqual([]);
+    expect(chart.snapshot.value).toBe('halted');
+  });
+
   it('never signs on a damaged record', () => {
     const chart = reach.start(input);
     chart.send(failed(1, 'CORRUPT'));

@@ -6,9 +6,11 @@ import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS } from '../../../src/protocol/consensus/timeouts.ts';
 import type { SafetyRecord, ViewChangeMessage } from '../../../src/protocol/consensus/types.ts';
 import type { StorageReply } from '../../../src/protocol/ports/storage.ts';
+import { endingIn, worldIn } from '../../protocol/consensus/epoch-fixture.ts';
 import {
   blockOn,
   chainOf,
+  epochNumber,
   GENESIS_EXECUTED,
   GENESIS_TIME,
   height,
@@ -198,6 +200,107 @@ describe('view-change chart: certificates (CS-2, CS-13)', () => {
     const effects = chart.send(from(1, { kind: 'QC', qc: qcAt(2) }));
     expect(toldTo(effects, 'round-manager')).toMatchObject([{ type: 'highQc.adopted' }]);
     expect(chart.snapshot.value).toEqual({ running: 'active' });
+  });
+});
+
+describe('view-change chart: another epoch begins (CS-16)', () => {
+  const ending = endingIn(place, [1, 2], { end: 0 });
+  const second = worldIn(place, ending.change);
+  const began = { type: 'epoch.began', epoch: second.epoch } as const;
+  const last = ending.blocks[0];
+  if (last === undefined) throw new Error('a last block');
+  const committed = { id: ending.change.qc.blockId, block: last, qc: ending.change.qc };
+  const secondFound = (tag: number, record = emptyRecord(second.epoch.rootQC)) => {
+    const [, commitProof] = ending.qcs;
+    if (commitProof === undefined) throw new Error('a proof');
+    const durable = { record, committed: { ...committed, commitProof }, change: ending.change };
+    return { ...found({}, tag), recovered: { ...found().recovered, ...durable } };
+  };
+  function inSecond() {
+    const chart = running();
+    chart.send(began);
+    chart.send(secondFound(2), at(5_000));
+    return chart;
+  }
+
+  it('leaves its round and its timers, reads what is durable, and enters round 1 on the root', () => {
+    for (const chart of [running({ highQC: qcAt(7) }), reach.start(input)]) {
+      const effects = chart.send(began);
+      expect(chart.snapshot.value).toBe('recovering');
+      expect(ofKind(effects, 'cancelTimer').map(({ key }) => key)).toEqual(['deadline', 'resend']);
+      const { tag } = chart.snapshot.context;
+      const entered = toldTo(chart.send(secondFound(tag)), 'round-manager');
+      expect(entered).toMatchObject([
+        { type: 'round.entered', epoch: 1, round: 1, entry: { by: 'qc', qc: second.epoch.rootQC } },
+      ]);
+      expect(chart.snapshot.context.live?.committedHeight).toBe(1);
+    }
+  });
+
+  it('takes nothing from being told again, nor of an older epoch', () => {
+    const chart = inSecond();
+    const before = chart.snapshot;
+    expect([...chart.send(began), ...chart.send({ ...began, epoch })]).toEqual([]);
+    expect(chart.snapshot).toBe(before);
+  });
+
+  it('starts anew by itself in the epoch that is durable', () => {
+    const chart = reach.start(input);
+    expect(toldTo(chart.send(secondFound(1)), 'round-manager')).toMatchObject([{ epoch: 1, round: 1 }]);
+  });
+
+  it('tells the epoch-keeper who speaks in another epoch, and neither blames nor believes', () => {
+    const chart = running();
+    const later = qcOf(second, blockOn(second, second.epoch.rootQC, 5));
+    const timeoutThere = timeoutBy(second, 1, { round: 3, highQC: second.epoch.rootQC });
+    const tc = tcOf(second, 3, [second.epoch.rootQC, second.epoch.rootQC, second.epoch.rootQC]);
+    const view = {
+      kind: 'NewView',
+      epoch: tc.epoch,
+      height: height(1),
+      round: round(4),
+      leader: addressAt(1),
+      tc,
+    };
+    for (const message of [
+      { kind: 'QC', qc: later } as const,
+      timeoutThere,
+      { ...view, kind: 'NewView' } as const,
+    ]) {
+      const effects = chart.send(from(1, message));
+      expect(toldTo(effects, 'epoch-keeper')).toEqual([
+        { type: 'epoch.met', from: addressAt(1), epoch: second.epoch.epoch },
+      ]);
+      expect(toldTo(effects, 'router')).toEqual([]);
+    }
+    expect(roundOf(chart)).toBe(1);
+    const behind = inSecond().send(from(2, { kind: 'QC', qc: qcAt(9) }));
+    expect(toldTo(behind, 'epoch-keeper')).toMatchObject([{ epoch: 0 }]);
+  });
+
+  it('passes over what was on its way when the epoch changed: certificates, commits, condemnations, its own timeout', () => {
+    const chart = inSecond();
+    const stale = [
+      { type: 'certificates.received', from: addressAt(1), qc: qcAt(9) } as const,
+      { type: 'qc.formed', qc: qcAt(9) } as const,
+      condemned(1),
+      { type: 'commit.advanced', epoch: epoch.epoch, height: height(9), round: round(9) } as const,
+    ];
+    for (const event of stale) expect(chart.send(event)).toEqual([]);
+    chart.send({ type: 'round.deadlinePassed', round: round(1) });
+    const sentBefore = timeoutBy(place, SELF, { round: 1, highQC: root });
+    expect(chart.send(sent(sentBefore))).toEqual([]);
+    expect(chart.snapshot.context.live?.timeout?.sent).toBe(false);
+    expect([roundOf(chart), chart.snapshot.context.live?.committedHeight]).toEqual([1, 1]);
+  });
+
+  it('has no round of an epoch that it has not come to, though its record is of that one (ST-9)', () => {
+    const kept = { ...qcAt(9), epoch: epochNumber(5) };
+    const lastTC = { ...tcOf(place, 9, [root, root, root]), epoch: epochNumber(5) };
+    const lastTimeout = { ...timeoutBy(place, SELF, { round: 1, highQC: root }), epoch: epochNumber(5) };
+    const chart = running({ epoch: epochNumber(5), highQC: kept, lastTC, lastTimeout });
+    expect([roundOf(chart), chart.snapshot.context.live?.pacemaker.highQC]).toEqual([1, root]);
+    expect(toldTo(chart.effects, 'safety')).toEqual([]);
   });
 });
 

@@ -10,6 +10,7 @@ import {
   recoveredHighQC,
   tcToCarry,
 } from '../../../src/protocol/consensus/entry.ts';
+import { recordIn } from '../../../src/protocol/consensus/epoch.ts';
 import {
   castVote,
   emptyRecord,
@@ -20,7 +21,7 @@ import {
   type TimeoutQuery,
 } from '../../../src/protocol/consensus/safety.ts';
 import type { SafetyRecord } from '../../../src/protocol/consensus/types.ts';
-import { blockOn, chainOf, height, present, qcOf, round, tcOf, world } from './fixture.ts';
+import { blockOn, chainOf, epochNumber, height, present, qcOf, round, tcOf, world } from './fixture.ts';
 
 const place = world();
 const { domain, rootQC } = place.epoch;
@@ -93,6 +94,14 @@ describe('entry (CS-1, CS-2)', () => {
     expect(recoveredHighQC(qcAt(1), undefined)).toBe(qcAt(1));
     expect(recoveredHighQC(qcAt(1), qcAt(0))).toBe(qcAt(1));
     expect(recoveredHighQC(qcAt(1), qcAt(2))).toBe(qcAt(2));
+  });
+
+  it('passes over what is of another epoch: the proof of the last block of the one before, the record of a later one (CS-16, ST-9)', () => {
+    const later = { ...rootQC, epoch: epochNumber(1), blockId: qcAt(2).blockId };
+    expect(recoveredHighQC(later, qcAt(2))).toBe(later);
+    const kept = { ...emptyRecord(later), lastVotedRound: round(9) };
+    expect(recordIn(place.epoch, { record: kept })).toEqual(emptyRecord(rootQC));
+    expect(recordIn({ ...place.epoch, epoch: epochNumber(1) }, { record: kept })).toBe(kept);
   });
 
   it('carries the TC exactly when highQC.round + 1 is not the round (CS-6, CS-9)', () => {

@@ -177,6 +177,12 @@ describe('a header that states the next epoch (CS-16)', () => {
     expect(factsOf(proofOf(ending, 2, 4)).endsEpoch).toBe(true);
   });
 
+  it('is proven by what stands above it, however long, and so is the header before it', () => {
+    const late = endingChain(place, [1, 3, 5, 7, 8], 1, next);
+    expect(codeOf(proofOf(late, 1, 4))).toBe('proven');
+    expect(codeOf(proofOf(late, 0, 4))).toBe('proven');
+  });
+
   it('does not change its mind above the end', () => {
     const back = [...ending.blocks];
     const third = present(back[3], 'block');
