@@ -39,7 +39,7 @@ type SyncParts = Pick<
 
 export function sync(parts: SyncParts) {
   const { epoch, signer, bls, sync: config, sideStore, snapshotKeeper, snapshotRestorer } = parts;
-  const { storage, router, safety, roundManager, alarm, rpc } = ADDRESSES;
+  const { storage, router, safety, roundManager, epochKeeper, alarm, rpc } = ADDRESSES;
   const { stateSync, heightSync, blockSync, chainSync, networkSync } = ADDRESSES;
   const self = signer.address;
   return supervisor({
@@ -51,14 +51,14 @@ export function sync(parts: SyncParts) {
       ...(snapshotRestorer === undefined ? [] : [snapshotRestorer]),
       child('chain-server', chainServerMachine, {
         input: {
-          ...{ epoch, bls, storage, router },
+          ...{ epoch, bls, storage, router, roundManager },
           ...(snapshotKeeper === undefined ? {} : { snapshotKeeper: ADDRESSES.snapshotKeeper }),
         },
         publicEvents: CHAIN_SERVER_EVENTS,
       }),
       child('herald', heraldMachine, { input: { router }, publicEvents: HERALD_EVENTS }),
       child('state-sync', stateSyncMachine, {
-        input: { epoch, self, bls, config, storage, router, networkSync },
+        input: { epoch, self, bls, config, storage, router, networkSync, roundManager, epochKeeper },
         publicEvents: STATE_SYNC_EVENTS,
       }),
       ...tiers(parts),
@@ -73,6 +73,7 @@ export function sync(parts: SyncParts) {
           chainSync,
           stateSync,
           safety,
+          roundManager,
           alarm,
           operator: rpc,
           listeners: [roundManager],
@@ -86,7 +87,7 @@ export function sync(parts: SyncParts) {
         publicEvents: NETWORK_SYNC_EVENTS,
       }),
       child('sync-coordinator', syncCoordinatorMachine, {
-        input: { config, validators: epoch.set, self, stateSync, networkSync },
+        input: { config, epoch, self, stateSync, networkSync, roundManager },
         publicEvents: SYNC_COORDINATOR_EVENTS,
       }),
     ],
@@ -98,15 +99,15 @@ function tiers(parts: SyncParts) {
   const { epoch, bls, sync: config, deduplicationHeights } = parts;
   const { storage, roundManager, alarm, stateSync, blockSync, networkSync } = ADDRESSES;
   const { sideStore, snapshotRestorer } = ADDRESSES;
-  const fetching = { epoch, bls, config, storage, stateSync };
+  const fetching = { epoch, bls, config, storage, stateSync, roundManager };
   return [
     child('height-sync', heightSyncMachine, {
-      input: { epoch, config, storage, stateSync, blockSync },
+      input: { epoch, config, storage, stateSync, blockSync, roundManager },
       publicEvents: HEIGHT_SYNC_EVENTS,
     }),
     child('block-sync', blockSyncMachine, {
       input: {
-        ...{ ...fetching, roundManager, networkSync },
+        ...{ ...fetching, networkSync },
         get joins() {
           return parts.joins ?? false;
         },

@@ -197,7 +197,7 @@ function consensus(parts: NodeParts) {
       }),
       mempoolCell(parts),
       child('epoch-keeper', epochKeeperMachine, {
-        input: { epoch, self, bls, storage, router, roundManager },
+        input: { epoch, self, bls, storage, router, roundManager, blockSync: ADDRESSES.blockSync },
         publicEvents: EPOCH_KEEPER_EVENTS,
         mailbox: CONSENSUS_MAILBOX,
       }),
@@ -210,6 +210,8 @@ function consensus(parts: NodeParts) {
 const EPOCH_LISTENERS = [
   ...[ADDRESSES.safety, ADDRESSES.viewChange, ADDRESSES.epochKeeper, ADDRESSES.mempool],
   ...[ADDRESSES.timeCoordinator, ADDRESSES.bridge, ADDRESSES.router, ADDRESSES.evidencePool],
+  ...[ADDRESSES.chainServer, ADDRESSES.stateSync, ADDRESSES.heightSync, ADDRESSES.blockSync],
+  ...[ADDRESSES.chainSync, ADDRESSES.networkSync, ADDRESSES.syncCoordinator],
 ];
 
 function mempoolCell({ epoch, signer, mempool: config }: NodeParts) {

@@ -166,16 +166,16 @@ describe("the node's port", () => {
     const clock = virtualClock();
     const system = createSystem({ name: 'node', clock, random: seededRandom(1) });
     const { epoch, bls } = place;
-    const common = { epoch, self, bls, config: SYNC_DEFAULTS, storage: 'x', router: 'y' };
+    const common = { epoch, self, bls, config: SYNC_DEFAULTS, storage: 'x', router: 'y', roundManager: 'z' };
     const [stateSync, networkSync] = ['node/sync/state-sync', 'node/sync/network-sync'];
     const sync = supervisor({
       children: [
         child('state-sync', stateSyncMachine, {
-          input: { ...common, networkSync },
+          input: { ...common, networkSync, epochKeeper: 'k' },
           publicEvents: STATE_SYNC_EVENTS,
         }),
         child('block-sync', blockSyncMachine, {
-          input: { ...common, stateSync, roundManager: 'z', networkSync },
+          input: { ...common, stateSync, networkSync },
           publicEvents: BLOCK_SYNC_EVENTS,
         }),
         child('network-sync', networkSyncMachine, {

@@ -28,6 +28,7 @@ const network = (facts: Partial<NetworkSyncContext>, state = 'resting'): SyncCel
         blockSync: 'block-sync',
         chainSync: 'chain-sync',
         stateSync: 'state-sync',
+        roundManager: 'round-manager',
         safety: 'safety',
         alarm: 'alarm',
         operator: 'rpc',

@@ -31,6 +31,7 @@ export interface EpochKeeperInput {
   readonly storage: CellAddress;
   readonly router: CellAddress;
   readonly roundManager: CellAddress;
+  readonly blockSync: CellAddress;
 }
 
 export interface EpochKeeperContext extends EpochKeeperInput {
@@ -135,7 +136,10 @@ function take(context: EpochKeeperContext, from: Address, change: EpochChange) {
     return { effects: [telling(context.router, blame)] };
   }
   const proven: EpochProven = { type: 'epoch.proven', change };
-  return { context: { proven: change }, effects: [telling(context.roundManager, proven)] };
+  return {
+    context: { proven: change },
+    effects: [telling(context.roundManager, proven), telling(context.blockSync, proven)],
+  };
 }
 
 export const epochKeeperSetup = setup({

@@ -266,7 +266,7 @@ export function proveTargets(context: BlockSyncContext): Stepped {
   return chained(
     context,
     ...context.askers.map(({ target }) => (now: BlockSyncContext): Stepped => {
-      if (target.kind !== 'proved') return still(now);
+      if (target.kind !== 'proved' || target.tip.proof.epoch !== now.epoch.epoch) return still(now);
       const { height, id, proof } = target.tip;
       const batch = now.window
         .filter(isApplying)

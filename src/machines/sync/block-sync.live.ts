@@ -4,9 +4,8 @@
  */
 import type { Millis, Monotonic } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import { maxHeight } from '../../protocol/chain/ordinals.ts';
+import { maxHeight, minHeight } from '../../protocol/chain/ordinals.ts';
 import type { Address, CommitProof, Height, QuorumCertificate } from '../../protocol/chain/types.ts';
-import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import type { VerifiedCertificates } from '../../protocol/consensus/verified.ts';
 import type { BlocksFetched, BlocksWanted } from '../../protocol/ports/consensus.ts';
 import type { StorageRequest } from '../../protocol/ports/storage.ts';
@@ -23,14 +22,13 @@ import type { Progress } from '../../protocol/sync/progress.ts';
 import type { Segment } from '../../protocol/sync/segment.ts';
 import { type Batch, replaced, type Tip, type Window } from '../../protocol/sync/window.ts';
 import type { Decision } from '../vocabulary/index.ts';
+import type { EpochAsker } from './epoch.ts';
 
-export interface BlockSyncInput {
-  readonly epoch: EpochContext;
+export interface BlockSyncInput extends EpochAsker {
   readonly bls: BlsEngine;
   readonly config: SyncConfig;
   readonly storage: CellAddress;
   readonly stateSync: CellAddress;
-  readonly roundManager: CellAddress;
   readonly networkSync: CellAddress;
   /** SY-10: nothing is fetched until network-sync has decided whether the node joins by a snapshot. Default: false. */
   readonly joins?: boolean;
@@ -73,6 +71,8 @@ export interface BlockSyncContext extends BlockSyncInput {
   readonly decided: Height;
   /** CS-12: absent once its block was told to round-manager. */
   readonly wanted: BlocksWanted | undefined;
+  /** CS-16: the height at which the epoch ends, once that is proven: what is above it is for the next one. */
+  readonly end: Height | undefined;
   /** Targets of round-manager, the newest last: late answers end with one of them. */
   readonly targets: readonly QuorumCertificate[];
   /** By rising height. */
@@ -179,18 +179,25 @@ export const counting = (context: BlockSyncContext, more: Partial<BlockSyncCount
 /** Everything up to here is in round-manager's hands. */
 export const floorOf = ({ tip, decided: root }: BlockSyncContext): Height => maxHeight(root, tip.height);
 
+/** How far it is gone for an asker in this epoch; above that it waits. */
+export const aimOf = ({ end }: BlockSyncContext, { upTo }: Asker): Height =>
+  end === undefined ? upTo : minHeight(upTo, end);
+
 /** The highest height that anybody waits for; the own where nobody does. */
-export function goalOf({ tip, askers, wanted }: BlockSyncContext): Height {
+export function goalOf(context: BlockSyncContext): Height {
+  const { tip, askers, wanted } = context;
   const heights = [
-    ...askers.map(({ upTo }) => upTo),
+    ...askers.map((asker) => aimOf(context, asker)),
     ...(wanted === undefined ? [] : [wanted.target.height]),
   ];
   return heights.reduce(maxHeight, tip.height);
 }
 
 /** Verified proofs of commits that an answer must not contradict (SY-3). */
-export function proofsOf({ askers, wanted }: BlockSyncContext): readonly CommitProof[] {
-  const proved = askers.flatMap(({ target }) => (target.kind === 'proved' ? [target.tip.proof] : []));
+export function proofsOf({ epoch, askers, wanted }: BlockSyncContext): readonly CommitProof[] {
+  const proved = askers
+    .flatMap(({ target }) => (target.kind === 'proved' ? [target.tip.proof] : []))
+    .filter((proof) => proof.epoch === epoch.epoch);
   const certified =
     wanted !== undefined && wanted.target.round === wanted.target.parentRound + 1 ? [wanted.target] : [];
   return [...proved, ...certified];

@@ -6,8 +6,11 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
   id: 'block-sync',
   context: ({ input }) => initialBlockSync(input),
   initial: 'starting',
+  entry: 'requestEpoch',
   // What `running` handles, before that; and what was meant for an earlier life of this cell.
   on: {
+    'epoch.began': { actions: 'recordEpoch' },
+    'epoch.proven': { actions: postpone() },
     'blocks.wanted': { actions: postpone() },
     'blocks.catchUpRequested': { actions: postpone() },
     'blocks.committed': { actions: postpone() },
@@ -35,6 +38,7 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
     yielding: {
       on: {
         'joining.settled': 'running',
+        'epoch.proven': { actions: 'recordProven' },
         'blocks.wanted': {},
         'blocks.catchUpRequested': { target: 'running', actions: ['recordAsker', 'settle'] },
         'blocks.committed': { actions: ['recordCommitted', 'settle'] },
@@ -44,6 +48,8 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
       initial: 'idle',
       on: {
         'joining.settled': {},
+        'epoch.began': { actions: ['recordEpoch', 'settle'] },
+        'epoch.proven': { actions: ['recordProven', 'settle'] },
         'blocks.wanted': { actions: ['recordWanted', 'settle'] },
         'blocks.catchUpRequested': { actions: ['recordAsker', 'settle'] },
         'blocks.committed': { actions: ['recordCommitted', 'settle'] },

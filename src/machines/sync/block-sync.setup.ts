@@ -5,7 +5,7 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import type { BlocksWanted } from '../../protocol/ports/consensus.ts';
+import type { BlocksWanted, EpochBegan, EpochProven } from '../../protocol/ports/consensus.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type { CatchUpRequested, JoiningSettled, StateSyncReply } from '../../protocol/ports/sync.ts';
@@ -29,10 +29,13 @@ import {
   isFarBehind,
   isMissing,
   recordAsker,
+  recordEpoch,
+  recordProven,
   recordWanted,
   settle,
   startProgress,
 } from './block-sync.targets.ts';
+import { askingEpoch } from './epoch.ts';
 
 export type { BlockSyncContext, BlockSyncInput } from './block-sync.live.ts';
 export { initialBlockSync };
@@ -43,6 +46,8 @@ const STORAGE_RETRY_MS = millis(500);
 const STALL_MS = millis(60_000);
 
 type BlockSyncPublicEvent =
+  | EpochBegan
+  | EpochProven
   | BlocksWanted
   | CatchUpRequested
   | JoiningSettled
@@ -54,6 +59,8 @@ type BlockSyncPrivateEvent = { readonly type: 'review.due' };
 
 /** Event types that other cells may send (RT-16). */
 export const BLOCK_SYNC_EVENTS = declare<BlockSyncPublicEvent>()(
+  'epoch.began',
+  'epoch.proven',
   'blocks.wanted',
   'blocks.catchUpRequested',
   'joining.settled',
@@ -84,6 +91,11 @@ export const blockSyncSetup = setup({
     secondChance: ({ context }) => context.config.tier2TimeoutPerBlock,
   },
   actions: {
+    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
+    recordEpoch: step(
+      on('epoch.began', ({ context, event, ...clock }) => decided(recordEpoch(context, event, clock))),
+    ),
+    recordProven: step(on('epoch.proven', ({ context, event }) => decided(recordProven(context, event)))),
     requestTip: step(({ context, address }) => {
       const tag = context.tag + 1;
       return {

@@ -12,8 +12,9 @@ import {
 } from '../../protocol/chain/ordinals.ts';
 import type { Height } from '../../protocol/chain/types.ts';
 import { NONE_VERIFIED } from '../../protocol/consensus/verified.ts';
-import type { BlocksWanted } from '../../protocol/ports/consensus.ts';
+import type { BlocksWanted, EpochBegan, EpochProven } from '../../protocol/ports/consensus.ts';
 import type { CatchUpRequested, SyncStorageReply } from '../../protocol/ports/sync.ts';
+import type { Effect } from '../../protocol/supervision/effect.ts';
 import { advanced, beginProgress, viewOf } from '../../protocol/sync/progress.ts';
 import type { SyncError } from '../../protocol/sync/types.ts';
 import {
@@ -25,6 +26,7 @@ import {
   DESCENT_BLOCKS_MAX,
   hurryAt,
   isApplying,
+  isDownloading,
   isHeld,
   leadingOf,
   newBatch,
@@ -45,11 +47,13 @@ import {
 import { askDue, failAskers, reviewFlights } from './block-sync.asking.ts';
 import {
   type Asker,
+  aimOf,
   answering,
   type BlockSyncContext,
   type BlockSyncInput,
   busyPeers,
   type Clock,
+  cancelling,
   chained,
   floorOf,
   goalOf,
@@ -58,6 +62,7 @@ import {
   toNetworkSync,
   withBatch,
 } from './block-sync.live.ts';
+import { isNextEpoch } from './epoch.ts';
 
 /** Who waits for a target; above it whoever waits for the lowest is told that it failed. @unit askers @source chosen: the two tiers above, and an operator */
 const ASKERS_MAX = 16;
@@ -83,6 +88,7 @@ export const initialBlockSync = (input: BlockSyncInput): BlockSyncContext => ({
   tip: { height: GENESIS_HEIGHT, id: input.epoch.rootQC.blockId },
   decided: GENESIS_HEIGHT,
   wanted: undefined,
+  end: undefined,
   targets: [],
   askers: [],
   window: [],
@@ -130,6 +136,7 @@ export function recordAsker(context: BlockSyncContext, { replyTo, tag, target }:
   const border = borderAbove(tip.height);
   const upTo = target.kind === 'probe' && border < asked ? border : asked;
   const asker: Asker = { replyTo, tag, target, upTo };
+  if (isOfAnEndedEpoch(context, asker)) return { context, effects: [outlived(asker)] };
   if (asked <= tip.height) {
     return { context, effects: [answering(asker, { status: 'reached', height: tip.height })] };
   }
@@ -141,6 +148,40 @@ export function recordAsker(context: BlockSyncContext, { replyTo, tag, target }:
     context: { ...context, askers: askers.slice(dropped.length) },
     effects: dropped.map((one) => answering(one, { status: 'failed', error })),
   };
+}
+
+const isOfAnEndedEpoch = ({ epoch, tip }: BlockSyncContext, { target }: Asker): boolean =>
+  target.kind === 'proved' && target.tip.proof.epoch < epoch.epoch && target.tip.height > tip.height;
+
+/** What was certified above the end of an epoch is in no chain (CS-16). */
+const outlived = (asker: Asker): Effect =>
+  answering(asker, {
+    status: 'failed',
+    error: { code: 'BlockNotFound', detail: 'the target is proven in an epoch that has ended below it' },
+  });
+
+/** CS-16: whatever was fetched, or is on its way, is of the epoch before. All is planned anew from its last block. */
+export function recordEpoch(context: BlockSyncContext, began: EpochBegan, clock: Clock): Stepped {
+  if (!isNextEpoch(context, began)) return still(context);
+  const { tip, window } = context;
+  const next: BlockSyncContext = {
+    ...{ ...context, epoch: began.epoch, end: undefined, decided: tip.height },
+    ...{ wanted: undefined, targets: [], window: [], ceiling: undefined },
+  };
+  const ended = next.askers.filter((asker) => isOfAnEndedEpoch(next, asker));
+  const flights = window.filter(isDownloading).map(({ flight }) => cancelling(next, clock, flight.tag));
+  return {
+    context: { ...next, askers: next.askers.filter((asker) => !ended.includes(asker)) },
+    effects: [...flights, ...ended.map(outlived)],
+  };
+}
+
+/** CS-16: the epoch ends there. Whoever asked for more waits until the next one begins. */
+export function recordProven(context: BlockSyncContext, { change: { qc } }: EpochProven): Stepped {
+  if (qc.epoch !== context.epoch.epoch) return still(context);
+  const { wanted } = context;
+  const isAbove = wanted !== undefined && wanted.target.height > qc.height;
+  return still({ ...context, end: qc.height, wanted: isAbove ? undefined : wanted });
 }
 
 /** What follows whatever happened: apply, save, plan, ask, tell, and look again in time. */
@@ -196,7 +237,7 @@ function isUnproved(context: BlockSyncContext): boolean {
   if (isWaitedFor(context)) return false;
   const top = toldUpTo(window, floorOf(context));
   const isFar = wanted !== undefined && wanted.target.height - top > DESCENT_BLOCKS;
-  return isFar || askers.some(({ upTo }) => upTo > top);
+  return isFar || askers.some((asker) => aimOf(context, asker) > top);
 }
 
 /** Something by height comes, or what is proven committed becomes durable. */
@@ -226,7 +267,7 @@ function isDescentDue(context: BlockSyncContext): boolean {
 }
 
 function climbsWanted(context: BlockSyncContext): readonly Climb[] {
-  const { window, tip, config, wanted, askers } = context;
+  const { window, tip, config, wanted } = context;
   const limit = heightPlus(tip.height, config.tier2MaxGap);
   const climbs: Climb[] = [];
   let cursor = floorOf(context);
@@ -238,7 +279,7 @@ function climbsWanted(context: BlockSyncContext): readonly Climb[] {
     if (batch.need.by === 'height' || isSettled || batch.need.bridge !== undefined)
       cursor = maxHeight(cursor, to);
   }
-  const asked = askers.map(({ upTo }) => upTo).reduce(maxHeight, tip.height);
+  const asked = context.askers.map((asker) => aimOf(context, asker)).reduce(maxHeight, tip.height);
   climbs.push(...climbsOver(cursor, asked, climbs.length > 0 ? limit : within(cursor, limit, context)));
   cursor = maxHeight(cursor, climbs.at(-1)?.to ?? cursor);
   while (wanted !== undefined && wanted.target.height - cursor > DESCENT_BLOCKS) {

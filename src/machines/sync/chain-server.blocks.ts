@@ -3,13 +3,17 @@
  * TP-9, CS-12, docs/protocol/sync.md; what fits and what is proven is decided in protocol/sync/serving.ts.
  */
 import type { Monotonic } from '../../base/units.ts';
-import type { CertifiedBlock } from '../../protocol/chain/types.ts';
+import type { BlockId, CertifiedBlock } from '../../protocol/chain/types.ts';
+import { epochAfter } from '../../protocol/consensus/epoch.ts';
 import type { BlocksMessage } from '../../protocol/sync/messages.ts';
+import type { Judge } from '../../protocol/sync/segment.ts';
 import {
   ANSWER_COST_BYTES_MIN,
   batchesFor,
   composed,
   costOf,
+  firstEpochOf,
+  lastEpochOf,
   type Proven,
   provenPrefix,
 } from '../../protocol/sync/serving.ts';
@@ -25,8 +29,9 @@ import {
   taken,
   type Unnumbered,
   type Waiting,
+  withEpoch,
 } from './chain-server.live.ts';
-import { read } from './chain-server.questions.ts';
+import { forgetAsker, read } from './chain-server.questions.ts';
 
 type Asked = Extract<Waiting, { step: 'batches' }>;
 type Batches = Found<'batches.found'>['batches'];
@@ -40,15 +45,58 @@ export function takeBlocks(
   const { asked, rest } = taken(context, tag);
   if (asked?.step !== 'blocks') return {};
   const { question, peer, requestId, size, stage } = asked;
-  const wantsBatches = question.kind === 'GetBlocks' && question.withBatches;
-  const next: Asked = {
-    ...{ step: 'batches', blocks: composed(blocks), proofs: commitProofs, height },
-    ...{ peer, requestId, size, stage },
-    ...(question.kind === 'GetBlock' ? { wanted: question.id } : {}),
-  };
   const noted = { ...context, height, waiting: rest };
-  if (!wantsBatches || batchesFor(blocks).digests.length === 0) return sendBlocks(noted, next, [], now);
-  return read(noted, next, address);
+  const to = { peer, requestId, size, stage };
+  if (question.kind === 'GetBlock') {
+    const given = lastEpochOf(composed(blocks));
+    const next: Asked = {
+      ...to,
+      step: 'batches',
+      by: { id: question.id },
+      blocks: given,
+      proofs: [],
+      height,
+    };
+    return sendBlocks(noted, next, [], now);
+  }
+  const given = firstEpochOf(composed(blocks));
+  const giving = { blocks: given, proofs: commitProofs, height };
+  const { withBatches: wantsBatches } = question;
+  const number = given[0]?.block.header.epoch ?? context.epoch.epoch;
+  const epoch = context.epochs.get(number);
+  if (epoch === undefined)
+    return read(noted, { ...to, ...giving, step: 'epoch', wantsBatches, epoch: number }, address);
+  return readBatches(noted, { ...to, ...giving, step: 'batches', by: { epoch } }, wantsBatches, {
+    now,
+    address,
+  });
+}
+
+/** CS-16: whose signatures are on the blocks. Without that nothing of them can be proven. */
+export function takeEpoch(
+  context: ChainServerContext,
+  { tag, changes: [change] }: Found<'epochs.found'>,
+  clock: Clock,
+): Decided {
+  const { asked, rest } = taken(context, tag);
+  if (asked?.step !== 'epoch') return {};
+  const { wantsBatches, ...giving } = asked;
+  if (change?.proof.next.epoch !== asked.epoch) return forgetAsker(context, tag);
+  // Storage takes no change that was not verified.
+  const epoch = epochAfter(context.epoch, change);
+  const noted = { ...context, waiting: rest, epochs: withEpoch(context, epoch) };
+  return readBatches(noted, { ...giving, step: 'batches', by: { epoch } }, wantsBatches, clock);
+}
+
+function readBatches(
+  context: ChainServerContext,
+  next: Asked,
+  wantsBatches: boolean,
+  { now, address }: Clock,
+): Decided {
+  if (!wantsBatches || batchesFor(next.blocks).digests.length === 0)
+    return sendBlocks(context, next, [], now);
+  return read(context, next, address);
 }
 
 export function answerBlocks(
@@ -63,9 +111,11 @@ export function answerBlocks(
 }
 
 function sendBlocks(context: ChainServerContext, asked: Asked, batches: Batches, now: Monotonic): Decided {
-  const { wanted } = asked;
+  const { by } = asked;
   const { blocks, verified, tries, isWhole, held } =
-    wanted === undefined ? givenByHeight(context, asked, batches) : givenById(context, asked, wanted);
+    'id' in by
+      ? givenById(context, asked, by.id)
+      : givenByHeight({ ...context, epoch: by.epoch }, asked, batches);
   const named = new Set(batchesFor(blocks).digests);
   const own = answerThatFits(
     blocks,
@@ -85,8 +135,8 @@ interface Given extends Proven {
 }
 
 /** Blocks with their batches, else blocks alone, else nothing: where no certificate among them can be proven. */
-function givenByHeight(context: ChainServerContext, asked: Asked, batches: Batches): Given {
-  const provenAmong = (judge: ChainServerContext, candidates: readonly CertifiedBlock[], held: Batches) => {
+function givenByHeight(context: Judge, asked: Asked, batches: Batches): Given {
+  const provenAmong = (judge: Judge, candidates: readonly CertifiedBlock[], held: Batches) => {
     const fitting = candidates.slice(0, answerThatFits(candidates, held).blocks);
     const proven = provenPrefix(judge, fitting, asked.proofs);
     return { ...proven, held, isWhole: proven.blocks.length === fitting.length };
@@ -101,7 +151,7 @@ function givenByHeight(context: ChainServerContext, asked: Asked, batches: Batch
 }
 
 /** CS-12: the id vouches for them, no reader looks at a signature. Ancestors without the block itself are no answer. */
-function givenById({ verified }: ChainServerContext, asked: Asked, wanted: Asked['wanted']): Given {
+function givenById({ verified }: ChainServerContext, asked: Asked, wanted: BlockId): Given {
   const fitting = asked.blocks.slice(0, blocksThatFit(asked.blocks));
   const blocks = fitting.at(-1)?.qc.blockId === wanted ? fitting : [];
   return { blocks, verified, tries: 0, held: [], isWhole: blocks.length === asked.blocks.length };

@@ -1,6 +1,7 @@
 /** What the chain-server tells of the whole chain: the tip with its proof, ids, checkpoints. Pure. Rules SY-3, SY-9, docs/protocol/sync.md. */
 import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { CellAddress } from '../../protocol/supervision/effect.ts';
+import { statesCommitOf } from '../../protocol/sync/claims.ts';
 import type { ChainCheckpoint } from '../../protocol/sync/messages.ts';
 import { checkpointHeights } from '../../protocol/sync/serving.ts';
 import {
@@ -21,7 +22,9 @@ export function takeTip(
 ): Decided {
   const { asked, rest } = taken(context, tag);
   const noted = { ...context, height };
-  const proven = proof === undefined ? {} : { proof };
+  // CS-16: what committed the last block of an epoch may be a proof of one above it, which was discarded: no reader takes it.
+  const direct = proof !== undefined && statesCommitOf(proof, { height, id }) ? proof : undefined;
+  const proven = direct === undefined ? {} : { proof: direct };
   if (asked?.step === 'tip') {
     return answered(noted, rest, asked, { kind: 'BlockHeight', base, height, tipId: id, ...proven });
   }
@@ -31,7 +34,7 @@ export function takeTip(
   }
   const heights = checkpointHeights(base, height);
   const { peer, requestId, size, stage } = asked;
-  const next: Waiting = { step: 'checkpoints', base, proof, heights, peer, requestId, size, stage };
+  const next: Waiting = { step: 'checkpoints', base, proof: direct, heights, peer, requestId, size, stage };
   return read({ ...noted, waiting: rest }, next, replyTo);
 }
 

@@ -4,9 +4,17 @@
  */
 import type { Monotonic } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import type { Address, BlockId, CertifiedBlock, CommitProof, Height } from '../../protocol/chain/types.ts';
+import type {
+  Address,
+  BlockId,
+  CertifiedBlock,
+  CommitProof,
+  Epoch,
+  Height,
+} from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { NONE_VERIFIED, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type {
@@ -18,9 +26,9 @@ import type {
 import { PEERS_MAX, SERVING_RATE } from '../../protocol/sync/serving.ts';
 import { type Bucket, fullBucket, oweTokens, refilled } from '../../protocol/transport/bucket.ts';
 import type { Decision } from '../vocabulary/index.ts';
+import { type EpochAsker, isNextEpoch } from './epoch.ts';
 
-export interface ChainServerInput {
-  readonly epoch: EpochContext;
+export interface ChainServerInput extends EpochAsker {
   readonly bls: BlsEngine;
   readonly storage: CellAddress;
   readonly router: CellAddress;
@@ -28,17 +36,23 @@ export interface ChainServerInput {
   readonly snapshotKeeper?: CellAddress;
 }
 
+/** Blocks of one epoch that are to be given. */
+interface Giving {
+  readonly blocks: readonly CertifiedBlock[];
+  readonly proofs: readonly CommitProof[];
+  readonly height: Height;
+}
+
 /** What is read for whom. */
 export type Reading =
   | { readonly step: 'blocks'; readonly question: GetBlocksMessage | GetBlockMessage }
-  | {
+  /** How the epoch before that of the blocks ended: it says who signed them (CS-16). */
+  | (Giving & { readonly step: 'epoch'; readonly wantsBatches: boolean; readonly epoch: Epoch })
+  | (Giving & {
       readonly step: 'batches';
-      readonly blocks: readonly CertifiedBlock[];
-      readonly proofs: readonly CommitProof[];
-      readonly height: Height;
-      /** The block that was asked for by its id. */
-      readonly wanted?: BlockId;
-    }
+      /** The block that was asked for by its id, or what the certificates are judged by. */
+      readonly by: { readonly id: BlockId } | { readonly epoch: EpochContext };
+    })
   | { readonly step: 'tip' }
   | { readonly step: 'id'; readonly height: Height }
   | { readonly step: 'chainTip' }
@@ -72,6 +86,8 @@ export interface ChainServerCounts {
 }
 
 export interface ChainServerContext extends ChainServerInput {
+  /** By their numbers, those that blocks were asked of. At most EPOCHS_KEPT_MAX; the oldest of the memory is read once more. */
+  readonly epochs: ReadonlyMap<Epoch, EpochContext>;
   /** By storage tag. At most WAITING_MAX, and WAITING_PER_PEER_MAX of each peer. */
   readonly waiting: ReadonlyMap<number, Waiting>;
   readonly tag: number;
@@ -92,6 +108,7 @@ export type Found<Type extends StorageReply['type']> = Extract<StorageReply, { t
 
 export const initialChainServer = (input: ChainServerInput): ChainServerContext => ({
   ...input,
+  epochs: new Map([[input.epoch.epoch, input.epoch]]),
   waiting: new Map(),
   tag: 0,
   verified: NONE_VERIFIED,
@@ -108,6 +125,21 @@ export const counted = (
 
 export const send = ({ router }: ChainServerInput, peer: Address, message: SyncAnswer): Effect =>
   telling(router, { type: 'network.sendRequested', outgoing: [{ to: [peer], message }] });
+
+/** @unit epochs @source chosen: as many nodes may catch up, each in another one, without a read for each answer */
+const EPOCHS_KEPT_MAX = 16;
+
+export const recordEpoch = (context: ChainServerContext, began: EpochBegan): Decided =>
+  isNextEpoch(context, began)
+    ? { context: { epoch: began.epoch, epochs: withEpoch(context, began.epoch) } }
+    : {};
+
+export function withEpoch({ epochs }: ChainServerContext, epoch: EpochContext): ChainServerContext['epochs'] {
+  const known = new Map(epochs).set(epoch.epoch, epoch);
+  const [oldest] = known.keys();
+  if (known.size > EPOCHS_KEPT_MAX && oldest !== undefined) known.delete(oldest);
+  return known;
+}
 
 /** What waits under the tag, and the rest. */
 export function taken(

@@ -4,11 +4,14 @@ import { chainServerSetup, initialChainServer } from './chain-server.setup.ts';
 export const chainServerMachine = chainServerSetup.createMachine({
   id: 'chain-server',
   context: ({ input }) => initialChainServer(input),
+  entry: 'requestEpoch',
   on: {
+    'epoch.began': { actions: 'recordEpoch' },
     'message.received': { actions: 'takeQuestion' },
     /** The asker had had its share. */
     'rest.ended': { actions: 'endRest' },
     'blocks.found': { actions: 'takeBlocks' },
+    'epochs.found': { actions: 'takeEpoch' },
     'batches.found': { actions: 'answerBlocks' },
     'tip.found': { actions: 'takeTip' },
     'blockIds.found': { actions: 'answerIds' },

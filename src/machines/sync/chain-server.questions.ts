@@ -2,6 +2,8 @@
  * How the chain-server takes questions: answered at once, read at once, or waiting for their asker's share, then in a queue for
  * a place. Who rests takes no place, who comes later none before the others. Pure. Rules SY-3, SY-4, SY-8 to SY-10, docs/protocol/sync.md.
  */
+
+import { FIRST_EPOCH, previousEpoch } from '../../protocol/chain/ordinals.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { SnapshotKeeperRequest } from '../../protocol/ports/snapshots.ts';
 import type { StorageRequest } from '../../protocol/ports/storage.ts';
@@ -177,6 +179,10 @@ function requestFor(
       const limit = Math.min(question.limit, BLOCKS_MAX);
       return { type: 'blocks.requested', ...to, from: question.from, limit, bytesMax: KINDS.Blocks.bytesMax };
     }
+    case 'epoch': {
+      const from = previousEpoch(waiting.epoch) ?? FIRST_EPOCH;
+      return { type: 'epochs.requested', ...to, from, limit: 1 };
+    }
     case 'batches':
       return { type: 'batches.requested', ...to, digests: batchesFor(waiting.blocks).digests };
     case 'tip':
@@ -193,7 +199,7 @@ function requestFor(
 export function forgetAsker(context: ChainServerContext, tag: number): Decided {
   const { asked, rest } = taken(context, tag);
   if (asked === undefined) return {};
-  const isForBlocks = asked.step === 'blocks' || asked.step === 'batches';
+  const isForBlocks = asked.size === 'blocks' && asked.step !== 'chunk';
   return {
     context: { ...counted(context, 'failed'), waiting: rest },
     effects: declined(context, { ...asked, isForBlocks }),

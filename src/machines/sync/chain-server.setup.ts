@@ -3,33 +3,51 @@
  * blocks, and never says what it has not proven. Rules SY-3, SY-4, SY-8 to SY-10, docs/protocol/sync.md.
  */
 import { setup } from 'xstate';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { SnapshotKeeperReply } from '../../protocol/ports/snapshots.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type { SyncQuestion } from '../../protocol/sync/messages.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
-import { answerBlocks, takeBlocks } from './chain-server.blocks.ts';
+import { answerBlocks, takeBlocks, takeEpoch } from './chain-server.blocks.ts';
 import { answerIds, takeTip } from './chain-server.chain.ts';
-import { type ChainServerContext, type ChainServerInput, initialChainServer } from './chain-server.live.ts';
+import {
+  type ChainServerContext,
+  type ChainServerInput,
+  initialChainServer,
+  recordEpoch,
+} from './chain-server.live.ts';
 import { endRest, forgetAsker, takeQuestion, thenNext } from './chain-server.questions.ts';
 import { answerChunk, answerManifest } from './chain-server.snapshots.ts';
+import { askingEpoch } from './epoch.ts';
 
 export type { ChainServerContext, ChainServerInput } from './chain-server.live.ts';
 export { initialChainServer };
 
 type ChainServerPublicEvent =
+  | EpochBegan
   | PeerMessageReceived<SyncQuestion>
   | SnapshotKeeperReply
   | Extract<
       StorageReply,
-      { type: 'blocks.found' | 'batches.found' | 'tip.found' | 'blockIds.found' | 'storage.failed' }
+      {
+        type:
+          | 'blocks.found'
+          | 'epochs.found'
+          | 'batches.found'
+          | 'tip.found'
+          | 'blockIds.found'
+          | 'storage.failed';
+      }
     >;
 type ChainServerPrivateEvent = { readonly type: 'rest.ended' | 'keeper.silent'; readonly tag: number };
 
 /** Event types that other cells may send (RT-16). */
 export const CHAIN_SERVER_EVENTS = declare<ChainServerPublicEvent>()(
+  'epoch.began',
   'message.received',
   'blocks.found',
+  'epochs.found',
   'batches.found',
   'tip.found',
   'blockIds.found',
@@ -41,6 +59,8 @@ export const CHAIN_SERVER_EVENTS = declare<ChainServerPublicEvent>()(
 export const chainServerSetup = setup({
   types: types<ChainServerContext, ChainServerPublicEvent | ChainServerPrivateEvent, ChainServerInput>(),
   actions: {
+    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
+    recordEpoch: step(on('epoch.began', ({ context, event }) => recordEpoch(context, event))),
     takeQuestion: step(
       on('message.received', ({ context, event: { from, message }, now, address }) =>
         takeQuestion(context, from, message, { now, address }),
@@ -54,6 +74,11 @@ export const chainServerSetup = setup({
     takeBlocks: step(
       on('blocks.found', ({ context, event, now, address }) =>
         thenNext(context, takeBlocks(context, event, { now, address }), address),
+      ),
+    ),
+    takeEpoch: step(
+      on('epochs.found', ({ context, event, now, address }) =>
+        thenNext(context, takeEpoch(context, event, { now, address }), address),
       ),
     ),
     answerBlocks: step(

@@ -1,5 +1,6 @@
 /** Whose chain is downloaded (seed 001: findTrustedPeer, requestFullChain, validateFullChain). Pure. Rules SY-3, SY-9, docs/protocol/sync.md. */
 import { millis } from '../../base/units.ts';
+import { FIRST_EPOCH } from '../../protocol/chain/ordinals.ts';
 import { powerOf } from '../../protocol/chain/validator-set.ts';
 import { verifyCertificates } from '../../protocol/consensus/verified.ts';
 import type { StateSyncReply, SyncStorageReply } from '../../protocol/ports/sync.ts';
@@ -37,6 +38,10 @@ export const requestChains = (context: ChainSyncContext, clock: Clock): Decided 
     clock,
   );
 
+/** The side store takes the blocks of one epoch: those of the others would have to be judged by what leads from each to the next. */
+const LATER_EPOCH =
+  'the chain is beyond its first epoch, and only that one can be downloaded whole: start a new home, which fetches the blocks';
+
 /** The proof of the tip that is taken is verified here too: it will prove the commit of the last blocks. */
 export function recordChains(context: ChainSyncContext, { chains }: ReplyOf<'chains.answered'>): Decided {
   const { epoch, bls, trusted, order, joining } = context;
@@ -47,6 +52,7 @@ export function recordChains(context: ChainSyncContext, { chains }: ReplyOf<'cha
   const choice = chooseChain(described, order?.checkpoint, part);
   if (choice.status === 'refused') return { context: { failure: choice.error } };
   const { target, holders, parted, checkpoints } = choice;
+  if (target.proof.epoch !== FIRST_EPOCH) return { context: failing('CriticalSyncRequired', LATER_EPOCH) };
   const outcome = verifyCertificates(epoch, bls, context.verified, { qc: target.proof });
   const [refusal] = outcome.refusals;
   const { verified } = outcome;

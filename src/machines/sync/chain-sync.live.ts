@@ -4,6 +4,7 @@ import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import type { Address, BlockId, ExecutedState, Height } from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { NONE_VERIFIED, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { RestoreRequest } from '../../protocol/ports/snapshots.ts';
 import type {
   ResyncEnded,
@@ -28,12 +29,12 @@ import type {
 } from '../../protocol/sync/snapshot.ts';
 import type { ProvedTip, SnapshotProgress, SyncError, SyncErrorCode } from '../../protocol/sync/types.ts';
 import type { Decision } from '../vocabulary/index.ts';
+import { type EpochAsker, isNextEpoch } from './epoch.ts';
 
 /** Between two words about progress. @unit ms @source SY-11 */
 const PROGRESS_MS_MIN = 250;
 
-export interface ChainSyncInput {
-  readonly epoch: EpochContext;
+export interface ChainSyncInput extends EpochAsker {
   readonly bls: BlsEngine;
   readonly config: SyncConfig;
   readonly storage: CellAddress;
@@ -101,6 +102,8 @@ export interface Joining {
 }
 
 export interface ChainSyncContext extends ChainSyncInput {
+  /** In which the chain goes on; `epoch` is the one by which the download that runs, or ran last, is judged. */
+  readonly present: EpochContext;
   readonly tag: number;
   /** Whose answer the present state waits for. */
   readonly awaited: number;
@@ -196,6 +199,7 @@ const IDLE = {
 export const initialChainSync = (input: ChainSyncInput, now: Monotonic): ChainSyncContext => ({
   ...input,
   ...IDLE,
+  present: input.epoch,
   // Not those of an earlier life, whose answers may be on their way.
   tag: Math.floor(now),
   awaited: 0,
@@ -256,6 +260,9 @@ const NO_SNAPSHOT: Omit<Joining, 'refused' | 'disappointments' | 'tries'> = {
   lastRejection: undefined,
 };
 
+export const recordEpoch = ({ present }: ChainSyncContext, began: EpochBegan): Decided =>
+  isNextEpoch({ epoch: present }, began) ? { context: { present: began.epoch } } : {};
+
 /** SY-9: an order that the operator gave. What the last attempt found of partings is forgotten. */
 export function begun(context: ChainSyncContext, order: Order): Decided {
   const joining: Joining | undefined =
@@ -263,7 +270,15 @@ export function begun(context: ChainSyncContext, order: Order): Decided {
       ? { ...NO_SNAPSHOT, refused: new Set(), disappointments: new Map(), tries: 0 }
       : undefined;
   return {
-    context: { ...IDLE, order, joining, parted: [], ownParting: undefined, ...counted(context, 'resyncs') },
+    context: {
+      ...IDLE,
+      epoch: context.present,
+      order,
+      joining,
+      parted: [],
+      ownParting: undefined,
+      ...counted(context, 'resyncs'),
+    },
   };
 }
 

@@ -17,7 +17,9 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
   id: 'chain-sync',
   context: ({ input, self }) => initialChainSync(input, now({ self })),
   initial: 'idle',
+  entry: 'requestEpoch',
   on: {
+    'epoch.began': { actions: 'recordEpoch' },
     'resync.requested': refuse('a full resync is under way already'),
     ...LATE_ANSWERS,
     'progress.due': {},

@@ -4,6 +4,7 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { RestoreReply } from '../../protocol/ports/snapshots.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type {
@@ -44,6 +45,7 @@ import {
   ended,
   failing,
   initialChainSync,
+  recordEpoch,
   refusing,
 } from './chain-sync.live.ts';
 import {
@@ -64,6 +66,7 @@ import {
   takeChunkAnswer,
   takeMiss,
 } from './chain-sync.restoring.ts';
+import { askingEpoch } from './epoch.ts';
 
 export type { ChainSyncContext, ChainSyncInput } from './chain-sync.live.ts';
 export { initialChainSync };
@@ -77,6 +80,7 @@ const SIDE_SILENCE_MS = millis(300_000);
 const BLOCKS_MORE_MS = millis(1_000);
 
 type ChainSyncPublicEvent =
+  | EpochBegan
   | ResyncRequested
   | Extract<
       StateSyncReply,
@@ -98,6 +102,7 @@ type ChainSyncPublicEvent =
 
 /** Event types that other cells may send (RT-16). */
 export const CHAIN_SYNC_EVENTS = declare<ChainSyncPublicEvent>()(
+  'epoch.began',
   'resync.requested',
   'peers.polled',
   'chains.answered',
@@ -160,6 +165,8 @@ export const chainSyncSetup = setup({
     blocksMore: BLOCKS_MORE_MS,
   },
   actions: {
+    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
+    recordEpoch: step(on('epoch.began', ({ context, event }) => recordEpoch(context, event))),
     /** Seed 001: fullResync. */
     fullResync: step(
       on('resync.requested', ({ context, event: { replyTo, tag, mode = 'chain', checkpoint } }) =>

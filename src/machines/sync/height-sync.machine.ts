@@ -6,7 +6,9 @@ export const heightSyncMachine = heightSyncSetup.createMachine({
   id: 'height-sync',
   context: ({ input, self }) => initialHeightSync(input, now({ self })),
   initial: 'idle',
+  entry: 'requestEpoch',
   on: {
+    'epoch.began': { actions: 'recordEpoch' },
     // Answers to a check that is over, or to an earlier life of this cell.
     'peers.polled': { actions: 'countLate' },
     'tip.found': { actions: 'countLate' },

@@ -6,7 +6,7 @@
 import { setup } from 'xstate';
 import { type Monotonic, millis } from '../../base/units.ts';
 import type { BlockId, Height } from '../../protocol/chain/types.ts';
-import type { EpochContext } from '../../protocol/consensus/epoch.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type {
   CatchUpEnded,
@@ -25,19 +25,20 @@ import {
   claimedHeights,
   differsAt,
   highestProved,
+  laterHeight,
   votesOf,
 } from '../../protocol/sync/agreement.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
 import type { PeerState, ProvedTip } from '../../protocol/sync/types.ts';
 import { type Decision, declare, on, step, types } from '../vocabulary/index.ts';
+import { askingEpoch, type EpochAsker, isNextEpoch } from './epoch.ts';
 
 /** Of the budget, so much for the peers' answers: the rest is for what they make necessary. @unit ratio @source SY-7 */
 const POLL_SHARE = 1 / 6;
 /** Heights of ours that are compared in one check; above it the lowest are left out. @unit heights @source the port's limit */
 const COMPARED_MAX = 256;
 
-export interface HeightSyncInput {
-  readonly epoch: EpochContext;
+export interface HeightSyncInput extends EpochAsker {
   readonly config: SyncConfig;
   readonly storage: CellAddress;
   readonly stateSync: CellAddress;
@@ -70,6 +71,7 @@ export interface HeightSyncContext extends HeightSyncInput {
 }
 
 type HeightSyncPublicEvent =
+  | EpochBegan
   | HeightsCheckRequested
   | CatchUpEnded
   | Extract<StateSyncReply, { type: 'peers.polled' }>
@@ -77,6 +79,7 @@ type HeightSyncPublicEvent =
 
 /** Event types that other cells may send (RT-16). */
 export const HEIGHT_SYNC_EVENTS = declare<HeightSyncPublicEvent>()(
+  'epoch.began',
   'heights.checkRequested',
   'catchUp.ended',
   'peers.polled',
@@ -122,10 +125,12 @@ function outcomeOf({ findings, epoch, config }: HeightSyncContext): HeightOutcom
   const validators = peers.filter(({ power }) => power > 0n);
   const counted = (answers ?? []).filter(({ power }) => power > 0n);
   const proved = highestProved(answers ?? []);
+  const later = laterHeight(epoch.set, answers ?? []);
   const numbers = {
     answered: counted.length,
     connected: validators.length,
     ...(proved === undefined ? {} : { proved }),
+    ...(later === undefined ? {} : { later }),
   };
   if (answers === undefined || own === undefined) {
     const silent = answers === undefined ? 'the peers were not asked' : 'storage did not say what is durable';
@@ -179,12 +184,18 @@ export const initialHeightSync = (input: HeightSyncInput, now: Monotonic): Heigh
 export const heightSyncSetup = setup({
   types: types<HeightSyncContext, HeightSyncPublicEvent, HeightSyncInput>(),
   guards: {
-    isAnswer: ({ context, event }) => event.tag === context.tag,
+    isAnswer: ({ context, event }) => 'tag' in event && event.tag === context.tag,
     nothingToCompare: ({ context }) => comparedHeights(context).length === 0,
     smallGapIsProved: ({ context }) => nearTip(context) !== undefined,
   },
   delays: { budget: ({ context }) => context.config.tier1Timeout },
   actions: {
+    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
+    recordEpoch: step(
+      on('epoch.began', ({ context, event }) =>
+        isNextEpoch(context, event) ? { context: { epoch: event.epoch } } : {},
+      ),
+    ),
     beginCheck: step(
       on('heights.checkRequested', ({ event: { replyTo, tag } }) => ({
         context: { asker: { replyTo, tag }, findings: { ids: new Map() } },

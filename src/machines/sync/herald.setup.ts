@@ -4,8 +4,7 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import { ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
-import type { CommitProof, Round } from '../../protocol/chain/types.ts';
+import type { CommitProof } from '../../protocol/chain/types.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { GuestsTellRequested } from '../../protocol/ports/network.ts';
 import { type CellAddress, declare, on, step, telling, types } from '../vocabulary/index.ts';
@@ -20,8 +19,8 @@ export interface HeraldInput {
 export interface HeraldContext extends HeraldInput {
   /** Of the newest commit that is durable here. */
   readonly newest: CommitProof | undefined;
-  /** Round of the proof that was told last. */
-  readonly told: Round;
+  /** The proof that was told last. */
+  readonly told: CommitProof | undefined;
 }
 
 type HeraldPublicEvent = Extract<ExecutionRequest, { type: 'blocks.committed' }>;
@@ -32,13 +31,19 @@ export const HERALD_EVENTS = declare<HeraldPublicEvent>()('blocks.committed');
 export const initialHerald = (input: HeraldInput): HeraldContext => ({
   ...input,
   newest: undefined,
-  told: ROOT_ROUND,
+  told: undefined,
 });
+
+/** Rounds begin anew with each epoch (CS-16). */
+const isAfter = (newest: CommitProof, told: CommitProof | undefined): boolean =>
+  told === undefined ||
+  newest.epoch > told.epoch ||
+  (newest.epoch === told.epoch && newest.round > told.round);
 
 export const heraldSetup = setup({
   types: types<HeraldContext, HeraldPublicEvent, HeraldInput>(),
   guards: {
-    thereIsNews: ({ context: { newest, told } }) => newest !== undefined && newest.round > told,
+    thereIsNews: ({ context: { newest, told } }) => newest !== undefined && isAfter(newest, told),
   },
   delays: { pause: HERALD_PAUSE_MS },
   actions: {
@@ -53,7 +58,7 @@ export const heraldSetup = setup({
         type: 'guests.tellRequested',
         message: { kind: 'QC', qc: newest },
       };
-      return { context: { told: newest.round }, effects: [telling(router, message)] };
+      return { context: { told: newest }, effects: [telling(router, message)] };
     }),
   },
 });

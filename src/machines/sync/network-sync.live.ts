@@ -5,7 +5,7 @@
 import { type Millis, type Monotonic, millis } from '../../base/units.ts';
 import type { Address, BlockId, Height } from '../../protocol/chain/types.ts';
 import { powerOf } from '../../protocol/chain/validator-set.ts';
-import type { EpochContext } from '../../protocol/consensus/epoch.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type {
   JoiningSettled,
   SyncAlertsChanged,
@@ -26,9 +26,9 @@ import type {
   SyncStatus,
 } from '../../protocol/sync/types.ts';
 import type { Decision } from '../vocabulary/index.ts';
+import { type EpochAsker, isNextEpoch } from './epoch.ts';
 
-export interface NetworkSyncInput {
-  readonly epoch: EpochContext;
+export interface NetworkSyncInput extends EpochAsker {
   readonly self: Address;
   readonly config: SyncConfig;
   readonly storage: CellAddress;
@@ -99,8 +99,10 @@ export interface NetworkSyncContext extends NetworkSyncInput {
   readonly heard: boolean;
   readonly exact: Height | undefined;
   readonly supported: Height | undefined;
-  /** The highest ever heard of. */
+  /** The highest that was heard of in this epoch. */
   readonly proved: ProvedTip | undefined;
+  /** Peers with J(W) claimed in the newest check, with proofs of later epochs, to be there. */
+  readonly later: Height | undefined;
   /** >= 67 % differ, by their tips or by the id of our block; it stands until a later answer says otherwise. */
   readonly differsByTips: Height | undefined;
   readonly differsById: Height | undefined;
@@ -176,6 +178,7 @@ export function initialNetworkSync(input: NetworkSyncInput, now: Monotonic): Net
     exact: undefined,
     supported: undefined,
     proved: undefined,
+    later: undefined,
     differsByTips: undefined,
     differsById: undefined,
     contradicted: undefined,
@@ -208,6 +211,7 @@ export const factsOf = (context: NetworkSyncContext): SyncFacts => ({
   own: context.ownHeight,
   proved: provedHeight(context),
   supported: context.supported,
+  later: context.later,
   check: context.check,
   isSolo: powerOf(context.epoch.set, context.self) >= context.epoch.set.quorumPower,
   fork: context.fork?.detail,
@@ -319,6 +323,15 @@ function contradictionOf({
   return height === undefined
     ? contradicted
     : `67%+ of the peers name, without proof, another block at height ${height} than the one committed here by a quorum's certificate`;
+}
+
+/**
+ * CS-16: a proof of the epoch before is no target any more, it may be of what was discarded; what was compared with it is not
+ * known any more.
+ */
+export function recordEpoch(context: NetworkSyncContext, began: EpochBegan, now: Monotonic): Decided {
+  if (!isNextEpoch(context, began)) return {};
+  return settled(context, { epoch: began.epoch, proved: undefined, contradicted: undefined }, now);
 }
 
 /** A tier has ended: how long it took. */

@@ -9,7 +9,9 @@ export const networkSyncMachine = networkSyncSetup.createMachine({
   id: 'network-sync',
   context: ({ input, self }) => initialNetworkSync(input, now({ self })),
   initial: 'starting',
+  entry: 'requestEpoch',
   on: {
+    'epoch.began': { actions: 'recordEpoch' },
     'blocks.committed': { actions: 'recordCommitted' },
     'catchUp.progressed': { actions: 'recordProgress' },
     'genesis.judged': { actions: 'recordGenesis' },

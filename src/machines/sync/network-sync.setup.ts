@@ -4,7 +4,7 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import type { SafetyViolated } from '../../protocol/ports/consensus.ts';
+import type { EpochBegan, SafetyViolated } from '../../protocol/ports/consensus.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type {
@@ -20,6 +20,7 @@ import type {
   SyncStatusRequested,
 } from '../../protocol/ports/sync.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
+import { askingEpoch } from './epoch.ts';
 import { joinIsOpen, joinsBySnapshot, requestJoin, settleJoin } from './network-sync.joining.ts';
 import {
   answerStatus,
@@ -27,6 +28,7 @@ import {
   initialNetworkSync,
   type NetworkSyncContext,
   type NetworkSyncInput,
+  recordEpoch,
   settled,
 } from './network-sync.live.ts';
 import {
@@ -66,6 +68,7 @@ const TIER2_SILENCE_MS = millis(180_000);
 const TIER3_SILENCE_MS = millis(1_800_000);
 
 type NetworkSyncPublicEvent =
+  | EpochBegan
   | SyncRequested
   | SyncStatusRequested
   | ResyncRequested
@@ -82,6 +85,7 @@ type NetworkSyncPublicEvent =
 
 /** Event types that other cells may send (RT-16). */
 export const NETWORK_SYNC_EVENTS = declare<NetworkSyncPublicEvent>()(
+  'epoch.began',
   'sync.requested',
   'sync.statusRequested',
   'resync.requested',
@@ -122,6 +126,8 @@ export const networkSyncSetup = setup({
     tier3Silence: TIER3_SILENCE_MS,
   },
   actions: {
+    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
+    recordEpoch: step(on('epoch.began', ({ context, event, now }) => recordEpoch(context, event, now))),
     requestTip: step(({ context, ...clock }) => requestTip(context, clock)),
     recordTip: step(on('tip.found', ({ context, event, now }) => recordTip(context, event, now))),
     recordCommitted: step(

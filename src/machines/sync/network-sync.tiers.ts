@@ -24,7 +24,7 @@ import type {
 } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { describeFork } from '../../protocol/sync/status.ts';
-import type { ForkEvidence, SyncError } from '../../protocol/sync/types.ts';
+import type { ForkEvidence, ProvedTip, SyncError } from '../../protocol/sync/types.ts';
 import {
   type Asker,
   counted,
@@ -102,7 +102,7 @@ export function recordCheck(context: NetworkSyncContext, outcome: HeightOutcome,
   const { now } = clock;
   const { answered, connected } = outcome;
   const proved =
-    outcome.proved !== undefined && outcome.proved.height > (context.proved?.height ?? 0)
+    isOfThisEpoch(context, outcome.proved) && outcome.proved.height > (context.proved?.height ?? 0)
       ? outcome.proved
       : context.proved;
   const common: Partial<NetworkSyncContext> = {
@@ -113,6 +113,7 @@ export function recordCheck(context: NetworkSyncContext, outcome: HeightOutcome,
     connected,
     heard: outcome.status === 'agreed' || outcome.proved !== undefined,
     proved,
+    later: outcome.later,
   };
   if (outcome.status === 'failed')
     return settled(context, { ...common, ...checkFailed(context, outcome.error, now) }, now);
@@ -130,6 +131,10 @@ export function recordCheck(context: NetworkSyncContext, outcome: HeightOutcome,
   const verified = verifyHash(checked, clock);
   return settled(checked, verified.context ?? {}, now, verified.effects);
 }
+
+/** What was asked before an epoch began may be answered after. */
+const isOfThisEpoch = ({ epoch }: NetworkSyncContext, tip: ProvedTip | undefined): tip is ProvedTip =>
+  tip !== undefined && tip.proof.epoch === epoch.epoch;
 
 /** Gate 2 against gate 1: 67 % report a height that a verified certificate is far above. The certificate is believed. */
 function contradictionOf(

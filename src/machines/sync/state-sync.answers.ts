@@ -4,7 +4,8 @@
  */
 
 import { GENESIS_HEIGHT, maxHeight } from '../../protocol/chain/ordinals.ts';
-import type { Address, Height } from '../../protocol/chain/types.ts';
+import type { Address, Epoch, Height } from '../../protocol/chain/types.ts';
+import type { EpochMet } from '../../protocol/ports/consensus.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import {
@@ -225,6 +226,7 @@ function recordClaim(work: Work, peer: Address, requestId: number, claim: PeerCl
     chargeLie(work, peer, 'HEIGHT_WENT_BACK');
     return;
   }
+  if (claim.status === 'later') meet(work, peer, claim.epoch);
   if (claim.status === 'proved') thank(work, peer);
   const tip = provedTipOf(claim);
   if (tip === undefined) return;
@@ -234,6 +236,13 @@ function recordClaim(work: Work, peer: Address, requestId: number, claim: PeerCl
     .sort((left, right) => (left.peer < right.peer ? -1 : 1));
   const evidence = forkAmong(tip, others);
   if (evidence !== undefined) tellFork(work, peer, evidence);
+}
+
+/** CS-16: how this node's epoch ended is asked of whoever is in a later one. */
+function meet(work: Work, from: Address, epoch: Epoch | undefined): void {
+  if (epoch === undefined || epoch <= work.context.epoch.epoch) return;
+  const met: EpochMet = { type: 'epoch.met', from, epoch };
+  work.effects.push(telling(work.context.epochKeeper, met));
 }
 
 /** SY-5: this node's own proof was read. */
@@ -287,6 +296,7 @@ function takeVote(
 function takeBlocks(work: Work, question: OpenQuestion, message: BlocksMessage): void {
   const { peer, task: id, message: asked, askedAt } = question;
   const { blocks, batches } = message;
+  meet(work, peer, blocks[0]?.block.header.epoch);
   if (!isAnswerTo(question, message)) {
     chargeLie(work, peer, BAD_BLOCKS);
     endFetchQuestion(work, question, `${peer} answered with other blocks than it was asked for`);
@@ -334,7 +344,10 @@ function takeChain(work: Work, { peer, task: id }: OpenQuestion, chain: AnswerOf
   const { epoch, bls, verified } = work.context;
   const judged = ruleOnChain(epoch, bls, verified, chain);
   change(work, { verified: judged.verified });
-  if (judged.ruling === 'notUnderstood') return;
+  if (judged.ruling === 'notUnderstood') {
+    meet(work, peer, chain.proof?.epoch);
+    return;
+  }
   if (judged.ruling === 'false') {
     chargeLie(work, peer, CLAIM_FALSE);
     distrust(work, peer);

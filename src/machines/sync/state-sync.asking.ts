@@ -65,6 +65,12 @@ export function queryPeerState(work: Work, peer: Address, timeout: Millis): bool
   return isAsked || askPeer(work, peer, { kind: 'GetBlockHeight' }, timeout);
 }
 
+/** Whatever they have claimed before is not known any more. */
+export function queryConnected(work: Work): void {
+  for (const { peer } of connectedOf(work.context.peers))
+    queryPeerState(work, peer, work.context.config.peerQueryTimeout);
+}
+
 /** After a start nobody says who is connected already: whichever validator answers is. Nobody is waited for. */
 export function callRoll(work: Work): void {
   for (const [peer, { presence, state }] of work.context.peers) {

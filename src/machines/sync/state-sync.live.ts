@@ -12,13 +12,13 @@ import { type CellAddress, type Effect, telling } from '../../protocol/supervisi
 import type { SyncConfig } from '../../protocol/sync/config.ts';
 import type { HashVote } from '../../protocol/sync/hash-votes.ts';
 import type { BlockHeightMessage } from '../../protocol/sync/messages.ts';
-import { type KnownPeers, knownAtStart } from '../../protocol/sync/peers.ts';
+import { type KnownPeers, knownAtStart, withSet } from '../../protocol/sync/peers.ts';
 import { emptyBook, type QuestionBook } from '../../protocol/sync/questions.ts';
 import type { ProvedTip, Reputation, SyncError } from '../../protocol/sync/types.ts';
 import type { Decision } from '../vocabulary/index.ts';
+import type { EpochAsker } from './epoch.ts';
 
-export interface StateSyncInput {
-  readonly epoch: EpochContext;
+export interface StateSyncInput extends EpochAsker {
   readonly self: Address;
   readonly bls: BlsEngine;
   readonly config: SyncConfig;
@@ -26,6 +26,8 @@ export interface StateSyncInput {
   readonly router: CellAddress;
   /** Hears of forks. */
   readonly networkSync: CellAddress;
+  /** Hears of peers that are in later epochs. */
+  readonly epochKeeper: CellAddress;
 }
 
 interface Asker {
@@ -193,6 +195,12 @@ export function initialStateSync(
 export function recordKept(work: Work, kept: readonly Reputation[]): void {
   const { epoch, self } = work.context;
   change(work, { peers: knownAtStart(epoch.set, self, kept, work.clock.wall) });
+}
+
+/** CS-16: the claims are asked for anew, and judged by the new set. */
+export function recordEpoch(work: Work, epoch: EpochContext): void {
+  const { peers, self } = work.context;
+  change(work, { epoch, peers: withSet(peers, epoch.set, self, work.clock.wall) });
 }
 
 export function change(work: Work, changes: Partial<StateSyncContext>): void {

@@ -9,12 +9,14 @@ export const stateSyncMachine = stateSyncSetup.createMachine({
   id: 'state-sync',
   context: ({ input, self }) => initialStateSync(input, { now: now({ self }), wall: wallNow({ self }) }),
   initial: 'starting',
+  entry: 'requestEpoch',
   states: {
     starting: {
       entry: 'requestReputations',
       on: {
         'reputations.found': { target: 'running', actions: 'recordReputations' },
         'storage.failed': [{ guard: 'storageIsBusy', target: '.pausing' }, { target: 'running' }],
+        'epoch.began': later,
         'message.received': later,
         'peer.connected': later,
         'peer.disconnected': later,
@@ -51,6 +53,7 @@ export const stateSyncMachine = stateSyncSetup.createMachine({
         'chains.requested': byTheTask,
         'snapshots.requested': byTheTask,
         'snapshotChunk.requested': byTheTask,
+        'epoch.began': { actions: 'recordEpoch' },
         'message.received': { actions: 'takeAnswer' },
         'peer.connected': { actions: 'recordConnected' },
         'peer.disconnected': { actions: 'recordDisconnected' },

@@ -4,12 +4,14 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type { StateSyncRequest } from '../../protocol/ports/sync.ts';
 import { telling } from '../../protocol/supervision/effect.ts';
 import type { SyncAnswer } from '../../protocol/sync/messages.ts';
 import { declare, on, postpone, step, types } from '../vocabulary/index.ts';
+import { askingEpoch, isNextEpoch } from './epoch.ts';
 import { forgetReading, judgeClaim, proveFork, takeAnswer } from './state-sync.answers.ts';
 import {
   callRoll,
@@ -17,12 +19,14 @@ import {
   forgetTried,
   giveUpOn,
   giveUpOnAbsent,
+  queryConnected,
   queryPeerState,
   retryPendingBlocks,
 } from './state-sync.asking.ts';
 import {
   decide,
   initialStateSync,
+  recordEpoch,
   recordKept,
   type StateSyncContext,
   type StateSyncInput,
@@ -42,6 +46,7 @@ const RETRY_PAUSE_MS = millis(1_000);
 const REPUTATIONS_TAG = 0;
 
 type StateSyncPublicEvent =
+  | EpochBegan
   | PeerMessageReceived<SyncAnswer>
   | ConnectivityEvent
   | StateSyncRequest
@@ -65,6 +70,7 @@ const REQUESTS = [
 
 /** Event types that other cells may send (RT-16). */
 export const STATE_SYNC_EVENTS = declare<StateSyncPublicEvent>()(
+  'epoch.began',
   'message.received',
   'peer.connected',
   'peer.disconnected',
@@ -86,6 +92,20 @@ export const stateSyncSetup = setup({
   delays: { retryPause: RETRY_PAUSE_MS },
   actions: {
     postponeMessage: postpone(),
+    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
+    recordEpoch: step(
+      on('epoch.began', ({ context, event, ...clock }) =>
+        isNextEpoch(context, event)
+          ? decide(
+              context,
+              clock,
+              (work) => recordEpoch(work, event.epoch),
+              queryConnected,
+              retryPendingBlocks,
+            )
+          : {},
+      ),
+    ),
     requestReputations: step(({ context: { storage }, address }) => ({
       effects: [telling(storage, { type: 'reputations.requested', replyTo: address, tag: REPUTATIONS_TAG })],
     })),

@@ -9,7 +9,9 @@ export const syncCoordinatorMachine = syncCoordinatorSetup.createMachine({
   id: 'sync-coordinator',
   context: ({ input, self }) => initialSyncCoordinator(input, now({ self })),
   initial: 'resting',
+  entry: 'requestEpoch',
   on: {
+    'epoch.began': { actions: 'recordEpoch' },
     // Whoever comes while a check runs is asked by the next one.
     'peer.connected': {},
     'peer.disconnected': {},
@@ -28,7 +30,13 @@ export const syncCoordinatorMachine = syncCoordinatorSetup.createMachine({
         waiting: {
           entry: 'answerAskers',
           after: { nextCheck: '#syncing' },
-          on: { 'peer.connected': { guard: 'nobodyAnswered', target: 'soon' } },
+          on: {
+            'peer.connected': { guard: 'nobodyAnswered', target: 'soon' },
+            'epoch.began': [
+              { guard: 'mayBeBehind', target: 'soon', actions: 'recordEpoch' },
+              { actions: 'recordEpoch' },
+            ],
+          },
         },
       },
     },

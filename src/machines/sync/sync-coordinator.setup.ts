@@ -4,8 +4,9 @@
  */
 import { setup } from 'xstate';
 import { type Monotonic, millis } from '../../base/units.ts';
-import type { Address, ValidatorSet } from '../../protocol/chain/types.ts';
+import type { Address } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
+import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { ConnectivityEvent } from '../../protocol/ports/network.ts';
 import type {
   GenesisOutcome,
@@ -19,6 +20,7 @@ import { type CellAddress, type Effect, telling } from '../../protocol/supervisi
 import type { SyncConfig } from '../../protocol/sync/config.ts';
 import type { SyncError, SyncStatus } from '../../protocol/sync/types.ts';
 import { type Decision, declare, on, step, types } from '../vocabulary/index.ts';
+import { askingEpoch, type EpochAsker, isNextEpoch } from './epoch.ts';
 
 /** From the first connection to the first check: others come meanwhile. @unit ms @source chosen: within a second */
 const JOIN_DELAY_MS = millis(500);
@@ -31,9 +33,8 @@ const SYNC_SILENCE_MS = millis(600_000);
 /** Who may wait for one sync; above it the newest is answered at once. @unit askers @source chosen */
 export const MANUAL_ASKERS_MAX = 16;
 
-export interface SyncCoordinatorInput {
+export interface SyncCoordinatorInput extends EpochAsker {
   readonly config: SyncConfig;
-  readonly validators: ValidatorSet;
   readonly self: Address;
   readonly stateSync: CellAddress;
   readonly networkSync: CellAddress;
@@ -67,6 +68,7 @@ export interface SyncCoordinatorContext extends SyncCoordinatorInput {
 }
 
 type SyncCoordinatorPublicEvent =
+  | EpochBegan
   | ConnectivityEvent
   | ManualSyncRequested
   | SyncDone
@@ -74,6 +76,7 @@ type SyncCoordinatorPublicEvent =
 
 /** Event types that other cells may send (RT-16). */
 export const SYNC_COORDINATOR_EVENTS = declare<SyncCoordinatorPublicEvent>()(
+  'epoch.began',
   'peer.connected',
   'peer.disconnected',
   'sync.manualRequested',
@@ -182,8 +185,8 @@ function requestGenesis(context: SyncCoordinatorContext, address: CellAddress): 
 }
 
 /** SY-15: nobody sends proposals to a node without a voice; where it knows no validator its questions alone say that the chain has grown. */
-const intervalOf = ({ config, validators, self }: SyncCoordinatorContext): number =>
-  isValidator(validators, self) ? config.checkInterval : config.followInterval;
+const intervalOf = ({ config, epoch, self }: SyncCoordinatorContext): number =>
+  isValidator(epoch.set, self) ? config.checkInterval : config.followInterval;
 
 export const syncCoordinatorSetup = setup({
   types: types<SyncCoordinatorContext, SyncCoordinatorPublicEvent, SyncCoordinatorInput>(),
@@ -192,6 +195,9 @@ export const syncCoordinatorSetup = setup({
     genesisIsOurs: ({ context, event }) =>
       event.type === 'genesis.verified' && event.tag === context.tag && event.outcome.status === 'unanimous',
     nobodyAnswered: ({ context }) => context.unanswered > 0,
+    /** CS-16: what could not be judged by the epoch before may be now. */
+    mayBeBehind: ({ context, event }) =>
+      event.type === 'epoch.began' && isNextEpoch(context, event) && context.status.kind !== 'InSync',
   },
   delays: {
     joinDelay: JOIN_DELAY_MS,
@@ -204,6 +210,12 @@ export const syncCoordinatorSetup = setup({
     syncSilence: SYNC_SILENCE_MS,
   },
   actions: {
+    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
+    recordEpoch: step(
+      on('epoch.began', ({ context, event }) =>
+        isNextEpoch(context, event) ? { context: { epoch: event.epoch } } : {},
+      ),
+    ),
     checkAndSync: step(({ context, now }) => ({
       context: { ...plusOne(context, 'syncs'), startedAt: now, error: undefined },
     })),

@@ -164,6 +164,8 @@ export type HeightOutcome =
       readonly connected: number;
       /** >= 67 % report, without proof, another block at a height of ours. */
       readonly differsAt?: Height;
+      /** Peers with J(W) claim, with proofs of later epochs, to be there (CS-16). */
+      readonly later?: Height;
     }
   | {
       readonly status: 'failed';
@@ -174,6 +176,8 @@ export type HeightOutcome =
       readonly own?: Height;
       /** As above: one honest proof beats any poll. */
       readonly proved?: ProvedTip;
+      /** As above. */
+      readonly later?: Height;
     };
 
 export interface HeightsChecked {

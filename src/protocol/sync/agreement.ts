@@ -3,7 +3,7 @@
  * is no answer: the question is what the others say. Pure. Rules SY-1 to SY-3, docs/protocol/sync.md.
  */
 import type { Address, BlockId, Height, Power, ValidatorSet } from '../chain/types.ts';
-import type { PeerState, ProvedTip, SyncError } from './types.ts';
+import type { PeerClaim, PeerState, ProvedTip, SyncError } from './types.ts';
 
 /** Parts of one that a threshold is given in. @unit parts @source chosen: six decimals */
 const PARTS = 1_000_000;
@@ -111,7 +111,7 @@ export function differsAt(
   needed: Power,
 ): Height | undefined {
   const others = peers.filter(({ claim, power }) => {
-    const ours = claim === undefined ? undefined : ids.get(claim.height);
+    const ours = isUnderstood(claim) ? ids.get(claim.height) : undefined;
     return power > 0n && ours !== undefined && claim?.tipId !== ours;
   });
   if (sum(others) < needed) return undefined;
@@ -121,7 +121,7 @@ export function differsAt(
 
 /** Heights that the answers name, ascending, each once. */
 export function claimedHeights(peers: readonly PeerState[]): readonly Height[] {
-  const heights = new Set(peers.flatMap(({ claim }) => (claim === undefined ? [] : [claim.height])));
+  const heights = new Set(peers.flatMap(({ claim }) => (isUnderstood(claim) ? [claim.height] : [])));
   return [...heights].sort((left, right) => left - right);
 }
 
@@ -131,9 +131,24 @@ export function answersOf(peers: readonly PeerState[], answered: readonly Addres
   return byAddress(peers).filter(({ peer, claim }) => names.has(peer) && claim !== undefined);
 }
 
-/** What was said as votes. */
+/** What was said as votes: a claim of a later epoch is none (CS-16). */
 export const votesOf = (answers: readonly PeerState[]): readonly HeightVote[] =>
-  answers.flatMap(({ claim, power }) => (claim === undefined ? [] : [{ height: claim.height, power }]));
+  answers.flatMap(({ claim, power }) => (isUnderstood(claim) ? [{ height: claim.height, power }] : []));
+
+/** CS-16: so much power says that it is there or above, in epochs whose validators this node does not know: one of them is honest. */
+export const laterHeight = (
+  { honestPower }: Pick<ValidatorSet, 'honestPower'>,
+  answers: readonly PeerState[],
+): Height | undefined =>
+  supportedHeight(
+    answers.flatMap(({ claim, power }) =>
+      claim?.status === 'later' ? [{ height: claim.height, power }] : [],
+    ),
+    honestPower,
+  );
+
+const isUnderstood = (claim: PeerClaim | undefined): claim is PeerClaim =>
+  claim !== undefined && claim.status !== 'later';
 
 const byAddress = (peers: readonly PeerState[]): readonly PeerState[] =>
   [...peers].sort((left, right) => (left.peer < right.peer ? -1 : left.peer === right.peer ? 0 : 1));

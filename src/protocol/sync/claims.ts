@@ -3,7 +3,8 @@
  * half of a fork. Pure. Rules SY-3, SY-5, docs/protocol/sync.md.
  */
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import { GENESIS_HEIGHT } from '../chain/ordinals.ts';
+import { genesisBlockId } from '../chain/canonical.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT } from '../chain/ordinals.ts';
 import type {
   Address,
   BlockId,
@@ -22,7 +23,7 @@ export type ClaimRuling =
   | { readonly status: 'accepted'; readonly claim: PeerClaim }
   /** `code` is what the peer is blamed for. */
   | { readonly status: 'false'; readonly code: 'CLAIM_FALSE'; readonly detail: string }
-  /** Its proof is of an epoch whose validators this node does not know: nobody is to blame. */
+  /** Its proof is of an epoch that has ended, and this node holds no block there: nobody is to blame. */
   | { readonly status: 'notUnderstood' }
   /** The proof holds, and this node has committed another block at the height. */
   | { readonly status: 'fork'; readonly tip: ProvedTip };
@@ -31,6 +32,9 @@ export interface ClaimJudged {
   readonly ruling: ClaimRuling;
   readonly verified: VerifiedCertificates;
 }
+
+/** A later epoch's root is another block. */
+const genesisOf = ({ domain }: EpochContext): BlockId => genesisBlockId(domain, FIRST_EPOCH);
 
 type Claimed = Pick<BlockHeightMessage, 'base' | 'height' | 'tipId' | 'proof'>;
 
@@ -55,14 +59,19 @@ export function ruleOnClaim(
   const lie = (detail: string, memory = verified): ClaimJudged =>
     rule({ status: 'false', code: 'CLAIM_FALSE', detail }, memory);
   if (base > height) return lie(`base ${base} above height ${height}`);
-  const own = height === GENESIS_HEIGHT ? epoch.rootQC.blockId : held;
+  const own = height === GENESIS_HEIGHT ? genesisOf(epoch) : held;
   if (own === tipId) return rule({ status: 'accepted', claim: { base, height, tipId, status: 'proved' } });
   if (height === GENESIS_HEIGHT) return lie('another block at height 0');
   if (proof === undefined) {
     if (own !== undefined) return lie(`another block at height ${height}, without proof`);
     return rule({ status: 'accepted', claim: { base, height, tipId, status: 'unproved' } });
   }
-  if (proof.epoch !== epoch.epoch) return rule({ status: 'notUnderstood' });
+  // CS-16: of a later epoch the validators are not known here, of an older one this node has the blocks.
+  if (proof.epoch > epoch.epoch) {
+    const claim: PeerClaim = { base, height, tipId, status: 'later', epoch: proof.epoch };
+    return rule({ status: 'accepted', claim });
+  }
+  if (proof.epoch < epoch.epoch) return rule({ status: 'notUnderstood' });
   if (!statesCommitOf(proof, { height, id: tipId })) return lie('a proof of something else');
   const outcome = verifyCertificates(epoch, bls, verified, { qc: proof });
   const [refusal] = outcome.refusals;
@@ -83,8 +92,12 @@ export const provedTipOf = (claim: PeerClaim | undefined): ProvedTip | undefined
     ? { height: claim.height, id: claim.tipId, proof: claim.proof }
     : undefined;
 
-/** SY-5: what two verified proofs are evidence of, if they contradict each other. */
+/**
+ * SY-5: what two verified proofs are evidence of, if they contradict each other. Those of two epochs do not: what was certified
+ * above the end of an epoch was discarded, however well it is proven (CS-16).
+ */
 export function forkOf(left: ProvedTip, right: ProvedTip): ForkEvidence | undefined {
+  if (left.proof.epoch !== right.proof.epoch) return undefined;
   const [first, second] = left.id <= right.id ? [left, right] : [right, left];
   if (first.height === second.height && first.id !== second.id) {
     const of = ({ id, proof }: ProvedTip) => ({ id, proof });
@@ -120,7 +133,7 @@ export function ownTip(
   return proof === undefined ? undefined : { height, id, proof };
 }
 
-/** `notUnderstood`: as of a claim. */
+/** `notUnderstood`: of another epoch; or without a proof, as that of an epoch's last block may be (CS-16). */
 export type ChainRuling = 'sound' | 'false' | 'notUnderstood';
 
 /** Whether a whole chain's description is one: rising checkpoints within it, and a tip that is proved. */
@@ -138,10 +151,10 @@ export function ruleOnChain(
   }
   if (checkpoints.length > CHECKPOINTS_MAX) return { ruling: 'false', verified };
   if (tip.height === GENESIS_HEIGHT) {
-    return { ruling: tip.id === epoch.rootQC.blockId ? 'sound' : 'false', verified };
+    return { ruling: tip.id === genesisOf(epoch) ? 'sound' : 'false', verified };
   }
-  if (proof !== undefined && proof.epoch !== epoch.epoch) return { ruling: 'notUnderstood', verified };
-  if (proof === undefined || !statesCommitOf(proof, tip)) return { ruling: 'false', verified };
+  if (proof === undefined || proof.epoch !== epoch.epoch) return { ruling: 'notUnderstood', verified };
+  if (!statesCommitOf(proof, tip)) return { ruling: 'false', verified };
   const outcome = verifyCertificates(epoch, bls, verified, { qc: proof });
   return { ruling: outcome.refusals.length === 0 ? 'sound' : 'false', verified: outcome.verified };
 }

@@ -5,6 +5,8 @@ export const SEGMENT_FAULTS = [
   /** More blocks than were asked for, or others. */
   'BAD_BLOCKS',
   'BLOCKS_NOT_GAPLESS',
+  /** Of two epochs: no one set can judge them, and nobody who serves gives them (CS-16). */
+  'BLOCKS_SPAN_EPOCHS',
   /** A header names another parent than the certificate inside its block. */
   'BLOCKS_PARENT_DIFFERS',
   /** A certificate states another block than the one beside it. */

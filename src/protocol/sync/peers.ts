@@ -75,6 +75,28 @@ export function knownAtStart(
   );
 }
 
+/**
+ * Another set has the votes from now on. What was claimed is forgotten: proofs of an epoch that has ended may be of what was
+ * discarded (CS-16). Of validators that are new and nobody knows, as many as there is room for are kept.
+ */
+export function withSet(peers: KnownPeers, set: ValidatorSet, self: Address, now: WallTime): KnownPeers {
+  const next = new Map<Address, KnownPeer>();
+  for (const [peer, known] of peers) {
+    const { claim: _, answeredAt: __, ...state } = known.state;
+    next.set(peer, { ...known, state: { ...state, power: powerOf(set, peer) }, claimedBy: 0 });
+  }
+  for (const { address } of set.validators) {
+    if (address === self || next.has(address)) continue;
+    if (next.size >= REPUTATIONS_MAX) {
+      const oldest = leastLatelySeen(next, set, now);
+      if (oldest === undefined) break;
+      next.delete(oldest);
+    }
+    next.set(address, stranger(set, address, newReputation(address, now)));
+  }
+  return next;
+}
+
 /** It can be reached from now on. What it said on an earlier connection counts no more: it may have been reset since. */
 export function withConnected(
   peers: KnownPeers,
@@ -264,7 +286,7 @@ const NOT_CLAIMED = 3;
 function rankOf({ claim }: PeerState, query: BlocksQuery): number {
   if (query.by === 'id') return 0;
   if (claim === undefined || claim.height < query.from) return NOT_CLAIMED;
-  if (claim.status === 'unproved') return 2;
+  if (claim.status !== 'proved') return 2;
   return claim.height >= query.from + query.limit - 1 ? 0 : 1;
 }
 

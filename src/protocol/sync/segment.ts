@@ -213,7 +213,8 @@ function linksOf(epoch: EpochContext, { blocks, batches }: Answered): LinksCheck
   let below: QuorumCertificate | undefined;
   for (const { block, qc } of blocks) {
     const { header } = block;
-    if (header.epoch !== epoch.epoch) return { status: 'notUnderstood' };
+    if (header.epoch !== blocks[0]?.block.header.epoch) return refuse('BLOCKS_SPAN_EPOCHS');
+    if (header.epoch !== epoch.epoch) continue;
     if (header.parentId !== block.qc.blockId) return refuse('BLOCKS_PARENT_DIFFERS');
     if (header.height !== block.qc.height + 1) return refuse('BLOCKS_NOT_GAPLESS');
     // `below` states the block before this one, so the link holds in id, height and rounds.
@@ -227,6 +228,7 @@ function linksOf(epoch: EpochContext, { blocks, batches }: Answered): LinksCheck
     bytes += BLOCK_BYTES + header.batches.length * REFERENCE_BYTES;
   }
   const first = blocks[0]?.block.header;
+  if (first !== undefined && first.epoch !== epoch.epoch) return { status: 'notUnderstood' };
   const last = blocks.at(-1)?.block.header;
   if (first === undefined || last === undefined) return refuse('BLOCKS_NOT_GAPLESS');
   const named = namedAmong(blocks, batches);

@@ -46,6 +46,18 @@ export const composed = (blocks: readonly CertifiedBlock[]): readonly CertifiedB
     return isParent ? { ...one, block: { ...one.block, qc: below } } : one;
   });
 
+/** CS-16: no answer spans two epochs, so that one set judges all of it. By height up to the last block of the first one's epoch. */
+export function firstEpochOf(blocks: readonly CertifiedBlock[]): readonly CertifiedBlock[] {
+  const end = blocks.findIndex(({ block }) => block.header.epoch !== blocks[0]?.block.header.epoch);
+  return end < 0 ? blocks : blocks.slice(0, end);
+}
+
+/** As above, by id: down to the first block of the newest one's epoch. */
+export function lastEpochOf(blocks: readonly CertifiedBlock[]): readonly CertifiedBlock[] {
+  const other = blocks.findLastIndex(({ block }) => block.header.epoch !== blocks.at(-1)?.block.header.epoch);
+  return blocks.slice(other + 1);
+}
+
 export interface Proven {
   /** A prefix, perhaps with another certificate of its newest; empty where none was found that can be proven. */
   readonly blocks: readonly CertifiedBlock[];

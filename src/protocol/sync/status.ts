@@ -19,6 +19,8 @@ export interface SyncFacts {
   readonly proved: Height | undefined;
   /** >= 67 % of the answers report at or above it. */
   readonly supported: Height | undefined;
+  /** Peers with J(W) of this epoch's power claim, with proofs of later epochs, to be there: behind, however far (CS-16). */
+  readonly later?: Height | undefined;
   readonly check: CheckFact;
   /** This validator alone is a quorum: nobody else could be ahead. */
   readonly isSolo: boolean;
@@ -65,7 +67,7 @@ const othersIn = (
   facts: SyncFacts,
   config: Pick<SyncConfig, 'tier2MaxGap'>,
 ): readonly (Height | undefined)[] =>
-  isBelievable(facts, config) ? [facts.proved, facts.supported] : [facts.proved];
+  isBelievable(facts, config) ? [facts.proved, facts.later, facts.supported] : [facts.proved, facts.later];
 
 const highestOf = (heights: readonly (Height | undefined)[]): Height | undefined =>
   heights.reduce<Height | undefined>(
@@ -86,9 +88,9 @@ export const isNearTip = ({ kind }: SyncStatus): boolean => kind === 'InSync' ||
 /** SY-2. `solo`: this validator alone is a quorum; `bootstrap`: nothing is committed, and nobody is known to be higher. */
 export type SyncMode = 'solo' | 'bootstrap' | 'network';
 
-export function modeOf({ own, proved, supported, isSolo }: SyncFacts): SyncMode {
+export function modeOf({ own, proved, later, supported, isSolo }: SyncFacts): SyncMode {
   if (isSolo) return 'solo';
-  return own === 0 && (proved ?? 0) === 0 && (supported ?? 0) === 0 ? 'bootstrap' : 'network';
+  return own === 0 && (proved ?? later ?? 0) === 0 && (supported ?? 0) === 0 ? 'bootstrap' : 'network';
 }
 
 /**

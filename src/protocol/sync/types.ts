@@ -5,6 +5,7 @@ import type {
   BlockId,
   CommitProof,
   Digest,
+  Epoch,
   Height,
   Power,
   QuorumCertificate,
@@ -42,12 +43,19 @@ export interface ProvedTip {
   readonly proof: CommitProof;
 }
 
-/** What a peer says of its chain. `unproved` may cause a probe, never a target (SY-3). */
+/**
+ * What a peer says of its chain. `unproved` may cause a probe, never a target (SY-3). `later`: its proof is of an epoch whose
+ * validators are not known here; nobody is blamed for it, and it counts for no agreement.
+ */
 export type PeerClaim = {
   readonly base: Height;
   readonly height: Height;
   readonly tipId: BlockId;
-} & ({ readonly status: 'proved'; readonly proof?: CommitProof } | { readonly status: 'unproved' });
+} & (
+  | { readonly status: 'proved'; readonly proof?: CommitProof }
+  | { readonly status: 'unproved' }
+  | { readonly status: 'later'; readonly epoch: Epoch }
+);
 
 /** What state-sync knows of a connected peer (seed 002: PeerState). */
 export interface PeerState {

@@ -32,6 +32,7 @@ const sync = (weight: number): Penalty => ({ lane: 'sync', weight });
 const SYNC_PENALTIES: Readonly<Record<SyncFault, Penalty>> = {
   BAD_BLOCKS: sync(50),
   BLOCKS_NOT_GAPLESS: sync(50),
+  BLOCKS_SPAN_EPOCHS: sync(50),
   BLOCKS_PARENT_DIFFERS: sync(50),
   CERTIFICATE_OF_ANOTHER_BLOCK: sync(50),
   BLOCKS_NOT_CERTIFIED: sync(50),

@@ -163,7 +163,7 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
         storage,
         blockSync,
         commitListeners: [ground, blockSync],
-        epochListeners: [],
+        epochListeners: [`${name}/chain-server`, stateSync, blockSync],
         epochKeeper: ground,
         alarm: ground,
         timeCoordinator: ground,
@@ -171,9 +171,14 @@ export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {
         evidencePool: ground,
       },
     }),
-    child(`${name}/chain-server`, chainServerMachine, { input: { epoch, bls, storage, router } }),
+    child(`${name}/chain-server`, chainServerMachine, {
+      input: { epoch, bls, storage, router, roundManager },
+    }),
     child(`${name}/state-sync`, stateSyncMachine, {
-      input: { epoch, self, bls, config: SYNC_DEFAULTS, storage, router, networkSync: ground },
+      input: {
+        ...{ epoch, self, bls, config: SYNC_DEFAULTS, storage, router, roundManager },
+        ...{ networkSync: ground, epochKeeper: ground },
+      },
     }),
     child(`${name}/block-sync`, blockSyncMachine, {
       input: {

@@ -4,6 +4,7 @@ import { millis } from '../../../src/base/units.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
 import { answerOf, everyRound, honest, longChain, type PeerModel, silent } from './block-sync.peers.ts';
 import { newReach, Rig, type RigOptions } from './block-sync.rig.ts';
+import { began, chainOfEpochs } from './epochs.ts';
 
 const reach = newReach();
 const chain = longChain(everyRound(160));
@@ -386,5 +387,66 @@ describe('block-sync: watchdog (SY-11)', () => {
     rig.want(32);
     rig.advance(130_000);
     expect(rig.state).toEqual({ running: { fetching: 'advancing' } });
+  });
+});
+
+describe('block-sync over epochs (CS-16)', () => {
+  const epochs = chainOfEpochs(chain.place, 2, 20);
+  const change = present(epochs.changes[0], 'change');
+  const proven = { type: 'epoch.proven', change } as const;
+  const askFor = (rig: Rig, at: number) =>
+    rig.send({
+      ...{ type: 'blocks.catchUpRequested', replyTo: 'asker', tag: at },
+      target: { kind: 'probe', height: height(at) },
+    });
+  const queries = (rig: Rig) => rig.fetches.map(({ request }) => request.query);
+
+  it('goes for nothing above the proven end of its epoch, and for the rest when the next one begins', () => {
+    const rig = rigOf();
+    rig.advance(5);
+    rig.send(proven);
+    askFor(rig, 60);
+    expect(queries(rig)).toEqual([{ by: 'height', from: 1, limit: 20 }]);
+    expect(rig.context.askers).toHaveLength(1);
+    rig.send(began(epochs, 1));
+    expect(rig.context.end).toBeUndefined();
+    expect(queries(rig).at(-1)).toMatchObject({ by: 'height', from: 1, limit: 60 });
+    expect(rig.cancelled, 'what was on its way is of the epoch before').toHaveLength(1);
+    expect(rig.send(began(epochs, 1)).filter(({ kind }) => kind !== 'startTimer')).toEqual([]);
+  });
+
+  it('passes over the end of another epoch', () => {
+    const rig = rigOf();
+    rig.advance(5);
+    rig.send(began(epochs, 1));
+    rig.send(proven);
+    expect(rig.context.end).toBeUndefined();
+  });
+
+  it('goes for no target above the end that is proven in the epoch that has ended: it was discarded', () => {
+    const rig = rigOf();
+    rig.advance(5);
+    const above = present(epochs.suffixes[0]?.[0], 'a block above the end');
+    const proof = present(epochs.suffixes[0]?.[1], 'its child').qc;
+    const tip = { height: height(21), id: above.qc.blockId, proof };
+    const target = { kind: 'proved', tip } as const;
+    rig.send({ type: 'blocks.catchUpRequested', replyTo: 'asker', tag: 1, target });
+    rig.send(began(epochs, 1));
+    rig.send({ type: 'blocks.catchUpRequested', replyTo: 'asker', tag: 2, target });
+    expect(rig.ended).toMatchObject([
+      { tag: 1, outcome: { status: 'failed' } },
+      { tag: 2, outcome: { status: 'failed' } },
+    ]);
+  });
+
+  it('hears of both before it runs, and while it yields', () => {
+    const waiting = rigOf({ refuses: 1 });
+    waiting.send(began(epochs, 1));
+    expect(waiting.context.epoch.epoch).toBe(1);
+    expect(waiting.send(proven)).toEqual([{ kind: 'postpone' }]);
+    const yielding = rigOf({ joins: true });
+    yielding.advance(5);
+    yielding.send(proven);
+    expect(yielding.context.end).toBe(20);
   });
 });

@@ -13,11 +13,18 @@ import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
 import { GENESIS_EXECUTED, height, present, round, world } from '../../protocol/consensus/fixture.ts';
 import { ofKind, reachOf, toldTo } from '../reach.ts';
+import { began, chainOfEpochs, type EpochsChain, idAtHeight } from './epochs.ts';
 import { answersIn, chainIn, idAt, sentIn, storageReplies, type TestChain } from './state-sync.rig.ts';
 
 const place = world();
 const reach = reachOf(chainServerMachine, 'chain-server');
-const input = { epoch: place.epoch, bls: place.bls, storage: 'storage', router: 'router' };
+const input = {
+  epoch: place.epoch,
+  bls: place.bls,
+  storage: 'storage',
+  router: 'router',
+  roundManager: 'round-manager',
+};
 type Chart = ReturnType<typeof reach.start>;
 type Effects = Chart['effects'];
 
@@ -489,5 +496,119 @@ describe('bounds', () => {
     expect(chart.send({ type: 'blockIds.found', tag, ids: [] })).toEqual([]);
     const tip = { base: height(1), height: height(1), id: idAt(place, chain, 1), executed: GENESIS_EXECUTED };
     expect(chart.send({ type: 'tip.found', tag, ...tip })).toEqual([]);
+  });
+});
+
+describe('over epochs (CS-16)', () => {
+  const epochs = chainOfEpochs(place, 3, 7);
+  const tip = epochs.blocks.length;
+
+  /** What leaves in the end; `reads`: how often storage was asked how an epoch ended. */
+  function givenBy(chart: Chart, question: UnaskedQuestion, of: EpochsChain = epochs) {
+    const reads: number[] = [];
+    const answers: SyncAnswer[] = [];
+    const pending = [ask(chart, question)];
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      answers.push(...answersIn(next));
+      for (const request of toldTo(next, 'storage')) {
+        const reply = repliesOf(of, request, reads);
+        if (reply !== undefined) pending.push(chart.send(reply));
+      }
+    }
+    const [answer] = answers;
+    return { answer: present(answer, 'answer'), reads };
+  }
+
+  type Reply = Parameters<Chart['send']>[0];
+  function repliesOf(
+    { blocks, proofs, changes }: EpochsChain,
+    request: ReturnType<typeof toldTo>[number],
+    reads: number[],
+  ): Reply | undefined {
+    const field = (name: string): unknown => Object.entries(request).find(([key]) => key === name)?.[1];
+    const tag = Number(field('tag'));
+    switch (request.type) {
+      case 'blocks.requested': {
+        const from = Number(field('from')) - 1;
+        const found = blocks.slice(from, from + Number(field('limit')));
+        const commitProofs = proofs.slice(from, from + found.length);
+        return { type: 'blocks.found', tag, blocks: found, height: height(tip), commitProofs };
+      }
+      case 'block.requested': {
+        const at = blocks.findIndex(({ qc }) => qc.blockId === field('id'));
+        const found = blocks.slice(Math.max(0, at - Number(field('ancestors'))), at + 1);
+        return { type: 'blocks.found', tag, blocks: found, height: height(tip) };
+      }
+      case 'epochs.requested': {
+        reads.push(Number(field('from')));
+        const change = changes[Number(field('from'))];
+        return { type: 'epochs.found', tag, changes: change === undefined ? [] : [change] };
+      }
+      default:
+        return undefined;
+    }
+  }
+
+  it('gives blocks of every epoch, of one at a time, each answer provable by that one alone (SY-8)', () => {
+    const chart = reach.start(input);
+    chart.send(began(epochs, 3));
+    const reads: number[] = [];
+    for (let from = 1; from <= tip; from += 1) {
+      const { answer, reads: read } = givenBy(chart, blocksFrom(from, 16));
+      reads.push(...read);
+      if (answer.kind !== 'Blocks') throw new Error(answer.kind);
+      const number = Math.floor((from - 1) / 7);
+      const { epoch, bls } = present(epochs.worlds[number], 'world');
+      expect(answer.blocks.map(({ block }) => block.header.height).at(-1)).toBe((number + 1) * 7);
+      const judge = { epoch, bls, verified: NONE_VERIFIED };
+      const question = { from: height(from), limit: 16, proofs: [] };
+      expect(verifySegment(judge, question, answer).status, `from ${from}`).toBe('verified');
+    }
+    expect(reads, 'each older epoch but the first is read once').toEqual([0, 1]);
+  });
+
+  it('gives ancestors of a block within its epoch only (CS-12)', () => {
+    const question = { kind: 'GetBlock', id: idAtHeight(epochs, 9), ancestors: 8 } as const;
+    const { answer } = givenBy(reach.start(input), question);
+    expect(answer).toMatchObject({ kind: 'Blocks' });
+    expect(lengthOf(answer)).toBe(2);
+  });
+
+  it('gives no blocks whose signers storage cannot name', () => {
+    const chart = reach.start(input);
+    const { answer } = givenBy(chart, blocksFrom(9, 4), { ...epochs, changes: [] });
+    expect(lengthOf(answer)).toBe(0);
+    expect(chart.snapshot.context.counts.failed).toBe(1);
+  });
+
+  it('tells the end of an epoch without a proof where that is of a discarded block (SY-3)', () => {
+    const gapped = chainOfEpochs(place, 1, 3, 2);
+    for (const [proof, told] of [
+      [present(gapped.proofs[2], 'proof'), undefined],
+      [present(epochs.proofs[6], 'proof'), present(epochs.proofs[6], 'proof')],
+    ] as const) {
+      const chart = reach.start(input);
+      const asked = ask(chart, { kind: 'GetBlockHeight' });
+      const tag = Number(
+        present(
+          Object.entries(present(toldTo(asked, 'storage')[0], 'request')).find(([key]) => key === 'tag'),
+          'tag',
+        )[1],
+      );
+      const id = told === undefined ? idAtHeight(gapped, 3) : idAtHeight(epochs, 7);
+      const [answer] = answersIn(
+        chart.send({
+          type: 'tip.found',
+          tag,
+          base: height(1),
+          height: height(told === undefined ? 3 : 7),
+          id,
+          executed: GENESIS_EXECUTED,
+          proof,
+        }),
+      );
+      expect(present(answer, 'answer')).toMatchObject({ kind: 'BlockHeight', tipId: id });
+      expect(answer !== undefined && 'proof' in answer ? answer.proof : undefined).toEqual(told);
+    }
   });
 });

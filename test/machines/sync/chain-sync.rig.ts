@@ -278,6 +278,7 @@ export class Rig {
         snapshotRestorer: 'snapshot-restorer',
         deduplicationHeights: WINDOW,
         networkSync: 'network-sync',
+        roundManager: 'round-manager',
         alarm: 'alarm',
       },
       this.#circumstances(),

@@ -15,6 +15,7 @@ import {
   Rig,
   type RigOptions,
 } from './chain-sync.rig.ts';
+import { began, chainOfEpochs } from './epochs.ts';
 
 const place = newWorld();
 const reach = newReach();
@@ -541,6 +542,15 @@ it('whatever the order of answers, and whoever lies: with one honest trusted pee
     { numRuns: 60 },
   );
 }, 120_000);
+
+it('judges an order by the epoch that the chain is in, and one that runs by that in which it began (CS-16)', () => {
+  const epochs = chainOfEpochs(place, 1, 3);
+  const rig = rigOf();
+  rig.chart.send(began(epochs, 1));
+  expect(rig.context.epoch.epoch).toBe(0);
+  rig.order();
+  expect(rig.context.epoch.epoch).toBe(1);
+});
 
 afterAll(() => {
   expect(reach.missing().filter((name) => !isOfJoin(name))).toEqual([]);

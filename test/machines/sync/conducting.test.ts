@@ -129,7 +129,7 @@ function node(given: Partial<Surroundings> = {}) {
           listening('alarm'),
           listening('operator'),
           child('height-sync', heightSyncMachine, {
-            input: { epoch, config, ...cells },
+            input: { epoch, config, ...cells, roundManager: 'node/round-manager' },
             publicEvents: HEIGHT_SYNC_EVENTS,
           }),
           child('network-sync', networkSyncMachine, {
@@ -137,12 +137,13 @@ function node(given: Partial<Surroundings> = {}) {
               ...{ epoch, config, ...cells, self: place.addressAt(0) },
               ...{ heightSync: 'node/height-sync', chainSync: 'node/chain-sync', safety: 'node/alarm' },
               ...{ alarm: 'node/alarm', operator: 'node/operator', listeners: ['node/round-manager'] },
+              roundManager: 'node/round-manager',
             },
             publicEvents: NETWORK_SYNC_EVENTS,
           }),
           child('sync-coordinator', syncCoordinatorMachine, {
             input: {
-              ...{ config, validators: epoch.set, self: place.addressAt(0) },
+              ...{ config, epoch, self: place.addressAt(0), roundManager: 'node/round-manager' },
               ...{ stateSync: cells.stateSync, networkSync: 'node/network-sync' },
             },
             publicEvents: SYNC_COORDINATOR_EVENTS,

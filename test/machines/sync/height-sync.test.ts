@@ -1,13 +1,14 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { millis, monotonic } from '../../../src/base/units.ts';
 import { heightSyncMachine } from '../../../src/machines/sync/height-sync.machine.ts';
-import type { BlockId, ExecutedState } from '../../../src/protocol/chain/types.ts';
+import type { Address, BlockId, ExecutedState } from '../../../src/protocol/chain/types.ts';
 import type { HeightOutcome } from '../../../src/protocol/ports/sync.ts';
 import { SYNC_DEFAULTS } from '../../../src/protocol/sync/config.ts';
 import type { PeerState } from '../../../src/protocol/sync/types.ts';
-import { GENESIS_EXECUTED, height, world } from '../../protocol/consensus/fixture.ts';
+import { epochNumber, GENESIS_EXECUTED, height, present, world } from '../../protocol/consensus/fixture.ts';
 import { committedChain, peerState, type Said, strangeId } from '../../protocol/sync/peer-states.ts';
 import { type Reach, reachOf, toldTo } from '../reach.ts';
+import { began, chainOfEpochs, idAtHeight } from './epochs.ts';
 
 const place = world();
 const CHAIN = committedChain(place, 40);
@@ -34,6 +35,7 @@ class Rig {
       storage: 'storage',
       stateSync: 'state-sync',
       blockSync: 'block-sync',
+      roundManager: 'round-manager',
     };
     this.chart = reach.start(input, { now: monotonic(1_000) });
   }
@@ -349,7 +351,8 @@ describe('nothing is waited for for ever (SY-7)', () => {
 
   it('a peer query limit below its share of the budget is kept', () => {
     const config = { ...SYNC_DEFAULTS, peerQueryTimeout: millis(800) };
-    const input = { epoch: place.epoch, config, storage: 's', stateSync: 'state-sync', blockSync: 'b' };
+    const cells = { storage: 's', stateSync: 'state-sync', blockSync: 'b', roundManager: 'r' };
+    const input = { epoch: place.epoch, config, ...cells };
     const chart = reach.start(input);
     const effects = chart.send({ type: 'heights.checkRequested', replyTo: 'n', tag: 1 });
     expect(toldTo(effects, 'state-sync')).toMatchObject([{ timeout: 800 }]);
@@ -358,4 +361,48 @@ describe('nothing is waited for for ever (SY-7)', () => {
 
 afterAll(() => {
   expect(reach.missing(), 'states and transitions that no test of this file reached').toEqual([]);
+});
+
+describe('over epochs (CS-16)', () => {
+  const epochs = chainOfEpochs(place, 1, 3);
+  const laterAt = (peer: Address, at: number): PeerState => ({
+    ...peerState(peer, undefined),
+    claim: {
+      base: height(1),
+      height: height(at),
+      tipId: idAtHeight(epochs, 3),
+      status: 'later',
+      epoch: epochNumber(2),
+    },
+  });
+  const checkedBy = (rig: Rig, peers: readonly PeerState[]): HeightOutcome | undefined => {
+    rig.check();
+    rig.polled(peers);
+    rig.send({
+      ...{ type: 'tip.found', tag: rig.tag('storage'), base: height(1), height: height(3) },
+      ...{ id: idAtHeight(epochs, 3), executed: EXECUTED },
+    });
+    return rig.answers.at(-1);
+  };
+  const [first, second, third] = PEERS.map((peer) => present(peer, 'peer'));
+
+  it('counts no claim of a later epoch as agreement, and tells where J(W) of the power says that it is', () => {
+    const rig = new Rig();
+    const peers = [
+      laterAt(present(first, '1'), 90),
+      laterAt(present(second, '2'), 80),
+      laterAt(present(third, '3'), 7),
+    ];
+    expect(checkedBy(rig, peers)).toMatchObject({ status: 'failed', later: 80, own: 3 });
+    const one = [laterAt(present(first, '1'), 90), peerState(present(second, '2'), undefined)];
+    expect(checkedBy(rig, one), 'one voice is nobody’s').not.toHaveProperty('later');
+  });
+
+  it('weighs by the validators of the epoch that began', () => {
+    const rig = new Rig();
+    rig.send(began(epochs, 1));
+    expect(rig.context.epoch.set.validators).toHaveLength(5);
+    rig.send(began(epochs, 0));
+    expect(rig.context.epoch.epoch).toBe(1);
+  });
 });

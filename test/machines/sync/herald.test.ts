@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { heraldMachine } from '../../../src/machines/sync/herald.machine.ts';
 import { HERALD_PAUSE_MS } from '../../../src/machines/sync/herald.setup.ts';
 import type { GuestsTellRequested } from '../../../src/protocol/ports/network.ts';
-import { chainOf, present, world } from '../../protocol/consensus/fixture.ts';
+import { chainOf, epochNumber, present, world } from '../../protocol/consensus/fixture.ts';
 import { reachOf, toldTo } from '../reach.ts';
 
 const place = world();
@@ -49,5 +49,18 @@ describe('herald (SY-15)', () => {
     chart.elapse(HERALD_PAUSE_MS);
     expect([3, 2].flatMap((at) => rounds(chart.send(committed(at))))).toEqual([]);
     expect(rounds(chart.send(committed(4)))).toEqual([5]);
+  });
+
+  it('tells the first commit of an epoch, though its round is lower: rounds begin anew (CS-16)', () => {
+    const chart = reach.start({ router: 'router' });
+    chart.send(committed(4));
+    chart.elapse(HERALD_PAUSE_MS);
+    const {
+      blocks: [first],
+      type,
+    } = committed(1);
+    const { commitProof, ...block } = present(first, 'block');
+    const next = { ...block, commitProof: { ...commitProof, epoch: epochNumber(1) } };
+    expect(rounds(chart.send({ type, blocks: [next] }))).toEqual([2]);
   });
 });

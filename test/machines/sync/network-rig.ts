@@ -81,6 +81,7 @@ export class Rig {
       chainSync: 'chain-sync',
       stateSync: 'state-sync',
       safety: 'safety',
+      roundManager: 'round-manager',
       alarm: 'alarm',
       operator: 'operator',
       listeners: ['round-manager'],

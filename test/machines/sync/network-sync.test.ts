@@ -5,6 +5,7 @@ import { SYNC_DEFAULTS } from '../../../src/protocol/sync/config.ts';
 import { height, world } from '../../protocol/consensus/fixture.ts';
 import { strangeId } from '../../protocol/sync/peer-states.ts';
 import { toldTo } from '../reach.ts';
+import { began, chainOfEpochs } from './epochs.ts';
 import { agreed, CHAIN, checkFailed, FORK, NOT_FOUND, newReach, place, Rig } from './network-rig.ts';
 
 const reach = newReach();
@@ -557,4 +558,33 @@ it('of those who ask the ninth puts out the one that asked longest ago', () => {
 
 afterAll(() => {
   expect(reach.missing(), 'states and transitions that no test of this file reached').toEqual([]);
+});
+
+describe('over epochs (CS-16)', () => {
+  const epochs = chainOfEpochs(place, 1, 3);
+  const failed = {
+    status: 'failed',
+    error: { code: 'Timeout', detail: 'nobody is understood' },
+    ...{ own: height(3), answered: 0, connected: 3 },
+  } as const;
+
+  it('is behind where J(W) proves later epochs, however far: no target, nothing critical, and never in sync', () => {
+    const rig = new Rig(reach).begin(3).check({ ...failed, later: height(5_000) });
+    expect(rig.context.status).toEqual({ kind: 'LargeGap', gap: 4_997 });
+    expect(rig.count('block-sync')).toBe(0);
+    rig.check({ ...failed });
+    expect(rig.context.status.kind).toBe('Unknown');
+  });
+
+  it('forgets what was proved by an epoch that has ended: it may have been discarded', () => {
+    const rig = new Rig(reach).begin(3);
+    rig.check({ ...failed, proved: CHAIN.tip(9) });
+    expect(rig.context.proved?.height).toBe(9);
+    rig.send(began(epochs, 1));
+    expect(rig.context.proved).toBeUndefined();
+    rig.ended({ code: 'BlockNotFound', detail: 'gone' });
+    rig.check({ ...failed, proved: CHAIN.tip(9) });
+    expect(rig.context.proved, 'what was asked for before').toBeUndefined();
+    expect(rig.send(began(epochs, 1))).toEqual([]);
+  });
 });

@@ -139,7 +139,8 @@ describe('whole chains and snapshots (SY-9, SY-10)', () => {
     at.settle();
     const checkpoints = [{ height: height(3), id: present(at.chain.blocks[4], 'block').qc.blockId }];
     const { requestId } = third.message;
-    at.answer(third, { kind: 'Chain', requestId, base: height(1), checkpoints });
+    const proof = present(at.chain.proofs[0], 'a proof of something else');
+    at.answer(third, { kind: 'Chain', requestId, base: height(1), proof, checkpoints });
     expect(at.replies).toMatchObject([
       { type: 'chains.answered', chains: [{ peer: at.peer(0) }, { peer: at.peer(1), chain: { base: 1 } }] },
     ]);

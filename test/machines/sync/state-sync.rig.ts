@@ -230,6 +230,8 @@ export class StateSyncRig {
   readonly asked: Asked[] = [];
   readonly replies: StateSyncReply[] = [];
   readonly forks: StateSyncReply[] = [];
+  /** Peers of later epochs, as the epoch-keeper was told. */
+  readonly met: { readonly type: string }[] = [];
   readonly blamed: { readonly peer: Address; readonly code: string }[] = [];
   readonly persisted: (readonly Reputation[])[] = [];
   readonly storageRequests: StorageRequest[] = [];
@@ -246,6 +248,7 @@ export class StateSyncRig {
         ...{ epoch: this.place.epoch, self: this.self, bls: this.place.bls },
         config: { ...SYNC_DEFAULTS, ...options.config },
         ...{ storage: 'storage', router: 'router', networkSync: 'network-sync' },
+        ...{ roundManager: 'round-manager', epochKeeper: 'epoch-keeper' },
       },
       this.#circumstances(),
     );
@@ -287,6 +290,7 @@ export class StateSyncRig {
   serve(index: number, upTo: number, chain = this.chain): void {
     const server = reachOf(chainServerMachine, 'chain-server').start({
       ...{ epoch: this.place.epoch, bls: this.place.bls, storage: 'storage', router: 'router' },
+      roundManager: 'round-manager',
     });
     this.#servers.set(this.peer(index), (message) => {
       const answers: SyncAnswer[] = [];
@@ -395,6 +399,7 @@ export class StateSyncRig {
         });
       }
     }
+    this.met.push(...toldTo(effects, 'epoch-keeper'));
     for (const { to, message } of sentIn(effects)) {
       if (isQuestion(message)) this.asked.push({ at: this.now, to, message });
     }

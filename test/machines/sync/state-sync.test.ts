@@ -5,6 +5,7 @@ import { parseAddress } from '../../../src/protocol/chain/parse.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
 import { toldTo } from '../reach.ts';
+import { began, chainOfEpochs, idAtHeight } from './epochs.ts';
 import { fetchOf, newStateSyncReach, pollOf, type RigOptions, StateSyncRig } from './state-sync.rig.ts';
 
 const reach = newStateSyncReach();
@@ -285,5 +286,44 @@ describe('bounds', () => {
     expect(at.replies.at(-1)).toMatchObject({ type: 'peers.polled' });
     expect(at.context.tasks.size).toBe(128);
     expect(at.context.counts.refused).toBe(2);
+  });
+});
+
+describe('over epochs (CS-16)', () => {
+  const withEpochs = () => {
+    const at = rig();
+    const epochs = chainOfEpochs(at.place, 2, 5);
+    return { at, epochs };
+  };
+
+  it('asks the epoch-keeper about a peer that proves a later epoch; blames it for nothing, and believes none of it', () => {
+    const { at, epochs } = withEpochs();
+    const proof = present(epochs.proofs[7], 'proof');
+    const said = { height: height(8), tipId: idAtHeight(epochs, 8), proof };
+    at.join(0, 1, said);
+    expect(at.state(0).claim).toMatchObject({ status: 'later', height: 8, epoch: 1 });
+    expect(at.met).toEqual([{ type: 'epoch.met', from: at.peer(0), epoch: 1 }]);
+    expect(at.blamed).toEqual([]);
+  });
+
+  it('asks all anew when an epoch begins, by the power of its set, and passes over one that is known', () => {
+    const { at, epochs } = withEpochs();
+    const proof = present(epochs.proofs[2], 'proof');
+    at.join(0, 3, { tipId: idAtHeight(epochs, 3), proof });
+    expect(at.state(0)).toMatchObject({ power: 1n, claim: { status: 'proved' } });
+    at.asked.splice(0);
+    at.send(began(epochs, 1));
+    expect(at.state(0).power).toBe(0n);
+    expect(at.state(0).claim).toBeUndefined();
+    expect(at.take('GetBlockHeight').map(({ to }) => to)).toEqual([at.peer(0)]);
+    const added = present(epochs.worlds[1], 'world').addressAt(0);
+    expect(at.context.peers.get(added)).toMatchObject({ state: { power: 1n }, presence: 'unknown' });
+    expect(at.send(began(epochs, 1))).toEqual([]);
+  });
+
+  it('hears of a new epoch before it runs, too', () => {
+    const { at, epochs } = withEpochs();
+    const chart = reach.start({ ...at.context });
+    expect(chart.send(began(epochs, 1))).toEqual([{ kind: 'postpone' }]);
   });
 });

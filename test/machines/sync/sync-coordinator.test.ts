@@ -6,6 +6,7 @@ import { SYNC_DEFAULTS } from '../../../src/protocol/sync/config.ts';
 import type { SyncStatus } from '../../../src/protocol/sync/types.ts';
 import { world } from '../../protocol/consensus/fixture.ts';
 import { type Reach, reachOf, toldTo } from '../reach.ts';
+import { began, chainOfEpochs } from './epochs.ts';
 
 const place = world();
 const STRANGER = world([1n, 1n, 1n, 1n], 'another').addressAt(0);
@@ -41,8 +42,8 @@ class Rig {
   readonly done: SyncDone[] = [];
 
   constructor(self = place.addressAt(0)) {
-    const cells = { stateSync: 'state-sync', networkSync: 'network-sync' };
-    const input = { config: SYNC_DEFAULTS, validators: place.epoch.set, self, ...cells };
+    const cells = { stateSync: 'state-sync', networkSync: 'network-sync', roundManager: 'round-manager' };
+    const input = { config: SYNC_DEFAULTS, epoch: place.epoch, self, ...cells };
     this.chart = reach.start(input, { now: monotonic(0) });
   }
 
@@ -295,4 +296,28 @@ describe('`syncing = true` left behind by an early return', () => {
 
 afterAll(() => {
   expect(reach.missing(), 'states and transitions that no test of this file reached').toEqual([]);
+});
+
+describe('over epochs (CS-16)', () => {
+  const epochs = chainOfEpochs(place, 2, 3);
+  const GAP: SyncStatus = { kind: 'LargeGap', gap: 400 };
+
+  it('looks again at once when an epoch begins, where this node was behind in the one before', () => {
+    const rig = new Rig();
+    rig.check(GAP);
+    rig.send(began(epochs, 1));
+    expect(rig.context.epoch.epoch).toBe(1);
+    rig.check(IN_SYNC);
+    expect(rig.syncs()).toHaveLength(2);
+    rig.send(began(epochs, 2));
+    expect(rig.state, 'in sync: the loop goes on as ever').toEqual({ resting: 'waiting' });
+  });
+
+  it('of a validator that was removed: a check a follow interval from then on (SY-15)', () => {
+    const rig = new Rig();
+    rig.send(began(epochs, 1));
+    rig.check(IN_SYNC);
+    rig.check(IN_SYNC, SYNC_DEFAULTS.followInterval);
+    expect(rig.syncs()).toHaveLength(2);
+  });
 });

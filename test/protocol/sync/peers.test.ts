@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { millis, monotonic, wallTime } from '../../../src/base/units.ts';
-import type { Address } from '../../../src/protocol/chain/types.ts';
+import type { Address, Height } from '../../../src/protocol/chain/types.ts';
 import {
   connectedOf,
   type KnownPeer,
@@ -32,7 +32,10 @@ const proof = present(qcs[1], 'QC');
 
 const NOW = monotonic(50_000);
 
-const claim = (at: number, changes: Partial<PeerClaim> = {}): PeerClaim => ({
+const claim = (
+  at: number,
+  changes: { readonly status?: 'unproved'; readonly base?: Height } = {},
+): PeerClaim => ({
   ...{ base: height(1), height: height(at), tipId, status: 'proved', proof },
   ...changes,
 });

@@ -129,11 +129,15 @@ describe('a segment by height (SY-8, validateBlock)', () => {
   });
 
   it('is not understood, and nobody is blamed for it, where its validators are not known here', () => {
-    const later = with_(3, ({ block, qc }) => ({
+    const ofNext = ({ block, qc }: CertifiedBlock): CertifiedBlock => ({
       block: { ...block, header: { ...block.header, epoch: epochNumber(1) } },
       qc: { ...qc, epoch: epochNumber(1) },
-    }));
-    expect(check(later).status).toBe('notUnderstood');
+    });
+    const later = with_(3, ofNext);
+    expect(codeOf(check(later)), 'of two epochs: nobody who serves gives that (CS-16)').toBe(
+      'BLOCKS_SPAN_EPOCHS',
+    );
+    expect(check(later.map(ofNext)).status).toBe('notUnderstood');
     const last = present(later[3], 'block');
     const byId = { id: last.qc.blockId, limit: 8 };
     expect(checkDescent(place.epoch, byId, { blocks: [last], batches: [] })).toEqual({
