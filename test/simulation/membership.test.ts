@@ -88,6 +88,8 @@ describe('validators that come and go', () => {
       flow(2);
     }
     flow(3);
+    // Whoever was handed one by a node that follows, and has left, answers no more: that is known after a while.
+    run.advance(20 * SECOND);
     run.finish();
     expect(sizes(run)).toEqual([4, 4, 4, 4, 4, 4, 4]);
     expect(new Set(epochs(run))).toEqual(new Set([6]));

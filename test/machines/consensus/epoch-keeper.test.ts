@@ -21,7 +21,7 @@ const input = {
   bls: place.bls,
   storage: 'storage',
   router: 'router',
-  roundManager: 'round-manager',
+  roundManager: 'round-manager', blockSync: 'block-sync',
 };
 const PEER = addressAt(1);
 const at = (ms: number) => ({ now: monotonic(ms) });
