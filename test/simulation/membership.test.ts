@@ -69,6 +69,7 @@ describe('validators that come and go', () => {
 
   it('from 4 to 7 to 4 while transactions flow: none is lost, and whoever has left follows (CS-16, CS-19)', () => {
     const run = cluster({ carry: 'codec' });
+    run.advance(SECOND);
     let sent = 0;
     const flow = (seconds: number): void => {
       for (let tick = 0; tick < seconds * 10; tick += 1) {
@@ -94,9 +95,11 @@ describe('validators that come and go', () => {
     expect(sizes(run)).toEqual([4, 4, 4, 4, 4, 4, 4]);
     expect(new Set(epochs(run))).toEqual(new Set([6]));
     expect(run.lostTransactions()).toEqual([]);
-    expect(
-      run.nodes.flatMap(({ admitted }) => admitted.filter(({ status }) => status === 'admitted')).length,
-    ).toBe(sent + 6);
+    // Asked again after its validator had left, one may have been committed before.
+    const answers = run.nodes.flatMap(({ admitted }) => admitted);
+    const codes = answers.map((one) => (one.status === 'admitted' ? 'admitted' : one.code));
+    expect(answers).toHaveLength(sent + 6);
+    expect(codes.filter((code) => code !== 'admitted' && code !== 'ALREADY_KNOWN')).toEqual([]);
     expect(run.checker.violations).toEqual([]);
   });
 });

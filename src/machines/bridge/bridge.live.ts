@@ -139,6 +139,8 @@ export interface BridgeContext extends BridgeInput {
   readonly heardAt: ReadonlyMap<Address, Height>;
   readonly lastStateSync: Monotonic;
   readonly breakers: ReadonlyMap<Address, BreakerState>;
+  /** Validators that have left, and since when: their breakers wait for what is late. Bounded by the sets of an interval. */
+  readonly leaving: ReadonlyMap<Address, Monotonic>;
   readonly overdue: number;
   readonly counts: BridgeCounts;
 }
@@ -192,6 +194,7 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       heardAt: new Map(),
       lastStateSync: now,
       breakers: new Map(),
+      leaving: new Map(),
       overdue: 0,
       counts: {
         messagesProcessed: 0,

@@ -113,7 +113,11 @@ export const bridgeMachine = bridgeSetup.createMachine({
     cleanup: {
       initial: 'resting',
       states: {
-        resting: { after: { cleanupInterval: { target: 'resting', reenter: true, actions: 'cleanUp' } } },
+        resting: {
+          after: {
+            cleanupInterval: { target: 'resting', reenter: true, actions: ['cleanUp', 'dismissBreakers'] },
+          },
+        },
       },
     },
   },

@@ -148,6 +148,7 @@ function reach(context: BridgeContext, connected: ReadonlySet<Address>, { now, a
   };
 }
 
+/** A validator that has left may still owe an answer: its breaker stays until that is late, and what it had goes on to others. */
 function recordEpoch(context: BridgeContext, validators: ValidatorSet, { now, address }: Clock): Decided {
   if (validators.hash === context.validators.hash) return {};
   const others = (set: ValidatorSet): readonly Address[] =>
@@ -156,22 +157,25 @@ function recordEpoch(context: BridgeContext, validators: ValidatorSet, { now, ad
   const left = before.filter((peer) => !after.includes(peer));
   const breakers = new Map(context.breakers);
   for (const peer of left) breakers.delete(peer);
+  const leaving = new Map([...context.leaving, ...left.map((peer) => [peer, now] as const)]);
+  for (const peer of after) leaving.delete(peer);
   return {
-    ...reached(context, { validators, breakers }, now),
-    effects: [
-      ...left.map((id): Effect => ({ kind: 'stop', id })),
-      ...after
-        .filter((peer) => !before.includes(peer))
-        .map(
-          (peer): Effect => ({
-            kind: 'spawn',
-            logic: 'breaker',
-            id: peer,
-            input: breakerInput(context, peer, address),
-          }),
-        ),
-    ],
+    ...reached(context, { validators, breakers, leaving }, now),
+    effects: after
+      .filter((peer) => !before.includes(peer) && !context.leaving.has(peer))
+      .map((peer): Effect => {
+        return { kind: 'spawn', logic: 'breaker', id: peer, input: breakerInput(context, peer, address) };
+      }),
   };
+}
+
+/** Breakers of validators that have left, once no call to them can be open. */
+function dismissed(context: BridgeContext, now: Monotonic): Decided {
+  const gone = [...context.leaving].filter(([, since]) => now >= since + context.config.cleanupInterval);
+  if (gone.length === 0) return {};
+  const leaving = new Map(context.leaving);
+  for (const [peer] of gone) leaving.delete(peer);
+  return { context: { leaving }, effects: gone.map(([id]) => ({ kind: 'stop', id })) };
 }
 
 /** What a certificate says of this node's state; a peer's word refuses nothing. */
@@ -405,6 +409,7 @@ export const bridgeSetup = setup({
     ),
     shareStateIfDue: step(({ context, now }) => shareStateIfDue(context, now)),
     cleanUp: step(({ context, now, address }) => cleanUp(context, { now, address })),
+    dismissBreakers: step(({ context, now }) => dismissed(context, now)),
     recordPartition: step(({ context, now }) => ({
       context: { partitionedAt: now, ...counted(context, 'partitions') },
     })),

@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { utf8 } from '../../../src/base/bytes.ts';
 import { monotonic } from '../../../src/base/units.ts';
 import { epochKeeperMachine } from '../../../src/machines/consensus/epoch-keeper.machine.ts';
 import type { Address, EpochChange } from '../../../src/protocol/chain/types.ts';
+import { addressOf } from '../../../src/protocol/chain/validator-set.ts';
 import type { EpochContext } from '../../../src/protocol/consensus/epoch.ts';
 import { endingIn, worldIn } from '../../protocol/consensus/epoch-fixture.ts';
 import { epochNumber, present, qcOf, world } from '../../protocol/consensus/fixture.ts';
@@ -21,7 +23,8 @@ const input = {
   bls: place.bls,
   storage: 'storage',
   router: 'router',
-  roundManager: 'round-manager', blockSync: 'block-sync',
+  roundManager: 'round-manager',
+  blockSync: 'block-sync',
 };
 const PEER = addressAt(1);
 const at = (ms: number) => ({ now: monotonic(ms) });
@@ -127,7 +130,7 @@ describe('epoch-keeper chart: a peer that is behind', () => {
   it('is one of at most 64 that wait for the disk, and one of 1,024 that are remembered', () => {
     const chart = reach.start(input);
     chart.send(began(third.epoch));
-    const peerOf = (index: number) => world([1n], `peer ${index}`).addressAt(0);
+    const peerOf = (index: number) => addressOf(utf8(`peer ${index}`));
     for (let index = 0; index < 64; index += 1) chart.send(asks(0, peerOf(index)), at(0));
     expect(chart.send(asks(0, peerOf(64)), at(0))).toEqual([]);
     expect(chart.snapshot.context.askers.size).toBe(64);
