@@ -19,6 +19,11 @@ export interface RulesParts {
   readonly vrf: boolean;
 }
 
+/** … and its shell of the genesis. */
+export interface BuiltInParts extends RulesParts {
+  readonly validatorChangePercent: number;
+}
+
 const SERVABLE: { readonly [Name in ServableName]: (parts: Pick<RulesParts, 'bls'>) => StateRules } = {
   kv: ({ bls }) => kvRules((key, proof) => bls.verifyPossession(key, proof)),
   dice: diceRules,
@@ -34,8 +39,14 @@ export const openServable = (name: ServableName, bls: BlsEngine, dir: string | u
   stateApplication(SERVABLE[name]({ bls }), dir === undefined ? {} : { dir });
 
 /** With its state in `dir`; left out: in memory. @throws when what is there cannot be read */
-export const openBuiltIn = (name: BuiltInName, parts: RulesParts, dir: string | undefined): Application =>
-  stateApplication(RULES[name](parts), dir === undefined ? {} : { dir });
+export function openBuiltIn(
+  name: BuiltInName,
+  { validatorChangePercent, ...parts }: BuiltInParts,
+  dir: string | undefined,
+): Application {
+  const options = dir === undefined ? {} : { dir };
+  return stateApplication(RULES[name](parts), { ...options, validatorChangePercent });
+}
 
 /** Why the application cannot begin with this genesis, in words; undefined: it can. */
 export function problemOfFirstState(

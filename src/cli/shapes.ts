@@ -18,7 +18,7 @@ export const STATUS = z.object({
     earliest_block_height: z.string(),
     catching_up: z.boolean(),
   }),
-  validator_info: z.object({ address: z.string(), voting_power: z.string() }),
+  validator_info: z.object({ address: z.string(), voting_power: z.string(), epoch: z.string() }),
 });
 
 export const NET_INFO = z.object({

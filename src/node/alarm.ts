@@ -5,13 +5,14 @@
 import { type BoundaryLogic, handler } from '../actors/runtime/index.ts';
 import type { NodeLog } from '../observe/log.ts';
 import type { Height } from '../protocol/chain/types.ts';
+import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { StateDiverged, StateDivergence } from '../protocol/ports/bridge.ts';
-import type { SafetyViolated } from '../protocol/ports/consensus.ts';
+import type { EpochBegan, SafetyViolated } from '../protocol/ports/consensus.ts';
 import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
 import { SYNC_ALERTS } from '../protocol/sync/alerts.ts';
 
 type Log = Pick<ReturnType<NodeLog['of']>, 'warn' | 'info'>;
-type AlarmMessage = SafetyViolated | SyncAlertsChanged | ResyncReady | StateDiverged;
+type AlarmMessage = SafetyViolated | EpochBegan | SyncAlertsChanged | ResyncReady | StateDiverged;
 
 /** Event types that other cells may send (RT-16). */
 export const ALARM_EVENTS = [
@@ -19,6 +20,7 @@ export const ALARM_EVENTS = [
   'sync.alertsChanged',
   'resync.ready',
   'state.diverged',
+  'epoch.began',
 ] as const satisfies readonly AlarmMessage['type'][];
 
 export interface AlarmOptions {
@@ -26,6 +28,8 @@ export interface AlarmOptions {
   readonly violated: (message: SafetyViolated) => void;
   readonly resynced: (height: Height) => void;
   readonly diverged: (divergence: StateDivergence) => void;
+  /** Of one epoch more than once, where cells start anew. */
+  readonly epochBegan: (epoch: EpochContext) => void;
 }
 
 export function alarmLogic(options: AlarmOptions): BoundaryLogic<undefined> {
@@ -47,6 +51,9 @@ export function alarmLogic(options: AlarmOptions): BoundaryLogic<undefined> {
           return;
         case 'state.diverged':
           options.diverged(message.divergence);
+          return;
+        case 'epoch.began':
+          options.epochBegan(message.epoch);
       }
     },
   });

@@ -21,6 +21,8 @@ export interface Standing {
 export interface HealthFacts extends Standing {
   /** In the present set: else it follows, and needs no quorum in reach and no time to propose by (CS-19). */
   readonly isValidator: boolean;
+  /** Why this validator cannot sign in the epoch; undefined: it can (CS-16). */
+  readonly missingKey: string | undefined;
   /** Of peers that could not be connected, and why not; each once. */
   readonly refusedBy: readonly PeerRefusal[];
   readonly reachablePower: Power;
@@ -65,6 +67,7 @@ export function reasonsAgainst(facts: HealthFacts): readonly string[] {
   reasons.push(...behindNetwork(facts.sync));
   if (!facts.recovered) reasons.push('consensus has not recovered from the store');
   if (facts.isValidator && !facts.mayPropose) reasons.push('no adjusted time: this node does not propose');
+  if (facts.missingKey !== undefined) reasons.push(facts.missingKey);
   if (executionFailure !== undefined) reasons.push(`blocks are not executed: ${executionFailure}`);
   if (behind(facts) > EXECUTED_BEHIND_MAX) {
     reasons.push(`the application is at height ${executedHeight}, the chain at ${committedHeight}`);

@@ -2,7 +2,7 @@
 import { CONNECTIVITY_LISTENERS, routeOf, SOURCE_LISTENERS } from '../actors/addresses.ts';
 import type { Clock } from '../actors/runtime/index.ts';
 import { parseAddress } from '../protocol/chain/parse.ts';
-import type { Address, Epoch, ValidatorSet } from '../protocol/chain/types.ts';
+import type { Address, ValidatorSet } from '../protocol/chain/types.ts';
 import { powerOf } from '../protocol/chain/validator-set.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import { DIAL_BACKOFF } from '../protocol/transport/backoff.ts';
@@ -17,22 +17,20 @@ import { refusal } from './read-home.ts';
 export const nodeNetwork = (
   { p2p, node }: Config,
   secret: Uint8Array,
-  /** At the start; the router hears of the next ones. */
-  epoch: EpochContext,
   clock: Clock,
-  /** The present one. */
-  present: () => Epoch,
+  /** The present epoch. */
+  present: () => EpochContext,
 ): Network =>
   createNetwork({
     address: 'node/network',
     secret,
-    chain: epoch.domain,
-    validators: epoch.set.validators.map(({ address }) => address),
+    chain: present().domain,
+    validators: () => present().set.validators.map(({ address }) => address),
     endpoints: endpointsOf(p2p.peers),
     listen: endpointOf(p2p.listen),
     advertise: endpointOf(p2p.externalAddress || p2p.listen),
     moniker: node.moniker,
-    epoch: present,
+    epoch: () => present().epoch,
     route: routeOf,
     connectivity: CONNECTIVITY_LISTENERS,
     sources: SOURCE_LISTENERS,

@@ -29,6 +29,7 @@ import type {
 import type { SyncReport } from '../rpc/sync-port.ts';
 import type { StoreReader } from '../storage/store.ts';
 import { chainPort, found, labelOf } from './chain-port.ts';
+import { missingKey } from './epoch-log.ts';
 import type { Gateway } from './gateway.ts';
 import { isCatchingUp, reasonsAgainst, type Standing } from './health.ts';
 import { operationsPort } from './operations-port.ts';
@@ -79,6 +80,8 @@ export interface NodeSurroundings {
   readonly loopLagMsMax: number;
   /** Why blocks are not executed; undefined while they are. */
   readonly executionFailure: () => string | undefined;
+  /** Whether this node can sign with the consensus key. */
+  readonly hasKey: (consensusKey: Uint8Array) => boolean;
 }
 
 export interface NodePortParts {
@@ -185,6 +188,8 @@ function status(host: PortHost): NodeStatus {
     rpcAddress: surroundings.rpcAddress(),
     startedAt: surroundings.startedAt,
     epoch: epoch.epoch,
+    validators: epoch.set.validators.length,
+    totalPower: epoch.set.totalPower,
     round,
     leader: leaderAt(epoch, round),
     earliest: labelOf(card, earliest),
@@ -205,6 +210,7 @@ function health(host: PortHost): NodeHealth {
     reasons: reasonsAgainst({
       ...standing(host),
       isValidator: isValidator(epoch.set, self),
+      missingKey: missingKey(epoch.set, self, surroundings.hasKey),
       refusedBy: refusalsOf(system, surroundings.dialed),
       reachablePower: reachablePower(host),
       quorumPower: epoch.set.quorumPower,

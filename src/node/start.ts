@@ -12,9 +12,11 @@ import { measureLoopLag } from '../observe/loop-lag.ts';
 import { createMetrics } from '../observe/metrics.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { isValidator } from '../protocol/chain/validator-set.ts';
+import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import { type RunningRpcServer, startRpcServer } from '../rpc/http-server.ts';
 import type { NodePort, NodeStatus } from '../rpc/node-port.ts';
 import { forgetReplaced } from '../storage/chain-swap.ts';
+import { consensusSecretOf, type NodeKeys } from '../storage/key-store.ts';
 import { openStore } from '../storage/open.ts';
 import type { Store } from '../storage/store.ts';
 import { LZ4 } from '../transport/lz4/select.ts';
@@ -27,6 +29,7 @@ import { StartRefused } from './config/start-refused.ts';
 import { syncConfigOf } from './config/sync-config.ts';
 import { keepDivergence } from './divergence-keeper.ts';
 import { Ending, type NodeEnd } from './ending.ts';
+import { epochLog } from './epoch-log.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { endpointsOf, nodeNetwork, peerAddress, peersOf } from './node-network.ts';
 import { createNodePort } from './node-port.ts';
@@ -69,10 +72,10 @@ export async function startNode(
   for (const reason of [fallbackReason, LZ4.fallbackReason]) {
     if (reason !== undefined) log.of('node').warn(reason);
   }
-  if (!isValidator(member.epoch.set, member.self)) {
+  const node = startCells(member, config, bls, log);
+  if (!isValidator(node.present().set, member.self)) {
     log.of('node').info(`full node ${member.self}: it follows the chain, serves it, and has no vote`);
   }
-  const node = startCells(member, config, bls, log);
   const { root, network, ending } = node;
   const lag = measureLoopLag();
   let rpc: RunningRpcServer | undefined;
@@ -145,13 +148,8 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const random = seededRandom(`${self}/${Date.now()}`);
   const system = createSystem({ name: config.node.moniker, clock, wall, random });
   const atStart = presentEpoch(store, epoch);
-  const network = nodeNetwork(
-    config,
-    keys.nodeSecret,
-    atStart,
-    clock,
-    () => (epochOf(system) ?? atStart).epoch,
-  );
+  const present = (): EpochContext => epochOf(system) ?? atStart;
+  const network = nodeNetwork(config, keys.nodeSecret, clock, present);
   const logger = log.of('runtime');
   system.deadLetters.listen(({ reason, to, message }) =>
     logger.debug({ reason, to, type: message.type }, 'dead letter'),
@@ -169,15 +167,21 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     violated: (message) => ending.fork.violated(message),
     diverged: (divergence) =>
       keepDivergence({ dir: paths.divergences, wall, log: log.of('bridge') }, divergence),
+    epochBegan: epochLog({
+      log: log.of('consensus'),
+      self,
+      hasKey: (key) => consensusSecretOf(keys, key) !== undefined,
+      epoch: atStart,
+    }),
     resynced: (height) => void setTimeout(() => ending.ask({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
   });
   const { parameters } = genesis;
   const root = system.start(
     nodeTree({
-      ...{ epoch, bls, vrf: ECVRF, mempool },
+      ...{ epoch, present, bls, vrf: ECVRF, mempool },
       signer: {
         address: self,
-        sign: (message) => bls.sign(keys.consensusSecret, message),
+        sign: (message, key) => signatureBy(keys, bls, message, key),
         prove: (input) => ECVRF.prove(keys.nodeSecret, input),
       },
       genesisTime: genesis.genesisTime,
@@ -206,13 +210,13 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     }),
   );
   void root.ended().then((reason) => ending.ask({ kind: 'failed', detail: JSON.stringify(reason) }));
-  return { system, root, store, network, gateway, clock, clocks, kept, mempool, syncConfig, ending };
+  return { system, present, root, store, network, gateway, clock, clocks, kept, mempool, syncConfig, ending };
 }
 
 type StartedCells = ReturnType<typeof startCells>;
 
 function portOf(
-  { system, store, network, gateway, clock, clocks, kept, mempool, syncConfig }: StartedCells,
+  { system, present, store, network, gateway, clock, clocks, kept, mempool, syncConfig }: StartedCells,
   { self, keys, genesis, epoch }: Member,
   config: Config,
   loopLagMs: () => number,
@@ -232,15 +236,27 @@ function portOf(
     surroundings: {
       ...{ rpcAddress, startedAt, loopLagMs },
       peerAddress: () => peerAddress(config, network),
-      peers: () => peersOf(network, (epochOf(system) ?? epoch).set),
+      peers: () => peersOf(network, present().set),
       operationsTurnedAway: network.operationsTurnedAway,
       dialed: [...endpointsOf(config.p2p.peers).keys()],
       time: { clock, adjusted: clocks.adjusted, source: config.time.source },
       sync: syncConfig,
       loopLagMsMax: config.runtime.loopLagMsMax,
       executionFailure: kept.executionFailure,
+      hasKey: (key) => consensusSecretOf(keys, key) !== undefined,
     },
   });
+}
+
+/** By the key that the epoch's set names; undefined where this node has not got it (CS-16). */
+function signatureBy(
+  keys: NodeKeys,
+  bls: BlsEngine,
+  message: Uint8Array,
+  consensusKey: Uint8Array,
+): Uint8Array | undefined {
+  const secret = consensusSecretOf(keys, consensusKey);
+  return secret === undefined ? undefined : bls.sign(secret, message);
 }
 
 /** What the operator sees of a start that went well. */

@@ -160,6 +160,7 @@ async function openApplication(
   dir: string,
   signal?: AbortSignal,
 ): Promise<Application> {
+  const { vrf, validatorChangePercent } = genesis.parameters;
   switch (application.kind) {
     case 'remote':
       return remoteApplication({
@@ -172,7 +173,7 @@ async function openApplication(
       return inFolder(dir, () => application.own.open({ dir }));
     case 'built-in':
       return inFolder(dir, () =>
-        openBuiltIn(application.name, { bls, domain, vrf: genesis.parameters.vrf }, dir),
+        openBuiltIn(application.name, { bls, domain, vrf, validatorChangePercent }, dir),
       );
   }
 }

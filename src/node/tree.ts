@@ -29,7 +29,7 @@ import type { BridgeConfig } from '../protocol/bridge/config.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { EvidenceRules } from '../protocol/consensus/evidence-pool.ts';
 import type { BlockLimits } from '../protocol/consensus/proposal.ts';
-import type { Signer } from '../protocol/consensus/safety.ts';
+import type { NodeSigner } from '../protocol/consensus/safety.ts';
 import type { TimelinessConfig } from '../protocol/consensus/timeliness.ts';
 import type { TimeoutConfig } from '../protocol/consensus/timeouts.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
@@ -41,8 +41,11 @@ import { bounded } from './intensity.ts';
 import { sync } from './sync-tree.ts';
 
 export interface NodeParts {
+  /** The first: cells that keep what is durable read there which the present one is. */
   readonly epoch: EpochContext;
-  readonly signer: Signer;
+  /** Read at each start of a cell that only judges by the set: one that starts anew by itself begins with the present one (CS-16). */
+  readonly present: () => EpochContext;
+  readonly signer: NodeSigner;
   readonly bls: BlsEngine;
   readonly vrf: VrfEngine;
   readonly genesisTime: WallTime;
@@ -110,7 +113,7 @@ export function nodeTree(parts: NodeParts): CellSpec {
 const application = ({ executor, snapshotKeeper }: NodeParts): readonly CellSpec[] =>
   snapshotKeeper === undefined ? [executor] : [executor, snapshotKeeper];
 
-function time({ epoch, signer, time: config, clocks }: NodeParts) {
+function time({ present, signer, time: config, clocks }: NodeParts) {
   const { clock, ntpClient, router, roundManager, viewChange, mempool } = ADDRESSES;
   return supervisor({
     // A clock or a client that starts anew knows of no question: the coordinator asks again.
@@ -121,7 +124,9 @@ function time({ epoch, signer, time: config, clocks }: NodeParts) {
       child('time-coordinator', timeCoordinatorMachine, {
         input: {
           config,
-          validators: epoch.set,
+          get validators() {
+            return present().set;
+          },
           self: signer.address,
           clock,
           ntpClient,
@@ -211,14 +216,16 @@ const EPOCH_LISTENERS = [
   ...[ADDRESSES.safety, ADDRESSES.viewChange, ADDRESSES.epochKeeper, ADDRESSES.mempool],
   ...[ADDRESSES.timeCoordinator, ADDRESSES.bridge, ADDRESSES.router, ADDRESSES.evidencePool],
   ...[ADDRESSES.chainServer, ADDRESSES.stateSync, ADDRESSES.heightSync, ADDRESSES.blockSync],
-  ...[ADDRESSES.chainSync, ADDRESSES.networkSync, ADDRESSES.syncCoordinator],
+  ...[ADDRESSES.chainSync, ADDRESSES.networkSync, ADDRESSES.syncCoordinator, ADDRESSES.alarm],
 ];
 
-function mempoolCell({ epoch, signer, mempool: config }: NodeParts) {
+function mempoolCell({ present, signer, mempool: config }: NodeParts) {
   const { storage, router: network, executor, roundManager, bridge } = ADDRESSES;
   return child('mempool', mempoolMachine, {
     input: {
-      validators: epoch.set,
+      get validators() {
+        return present().set;
+      },
       author: signer.address,
       config,
       addresses: { storage, network, executor, pacemakers: [roundManager], listeners: [bridge] },
@@ -251,7 +258,7 @@ const BRIDGE_CONTROL_MAX = 4 * VALIDATORS_MAX;
 function bridge({
   bridge: config,
   bridgeQueueSize: capacity,
-  epoch,
+  present,
   signer,
   mempool,
   deduplicationHeights,
@@ -260,7 +267,9 @@ function bridge({
     input: {
       config,
       self: signer.address,
-      validators: epoch.set,
+      get validators() {
+        return present().set;
+      },
       batchTtlHeights: mempool.batchTtlHeights,
       deduplicationHeights,
       storage: ADDRESSES.storage,

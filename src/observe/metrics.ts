@@ -72,6 +72,11 @@ function registerGauges(registry: Registry, port: NodePort): void {
   );
   gauge('cometbft_consensus_rounds', 'Current round', () => port.status().round);
   gauge('cometbft_consensus_validator_power', 'Power of this validator', () => Number(port.status().power));
+  gauge('althing_epoch', 'Present epoch', () => port.status().epoch);
+  gauge('cometbft_consensus_validators', 'Validators of the epoch', () => port.status().validators);
+  gauge('cometbft_consensus_validators_power', 'Their power together', () =>
+    Number(port.status().totalPower),
+  );
   gauge('cometbft_p2p_peers', 'Connected peers', () => port.peers().length);
   gauge('cometbft_mempool_size', 'Transactions waiting here', () => port.pending(0).total);
   gauge(

@@ -51,6 +51,9 @@ export interface NodeStatus {
   readonly rpcAddress: string;
   readonly startedAt: WallTime;
   readonly epoch: Epoch;
+  /** Of the epoch. */
+  readonly validators: number;
+  readonly totalPower: Power;
   readonly round: Round;
   /** Leader of `round`. */
   readonly leader: Address;

@@ -212,6 +212,7 @@ export function statusJson(status: NodeStatus): object {
       address: upperHex(status.nodeId),
       pub_key: publicKeyJson(status.nodeKey),
       voting_power: String(status.power),
+      epoch: String(status.epoch),
     },
   };
 }

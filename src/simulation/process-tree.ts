@@ -8,6 +8,7 @@ import { EXECUTOR_EVENTS, executorLogic } from '../application/executor.ts';
 import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/snapshot-restorer.ts';
 import { validatorsOf } from '../node/stored-epochs.ts';
 import { nodeTree } from '../node/tree.ts';
+import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
 import { TIMELINESS_DEFAULTS } from '../protocol/consensus/timeliness.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
@@ -54,6 +55,8 @@ export interface ProcessParts {
   readonly setting: Setting;
   readonly machine: Machine;
   readonly signer: Signer;
+  /** The epoch that this node has reached. */
+  readonly present: () => EpochContext;
   /** Counts the processes of this machine from 1. */
   readonly life: number;
   readonly store: Store;
@@ -65,11 +68,11 @@ export interface ProcessParts {
 
 /** The root of the process; start it with `system.start(processTree(…))`. */
 export function processTree(parts: ProcessParts): CellSpec {
-  const { setting, machine, signer, hub, hears } = parts;
+  const { setting, machine, signer, present, hub, hears } = parts;
   const { epoch, bls, vrf, timeouts, time, sync, bridge, batchTtlHeights } = setting;
   const self = machine.instance.address;
   return nodeTree({
-    epoch,
+    ...{ epoch, present },
     signer,
     ...{ bls, vrf },
     genesisTime: GENESIS_TIME,
@@ -96,7 +99,7 @@ export function processTree(parts: ProcessParts): CellSpec {
       hub,
       address: 'node/network',
       self,
-      validators: epoch.set.validators.map(({ address }) => address),
+      validators: () => present().set.validators.map(({ address }) => address),
       kept: setting.directory.instances.map(({ address }) => address),
       sources: SOURCE_LISTENERS,
       route: routeOf,

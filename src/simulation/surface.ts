@@ -7,7 +7,7 @@ import type {
   StateDiverged,
   StateDivergence,
 } from '../protocol/ports/bridge.ts';
-import type { SafetyViolated } from '../protocol/ports/consensus.ts';
+import type { EpochBegan, SafetyViolated } from '../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
@@ -40,7 +40,7 @@ export interface SurfaceHears {
 export const surfaceCells = (hears: SurfaceHears) => [
   child('rpc', rpc(hears), { publicEvents: SURFACE_EVENTS }),
   child('alarm', alarm(hears), {
-    publicEvents: ['safety.violated', 'sync.alertsChanged', 'resync.ready', 'state.diverged'],
+    publicEvents: ['safety.violated', 'sync.alertsChanged', 'resync.ready', 'state.diverged', 'epoch.began'],
   }),
 ];
 
@@ -55,7 +55,7 @@ const rpc = ({ executed, roundFailed, admitted }: SurfaceHears) =>
   });
 
 const alarm = ({ violated, diverged, resynced }: SurfaceHears) =>
-  handler<undefined, SafetyViolated | SyncAlertsChanged | ResyncReady | StateDiverged>({
+  handler<undefined, SafetyViolated | SyncAlertsChanged | ResyncReady | StateDiverged | EpochBegan>({
     init: () => undefined,
     receive: (message) => {
       if (message.type === 'safety.violated') violated(message.detail);

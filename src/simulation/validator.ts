@@ -4,6 +4,7 @@
  */
 import { ADDRESSES } from '../actors/addresses.ts';
 import { createSystem, type System, seededRandom } from '../actors/runtime/index.ts';
+import { epochOf } from '../node/views.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../protocol/chain/types.ts';
 import type { Signer } from '../protocol/consensus/safety.ts';
@@ -169,6 +170,7 @@ export class SimulatedNode {
         ...{ setting: this.#setting, machine: this, hears: this.#hears(), hub: ownHub },
         ...{ life: this.#lives, store, clock, adjusted },
         signer: this.#signer,
+        present: () => epochOf(system) ?? this.#setting.epoch,
       }),
     );
     return true;

@@ -29,6 +29,7 @@ export type KeyStoreProblem =
       readonly claimed: string;
       readonly found: string;
     }
+  | { readonly code: 'KEYS_TOO_MANY'; readonly path: string; readonly count: number }
   | { readonly code: 'KEY_PASSPHRASE_REQUIRED'; readonly path: string }
   | { readonly code: 'KEY_PASSPHRASE_WRONG'; readonly path: string }
   | { readonly code: 'KEY_STORE_FAILED'; readonly path: string; readonly reason: string };
@@ -51,6 +52,8 @@ export function describeKeyProblem(problem: KeyStoreProblem): string {
       return `${path}: ${problem.field === '' ? 'the document' : `'${problem.field}'`}: ${problem.problem}; restore the file from a backup`;
     case 'KEY_FILE_MISMATCH':
       return `${path}: says its public key is ${problem.claimed}, but its secret gives ${problem.found}; restore the file from a backup`;
+    case 'KEYS_TOO_MANY':
+      return `${path}: has ${problem.count} consensus keys beside consensus.json, the most; move away those that no epoch names any more`;
     case 'KEY_PASSPHRASE_REQUIRED':
       return `${path}: is sealed; give its passphrase`;
     case 'KEY_PASSPHRASE_WRONG':

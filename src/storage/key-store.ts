@@ -1,11 +1,11 @@
 /**
- * A node's two keys on disk: `consensus.json` (BLS), `node.json` (Ed25519), and `identity.json` with what may be
- * shown to others. Touches the disk, synchronously, at start only. "Configuration", docs/operator-guide.md.
+ * A node's keys on disk: `consensus.json` (BLS), `node.json` (Ed25519), `identity.json` with what may be shown to others; and
+ * `consensus-<key>.json` for each consensus key that was made later (CS-16). Touches the disk, synchronously, at start only. "Configuration", docs/operator-guide.md.
  * Secrets have mode 0600, appear whole or not at all, and are never written over.
  */
-import { chmodSync, mkdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fromHex, toHex } from '../base/bytes.ts';
+import { equalBytes, fromHex, toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import {
   BLS_PUBLIC_KEY_BYTES,
@@ -25,6 +25,7 @@ import {
   syncNames,
   systemRandom,
   writeOnce,
+  writeOver,
 } from './secret-file.ts';
 
 /** Who a node is. */
@@ -45,9 +46,17 @@ export interface NodeIdentity extends NodePublicKeys {
 
 /** A node's keys. The secrets have 32 bytes each. */
 export interface NodeKeys {
+  /** With the key of `consensus.json`. */
   readonly identity: NodePublicKeys;
   readonly nodeSecret: Uint8Array;
   readonly consensusSecret: Uint8Array;
+  /** Made later. The set of an epoch says which of all signs in it. */
+  readonly furtherConsensusKeys: readonly ConsensusKey[];
+}
+
+export interface ConsensusKey {
+  readonly publicKey: Uint8Array;
+  readonly secret: Uint8Array;
 }
 
 export type KeysResult =
@@ -80,6 +89,9 @@ export const KEY_FILES = {
   identity: 'identity.json',
 } as const;
 
+/** Consensus keys made later that one node has. Beyond, an old one has to go first. @unit files @source chosen: two suffice */
+const FURTHER_KEYS_MAX = 8;
+
 /** Permission bits. @source POSIX */
 const IDENTITY_MODE = 0o644;
 const DIRECTORY_MODE = 0o700;
@@ -92,7 +104,11 @@ export function loadKeys(directory: string, options: KeyStoreOptions): KeysResul
     refuseExposed(directory, statSync(directory).mode, DIRECTORY_MODE_MAX);
     const consensusSecret = readSecret(join(directory, KEY_FILES.consensus), 'bls12-381', options);
     const nodeSecret = readSecret(join(directory, KEY_FILES.node), 'ed25519', options);
-    return { status: 'ready', keys: keysOf(nodeSecret, consensusSecret, options.engine) };
+    const keys = keysOf(nodeSecret, consensusSecret, options.engine);
+    const further = furtherFiles(directory).map((path) =>
+      consensusKeyOf(readSecret(path, 'bls12-381', options), options.engine),
+    );
+    return { status: 'ready', keys: { ...keys, furtherConsensusKeys: further } };
   });
 }
 
@@ -122,6 +138,55 @@ export function createKeys(directory: string, options: KeyCreationOptions): Crea
   });
 }
 
+/**
+ * Makes a consensus key beside those that are there, and names it in `identity.json`: it signs from the epoch on whose set has
+ * it (CS-16). The others stay. Whoever crashes in between has a key that nobody was told of, and makes another.
+ */
+export function addConsensusKey(directory: string, options: KeyCreationOptions): IdentityResult {
+  return attempt(directory, () => {
+    const found = loadKeys(directory, options);
+    if (found.status === 'refused') return found;
+    const { length } = found.keys.furtherConsensusKeys;
+    if (length >= FURTHER_KEYS_MAX) throw refusal({ code: 'KEYS_TOO_MANY', path: directory, count: length });
+    const random = options.random ?? systemRandom;
+    const secret = options.engine.generateSecret(random(BLS_SECRET_KEY_BYTES));
+    invariant(secret !== undefined, 'the source of secrets gives as many bytes as asked');
+    const { publicKey } = consensusKeyOf(secret, options.engine);
+    const keys = { ...found.keys, consensusSecret: secret };
+    const identity = identityOf(
+      { ...keys, identity: { ...keys.identity, consensusKey: publicKey } },
+      options.engine,
+    );
+    const stored: StoredKey = { kind: 'bls12-381', secret, publicKey };
+    writeOnce(join(directory, furtherName(publicKey)), keyText(stored, options), SECRET_MODE);
+    writeOver(join(directory, KEY_FILES.identity), shownText(identity), IDENTITY_MODE);
+    syncNames(directory);
+    return { status: 'ready', identity };
+  });
+}
+
+/** The secret of a consensus key; undefined: this node has not got it. */
+export function consensusSecretOf(keys: NodeKeys, consensusKey: Uint8Array): Uint8Array | undefined {
+  if (equalBytes(keys.identity.consensusKey, consensusKey)) return keys.consensusSecret;
+  return keys.furtherConsensusKeys.find(({ publicKey }) => equalBytes(publicKey, consensusKey))?.secret;
+}
+
+/** `consensus-` and the first 16 of the public key's letters. */
+const FURTHER_NAME = /^consensus-[0-9a-f]{16}\.json$/;
+const furtherName = (publicKey: Uint8Array): string => `consensus-${toHex(publicKey).slice(0, 16)}.json`;
+
+const furtherFiles = (directory: string): readonly string[] =>
+  readdirSync(directory)
+    .filter((name) => FURTHER_NAME.test(name))
+    .sort()
+    .map((name) => join(directory, name));
+
+function consensusKeyOf(secret: Uint8Array, engine: BlsEngine): ConsensusKey {
+  const publicKey = engine.publicKeyOf(secret);
+  invariant(publicKey, 'a consensus secret is a secret key');
+  return { publicKey, secret };
+}
+
 /** What may be shown, without a passphrase. Not checked against the secrets. */
 export function loadIdentity(directory: string): IdentityResult {
   const path = join(directory, KEY_FILES.identity);
@@ -146,7 +211,12 @@ function keysOf(nodeSecret: Uint8Array, consensusSecret: Uint8Array, engine: Bls
   const consensusKey = engine.publicKeyOf(consensusSecret);
   const nodeId = nodeKey === undefined ? undefined : nodeIdOf(nodeKey);
   invariant(nodeKey && nodeId && consensusKey, 'both secrets are secret keys');
-  return { identity: { nodeId, nodeKey, consensusKey }, nodeSecret, consensusSecret };
+  return {
+    identity: { nodeId, nodeKey, consensusKey },
+    nodeSecret,
+    consensusSecret,
+    furtherConsensusKeys: [],
+  };
 }
 
 /** With the proof, which costs more than all else here and is needed once. */
@@ -161,12 +231,6 @@ function filesOf(
   identity: NodeIdentity,
   options: KeyCreationOptions,
 ) {
-  const shown = {
-    nodeId: identity.nodeId,
-    nodeKey: toHex(identity.nodeKey),
-    consensusKey: toHex(identity.consensusKey),
-    possession: toHex(identity.possession),
-  };
   const consensus: StoredKey = {
     kind: 'bls12-381',
     secret: consensusSecret,
@@ -176,8 +240,18 @@ function filesOf(
   return [
     { name: KEY_FILES.consensus, mode: SECRET_MODE, text: keyText(consensus, options) },
     { name: KEY_FILES.node, mode: SECRET_MODE, text: keyText(node, options) },
-    { name: KEY_FILES.identity, mode: IDENTITY_MODE, text: `${JSON.stringify(shown, null, 2)}\n` },
+    { name: KEY_FILES.identity, mode: IDENTITY_MODE, text: shownText(identity) },
   ];
+}
+
+function shownText({ nodeId, nodeKey, consensusKey, possession }: NodeIdentity): string {
+  const shown = {
+    nodeId,
+    nodeKey: toHex(nodeKey),
+    consensusKey: toHex(consensusKey),
+    possession: toHex(possession),
+  };
+  return `${JSON.stringify(shown, null, 2)}\n`;
 }
 
 function parseJson(path: string, text: string): unknown {

@@ -11,7 +11,8 @@ import {
   linkSync,
   openSync,
   readFileSync,
-  unlinkSync,
+  renameSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { equalBytes, toHex } from '../base/bytes.ts';
@@ -135,21 +136,32 @@ export function syncNames(...directories: readonly string[]): void {
   for (const directory of directories) syncDirectory(directory);
 }
 
+/** Whole or not at all, in place of what is there: for what is no secret. */
+export function writeOver(path: string, text: string, mode: number): void {
+  const aside = `${path}.${randomUUID()}.new`;
+  writeAside(aside, text, mode);
+  renameSync(aside, path);
+}
+
 /** Whole or not at all, and never over another: written aside, synced, then linked, which fails if `path` is taken. */
 export function writeOnce(path: string, text: string, mode: number): void {
   const aside = `${path}.${randomUUID()}.new`;
-  const descriptor = openSync(aside, 'wx', mode);
   try {
-    try {
-      writeFileSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
+    writeAside(aside, text, mode);
     linkSync(aside, path);
   } catch (error) {
     throw errnoOf(error) === 'EEXIST' ? refusal({ code: 'KEY_FILE_EXISTS', path }) : error;
   } finally {
-    unlinkSync(aside);
+    rmSync(aside, { force: true });
+  }
+}
+
+function writeAside(aside: string, text: string, mode: number): void {
+  const descriptor = openSync(aside, 'wx', mode);
+  try {
+    writeFileSync(descriptor, text);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }

@@ -21,7 +21,8 @@ export interface HubNetworkOptions {
   /** Address of the supervisor that these cells will be children of: `node/network`. */
   readonly address: CellAddress;
   readonly self: NodeId;
-  readonly validators: readonly Address[];
+  /** Of the present epoch, asked at each start of the router. */
+  readonly validators: () => readonly Address[];
   /** Nodes that are linked too, though they are no validators. Default: none. */
   readonly kept?: readonly Address[];
   /** Of `connectivity`, the cells that hear of these too. Default: none. */
@@ -37,7 +38,7 @@ export function hubCells(options: HubNetworkOptions): readonly CellSpec[] {
   const port = new HubPort(hub, options);
   const link = hubLink(port);
   const bounded = { intensity: 20, period: millis(60_000) };
-  const others = [...new Set([...validators, ...kept])].filter((peer) => peer !== self);
+  const others = [...new Set([...validators(), ...kept])].filter((peer) => peer !== self);
   return [
     child(
       'peer',
@@ -59,7 +60,9 @@ function hubRouterInput(
 ): RouterInput {
   return {
     self,
-    validators,
+    get validators() {
+      return validators();
+    },
     kept,
     sources,
     route,

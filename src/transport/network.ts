@@ -31,8 +31,8 @@ export interface NetworkOptions {
   /** The node's Ed25519 secret, 32 bytes. */
   readonly secret: Uint8Array;
   readonly chain: ChainDomain;
-  /** The set of the present epoch; later ones come to the router as `validators.changed`. */
-  readonly validators: readonly Address[];
+  /** Of the present epoch, asked at each start of the router, which hears of later ones by `epoch.began` (CS-16). */
+  readonly validators: () => readonly Address[];
   /** Where some nodes are found: these are dialed and kept, validators or not. Other validators are learned of (TP-7). */
   readonly endpoints: ReadonlyMap<Address, Endpoint>;
   /** Port 0: the system chooses. */
@@ -74,7 +74,7 @@ export interface Network {
 export function createNetwork(options: NetworkOptions): Network {
   const { address, clock, route, insecure = false } = options;
   const identity = nodeIdentity(options.secret);
-  const role: Role = options.validators.includes(identity.id) ? 'validator' : 'full';
+  const role: Role = options.validators().includes(identity.id) ? 'validator' : 'full';
   const instance = new Uint8Array(randomBytes(INSTANCE_BYTES));
   const { chain, moniker, epoch } = options;
   const room = new Room(clock);
@@ -120,7 +120,9 @@ function routerInput(options: NetworkOptions, identity: NodeIdentity): RouterInp
   const { address, chain, validators, route, connectivity, sources = [], advertise } = options;
   return {
     self: identity.id,
-    validators,
+    get validators() {
+      return validators();
+    },
     route,
     connectivity,
     sources,
@@ -144,7 +146,8 @@ function routerInput(options: NetworkOptions, identity: NodeIdentity): RouterInp
 const PEER_RESTARTS_MAX = 20;
 
 function peers(options: NetworkOptions, self: NodeId, carrier: Carrier): SupervisorLogic {
-  const { address, validators, endpoints } = options;
+  const { address, endpoints } = options;
+  const validators = options.validators();
   const machine = peerMachine.provide({
     actors: { dialer: dialerLogic(carrier), link: linkLogic(carrier) },
   });

@@ -69,6 +69,7 @@ const WELL: HealthFacts = {
   committedHeight: height(1_000),
   executedHeight: height(1_000 - EXECUTED_BEHIND_MAX),
   isValidator: true,
+  missingKey: undefined,
   refusedBy: [],
   reachablePower: 27n,
   quorumPower: 27n,
@@ -240,6 +241,7 @@ describe("the node's port", () => {
         loopLagMs: () => loopLagMs,
         loopLagMsMax: 100,
         executionFailure: () => failure,
+        hasKey: () => true,
       },
     });
     const before = [

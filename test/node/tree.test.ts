@@ -37,6 +37,7 @@ const place = world();
 const parts = (bridgeQueueSize: number) => ({
   ...{
     epoch: place.epoch,
+    present: () => place.epoch,
     bls: place.bls,
     vrf: place.vrf,
     signer: place.signer(0),
@@ -104,5 +105,17 @@ describe("a node's tree", () => {
     const [safetyAnew, networkSyncAnew] = cells.map((path) => inputOf(tree, path));
     expect(safetyAnew).toMatchObject({ isForked: true });
     expect(networkSyncAnew).toMatchObject({ fork });
+  });
+
+  it('gives a cell that starts anew the validators of the present epoch (CS-16)', () => {
+    let present = place.epoch;
+    const tree = nodeTree({ ...parts(1), present: () => present });
+    const cells = ['time/time-coordinator', 'consensus/mempool', 'consensus-bridge'] as const;
+    const sets = () => cells.map((path) => inputOf(tree, path));
+    const of = ({ set: validators }: typeof present) =>
+      cells.map(() => expect.objectContaining({ validators }));
+    expect(sets()).toEqual(of(place.epoch));
+    present = world([5n, 1n, 1n]).epoch;
+    expect(sets()).toEqual(of(present));
   });
 });

@@ -140,6 +140,8 @@ export class MemoryNode implements NodePort {
       peerAddress: '127.0.0.1:26656',
       rpcAddress: '127.0.0.1:26657',
       startedAt: START,
+      validators: this.#set.validators.length,
+      totalPower: this.#set.totalPower,
       epoch: FIRST_EPOCH,
       round: nextRound(this.#highQc().round),
       leader: self?.address ?? addressOf(nodeKey),

@@ -20,7 +20,9 @@ import { ed25519Sign, ed25519Verify } from '../../src/crypto/ed25519.ts';
 import { createAccountKey, loadAccountKey } from '../../src/storage/account-key.ts';
 import { describeKeyProblem } from '../../src/storage/key-problems.ts';
 import {
+  addConsensusKey,
   type CreatedKeysResult,
+  consensusSecretOf,
   createKeys,
   KEY_FILES,
   type KeysResult,
@@ -125,6 +127,38 @@ describe('a new key directory', () => {
     const directory = freshDirectory();
     ready(createKeys(directory, cheap));
     expect(readdirSync(directory).sort()).toEqual(['consensus.json', 'identity.json', 'node.json']);
+  });
+
+  it('takes further consensus keys beside the first, and shows the newest (CS-16)', () => {
+    const directory = freshDirectory();
+    const first = ready(createKeys(directory, cheap));
+    const added = [1, 2].map(() => addConsensusKey(directory, cheap));
+    const shown = added.map((result) => {
+      if (result.status === 'refused') throw new Error(result.problem.code);
+      return result.identity;
+    });
+    const keys = ready(loadKeys(directory, cheap));
+    expect(keys.identity).toEqual(first.identity);
+    expect(keys.consensusSecret).toEqual(first.consensusSecret);
+    expect(loadIdentity(directory)).toEqual({ status: 'ready', identity: shown[1] });
+    for (const { nodeId, consensusKey, possession } of shown) {
+      expect(nodeId).toBe(first.identity.nodeId);
+      expect(engine.verifyPossession(consensusKey, possession)).toBe(true);
+      const secret = consensusSecretOf(keys, consensusKey);
+      expect(secret === undefined ? undefined : engine.publicKeyOf(secret)).toEqual(consensusKey);
+    }
+    expect(consensusSecretOf(keys, first.identity.consensusKey)).toEqual(first.consensusSecret);
+    expect(consensusSecretOf(keys, new Uint8Array(48))).toBeUndefined();
+    const further = readdirSync(directory).filter((name) => name.startsWith('consensus-'));
+    expect(further.map((name) => modeOf(join(directory, name)))).toEqual(['600', '600']);
+  });
+
+  it('refuses a ninth further key, and says what to do', () => {
+    const directory = freshDirectory();
+    ready(createKeys(directory, cheap));
+    for (let count = 0; count < 8; count += 1) expect(addConsensusKey(directory, cheap).status).toBe('ready');
+    const refused = addConsensusKey(directory, cheap);
+    expect(refusalOf(refused)).toMatchObject({ code: 'KEYS_TOO_MANY', count: 8 });
   });
 
   it('differs from every other one', () => {

@@ -50,7 +50,7 @@ function cluster(options: Partial<HubOptions> = {}) {
       hub,
       address: 'node/network',
       self,
-      validators: ids,
+      validators: () => ids,
       route: () => 'node/sink',
       connectivity: ['node/sink'],
     });

@@ -19,6 +19,7 @@ import type { Endpoint } from '../../src/protocol/transport/messages.ts';
 import { encode } from '../../src/transport/codec/codec.ts';
 import { type DialOutcome, dial } from '../../src/transport/dial.ts';
 import { createNetwork } from '../../src/transport/network.ts';
+import { epochOfAddresses, world } from '../protocol/consensus/fixture.ts';
 import { MESSAGES } from './codec/arbitraries.ts';
 import {
   CHAIN,
@@ -312,7 +313,7 @@ describe('network over TLS: a full mailbox (TP-5)', () => {
       address: 'node/network',
       secret: secretOf(1),
       chain: CHAIN,
-      validators,
+      validators: () => validators,
       endpoints: knowing(sender),
       listen: { host: '127.0.0.1', port: 0 },
       moniker: 'slow',
@@ -362,7 +363,8 @@ describe('network over TLS: a new validator set', () => {
     const third = await start({ index: 2, validators: [a, b], endpoints: knowing(first, second) });
     const nodes = [first, second, third];
     await until('all are connected', () => nodes.every((node) => connections(node) === 2));
-    for (const node of nodes) node.tellRouter({ type: 'validators.changed', validators: [a, c] });
+    for (const node of nodes)
+      node.tellRouter({ type: 'epoch.began', epoch: epochOfAddresses(world().epoch, [a, c]) });
     await until('the change is told', () => first.connectivity.includes(`-${b}`));
     expect(first.connectivity).toEqual([`+${b}`, `+${c}`, `-${b}`]);
     third.send('all', vote);

@@ -1,7 +1,8 @@
 /**
  * The kv application's transactions that change the validators. Pure.
  * `val:<node key>!<power>` gives a known validator another power, 0 removes it;
- * `val:<node key>!<consensus key>!<possession proof>!<power>` adds one. Keys and proof in base64.
+ * `val:<node key>!<consensus key>!<possession proof>!<power>` adds one, or gives a known one another consensus key. Keys and
+ * proof in base64.
  * After CometBFT's kvstore, whose `val:<key>!<power>` knows one key only.
  */
 import { equalBytes, toHex, utf8 } from '../../base/bytes.ts';
@@ -49,12 +50,13 @@ export function ruleOnUpdate(
   if (parts.length !== 4 || consensusKey === undefined || possessionProof === undefined) {
     return invalid('expected val:<node key>!<power> or val:<node key>!<consensus key>!<proof>!<power>');
   }
-  if (known !== undefined) return invalid('a validator has this node key: give only its power');
+  if (known !== undefined && equalBytes(known.consensusKey, consensusKey))
+    return invalid('the validator has this consensus key already: give only its power');
   for (const other of validators.values()) {
     if (equalBytes(other.consensusKey, consensusKey))
       return invalid('another validator has this consensus key');
   }
-  if (power === 0n) return invalid('a new validator needs a power above 0');
+  if (power === 0n) return invalid('a new consensus key needs a power above 0');
   if (!provesPossession(consensusKey, possessionProof))
     return invalid('the proof of possession does not verify');
   return within(validators, { nodeKey, consensusKey, possessionProof, power });

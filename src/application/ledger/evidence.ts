@@ -62,7 +62,7 @@ function punish(context: PunishContext, address: Uint8Array, record: ValidatorRe
   };
   const fromStake = record.stake - punished.stake;
   const fromUnbonding = unbondingSum(record) - unbondingSum(punished);
-  if (applyPower(context, punished) !== undefined) return undefined;
+  if (applyPower(context, punished, undefined, 'punishment') !== undefined) return undefined;
   setValidatorRecord(state, address, punished);
   moveTotals(state, { staked: -fromStake, unbonding: -fromUnbonding, burned: fromStake + fromUnbonding });
   return fromStake + fromUnbonding;

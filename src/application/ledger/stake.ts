@@ -5,7 +5,7 @@
 import { equalBytes, toHex } from '../../base/bytes.ts';
 import { addressBytes } from '../../protocol/chain/parse.ts';
 import { addressOf } from '../../protocol/chain/validator-set.ts';
-import type { BlockContext, StateWriter } from '../state/rules.ts';
+import type { BlockContext, ChangeKind, StateWriter } from '../state/rules.ts';
 import { credit, debit, moveTotals } from './accounts.ts';
 import { bothText } from './amount.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
@@ -142,11 +142,12 @@ export function applyPower(
   { state, parameters }: Pick<StakeContext, 'state' | 'parameters'>,
   { nodeKey, consensusKey, stake: held, jailedAt }: ValidatorRecord,
   possessionProof: Uint8Array = NO_PROOF,
+  as: ChangeKind = 'request',
 ): Refusal | undefined {
   const power = jailedAt === 0n ? powerOfStake(held, parameters) : 0n;
   const before = state.validators.get(toHex(nodeKey))?.power ?? 0n;
   if (power === before) return undefined;
-  const problem = state.setValidator({ nodeKey, consensusKey, possessionProof, power });
+  const problem = state.setValidator({ nodeKey, consensusKey, possessionProof, power }, as);
   return problem === undefined ? undefined : refused(CODES.setWrong, problem);
 }
 

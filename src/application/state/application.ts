@@ -2,6 +2,7 @@
  * The shell around rules: makes an application of them that keeps, hashes and snapshots their state. Deterministic; with a
  * folder it keeps the state in a SQLite file (store.ts), else in memory. docs/applications.md.
  */
+import { VALIDATOR_CHANGE_PERCENT_DEFAULT } from '../../protocol/chain/genesis.ts';
 import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { Digest, ExecutedState, Height } from '../../protocol/chain/types.ts';
 import { encodeStateProof } from '../../protocol/light/encoding.ts';
@@ -35,6 +36,8 @@ export interface StateOptions {
   readonly flushHeights?: number;
   /** … or so many bytes of changes. Default 2 MiB. @unit bytes */
   readonly flushBytes?: number;
+  /** Of the power before it, how much one block may change; 100: any. Default 33, less than a third (CS-16). @unit percent */
+  readonly validatorChangePercent?: number;
   /** The file is folded beyond this, and beyond five times the state. Default 64 MiB. @unit bytes */
   readonly foldBytes?: number;
 }
@@ -68,6 +71,8 @@ class StateApplication implements Application {
   #changed = new Map<string, string | undefined>();
   #changedBytes = 0;
   #validators: StateValidators = new Map();
+  /** Before the block that is executed. */
+  #validatorsBefore: StateValidators = new Map();
   /** As the file and snapshots have them. */
   #blobs: readonly Uint8Array[] = [];
   /** Of the block that is executed: the updates of each node key, joined. */
@@ -83,7 +88,7 @@ class StateApplication implements Application {
     this.#flushBytes = options.flushBytes ?? 2 * 1_048_576;
     this.#state = new PairState(rules);
     this.#executed = { height: GENESIS_HEIGHT, appHash: this.#state.appHash([]) };
-    const target = this.#target();
+    const target = this.#target(options.validatorChangePercent ?? VALIDATOR_CHANGE_PERCENT_DEFAULT);
     this.#reader = {
       get: target.get,
       get validators() {
@@ -124,6 +129,7 @@ class StateApplication implements Application {
     this.#isTorn = true;
     this.#updates = new Map();
     const before = this.#validators;
+    this.#validatorsBefore = before;
     const { height, time, proposer, randomness, misbehavior = [] } = request;
     const block: BlockContext = { height, time, proposer, randomness };
     const { beginBlock, endBlock } = this.#rules;
@@ -226,12 +232,17 @@ class StateApplication implements Application {
     return events;
   }
 
-  #target(): WritesTarget {
+  #target(validatorChangePercent: number): WritesTarget {
     const validators = () => this.#validators;
+    const before = () => this.#validatorsBefore;
     return {
       get: (key) => this.#state.get(key),
       get validators() {
         return validators();
+      },
+      validatorChangePercent,
+      get validatorsBefore() {
+        return before();
       },
       write: (key, value) => this.#write(key, value),
       writeValidators: (after, updates) => {

@@ -27,11 +27,15 @@ export interface StateWriter extends StateReader {
   /** Nothing happens when the key is not there. */
   delete(key: string): void;
   /**
-   * Power 0 removes. Refused (with words, and nothing changes) when consensus cannot run with what is left (CS-16). The
-   * proof of possession of a new key is the caller's to check.
+   * Power 0 removes. Refused (with words, and nothing changes) when consensus cannot run with what is left, or when the block
+   * changes too much power (CS-16). The proof of possession of a new key is the caller's to check.
+   * @param as default 'request'; a 'punishment' may change as much as it must
    */
-  setValidator(update: ValidatorUpdate): string | undefined;
+  setValidator(update: ValidatorUpdate, as?: ChangeKind): string | undefined;
 }
+
+/** Why validators change: what somebody wants can wait, what evidence demands cannot. */
+export type ChangeKind = 'request' | 'punishment';
 
 /** The block that is executed. */
 export interface BlockContext {

@@ -38,6 +38,41 @@ export function problemOfUpdate(validators: StateValidators, update: ValidatorUp
   return undefined;
 }
 
+/** Sets of one block: before it, with what it has changed so far, and with what is asked for. */
+export interface BlockChange {
+  readonly before: StateValidators;
+  readonly now: StateValidators;
+  readonly after: StateValidators;
+}
+
+/**
+ * Why a block may not change so much (CS-16): what comes, goes and changes of power, together, is at most so many percent of
+ * the power before the block; a validator with another consensus key comes and goes with all of its power. One unit may always
+ * change: else nobody could ever join three. Undefined: it may; a step back is never refused.
+ */
+export function problemOfChange({ before, now, after }: BlockChange, percent: number): string | undefined {
+  const total = [...before.values()].reduce((sum, { power }) => sum + power, 0n);
+  if (total === 0n || percent === 100) return undefined;
+  const share = (total * BigInt(percent)) / 100n;
+  const most = share > 1n ? share : 1n;
+  const changed = changedPower(before, after);
+  if (changed <= most || changed <= changedPower(before, now)) return undefined;
+  return `the block would change ${changed} of the power ${total}, at most ${most} at once: ask for less, or again in a later block`;
+}
+
+/** Power that differs between two sets, by node key. */
+function changedPower(before: StateValidators, after: StateValidators): bigint {
+  let sum = 0n;
+  for (const place of new Set([...before.keys(), ...after.keys()])) {
+    const [one, other] = [before.get(place), after.get(place)];
+    const [had, has] = [one?.power ?? 0n, other?.power ?? 0n];
+    if (one !== undefined && other !== undefined && !equalBytes(one.consensusKey, other.consensusKey))
+      sum += had > has ? had : has;
+    else sum += had > has ? had - has : has - had;
+  }
+  return sum;
+}
+
 const hasOther = (validators: StateValidators, place: string, consensusKey: string): boolean =>
   [...validators].some(([key, other]) => key !== place && toHex(other.consensusKey) === consensusKey);
 

@@ -5,11 +5,15 @@
 import { toHex } from '../../base/bytes.ts';
 import { invariant } from '../../base/invariant.ts';
 import type { ValidatorUpdate } from '../../protocol/ports/application.ts';
-import type { StateReader, StateWriter } from './rules.ts';
-import { joined, problemOfUpdate, type StateValidators, updated } from './validators.ts';
+import type { ChangeKind, StateReader, StateWriter } from './rules.ts';
+import { joined, problemOfChange, problemOfUpdate, type StateValidators, updated } from './validators.ts';
 
 /** What it is written to. */
 export interface WritesTarget extends StateReader {
+  /** Of the state before the block. */
+  readonly validatorsBefore: StateValidators;
+  /** How much of their power the block may change; 100: any. @unit percent */
+  readonly validatorChangePercent: number;
   /** Undefined: the key goes. */
   write(key: string, value: string | undefined): void;
   /** @param validators after all of `updates`, of which each node key has the last one */
@@ -53,11 +57,17 @@ export class Writes implements StateWriter {
     this.#write(key, undefined);
   }
 
-  setValidator(update: ValidatorUpdate): string | undefined {
+  setValidator(update: ValidatorUpdate, as: ChangeKind = 'request'): string | undefined {
     this.#requireOpen();
-    const problem = problemOfUpdate(this.validators, update);
+    const after = updated(this.validators, update);
+    const { validatorsBefore, validatorChangePercent: percent } = this.#target;
+    const problem =
+      problemOfUpdate(this.validators, update) ??
+      (as === 'request'
+        ? problemOfChange({ before: validatorsBefore, now: this.validators, after }, percent)
+        : undefined);
     if (problem !== undefined) return problem;
-    this.#validators = updated(this.validators, update);
+    this.#validators = after;
     this.#updates ??= new Map();
     const place = toHex(update.nodeKey);
     this.#updates.set(place, joined(this.#updates.get(place), update));

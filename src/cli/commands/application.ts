@@ -85,6 +85,7 @@ async function servedOf(
   const read = loadGenesis(genesis, bls);
   if (read.status === 'refused') throw configFailure(read.problems);
   const domain = { chainId: read.genesis.chainId, genesisHash: read.hash };
-  const parts = { bls, domain, vrf: read.genesis.parameters.vrf };
+  const { vrf, validatorChangePercent } = read.genesis.parameters;
+  const parts = { bls, domain, vrf, validatorChangePercent };
   return { open: () => openBuiltIn(name, parts, dir), chainId: domain.chainId };
 }

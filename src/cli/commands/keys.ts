@@ -25,6 +25,13 @@ export function addKeyCommands(program: Command): void {
   withHome(
     program.command('show-validator').description('what a genesis file says of this validator'),
   ).action(showValidator);
+  withHome(
+    program
+      .command('rotate-key')
+      .description(
+        'a new consensus key beside those of a home; prints what the chain has to be told (CS-16)',
+      ),
+  ).action(rotateKey);
 }
 
 async function showKeys(options: HomeOptions): Promise<void> {
@@ -47,6 +54,24 @@ async function showNodeId(options: HomeOptions): Promise<void> {
 /** An entry of `validators` in a genesis file, to be given a power and a name by whoever makes the file. */
 async function showValidator(options: HomeOptions): Promise<void> {
   const shown = publicKeys(await identityOf(options.home));
+  createOutput(options.json === true).data(shown, [JSON.stringify(shown, undefined, 2)]);
+}
+
+/** The node reads it at its next start, and signs with it from the epoch on whose set has it. */
+async function rotateKey(options: HomeOptions): Promise<void> {
+  const { loadBlsEngine } = await import('../../crypto/bls/select.ts');
+  const { readPassphrase } = await import('../../node/config/passphrase.ts');
+  const { describeKeyProblem } = await import('../../storage/key-problems.ts');
+  const { addConsensusKey } = await import('../../storage/key-store.ts');
+  const { engine } = await loadBlsEngine();
+  const passphrase = readPassphrase(process.env);
+  const result = addConsensusKey(homePaths(options.home).keys, {
+    engine,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
+  if (result.status === 'refused')
+    throw new CommandFailure(describeKeyProblem(result.problem), EXIT_CODES.badConfig);
+  const shown = publicKeys(result.identity);
   createOutput(options.json === true).data(shown, [JSON.stringify(shown, undefined, 2)]);
 }
 

@@ -41,6 +41,7 @@ async function showStatus(options: TargetOptions): Promise<void> {
       ['block', chain.latest_block_hash],
       ['state', chain.latest_app_hash],
       ['in sync', inSyncText(chain.catching_up, sync.status.kind)],
+      ['epoch', validator.epoch],
       [
         'power',
         validator.voting_power === '0'

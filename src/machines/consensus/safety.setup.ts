@@ -11,9 +11,10 @@ import { type EpochContext, epochNow } from '../../protocol/consensus/epoch.ts';
 import { describeRefusal, type SafetyRefusal } from '../../protocol/consensus/refusals.ts';
 import {
   castVote,
+  type NodeSigner,
   type ProofAnswer,
   proveRound,
-  type Signer,
+  signerIn,
   signProposal,
   signTimeout,
 } from '../../protocol/consensus/safety.ts';
@@ -35,7 +36,7 @@ import { declare, on, step, types } from '../vocabulary/index.ts';
 export interface SafetyInput {
   /** The first; the present one comes with the record. Who is not among its validators signs nothing (CS-19). */
   readonly epoch: EpochContext;
-  readonly signer: Signer;
+  readonly signer: NodeSigner;
   readonly storage: CellAddress;
   readonly router: CellAddress;
   /** A fork was proved in an earlier life: nothing is signed (SY-5). */
@@ -162,10 +163,15 @@ const recorded = (context: SafetyContext): SafetyRecord => {
   return context.record;
 };
 
+const voiceOf = ({ epoch, signer }: SafetyContext) => signerIn(epoch.set, signer);
+
 function ruleOnVote(context: SafetyContext, request: VoteRequested, self: CellAddress): Stepped {
   const { block, entry, replyTo, sendTo } = request;
   const { round } = block.header;
-  const answer = castVote(context.epoch.domain, context.signer, recorded(context), { block, ...tcOf(entry) });
+  const answer = castVote(context.epoch.domain, voiceOf(context), recorded(context), {
+    block,
+    ...tcOf(entry),
+  });
   const tell = (reply: SafetyAnswer): Effect => telling(replyTo, reply);
   if (answer.status === 'refused') {
     return { context, effects: [tell({ type: 'vote.refused', round, ...refused(answer.refusal) })] };
@@ -187,7 +193,7 @@ function ruleOnProposal(context: SafetyContext, request: ProposalRequested, self
   const { block, entry, replyTo } = request;
   const { round } = block.header;
   const leader: Address = request.leader;
-  const answer = signProposal(context.epoch.domain, context.signer, recorded(context), {
+  const answer = signProposal(context.epoch.domain, voiceOf(context), recorded(context), {
     block,
     leader,
     ...tcOf(entry),
@@ -211,7 +217,7 @@ function ruleOnProposal(context: SafetyContext, request: ProposalRequested, self
 
 function ruleOnTimeout(context: SafetyContext, request: TimeoutRequested, self: CellAddress): Stepped {
   const { replyTo, round } = request;
-  const answer = signTimeout(context.epoch.domain, context.signer, recorded(context), request);
+  const answer = signTimeout(context.epoch.domain, voiceOf(context), recorded(context), request);
   const tell = (reply: SafetyAnswer): Effect => telling(replyTo, reply);
   if (answer.status === 'refused') {
     return { context, effects: [tell({ type: 'timeout.refused', round, ...refused(answer.refusal) })] };
@@ -234,7 +240,7 @@ function prove(context: SafetyContext, { epoch, round, replyTo }: ProofRequested
   const isKnown = proved !== undefined && proved.epoch === epoch && proved.round === round;
   const answer: ProofAnswer = isKnown
     ? { status: 'proved', proof: proved.proof }
-    : proveRound(context.epoch.domain, context.signer, epoch, round);
+    : proveRound(context.epoch.domain, voiceOf(context), epoch, round);
   const tell = (reply: SafetyAnswer): Effect[] => (replyTo === undefined ? [] : [telling(replyTo, reply)]);
   if (answer.status === 'refused') {
     return { context, effects: tell({ type: 'proof.refused', round, ...refused(answer.refusal) }) };

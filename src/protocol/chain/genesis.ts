@@ -50,6 +50,8 @@ export interface ChainParameters extends LeadershipParameters {
   readonly timePrecision: Millis;
   /** MSGDELAY of TM-8. */
   readonly messageDelay: Millis;
+  /** Of the power before it, how much one block may bring in, take out and change; 100: any (CS-16). @unit percent */
+  readonly validatorChangePercent: number;
 }
 
 export interface GenesisDocument {
@@ -69,6 +71,9 @@ export type GenesisRuling =
 
 const MEBIBYTE = 1_048_576;
 
+/** Less than a third of the power. @unit percent @source two sets that follow on each other share a quorum's majority */
+export const VALIDATOR_CHANGE_PERCENT_DEFAULT = 33;
+
 /** What a new chain starts with. Age of evidence: CometBFT's defaults. Precision and delay: CometBFT's proposer-based timestamps (TM-8). */
 export const DEFAULT_CHAIN_PARAMETERS: ChainParameters = {
   leaderSchedule: 'round_robin',
@@ -85,6 +90,7 @@ export const DEFAULT_CHAIN_PARAMETERS: ChainParameters = {
   evidenceAge: millis(48 * 3_600_000),
   timePrecision: millis(505),
   messageDelay: millis(15_000),
+  validatorChangePercent: VALIDATOR_CHANGE_PERCENT_DEFAULT,
 };
 
 /** Checks a parsed JSON value. `invalid` names up to 20 problems, each with its path. */
@@ -153,6 +159,7 @@ const INTEGER_PARAMETERS = {
   evidenceAge: { key: 'evidence_age_ms', min: 1_000, max: 2 ** 40 },
   timePrecision: { key: 'time_precision_ms', min: 1, max: PRECISION_MS_MAX },
   messageDelay: { key: 'message_delay_ms', min: 1, max: MESSAGE_DELAY_MS_MAX },
+  validatorChangePercent: { key: 'validator_change_percent', min: 1, max: 100 },
 } as const;
 
 type IntegerParameter = keyof typeof INTEGER_PARAMETERS;
@@ -169,6 +176,7 @@ const INTEGER_FIELDS = [
   'evidenceAge',
   'timePrecision',
   'messageDelay',
+  'validatorChangePercent',
 ] as const satisfies readonly IntegerParameter[];
 
 function readParameters(reader: GenesisReader, raw: unknown): ChainParameters {
@@ -195,6 +203,7 @@ function readParameters(reader: GenesisReader, raw: unknown): ChainParameters {
     evidenceAge: millis(integer('evidenceAge')),
     timePrecision: millis(integer('timePrecision')),
     messageDelay: millis(integer('messageDelay')),
+    validatorChangePercent: integer('validatorChangePercent'),
   };
   if (parameters.leaderSchedule === 'stake_weighted' && !parameters.vrf) {
     reader.report(

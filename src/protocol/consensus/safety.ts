@@ -20,20 +20,33 @@ import type {
   QuorumCertificate,
   Round,
   TimeoutCertificate,
+  ValidatorSet,
   Vote,
   VoteStatement,
 } from '../chain/types.ts';
+import { validatorOf } from '../chain/validator-set.ts';
 import { checkEntry, tcToCarry } from './entry.ts';
 import type { SafetyRefusal } from './refusals.ts';
 import type { ProposalMessage, SafetyRecord, ViewChangeMessage, ViewChangeReason } from './types.ts';
 
-/** The validator's own keys behind functions, so that no snapshot holds a secret. */
+/** The keys of one epoch behind functions, so that no snapshot holds a secret. */
 export interface Signer {
   readonly address: Address;
   /** BLS signature, 96 bytes; undefined when the key or the remote signer is not there. */
   readonly sign: (message: Uint8Array) => Uint8Array | undefined;
   /** VRF proof by the node key, 80 bytes (CS-17); undefined when the key or the remote signer is not there. */
   readonly prove: (input: Uint8Array) => Uint8Array | undefined;
+}
+
+/** All consensus keys of a node: the set of the epoch names the one that signs (CS-16). */
+export interface NodeSigner extends Omit<Signer, 'sign'> {
+  readonly sign: (message: Uint8Array, consensusKey: Uint8Array) => Uint8Array | undefined;
+}
+
+/** `signer` with the key that the set names; of a node that is not in it, with none. */
+export function signerIn(set: ValidatorSet, signer: NodeSigner): Signer {
+  const key = validatorOf(set, signer.address)?.consensusKey;
+  return { ...signer, sign: (message) => (key === undefined ? undefined : signer.sign(message, key)) };
 }
 
 /** What the vote is asked for: the block's statement, the QC it extends, the TC that opened its round. */

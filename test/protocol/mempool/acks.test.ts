@@ -3,7 +3,8 @@ import { utf8 } from '../../../src/base/bytes.ts';
 import { batchDigestOf, encodeBatch } from '../../../src/protocol/chain/batch.ts';
 import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
 import type { Address, BatchDigest } from '../../../src/protocol/chain/types.ts';
-import { addressAt, height, SMALL, World } from './world.ts';
+import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
+import { addressAt, began, height, SMALL, World } from './world.ts';
 
 const digestAt = (index: number): BatchDigest => {
   const parsed = parseBatchDigest(index.toString(16).padStart(64, '0'));
@@ -84,11 +85,10 @@ describe('acknowledgements (CS-9, MP-5)', () => {
     world.submit(0, ['a']);
     world.advance(5);
     expect(world.payload(0)).toEqual([]);
-    const others = new World([9, 1, 1, 1]).set;
-    const weights = { ...others, validators: others.validators };
-    world.send(0, { type: 'validators.changed', validators: weights });
+    const weights = new World([9, 1, 1, 1]).set;
+    world.send(0, began(weights));
     expect(world.payload(0)).toHaveLength(1);
-    world.send(0, { type: 'validators.changed', validators: world.set });
+    world.send(0, began(world.set));
     expect(world.payload(0)).toEqual([]);
     expect(world.node(0).state.proposable).toBe(0);
   });
@@ -117,6 +117,25 @@ describe('spreading again (MP-6)', () => {
     world.advance(2_000);
     expect(world.node(3).disk.size).toBe(1);
     expect(world.payload(3)).toHaveLength(1);
+  });
+
+  it('reaches who has become a validator, although a quorum of the epoch before had it (CS-16)', () => {
+    const world = new World([1, 1, 1, 1, 1]);
+    const [first, second, third, fourth, fresh] = world.set.validators;
+    const members = [first, second, third, fourth].flatMap((one) => one ?? []);
+    const before = validatorSet(members);
+    if ('code' in before || fresh === undefined) throw new Error('five validators');
+    const nodes = [0, 1, 2, 3, 4];
+    for (const node of nodes) world.send(node, began(before));
+    const place = nodes.findIndex((node) => world.node(node).address === fresh.address);
+    const author = nodes.find((node) => node !== place) ?? 0;
+    world.submit(author, ['a']);
+    world.advance(100);
+    expect(world.node(place).disk.size).toBe(0);
+    for (const node of nodes) world.send(node, began(world.set));
+    world.advance(2_000);
+    expect(world.node(place).disk.size).toBe(1);
+    expect(world.payload(place)).toHaveLength(1);
   });
 
   it('goes at once to a peer that connects', () => {

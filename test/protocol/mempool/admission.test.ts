@@ -10,7 +10,7 @@ import { DEFAULT_MEMPOOL_CONFIG, mempoolConfigProblems } from '../../../src/prot
 import { handle } from '../../../src/protocol/mempool/step.ts';
 import type { Effect } from '../../../src/protocol/supervision/effect.ts';
 import { height } from '../consensus/fixture.ts';
-import { SMALL, textsOf, World } from './world.ts';
+import { began, SMALL, textsOf, World } from './world.ts';
 
 const codesOf = (world: World, tag: number) =>
   world
@@ -157,8 +157,8 @@ describe('admission (MP-1, MP-2)', () => {
   it('refuses all where the node is no validator', () => {
     const world = new World([1, 1]);
     const validators = new World([1]).set;
-    world.send(0, { type: 'validators.changed', validators });
-    world.send(1, { type: 'validators.changed', validators });
+    world.send(0, began(validators));
+    world.send(1, began(validators));
     const outsider = validators.indexByAddress.has(world.node(0).address) ? 1 : 0;
     const tag = world.submit(outsider, ['a']);
     expect(world.node(outsider).admissions.get(tag)?.[0]).toMatchObject({ code: 'NOT_A_VALIDATOR' });

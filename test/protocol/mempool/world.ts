@@ -6,6 +6,7 @@ import { toHex, utf8 } from '../../../src/base/bytes.ts';
 import { type Monotonic, monotonic, wallTime } from '../../../src/base/units.ts';
 import { parseBatch, transactionHashOf, transactionsOf } from '../../../src/protocol/chain/batch.ts';
 import { digestOf, merkleRootOf, NO_EVIDENCE } from '../../../src/protocol/chain/canonical.ts';
+import { DEFAULT_CHAIN_PARAMETERS } from '../../../src/protocol/chain/genesis.ts';
 import { FIRST_EPOCH, GENESIS_HEIGHT, ROOT_ROUND } from '../../../src/protocol/chain/ordinals.ts';
 import { parseBlockId, parseHeight } from '../../../src/protocol/chain/parse.ts';
 import type {
@@ -17,6 +18,7 @@ import type {
   ValidatorSet,
 } from '../../../src/protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../../../src/protocol/chain/validator-set.ts';
+import { firstEpoch } from '../../../src/protocol/consensus/epoch.ts';
 import type { Outgoing } from '../../../src/protocol/consensus/types.ts';
 import { DUPLICATE_RESULT } from '../../../src/protocol/execution/outcome.ts';
 import { DEFAULT_MEMPOOL_CONFIG, type MempoolConfig } from '../../../src/protocol/mempool/config.ts';
@@ -28,6 +30,7 @@ import {
   start,
 } from '../../../src/protocol/mempool/step.ts';
 import type { CheckResult } from '../../../src/protocol/ports/application.ts';
+import type { EpochBegan } from '../../../src/protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionRequest } from '../../../src/protocol/ports/execution.ts';
 import type { Admission, MempoolReply } from '../../../src/protocol/ports/mempool.ts';
 import type { NetworkRequest } from '../../../src/protocol/ports/network.ts';
@@ -52,6 +55,12 @@ export function setOf(powers: readonly number[]): ValidatorSet {
   if ('code' in set) throw new Error(set.code);
   return set;
 }
+
+/** Word of an epoch with these validators (CS-16). */
+export const began = (set: ValidatorSet): EpochBegan => ({
+  type: 'epoch.began',
+  epoch: firstEpoch({ chainId: 'mempool', genesisHash: NO_EVIDENCE }, set, DEFAULT_CHAIN_PARAMETERS),
+});
 
 export const addressAt = (set: ValidatorSet, index: number): Address => {
   const validator = set.validators[index];

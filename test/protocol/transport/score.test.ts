@@ -30,6 +30,14 @@ const charge = (score: PeerScore, penalty: Penalty, times: number, now: number):
   return charged;
 };
 
+describe('what only validators may say, from a node that is none (TP-9)', () => {
+  it('is forgiven who left the set a minute ago, and bans who goes on (CS-16)', () => {
+    const penalty = penaltyFor('KIND_NOT_FOR_ROLE');
+    expect(isBanned(charge(cleanScore(at(0)), penalty, 900, 0), 'consensus', at(0))).toBe(false);
+    expect(isBanned(charge(cleanScore(at(0)), penalty, 1_001, 0), 'consensus', at(0))).toBe(true);
+  });
+});
+
 describe('what sync blames for (SY-6)', () => {
   it.each(SYNC_FAULTS)('%s has a price of its own', (code) => {
     expect(penaltyFor(code)).not.toBe(UNLISTED);

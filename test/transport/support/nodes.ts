@@ -60,7 +60,7 @@ export async function startNode(options: TestNodeOptions): Promise<TestNode> {
     address: 'node/network',
     secret: secretOf(index),
     chain: CHAIN,
-    validators,
+    validators: () => validators,
     endpoints,
     listen: { host: '127.0.0.1', port: 0 },
     advertise: { host: '127.0.0.1' },
