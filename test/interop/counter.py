@@ -52,7 +52,7 @@ def serve(stream):
             send(stream, ANSWER, number, [0, "", "", body[1], b"%d" % state["count"], state["height"]])
         elif kind in (BLOCK, PART):
             head, given = (body, []) if kind == BLOCK else (head, given + body)
-            if len(given) == head[6]:
+            if len(given) == head[7]:
                 execute(stream, number, head[0], given)
         else:
             send(stream, FAILURE, number, f"no request of kind {kind} is known here")

@@ -122,7 +122,7 @@ describe('a transaction of the ledger', () => {
     expect(problemOf(withByte(1, 5))).toBe('a withdraw of 158 bytes, expected 150');
     expect(problemOf(withByte(65, 4))).toBe('the tip of 4 is above the greatest fee, 3');
     expect(problemOf(withByte(93, 0))).toBe('the amount is 0');
-    expect(problemOf(withByte(1, 6))).toBe('evidence of kind 187 is not known');
+    expect(problemOf(withByte(1, 6))).toBe('kind 6 is not known');
     expect(problemOf(new Uint8Array(3))).toBe('3 bytes; the shortest transaction has more');
     const spent = encodeTransaction({ ...plain, nonce: U64_MAX });
     expect(problemOf(spent)).toBe('the nonce is at most 2^64 - 2');

@@ -4,6 +4,8 @@ import { getStats, isConsensusHealthy } from '../../../src/machines/bridge/bridg
 import { ADMISSION_LOG_BYTES_MAX } from '../../../src/protocol/bridge/messages.ts';
 import { ANSWER_MS, JUDGEMENT_MS, QUEUE_GRAIN_MS, QUEUE_MS } from '../../../src/protocol/bridge/times.ts';
 import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
+import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
+import type { EpochBegan } from '../../../src/protocol/ports/consensus.ts';
 import type { Admission } from '../../../src/protocol/ports/mempool.ts';
 import {
   committedAt,
@@ -13,7 +15,7 @@ import {
   plain,
   stateAfter,
 } from '../../protocol/bridge/operations-of.ts';
-import { height, round } from '../../protocol/consensus/fixture.ts';
+import { height, present, round, world } from '../../protocol/consensus/fixture.ts';
 import { ofKind } from '../reach.ts';
 import {
   A,
@@ -23,6 +25,7 @@ import {
   isOfChecking,
   isOfHandingOver,
   isOfSharing,
+  place,
   Rig,
   type RigOptions,
   STRANGER,
@@ -664,6 +667,23 @@ it('it begins with a breaker for each other validator, and asks whom it reaches 
   const spawned = ofKind(at.chart.effects, 'spawn').map(({ id }) => id);
   expect(spawned.toSorted()).toEqual([A, B, C].toSorted());
   expect(at.toRouter).toEqual([{ type: 'connectivity.requested', replyTo: 'bridge' }]);
+});
+
+it('a new set: whoever came has a breaker, whoever left keeps its own until it can answer no more (BR-8, CS-16)', () => {
+  const at = rig();
+  const other = present(world([1n], 'newcomer').epoch.set.validators[0], 'a newcomer');
+  const staying = place.epoch.set.validators.filter(({ address }) => address !== C);
+  const set = validatorSet([...staying, other]);
+  if ('code' in set) throw new Error(set.code);
+  const began: EpochBegan = { type: 'epoch.began', epoch: { ...place.epoch, set } };
+  const effects = at.send(began);
+  expect(ofKind(effects, 'spawn').map(({ id }) => id)).toEqual([other.address]);
+  expect(ofKind(effects, 'stop')).toEqual([]);
+  expect(at.context.validators.hash).toBe(set.hash);
+  expect(ofKind(at.send(began), 'spawn')).toEqual([]);
+  const back = at.send({ ...began, epoch: place.epoch });
+  expect(ofKind(back, 'spawn')).toEqual([]);
+  expect([...at.context.leaving.keys()]).toEqual([other.address]);
 });
 
 describe('who is connected (BR-10)', () => {

@@ -1,6 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { monotonic, wallTime } from '../../../src/base/units.ts';
 import { errorNow } from '../../../src/machines/time/time-coordinator.live.ts';
+import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
+import { world } from '../../protocol/consensus/fixture.ts';
 import { toldTo } from '../reach.ts';
 import { newReach, peerAt, Rig, type RigOptions, START, sentIn, silent } from './rig.ts';
 
@@ -345,4 +347,21 @@ describe('time-coordinator chart: who asks (TM-4, TM-7)', () => {
     const effects = rig.chart.send({ type: 'message.received', from: rig.peer(0), message: question }, at);
     expect(sentIn(effects)).toMatchObject([{ message: { receivedMicros: 0, repliedMicros: 0 } }]);
   });
+});
+
+it('asks whoever came into the set, and forgets whoever left (CS-16)', () => {
+  const rig = rigOf({ looks: false });
+  const [left] = [rig.peer(0)];
+  const { peers, validators } = rig.chart.snapshot.context;
+  const place = world([1n, 1n], 'others');
+  const set = validatorSet([
+    ...validators.validators.filter(({ address }) => address !== left),
+    ...place.epoch.set.validators,
+  ]);
+  if ('code' in set) throw new Error(set.code);
+  rig.chart.send({ type: 'epoch.began', epoch: { ...place.epoch, set } });
+  const after = rig.chart.snapshot.context;
+  expect(after.validators.hash).toBe(set.hash);
+  expect(after.peers.has(left)).toBe(false);
+  expect(after.peers.size).toBe(peers.size + 1);
 });
