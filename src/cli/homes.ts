@@ -41,6 +41,7 @@ import { describeKeyProblem } from '../storage/key-problems.ts';
 import { createKeys, type NodeIdentity } from '../storage/key-store.ts';
 import { configFailure, messageOf, runtimeFailure, usageFailure } from './failure.ts';
 import { makeFolder } from './folders.ts';
+import type { NamedChain } from './ledger/local-genesis.ts';
 import type { NewApplication } from './new-application.ts';
 
 export interface NewHome {
@@ -88,49 +89,93 @@ export interface NewChain {
 /** Homes of the validators of a new chain, then those of its full nodes; each gets all other validators as peers. */
 export async function createNetwork(
   homes: readonly NewHome[],
-  {
-    chainId = randomChainId(),
-    application = DEFAULT_APPLICATION,
-    leadership,
-    folder,
-    full = [],
-  }: NewChain = {},
+  chain: NewChain = {},
 ): Promise<CreatedNetwork> {
-  return stage([...homes, ...full], async (staged, engine) => {
-    const nodes = staged.map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
-    const members = nodes.slice(0, homes.length);
-    const possessions = rememberedPossessions(engine);
-    for (const { identity } of members) possessions.admit(identity.consensusKey, identity.possession);
-    const genesis = genesisOf(
-      chainId,
-      members.map(({ home, identity }) => validatorOf(home.moniker, identity)),
-      { name: application.name, state: hasCoins(application) ? await ledgerOf(members, folder) : {} },
-      leadership,
-    );
-    const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
-    if (ruling.status === 'invalid') {
-      throw usageFailure(
-        ruling.problems.map(({ path, value, message }) => `${path} = ${value}: ${message}`).join('\n'),
-      );
-    }
-    if (application.kind === 'built-in') {
-      const problem = problemOfFirstState(application.name, engine, ruling.genesis);
-      if (problem !== undefined) throw usageFailure(problem);
-    }
-    const created = nodes.map((node, index): CreatedHome => {
-      const { home, identity } = node;
-      const mode: Mode = index < members.length ? 'validator' : 'full';
-      const peers = members
-        .filter((other) => other !== node)
-        .map((other) => `${other.identity.nodeId}@${other.home.peerAddress}`);
-      const neighbours = hasPage(application.name) ? home.neighbours : undefined;
-      const applicationAddress = application.kind === 'own' ? application.addresses[index] : undefined;
-      writeHome(home, { mode, peers, genesis: genesisText(genesis), neighbours, applicationAddress });
-      possessions.save(homePaths(home.stagedPath).possessions);
-      return { path: home.path, moniker: home.moniker, id: identity.nodeId, mode };
+  const [made] = await createNetworks([{ homes, chain }]);
+  if (made === undefined) throw new Error('one network was asked for');
+  return made;
+}
+
+/** One of several chains that are made together. */
+export interface NetworkPlan {
+  readonly homes: readonly NewHome[];
+  readonly chain: NewChain;
+}
+
+/** As `createNetwork`; ledgers that are made together name each other (docs/sharding.md). All of their homes appear, or none. */
+export async function createNetworks(plans: readonly NetworkPlan[]): Promise<readonly CreatedNetwork[]> {
+  const homesOf = ({ homes, chain }: NetworkPlan): readonly NewHome[] => [...homes, ...(chain.full ?? [])];
+  return stage(plans.flatMap(homesOf), async (staged, engine) => {
+    const rest = [...staged];
+    const drafts = plans.map((plan): Draft => {
+      const nodes = rest
+        .splice(0, homesOf(plan).length)
+        .map((home) => ({ home, identity: newKeys(home.stagedPath, engine) }));
+      const members = nodes.slice(0, plan.homes.length);
+      const chainId = plan.chain.chainId ?? randomChainId();
+      const validators = members.map(({ home, identity }) => validatorOf(home.moniker, identity));
+      return { chain: plan.chain, chainId, nodes, members, validators };
     });
-    return { chainId, homes: created };
+    const made: CreatedNetwork[] = [];
+    for (const draft of drafts) {
+      const others = drafts.filter((other) => other !== draft);
+      made.push(await createChain(draft, others, engine));
+    }
+    return made;
   });
+}
+
+interface Draft {
+  readonly chain: NewChain;
+  readonly chainId: string;
+  readonly nodes: readonly DraftNode[];
+  /** Of the nodes, the validators. */
+  readonly members: readonly DraftNode[];
+  readonly validators: readonly GenesisValidator[];
+}
+
+interface DraftNode {
+  readonly home: StagedHome;
+  readonly identity: NodeIdentity;
+}
+
+async function createChain(
+  { chain, chainId, nodes, members, validators }: Draft,
+  others: readonly NamedChain[],
+  engine: BlsEngine,
+): Promise<CreatedNetwork> {
+  const { application = DEFAULT_APPLICATION, leadership, folder } = chain;
+  const possessions = rememberedPossessions(engine);
+  for (const { identity } of members) possessions.admit(identity.consensusKey, identity.possession);
+  const genesis = genesisOf(
+    chainId,
+    validators,
+    { name: application.name, state: hasCoins(application) ? await ledgerOf(members, others, folder) : {} },
+    leadership,
+  );
+  const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
+  if (ruling.status === 'invalid') {
+    throw usageFailure(
+      ruling.problems.map(({ path, value, message }) => `${path} = ${value}: ${message}`).join('\n'),
+    );
+  }
+  if (application.kind === 'built-in') {
+    const problem = problemOfFirstState(application.name, engine, ruling.genesis);
+    if (problem !== undefined) throw usageFailure(problem);
+  }
+  const created = nodes.map((node, index): CreatedHome => {
+    const { home, identity } = node;
+    const mode: Mode = index < members.length ? 'validator' : 'full';
+    const peers = members
+      .filter((other) => other !== node)
+      .map((other) => `${other.identity.nodeId}@${other.home.peerAddress}`);
+    const neighbours = hasPage(application.name) ? home.neighbours : undefined;
+    const applicationAddress = application.kind === 'own' ? application.addresses[index] : undefined;
+    writeHome(home, { mode, peers, genesis: genesisText(genesis), neighbours, applicationAddress });
+    possessions.save(homePaths(home.stagedPath).possessions);
+    return { path: home.path, moniker: home.moniker, id: identity.nodeId, mode };
+  });
+  return { chainId, homes: created };
 }
 
 const DEFAULT_APPLICATION: NewApplication = { kind: 'built-in', name: BUILT_IN_DEFAULT };
@@ -179,10 +224,10 @@ interface StagedHome extends NewHome {
   readonly stagedPath: string;
 }
 
-async function stage(
+async function stage<Made>(
   homes: readonly NewHome[],
-  fill: (staged: readonly StagedHome[], engine: BlsEngine) => Promise<CreatedNetwork>,
-): Promise<CreatedNetwork> {
+  fill: (staged: readonly StagedHome[], engine: BlsEngine) => Promise<Made>,
+): Promise<Made> {
   for (const { path } of homes) requireRoom(path);
   const suffix = `.new-${randomBytes(4).toString('hex')}`;
   // An empty directory that is there may be a mount point: nothing can be renamed onto it, only into it.
@@ -285,16 +330,18 @@ function writeHome(
 }
 
 async function ledgerOf(
-  members: readonly { readonly home: StagedHome; readonly identity: NodeIdentity }[],
+  members: readonly DraftNode[],
+  others: readonly NamedChain[],
   folder = members[0]?.home.stagedPath ?? '',
 ): Promise<GenesisDocument['application']['state']> {
-  const { FAUCET_FILE, localLedger } = await import('./ledger/local-genesis.ts');
+  const { localLedger } = await import('./ledger/local-genesis.ts');
   return localLedger(
     members.map(({ home, identity }) => ({
       address: addressOf(identity.nodeKey),
       stagedPath: home.stagedPath,
     })),
-    join(folder, FAUCET_FILE),
+    folder,
+    others,
   );
 }
 
@@ -329,7 +376,7 @@ const validatorOf = (
   name,
 });
 
-const randomChainId = (): string => `althing-${randomBytes(3).toString('hex')}`;
+export const randomChainId = (): string => `althing-${randomBytes(3).toString('hex')}`;
 
 function parseJson(text: string, source: string): unknown {
   try {

@@ -16,6 +16,7 @@ import { addReadCommands } from './commands/read.ts';
 import { addResetCommand } from './commands/reset.ts';
 import { addResyncCommand } from './commands/resync.ts';
 import { addSetupCommands } from './commands/setup.ts';
+import { addShardsCommands } from './commands/shards.ts';
 import { addSimulateCommand } from './commands/simulate.ts';
 import { addStartCommand } from './commands/start.ts';
 import { addSyncCommand } from './commands/sync.ts';
@@ -66,6 +67,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addVerifyCommand(program);
   addKeyCommands(program);
   addLedgerCommands(program);
+  addShardsCommands(program, status);
   addResetCommand(program);
   addResyncCommand(program);
   addApplicationCommand(program);

@@ -1,11 +1,13 @@
 /**
  * Accounts, and the sums that say where all coins are. Every movement of coins goes through here, from one place to another:
- * balances + stakes + unbonding + burned = the genesis supply (LG-6). Pure. docs/ledger.md.
+ * balances + stakes + unbonding + burned = the genesis supply, and what came from other chains less what went there (LG-6). Pure.
+ * docs/ledger.md.
  */
 import { invariant } from '../../base/invariant.ts';
 import type { StateReader, StateWriter } from '../state/rules.ts';
 import { addressText } from './address.ts';
 import { bothText } from './amount.ts';
+import { netReceivedOf } from './chains.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
 import { FieldReader, FieldWriter } from './fields.ts';
 import { bytesOf, textOf } from './pairs.ts';
@@ -47,7 +49,7 @@ export function setAccount(state: StateWriter, address: Uint8Array, account: Acc
   state.set(...accountPair(address, account));
 }
 
-/** Cannot overflow: no balance is above the supply (LG-6). */
+/** Cannot overflow: no balance is above the supply and what may come from other chains (LG-6, LG-35). */
 export function credit(state: StateWriter, address: Uint8Array, amount: bigint): void {
   const account = accountOf(state, address);
   setAccount(state, address, { ...account, balance: account.balance + amount });
@@ -91,7 +93,7 @@ export function moveTotals(state: StateWriter, change: Partial<Omit<Totals, 'gen
     unbonding: totals.unbonding + unbonding,
   };
   invariant(
-    next.burned + next.staked + next.unbonding <= next.genesis,
+    next.burned + next.staked + next.unbonding <= next.genesis + netReceivedOf(state),
     'no more coins are held than there are (LG-6)',
   );
   state.set(...totalsPair(next));

@@ -40,6 +40,17 @@ export const CODES = {
   alreadyRevealed: 24,
   /** Of a reveal: too late. */
   sealClosed: 25,
+  /** Of other chains (LG-30 to LG-36): the genesis names no such chain, or nothing was proven of it yet. */
+  unknownChain: 40,
+  /** Its genesis hash is known. */
+  chainOpen: 41,
+  proofWrong: 42,
+  /** Not the transfer that is next, or nothing new. */
+  sequenceWrong: 43,
+  /** The other chain has not acknowledged enough of what was sent. */
+  outboxFull: 44,
+  /** More than the genesis lets come from that chain. */
+  creditExceeded: 45,
 } as const;
 
 export interface Refusal {

@@ -3,8 +3,11 @@ import { toHex } from '../../base/bytes.ts';
 import { commitIdOf } from '../../protocol/ordering/commitment.ts';
 import type { Misbehavior } from '../../protocol/ports/application.ts';
 import type { ApplicationEvent } from '../../protocol/ports/storage.ts';
+import type { StateReader } from '../state/rules.ts';
 import { addressText } from './address.ts';
+import { chainAt, slotOf } from './chains.ts';
 import type { Fee } from './fees.ts';
+import { parseReceiveProof } from './proofs-between-chains.ts';
 import { validatorAddressOf } from './stake.ts';
 import type { Transaction } from './transaction.ts';
 
@@ -33,6 +36,34 @@ export const punishmentEvent = (
   attributes: [indexed('validator', address), shown('offence', type), shown('amount', burned.toString())],
 });
 
+/** What is told besides of coins between chains: the place of a transfer that left, and each one that came (LG-30, LG-33). */
+export function crossingEvents({ payload }: Transaction, state: StateReader): readonly ApplicationEvent[] {
+  if (payload.kind === 'send') {
+    const slot = slotOf(state, payload.chain);
+    const next = slot === undefined ? undefined : chainAt(state, slot)?.nextSequence;
+    return next === undefined ? [] : [crossing('ledger.outbox', payload.chain, next - 1n, [])];
+  }
+  const proof = payload.kind === 'receive' ? parseReceiveProof(payload.proof) : 'malformed';
+  if (payload.kind !== 'receive' || proof === 'malformed') return [];
+  return proof.transfers.map(({ from, to, amount }, index) =>
+    crossing('ledger.credit', payload.chain, proof.firstSequence + BigInt(index), [
+      indexed('recipient', addressText(to)),
+      shown('from', addressText(from)),
+      shown('amount', amount.toString()),
+    ]),
+  );
+}
+
+const crossing = (
+  type: string,
+  chain: Uint8Array,
+  sequence: bigint,
+  rest: ApplicationEvent['attributes'],
+): ApplicationEvent => ({
+  type,
+  attributes: [indexed('chain', toHex(chain)), shown('sequence', sequence.toString()), ...rest],
+});
+
 function targetOf({ payload, nonce }: Transaction, sender: Uint8Array): ApplicationEvent['attributes'] {
   switch (payload.kind) {
     case 'transfer':
@@ -45,6 +76,13 @@ function targetOf({ payload, nonce }: Transaction, sender: Uint8Array): Applicat
       return [indexed('validator', toHex(payload.validator))];
     case 'seal':
       return [indexed('seal', toHex(commitIdOf({ sender, nonce }, payload.commitment)))];
+    case 'send':
+      return [indexed('recipient', addressText(payload.to)), indexed('chain', toHex(payload.chain))];
+    case 'open':
+    case 'follow':
+    case 'receive':
+    case 'acknowledge':
+      return [indexed('chain', toHex(payload.chain))];
   }
 }
 

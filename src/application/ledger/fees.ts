@@ -22,6 +22,14 @@ export const WORK: Readonly<Record<Exclude<TransactionKind, 'seal'>, bigint>> = 
   unstake: 2n,
   withdraw: 2n,
   register: 30n,
+  send: 3n,
+  open: 30n,
+  // The keys of a new epoch are read when they are first used, but only those of a true proof are.
+  follow: 60n,
+  // Two pairings, and up to 128 transfers of two hashes and a write each.
+  receive: 60n,
+  // Two pairings, and up to 128 transfers forgotten.
+  acknowledge: 60n,
 };
 
 /** The price moves by at most an eighth a block. @source EIP-1559, BASE_FEE_MAX_CHANGE_DENOMINATOR */

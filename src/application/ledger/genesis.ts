@@ -3,6 +3,7 @@
  * an operator is an error that names it. Gateway: zod. Pure. LG-13, docs/ledger.md.
  */
 import { z } from 'zod';
+import type { PossessionVerifier } from '../../protocol/chain/genesis.ts';
 import { addressBytes } from '../../protocol/chain/parse.ts';
 import { addressOf } from '../../protocol/chain/validator-set.ts';
 import type { InitChainRequest } from '../../protocol/ports/application.ts';
@@ -10,6 +11,7 @@ import { VALIDATORS_MAX } from '../../protocol/transport/limits.ts';
 import type { Pair } from '../state/rules.ts';
 import { accountPair, totalsPair } from './accounts.ts';
 import { addressText, parseAddressText } from './address.ts';
+import { chainPairs, chainsSchema } from './chains-genesis.ts';
 import { feePair } from './fees.ts';
 import { U64_MAX } from './fields.ts';
 import { type LedgerParameters, parametersPair } from './parameters.ts';
@@ -90,16 +92,18 @@ const stateSchema = z.strictObject({
       operator: account,
     }),
   ),
+  chains: chainsSchema.optional(),
 });
 
 /** Each as it stands in the state: the pairs before the first block. @throws with clear words when it cannot be read */
-export function firstPairs({ appState, validators }: InitChainRequest): readonly Pair[] {
+export function firstPairs(request: InitChainRequest, bls: PossessionVerifier): readonly Pair[] {
+  const { appState, validators } = request;
   const parsed = stateSchema.safeParse(appState);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw refusal(issue?.path.join('.') ?? '', issue?.message ?? 'cannot be read');
   }
-  const { accounts, operators, parameters: given } = parsed.data;
+  const { accounts, operators, parameters: given, chains = [] } = parsed.data;
   const parameters = parametersFrom(given ?? {});
   const ordering = chosenOrdering(given ?? {}, validators);
   const owned = validatorsOf(validators, operators, parameters);
@@ -118,6 +122,7 @@ export function firstPairs({ appState, validators }: InitChainRequest): readonly
     ...owned.flatMap(({ address, ...rest }) =>
       validatorPairs(address, { ...rest, jailedAt: 0n, unbondings: [] }),
     ),
+    ...chainPairs(chains, request, genesis, bls, refusal),
   ];
 }
 

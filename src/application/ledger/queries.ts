@@ -6,6 +6,8 @@ import { addressOf } from '../../protocol/chain/validator-set.ts';
 import type { StateReader } from '../state/rules.ts';
 import { accountOf, totalsOf } from './accounts.ts';
 import { addressText, parseAddressText } from './address.ts';
+import { chainCountOf, netReceivedOf } from './chains.ts';
+import { chainsJson, outboxJson } from './chains-json.ts';
 import { CODES } from './codes.ts';
 import { feeStateOf, WORK } from './fees.ts';
 import { parametersJson } from './genesis.ts';
@@ -36,6 +38,8 @@ const QUESTIONS: ReadonlyMap<string, Question> = new Map<string, Question>([
   ['/parameters', parameters],
   ['/fee', fee],
   ['/seal', sealJson],
+  ['/chains', (_, state) => chainsJson(state)],
+  ['/outbox', outboxJson],
 ]);
 
 export function answer(path: string, data: Uint8Array, state: StateReader, domain: ChainDomain): Answer {
@@ -78,13 +82,15 @@ function validators(_: string, state: StateReader) {
 function supply(_: string, state: StateReader) {
   const { genesis, burned, staked, unbonding } = totalsOf(state);
   const { deposits } = queueOf(state);
+  const received = netReceivedOf(state);
   return {
     genesis: genesis.toString(),
+    ...(chainCountOf(state) === 0 ? {} : { net_received: received.toString() }),
     burned: burned.toString(),
     staked: staked.toString(),
     unbonding: unbonding.toString(),
     deposits: deposits.toString(),
-    circulating: (genesis - burned - staked - unbonding - deposits).toString(),
+    circulating: (genesis + received - burned - staked - unbonding - deposits).toString(),
   };
 }
 

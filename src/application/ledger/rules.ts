@@ -15,7 +15,8 @@ import type { BlockContext, Pair, StateReader, StateRules, StateWriter } from '.
 import { accountOf, credit, debit, moveTotals, setAccount, shortOf } from './accounts.ts';
 import { accountAddressOf, addressText } from './address.ts';
 import { CODES, CODESPACE, type Refusal, refused } from './codes.ts';
-import { eventsOf } from './events.ts';
+import { type Crossings, createCrossings, stateNameOf } from './crossing.ts';
+import { crossingEvents, eventsOf } from './events.ts';
 import { punishAll } from './evidence.ts';
 import { closeBlock, countWork, type Fee, feeOf, feeStateOf, refusalOfWork, workOf } from './fees.ts';
 import { firstPairs } from './genesis.ts';
@@ -42,6 +43,8 @@ export interface LedgerOptions {
 export const NONCE_GAP_MAX = 64n;
 /** Each with its transaction, about 0.6 KB. @unit signatures @source chosen: about two full blocks, 10 MB */
 const SIGNATURES_CACHED_MAX = 16_384;
+/** Of the state's hash, and so of what other chains are shown of it. */
+const [NAME, VERSION] = ['ledger', '2'];
 const NOTHING: Uint8Array = new Uint8Array(0);
 
 export function ledgerRules({ domain, bls, vrf }: LedgerOptions): StateRules {
@@ -54,19 +57,20 @@ export function ledgerRules({ domain, bls, vrf }: LedgerOptions): StateRules {
     verifyEd25519: ed25519Verify,
     verifyPossession: (key: Uint8Array, proof: Uint8Array) => bls.verifyPossession(key, proof),
   };
+  const crossings = createCrossings(domain, bls, stateNameOf(NAME, VERSION));
   const admit = (bytes: Uint8Array, state: StateReader, { height }: BlockContext): Admitted | Refusal =>
     admission(bytes, state, height, isSigned);
 
   const rules: StateRules = {
-    name: 'ledger',
-    version: '2',
+    name: NAME,
+    version: VERSION,
     begin(request) {
       refuseOtherChain(request, domain);
-      const pairs = firstPairs(request);
+      const pairs = firstPairs(request, bls);
       refuseWithoutVrf(pairs, vrf);
       return pairs;
     },
-    check: (bytes, state, height) => checked(bytes, state, height, isSigned),
+    check: (bytes, state, height) => checked(bytes, state, height, { isSigned, crossings }),
     beginBlock: punishAll,
     execute(bytes, state, block) {
       const admitted = admit(bytes, state, block);
@@ -76,12 +80,15 @@ export function ledgerRules({ domain, bls, vrf }: LedgerOptions): StateRules {
       const refusal = act({ state, block, sender }, transaction, {
         register: (context, payload) => register(context, payload, transaction, registration),
         seal: (context, payload) => seal(context, payload, transaction),
+        cross: crossings.act,
       });
       const work = workOf(transaction.payload);
       return resultOf(
         refusal,
         work,
-        refusal === undefined ? eventsOf(transaction, sender, admitted.fee) : [],
+        refusal === undefined
+          ? [...eventsOf(transaction, sender, admitted.fee), ...crossingEvents(transaction, state)]
+          : [],
       );
     },
     settleFailed(bytes, state, block) {
@@ -156,7 +163,7 @@ function checked(
   bytes: Uint8Array,
   state: StateReader,
   height: Height,
-  isSigned: SignatureCheck,
+  { isSigned, crossings }: { readonly isSigned: SignatureCheck; readonly crossings: Crossings },
 ): CheckResult {
   const transaction = parseTransaction(bytes);
   if ('problem' in transaction) return checkResult(refused(CODES.malformed, transaction.problem));
@@ -172,7 +179,7 @@ function checked(
   if ('code' in fee) return checkResult(fee);
   const spent = spentBy(transaction, state) + fee.base + fee.tip;
   if (balance < spent) return checkResult(shortOf(state, sender, balance, spent));
-  const harmless = refusalOfSeal(transaction, state, sender);
+  const harmless = refusalOfSeal(transaction, state, sender) ?? refusalOfProof(transaction, state, crossings);
   if (harmless !== undefined) return checkResult(harmless);
   if (!isSigned(bytes, transaction)) return checkResult(unsigned(sender));
   return {
@@ -189,6 +196,14 @@ function refusalOfSeal(
 ): Refusal | undefined {
   const ordering = payload.kind === 'seal' ? orderingOf(state) : undefined;
   return ordering === undefined ? undefined : refusalOfSender(state, sender, ordering);
+}
+
+function refusalOfProof(
+  { payload }: Transaction,
+  state: StateReader,
+  crossings: Crossings,
+): Refusal | undefined {
+  return 'proof' in payload ? crossings.refusalOf(payload, state) : undefined;
 }
 
 function charge(
@@ -212,6 +227,7 @@ interface Checked {
     context: Omit<StakeContext, 'parameters'>,
     payload: Parameters<typeof seal>[1],
   ) => Refusal | undefined;
+  readonly cross: Crossings['act'];
 }
 
 function act(
@@ -226,6 +242,7 @@ function act(
     return short;
   }
   if (payload.kind === 'seal') return rules.seal(place, payload);
+  if ('chain' in payload) return rules.cross(place, payload);
   const context = { ...place, parameters: parametersOf(state) };
   switch (payload.kind) {
     case 'register':
@@ -241,12 +258,19 @@ function act(
 
 /** What leaves the account's balance besides the fee. */
 function spentBy({ payload }: Transaction, state: StateReader): bigint {
-  if (payload.kind === 'seal') {
-    const ordering = orderingOf(state);
-    return ordering === undefined ? 0n : depositOf(ordering, payload.sizeClass);
+  switch (payload.kind) {
+    case 'transfer':
+    case 'send':
+    case 'register':
+    case 'stake':
+      return payload.amount;
+    case 'seal': {
+      const ordering = orderingOf(state);
+      return ordering === undefined ? 0n : depositOf(ordering, payload.sizeClass);
+    }
+    default:
+      return 0n;
   }
-  const spends = payload.kind === 'transfer' || payload.kind === 'register' || payload.kind === 'stake';
-  return spends ? payload.amount : 0n;
 }
 
 const wrongNonce = (nonce: bigint, next: bigint): Refusal =>

@@ -10,6 +10,7 @@ import {
   ADDRESS_BYTES,
   BLS_KEY_BYTES,
   BLS_SIGNATURE_BYTES,
+  DIGEST_BYTES,
   KEY_BYTES,
   NUMBER_BYTES,
   SIGNATURE_BYTES,
@@ -31,8 +32,19 @@ export type Payload =
   | { readonly kind: 'unstake'; readonly validator: Uint8Array; readonly amount: bigint }
   | { readonly kind: 'withdraw'; readonly validator: Uint8Array }
   /** To transfers that are revealed later: LG-20. */
-  | { readonly kind: 'seal'; readonly sizeClass: SizeClass; readonly commitment: Uint8Array };
+  | { readonly kind: 'seal'; readonly sizeClass: SizeClass; readonly commitment: Uint8Array }
+  /** To an account of another chain, whose genesis hash is `chain`: LG-30. */
+  | {
+      readonly kind: 'send';
+      readonly chain: Uint8Array;
+      readonly to: Uint8Array;
+      readonly amount: bigint;
+    }
+  /** What another chain proves (proofs-between-chains.ts): LG-31 to LG-34. */
+  | { readonly kind: ProofKind; readonly chain: Uint8Array; readonly proof: Uint8Array };
 
+/** Transactions that carry a proof of another chain, of 1 to PROOF_BYTES_MAX bytes. */
+export type ProofKind = 'open' | 'follow' | 'receive' | 'acknowledge';
 export type TransactionKind = Payload['kind'];
 
 export interface UnsignedTransaction {
@@ -61,7 +73,7 @@ export interface SigningDomain {
 
 /** The first byte. Another format will have another. */
 export const TRANSACTION_VERSION = 2;
-/** 6 and 7 were evidence, which blocks carry now; 9 is a reveal, which has no sender (sealed/reveal.ts); the rest is free. */
+/** 6 and 7 were evidence, which blocks carry now; 9 is a reveal, which has no sender (sealed/reveal.ts); from 16 on they are about other chains; the rest is free. */
 const KIND_NUMBERS = {
   transfer: 1,
   register: 2,
@@ -69,6 +81,11 @@ const KIND_NUMBERS = {
   unstake: 4,
   withdraw: 5,
   seal: 8,
+  send: 16,
+  open: 17,
+  follow: 18,
+  receive: 19,
+  acknowledge: 20,
 } as const satisfies Record<TransactionKind, number>;
 const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.transfer, 'transfer'],
@@ -77,18 +94,29 @@ const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.unstake, 'unstake'],
   [KIND_NUMBERS.withdraw, 'withdraw'],
   [KIND_NUMBERS.seal, 'seal'],
+  [KIND_NUMBERS.send, 'send'],
+  [KIND_NUMBERS.open, 'open'],
+  [KIND_NUMBERS.follow, 'follow'],
+  [KIND_NUMBERS.receive, 'receive'],
+  [KIND_NUMBERS.acknowledge, 'acknowledge'],
 ]);
 
 /** Version, kind, key, nonce, last height, greatest fee, tip. @unit bytes */
 const HEAD = 1 + 1 + KEY_BYTES + 4 * NUMBER_BYTES;
-const LENGTHS: Readonly<Record<TransactionKind, number>> = {
+const LENGTHS: Readonly<Record<Exclude<TransactionKind, ProofKind>, number>> = {
   transfer: ADDRESS_BYTES + NUMBER_BYTES,
   register: KEY_BYTES + BLS_KEY_BYTES + BLS_SIGNATURE_BYTES + SIGNATURE_BYTES + NUMBER_BYTES,
   stake: ADDRESS_BYTES + NUMBER_BYTES,
   unstake: ADDRESS_BYTES + NUMBER_BYTES,
   withdraw: ADDRESS_BYTES,
   seal: 1 + COMMITMENT_BYTES,
+  send: DIGEST_BYTES + ADDRESS_BYTES + NUMBER_BYTES,
 };
+/** Of another chain, with its path of headers. @unit bytes @source 64 KiB of `transaction_bytes_max`, less head, signature and operation */
+export const PROOF_BYTES_MAX = 61_440;
+/** Chain, and length of the proof. @unit bytes */
+const PROOF_HEAD = DIGEST_BYTES + NUMBER_BYTES;
+
 /** The transaction signed, and as bytes to send. @throws RangeError when a field does not fit */
 export function signTransaction(
   unsigned: UnsignedTransaction,
@@ -116,8 +144,8 @@ export function parseTransaction(bytes: Uint8Array): Transaction | { readonly pr
   const number = reader.u8();
   const kind = KINDS.get(number);
   if (kind === undefined) return { problem: `kind ${number} is not known` };
-  const expected = payloadLength(kind, bytes[HEAD]);
-  if (expected === undefined) return { problem: `${kind} of kind ${bytes[HEAD]} is not known` };
+  const expected = payloadLength(kind, bytes.subarray(HEAD));
+  if (typeof expected !== 'number') return expected;
   const length = HEAD + expected + SIGNATURE_BYTES;
   if (bytes.byteLength !== length) {
     return { problem: `a ${kind} of ${bytes.byteLength} bytes, expected ${length}` };
@@ -162,9 +190,11 @@ function preamble(kind: string, { genesisHash, chainId }: SigningDomain): Uint8A
 }
 
 function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: UnsignedTransaction): Uint8Array {
-  const first = firstByteOf(payload);
-  const length = payloadLength(payload.kind, first);
-  if (length === undefined) throw new RangeError(`${payload.kind} of kind ${first} is not known`);
+  const length =
+    'proof' in payload
+      ? lengthWithProof(payload.proof)
+      : payloadLength(payload.kind, Uint8Array.of('sizeClass' in payload ? payload.sizeClass : 0));
+  if (typeof length !== 'number') throw new RangeError(length.problem);
   const writer = new FieldWriter(HEAD + length)
     .u8(TRANSACTION_VERSION)
     .u8(KIND_NUMBERS[payload.kind])
@@ -174,6 +204,11 @@ function encodeBody({ publicKey, nonce, lastHeight, feeMax, tip, payload }: Unsi
     .u64(feeMax)
     .u64(tip);
   return writePayload(writer, payload).finish();
+}
+
+function lengthWithProof({ byteLength }: Uint8Array): number {
+  if (byteLength >= 1 && byteLength <= PROOF_BYTES_MAX) return PROOF_HEAD + byteLength;
+  throw new RangeError(`a proof of ${byteLength} bytes: 1 to ${PROOF_BYTES_MAX}`);
 }
 
 function writePayload(writer: FieldWriter, payload: Payload): FieldWriter {
@@ -194,6 +229,16 @@ function writePayload(writer: FieldWriter, payload: Payload): FieldWriter {
       return writer.fixed(payload.validator, ADDRESS_BYTES);
     case 'seal':
       return writer.u8(payload.sizeClass).fixed(payload.commitment, COMMITMENT_BYTES);
+    case 'send':
+      return writer.fixed(payload.chain, DIGEST_BYTES).fixed(payload.to, ADDRESS_BYTES).u64(payload.amount);
+    case 'open':
+    case 'follow':
+    case 'receive':
+    case 'acknowledge':
+      return writer
+        .fixed(payload.chain, DIGEST_BYTES)
+        .u64(BigInt(payload.proof.byteLength))
+        .fixed(payload.proof, payload.proof.byteLength);
   }
 }
 
@@ -218,12 +263,42 @@ function readPayload(reader: FieldReader, kind: TransactionKind): Payload {
     case 'seal':
       // `payloadLength` has refused other classes.
       return { kind, sizeClass: sizeClassOf(reader.u8()) ?? 0, commitment: reader.fixed(COMMITMENT_BYTES) };
+    case 'send':
+      return {
+        kind,
+        chain: reader.fixed(DIGEST_BYTES),
+        to: reader.fixed(ADDRESS_BYTES),
+        amount: reader.u64(),
+      };
+    case 'open':
+    case 'follow':
+    case 'receive':
+    case 'acknowledge':
+      return { kind, chain: reader.fixed(DIGEST_BYTES), proof: reader.fixed(Number(reader.u64())) };
   }
 }
 
-const firstByteOf = (payload: Payload): number | undefined =>
-  payload.kind === 'seal' ? payload.sizeClass : undefined;
+type Length = number | { readonly problem: string };
 
-/** @param first the payload's first byte: the class of a seal */
-const payloadLength = (kind: TransactionKind, first = 0): number | undefined =>
-  kind === 'seal' && sizeClassOf(first) === undefined ? undefined : LENGTHS[kind];
+/** @param bytes from the payload on: the class of a seal, and the length of a proof, stand in them */
+function payloadLength(kind: TransactionKind, bytes: Uint8Array): Length {
+  switch (kind) {
+    case 'seal':
+      return sizeClassOf(bytes[0] ?? 0) === undefined
+        ? { problem: `${kind} of kind ${bytes[0]} is not known` }
+        : LENGTHS[kind];
+    case 'open':
+    case 'follow':
+    case 'receive':
+    case 'acknowledge':
+      return lengthOfStated(bytes);
+    default:
+      return LENGTHS[kind];
+  }
+}
+
+function lengthOfStated(bytes: Uint8Array): Length {
+  const stated = bytes.byteLength < PROOF_HEAD ? 0n : new FieldReader(bytes, DIGEST_BYTES).u64();
+  if (stated >= 1n && stated <= BigInt(PROOF_BYTES_MAX)) return PROOF_HEAD + Number(stated);
+  return { problem: `the length of its proof is not 1 to ${PROOF_BYTES_MAX}` };
+}

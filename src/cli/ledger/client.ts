@@ -49,7 +49,8 @@ const units = z
   .string()
   .regex(/^[0-9]{1,20}$/)
   .transform(BigInt);
-const PARAMETERS = z.object({
+/** Of the answer to `/parameters`, and of that to `/fee`. */
+export const PARAMETERS = z.object({
   chain_id: z.string(),
   genesis_hash: z.string().regex(/^[0-9a-f]{64}$/),
   symbol: z.string(),
@@ -58,7 +59,7 @@ const PARAMETERS = z.object({
   seal_fee: units.optional(),
 });
 const ACCOUNT = z.object({ nonce: units, balance: units });
-const FEE = z.object({ price: units, work: z.record(z.string(), z.int().min(0)) });
+export const FEE = z.object({ price: units, work: z.record(z.string(), z.int().min(0)) });
 const SUPPLY = z.object({
   genesis: units,
   circulating: units,
@@ -93,8 +94,10 @@ const FEE_ROOM = 2n;
 /** From the newest height to the last one at which a transaction may execute. @unit heights @source half of what the chain takes (LG-18): a node may be behind */
 const LIFETIME_HEIGHTS = LIFETIME_HEIGHTS_MAX / 2;
 
-export async function askChain(target: RpcTarget): Promise<LedgerChain> {
-  const found = await ask(target, '/parameters', '', PARAMETERS);
+export const askChain = async (target: RpcTarget): Promise<LedgerChain> =>
+  chainOf(await ask(target, '/parameters', '', PARAMETERS));
+
+export function chainOf(found: z.infer<typeof PARAMETERS>): LedgerChain {
   const genesisHash = fromHex(found.genesis_hash) ?? new Uint8Array();
   const { symbol, decimals, chain_id: chainId } = found;
   const sealFee = found.ordering === 'commit_reveal' ? (found.seal_fee ?? 0n) : undefined;
@@ -128,6 +131,10 @@ export async function askTurn(target: RpcTarget, address: string): Promise<Turn>
   return { nonce, lastHeight: BigInt(Math.min(height + LIFETIME_HEIGHTS, highest)) };
 }
 
+/** What a transaction of this kind may cost, without a tip. @unit units */
+export const feeMaxFor = ({ price, work }: z.infer<typeof FEE>, kind: string): bigint =>
+  FEE_ROOM * price * BigInt(work[kind] ?? 0);
+
 /**
  * Signs with its turn and today's fee, sends it as an operation that expires at the height that is signed, and waits for the end.
  * Fails in words.
@@ -148,12 +155,11 @@ export async function signedFor(
   tip: bigint,
 ): Promise<Uint8Array> {
   const fee = await ask(target, '/fee', '', FEE);
-  const work = (kind: string): bigint => FEE_ROOM * fee.price * BigInt(fee.work[kind] ?? 0);
   const base =
     payload.kind === 'seal'
-      ? work(`seal_${SIZE_CLASSES[payload.sizeClass].name}`) +
+      ? feeMaxFor(fee, `seal_${SIZE_CLASSES[payload.sizeClass].name}`) +
         (chain.sealFee ?? 0n) * BigInt(placesOf(payload.sizeClass))
-      : work(payload.kind);
+      : feeMaxFor(fee, payload.kind);
   const unsigned = { publicKey: key.publicKey, ...turn, feeMax: base + tip, tip, payload };
   return signTransaction(unsigned, key.secret, chain.domain);
 }

@@ -5,7 +5,7 @@ import { usageFailure } from '../failure.ts';
 /** The first validator's peer port; CometBFT's. */
 export const BASE_PORT_DEFAULT = 26_656;
 /** Between the ports of two validators. */
-const STRIDE = 10;
+export const STRIDE = 10;
 const HOST = '127.0.0.1';
 const PORT_MAX = 65_535;
 

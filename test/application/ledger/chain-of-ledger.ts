@@ -5,6 +5,7 @@
 
 import { totalsOf } from '../../../src/application/ledger/accounts.ts';
 import { accountAddressOf, addressText } from '../../../src/application/ledger/address.ts';
+import { netReceivedOf } from '../../../src/application/ledger/chains.ts';
 import { bytesOf } from '../../../src/application/ledger/pairs.ts';
 import { parametersOf } from '../../../src/application/ledger/parameters.ts';
 import { ledgerRules } from '../../../src/application/ledger/rules.ts';
@@ -136,6 +137,8 @@ export interface ChainOptions {
   readonly powers?: readonly bigint[];
   /** Validators of another chain, to be the same network. */
   readonly place?: World;
+  /** `chains` of the genesis. */
+  readonly chains?: readonly object[];
 }
 
 /** @unit heights */
@@ -178,6 +181,7 @@ export function genesisRequest(place: World, options: ChainOptions = {}): InitCh
         validator: address,
         operator: present(OPERATORS[index % OPERATORS.length], 'an operator').text,
       })),
+      ...(options.chains === undefined ? {} : { chains: options.chains }),
     },
   };
 }
@@ -322,10 +326,11 @@ export class LedgerChain {
     }
     const totals = totalsOf(this.state);
     const counted = balances + staked + unbonding + deposits + totals.burned;
+    const all = totals.genesis + netReceivedOf(this.state);
     if (deposits !== queueOf(this.state).deposits) throw new Error(`${deposits} units of deposits (LG-22)`);
-    if (counted !== totals.genesis || staked !== totals.staked || unbonding !== totals.unbonding) {
+    if (counted !== all || staked !== totals.staked || unbonding !== totals.unbonding) {
       throw new Error(
-        `${balances} + ${staked} + ${unbonding} + ${deposits} + ${totals.burned} units are not ${totals.genesis} (LG-6)`,
+        `${balances} + ${staked} + ${unbonding} + ${deposits} + ${totals.burned} units are not ${all} (LG-6)`,
       );
     }
   }

@@ -3,13 +3,14 @@ import { firstPairs } from '../../../src/application/ledger/genesis.ts';
 import { world } from '../../protocol/consensus/fixture.ts';
 import { genesisRequest, keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';
 
+const { bls } = world([5n, 5n]);
 const request = genesisRequest(world([5n, 5n]));
 const { validators } = request;
 const operators = validators.map((_, index) => ({
   validator: world([5n, 5n]).addressAt(index),
   operator: OPERATORS[index]?.text,
 }));
-const begin = (appState: unknown) => () => firstPairs({ ...request, appState });
+const begin = (appState: unknown) => () => firstPairs({ ...request, appState }, bls);
 
 describe("the ledger's genesis (LG-13)", () => {
   it('needs no more than accounts and operators: the rest has its defaults', () => {

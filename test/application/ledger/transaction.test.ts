@@ -26,6 +26,12 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
     sizeClass: fc.constantFrom(0, 1, 2),
     commitment: bytes(32),
   }),
+  fc.record({ kind: fc.constant('send' as const), chain: bytes(32), to: bytes(20), amount }),
+  fc.record({
+    kind: fc.constantFrom('open' as const, 'follow' as const, 'receive' as const, 'acknowledge' as const),
+    chain: bytes(32),
+    proof: fc.uint8Array({ minLength: 1, maxLength: 500 }),
+  }),
   fc.record({
     kind: fc.constant('register' as const),
     nodeKey: bytes(32),
@@ -92,7 +98,7 @@ describe('a transaction of the ledger', () => {
 
   it('is no accident: bytes of a stranger are refused or read, and nothing throws (LG-2)', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(8), fc.nat(3), (noise, kind, version) => {
+      fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(21), fc.nat(3), (noise, kind, version) => {
         const parsed = parseTransaction(Uint8Array.of(version, kind, ...noise));
         if (!('problem' in parsed)) expect(parsed.tip).toBeLessThanOrEqual(parsed.feeMax);
       }),
@@ -133,6 +139,23 @@ describe('a transaction of the ledger', () => {
     expect(() => encodeTransaction({ ...plain, lastHeight: U64_MAX + 1n })).toThrow(RangeError);
     expect(() => encodeTransaction({ ...plain, feeMax: U64_MAX + 1n })).toThrow(RangeError);
     expect(() => encodeTransaction({ ...plain, publicKey: new Uint8Array(31) })).toThrow(RangeError);
+  });
+
+  it('has a proof of 1 to 61,440 bytes, and says how many (LG-2)', () => {
+    const proven = (length: number): Transaction => ({
+      ...plain,
+      payload: { kind: 'receive', chain: new Uint8Array(32), proof: new Uint8Array(length) },
+    });
+    for (const length of [0, 61_441]) expect(() => encodeTransaction(proven(length))).toThrow(RangeError);
+    expect(parseTransaction(encodeTransaction(proven(61_440)))).toEqual(proven(61_440));
+    const stated = (length: number): Uint8Array => {
+      const changed = encodeTransaction(proven(1));
+      new DataView(changed.buffer).setBigUint64(98, BigInt(length));
+      return changed;
+    };
+    expect(problemOf(stated(0))).toBe('the length of its proof is not 1 to 61440');
+    expect(problemOf(stated(61_441))).toBe('the length of its proof is not 1 to 61440');
+    expect(problemOf(stated(2))).toBe('a receive of 171 bytes, expected 172');
   });
 
   it('is made in a browser as in a node: nothing of Node is needed (LG-5)', () => {

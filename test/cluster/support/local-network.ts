@@ -47,10 +47,13 @@ export async function eventually<Value>(
 }
 
 /** Ports base … base + 10·validators that are free now, below those that the system gives to outgoing connections. */
-export async function freeBasePort(): Promise<number> {
+export async function freeBasePort(validators = 6): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
     const base = 20_000 + Math.floor(Math.random() * 1_200) * 10;
-    const ports = [0, 1, 2, 3, 4, 5].flatMap((index) => [base + 10 * index, base + 10 * index + 1]);
+    const ports = Array.from({ length: validators }, (_, index) => base + 10 * index).flatMap((port) => [
+      port,
+      port + 1,
+    ]);
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return base;
   }

@@ -14,13 +14,13 @@ import { parseContent } from './content.ts';
 import { orderingOf } from './parameters.ts';
 import { type OpenSeal, putSeal, sealOf } from './records.ts';
 
-/** After those of signed transactions and reports (LG-2). */
+/** Among those of signed transactions, which leave it out (LG-2). */
 const REVEAL_KIND = 9;
 /** @unit bytes @source SHA-256 */
 const ID_BYTES = 32;
 /** Version, kind, id, salt. @unit bytes */
 const HEAD = 2 + ID_BYTES + SALT_BYTES;
-/** Before all that pays, behind reports: it has been paid, and its window ends. */
+/** Before all that pays: it has been paid, and its window ends. */
 const PRIORITY = U64_MAX - 1n;
 
 export interface Reveal {

@@ -25,8 +25,9 @@ export const depositOf = ({ deposit }: OrderingParameters, sizeClass: SizeClass)
   deposit * BigInt(placesOf(sizeClass));
 
 /**
- * LG-20: what this chain takes in the open, and what it takes sealed, for free: before signature, fee and nonce. A stake, an
- * evidence or a registration moves nobody else's coins and must not wait; what moves coins to others is sealed.
+ * LG-20: what this chain takes in the open, and what it takes sealed, for free: before signature, fee and nonce. A stake or a
+ * registration moves nobody else's coins and must not wait, and a proof of another chain says what that one has decided; what moves
+ * coins to others is sealed. A `send` to another chain would be in the open, and so there is none.
  */
 export function refusalOfOrdering({ payload }: Transaction, state: StateReader): Refusal | undefined {
   const ordering = orderingOf(state);
@@ -36,6 +37,12 @@ export function refusalOfOrdering({ payload }: Transaction, state: StateReader):
   }
   if (payload.kind === 'transfer') {
     return refused(CODES.sealingWanted, 'this chain takes transfers sealed only: seal it, then reveal it');
+  }
+  if (payload.kind === 'send') {
+    return refused(
+      CODES.sealingWanted,
+      'this chain takes transfers sealed only, and none to other chains: it receives coins, and sends none',
+    );
   }
   if (payload.kind !== 'seal' || queueOf(state).openSeals < ordering.openMax) return undefined;
   return refused(CODES.tooManySeals, `${ordering.openMax} seals are open, the most of this chain: wait`);
