@@ -1,6 +1,7 @@
 /**
  * Two chains of four validators, each a process, and a relayer between them: transfers both ways with kill -9 of a validator of each
- * chain and of the relayer. Sums are conserved, each transfer comes once. LG-30 to LG-34; BR-12, docs/sharding.md.
+ * chain and of the relayer, and while the validators of one change. Sums are conserved, each transfer comes once. LG-30 to LG-34;
+ * BR-12, docs/sharding.md.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,15 +10,17 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addressText } from '../../src/application/ledger/address.ts';
+import { accountAddressOf, addressText } from '../../src/application/ledger/address.ts';
 import { CODES } from '../../src/application/ledger/codes.ts';
 import { signTransaction } from '../../src/application/ledger/transaction.ts';
-import { utf8 } from '../../src/base/bytes.ts';
-import { type AccountKey, readKey } from '../../src/cli/ledger/client.ts';
+import { fromHex, utf8 } from '../../src/base/bytes.ts';
+import { type AccountKey, askValidators, readKey } from '../../src/cli/ledger/client.ts';
 import { ChainView } from '../../src/cli/shards/chain-view.ts';
 import { type LocalShard, readLocalShards } from '../../src/cli/shards/local-shards.ts';
 import { type Client, connect, type Outcome } from '../../src/client/index.ts';
 import { sha256 } from '../../src/crypto/hash.ts';
+import { homePaths } from '../../src/node/config/home.ts';
+import { ACKNOWLEDGED_MIN } from '../../src/protocol/bridge/relay.ts';
 import { althing, eventually, freeBasePort, MAIN, type NetworkEvent } from './support/local-network.ts';
 
 /** In all; more with ALTHING_SHARD_TRANSFERS. @unit transfers */
@@ -29,6 +32,12 @@ const SETTLED_WITHIN = 120_000;
 /** Of one operation that is refused for now. */
 const ATTEMPTS_MAX = 100;
 const KILLED = 1;
+/** Of either direction, while an epoch ends. @unit transfers */
+const WHILE_ENDING = 60;
+/** Of either direction, in the epoch after it: some are acknowledged. @unit transfers */
+const AFTERWARDS = Number(ACKNOWLEDGED_MIN);
+/** What buys one power on a chain that the command made. @unit units */
+const STAKE = 100_000_000_000n;
 
 const directory = mkdtempSync(join(tmpdir(), 'althing-shards-'));
 const events: NetworkEvent[] = [];
@@ -252,7 +261,60 @@ describe('two chains of four validators', () => {
     ]);
     expect(found.filter(({ home }: { readonly home: boolean }) => !home)).toMatchObject([{ balance: '0' }]);
   }, 90_000);
+
+  it(
+    'the validators of one change while transfers flow: the other follows, by proof, and each transfer comes once (LG-32)',
+    async () => {
+      const [source, other] = views;
+      const [shard] = shards;
+      if (source === undefined || other === undefined || shard === undefined) throw new Error('two shards');
+      expect((await source.epochs(0)).current).toBe(0);
+      const { operator, payload } = await stakeFor(shard);
+      const to = accountAddressOf(operator.publicKey);
+      await source.submit(readKey(join(directory, 'faucet.json')), { kind: 'transfer', to, amount: STAKE });
+      const first = 1_000_000;
+      const [next, end] = [first + WHILE_ENDING, first + WHILE_ENDING + AFTERWARDS];
+      const both = (from: number, to: number) =>
+        Promise.all([sendAll(0, 1, from, to), sendAll(1, 0, from, to)]);
+      const sent = both(first, next);
+      await source.submit(operator, payload);
+      await sent;
+      await eventually('an epoch has ended', 60_000, async () =>
+        (await source.epochs(0)).current === 1 ? true : undefined,
+      );
+      await both(next, end);
+      await eventually('the other chain trusts the next epoch', SETTLED_WITHIN, async () =>
+        (await other.about(source.chainId)).trusted_epoch === 1 ? true : undefined,
+      );
+      const indices = Array.from({ length: end - first }, (_, offset) => first + offset);
+      for (const [at, view] of views.entries()) {
+        await eventually(`every recipient on shard ${at} has its amount, once`, SETTLED_WITHIN, async () => {
+          const accounts = indices.map((index) => view.account(addressText(recipientOf(at, index))));
+          const balances = (await Promise.all(accounts)).map(({ balance }) => balance);
+          return balances.join() === indices.map(amountOf).join() ? true : undefined;
+        });
+      }
+      await eventually('both have acknowledged what came', SETTLED_WITHIN, async () => {
+        const told = (await Promise.all(views.map((view) => view.chains()))).flat();
+        const isLittle = told.every((one) => one.next_to_send - one.first_unacknowledged < ACKNOWLEDGED_MIN);
+        return isLittle ? true : undefined;
+      });
+      expect(relayed.filter(({ type }) => type === 'follow')).toMatchObject([
+        { from: source.chainId, to: other.chainId },
+      ]);
+    },
+    SETTLED_WITHIN + 120_000,
+  );
 });
+
+/** The operator of a validator of this shard, and what puts one power more on it: LG-9, and so an epoch ends (CS-16). */
+async function stakeFor({ homes, endpoints }: LocalShard) {
+  const operator = readKey(join(homePaths(homes[0] ?? '').keys, 'account.json'));
+  const validators = await askValidators({ url: endpoints[0] ?? '', token: undefined });
+  const validator = fromHex(validators.find((one) => one.operator === operator.address)?.address ?? '');
+  if (validator === undefined) throw new Error(`${operator.address} operates no validator`);
+  return { operator, payload: { kind: 'stake', validator, amount: STAKE } as const };
+}
 
 /** What one validator itself says; undefined while it does not answer. */
 async function chainsAt(endpoint: string): Promise<string | undefined> {

@@ -87,22 +87,23 @@ async function oneStep(from: ChainView, to: ChainView, key: AccountKey): Promise
   );
   switch (step.kind) {
     case 'rest':
-      return step;
+      break;
     case 'open':
       await to.submit(key, await openPayload(from, destination));
-      return step;
+      break;
     case 'follow':
       await to.submit(key, await followPayload(from, step.from));
-      return step;
+      break;
     case 'receive': {
       const { payload, transfers } = await receivePayload(from, to, step.first);
       await to.submit(key, payload);
-      return { kind: 'receive', transfers };
+      return { kind: step.kind, transfers };
     }
     case 'acknowledge':
       await from.submit(key, await acknowledgePayload(from, to));
-      return step;
   }
+  // Nothing else of a step: its `from` is an epoch, an event's is a chain.
+  return { kind: step.kind };
 }
 
 /** Two chains of one id: nothing of the one can be carried to whoever knows the other. */
