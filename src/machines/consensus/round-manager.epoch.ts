@@ -15,6 +15,7 @@ import type {
 } from '../../protocol/chain/types.ts';
 import { certifyBlock, endingOf, insertProven, type TreeBlock } from '../../protocol/consensus/block-tree.ts';
 import { descriptorAfter } from '../../protocol/consensus/epoch-end.ts';
+import { verifyCertificates } from '../../protocol/consensus/verified.ts';
 import type { EpochBegan, EpochMet } from '../../protocol/ports/consensus.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import {
@@ -69,15 +70,21 @@ export function endEpoch(context: RoundManagerContext, live: LiveTree, { address
 }
 
 /** As it was proven, or as this node's own executions have it: they must come to what the last block names. */
-function changeOf({ setting: { epoch } }: RoundManagerContext, live: LiveTree): EpochChange | undefined {
-  const { tree, proven, ending, last } = live;
+function changeOf(
+  { setting: { epoch, bls } }: RoundManagerContext,
+  live: LiveTree,
+): EpochChange | undefined {
+  const { tree, proven, ending, last, verified } = live;
   const { root } = tree;
   if (proven !== undefined && proven.qc.blockId === root.id) return proven;
   if (last === undefined || tree.executedHeight < root.executed.height) return undefined;
   const path = ending ?? endingOf(tree, last);
   const next = nextOf(epoch, tree);
   if (path === undefined || next === undefined || epochHashOf(next) !== root.nextHash) return undefined;
-  return { qc: last.qc, proof: { last: path, next } };
+  // Of a block that was fetched the child's word stands here, and its bytes are whatever the sender liked (CS-12). Others would
+  // blame this node for them; they tell their own.
+  const isSound = verifyCertificates(epoch, bls, verified, { qc: last.qc }).refusals.length === 0;
+  return isSound ? { qc: last.qc, proof: { last: path, next } } : undefined;
 }
 
 function nextOf(

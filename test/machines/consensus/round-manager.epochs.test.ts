@@ -281,6 +281,20 @@ describe('round-manager chart: a crash between the commit of the last block and 
     expect(ends(effects)).toEqual([]);
   });
 
+  it('tells nobody a certificate of the last block that does not hold: a child brought it, and others would blame this node', () => {
+    const { committed, ...rest } = committedLast(short);
+    const spoilt = {
+      ...present(committed, 'the last'),
+      qc: { ...at(short.qcs, 2), signature: at(short.qcs, 1).signature },
+    };
+    const { chart, effects } = started({
+      ...{ ...rest, committed: spoilt },
+      ...{ executed: executedAt(2), updates: ASKED },
+    });
+    expect(ends(effects)).toEqual([]);
+    expect(ends(chart.send(proven(short.change)))).toMatchObject([{ change: short.change }]);
+  });
+
   it('ends it by the proof of another node where the headers up to its own are lost', () => {
     const { chart, effects } = started({
       ...{ ...committedLast(long), blocks: [] },
