@@ -70,10 +70,7 @@ export function endEpoch(context: RoundManagerContext, live: LiveTree, { address
 }
 
 /** As it was proven, or as this node's own executions have it: they must come to what the last block names. */
-function changeOf(
-  { setting: { epoch, bls } }: RoundManagerContext,
-  live: LiveTree,
-): EpochChange | undefined {
+function changeOf({ setting: { epoch, bls } }: RoundManagerContext, live: LiveTree): EpochChange | undefined {
   const { tree, proven, ending, last, verified } = live;
   const { root } = tree;
   if (proven !== undefined && proven.qc.blockId === root.id) return proven;

@@ -73,6 +73,8 @@ const PENALTIES: ReadonlyMap<string, Penalty> = new Map<string, Penalty>([
   ['RATE_EXCEEDED', consensus(0.1)],
   ['OPERATIONS_RATE_EXCEEDED', consensus(0.1)],
   ['SYNC_LANE_BANNED', sync(0)],
+  // Three pairings to find out; whoever passes it on has verified it.
+  ['EPOCH_CHANGE_FALSE', consensus(50)],
   // Lies that only their signer can have told.
   ['SIGNATURE_INVALID', consensus(50)],
   ['SIGNERS_MALFORMED', consensus(50)],
