@@ -150,7 +150,7 @@ async function createChain(
   const genesis = genesisOf(
     chainId,
     validators,
-    { name: application.name, state: hasCoins(application) ? await ledgerOf(members, others, folder) : {} },
+    { name: application.name, state: await stateOf(application, members, others, folder) },
     leadership,
   );
   const ruling = parseGenesis(JSON.parse(genesisText(genesis)), possessions);
@@ -179,7 +179,6 @@ async function createChain(
 }
 
 const DEFAULT_APPLICATION: NewApplication = { kind: 'built-in', name: BUILT_IN_DEFAULT };
-const hasCoins = ({ kind, name }: NewApplication): boolean => kind === 'built-in' && name === 'ledger';
 
 /** A genesis document that is there already, and where it is from. */
 export interface ExistingGenesis {
@@ -329,19 +328,22 @@ function writeHome(
   ensureAdminToken(paths.adminTokenFile);
 }
 
-async function ledgerOf(
+/** Before the first block. */
+async function stateOf(
+  application: NewApplication,
   members: readonly DraftNode[],
   others: readonly NamedChain[],
   folder = members[0]?.home.stagedPath ?? '',
 ): Promise<GenesisDocument['application']['state']> {
+  if (application.kind === 'own' || application.name !== 'ledger') return {};
   const { localLedger } = await import('./ledger/local-genesis.ts');
+  const { ordering } = application;
   return localLedger(
     members.map(({ home, identity }) => ({
       address: addressOf(identity.nodeKey),
       stagedPath: home.stagedPath,
     })),
-    folder,
-    others,
+    { folder, others, ordering },
   );
 }
 

@@ -2,10 +2,14 @@
 import { type Command, Option } from 'commander';
 import type { LeaderScheduleKind, LeadershipParameters } from '../protocol/consensus/leader.ts';
 
+export type Ordering = 'plain' | 'commit_reveal';
+
 export interface LeadershipOptions {
   readonly leaderSchedule?: LeaderScheduleKind;
   readonly leaderReputation?: boolean;
   readonly vrf?: boolean;
+  /** Of the ledger; sealed transfers take their order from VRF outputs. */
+  readonly ordering?: Ordering;
 }
 
 const SCHEDULES: readonly LeaderScheduleKind[] = ['round_robin', 'stake_weighted'];
@@ -22,13 +26,15 @@ export const withLeadership = (command: Command): Command =>
     .option('--leader-reputation', 'each epoch passes over leaders whose rounds failed in the one before')
     .option('--vrf', "each block carries its leader's VRF proof: leaders and ordering cannot be foreseen");
 
-/** As the genesis takes it; undefined where nothing was chosen. A draw by power includes VRF, without which there is none. */
+/** As the genesis takes it; undefined where nothing was chosen. A draw by power and sealed transfers include VRF, without which there are none. */
 export function leadershipOf(options: LeadershipOptions): LeadershipParameters | undefined {
-  const { leaderSchedule, leaderReputation, vrf } = options;
-  if (leaderSchedule === undefined && leaderReputation === undefined && vrf === undefined) return undefined;
+  const { leaderSchedule, leaderReputation } = options;
+  const vrf =
+    options.vrf === true || leaderSchedule === 'stake_weighted' || options.ordering === 'commit_reveal';
+  if (leaderSchedule === undefined && leaderReputation === undefined && !vrf) return undefined;
   return {
     leaderSchedule: leaderSchedule ?? 'round_robin',
     leaderReputation: leaderReputation === true,
-    vrf: vrf === true || leaderSchedule === 'stake_weighted',
+    vrf,
   };
 }

@@ -4,9 +4,11 @@ import type { BuiltInName } from '../application/built-in-names.ts';
 import { parseSocketAddress, SOCKET_ADDRESS_SHAPE } from '../application/socket/address.ts';
 import { parseApplicationName } from '../node/application-name.ts';
 import { usageFailure } from './failure.ts';
+import type { Ordering } from './leadership.ts';
 
 export type NewApplication =
-  | { readonly kind: 'built-in'; readonly name: BuiltInName }
+  /** `ordering`: of a ledger's transfers; left out: plain. */
+  | { readonly kind: 'built-in'; readonly name: BuiltInName; readonly ordering?: Ordering | undefined }
   /** `addresses`: by the node's place; "" where the program that starts the node gives the application. */
   | { readonly kind: 'own'; readonly name: string; readonly addresses: readonly string[] };
 
@@ -21,13 +23,21 @@ export const ADDRESS_HELP = `your own application: where it listens, or ${IN_PRO
 export const OWN_APPLICATION_HINT =
   'for one of your own make the homes with `althing init` or `althing testnet` and --application-address (docs/applications.md)';
 
+export interface ApplicationOptions {
+  readonly application?: string;
+  readonly applicationAddress?: string;
+  readonly ordering?: Ordering;
+}
+
 /** @param nodes how many ask for it. @throws a usage failure */
 export function newApplication(
-  name: string | undefined,
-  address: string | undefined,
+  { application: name, applicationAddress: address, ordering }: ApplicationOptions,
   nodes: number,
 ): NewApplication | undefined {
-  if (address === undefined) return name === undefined ? undefined : builtIn(name);
+  if (ordering !== undefined && (name !== 'ledger' || address !== undefined)) {
+    throw usageFailure('--ordering is of the ledger that is built in: give --application ledger with it');
+  }
+  if (address === undefined) return name === undefined ? undefined : { ...builtIn(name), ordering };
   if (name === undefined) {
     throw usageFailure('--application-address needs --application NAME: what the application calls itself');
   }
@@ -52,7 +62,7 @@ export function addressesOf(address: string, nodes: number): readonly string[] {
   });
 }
 
-function builtIn(raw: string): NewApplication {
+function builtIn(raw: string): NewApplication & { readonly kind: 'built-in' } {
   const parsed = parseApplicationName(raw);
   if (parsed.status === 'built-in') return { kind: 'built-in', name: parsed.name };
   throw usageFailure(

@@ -18,7 +18,7 @@ export const STATUS = z.object({
     earliest_block_height: z.string(),
     catching_up: z.boolean(),
   }),
-  validator_info: z.object({ address: z.string(), voting_power: z.string(), epoch: z.string() }),
+  validator_info: z.object({ address: z.string(), voting_power: z.string() }),
 });
 
 export const NET_INFO = z.object({
@@ -40,6 +40,7 @@ export const NET_INFO = z.object({
 });
 
 export const ROUNDS = z.object({
+  current_epoch: z.string(),
   current_round: z.string(),
   high_qc_round: z.string(),
   locked_round: z.string(),

@@ -21,6 +21,7 @@ export interface RoundsFacts {
 export function roundsReport(epoch: EpochContext, facts: RoundsFacts): RoundsReport {
   const { view, record, rounds, executionFailure } = facts;
   return {
+    epoch: epoch.epoch,
     current: view?.pacemaker.round ?? ROOT_ROUND,
     highQcRound: view?.pacemaker.highQC.round ?? ROOT_ROUND,
     lockedRound: record?.lockedRound ?? ROOT_ROUND,

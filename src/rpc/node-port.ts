@@ -192,6 +192,7 @@ export interface ViewChangeReport {
 
 /** The last rounds and view changes, oldest first; both bounded by the node. */
 export interface RoundsReport {
+  readonly epoch: Epoch;
   readonly current: Round;
   readonly highQcRound: Round;
   readonly lockedRound: Round;

@@ -3,6 +3,7 @@ import type { RoundReport, RoundsReport, ViewChangeReport } from './node-port.ts
 import { rfc3339, upperHex } from './shapes.ts';
 
 export const roundsJson = (report: RoundsReport): object => ({
+  current_epoch: String(report.epoch),
   current_round: String(report.current),
   high_qc_round: String(report.highQcRound),
   locked_round: String(report.lockedRound),

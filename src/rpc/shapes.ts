@@ -212,7 +212,6 @@ export function statusJson(status: NodeStatus): object {
       address: upperHex(status.nodeId),
       pub_key: publicKeyJson(status.nodeKey),
       voting_power: String(status.power),
-      epoch: String(status.epoch),
     },
   };
 }

@@ -122,6 +122,14 @@ describe('althing testnet', () => {
       ['--leader-schedule', 'stake_weighted', '--leader-reputation', '--vrf'],
       ['stake_weighted', true, true],
     ],
+    [
+      ['--application', 'ledger', '--ordering', 'commit_reveal'],
+      ['round_robin', false, true],
+    ],
+    [
+      ['--application', 'ledger', '--ordering', 'plain'],
+      ['round_robin', false, false],
+    ],
   ])('writes into the genesis how leaders are chosen: %j (CS-15, CS-17)', async (words, expected) => {
     const { code } = await althing(['testnet', '--output', directory, '--validators', '1', ...words]);
     const genesis = JSON.parse(readFileSync(homePaths(join(directory, 'node0')).genesisFile, 'utf8'));
@@ -136,6 +144,23 @@ describe('althing testnet', () => {
       2,
       expect.stringContaining('the genesis file says how leaders are chosen'),
     ]);
+  });
+
+  it.each<[readonly string[], string]>([
+    [['testnet', '--output', 'HERE', '--ordering', 'commit_reveal'], 'give --application ledger with it'],
+    [
+      ['init', '--home', 'HERE/a', '--application', 'dice', '--ordering', 'plain'],
+      'give --application ledger with it',
+    ],
+    [
+      ['init', '--home', 'HERE/a', '--genesis', 'HERE/g', '--ordering', 'commit_reveal'],
+      'the genesis file says how transfers are ordered',
+    ],
+    [['testnet', '--output', 'HERE', '--ordering', 'sealed'], 'Allowed choices are plain, commit_reveal'],
+  ])('refuses an ordering where no ledger is made: %j (LG-20)', async (words, expected) => {
+    const { code, stderr } = await althing(words.map((word) => word.replace('HERE', directory)));
+    expect([code, stderr]).toEqual([2, expect.stringContaining(expected)]);
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   it('never writes over a home, and leaves nothing behind when it refuses', async () => {

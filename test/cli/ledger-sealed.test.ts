@@ -20,11 +20,10 @@ let kept = '';
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'althing-sealed-'));
   const net = join(directory, 'net');
-  await althing(['testnet', '--validators', '2', '--application', 'ledger', '--output', net]);
+  const made = ['testnet', '--validators', '2', '--application', 'ledger', '--ordering', 'commit_reveal'];
+  await althing([...made, '--output', net]);
   faucet = join(net, 'faucet.json');
-  const genesis = JSON.parse(readFileSync(join(net, 'node0', 'config', 'genesis.json'), 'utf8'));
-  genesis.app.state.parameters.ordering = 'commit_reveal';
-  node = await LedgerNode.of(JSON.stringify(genesis));
+  node = await LedgerNode.of(readFileSync(join(net, 'node0', 'config', 'genesis.json'), 'utf8'));
   rpc = await startTestServer({ port: node });
 }, 60_000);
 afterAll(async () => {

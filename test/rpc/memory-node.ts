@@ -326,6 +326,7 @@ export class MemoryNode implements NodePort {
     const { round, leader } = this.status();
     const label = { epoch: FIRST_EPOCH, round, leader };
     return {
+      epoch: FIRST_EPOCH,
       current: round,
       highQcRound: this.#highQc().round,
       lockedRound: this.#highQc().round,

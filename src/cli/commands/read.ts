@@ -31,27 +31,31 @@ async function showStatus(options: TargetOptions): Promise<void> {
   const status = await callRpc(target, 'status', {}, STATUS);
   const time = await callRpc(target, 'althing_time', { history: '0' }, TIME);
   const sync = await callRpc(target, 'althing_sync', {}, SYNC);
+  const { current_epoch: epoch } = await callRpc(target, 'althing_rounds', {}, ROUNDS);
   const { node_info: node, sync_info: chain, validator_info: validator } = status;
-  createOutput(options.json === true).data({ ...status, time: timeExcerpt(time), sync: syncExcerpt(sync) }, [
-    ...fields([
-      ['chain', node.network],
-      ['node', `${node.moniker} ${node.id}`],
-      ['version', node.version],
-      ['height', `${chain.latest_block_height} (${chain.latest_block_time})`],
-      ['block', chain.latest_block_hash],
-      ['state', chain.latest_app_hash],
-      ['in sync', inSyncText(chain.catching_up, sync.status.kind)],
-      ['epoch', validator.epoch],
-      [
-        'power',
-        validator.voting_power === '0'
-          ? '0 (full node: it follows, and has no vote)'
-          : validator.voting_power,
-      ],
-      ['time', timeSentence(time)],
-    ]),
-    ...syncSentences(sync, columns()),
-  ]);
+  createOutput(options.json === true).data(
+    { ...status, epoch, time: timeExcerpt(time), sync: syncExcerpt(sync) },
+    [
+      ...fields([
+        ['chain', node.network],
+        ['node', `${node.moniker} ${node.id}`],
+        ['version', node.version],
+        ['height', `${chain.latest_block_height} (${chain.latest_block_time})`],
+        ['block', chain.latest_block_hash],
+        ['state', chain.latest_app_hash],
+        ['in sync', inSyncText(chain.catching_up, sync.status.kind)],
+        ['epoch', epoch],
+        [
+          'power',
+          validator.voting_power === '0'
+            ? '0 (full node: it follows, and has no vote)'
+            : validator.voting_power,
+        ],
+        ['time', timeSentence(time)],
+      ]),
+      ...syncSentences(sync, columns()),
+    ],
+  );
 }
 
 /** As `/readyz`, up to a small gap. What is on this disk may be whole while the network is elsewhere. */
@@ -86,6 +90,7 @@ const timeExcerpt = (time: z.infer<typeof TIME>) => ({
 async function showRounds(options: TargetOptions): Promise<void> {
   const report = await callRpc(targetOf(options), 'althing_rounds', {}, ROUNDS);
   const head = fields([
+    ['epoch', report.current_epoch],
     ['round', report.current_round],
     ['high QC', `round ${report.high_qc_round}`],
     ['locked', `round ${report.locked_round}`],

@@ -1,43 +1,52 @@
 /** Commands that make homes: init, testnet. What needs cryptography is loaded when they run. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { BUILT_IN_DEFAULT, BUILT_IN_NAMES } from '../../application/built-in-names.ts';
 import { commandLine } from '../called.ts';
 import { type CommonOptions, collectText, wholeNumber, withJson } from '../command.ts';
 import { messageOf, usageFailure } from '../failure.ts';
 import type { CreatedNetwork } from '../homes.ts';
-import { type LeadershipOptions, leadershipOf, withLeadership } from '../leadership.ts';
+import { type LeadershipOptions, leadershipOf, type Ordering, withLeadership } from '../leadership.ts';
 import { BASE_PORT_DEFAULT, neighboursOf, peerAddressOf, rpcAddressOf } from '../local-network/ports.ts';
-import { ADDRESS_HELP, addressesOf, IN_PROCESS, newApplication } from '../new-application.ts';
+import {
+  ADDRESS_HELP,
+  type ApplicationOptions,
+  addressesOf,
+  IN_PROCESS,
+  newApplication,
+} from '../new-application.ts';
 import { createOutput, fields, table } from '../output.ts';
 
-interface InitOptions extends CommonOptions, LeadershipOptions {
+interface InitOptions extends CommonOptions, LeadershipOptions, ApplicationOptions {
   readonly home: string;
   readonly moniker: string;
   readonly chainId?: string;
   readonly genesis?: string;
-  readonly application?: string;
-  readonly applicationAddress?: string;
   readonly full?: boolean;
   readonly peer?: readonly string[];
 }
 
-interface TestnetOptions extends CommonOptions, LeadershipOptions {
+interface TestnetOptions extends CommonOptions, LeadershipOptions, ApplicationOptions {
   readonly validators: number;
   readonly full: number;
   readonly output: string;
   readonly basePort: number;
   readonly chainId?: string;
-  readonly application?: string;
-  readonly applicationAddress?: string;
 }
 
 /** @unit validators @source the largest set whose certificates fit their frames */
 const TESTNET_VALIDATORS_MAX = 512;
 /** @unit nodes @source GUESTS_MAX: each takes a guest's place at every validator */
 const TESTNET_FULL_MAX = 32;
+const ORDERINGS: readonly Ordering[] = ['plain', 'commit_reveal'];
 const APPLICATION_HELP = `what the new chain runs: ${BUILT_IN_NAMES.join(', ')} (default: ${BUILT_IN_DEFAULT})`;
+
+const orderingOption = (): Option =>
+  new Option(
+    '--ordering <kind>',
+    'of a ledger: transfers as blocks carry them, or sealed until their order is drawn, with --vrf (default: plain)',
+  ).choices(ORDERINGS);
 
 export function addSetupCommands(program: Command): void {
   withLeadership(
@@ -48,6 +57,7 @@ export function addSetupCommands(program: Command): void {
     .option('--chain-id <id>', 'id of the new chain, of which this node is the only validator')
     .option('--application <name>', APPLICATION_HELP)
     .option('--application-address <address>', ADDRESS_HELP)
+    .addOption(orderingOption())
     .option('--genesis <file>', 'join the chain of this genesis file instead of making one')
     .option('--full', 'a full node: it follows the chain of --genesis, serves it, and has no vote')
     .option('--peer <id@host:port>', 'a node to dial and keep; repeatable', collectText)
@@ -64,6 +74,7 @@ export function addSetupCommands(program: Command): void {
     .option('--chain-id <id>', 'id of the new chain')
     .option('--application <name>', APPLICATION_HELP)
     .option('--application-address <address>', ADDRESS_HELP)
+    .addOption(orderingOption())
     .action(testnet);
 }
 
@@ -106,6 +117,11 @@ async function init(options: InitOptions): Promise<void> {
       '--application and --genesis exclude each other: the genesis file names the application',
     );
   }
+  if (options.genesis !== undefined && options.ordering !== undefined) {
+    throw usageFailure(
+      '--ordering and --genesis exclude each other: the genesis file says how transfers are ordered',
+    );
+  }
   if (options.genesis === undefined && options.full !== true && options.peer !== undefined) {
     throw usageFailure('--peer and a new chain exclude each other: its only validator is this node');
   }
@@ -124,7 +140,7 @@ async function init(options: InitOptions): Promise<void> {
       ? await createNetwork([home], {
           chainId: options.chainId,
           leadership,
-          application: newApplication(options.application, options.applicationAddress, 1),
+          application: newApplication(options, 1),
         })
       : await createHome(
           home,
@@ -154,11 +170,7 @@ const addressOf = ({ applicationAddress }: InitOptions): string | undefined =>
 
 async function testnet(options: TestnetOptions): Promise<void> {
   const { output, basePort, validators, chainId } = options;
-  const application = newApplication(
-    options.application,
-    options.applicationAddress,
-    validators + options.full,
-  );
+  const application = newApplication(options, validators + options.full);
   const homeOf = (name: string, place: number) => ({
     path: join(output, name),
     moniker: name,

@@ -14,6 +14,7 @@ import type { Address } from '../../protocol/chain/types.ts';
 import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
 import { describeKeyProblem } from '../../storage/key-problems.ts';
 import { runtimeFailure } from '../failure.ts';
+import type { Ordering } from '../leadership.ts';
 
 /** In the folder of a network; or of a single home. */
 export const FAUCET_FILE = 'faucet.json';
@@ -44,22 +45,30 @@ export interface NamedChain {
   readonly validators: readonly GenesisValidator[];
 }
 
-/**
- * `app.state` of the genesis; makes the keys that it names.
- * @param folder of the keys of the faucet and, with other chains, of the relayer
- * @param others chains that may send coins here: each as many as all chains but this one have
- */
+export interface LocalLedgerOptions {
+  /** Of the keys of the faucet and, with other chains, of the relayer. */
+  readonly folder: string;
+  /** Chains that may send coins here: each as many as all chains but this one have. */
+  readonly others: readonly NamedChain[];
+  /** Left out: plain. */
+  readonly ordering: Ordering | undefined;
+}
+
+/** `app.state` of the genesis; makes the keys that it names. */
 export function localLedger(
   members: readonly Member[],
-  folder: string,
-  others: readonly NamedChain[] = [],
+  { folder, others, ordering }: LocalLedgerOptions,
 ): JsonValue {
   const operators = members.map(({ address, stagedPath }) => ({
     validator: address,
     operator: accountAt(join(homePaths(stagedPath).keys, OPERATOR_FILE)),
   }));
   return {
-    parameters: { stake_unit: STAKE_UNIT.toString(), stake_min: STAKE_UNIT.toString() },
+    parameters: {
+      stake_unit: STAKE_UNIT.toString(),
+      stake_min: STAKE_UNIT.toString(),
+      ...(ordering === undefined ? {} : { ordering }),
+    },
     accounts: [
       { address: accountAt(join(folder, FAUCET_FILE)), balance: FAUCET_UNITS.toString() },
       ...(others.length === 0

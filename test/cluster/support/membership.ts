@@ -1,4 +1,5 @@
 /** Validators of a network of processes that come and go by transactions of kv. Boundary: HTTP, child processes. CS-16. */
+import { ROUNDS, STATUS } from '../../../src/cli/shapes.ts';
 import { althing, eventually, type LocalNetwork } from './local-network.ts';
 
 /** What a command prints of a node's keys. */
@@ -35,12 +36,17 @@ export async function standing(
   network: LocalNetwork,
   index: number,
 ): Promise<{ readonly epoch: number; readonly power: string } | undefined> {
-  const status: unknown = await network.call(index, 'status');
-  if (typeof status !== 'object' || status === null) return undefined;
-  const { validator_info: info } = status as {
-    readonly validator_info: { readonly voting_power: string; readonly epoch: string };
+  const [status, rounds]: readonly unknown[] = await Promise.all([
+    network.call(index, 'status'),
+    network.call(index, 'althing_rounds'),
+  ]);
+  const power = STATUS.safeParse(status);
+  const epoch = ROUNDS.safeParse(rounds);
+  if (!power.success || !epoch.success) return undefined;
+  return {
+    epoch: Number(epoch.data.current_epoch),
+    power: power.data.validator_info.voting_power,
   };
-  return { epoch: Number(info.epoch), power: info.voting_power };
 }
 
 export const reaches = (network: LocalNetwork, index: number, epoch: number, power: string): Promise<true> =>
