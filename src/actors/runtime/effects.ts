@@ -49,6 +49,7 @@ export function applyEffects(
   for (const effect of effects) {
     switch (effect.kind) {
       case 'tell':
+        if (effect.ifUp === true && !core.cells.has(effect.to)) break;
         tellFromCell(core, cell, effect.to, effect.message, effect.lane ?? 'user');
         break;
       case 'reply':

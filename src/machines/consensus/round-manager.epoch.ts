@@ -17,7 +17,7 @@ import { certifyBlock, endingOf, insertProven, type TreeBlock } from '../../prot
 import { descriptorAfter } from '../../protocol/consensus/epoch-end.ts';
 import { verifyCertificates } from '../../protocol/consensus/verified.ts';
 import type { EpochBegan, EpochMet } from '../../protocol/ports/consensus.ts';
-import { type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { announcing, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import {
   type Clock,
   type LiveTree,
@@ -93,10 +93,10 @@ function nextOf(
   return 'code' in next ? undefined : next;
 }
 
-/** All who judge by the validator set. */
+/** All who judge by the validator set. A cell that is not up begins with the present one. */
 export const tellEpoch = ({ epochListeners }: RoundManagerInput, epoch: EpochBegan['epoch']): Effect[] => {
   const began: EpochBegan = { type: 'epoch.began', epoch };
-  return epochListeners.map((to) => telling(to, began));
+  return epochListeners.map((to) => announcing(to, began));
 };
 
 /** Who speaks in another epoch is not to blame: it is told how its own ended, or asked how this node's did. */

@@ -57,7 +57,14 @@ export type Lane = 'user' | 'control';
 
 /** One request to the runtime; a step's effects take place in order, after its state is committed (RT-11). */
 export type Effect =
-  | { readonly kind: 'tell'; readonly to: CellAddress; readonly message: Message; readonly lane?: Lane }
+  | {
+      readonly kind: 'tell';
+      readonly to: CellAddress;
+      readonly message: Message;
+      readonly lane?: Lane;
+      /** News for a cell that, should it start later, reads for itself what is present: where none is up, nothing is lost. */
+      readonly ifUp?: true;
+    }
   /** To the sender of the message being handled: a cell's present incarnation, or an `ask`. */
   | { readonly kind: 'reply'; readonly message: Message }
   | { readonly kind: 'watch'; readonly address: CellAddress }
@@ -80,3 +87,11 @@ export type Effect =
 
 /** `tell` as data. */
 export const telling = (to: CellAddress, message: Message): Effect => ({ kind: 'tell', to, message });
+
+/** `tell` as data, to whoever is up: no dead letter where nobody is (RT-8). */
+export const announcing = (to: CellAddress, message: Message): Effect => ({
+  kind: 'tell',
+  to,
+  message,
+  ifUp: true,
+});

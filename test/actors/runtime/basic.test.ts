@@ -9,6 +9,7 @@ import {
   virtualClock,
 } from '../../../src/actors/runtime/index.ts';
 import { crash, on, probe, reply, spawn, step, tell, types } from '../../../src/machines/vocabulary/index.ts';
+import { announcing } from '../../../src/protocol/supervision/effect.ts';
 
 interface Ask {
   readonly type: 'work.requested';
@@ -100,6 +101,33 @@ describe('a system', () => {
     ]);
     expect(crash('x').kind).toBe('crash');
     expect(millis(1)).toBe(1);
+  });
+  it('announces to whoever is up, and counts no loss where nobody is (RT-8)', () => {
+    const clock = virtualClock();
+    const dead: unknown[] = [];
+    const onDeadLetter = (letter: unknown): number => dead.push(letter);
+    const system = createSystem({ name: 'n', clock, random: seededRandom('s'), onDeadLetter });
+    const herald = setup({
+      types: types<object, Ask>(),
+      actions: {
+        announce: step(() => ({
+          effects: ['node/ear', 'node/nobody'].map((to) => announcing(to, { type: 'said' })),
+        })),
+      },
+    }).createMachine({ id: 'herald', on: { 'work.requested': { actions: 'announce' } } });
+    const ear = setup({
+      types: types<{ readonly heard: number }, { readonly type: 'said' }>(),
+    }).createMachine({
+      id: 'ear',
+      context: { heard: 0 },
+      on: { said: { actions: assign(({ context }) => ({ heard: context.heard + 1 })) } },
+    });
+    system.start(child('node', supervisor({ children: [child('herald', herald), child('ear', ear)] })));
+    clock.settle();
+    system.ref('node/herald').tell({ type: 'work.requested', size: 1 });
+    clock.settle();
+    expect(system.ref('node/ear').info()?.snapshot).toMatchObject({ context: { heard: 1 } });
+    expect(dead).toEqual([]);
   });
   it('is stepped purely by a probe', () => {
     const test = probe(boss, { address: 'node/boss' });

@@ -45,7 +45,8 @@ export const codec: Target = {
   mutations: [...MSGPACK, blocksChanged],
   dictionary: words(),
   bytesMax: 2 * 1024 * 1024 + 64,
-  window: 3_000,
+  // Of so many kinds the code is compiled only after some 40,000 runs.
+  window: 6_000,
   seeds: frames,
   open: async () => ({ run: runFrame }),
 };

@@ -5,9 +5,9 @@
 import { describe, expect, it } from 'vitest';
 import { ADDRESSES } from '../../../src/actors/addresses.ts';
 import { millis } from '../../../src/base/units.ts';
-import { evidencePoolOf } from '../../../src/node/views.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
 import { accusedOf } from '../../../src/protocol/consensus/evidence.ts';
+import type { EvidenceFound } from '../../../src/protocol/ports/consensus.ts';
 import { LIE_KINDS } from '../../../src/simulation/byzantine/index.ts';
 import type { Liar, LieKind, RunPlan } from '../../../src/simulation/plan.ts';
 import { type RunReport, runPlan } from '../../../src/simulation/run.ts';
@@ -43,7 +43,7 @@ interface Watched {
   readonly codes: ReadonlySet<string>;
   /** Honest validators whom honest nodes blamed, with the code. */
   readonly slandered: readonly string[];
-  /** Validators against whom honest nodes hold evidence. */
+  /** Validators against whom honest nodes found evidence; blocks carry it on. */
   readonly accused: ReadonlySet<number>;
 }
 
@@ -53,7 +53,6 @@ function watched(plan: RunPlan): Watched {
   const codes = new Set<string>();
   const slandered: string[] = [];
   const accused = new Set<number>();
-  const systems: Parameters<typeof evidencePoolOf>[0][] = [];
   const report = runPlan(plan, {
     prepared: (cluster) => {
       addresses.push(...cluster.nodes.map(({ address }) => address));
@@ -62,9 +61,11 @@ function watched(plan: RunPlan): Watched {
       {
         started: ({ validator }, { system }) => {
           if (lying.has(validator)) return;
-          systems.push(system);
           system.inspect({
             transition: ({ address, event }) => {
+              if (event.type === 'evidence.found') {
+                accused.add(addresses.indexOf(accusedOf((event as EvidenceFound).evidence)));
+              }
               if (address !== ADDRESSES.router || event.type !== 'peer.misbehaved') return;
               if (!('peer' in event) || !('code' in event)) return;
               const { peer, code } = event;
@@ -78,10 +79,6 @@ function watched(plan: RunPlan): Watched {
       },
     ],
   });
-  for (const system of systems) {
-    for (const evidence of evidencePoolOf(system)?.pool.pending.values() ?? [])
-      accused.add(addresses.indexOf(accusedOf(evidence)));
-  }
   return { report, codes, slandered, accused };
 }
 
