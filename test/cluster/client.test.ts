@@ -17,6 +17,10 @@ const VICTIM = 1;
 const COUNT = 500;
 const ROOT = join(import.meta.dirname, '../..');
 const EXAMPLE = join(ROOT, 'examples/12-client.ts');
+const LIGHT_EXAMPLE = join(ROOT, 'examples/15-light-client.ts');
+
+const codeOf = (text: string): readonly string[] =>
+  [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code);
 
 let validators: Validators;
 let client: Client;
@@ -108,9 +112,11 @@ describe('the guide to the client', () => {
   it('shows only code of its example, which runs against this network', async () => {
     const source = readFileSync(EXAMPLE, 'utf8');
     const guide = readFileSync(join(ROOT, 'docs/client.md'), 'utf8');
-    const blocks = [...guide.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code = '']) => code);
-    expect(blocks).toHaveLength(3);
-    for (const block of blocks) expect(source).toContain(block);
+    const [client = '', light = ''] = guide.split('\n## The light client\n');
+    expect(codeOf(client)).toHaveLength(3);
+    for (const block of codeOf(client)) expect(source).toContain(block);
+    expect(codeOf(light)).toHaveLength(2);
+    for (const block of codeOf(light)) expect(readFileSync(LIGHT_EXAMPLE, 'utf8')).toContain(block);
     const env = {
       ...process.env,
       ALTHING_NODES: VALIDATORS.map((index) => `http://${validators.network.rpcOf(index)}`).join(','),
