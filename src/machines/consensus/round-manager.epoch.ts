@@ -13,7 +13,8 @@ import type {
   HeaderLink,
   QuorumCertificate,
 } from '../../protocol/chain/types.ts';
-import { certifyBlock, endingOf, insertProven, type TreeBlock } from '../../protocol/consensus/block-tree.ts';
+import { certifyBlock, insertProven, type TreeBlock } from '../../protocol/consensus/block-tree.ts';
+import { endingOf } from '../../protocol/consensus/commit-rule.ts';
 import { descriptorAfter } from '../../protocol/consensus/epoch-end.ts';
 import { verifyCertificates } from '../../protocol/consensus/verified.ts';
 import type { EpochBegan, EpochMet } from '../../protocol/ports/consensus.ts';

@@ -3,12 +3,8 @@
  * asked for, the round hears. Pure. Rules CS-5, CS-12, CS-16; protocol/consensus/block-tree.ts.
  */
 import { signersOf } from '../../protocol/chain/signers.ts';
-import {
-  type BlockTree,
-  type CommitStep,
-  commitReady,
-  missingFor,
-} from '../../protocol/consensus/block-tree.ts';
+import { type BlockTree, missingFor } from '../../protocol/consensus/block-tree.ts';
+import { type CommitStep, commitReady } from '../../protocol/consensus/commit-rule.ts';
 import { standingWith } from '../../protocol/consensus/epoch-end.ts';
 import type { BlocksWanted, SafetyViolated } from '../../protocol/ports/consensus.ts';
 import { telling } from '../../protocol/supervision/effect.ts';

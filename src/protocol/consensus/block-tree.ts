@@ -3,7 +3,7 @@
  * executed. Every block in it descends from the root. Pure; immutable. Rules CS-5, CS-10, CS-12, "Blocks".
  */
 import type { WallTime } from '../../base/units.ts';
-import { NO_PARENT, restated, sameStatement, statementOf } from '../chain/canonical.ts';
+import { NO_PARENT, restated, statementOf } from '../chain/canonical.ts';
 import { GENESIS_HEIGHT, maxHeight, previousHeight } from '../chain/ordinals.ts';
 import type {
   BatchDigest,
@@ -16,7 +16,6 @@ import type {
   Header,
   HeaderLink,
   Height,
-  ProvenHeader,
   QuorumCertificate,
   Round,
   VoteStatement,
@@ -218,107 +217,6 @@ export function certifyBlock(tree: BlockTree, qc: QuorumCertificate): BlockTree 
   return { ...tree, certificates };
 }
 
-export type CommitStep =
-  /** Oldest first; `tree` has the newest of them as its root, `dropped` lost to them. */
-  | {
-      readonly status: 'committed';
-      readonly tree: BlockTree;
-      readonly blocks: readonly [CommittedBlock, ...CommittedBlock[]];
-      readonly dropped: readonly BlockId[];
-      /** CS-16: the newest of them ends its epoch; with what is above it up to the block that the QC commits. */
-      readonly ending?: ProvenHeader;
-    }
-  | { readonly status: 'nothing' }
-  /** The QC commits a block whose chain is not held here: fetch it (CS-12). */
-  | { readonly status: 'missing'; readonly id: BlockId }
-  /** Safety is broken, stop voting (SY-5): another block at the committed height, or two QCs of one round. */
-  | {
-      readonly status: 'conflict';
-      readonly height: Height;
-      readonly first: BlockId;
-      readonly second: BlockId;
-      /** Absent where nothing had to prove the first: it is genesis. */
-      readonly evidence?: ForkEvidence;
-    };
-
-/**
- * CS-5: a QC for b1 with parent b0, b1.round = b0.round + 1 and one epoch commits b0 and its uncommitted ancestors.
- * A parent link without consecutive rounds never commits. What ends the epoch ends the commit (CS-16).
- */
-export function commitBy(tree: BlockTree, qc: QuorumCertificate): CommitStep {
-  const { root } = tree;
-  if (qc.round !== qc.parentRound + 1 || qc.epoch !== root.epoch) return { status: 'nothing' };
-  const height = qc.height - 1;
-  if (height === root.height && qc.parentId !== root.id) {
-    return conflictAtRoot(root, qc);
-  }
-  if (height <= root.height || root.endsEpoch) return { status: 'nothing' };
-  const path = pathTo(tree, qc.parentId);
-  if (path.status === 'missing') return path;
-  const last = path.blocks.findIndex(({ block }) => endsEpoch(block.header));
-  const blocks: CommittedBlock[] = [];
-  for (const [index, { id, block }] of path.blocks.slice(0, last < 0 ? undefined : last + 1).entries()) {
-    // What its child carries states the same, verified or not: the chain of ids below `qc` proves it.
-    const child = path.blocks[index + 1] ?? tree.blocks.get(qc.blockId);
-    const statement = statementOf(block, id);
-    const own = [tree.certificates.get(id), child?.block.qc].find(
-      (one) => one !== undefined && sameStatement(one, statement),
-    );
-    if (own === undefined) return { status: 'missing', id: qc.blockId };
-    blocks.push({ id, block, qc: own, commitProof: qc });
-  }
-  const [first, ...others] = blocks;
-  const newest = blocks.at(-1);
-  if (first === undefined || newest === undefined) return { status: 'nothing' };
-  const pruned = prune(tree, rootOf(newest));
-  const [end, ...above] = last < 0 ? [] : path.blocks.slice(last).map(linkOf);
-  const ending: ProvenHeader | undefined =
-    end === undefined ? undefined : { path: [end, ...above], certificate: qc };
-  return {
-    status: 'committed',
-    blocks: [first, ...others],
-    ...pruned,
-    ...(ending === undefined ? {} : { ending }),
-  };
-}
-
-const linkOf = ({ block: { header, qc } }: TreeBlock): HeaderLink => ({ header, parentRound: qc.round });
-
-/** The headers from the root, which ends its epoch, up to the block that its proof commits; undefined where they are not held. */
-export function endingOf(tree: BlockTree, root: TreeBlock): ProvenHeader | undefined {
-  const { proof } = tree.root;
-  const path = proof === undefined ? undefined : pathTo(tree, proof.parentId);
-  if (proof === undefined || path?.status !== 'found') return undefined;
-  return { path: [linkOf(root), ...path.blocks.map(linkOf)], certificate: proof };
-}
-
-function conflictAtRoot({ id: first, height, proof }: TreeRoot, qc: CommitProof): CommitStep {
-  const second = qc.parentId;
-  if (proof === undefined) return { status: 'conflict', height, first, second };
-  const evidence: ForkEvidence = {
-    kind: 'CommitProofs',
-    height,
-    first: { id: first, proof },
-    second: { id: second, proof: qc },
-  };
-  return { status: 'conflict', height, first, second, evidence };
-}
-
-/** The best that any QC in the tree commits: asked after a block or a certificate came, in whatever order they came. */
-export function commitReady(tree: BlockTree): CommitStep {
-  if (tree.fork !== undefined) {
-    const { first, second } = tree.fork;
-    const named = { height: first.height, first: first.blockId, second: second.blockId };
-    return { status: 'conflict', ...named, evidence: tree.fork };
-  }
-  const newestFirst = [...tree.certificates.values()].sort((left, right) => right.round - left.round);
-  for (const qc of newestFirst) {
-    const step = commitBy(tree, qc);
-    if (step.status === 'committed' || step.status === 'conflict') return step;
-  }
-  return { status: 'nothing' };
-}
-
 /** The block that `qc` certifies, or its nearest ancestor, that must be fetched; undefined when it is held. */
 export function missingFor(tree: BlockTree, qc: QuorumCertificate): BlockId | undefined {
   if (qc.round <= tree.root.round || qc.blockId === tree.root.id) return undefined;
@@ -382,16 +280,13 @@ export function parentFacts(
 
 /** Batches that `tip` and its uncommitted ancestors name: a block on `tip` names none of them again. */
 export function namedBatches(tree: BlockTree, tip: BlockId): readonly BatchDigest[] {
-  const path = pathTo(tree, tip);
-  if (path.status === 'missing') return [];
-  return path.blocks.flatMap(({ block }) => block.header.batches.map(({ digest }) => digest));
+  const blocks = blocksTo(tree, tip) ?? [];
+  return blocks.flatMap(({ block }) => block.header.batches.map(({ digest }) => digest));
 }
 
 /** The offences whose evidence `tip` and its uncommitted ancestors carry (CS-14). */
-export function namedOffences(tree: BlockTree, tip: BlockId): readonly Offence[] {
-  const path = pathTo(tree, tip);
-  return path.status === 'missing' ? [] : path.blocks.flatMap(({ block }) => offencesIn(block));
-}
+export const namedOffences = (tree: BlockTree, tip: BlockId): readonly Offence[] =>
+  (blocksTo(tree, tip) ?? []).flatMap(({ block }) => offencesIn(block));
 
 /**
  * CS-10: `tip` or an uncommitted ancestor of it is not empty, or is to end the epoch, so another block is wanted to commit it;
@@ -399,11 +294,9 @@ export function namedOffences(tree: BlockTree, tip: BlockId): readonly Offence[]
  */
 export function hasUncommittedWork(tree: BlockTree, tip: BlockId): boolean {
   if (tree.root.endsEpoch) return false;
-  const path = pathTo(tree, tip);
-  const above = path.status === 'found' ? path.blocks : [];
   return (
     tree.updates.length > 0 ||
-    above.some(
+    (blocksTo(tree, tip) ?? []).some(
       ({ block: { header, evidence } }) =>
         header.batches.length > 0 || evidence !== undefined || endsEpoch(header),
     )
@@ -425,7 +318,7 @@ type Path =
   | { readonly status: 'missing'; readonly id: BlockId };
 
 /** From the root's child down to `tip`, oldest first; empty for the root itself. Iterative: chains can be long. */
-function pathTo(tree: BlockTree, tip: BlockId): Path {
+export function pathTo(tree: BlockTree, tip: BlockId): Path {
   const newestFirst: TreeBlock[] = [];
   let id = tip;
   while (id !== tree.root.id) {
@@ -438,7 +331,7 @@ function pathTo(tree: BlockTree, tip: BlockId): Path {
 }
 
 /** Keeps what descends from the new root. */
-function prune(
+export function prune(
   tree: BlockTree,
   root: TreeRoot,
 ): { readonly tree: BlockTree; readonly dropped: readonly BlockId[] } {
@@ -447,7 +340,7 @@ function prune(
   const ascending = [...tree.blocks.values()].sort(
     (left, right) => left.block.header.height - right.block.header.height,
   );
-  const onPath = new Set(ancestorsIn(tree, root.id));
+  const onPath = new Set(blocksTo(tree, root.id)?.map(({ id }) => id));
   for (const node of ascending) {
     const { parentId } = node.block.header;
     if (parentId === root.id || blocks.has(parentId)) blocks.set(node.id, node);
@@ -460,11 +353,6 @@ function prune(
   );
   for (const id of dropped) certificates.delete(id);
   return { tree: { ...tree, root, blocks, certificates }, dropped };
-}
-
-function ancestorsIn(tree: BlockTree, tip: BlockId): readonly BlockId[] {
-  const path = pathTo(tree, tip);
-  return path.status === 'found' ? path.blocks.map(({ id }) => id) : [];
 }
 
 function checkRoom(tree: BlockTree, round: Round, certified: boolean): StorageRefusal | undefined {

@@ -2,6 +2,7 @@
 import type { Mutant, Patch } from './mutant.ts';
 
 const TREE = 'src/protocol/consensus/block-tree.ts';
+const COMMIT_RULE = 'src/protocol/consensus/commit-rule.ts';
 const PROPOSAL = 'src/protocol/consensus/proposal.ts';
 const RUNNER = 'src/application/block-runner.ts';
 
@@ -19,7 +20,7 @@ export const OF_CHAIN: readonly Mutant[] = [
     trial: 'swarm',
     patches: [
       {
-        file: TREE,
+        file: COMMIT_RULE,
         find: "if (qc.round !== qc.parentRound + 1 || qc.epoch !== root.epoch) return { status: 'nothing' };",
         replace: "if (qc.epoch !== root.epoch) return { status: 'nothing' };",
       },
@@ -31,7 +32,7 @@ export const OF_CHAIN: readonly Mutant[] = [
     trial: 'swarm',
     patches: [
       {
-        file: TREE,
+        file: COMMIT_RULE,
         find: 'if (qc.round !== qc.parentRound + 1 || qc.epoch',
         replace: 'if (qc.round > qc.parentRound + 2 || qc.epoch',
       },
@@ -43,7 +44,7 @@ export const OF_CHAIN: readonly Mutant[] = [
     trial: 'swarm',
     patches: [
       {
-        file: TREE,
+        file: COMMIT_RULE,
         find: 'const path = pathTo(tree, qc.parentId);',
         replace: 'const path = pathTo(tree, qc.blockId);',
       },
@@ -61,12 +62,12 @@ export const OF_CHAIN: readonly Mutant[] = [
     trial: 'equivocate',
     patches: [
       {
-        file: TREE,
+        file: COMMIT_RULE,
         find: 'if (height === root.height && qc.parentId !== root.id) {',
         replace: 'if (height < 0) {',
       },
       {
-        file: TREE,
+        file: COMMIT_RULE,
         find: 'if (qc.round !== qc.parentRound + 1 || qc.epoch !== root.epoch)',
         replace: 'if (qc.round < qc.parentRound + 1 || qc.epoch !== root.epoch)',
       },

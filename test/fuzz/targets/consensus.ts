@@ -9,8 +9,6 @@ import {
   BLOCKS_MAX,
   type BlockTree,
   certifyBlock,
-  commitBy,
-  commitReady,
   expectedExecuted,
   genesisRoot,
   insertBlock,
@@ -19,6 +17,7 @@ import {
   plantTree,
 } from '../../../src/protocol/consensus/block-tree.ts';
 import { verifyTC, verifyViewChange } from '../../../src/protocol/consensus/certificates.ts';
+import { commitBy, commitReady } from '../../../src/protocol/consensus/commit-rule.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { verifyEvidence } from '../../../src/protocol/consensus/evidence.ts';
 import { checkCertifiedBlock } from '../../../src/protocol/consensus/fetched.ts';

@@ -5,9 +5,6 @@ import type { Block } from '../../../src/protocol/chain/types.ts';
 import {
   type BlockTree,
   certifyBlock,
-  commitBy,
-  commitReady,
-  endingOf,
   endsEpoch,
   epochRoot,
   genesisRoot,
@@ -18,6 +15,7 @@ import {
   plantTree,
   rootOf,
 } from '../../../src/protocol/consensus/block-tree.ts';
+import { commitBy, commitReady, endingOf } from '../../../src/protocol/consensus/commit-rule.ts';
 import { verifyProvenHeader } from '../../../src/protocol/light/headers.ts';
 import { endingIn, updateOf, worldIn } from './epoch-fixture.ts';
 import {

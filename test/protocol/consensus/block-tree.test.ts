@@ -8,8 +8,6 @@ import {
   type BlockTree,
   blocksIn,
   certifyBlock,
-  commitBy,
-  commitReady,
   EXECUTED_MAX,
   expectedExecuted,
   genesisRoot,
@@ -24,6 +22,7 @@ import {
   rootOf,
   UNKNOWN_CERTIFIED_MAX,
 } from '../../../src/protocol/consensus/block-tree.ts';
+import { commitBy, commitReady } from '../../../src/protocol/consensus/commit-rule.ts';
 import { checkCertifiedBlock } from '../../../src/protocol/consensus/fetched.ts';
 import { NONE_VERIFIED } from '../../../src/protocol/consensus/verified.ts';
 import {

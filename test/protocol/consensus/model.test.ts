@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { loadBlsEngine } from '../../../src/crypto/bls/select.ts';
 import { previousRound } from '../../../src/protocol/chain/ordinals.ts';
-import { commitReady } from '../../../src/protocol/consensus/block-tree.ts';
+import { commitReady } from '../../../src/protocol/consensus/commit-rule.ts';
 import { world } from './fixture.ts';
 import { type Rules, runModel, TRUE_RULES, type Weather, weatherOf } from './model.ts';
 

@@ -10,9 +10,7 @@ import { digestBytes } from '../../../src/protocol/chain/parse.ts';
 import type { Address, Block, BlockId } from '../../../src/protocol/chain/types.ts';
 import {
   type BlockTree,
-  type CommitStep,
   certifyBlock,
-  commitReady,
   expectedExecuted,
   genesisRoot,
   insertBlock,
@@ -22,6 +20,7 @@ import {
   plantTree,
 } from '../../../src/protocol/consensus/block-tree.ts';
 import { verifyViewChange } from '../../../src/protocol/consensus/certificates.ts';
+import { type CommitStep, commitReady } from '../../../src/protocol/consensus/commit-rule.ts';
 import { type EpochContext, leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import {
   adoptCertificates,
