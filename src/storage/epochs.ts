@@ -2,8 +2,9 @@
  * How epochs ended and what executed blocks asked for, as rows. Each is checked against its CRC-32 before it is believed (ST-6).
  * Boundary: disk. Rules CS-16, docs/protocol/consensus.md; ST-12, docs/storage.md.
  */
+import { previousEpoch } from '../protocol/chain/ordinals.ts';
 import { type Malformed, parseDigest, parseEpoch } from '../protocol/chain/parse.ts';
-import type { Epoch, EpochChange, Height } from '../protocol/chain/types.ts';
+import type { Epoch, EpochChange, EpochDescriptor, Height } from '../protocol/chain/types.ts';
 import { rootCertificate } from '../protocol/consensus/epoch.ts';
 import { emptyRecord } from '../protocol/consensus/safety.ts';
 import type { EpochStanding } from '../protocol/consensus/standing.ts';
@@ -40,6 +41,17 @@ export const readChanges = (sql: Statements, from: Epoch, limit: number): readon
 export function readNewestChange(sql: Statements): EpochChange | undefined {
   const row = sql.newestEpoch.get();
   return row === undefined ? undefined : changeOf(row);
+}
+
+/** The epoch that a stored change ended; the first is no row's. @throws DamagedData */
+export function readEpochEndedBy(
+  sql: Statements,
+  { qc: { epoch } }: EpochChange,
+): EpochDescriptor | undefined {
+  const before = previousEpoch(epoch);
+  const [row] = before === undefined ? [] : sql.epochs.all(before, 1);
+  const next = row === undefined ? undefined : changeOf(row).proof.next;
+  return next?.epoch === epoch ? next : undefined;
 }
 
 /** Inside a transaction. */

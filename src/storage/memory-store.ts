@@ -155,10 +155,13 @@ class MemoryStore implements Store {
         joined.add(id);
         blocks.push(block);
       }
-      const change = [...this.#image.changes.values()].at(-1);
+      const changes = [...this.#image.changes.values()];
+      const change = changes.at(-1);
+      const ended = changes.find(({ proof }) => proof.next.epoch === change?.qc.epoch);
       const kept = this.#image.standing;
       return {
         ...(change === undefined ? {} : { change }),
+        ...(ended === undefined ? {} : { ended: ended.proof.next }),
         ...(kept?.height === facts.tip.height ? { standing: kept.standing } : {}),
         updates: [...this.#image.updates.values()].sort((left, right) => left.height - right.height),
         record: facts.record,

@@ -28,7 +28,7 @@ import { blockIdIn, committedOf, heightOf, parsed, uncommittedOf } from './block
 import { DamagedData, verifyRow } from './checksum.ts';
 import { decodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
-import { readChanges, readNewestChange, readStanding, readUpdates } from './epochs.ts';
+import { readChanges, readEpochEndedBy, readNewestChange, readStanding, readUpdates } from './epochs.ts';
 import { readReputations } from './reputations.ts';
 import {
   decodeEntry,
@@ -96,10 +96,12 @@ export class SqliteReader implements StoreReader {
       const tip = this.readTip();
       const committed = tip.height === GENESIS_HEIGHT ? undefined : this.#committedAt(tip.height);
       const change = readNewestChange(this.sql);
+      const ended = change === undefined ? undefined : readEpochEndedBy(this.sql, change);
       const standing = readStanding(this.sql, tip.height);
       return {
         ...(standing === undefined ? {} : { standing }),
         ...(change === undefined ? {} : { change }),
+        ...(ended === undefined ? {} : { ended }),
         updates: readUpdates(this.sql),
         record,
         recordVersion: version,

@@ -116,6 +116,17 @@ export function describeEpochs(name: string, makeDisk: () => TestDisk): void {
       expect(found(store.changes(epoch(1), 9))).toEqual([ending(begun, 'a', 'b')]);
     });
 
+    it('tells after a start which epoch it ended; the first is told by the genesis (CS-14)', () => {
+      judged(commit(first, second, last), end(last, 'a', 'b', 'c'));
+      expect(found(store.recover()).ended).toBeUndefined();
+      const begun = child(opening(last), { epoch: 1 });
+      judged(commit(begun), end(begun));
+      crash();
+      const { change, ended } = found(store.recover());
+      expect(change).toEqual(ending(begun, 'a', 'b'));
+      expect(ended).toEqual(ending(last, 'a', 'b', 'c').proof.next);
+    });
+
     it('forgets the blocks above it, which are in no chain, and what took effect with it', () => {
       judged(commit(first, second, last));
       judged({ kind: 'certified', blocks: [{ block: above.block, qc: above.qc }] });

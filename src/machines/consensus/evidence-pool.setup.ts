@@ -211,8 +211,8 @@ export const evidencePoolSetup = setup({
     recordEpoch: step(
       on('epoch.began', ({ context, event: { epoch } }) => {
         if (epoch.epoch <= context.rules.epoch.epoch) return {};
-        const pool: EvidencePool = { ...context.pool, pending: new Map() };
-        return weighed({ ...context, rules: { ...context.rules, epoch }, pool });
+        const rules: EvidenceRules = { ...context.rules, epoch };
+        return weighed({ ...context, rules, pool: withoutOld(context.pool, rules) });
       }),
     ),
     recordCommits: step(

@@ -17,14 +17,14 @@ import type {
   Vote,
 } from '../chain/types.ts';
 import { totalPowerOf, validatorOf } from '../chain/validator-set.ts';
-import type { EpochContext } from './epoch.ts';
+import type { Electorate, EpochContext } from './epoch.ts';
 import type { CertificateRefusal } from './refusals.ts';
 import type { ViewChangeMessage } from './types.ts';
 
 export type CertificateVerdict = CertificateRefusal | 'valid';
 
 /** One vote under its own signature: one pairing check. */
-export function verifyVote(epoch: EpochContext, bls: BlsEngine, vote: Vote): CertificateVerdict {
+export function verifyVote(epoch: Electorate, bls: BlsEngine, vote: Vote): CertificateVerdict {
   const malformed = checkVoteForm(epoch, vote);
   if (malformed !== 'valid') return malformed;
   const voter = validatorOf(epoch.set, vote.validator);
@@ -35,7 +35,7 @@ export function verifyVote(epoch: EpochContext, bls: BlsEngine, vote: Vote): Cer
 }
 
 /** What a vote must be before its signature is looked at: right epoch, known voter, a possible link. */
-export function checkVoteForm(epoch: EpochContext, vote: Vote): CertificateVerdict {
+export function checkVoteForm(epoch: Electorate, vote: Vote): CertificateVerdict {
   if (vote.epoch !== epoch.epoch) return wrongEpoch(epoch, vote.epoch);
   if (!epoch.set.indexByAddress.has(vote.validator)) {
     return { code: 'UNKNOWN_VALIDATOR', validator: vote.validator };
@@ -50,11 +50,7 @@ export function verifyQC(epoch: EpochContext, bls: BlsEngine, qc: QuorumCertific
 }
 
 /** A QC by a quorum's aggregate alone: for whoever has no root to compare with (a light client). Two pairings. */
-export function verifySignedQC(
-  epoch: Pick<EpochContext, 'domain' | 'epoch' | 'set'>,
-  bls: BlsEngine,
-  qc: QuorumCertificate,
-): CertificateVerdict {
+export function verifySignedQC(epoch: Electorate, bls: BlsEngine, qc: QuorumCertificate): CertificateVerdict {
   if (qc.epoch !== epoch.epoch) return wrongEpoch(epoch, qc.epoch);
   const link = checkLink(qc);
   if (link !== 'valid') return link;

@@ -19,10 +19,14 @@ import { type LeaderSchedule, type LeadershipParameters, leaderOf, scheduleOf } 
 import { emptyRecord } from './safety.ts';
 import type { SafetyRecord } from './types.ts';
 
-export interface EpochContext {
+/** Who decides in an epoch: what votes and timeouts of it are judged by. */
+export interface Electorate {
   readonly domain: ChainDomain;
   readonly epoch: Epoch;
   readonly set: ValidatorSet;
+}
+
+export interface EpochContext extends Electorate {
   readonly descriptor: EpochDescriptor;
   /** Of the descriptor: `validatorsHash` of the epoch's headers. */
   readonly hash: Digest;
@@ -35,6 +39,8 @@ export interface EpochContext {
   readonly settledHeight: Height;
   /** Certificate of the block that opens the epoch, at round 0; it has no signature and is valid by its id. */
   readonly rootQC: QuorumCertificate;
+  /** Of the epoch before, whose offences are judged still (CS-14). Absent in the first. */
+  readonly before?: Electorate;
 }
 
 /** Of the genesis: the same in every epoch. */
@@ -74,13 +80,24 @@ export const rootCertificate = (
   signature: new Uint8Array(0),
 });
 
-/** The epoch that a change leads to: the last block of the one before is its root, at round 0 (CS-16). `change` is verified. */
-export function epochAfter(of: EpochContext, { qc, proof }: EpochChange): EpochContext {
+/**
+ * The epoch that a change leads to: the last block of the one before is its root, at round 0 (CS-16). `change` is verified.
+ * @param of any epoch of the chain @param ended the one that ends, where it is not `of`
+ */
+export function epochAfter(
+  of: EpochContext,
+  { qc, proof }: EpochChange,
+  ended: Pick<EpochDescriptor, 'epoch' | 'validators'> = of.descriptor,
+): EpochContext {
   const { domain, leadership, epochLength } = of;
   const { height, blockId: id, parentId } = qc;
   const rootQC = rootCertificate(proof.next.epoch, { height, id, parentId });
   const parameters = { ...leadership, epochLength };
-  return { ...epochContext(domain, proof.next, rootQC, parameters), settledHeight: settledBy({ proof }) };
+  return {
+    ...epochContext(domain, proof.next, rootQC, parameters),
+    settledHeight: settledBy({ proof }),
+    ...(ended.epoch === qc.epoch ? { before: { domain, epoch: qc.epoch, set: ended.validators } } : {}),
+  };
 }
 
 /** The last block of an epoch states how far what was asked for takes effect with it. */
@@ -88,8 +105,10 @@ export const settledBy = ({ proof }: Pick<EpochChange, 'proof'>): Height =>
   proof.last.path[0].header.executed.height;
 
 /** The epoch in which what is durable was left; `genesis` is the first. */
-export const epochNow = (genesis: EpochContext, { change }: Pick<Recovered, 'change'>): EpochContext =>
-  change === undefined ? genesis : epochAfter(genesis, change);
+export const epochNow = (
+  genesis: EpochContext,
+  { change, ended }: Pick<Recovered, 'change' | 'ended'>,
+): EpochContext => (change === undefined ? genesis : epochAfter(genesis, change, ended));
 
 /**
  * What of a durable record counts in the present epoch. After a reset of the chain the record may be of a later one: then
@@ -116,8 +135,11 @@ export function epochContext(
   };
 }
 
-/** By whom what was said in an epoch is judged, and with which powers (CS-14). Undefined: by nobody any more, or not yet. */
-export const setFor = (present: EpochContext, epoch: Epoch): EpochContext | undefined =>
-  epoch === present.epoch ? present : undefined;
+/**
+ * Who judges an offence of an epoch (CS-14): the present one and the one before, for whoever leaves by its last block signs what
+ * it likes there. Undefined: nobody any more, or not yet.
+ */
+export const electorateOf = (present: EpochContext, epoch: Epoch): Electorate | undefined =>
+  [present, present.before].find((one) => one?.epoch === epoch);
 
 export const leaderAt = (epoch: EpochContext, round: Round): Address => leaderOf(epoch.leaders, round);

@@ -8,7 +8,7 @@ import { evidenceIdOf } from '../chain/canonical.ts';
 import { GENESIS_HEIGHT, nextHeight } from '../chain/ordinals.ts';
 import type { CertifiedBlock, Evidence, Height } from '../chain/types.ts';
 import { EVIDENCE_PER_BLOCK_MAX, VALIDATORS_MAX } from '../transport/limits.ts';
-import { type EpochContext, setFor } from './epoch.ts';
+import { type EpochContext, electorateOf } from './epoch.ts';
 import { epochOf, heightOf, type Offence, offenceOf, offencesIn, verifyEvidence } from './evidence.ts';
 import type { EvidenceRefusal } from './refusals.ts';
 
@@ -51,8 +51,8 @@ export interface ChainEvidence {
 }
 
 const FIRST_HEIGHT = nextHeight(GENESIS_HEIGHT);
-/** Two kinds against each validator. @unit offences */
-export const OFFENCES_MAX = 2 * VALIDATORS_MAX;
+/** Two kinds against each validator, in two epochs. @unit offences */
+export const OFFENCES_MAX = 2 * VALIDATORS_MAX * 2;
 /** How finely the age of an offence in time is known: the age limit in heights is cut into so many. @unit moments @source chosen: 1 % too mild */
 const MOMENTS_MAX = 128;
 
@@ -113,7 +113,7 @@ export type Admission =
 /** What was found here, or came from a peer. Signatures are verified last, and once for an offence. */
 export function admitEvidence(pool: EvidencePool, rules: EvidenceRules, evidence: Evidence): Admission {
   const offence = offenceOf(evidence);
-  const epoch = setFor(rules.epoch, epochOf(evidence));
+  const epoch = electorateOf(rules.epoch, epochOf(evidence));
   if (epoch === undefined || pool.pending.has(offence) || pool.carried.has(offence))
     return { status: 'useless' };
   if (pool.tip !== undefined && tooOld(pool, rules, evidence, pool.tip) !== undefined)
@@ -125,11 +125,14 @@ export function admitEvidence(pool: EvidencePool, rules: EvidenceRules, evidence
   return { status: 'admitted', pool: { ...pool, pending: new Map(pool.pending).set(offence, evidence) } };
 }
 
-/** What is too old by now goes. */
+/** What is too old by now goes, and what was said in an epoch that nobody judges any more. */
 export function withoutOld(pool: EvidencePool, rules: EvidenceRules): EvidencePool {
   const { tip } = pool;
-  if (tip === undefined || pool.pending.size === 0) return pool;
-  const left = [...pool.pending].filter(([, evidence]) => tooOld(pool, rules, evidence, tip) === undefined);
+  const left = [...pool.pending].filter(
+    ([, evidence]) =>
+      electorateOf(rules.epoch, epochOf(evidence)) !== undefined &&
+      (tip === undefined || tooOld(pool, rules, evidence, tip) === undefined),
+  );
   return left.length === pool.pending.size ? pool : { ...pool, pending: new Map(left) };
 }
 
@@ -173,7 +176,7 @@ export function judgeEvidence(
     if (old !== undefined) return old;
     const known = pool.pending.get(offence);
     if (known !== undefined && evidenceIdOf(known) === evidenceIdOf(one)) continue;
-    const epoch = setFor(rules.epoch, epochOf(one));
+    const epoch = electorateOf(rules.epoch, epochOf(one));
     if (epoch === undefined) return { code: 'WRONG_EPOCH', epoch: epochOf(one), expected: rules.epoch.epoch };
     const verdict = verifyEvidence(epoch, rules.bls, one);
     if (verdict !== 'valid') return verdict;

@@ -8,7 +8,7 @@ import { maxHeight } from '../chain/ordinals.ts';
 import type { Address, Block, Epoch, Evidence, Height, TimeoutStatement, Vote } from '../chain/types.ts';
 import { validatorOf } from '../chain/validator-set.ts';
 import { verifyVote } from './certificates.ts';
-import type { EpochContext } from './epoch.ts';
+import type { Electorate } from './epoch.ts';
 import type { EvidenceRefusal } from './refusals.ts';
 import type { ViewChangeMessage } from './types.ts';
 
@@ -53,7 +53,7 @@ export const epochOf = (evidence: Evidence): Epoch =>
 
 /** True of anyone's evidence only when both statements contradict each other and both signatures are right. */
 export function verifyEvidence(
-  epoch: EpochContext,
+  epoch: Electorate,
   bls: BlsEngine,
   evidence: Evidence,
 ): EvidenceRefusal | 'valid' {
@@ -95,7 +95,7 @@ export const offencesIn = ({ evidence }: Block): readonly Offence[] => evidence?
 const NONE: readonly Offence[] = [];
 
 function verifyTimeout(
-  epoch: EpochContext,
+  epoch: Electorate,
   bls: BlsEngine,
   timeout: TimeoutStatement,
 ): EvidenceRefusal | 'valid' {

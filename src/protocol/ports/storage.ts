@@ -11,6 +11,7 @@ import type {
   Digest,
   Epoch,
   EpochChange,
+  EpochDescriptor,
   ExecutedState,
   Height,
   QuorumCertificate,
@@ -69,6 +70,8 @@ export interface Recovered {
   readonly executed: ExecutedState;
   /** How the epoch before this one ended; absent in the first epoch, which the genesis tells. */
   readonly change?: EpochChange;
+  /** The epoch that `change` ended; absent where that was the first. */
+  readonly ended?: EpochDescriptor;
   /** What executed blocks asked for that has not taken effect, by rising height (CS-16). */
   readonly updates: readonly UpdatesAt[];
   /** What the epoch's committed blocks add up to, as it was kept with the newest of them (CS-15, CS-17). */

@@ -49,16 +49,19 @@ function running(change: Partial<EvidencePoolInput> = {}) {
 afterAll(() => expect(reach.missing()).toEqual([]));
 
 describe('evidence-pool chart: another epoch begins (CS-16)', () => {
-  it('holds nothing any more of the epoch that has ended, and takes nothing from being told again', () => {
+  it('keeps what was done in the epoch before, drops what is older, and takes nothing from being told again', () => {
     const second = worldIn(place, endingIn(place, [1, 2], { end: 0 }).change);
+    const third = worldIn(second, endingIn(second, [1, 2], { end: 0 }).change);
     const chart = running();
     chart.send({ type: 'evidence.found', evidence });
     expect(chart.snapshot.context.pool.pending.size).toBe(1);
     expect(chart.send({ type: 'epoch.began', epoch })).toEqual([]);
     expect(chart.snapshot.context.pool.pending.size).toBe(1);
     chart.send({ type: 'epoch.began', epoch: second.epoch });
-    expect(chart.snapshot.context.pool.pending.size).toBe(0);
+    expect(chart.snapshot.context.pool.pending.size).toBe(1);
     expect(chart.snapshot.context.rules.epoch).toEqual(second.epoch);
+    chart.send({ type: 'epoch.began', epoch: third.epoch });
+    expect(chart.snapshot.context.pool.pending.size).toBe(0);
   });
 });
 

@@ -17,6 +17,7 @@ import {
 } from '../../../src/protocol/consensus/evidence-pool.ts';
 import { buildBlock, checkCarried } from '../../../src/protocol/consensus/proposal.ts';
 import { VALIDATORS_MAX } from '../../../src/protocol/transport/limits.ts';
+import { endingIn, updateOf, worldIn } from './epoch-fixture.ts';
 import { chainOf, GENESIS_EXECUTED, height, present, round, world } from './fixture.ts';
 import { forged, hiddenQc, twoVotes } from './offences.ts';
 
@@ -82,6 +83,29 @@ describe('evidence that waits for a block (CS-14)', () => {
     expect(judged(EMPTY, [other], at(3))).toBe('WRONG_EPOCH');
   });
 
+  it('of whoever left by the end of its epoch is judged in the next by those who were its validators, then by nobody', () => {
+    const updates = [{ height: height(0), updates: [updateOf(place, 3, 0n)] }];
+    const second = worldIn(place, endingIn(place, [1, 2], { end: 0, updates }).change);
+    const third = worldIn(second, endingIn(second, [1, 2], { end: 0 }).change);
+    const evidence = twoVotes(place, 3);
+    expect(second.epoch.set.indexByAddress.has(evidence.first.validator)).toBe(false);
+    const seen = [second, third].map(({ epoch }) => {
+      const later = { ...rules, epoch };
+      const place = { evidence: [evidence], at: at(3), named: [] };
+      const verdict = judgeEvidence(EMPTY, later, place);
+      const forgery = judgeEvidence(EMPTY, later, { ...place, evidence: [forged(evidence)] });
+      return [
+        admitEvidence(EMPTY, later, evidence).status,
+        ...[verdict, forgery].map((one) => (one === 'valid' ? one : one.code)),
+        withoutOld(withPending(EMPTY, evidence), later).pending.size,
+      ];
+    });
+    expect(seen).toEqual([
+      ['admitted', 'valid', 'SIGNATURE_INVALID', 1],
+      ['useless', 'WRONG_EPOCH', 'WRONG_EPOCH', 0],
+    ]);
+  });
+
   it('goes when a block carries it, and does not come back', () => {
     const [evidence, other] = [twoVotes(place, 0), twoVotes(place, 1)];
     const pool = takeCommitted(withPending(grownTo(3), evidence, other), rules, [
@@ -98,8 +122,8 @@ describe('evidence that waits for a block (CS-14)', () => {
     expect(withoutOld(grownTo(23, pool), rules).pending.size).toBe(0);
   });
 
-  it('is never more than two of each validator', () => {
-    expect(OFFENCES_MAX).toBe(2 * VALIDATORS_MAX);
+  it('is never more than two of each validator of two epochs', () => {
+    expect(OFFENCES_MAX).toBe(2 * VALIDATORS_MAX * 2);
   });
 });
 
