@@ -102,7 +102,7 @@ function tiers(parts: SyncParts) {
   const fetching = { epoch, bls, config, storage, stateSync, roundManager };
   return [
     child('height-sync', heightSyncMachine, {
-      input: { epoch, config, storage, stateSync, blockSync, roundManager },
+      input: { epoch, self: parts.signer.address, config, storage, stateSync, blockSync, roundManager },
       publicEvents: HEIGHT_SYNC_EVENTS,
     }),
     child('block-sync', blockSyncMachine, {

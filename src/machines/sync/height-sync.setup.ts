@@ -5,7 +5,7 @@
  */
 import { setup } from 'xstate';
 import { type Monotonic, millis } from '../../base/units.ts';
-import type { BlockId, Height } from '../../protocol/chain/types.ts';
+import type { Address, BlockId, Height } from '../../protocol/chain/types.ts';
 import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type {
@@ -25,6 +25,7 @@ import {
   claimedHeights,
   differsAt,
   highestProved,
+  honestPowerFor,
   laterHeight,
   votesOf,
 } from '../../protocol/sync/agreement.ts';
@@ -39,6 +40,7 @@ const POLL_SHARE = 1 / 6;
 const COMPARED_MAX = 256;
 
 export interface HeightSyncInput extends EpochAsker {
+  readonly self: Address;
   readonly config: SyncConfig;
   readonly storage: CellAddress;
   readonly stateSync: CellAddress;
@@ -120,7 +122,7 @@ function comparedHeights({ findings }: HeightSyncContext): readonly Height[] {
 }
 
 /** SY-1 to SY-3: what the check has come to, also when its budget ended before its questions were answered. */
-function outcomeOf({ findings, epoch, config }: HeightSyncContext): HeightOutcome {
+function outcomeOf({ findings, epoch, self, config }: HeightSyncContext): HeightOutcome {
   const { peers = [], answers, own, ids, storageFailure } = findings ?? {};
   const validators = peers.filter(({ power }) => power > 0n);
   const counted = (answers ?? []).filter(({ power }) => power > 0n);
@@ -142,7 +144,7 @@ function outcomeOf({ findings, epoch, config }: HeightSyncContext): HeightOutcom
       ...(own === undefined ? {} : { own }),
     };
   }
-  const agreement = agreementOf(epoch.set, config.tier1ConsensusThreshold, {
+  const agreement = agreementOf(honestPowerFor(epoch.set, self), config.tier1ConsensusThreshold, {
     connected: peers,
     votes: votesOf(answers),
   });

@@ -3,6 +3,7 @@
  * is no answer: the question is what the others say. Pure. Rules SY-1 to SY-3, docs/protocol/sync.md.
  */
 import type { Address, BlockId, Height, Power, ValidatorSet } from '../chain/types.ts';
+import { powerOf } from '../chain/validator-set.ts';
 import type { PeerClaim, PeerState, ProvedTip, SyncError } from './types.ts';
 
 /** Parts of one that a threshold is given in. @unit parts @source chosen: six decimals */
@@ -62,14 +63,17 @@ export function supportedHeight(votes: readonly HeightVote[], needed: Power): He
 }
 
 /**
- * SY-1. More than half of the connected validators must answer, by count and by power, since many small ones or a single
- * large one speak for nobody else; and those that agree have J(W) or more, so that an honest one is among them.
+ * Power of others that must agree for one of them to be honest: J(W). Where all others together have less, whoever has the
+ * rest is asked for every quorum, and no word of theirs can be sure: all of them.
  */
-export function agreementOf(
-  { honestPower }: Pick<ValidatorSet, 'honestPower'>,
-  threshold: number,
-  { connected, votes }: Poll,
-): Agreement {
+export const honestPowerFor = (set: ValidatorSet, self: Address): Power =>
+  min(set.totalPower - powerOf(set, self), set.honestPower);
+
+/**
+ * SY-1. More than half of the connected validators must answer, by count and by power, since many small ones or a single
+ * large one speak for nobody else; and those that agree have `honestPower` or more, so that an honest one is among them.
+ */
+export function agreementOf(honestPower: Power, threshold: number, { connected, votes }: Poll): Agreement {
   const validators = connected.filter(({ power }) => power > 0n);
   const counted = votes.filter(({ power }) => power > 0n);
   const power = sum(validators);
@@ -155,6 +159,8 @@ const byAddress = (peers: readonly PeerState[]): readonly PeerState[] =>
 
 const sum = (weights: readonly { readonly power: Power }[]): Power =>
   weights.reduce((total, { power }) => total + power, 0n);
+
+const min = (left: Power, right: Power): Power => (left < right ? left : right);
 
 const max = (left: Power, right: Power): Power => (left > right ? left : right);
 

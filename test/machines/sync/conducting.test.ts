@@ -129,7 +129,7 @@ function node(given: Partial<Surroundings> = {}) {
           listening('alarm'),
           listening('operator'),
           child('height-sync', heightSyncMachine, {
-            input: { epoch, config, ...cells, roundManager: 'node/round-manager' },
+            input: { self: place.addressAt(0), epoch, config, ...cells, roundManager: 'node/round-manager' },
             publicEvents: HEIGHT_SYNC_EVENTS,
           }),
           child('network-sync', networkSyncMachine, {

@@ -31,6 +31,7 @@ class Rig {
   constructor() {
     const input = {
       epoch: place.epoch,
+      self: place.addressAt(0),
       config: SYNC_DEFAULTS,
       storage: 'storage',
       stateSync: 'state-sync',
@@ -352,7 +353,7 @@ describe('nothing is waited for for ever (SY-7)', () => {
   it('a peer query limit below its share of the budget is kept', () => {
     const config = { ...SYNC_DEFAULTS, peerQueryTimeout: millis(800) };
     const cells = { storage: 's', stateSync: 'state-sync', blockSync: 'b', roundManager: 'r' };
-    const input = { epoch: place.epoch, config, ...cells };
+    const input = { epoch: place.epoch, self: place.addressAt(0), config, ...cells };
     const chart = reach.start(input);
     const effects = chart.send({ type: 'heights.checkRequested', replyTo: 'n', tag: 1 });
     expect(toldTo(effects, 'state-sync')).toMatchObject([{ timeout: 800 }]);

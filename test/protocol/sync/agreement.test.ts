@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Height } from '../../../src/protocol/chain/types.ts';
-import { honestPowerOf } from '../../../src/protocol/chain/validator-set.ts';
+import { honestPowerOf, validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import {
   type Agreement,
   agreementOf,
@@ -12,6 +12,7 @@ import {
   findConsensusHeight,
   type HeightVote,
   highestProved,
+  honestPowerFor,
   supportedHeight,
   votesOf,
 } from '../../../src/protocol/sync/agreement.ts';
@@ -24,7 +25,7 @@ const votes = (...heights: number[]): HeightVote[] =>
 
 /** Of a network of `total` equal validators, this node among them: those who answered, and how many are connected. */
 const agreement = (total: number, heard: readonly HeightVote[], connected = heard.length): Agreement =>
-  agreementOf({ honestPower: honestPowerOf(BigInt(total)) }, THRESHOLD, {
+  agreementOf(honestPowerOf(BigInt(total)), THRESHOLD, {
     connected: Array.from({ length: connected }, () => ({ power: 1n })),
     votes: heard,
   });
@@ -129,7 +130,7 @@ describe('the supported height', () => {
 
   it('weighs validators by power: three small ones do not outvote a large one (SY-1)', () => {
     const heard = [...votes(5, 5, 5), { height: height(9), power: 7n }];
-    const agreed = agreementOf({ honestPower: 4n }, THRESHOLD, { connected: heard, votes: heard });
+    const agreed = agreementOf(4n, THRESHOLD, { connected: heard, votes: heard });
     expect(agreed).toEqual({ status: 'agreed', exact: 9, supported: 9, needed: 7n });
   });
 });
@@ -151,21 +152,15 @@ describe('who must answer', () => {
   it('needs more than half of them by count though a single one has most of the power (SY-1)', () => {
     const large = { height: height(5), power: 9n };
     const connected = [large, ...votes(5, 5, 5)];
-    expect(codeOf(agreementOf({ honestPower: 5n }, THRESHOLD, { connected, votes: [large] }))).toBe(
-      'NoConsensusReached',
-    );
+    expect(codeOf(agreementOf(5n, THRESHOLD, { connected, votes: [large] }))).toBe('NoConsensusReached');
   });
 
   it('needs more than half of the connected power: many small ones are not enough (SY-1)', () => {
     const small = votes(5, 5, 5);
     const connected = [...small, { power: 3n }];
-    expect(codeOf(agreementOf({ honestPower: 2n }, THRESHOLD, { connected, votes: small }))).toBe(
-      'NoConsensusReached',
-    );
+    expect(codeOf(agreementOf(2n, THRESHOLD, { connected, votes: small }))).toBe('NoConsensusReached');
     const enough = [...small, { power: 2n }];
-    expect(codeOf(agreementOf({ honestPower: 2n }, THRESHOLD, { connected: enough, votes: small }))).toBe(
-      'agreed',
-    );
+    expect(codeOf(agreementOf(2n, THRESHOLD, { connected: enough, votes: small }))).toBe('agreed');
   });
 
   it('one connected peer of a set of four is no consensus: it may be the liar (SY-1)', () => {
@@ -173,15 +168,35 @@ describe('who must answer', () => {
     expect(codeOf(agreement(4, votes(9, 9)))).toBe('agreed');
   });
 
+  it('asks all others for their word where they are too few for an honest one among them, and J(W) of them elsewhere', () => {
+    const place = world();
+    const needed = (own: number, ...others: readonly number[]) => {
+      const powers = [own, ...others];
+      const validators = place.validators.slice(0, powers.length).map((one, index) => ({
+        ...one,
+        power: BigInt(present(powers[index], 'a power')),
+      }));
+      const set = validatorSet(validators);
+      if ('code' in set) throw new Error(set.code);
+      return honestPowerFor(set, present(validators[0], 'a validator').address);
+    };
+    // Of 15 a quorum is 11 and J 6: whoever has 10 hears at most 5 of others, and waits for nobody above that.
+    expect(needed(10, 1, 3, 1)).toBe(5n);
+    expect(needed(2, 1)).toBe(1n);
+    expect(needed(9, 1, 3, 2)).toBe(6n);
+    expect(needed(1, 1, 1, 1)).toBe(2n);
+    expect(needed(1)).toBe(0n);
+  });
+
   it('shows full nodes and does not count them (SY-1)', () => {
     const full = { height: height(50), power: 0n };
     const counted = votes(5, 5, 5);
-    const agreed = agreementOf({ honestPower: 2n }, THRESHOLD, {
+    const agreed = agreementOf(2n, THRESHOLD, {
       connected: [...counted, full, full, full, full],
       votes: [full, full, full, full, ...counted],
     });
     expect(agreed).toEqual({ status: 'agreed', exact: 5, supported: 5, needed: 3n });
-    const alone = agreementOf({ honestPower: 2n }, THRESHOLD, { connected: [full], votes: [full] });
+    const alone = agreementOf(2n, THRESHOLD, { connected: [full], votes: [full] });
     expect(codeOf(alone)).toBe('NoPeersAvailable');
   });
 });
