@@ -76,7 +76,7 @@ export async function getPlain(
   target: RpcTarget,
   path: string,
 ): Promise<{ readonly status: number; readonly body: unknown }> {
-  const response = await reach(target, path, {});
+  const response = await reach(target, path, { headers: ONE_CALL });
   return { status: response.status, body: await response.json().catch(() => ({})) };
 }
 
@@ -85,8 +85,11 @@ const ANSWER = z.object({
   error: z.object({ code: z.number(), message: z.string(), data: z.string().optional() }).optional(),
 });
 
+/** A connection that rested may just be closed by the node, and what is sent on it is lost: a command asks too little to keep one. */
+const ONE_CALL = { Connection: 'close' } as const;
+
 async function post(target: RpcTarget, body: string): Promise<unknown> {
-  const headers: Record<string, string> = { 'Content-Type': 'application/json' };
+  const headers: Record<string, string> = { ...ONE_CALL, 'Content-Type': 'application/json' };
   if (target.token !== undefined) headers['Authorization'] = `Bearer ${target.token}`;
   const response = await reach(target, '/', { method: 'POST', headers, body });
   return response.json().catch(() => undefined);
