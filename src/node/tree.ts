@@ -235,11 +235,13 @@ function mempoolCell({ present, signer, mempool: config }: NodeParts) {
   });
 }
 
-function evidencePoolCell({ epoch, bls, evidenceAge, signer, bridge }: NodeParts) {
+function evidencePoolCell({ present, bls, evidenceAge, signer, bridge }: NodeParts) {
   const { storage, router, roundManager } = ADDRESSES;
   return child('evidence-pool', evidencePoolMachine, {
     input: {
-      rules: { epoch, bls, ...evidenceAge },
+      get rules() {
+        return { epoch: present(), bls, ...evidenceAge };
+      },
       self: signer.address,
       deduplication: { entries: bridge.deduplicationEntries, ttl: bridge.deduplicationTtl },
       storage,

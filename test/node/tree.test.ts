@@ -111,9 +111,11 @@ describe("a node's tree", () => {
     let present = place.epoch;
     const tree = nodeTree({ ...parts(1), present: () => present });
     const cells = ['time/time-coordinator', 'consensus/mempool', 'consensus-bridge'] as const;
-    const sets = () => cells.map((path) => inputOf(tree, path));
-    const of = ({ set: validators }: typeof present) =>
-      cells.map(() => expect.objectContaining({ validators }));
+    const sets = () => [...cells, 'consensus/evidence-pool'].map((path) => inputOf(tree, path));
+    const of = (epoch: typeof present) => [
+      ...cells.map(() => expect.objectContaining({ validators: epoch.set })),
+      expect.objectContaining({ rules: expect.objectContaining({ epoch }) }),
+    ];
     expect(sets()).toEqual(of(place.epoch));
     present = world([5n, 1n, 1n]).epoch;
     expect(sets()).toEqual(of(present));

@@ -226,6 +226,8 @@ export class LightClient {
     if (!('value' in trusted)) return trusted;
     const verdict = verifyProvenHeader(trusted.value, this.#bls, told.value);
     if (verdict.status === 'refused') return { refusal: verdict.refusal };
+    const problem = this.#trust.problemOf(verdict.facts);
+    if (problem !== undefined) return { refusal: problem };
     return { value: { facts: verdict.facts, proof: told.value } };
   }
 
@@ -273,8 +275,7 @@ export class LightClient {
       if (newest === undefined) return { refusal: 'malformed' };
       const verdict = verifyEpochProof(newest, this.#bls, proof);
       if (verdict.status === 'refused') return { refusal: verdict.refusal };
-      this.#trust.add(verdict.trusted);
-      this.#trust.renew(verdict.last.header.time);
+      this.#trust.follow(verdict.last, verdict.trusted);
     }
     return undefined;
   }

@@ -10,7 +10,7 @@ import { parseDigest, parseEpoch } from '../../protocol/chain/parse.ts';
 import type { ChainDomain, Digest, Epoch } from '../../protocol/chain/types.ts';
 import { validatorSet } from '../../protocol/chain/validator-set.ts';
 import { firstDescriptor } from '../../protocol/consensus/epoch.ts';
-import type { TrustedEpoch } from '../../protocol/light/types.ts';
+import type { LightRefusal, ProvenFacts, TrustedEpoch } from '../../protocol/light/types.ts';
 import { ForkFound, type LightClientOptions, TrustExpired, type TrustedPoint } from './types.ts';
 
 /** Headers of epochs before these are not verified. @unit epochs @source chosen: 64 of 512 validators have about 10 MB */
@@ -27,6 +27,8 @@ export interface AwaitedEpoch {
 export class Trust {
   readonly domain: ChainDomain;
   readonly #epochs = new Map<number, TrustedEpoch>();
+  /** The blocks that ended those of them that are over. */
+  readonly #ends = new Map<number, ProvenFacts>();
   readonly #seen = new Map<number, { readonly id: string; readonly proof: Uint8Array }>();
   readonly #periodMs: number;
   readonly #now: () => number;
@@ -66,8 +68,11 @@ export class Trust {
     return { ...domain, epoch, epochHash: epochHashOf(newest.descriptor), time: this.#time };
   }
 
+  /** Undefined too where it ended before the trusting period: what its validators sign now costs them nothing. */
   of(epoch: number): TrustedEpoch | undefined {
-    return this.#epochs.get(epoch);
+    const end = this.#ends.get(epoch);
+    const isOver = end !== undefined && this.#now() - end.header.time > this.#periodMs;
+    return isOver ? undefined : this.#epochs.get(epoch);
   }
 
   add(trusted: TrustedEpoch): void {
@@ -76,7 +81,26 @@ export class Trust {
     for (const oldest of this.#epochs.keys()) {
       if (this.#epochs.size <= EPOCHS_KEPT_MAX) break;
       this.#epochs.delete(oldest);
+      this.#ends.delete(oldest);
     }
+  }
+
+  /** The epoch of this block is over, `next` has begun. */
+  follow(last: ProvenFacts, next: TrustedEpoch): void {
+    this.#ends.set(last.header.epoch, last);
+    this.add(next);
+    this.renew(last.header.time);
+  }
+
+  /** CS-16: the keys of an epoch that is over sign whatever its former validators like, also what is above its end. */
+  problemOf({ id, header: { epoch, height, time } }: ProvenFacts): LightRefusal | undefined {
+    const outside = ({ header: { height: border } }: ProvenFacts): LightRefusal => ({
+      ...{ code: 'OUTSIDE_EPOCH', epoch, height, time, border },
+    });
+    const [before, end] = [this.#ends.get(epoch - 1), this.#ends.get(epoch)];
+    if (before !== undefined && height <= before.header.height) return outside(before);
+    if (end === undefined || end.id === id) return undefined;
+    return height < end.header.height && time < end.header.time ? undefined : outside(end);
   }
 
   /** Something of this time was verified. */

@@ -85,14 +85,15 @@ export function withNewestVotes(live: LiveTree, forgotten: readonly Vote[]): Rea
 
 /**
  * CS-14: whoever signed this certificate and gave this node another vote of its round voted twice; the other half is with
- * whoever collected the certificate. So the vote is shown to all.
+ * whoever collected the certificate. So the vote is shown to all. Its voter is blamed here too, or it could have each of its
+ * votes shown by everybody, round after round, above the rate that is allowed to whoever shows them.
  */
 export function showContradicted(
-  { setting }: RoundManagerContext,
+  context: RoundManagerContext,
   live: LiveTree,
   qc: QuorumCertificate,
 ): readonly Effect[] {
-  const { epoch, bls, self, router } = setting;
+  const { epoch, bls, self, router } = context.setting;
   const held = votesIn(live.votes, qc.round);
   const signers = held.size === 0 ? [] : signersOf(epoch.set, qc.signers);
   if (signers === 'malformed') return [];
@@ -101,9 +102,10 @@ export function showContradicted(
     .filter((vote) => !sameStatement(vote, qc) && vote.validator !== self)
     .slice(0, SHOWN_PER_QC_MAX)
     .filter((vote) => verifyVote(epoch, bls, vote) === 'valid')
-    .map((vote) => {
+    .flatMap((vote) => {
       const message: PeerMessage = { kind: 'VoteShown', vote };
-      return telling(router, { type: 'network.sendRequested', outgoing: [{ to: 'all', message }] });
+      const shown = telling(router, { type: 'network.sendRequested', outgoing: [{ to: 'all', message }] });
+      return [shown, ...blamed(context, vote.validator, 'DOUBLE_VOTE')];
     });
 }
 

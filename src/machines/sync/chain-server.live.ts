@@ -4,6 +4,7 @@
  */
 import type { Monotonic } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
+import { FIRST_EPOCH } from '../../protocol/chain/ordinals.ts';
 import type {
   Address,
   BlockId,
@@ -86,7 +87,7 @@ export interface ChainServerCounts {
 }
 
 export interface ChainServerContext extends ChainServerInput {
-  /** By their numbers, those that blocks were asked of. At most EPOCHS_KEPT_MAX; the oldest of the memory is read once more. */
+  /** By their numbers, those that blocks were asked of. At most EPOCHS_KEPT_MAX; the oldest of the memory but the first is read once more. */
   readonly epochs: ReadonlyMap<Epoch, EpochContext>;
   /** By storage tag. At most WAITING_MAX, and WAITING_PER_PEER_MAX of each peer. */
   readonly waiting: ReadonlyMap<number, Waiting>;
@@ -136,7 +137,8 @@ export const recordEpoch = (context: ChainServerContext, began: EpochBegan): Dec
 
 export function withEpoch({ epochs }: ChainServerContext, epoch: EpochContext): ChainServerContext['epochs'] {
   const known = new Map(epochs).set(epoch.epoch, epoch);
-  const [oldest] = known.keys();
+  // The first is of the genesis: no end of an epoch before it could be read.
+  const oldest = [...known.keys()].find((number) => number !== FIRST_EPOCH);
   if (known.size > EPOCHS_KEPT_MAX && oldest !== undefined) known.delete(oldest);
   return known;
 }

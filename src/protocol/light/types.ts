@@ -77,6 +77,15 @@ export interface TransactionProof {
 /** Why a proof proves nothing, with every operand. */
 export type LightRefusal =
   | CertificateRefusal
+  /** Its epoch ended below it or before its time, or began above it: the keys of then still sign, and decide nothing (CS-16). */
+  | {
+      readonly code: 'OUTSIDE_EPOCH';
+      readonly epoch: Epoch;
+      readonly height: Height;
+      readonly time: number;
+      /** Of the block that ended its epoch, or the one before. */
+      readonly border: Height;
+    }
   /** It stands above the block that ended its epoch, and is never executed (CS-16). */
   | { readonly code: 'NOT_IN_CHAIN'; readonly height: Height }
   | { readonly code: 'PATH_LENGTH_WRONG'; readonly headers: number; readonly limit: number }

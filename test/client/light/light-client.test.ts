@@ -1,11 +1,12 @@
 /** A light client before nodes that say what is so, and before liars. Real HTTP, real signatures. */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { wallTime } from '../../../src/base/units.ts';
 import { ForkFound, LightClient, NotProven, TrustExpired } from '../../../src/client/light/index.ts';
 import type { BlsEngine } from '../../../src/crypto/bls/engine.ts';
 import { loadBlsEngine } from '../../../src/crypto/bls/select.ts';
 import { encodeStateProof, parseProvenHeader } from '../../../src/protocol/light/encoding.ts';
 import { chainOf, height, present, qcOf, world } from '../../protocol/consensus/fixture.ts';
-import { nextOf, proofOf, worldAfter } from '../../protocol/light/fixture.ts';
+import { endingChain, nextOf, proofOf, worldAfter } from '../../protocol/light/fixture.ts';
 import { startTestServer, type TestServer } from '../../rpc/server.ts';
 import { type LightChain, LightNode, lightChain, TRANSACTION_ID, trustedPointOf } from './light-node.ts';
 
@@ -168,6 +169,50 @@ describe('a light client', () => {
       now: () => time + 500,
     });
     expect((await fresh.header(3)).height).toBe(3);
+  });
+
+  const LATER = wallTime(2_000_000);
+  /** The second epoch ends with block 4; what its former validators sign for ever after. */
+  async function followed(options: Options = {}) {
+    const others = world([1n, 1n], 'third', bls);
+    const next = nextOf(chain.second, others);
+    const ending = endingChain(chain.second, [1, 2, 3], 1, next);
+    const proof = { last: proofOf(ending, 1, 2), next };
+    const later = chainOf(worldAfter(others, chain.second, proof), [1, 2, 3], () => ({ time: LATER }));
+    const node = new LightNode(chain);
+    node.lies = { epochs: [chain.epochProof, proof], header: () => proofOf(later, 0, 1) };
+    const light = await lightFor([node], options);
+    expect(await light.header(5)).toMatchObject({ epoch: 2, time: LATER });
+    return { light, node, ending, end: present(ending.blocks[1], 'end').header.time };
+  }
+
+  it('believes nothing that the keys of an epoch sign outside of it (CS-16)', async () => {
+    const { light, node, ending } = await followed();
+    // The former validators go on for themselves, from where they ended; on another block; and below their time.
+    const beyond = chainOf(chain.second, [1, 2, 3, 4, 5, 6]);
+    for (const [at, from] of [
+      [6, 3],
+      [4, 1],
+    ] as const) {
+      node.lies = { ...node.lies, header: () => proofOf(beyond, from, from + 1) };
+      expect(await refusalOf(light.header(at)), `height ${at}`).toBe('OUTSIDE_EPOCH');
+    }
+    const late = chainOf(chain.second, [1, 2], () => ({ time: wallTime(4_000_000_000_000) }));
+    node.lies = { ...node.lies, header: () => proofOf(late, 0, 1) };
+    expect(await refusalOf(light.header(3))).toBe('OUTSIDE_EPOCH');
+    node.lies = { ...node.lies, header: () => proofOf(ending, 1, 2) };
+    expect((await light.header(4)).epoch).toBe(1);
+  });
+
+  it('verifies nothing by an epoch that ended before the trusting period', async () => {
+    let now = 0;
+    const { light, node, ending, end } = await followed({ trustingPeriodMs: 5_000, now: () => now });
+    node.lies = { ...node.lies, header: () => proofOf(ending, 0, 1) };
+    now = end + 5_000;
+    expect((await light.header(3)).epoch).toBe(1);
+    now += 1;
+    expect(now, 'the newest epoch is fresh').toBeLessThanOrEqual(LATER + 5_000);
+    expect(await refusalOf(light.header(3))).toMatch('older than what is believed here');
   });
 
   it('gives up a pair whose state no header states in time', async () => {

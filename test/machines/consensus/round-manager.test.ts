@@ -720,6 +720,9 @@ describe('round-manager chart: where two halves of an offence meet (CS-14)', () 
     );
     const message = { kind: 'VoteShown', vote: voteFor(place, rival, 2) } as const;
     expect(shown).toContainEqual({ type: 'network.sendRequested', outgoing: [{ to: 'all', message }] });
+    // Else it could have each of its votes shown by all, in every round.
+    const blame = { type: 'peer.misbehaved', peer: addressAt(2), code: 'DOUBLE_VOTE' };
+    expect(shown).toContainEqual(blame);
     const collector = running();
     collector.send(entered(1));
     collector.send(voted(blockAt(1), 2));

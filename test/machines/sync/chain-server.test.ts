@@ -567,6 +567,16 @@ describe('over epochs (CS-16)', () => {
     expect(reads, 'each older epoch but the first is read once').toEqual([0, 1]);
   });
 
+  it('gives blocks of the first epoch however many came after it: no storage knows whose they are', () => {
+    const many = chainOfEpochs(place, 18, 2);
+    const chart = reach.start(input);
+    for (let number = 1; number <= 18; number += 1) chart.send(began(many, number));
+    const { answer, reads } = givenBy(chart, blocksFrom(1, 2), many);
+    expect([lengthOf(answer), reads]).toEqual([2, []]);
+    const { epochs: kept } = chart.snapshot.context;
+    expect([kept.size, [...kept.keys()].includes(place.epoch.epoch)]).toEqual([16, true]);
+  });
+
   it('gives ancestors of a block within its epoch only (CS-12)', () => {
     const question = { kind: 'GetBlock', id: idAtHeight(epochs, 9), ancestors: 8 } as const;
     const { answer } = givenBy(reach.start(input), question);
