@@ -9,6 +9,7 @@ import { millis } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { linkIdOf, sameStatement } from '../../protocol/chain/canonical.ts';
 import type { Address, Epoch, EpochChange } from '../../protocol/chain/types.ts';
+import { endsEpoch } from '../../protocol/consensus/block-tree.ts';
 import { verifyQC } from '../../protocol/consensus/certificates.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import type {
@@ -16,6 +17,7 @@ import type {
   GetEpochChangeMessage,
   PeerMessage,
 } from '../../protocol/consensus/types.ts';
+import { encodeEpochProof, parseEndOf, parseEpochProof } from '../../protocol/light/encoding.ts';
 import { verifyEpochProof } from '../../protocol/light/epochs.ts';
 import type { EpochBegan, EpochMet, EpochProven, EpochRequested } from '../../protocol/ports/consensus.ts';
 import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
@@ -35,8 +37,8 @@ export interface EpochKeeperInput {
 }
 
 export interface EpochKeeperContext extends EpochKeeperInput {
-  /** How the epochs before this one ended, the newest few. */
-  readonly recent: readonly EpochChange[];
+  /** How the epochs before this one ended, the newest few, as it is told. */
+  readonly recent: readonly EpochChangeMessage[];
   /** Who is to be told how an epoch ended, by the tag of the question to storage. */
   readonly askers: ReadonlyMap<number, Address>;
   /** When a peer was last told, and last asked. */
@@ -106,7 +108,7 @@ function tell(context: EpochKeeperContext, to: Address, epoch: Epoch, { now, add
   const told = noted(context.told, to, now);
   const known = context.recent.find(({ qc }) => qc.epoch === epoch);
   if (known !== undefined) {
-    return { context: { told }, effects: [send(context, [to], { kind: 'EpochChange', change: known })] };
+    return { context: { told }, effects: [send(context, [to], known)] };
   }
   if (context.askers.size >= ASKERS_MAX) return {};
   const tag = context.tag + 1;
@@ -117,21 +119,18 @@ function tell(context: EpochKeeperContext, to: Address, epoch: Epoch, { now, add
   };
 }
 
+const messageOf = ({ qc, proof }: EpochChange): EpochChangeMessage => ({
+  kind: 'EpochChange',
+  qc,
+  proof: encodeEpochProof(proof),
+});
+
 /** Verified once: the end of this node's epoch, whoever tells it. What is of another epoch is nobody's fault. */
-function take(context: EpochKeeperContext, from: Address, change: EpochChange) {
-  const { epoch, bls } = context;
-  const { qc, proof } = change;
-  const [link] = proof.last.path;
-  if (link.header.epoch !== epoch.epoch || context.proven !== undefined) return {};
-  const trusted = { domain: epoch.domain, descriptor: epoch.descriptor };
-  const { header, parentRound } = link;
-  const { round, height, parentId } = header;
-  const statement = {
-    ...{ epoch: epoch.epoch, round, height, parentId, parentRound },
-    blockId: linkIdOf(epoch.domain, link),
-  };
-  const isWhole = sameStatement(qc, statement) && verifyQC(epoch, bls, qc) === 'valid';
-  if (!isWhole || verifyEpochProof(trusted, bls, proof).status !== 'proven') {
+function take(context: EpochKeeperContext, from: Address, message: EpochChangeMessage) {
+  const { epoch, proven: known } = context;
+  if (message.qc.epoch !== epoch.epoch || known !== undefined) return {};
+  const change = verified(context, message);
+  if (change === undefined) {
     const blame = { type: 'peer.misbehaved', peer: from, code: 'EPOCH_CHANGE_FALSE' } as const;
     return { effects: [telling(context.router, blame)] };
   }
@@ -140,6 +139,22 @@ function take(context: EpochKeeperContext, from: Address, change: EpochChange) {
     context: { proven: change },
     effects: [telling(context.roundManager, proven), telling(context.blockSync, proven)],
   };
+}
+
+/** Dearest last (TP-11): one header, the certificate of its block, the other headers, the certificate above them. */
+function verified(
+  { epoch, bls }: EpochKeeperContext,
+  { qc, proof: bytes }: EpochChangeMessage,
+): EpochChange | undefined {
+  const link = parseEndOf(bytes);
+  if (link === 'malformed' || !endsEpoch(link.header)) return undefined;
+  const { header, parentRound } = link;
+  const statement = { ...header, blockId: linkIdOf(epoch.domain, link), parentRound };
+  if (!sameStatement(qc, statement) || verifyQC(epoch, bls, qc) !== 'valid') return undefined;
+  const proof = parseEpochProof(bytes);
+  if (proof === 'malformed') return undefined;
+  const trusted = { domain: epoch.domain, descriptor: epoch.descriptor };
+  return verifyEpochProof(trusted, bls, proof).status === 'proven' ? { qc, proof } : undefined;
 }
 
 export const epochKeeperSetup = setup({
@@ -185,7 +200,7 @@ export const epochKeeperSetup = setup({
     receiveMessage: step(
       on('message.received', ({ context, event: { from, message }, ...clock }) =>
         message.kind === 'EpochChange'
-          ? take(context, from, message.change)
+          ? take(context, from, message)
           : tell(context, from, message.epoch, clock),
       ),
     ),
@@ -197,10 +212,11 @@ export const epochKeeperSetup = setup({
         const askers = new Map(context.askers);
         askers.delete(tag);
         if (to === undefined || change === undefined) return { context: { askers } };
-        const recent = [...context.recent, change].slice(-RECENT_MAX);
+        const message = messageOf(change);
+        const recent = [...context.recent, message].slice(-RECENT_MAX);
         return {
           context: { askers, recent },
-          effects: [send(context, to, { kind: 'EpochChange', change })],
+          effects: [send(context, to, message)],
         };
       }),
     ),

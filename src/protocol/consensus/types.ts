@@ -8,7 +8,6 @@ import type {
   BatchDigest,
   Block,
   Epoch,
-  EpochChange,
   Evidence,
   Height,
   QuorumCertificate,
@@ -77,7 +76,9 @@ export interface NewViewMessage {
 /** "Your epoch has ended" (CS-16): to all by whoever commits its last block, and to each who still speaks in it. */
 export interface EpochChangeMessage {
   readonly kind: 'EpochChange';
-  readonly change: EpochChange;
+  readonly qc: QuorumCertificate;
+  /** Its encoding (light/encoding.ts): to read a long one takes longer than any other frame, so that only who needs it does. */
+  readonly proof: Uint8Array;
 }
 
 /** "How did this epoch end?" Asked of whoever speaks in a later one. */

@@ -77,6 +77,14 @@ export const parseEpochProof = (bytes: Uint8Array): EpochProof | Malformed =>
     return last === 'malformed' || next === 'malformed' ? 'malformed' : { last, next };
   });
 
+/** The header that ends the epoch, of a proof whose other headers, which may be many, are not looked at. */
+export function parseEndOf(bytes: Uint8Array): HeaderLink | Malformed {
+  const reader = new CanonicalReader(bytes);
+  if (reader.text(KIND_BYTES_MAX) !== EPOCH_KIND || reader.u64(PROOF_PATH_MAX) === 0) return 'malformed';
+  const link = readLink(reader);
+  return reader.isSound ? link : 'malformed';
+}
+
 export function encodeStateProof({ state, validatorsHash, siblings, end }: StateProof): Uint8Array {
   const writer = new CanonicalWriter()
     .text(STATE_KIND)

@@ -8,13 +8,18 @@ import { BRIDGE_KINDS, type BridgeMessage } from '../../protocol/bridge/messages
 import { digestOf } from '../../protocol/chain/canonical.ts';
 import type {
   BlockId,
-  EpochChange,
   Evidence,
   QuorumCertificate,
   TimeoutCertificate,
   Vote,
 } from '../../protocol/chain/types.ts';
-import type { PeerMessage, ProposalMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
+import type {
+  EpochChangeMessage,
+  PeerMessage,
+  ProposalMessage,
+  ViewChangeMessage,
+} from '../../protocol/consensus/types.ts';
+import { encodeEpochProof, parseEpochProof } from '../../protocol/light/encoding.ts';
 import type {
   BlockHeightMessage,
   BlocksMessage,
@@ -73,7 +78,7 @@ function mutated(message: PeerMessage, tools: LieTools): PeerMessage {
     case 'GetEpochChange':
       return { ...message, epoch: epochBy(message.epoch, 1) };
     case 'EpochChange':
-      return { ...message, change: otherChange(message.change, tools) };
+      return otherChange(message, tools);
     case 'BatchAck':
     case 'GetBatch':
       return { ...message, digests: [...message.digests, ...message.digests.slice(0, 1)] };
@@ -363,10 +368,12 @@ function otherTC(tc: TimeoutCertificate, tools: LieTools): TimeoutCertificate {
   }
 }
 
-function otherChange({ qc, proof }: EpochChange, tools: LieTools): EpochChange {
-  const { last, next } = proof;
-  if (tools.draws.below(2) === 0) return { qc: otherQC(qc, tools), proof };
-  return { qc, proof: { last: { ...last, certificate: otherQC(last.certificate, tools) }, next } };
+function otherChange(message: EpochChangeMessage, tools: LieTools): EpochChangeMessage {
+  const proof = parseEpochProof(message.proof);
+  if (proof === 'malformed' || tools.draws.below(2) === 0)
+    return { ...message, qc: otherQC(message.qc, tools) };
+  const last = { ...proof.last, certificate: otherQC(proof.last.certificate, tools) };
+  return { ...message, proof: encodeEpochProof({ ...proof, last }) };
 }
 
 function withOneBitFlipped(bytes: Uint8Array, draws: RandomStream): Uint8Array {

@@ -5,7 +5,6 @@
  */
 import type { z } from 'zod';
 import { concatBytes, equalBytes, utf8 } from '../../base/bytes.ts';
-import { encodeEpochProof, parseEpochProof } from '../../protocol/light/encoding.ts';
 import type { Encoding } from '../../protocol/transport/frame.ts';
 import { KINDS, kindByNumber, type WireKind } from '../../protocol/transport/kinds.ts';
 import type { WireMessage } from '../../protocol/transport/messages.ts';
@@ -61,10 +60,6 @@ export function encode(message: WireMessage): Encoding {
       return writing.outcome === 'refused'
         ? writing
         : encodeBody(kind, { ...body, partialState: writing.state });
-    }
-    case 'EpochChange': {
-      const { qc, proof } = message.change;
-      return encodeBody(kind, { qc, proof: encodeEpochProof(proof) });
     }
     default:
       return encodeBody(kind, body);
@@ -131,18 +126,9 @@ export function decodeBody(kind: WireKind, bytes: Uint8Array): Decoding {
   const parsed = parseBody(kind, raw);
   if (parsed.outcome === 'refused') return parsed;
   if (!isItsEncoding(kind, parsed.body, bytes)) return refused({ code: 'NOT_CANONICAL', kind });
-  if (kind === 'EpochChange') return epochChangeOf(parsed.body as Body<'EpochChange'>);
   return kind === 'StateSync'
     ? stateSyncOf(parsed.body as Body<'StateSync'>)
     : { outcome: 'decoded', message: messageOf(kind, parsed.body) };
-}
-
-/** The proof is a byte string of one encoding. */
-function epochChangeOf({ qc, proof: bytes }: Body<'EpochChange'>): Decoding {
-  const kind = 'EpochChange';
-  const proof = parseEpochProof(bytes);
-  if (proof === 'malformed') return refused({ code: 'NOT_CANONICAL', kind });
-  return { outcome: 'decoded', message: { kind, change: { qc, proof } } };
 }
 
 function stateSyncOf(body: Body<'StateSync'>): Decoding {

@@ -56,14 +56,12 @@ import type { CompressedState, StateOnWire } from './compressed-state.ts';
 
 /** A message without its name, which is in the envelope. */
 type Unnamed<Kind extends WireKind> = Omit<Extract<WireMessage, { kind: Kind }>, 'kind'>;
-/** The body of a kind as msgpack sees it; blocks are one byte string (`chain.ts`), and so is a partial state (`partial-state.ts`), and the proof of an epoch's end (`protocol/light/`). */
+/** The body of a kind as msgpack sees it; blocks are one byte string (`chain.ts`), and so is a partial state (`partial-state.ts`). */
 export type Body<Kind extends WireKind> = Kind extends 'Blocks'
   ? Omit<Unnamed<'Blocks'>, 'blocks'> & { readonly blocks: Uint8Array }
   : Kind extends 'StateSync'
     ? Omit<Unnamed<'StateSync'>, 'partialState'> & { readonly partialState: StateOnWire }
-    : Kind extends 'EpochChange'
-      ? { readonly qc: QuorumCertificate; readonly proof: Uint8Array }
-      : Unnamed<Kind>;
+    : Unnamed<Kind>;
 
 /** Tells a brand's schema by its name: the checks are the schema's, the brand is this gateway's. */
 const branded = <Branded>(schema: z.ZodType): z.ZodType<Branded> => schema as z.ZodType<Branded>;

@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
-import { monotonic } from '../../../src/base/units.ts';
+import { monotonic, wallTime } from '../../../src/base/units.ts';
 import { epochKeeperMachine } from '../../../src/machines/consensus/epoch-keeper.machine.ts';
 import type { Address, EpochChange } from '../../../src/protocol/chain/types.ts';
 import { addressOf } from '../../../src/protocol/chain/validator-set.ts';
 import type { EpochContext } from '../../../src/protocol/consensus/epoch.ts';
+import { encodeEpochProof } from '../../../src/protocol/light/encoding.ts';
 import { endingIn, worldIn } from '../../protocol/consensus/epoch-fixture.ts';
 import { epochNumber, present, qcOf, world } from '../../protocol/consensus/fixture.ts';
 import { reachOf, toldTo } from '../reach.ts';
@@ -30,8 +31,10 @@ const PEER = addressAt(1);
 const at = (ms: number) => ({ now: monotonic(ms) });
 const met = (inEpoch: number, from: Address = PEER) =>
   ({ type: 'epoch.met', from, epoch: epochNumber(inEpoch) }) as const;
+const telling = ({ qc, proof }: EpochChange) =>
+  ({ kind: 'EpochChange', qc, proof: encodeEpochProof(proof) }) as const;
 const told = (one: EpochChange, from: Address = PEER) =>
-  ({ type: 'message.received', from, message: { kind: 'EpochChange', change: one } }) as const;
+  ({ type: 'message.received', from, message: telling(one) }) as const;
 const asks = (inEpoch: number, from: Address = PEER) =>
   ({
     type: 'message.received',
@@ -69,9 +72,7 @@ describe('epoch-keeper chart: what it knows (CS-16)', () => {
     expect(toldTo(chart.send(began(second.epoch)), 'storage')).toEqual([
       { type: 'epochs.requested', replyTo: 'epoch-keeper', tag: 1, from: 0, limit: 1 },
     ]);
-    expect(toldTo(chart.send(read(1, change)), 'router')).toEqual(
-      sends('all', { kind: 'EpochChange', change }),
-    );
+    expect(toldTo(chart.send(read(1, change)), 'router')).toEqual(sends('all', telling(change)));
   });
 
   it('tells nobody anything when it learns at a start that several epochs went by', () => {
@@ -87,7 +88,7 @@ describe('epoch-keeper chart: a peer that is behind', () => {
   it('is told how its epoch ended, from memory, whether it asks or only speaks', () => {
     for (const message of [met(0), asks(0)]) {
       const effects = inSecond().send(message, at(1));
-      expect(toldTo(effects, 'router')).toEqual(sends([PEER], { kind: 'EpochChange', change }));
+      expect(toldTo(effects, 'router')).toEqual(sends([PEER], telling(change)));
       expect(toldTo(effects, 'storage')).toEqual([]);
     }
   });
@@ -96,12 +97,10 @@ describe('epoch-keeper chart: a peer that is behind', () => {
     const chart = reach.start(input);
     chart.send(began(third.epoch));
     expect(toldTo(chart.send(asks(0), at(0)), 'storage')).toMatchObject([{ from: 0, limit: 1, tag: 2 }]);
-    expect(toldTo(chart.send(read(2, change)), 'router')).toEqual(
-      sends([PEER], { kind: 'EpochChange', change }),
-    );
+    expect(toldTo(chart.send(read(2, change)), 'router')).toEqual(sends([PEER], telling(change)));
     expect(toldTo(chart.send(asks(1), at(250)), 'storage')).toMatchObject([{ from: 1, tag: 3 }]);
     expect(toldTo(chart.send(read(3, laterEnding.change)), 'router')).toMatchObject([
-      { outgoing: [{ message: { change: laterEnding.change } }] },
+      { outgoing: [{ message: telling(laterEnding.change) }] },
     ]);
   });
 
@@ -216,7 +215,7 @@ describe('epoch-keeper chart: what a liar tells (CS-16)', () => {
           ...proof,
           last: {
             ...proof.last,
-            path: [{ ...link, header: { ...link.header, time: link.header.parentId as never } }],
+            path: [{ ...link, header: { ...link.header, time: wallTime(link.header.time + 1) } }],
           },
         },
       },
@@ -232,6 +231,30 @@ describe('epoch-keeper chart: what a liar tells (CS-16)', () => {
     ]);
     // The truth is taken from the next who tells it.
     expect(toldTo(chart.send(told(change, addressAt(2))), 'round-manager')).toHaveLength(1);
+  });
+
+  it('is read no further than it takes to know that it is false, and not at all where nobody needs it (TP-11)', () => {
+    const bytes = encodeEpochProof(proof);
+    const spoilt = bytes.map((byte, at) => (at < bytes.byteLength / 2 ? byte : 0xff));
+    const junk = (of: EpochChange['qc'], given: Uint8Array) =>
+      ({
+        type: 'message.received',
+        from: PEER,
+        message: { kind: 'EpochChange', qc: of, proof: given },
+      }) as const;
+    const chart = reach.start(input);
+    expect(chart.send(junk(laterEnding.change.qc, spoilt))).toEqual([]);
+    const blames = [{ type: 'peer.misbehaved', peer: PEER, code: 'EPOCH_CHANGE_FALSE' }];
+    const before = { ...place.bls.calls };
+    for (const [of, given] of [
+      [otherBlock, spoilt],
+      [qc, new Uint8Array(9)],
+    ] as const)
+      expect(toldTo(chart.send(junk(of, given)), 'router')).toEqual(blames);
+    expect(place.bls.calls).toEqual(before);
+    expect(toldTo(chart.send(junk(qc, spoilt)), 'router')).toEqual(blames);
+    chart.send(told(change));
+    expect(chart.send(junk(qc, spoilt))).toEqual([]);
   });
 
   it('costs no pairing where statements alone give it away', () => {

@@ -13,7 +13,6 @@ import type {
   CertifiedBlock,
   Digest,
   Epoch,
-  EpochChange,
   Evidence,
   Header,
   Height,
@@ -24,6 +23,7 @@ import type {
   Vote,
 } from '../../../src/protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../../../src/protocol/chain/validator-set.ts';
+import { encodeEpochProof } from '../../../src/protocol/light/encoding.ts';
 import type { WireMessage } from '../../../src/protocol/transport/messages.ts';
 
 const hex = (letters: number): fc.Arbitrary<string> =>
@@ -97,9 +97,8 @@ const validators: fc.Arbitrary<ValidatorSet> = fc
     if ('code' in set) throw new Error(set.code);
     return set;
   });
-const change: fc.Arbitrary<EpochChange> = fc.record({
-  qc,
-  proof: fc.record({
+const proof: fc.Arbitrary<Uint8Array> = fc
+  .record({
     last: fc.record({
       path: fc
         .tuple(link, fc.array(link, { maxLength: 3 }))
@@ -112,8 +111,8 @@ const change: fc.Arbitrary<EpochChange> = fc.record({
       seed: digest,
       passedOver: fc.array(address, { maxLength: 3 }),
     }),
-  }),
-});
+  })
+  .map(encodeEpochProof);
 const timeout = fc.record({ epoch, round, highQcRound: round, validator: address, signature: bytes(96) });
 const evidence: fc.Arbitrary<Evidence> = fc.oneof(
   fc.record({ kind: fc.constant('DoubleVote' as const), first: vote, second: vote }),
@@ -253,7 +252,7 @@ export const MESSAGES: {
       ],
     },
   ),
-  EpochChange: fc.record({ kind: kind('EpochChange'), change }),
+  EpochChange: fc.record({ kind: kind('EpochChange'), qc, proof }),
   GetEpochChange: fc.record({ kind: kind('GetEpochChange'), epoch }),
   NewView: fc.record({ kind: kind('NewView'), epoch, height, round, leader: address, tc }),
   Batch: fc.record({
