@@ -157,7 +157,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const ending = new Ending({ places: paths, found, wall, log: log.of('sync') });
   const mempool = mempoolConfigOf(config, genesis);
   const kept = keeping({
-    ...{ paths, config, genesis, application, domain: epoch.domain, mempool, store, log },
+    ...{ paths, config, genesis, application, epoch, mempool, store, log },
     bls,
     setFor: (wanted) => validatorsOf(store, epoch, wanted),
     deviceFailed: (detail) => ending.ask({ kind: 'failed', detail }),

@@ -18,7 +18,7 @@ import { remoteApplication } from '../application/socket/remote.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import type { NodeLog } from '../observe/log.ts';
 import type { GenesisDocument } from '../protocol/chain/genesis.ts';
-import type { ChainDomain } from '../protocol/chain/types.ts';
+import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
 import type { Application, ApplicationInfo } from '../protocol/ports/application.ts';
 import { sideFolder } from '../storage/side-disk.ts';
@@ -37,7 +37,8 @@ export interface KeepingOptions {
   readonly config: Config;
   readonly genesis: GenesisDocument;
   readonly application: ApplicationPlace;
-  readonly domain: ChainDomain;
+  /** The first. */
+  readonly epoch: EpochContext;
   readonly mempool: MempoolConfig;
   readonly setFor: ExecutorOptions['setFor'];
   readonly store: Store;
@@ -92,15 +93,16 @@ function storageCell({ store, log, deviceFailed }: KeepingOptions): CellSpec {
   return child('storage', logic, { publicEvents: STORAGE_EVENTS, mailbox: { capacity: 65_536 } });
 }
 
-function sideStoreCell({ paths, config, domain, log }: KeepingOptions): CellSpec {
+function sideStoreCell({ paths, config, epoch, log }: KeepingOptions): CellSpec {
   const disk = sideFolder({
-    identity: domain,
+    identity: epoch.domain,
     dir: paths.resyncData,
     data: paths.data,
     segmentBytes: config.storage.segmentBytes,
   });
   const logic = sideStoreLogic({
     disk,
+    epoch,
     onFailure: ({ code, detail }) => log.of('sync').warn({ code }, detail),
   });
   return child('side-store', logic, { publicEvents: SIDE_STORE_EVENTS });
@@ -156,7 +158,7 @@ function reportSnapshot(log: Pick<ReturnType<NodeLog['of']>, 'info' | 'warn'>, r
 
 /** @param dir of its state; an application in a process of its own has that where it is */
 async function openApplication(
-  { application, genesis, bls, domain }: KeepingOptions,
+  { application, genesis, bls, epoch: { domain } }: KeepingOptions,
   dir: string,
   signal?: AbortSignal,
 ): Promise<Application> {

@@ -86,7 +86,7 @@ export function processTree(parts: ProcessParts): CellSpec {
     bridgeQueueSize: 10_000,
     deduplicationHeights: batchTtlHeights,
     evidenceAge: setting.evidenceAge,
-    sideStore: child('side-store', sideStoreLogic({ disk: machine.side }), {
+    sideStore: child('side-store', sideStoreLogic({ disk: machine.side, epoch }), {
       publicEvents: SIDE_STORE_EVENTS,
     }),
     ...snapshotCells(parts),

@@ -8,6 +8,9 @@ import { declare } from '../machines/vocabulary/index.ts';
 import { blockIdOf, digestOf, genesisBlockId } from '../protocol/chain/canonical.ts';
 import { FIRST_EPOCH, GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
 import type { BlockId, Height } from '../protocol/chain/types.ts';
+import type { EpochContext } from '../protocol/consensus/epoch.ts';
+import { standingWith } from '../protocol/consensus/epoch-end.ts';
+import { countsBlocks, type EpochStanding, rootStanding } from '../protocol/consensus/standing.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { SideStoreReply, SideStoreRequest } from '../protocol/ports/sync.ts';
 import type { SideDisk } from './side-disk.ts';
@@ -15,6 +18,8 @@ import type { DeviceFailure, Store, StoreIdentity, StoreWrite } from './store.ts
 
 export interface SideStoreOptions {
   readonly disk: SideDisk;
+  /** The first: a re-sync that begins at genesis counts its blocks, as round-manager would have (CS-15, CS-17). */
+  readonly epoch: EpochContext;
   /** Told of every failure. For the log. */
   readonly onFailure?: (failure: Extract<SideStoreReply, { type: 'side.failed' }>) => void;
 }
@@ -44,8 +49,13 @@ type SealRequest = Extract<SideStoreRequest, { type: 'side.sealRequested' }>;
 
 type Side =
   | { readonly status: 'closed' }
-  /** `root`: what the first block stands on. */
-  | { readonly status: 'open'; readonly store: Store; readonly root: Reached }
+  /** `root`: what the first block stands on. `standing`: of all blocks so far, where they count and none is missing. */
+  | {
+      readonly status: 'open';
+      readonly store: Store;
+      readonly root: Reached;
+      readonly standing?: EpochStanding;
+    }
   /** From below to `request.height`; everything up to `height` is as it should be. */
   | {
       readonly status: 'checking';
@@ -62,7 +72,7 @@ interface SideState {
 type Context = HandlerContext<SideState, undefined>;
 
 /** Logic of the cell `node/sync/side-store`. One attempt at a time; a new one deletes what the last one left. */
-export function sideStoreLogic({ disk, onFailure }: SideStoreOptions): BoundaryLogic<undefined> {
+export function sideStoreLogic({ disk, epoch, onFailure }: SideStoreOptions): BoundaryLogic<undefined> {
   return handler<SideState, SideStoreRequest | CheckDue>({
     init({ signal }) {
       const state: SideState = { side: { status: 'closed' } };
@@ -71,7 +81,7 @@ export function sideStoreLogic({ disk, onFailure }: SideStoreOptions): BoundaryL
       return state;
     },
     receive(message, context) {
-      const answered = handled(disk, context, message);
+      const answered = handled({ disk, epoch }, context, message);
       if (answered === undefined) return;
       const { outcome, to } = answered;
       const failed = 'status' in outcome;
@@ -93,12 +103,15 @@ interface Asked {
 /** Undefined: nobody hears anything yet. */
 type Answered = { readonly to: Asked; readonly outcome: SideStoreReply | DeviceFailure } | undefined;
 
-function handled(disk: SideDisk, context: Context, message: SideStoreRequest | CheckDue): Answered {
+type Parts = Pick<SideStoreOptions, 'disk' | 'epoch'>;
+
+function handled(parts: Parts, context: Context, message: SideStoreRequest | CheckDue): Answered {
+  const { disk, epoch } = parts;
   switch (message.type) {
     case 'side.openRequested':
-      return { to: message, outcome: open(disk, context, message) };
+      return { to: message, outcome: open(parts, context, message) };
     case 'side.appendRequested':
-      return { to: message, outcome: append(context, message) };
+      return { to: message, outcome: append(epoch, context, message) };
     case 'side.plantRequested': {
       const { tag, height, id } = message;
       const failure = plant(context, { height, id });
@@ -127,7 +140,7 @@ function handled(disk: SideDisk, context: Context, message: SideStoreRequest | C
 type OpenRequest = Extract<SideStoreRequest, { type: 'side.openRequested' }>;
 
 function open(
-  disk: SideDisk,
+  { disk, epoch }: Parts,
   context: Context,
   { tag, snapshotBytes }: OpenRequest,
 ): SideStoreReply | DeviceFailure {
@@ -135,7 +148,8 @@ function open(
   const store = disk.create(snapshotBytes);
   if ('status' in store) return store;
   const root = { height: GENESIS_HEIGHT, id: genesisBlockId(disk.identity, FIRST_EPOCH) };
-  context.state.side = { status: 'open', store, root };
+  const counting = countsBlocks(epoch) ? { standing: rootStanding(epoch) } : {};
+  context.state.side = { status: 'open', store, root, ...counting };
   return { type: 'side.opened', tag };
 }
 
@@ -143,7 +157,9 @@ function open(
 function plant(context: Context, root: Reached): DeviceFailure | undefined {
   const failure = recorded(context, { kind: 'plant', ...root });
   const { side } = context.state;
-  if (failure === undefined && side.status === 'open') context.state.side = { ...side, root };
+  // Of what is below the root nothing is seen here.
+  if (failure === undefined && side.status === 'open')
+    context.state.side = { status: 'open', store: side.store, root };
   return failure;
 }
 
@@ -159,14 +175,38 @@ function recorded({ state }: Context, write: StoreWrite): DeviceFailure | undefi
   return outcome?.status === 'staged' ? undefined : corrupt(outcome?.detail ?? 'the write was not judged');
 }
 
-function append({ state }: Context, request: Append): SideStoreReply | DeviceFailure {
-  if (state.side.status !== 'open') return NOT_OPEN;
-  const outcome = written(state.side.store, request);
-  return typeof outcome === 'object' ? outcome : { type: 'side.appended', tag: request.tag, height: outcome };
+function append(epoch: EpochContext, { state }: Context, request: Append): SideStoreReply | DeviceFailure {
+  const { side } = state;
+  if (side.status !== 'open') return NOT_OPEN;
+  const standing = standingOf(epoch, side, request);
+  if (standing !== undefined && 'status' in standing) return standing;
+  const outcome = written(side.store, request, standing);
+  if (typeof outcome === 'object') return outcome;
+  if (standing !== undefined) state.side = { ...side, standing };
+  return { type: 'side.appended', tag: request.tag, height: outcome };
+}
+
+/** With the blocks that are new: what was appended before is counted already. */
+function standingOf(
+  epoch: EpochContext,
+  { store, standing }: Extract<Side, { status: 'open' }>,
+  { blocks }: Append,
+): EpochStanding | DeviceFailure | undefined {
+  if (standing === undefined) return undefined;
+  const latest = store.latest();
+  if (latest.status === 'failed') return latest;
+  const fresh = blocks
+    .map(({ certified }) => certified.block)
+    .filter(({ header }) => header.height > latest.value.committed);
+  return standingWith(epoch, standing, fresh);
 }
 
 /** Batches first: blocks that name them are in the same group, and become durable with them. */
-function written(store: Store, { blocks, batches }: Append): Height | DeviceFailure {
+function written(
+  store: Store,
+  { blocks, batches }: Append,
+  standing: EpochStanding | undefined,
+): Height | DeviceFailure {
   const committed: CommittedBlock[] = blocks.map(({ id, certified, commitProof }) => ({
     id,
     block: certified.block,
@@ -175,7 +215,7 @@ function written(store: Store, { blocks, batches }: Append): Height | DeviceFail
   }));
   const staged = store.stage([
     { kind: 'batches', batches },
-    { kind: 'commit', blocks: committed },
+    { kind: 'commit', blocks: committed, ...(standing === undefined ? {} : { standing }) },
   ]);
   if (staged.status === 'failed') return staged;
   const synced = store.sync();

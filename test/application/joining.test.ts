@@ -174,7 +174,7 @@ it('a node joins by a snapshot: chunks, certified hash, planted chain, swap; and
   const openApplication = () => kv({ dir: join(resyncData, 'application') });
   const disk = sideFolder({ identity: IDENTITY, dir: resyncData, data, segmentBytes: 65_536 });
   const joiner = await running(
-    child('side', sideStoreLogic({ disk }), { publicEvents: SIDE_STORE_EVENTS }),
+    child('side', sideStoreLogic({ disk, epoch: place.epoch }), { publicEvents: SIDE_STORE_EVENTS }),
     child('restorer', snapshotRestorerLogic({ openApplication }), { publicEvents: SNAPSHOT_RESTORER_EVENTS }),
   );
   const side = (message: Message) => joiner.ask('node/side', message);

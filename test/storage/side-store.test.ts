@@ -5,6 +5,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, it } from 'vitest';
 import { child, createSystem, handler, supervisor, virtualClock } from '../../src/actors/runtime/index.ts';
 import { seededRandom } from '../../src/base/random.ts';
+import { firstEpoch } from '../../src/protocol/consensus/epoch.ts';
+import { standingWith } from '../../src/protocol/consensus/epoch-end.ts';
+import { rootStanding } from '../../src/protocol/consensus/standing.ts';
 import type { SideStoreReply, SideStoreRequest } from '../../src/protocol/ports/sync.ts';
 import type { Message } from '../../src/protocol/supervision/effect.ts';
 import { rowChecksum } from '../../src/storage/checksum.ts';
@@ -19,6 +22,7 @@ import {
   sideFolder,
 } from '../../src/storage/side-disk.ts';
 import { SIDE_STORE_EVENTS, sideStoreLogic } from '../../src/storage/side-store.ts';
+import { world } from '../protocol/consensus/fixture.ts';
 import {
   batch,
   chain,
@@ -34,6 +38,10 @@ import {
 } from './fixtures.ts';
 
 const CLIENT = 'node/client';
+/** Whose leaders are judged by their rounds: its blocks count. */
+const EPOCH = firstEpoch(IDENTITY, world().epoch.set, {
+  ...{ leaderSchedule: 'round_robin', leaderReputation: true, vrf: false },
+});
 const LENGTH = 150;
 const blocks = chain(LENGTH, (at) => (at % 3 === 0 ? [batch(`batch ${at}`, 10_000)] : []));
 const tip = blocks.at(-1) ?? raise();
@@ -55,7 +63,7 @@ function harness(disk: SideDisk) {
       heard.push(message);
     },
   });
-  const logic = sideStoreLogic({ disk, onFailure: ({ detail }) => failures.push(detail) });
+  const logic = sideStoreLogic({ disk, epoch: EPOCH, onFailure: ({ detail }) => failures.push(detail) });
   system.start(
     child(
       'node',
@@ -161,6 +169,19 @@ describe.each([
     const store = disk.reopen();
     if ('status' in store) throw new Error(store.detail);
     expect(found(store.tip())).toMatchObject({ base: 71, height: LENGTH, id: tip.id, executed });
+    // Of the blocks below nothing is known.
+    expect(found(store.recover()).standing).toBeUndefined();
+    store.close();
+  });
+
+  it('counts all blocks from genesis on, each once, so that its validator can judge the end of the epoch (CS-15, CS-16)', () => {
+    const disk = makeDisk();
+    const { ask } = harness(disk);
+    ask(openIt, append(blocks.slice(0, 70)), append(blocks.slice(60, 70)), append(blocks.slice(70)), sealIt);
+    const store = disk.reopen();
+    if ('status' in store) throw new Error(store.detail);
+    const all = blocks.map(({ block }) => block);
+    expect(found(store.recover()).standing).toEqual(standingWith(EPOCH, rootStanding(EPOCH), all));
     store.close();
   });
 

@@ -266,7 +266,7 @@ export class Rig {
     const [, ...peers] = place.validators.map(({ address }) => address);
     this.peers = peers;
     this.disk = memorySide(place.epoch.domain, options.faults);
-    this.#askSide = sideStore(this.disk);
+    this.#askSide = sideStore(this.disk, place);
     this.chart = reach.start(
       {
         epoch: place.epoch,
@@ -560,7 +560,10 @@ export class Rig {
   }
 }
 
-function sideStore(disk: MemorySideDisk): (request: SideStoreRequest) => readonly SideStoreReply[] {
+function sideStore(
+  disk: MemorySideDisk,
+  { epoch }: World,
+): (request: SideStoreRequest) => readonly SideStoreReply[] {
   const clock = virtualClock();
   const heard: SideStoreReply[] = [];
   const system = createSystem({ name: 'side', clock, random: seededRandom('side') });
@@ -577,7 +580,10 @@ function sideStore(disk: MemorySideDisk): (request: SideStoreRequest) => readonl
         strategy: 'one_for_one',
         intensity: 0,
         children: [
-          child('side', sideStoreLogic({ disk }), { restart: 'permanent', publicEvents: SIDE_STORE_EVENTS }),
+          child('side', sideStoreLogic({ disk, epoch }), {
+            restart: 'permanent',
+            publicEvents: SIDE_STORE_EVENTS,
+          }),
           child('listener', listener, { restart: 'permanent' }),
         ],
       }),
