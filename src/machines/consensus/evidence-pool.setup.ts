@@ -19,6 +19,7 @@ import {
   admitEvidence,
   type EvidencePool,
   type EvidenceRules,
+  isWaited,
   judgeEvidence,
   type Moment,
   recoveredPool,
@@ -125,7 +126,7 @@ function weighed(
 ): Decision<EvidencePoolContext> {
   const { pool, rules, roundManager } = context;
   const at: Moment | undefined = pool.tip;
-  const waits = pool.pending.size > 0 && (at === undefined || selectEvidence(pool, rules, at, []).length > 0);
+  const waits = pool.pending.size > 0 && (at === undefined || isWaited(pool, rules, at));
   if (waits === context.waits) return { context, effects };
   const message: EvidenceWaits = { type: 'evidence.waits', waits };
   return { context: { ...context, waits }, effects: [...effects, telling(roundManager, message)] };

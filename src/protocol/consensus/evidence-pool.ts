@@ -53,6 +53,11 @@ export interface ChainEvidence {
 const FIRST_HEIGHT = nextHeight(GENESIS_HEIGHT);
 /** Two kinds against each validator, in two epochs. @unit offences */
 export const OFFENCES_MAX = 2 * VALIDATORS_MAX * 2;
+/**
+ * How far above the newest committed block an offence may say it was: its signer says what it likes. Further on it is not kept.
+ * @unit heights @source chosen: more than are uncommitted while rounds fail
+ */
+const AHEAD_MAX = 256;
 /** How finely the age of an offence in time is known: the age limit in heights is cut into so many. @unit moments @source chosen: 1 % too mild */
 const MOMENTS_MAX = 128;
 
@@ -114,14 +119,19 @@ export type Admission =
 export function admitEvidence(pool: EvidencePool, rules: EvidenceRules, evidence: Evidence): Admission {
   const offence = offenceOf(evidence);
   const epoch = electorateOf(rules.epoch, epochOf(evidence));
-  if (epoch === undefined || pool.pending.has(offence) || pool.carried.has(offence))
-    return { status: 'useless' };
+  if (epoch === undefined || pool.carried.has(offence)) return { status: 'useless' };
+  const reached = pool.tip?.height ?? pool.base;
+  const known = pool.pending.get(offence);
+  // Who accuses itself of what no block may carry yet is not safe from what one may.
+  const isSooner = known !== undefined && heightOf(known) > reached && heightOf(evidence) <= reached;
+  if (known !== undefined && !isSooner) return { status: 'useless' };
+  if (heightOf(evidence) > reached + AHEAD_MAX) return { status: 'useless' };
   if (pool.tip !== undefined && tooOld(pool, rules, evidence, pool.tip) !== undefined)
     return { status: 'useless' };
   const verdict = verifyEvidence(epoch, rules.bls, evidence);
   if (verdict !== 'valid') return { status: 'refused', refusal: verdict };
   // The accused is of the set, so that this never comes to be; beyond it the newest is dropped.
-  if (pool.pending.size >= OFFENCES_MAX) return { status: 'useless' };
+  if (known === undefined && pool.pending.size >= OFFENCES_MAX) return { status: 'useless' };
   return { status: 'admitted', pool: { ...pool, pending: new Map(pool.pending).set(offence, evidence) } };
 }
 
@@ -136,6 +146,12 @@ export function withoutOld(pool: EvidencePool, rules: EvidenceRules): EvidencePo
   return left.length === pool.pending.size ? pool : { ...pool, pending: new Map(left) };
 }
 
+/** Something waits for a block, be it a later one than the next. */
+export const isWaited = (pool: EvidencePool, rules: EvidenceRules, at: Moment): boolean =>
+  [...pool.pending.values()].some(
+    (evidence) => isWithin(pool, evidence) && tooOld(pool, rules, evidence, at) === undefined,
+  );
+
 /**
  * What a leader may put into its block, the older offences first. @param named what uncommitted ancestors carry
  * Of an offence below this node's first block nobody here knows whether the chain carries it: others will propose it.
@@ -148,7 +164,7 @@ export function selectEvidence(
 ): readonly Evidence[] {
   return [...pool.pending]
     .filter(([offence, evidence]) => !named.includes(offence) && isWithin(pool, evidence))
-    .filter(([, evidence]) => tooOld(pool, rules, evidence, at) === undefined)
+    .filter(([, evidence]) => !isAhead(evidence, at) && tooOld(pool, rules, evidence, at) === undefined)
     .map(([offence, evidence]) => ({ offence, evidence, height: heightOf(evidence) }))
     .sort((left, right) => left.height - right.height || (left.offence < right.offence ? -1 : 1))
     .slice(0, EVIDENCE_PER_BLOCK_MAX)
@@ -172,6 +188,7 @@ export function judgeEvidence(
     if (height !== undefined && at.height - height <= rules.ageHeights) {
       return { code: 'EVIDENCE_REPEATED', offence, height };
     }
+    if (isAhead(one, at)) return { code: 'EVIDENCE_AHEAD', offence, height: heightOf(one), at: at.height };
     const old = tooOld(pool, rules, one, at);
     if (old !== undefined) return old;
     const known = pool.pending.get(offence);
@@ -185,6 +202,9 @@ export function judgeEvidence(
 }
 
 const isWithin = ({ base }: EvidencePool, evidence: Evidence): boolean => heightOf(evidence) >= base;
+
+/** Heights are what the accused has signed: one above the chain would never be too old, and stand in blocks again and again. */
+const isAhead = (evidence: Evidence, at: Pick<Moment, 'height'>): boolean => heightOf(evidence) > at.height;
 
 /**
  * An offence is as old as the later height in its statements; in time as the first block at or above that height whose

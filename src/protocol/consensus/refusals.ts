@@ -191,6 +191,13 @@ export type EvidenceRefusal =
   | { readonly code: 'EVIDENCE_NOT_AN_OFFENCE'; readonly detail: string }
   /** `height`: of the committed block that carries it; absent where an uncommitted ancestor does. */
   | { readonly code: 'EVIDENCE_REPEATED'; readonly offence: string; readonly height?: Height }
+  /** Of a height that the chain has not reached with the block that carries it. */
+  | {
+      readonly code: 'EVIDENCE_AHEAD';
+      readonly offence: string;
+      readonly height: Height;
+      readonly at: Height;
+    }
   | {
       readonly code: 'EVIDENCE_TOO_OLD';
       readonly offence: string;

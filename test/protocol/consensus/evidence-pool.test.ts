@@ -6,6 +6,7 @@ import {
   admitEvidence,
   type EvidencePool,
   type EvidenceRules,
+  isWaited,
   judgeEvidence,
   type Moment,
   OFFENCES_MAX,
@@ -67,6 +68,15 @@ describe('evidence that waits for a block (CS-14)', () => {
     expect(pool.pending.size).toBe(3);
     expect(admitEvidence(pool, rules, twoVotes(place, 0)).status).toBe('useless');
     expect(admitEvidence(pool, rules, twoVotes(place, 0, 1)).status).toBe('useless');
+  });
+
+  it('of a height that the chain is far from is not kept, and else gives its place to what a block may carry', () => {
+    expect(admitEvidence(grownTo(3), rules, twoVotes(place, 0, 0, 260)).status).toBe('useless');
+    const ahead = withPending(grownTo(3), twoVotes(place, 0, 0, 259));
+    expect(admitEvidence(ahead, rules, twoVotes(place, 0, 0, 200)).status).toBe('useless');
+    const sooner = withPending(ahead, twoVotes(place, 0));
+    expect([...sooner.pending.values()]).toEqual([twoVotes(place, 0)]);
+    expect(admitEvidence(sooner, rules, twoVotes(place, 0, 1)).status).toBe('useless');
   });
 
   it('that proves nothing is refused, and leaves the place to the true one', () => {
@@ -207,6 +217,20 @@ describe('what a voter says of the evidence in a block (CS-3, CS-14)', () => {
       pool = grownTo(high, pool);
     }
     expect(pool.carried.size).toBe(0);
+  });
+
+  it('is no to what says it was above the block: its signer could have it carried again and again', () => {
+    const claiming = twoVotes(place, 0, 0, 50);
+    expect(judged(EMPTY, [claiming], at(49))).toBe('EVIDENCE_AHEAD');
+    let pool = takeCommitted(grownTo(49), rules, [committed(at(50), [claiming])]);
+    for (let high = 51; high < 110; high += 1) {
+      expect(judged(pool, [claiming], at(high)), `height ${high}`).not.toBe('valid');
+      pool = grownTo(high, pool);
+    }
+    const waiting = withPending(grownTo(3), claiming);
+    expect(selectEvidence(waiting, rules, at(49), [])).toEqual([]);
+    expect(selectEvidence(waiting, rules, at(50), [])).toEqual([claiming]);
+    expect(isWaited(waiting, rules, at(3))).toBe(true);
   });
 
   it('is no to what is too old by height or by time, either', () => {

@@ -1,14 +1,15 @@
 /** Offences of the validators of a test world, true and forged. For tests. CS-14. */
 import type { Evidence } from '../../../src/protocol/chain/types.ts';
 import { doubleVote, qcHiding, timeoutStatementOf } from '../../../src/protocol/consensus/evidence.ts';
-import { blockOn, chainOf, present, tcOf, timeoutBy, voteFor, type World } from './fixture.ts';
+import { blockOn, chainOf, height, present, tcOf, timeoutBy, voteFor, type World } from './fixture.ts';
 
 type DoubleVote = Extract<Evidence, { kind: 'DoubleVote' }>;
 
-/** Two votes of validator `index` at height 2; another `variant`, another second vote. */
-export function twoVotes(place: World, index: number, variant = 0): DoubleVote {
+/** Two votes of validator `index` at height 2; another `variant`, another second vote. `claimed`: the height that this one says. */
+export function twoVotes(place: World, index: number, variant = 0, claimed = 2): DoubleVote {
   const { blocks, qcs } = chainOf(place, [1, 2]);
-  const rival = blockOn(place, present(qcs[0], 'QC 1'), 2, { time: 5_000_000 + variant });
+  const plain = blockOn(place, present(qcs[0], 'QC 1'), 2, { time: 5_000_000 + variant });
+  const rival = { ...plain, header: { ...plain.header, height: height(claimed) } };
   const [left, right] = [present(blocks[1], 'block 2'), rival].map((block) => voteFor(place, block, index));
   return present(doubleVote(present(left, 'a vote'), present(right, 'a vote')), 'evidence');
 }
