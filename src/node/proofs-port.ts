@@ -56,6 +56,9 @@ const heightOf = (end: ProvenHeader): Height => end.path[0].header.height;
 const isAbove = ({ commitProof }: CommittedBlock, end: ProvenHeader): boolean =>
   commitProof.height > heightOf(end) + 1;
 
+/** Of one answer, which is made in one turn; whoever wants more asks again. @unit proofs @source measured: 0.3 ms each on a busy machine, of 4 validators */
+export const EPOCH_PROOFS_MAX = 64;
+
 export function epochProofs(epochs: Epochs, from: Epoch, bytesMax: number): EpochProofs {
   const proofs: EpochProof[] = [];
   let bytes = 0;
@@ -64,6 +67,7 @@ export function epochProofs(epochs: Epochs, from: Epoch, bytesMax: number): Epoc
     bytes += proof === undefined ? 0 : encodeEpochProof(proof).byteLength;
     if (proof === undefined || (proofs.length > 0 && bytes > bytesMax)) break;
     proofs.push(proof);
+    if (proofs.length >= EPOCH_PROOFS_MAX) break;
   }
   return { current: epochs.current(), proofs };
 }

@@ -1,6 +1,6 @@
 /** What a node proves of its store is what a light client accepts. */
 import { describe, expect, it } from 'vitest';
-import { type Epochs, epochProofs, provenHeader } from '../../src/node/proofs-port.ts';
+import { EPOCH_PROOFS_MAX, type Epochs, epochProofs, provenHeader } from '../../src/node/proofs-port.ts';
 import { blockIdOf } from '../../src/protocol/chain/canonical.ts';
 import { FIRST_EPOCH } from '../../src/protocol/chain/ordinals.ts';
 import type { EpochProof, ProvenHeader } from '../../src/protocol/chain/types.ts';
@@ -75,6 +75,11 @@ describe('the proofs of epochs', () => {
   };
   const count = (from: number, bytesMax: number) =>
     epochProofs(three, epochNumber(from), bytesMax).proofs.length;
+
+  it('are no more than one turn of the node has time for', () => {
+    const endless: Epochs = { current: () => epochNumber(5_000), proofOf: () => proof };
+    expect(epochProofs(endless, epochNumber(0), 2 ** 30).proofs).toHaveLength(EPOCH_PROOFS_MAX);
+  });
 
   it('are as many as fit, and one at least', () => {
     const { byteLength } = encodeEpochProof(proof);
