@@ -68,7 +68,8 @@ export function selectPayload(state: MempoolState, request: PayloadRequest, now:
 /**
  * What of an author's batches a block of `height` may name without going before one that has yet to come: one that is held and
  * may not be named yet, or one that is missing between two sequences, `before` the first included. Only a batch that came from
- * its author itself is waited for, and only `orderPatience`: neither another nor what got lost stops an author for good.
+ * its author itself is waited for, and only `orderPatience`: neither another nor what got lost stops an author for good. This
+ * node has all of its own: what is missing there was committed before its last start.
  */
 function uninterrupted(
   state: MempoolState,
@@ -82,8 +83,8 @@ function uninterrupted(
   const chosen: BatchEntry[] = [];
   let newest = before;
   for (const entry of queue) {
-    const { digest, sequence, expiresAtHeight, fromAuthorAt } = entry;
-    const follows = newest === undefined || sequence <= newest + 1;
+    const { digest, sequence, expiresAtHeight, fromAuthorAt, own } = entry;
+    const follows = own !== undefined || newest === undefined || sequence <= newest + 1;
     newest = Math.max(newest ?? sequence, sequence);
     if (named.has(digest) || expiresAtHeight < height) continue;
     const isReady =

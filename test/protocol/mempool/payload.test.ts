@@ -174,6 +174,16 @@ describe('the order of one author across batches (MP-8)', () => {
     expect(named(world, 1)).toEqual(['@ada:2']);
   });
 
+  it('waits for none among its own batches, of which a restart may find some committed', () => {
+    const world = four();
+    for (const text of ['@ada:0', '@ada:1', '@ada:2']) sealed(world, text);
+    world.commit(world.payload(0).slice(1, 2));
+    world.crash(0);
+    world.restart(0);
+    world.advance(SMALL.tick);
+    expect(named(world)).toEqual(['@ada:0', '@ada:2']);
+  });
+
   it('does not wait for one that an ancestor names or that expired', () => {
     const world = four();
     sealed(world, '@ada:0');
