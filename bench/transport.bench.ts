@@ -159,7 +159,7 @@ const clock = realClock();
 const describeSelf = (mark: number): SelfDescription => ({
   identity: nodeIdentity(new Uint8Array(32).fill(mark)),
   chain: { chainId: 'bench', genesisHash: digest },
-  role: 'validator',
+  role: () => 'validator',
   moniker: 'bench',
   instance: new Uint8Array(8),
   epoch: () => 0 as Epoch,

@@ -234,7 +234,7 @@ export class BlockRunner {
   #finalize(block: ReadyBlock, ordered: OrderedTransactions): void {
     const { application, calls, times } = this.#life;
     const { height, time, proposer } = block.header;
-    const { setFor } = this.#life.options;
+    const misbehavior = provenIn(block, this.#life.options);
     this.#calling = true;
     calls.hold({
       name: `finalizeBlock of height ${height}`,
@@ -248,7 +248,7 @@ export class BlockRunner {
             proposer,
             randomness: randomnessOf(block.id, vrfOutput(block.header.vrfProof)),
             transactions: applicationParts(ordered),
-            ...(block.evidence.length === 0 ? {} : { misbehavior: misbehaviorIn(block, setFor) }),
+            ...misbehavior,
             storedHeight: this.#stored,
           }),
           readBlock,
@@ -277,7 +277,8 @@ export class BlockRunner {
     if (height <= stored.height) return;
     const { events, validatorUpdates } = result;
     const of = { blockId: block.id, round, proposer, time };
-    const told = { executed, transactions, events, validatorUpdates };
+    const misbehavior = provenIn(block, this.#life.options);
+    const told = { executed, transactions, events, validatorUpdates, ...misbehavior };
     const outcome: BlockExecuted = { type: 'block.executed', ...of, ...told };
     this.#untold.add(outcome, block.bytes + bytes, this.#persist(outcome));
     this.#takeSnapshot(executed, block.isCommittedAlone);
@@ -381,3 +382,7 @@ export class BlockRunner {
     this.#life.context.tell(this.#life.options.storage, request);
   }
 }
+
+/** What the evidence in the block says of validators; absent where it carries none (CS-14). */
+const provenIn = (block: ReadyBlock, { setFor }: Life['options']): Pick<BlockExecuted, 'misbehavior'> =>
+  block.evidence.length === 0 ? {} : { misbehavior: misbehaviorIn(block, setFor) };

@@ -20,7 +20,7 @@ export const withLeadership = (command: Command): Command =>
     .addOption(
       new Option(
         '--leader-schedule <kind>',
-        'who leads: turns by power, or a draw by power, with --vrf',
+        'who leads: turns by power, or a draw by power, which includes --vrf',
       ).choices(SCHEDULES),
     )
     .option('--leader-reputation', 'each epoch passes over leaders whose rounds failed in the one before')

@@ -60,6 +60,7 @@ export const ROUNDS = z.object({
   ),
   view_changes: z.array(
     z.object({
+      epoch: z.string(),
       round: z.string(),
       leader: z.string(),
       reason: z.string(),

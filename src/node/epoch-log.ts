@@ -44,8 +44,8 @@ export function missingKey(
   const own = validatorOf(set, self);
   if (own === undefined || hasKey(own.consensusKey)) return undefined;
   return (
-    `this node signs nothing: the validators of the epoch have it with the consensus key ${toHex(own.consensusKey)}, which is not ` +
-    'among its key files; put that file back into keys/, or have the chain take a key that is there (`althing show-validator`), and start the node again'
+    `this node signs nothing: the validators of the epoch have it with the consensus key ${toHex(own.consensusKey)}, and no key file that it ` +
+    'read at its start has that one. Is its file in keys/ by now, start the node again; else put it back first, or have the chain take a key that is there (`althing show-validator`)'
   );
 }
 

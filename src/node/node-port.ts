@@ -123,7 +123,7 @@ export function createNodePort(parts: NodePortParts): NodePort {
     ...operatorPort(host),
     subscribe: (listener) =>
       gateway.listen((event) =>
-        listener(event.type === 'block.executed' ? blockEvent(event) : viewChangeEvent(host.epoch(), event)),
+        listener(event.type === 'block.executed' ? blockEvent(event) : viewChangeEvent(event)),
       ),
   };
 }
@@ -273,18 +273,19 @@ const sync = ({ system, store, gateway, surroundings, names }: PortHost): SyncRe
     },
   );
 
-const viewChangeEvent = (epoch: EpochContext, failed: FailedRound): NodeEvent => ({
+const viewChangeEvent = (failed: FailedRound): NodeEvent => ({
   type: 'view-change.completed',
-  viewChange: viewChangeReport(epoch, failed),
+  viewChange: viewChangeReport(failed),
 });
 
 function blockEvent(event: BlockExecuted): NodeEvent {
-  const { blockId, round, proposer, time, executed, transactions } = event;
+  const { blockId, round, proposer, time, executed, transactions, misbehavior = [] } = event;
   return {
     type: 'block.committed',
     block: { height: executed.height, id: blockId, time },
     round,
     proposer,
     transactionCount: transactions.length,
+    misbehavior,
   };
 }

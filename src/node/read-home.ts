@@ -71,7 +71,7 @@ function readHome(home: string, bls: BlsEngine): Home {
   possessions.save(paths.possessions);
   const passphrase = readPassphrase(process.env);
   const keys = loadKeys(paths.keys, { engine: bls, ...(passphrase === undefined ? {} : { passphrase }) });
-  if (keys.status === 'refused') throw refusal(paths.keys, describeKeyProblem(keys.problem));
+  if (keys.status === 'refused') throw refusal('keys', describeKeyProblem(keys.problem));
   return {
     genesis: genesis.genesis,
     genesisHash: genesis.hash,

@@ -28,12 +28,12 @@ export function roundsReport(epoch: EpochContext, facts: RoundsFacts): RoundsRep
     lastVotedRound: record?.lastVotedRound ?? ROOT_ROUND,
     quorumPower: epoch.set.quorumPower,
     rounds: rounds.map((round) => roundReport(epoch, round, executionFailure)),
-    viewChanges: (view?.failures ?? []).map((failed) => viewChangeReport(epoch, failed)),
+    viewChanges: (view?.failures ?? []).map(viewChangeReport),
   };
 }
 
-export const viewChangeReport = (epoch: EpochContext, failed: FailedRound): ViewChangeReport => ({
-  epoch: epoch.epoch,
+export const viewChangeReport = (failed: FailedRound): ViewChangeReport => ({
+  epoch: failed.epoch,
   round: failed.round,
   leader: failed.leader,
   reason: failed.reason,

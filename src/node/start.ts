@@ -33,6 +33,7 @@ import { epochLog } from './epoch-log.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
 import { endpointsOf, nodeNetwork, peerAddress, peersOf } from './node-network.ts';
 import { createNodePort } from './node-port.ts';
+import { offenceLog } from './offence-log.ts';
 import { applicationPages } from './pages.ts';
 import { type Member, readMember } from './read-home.ts';
 import { keeping } from './storage-cells.ts';
@@ -145,6 +146,8 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const clocks = nodeClocks(clock, log.of('time'));
   const wall = (): WallTime => clocks.adjusted.read();
   const gateway = new Gateway();
+  const offences = offenceLog(log.of('consensus'), self);
+  gateway.listen((event) => void (event.type === 'block.executed' && offences(event)));
   const random = seededRandom(`${self}/${Date.now()}`);
   const system = createSystem({ name: config.node.moniker, clock, wall, random });
   const atStart = presentEpoch(store, epoch);

@@ -6,6 +6,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DEAD_LETTER_REASONS, type System } from '../actors/runtime/index.ts';
 import type { ViewChangeReason } from '../protocol/consensus/types.ts';
+import type { Misbehavior } from '../protocol/ports/application.ts';
 import type { FinishedCall } from '../rpc/calls.ts';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
 import { EARLY_CALLS, type EarlyCall } from '../rpc/retry-after.ts';
@@ -27,6 +28,7 @@ const BLOCK_INTERVAL_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 /** @unit s @source from a lookup to the wait of broadcast_tx_commit */
 const CALL_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30];
 
+const OFFENCES: readonly Misbehavior['type'][] = ['DUPLICATE_VOTE', 'HIDDEN_QC'];
 const REASONS: readonly ViewChangeReason[] = [
   'LeaderTimeout',
   'InvalidProposal',
@@ -167,6 +169,13 @@ function eventMetrics(registry: Registry): (event: NodeEvent) => void {
     registers,
   });
   for (const reason of REASONS) viewChanges.inc({ reason }, 0);
+  const offences = new Counter({
+    name: 'althing_offences_total',
+    help: 'Offences of validators that committed blocks prove, since the start',
+    labelNames: ['type'] as const,
+    registers,
+  });
+  for (const type of OFFENCES) offences.inc({ type }, 0);
   let previousTime: number | undefined;
   return (event) => {
     if (event.type === 'view-change.completed') {
@@ -175,6 +184,7 @@ function eventMetrics(registry: Registry): (event: NodeEvent) => void {
     }
     blocks.inc();
     transactions.inc(event.transactionCount);
+    for (const { type } of event.misbehavior) offences.inc({ type });
     if (previousTime !== undefined) interval.observe((event.block.time - previousTime) / 1_000);
     previousTime = event.block.time;
   };

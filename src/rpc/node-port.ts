@@ -16,7 +16,7 @@ import type {
   ValidatorSet,
 } from '../protocol/chain/types.ts';
 import type { ViewChangeReason } from '../protocol/consensus/types.ts';
-import type { ApplicationInfo, QueryResult } from '../protocol/ports/application.ts';
+import type { ApplicationInfo, Misbehavior, QueryResult } from '../protocol/ports/application.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type {
   ApplicationEvent,
@@ -331,6 +331,8 @@ export type NodeEvent =
       readonly round: Round;
       readonly proposer: Address;
       readonly transactionCount: number;
+      /** Offences that it proves (CS-14). */
+      readonly misbehavior: readonly Misbehavior[];
     }
   | { readonly type: 'view-change.completed'; readonly viewChange: ViewChangeReport };
 

@@ -32,11 +32,11 @@ export const NONCE_BYTES = 16;
 export interface SelfDescription {
   readonly identity: NodeIdentity;
   readonly chain: ChainDomain;
-  readonly role: Role;
   readonly moniker: string;
   /** 8 random bytes of this process. */
   readonly instance: Uint8Array;
-  /** The epoch now; informational. */
+  /** Of the epoch now, whose validators it is one of or not; informational, as the epoch is: peers go by the set (TP-9). */
+  role(): Role;
   epoch(): Epoch;
 }
 
@@ -67,7 +67,7 @@ export function helloHeader(self: SelfDescription, end: End, binding: Uint8Array
     chainId: self.chain.chainId,
     genesisHash: self.chain.genesisHash,
     epoch: self.epoch(),
-    role: self.role,
+    role: self.role(),
     nodeKey: self.identity.nodeKey,
     instance: self.instance,
     moniker: self.moniker,

@@ -74,7 +74,7 @@ export interface Network {
 export function createNetwork(options: NetworkOptions): Network {
   const { address, clock, route, insecure = false } = options;
   const identity = nodeIdentity(options.secret);
-  const role: Role = options.validators().includes(identity.id) ? 'validator' : 'full';
+  const role = (): Role => (options.validators().includes(identity.id) ? 'validator' : 'full');
   const instance = new Uint8Array(randomBytes(INSTANCE_BYTES));
   const { chain, moniker, epoch } = options;
   const room = new Room(clock);

@@ -11,6 +11,8 @@ import {
 } from '../../src/actors/runtime/index.ts';
 import { millis } from '../../src/base/units.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
+import type { Misbehavior } from '../../src/protocol/ports/application.ts';
+import { GENESIS_TIME, height, world } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
 
 /** Value of one line of Prometheus text. */
@@ -21,6 +23,12 @@ async function sampleOf(
   const line = (await metrics.text()).split('\n').find((candidate) => candidate.startsWith(`${name} `));
   return line === undefined ? undefined : Number(line.slice(name.length));
 }
+
+const DOUBLE_VOTE: Misbehavior = {
+  type: 'DUPLICATE_VOTE',
+  validator: { address: world().addressAt(0), power: 1n },
+  ...{ height: height(1), time: GENESIS_TIME, totalVotingPower: 4n },
+};
 
 describe('/metrics', () => {
   it('has every series from the start, at 0 where nothing happened', async () => {
@@ -33,6 +41,8 @@ describe('/metrics', () => {
       'althing_blocks_committed_total',
       'althing_view_changes_total{reason="LeaderTimeout"}',
       'althing_view_changes_total{reason="ExplicitRequest"}',
+      'althing_offences_total{type="DUPLICATE_VOTE"}',
+      'althing_offences_total{type="HIDDEN_QC"}',
       'althing_rpc_calls_total{method="status",code="0"}',
       'althing_rpc_early_calls_total{what="held"}',
       'althing_rpc_early_calls_total{what="closed"}',
@@ -44,7 +54,10 @@ describe('/metrics', () => {
   it("follows the node's state and events", async () => {
     const node = new MemoryNode();
     const metrics = createMetrics(node);
-    await node.submit([Buffer.from('a=1'), Buffer.from('b=2')]);
+    await node.submit([Buffer.from('a=1')]);
+    node.misbehavior = [DOUBLE_VOTE];
+    await node.submit([Buffer.from('b=2')]);
+    node.misbehavior = [];
     node.emitViewChange();
     node.hold = true;
     await node.submit([Buffer.from('c=3')]);
@@ -58,6 +71,7 @@ describe('/metrics', () => {
     expect(await sampleOf(metrics, 'cometbft_consensus_total_txs')).toBe(2);
     expect(await sampleOf(metrics, 'cometbft_consensus_block_interval_seconds_sum')).toBe(0.25);
     expect(await sampleOf(metrics, 'althing_view_changes_total{reason="LeaderTimeout"}')).toBe(1);
+    expect(await sampleOf(metrics, 'althing_offences_total{type="DUPLICATE_VOTE"}')).toBe(1);
     expect(await sampleOf(metrics, 'althing_rpc_calls_total{method="block",code="-32603"}')).toBe(1);
     expect(await sampleOf(metrics, 'althing_rpc_early_calls_total{what="held"}')).toBe(1);
     expect(await sampleOf(metrics, 'althing_quorum_power')).toBe(27);

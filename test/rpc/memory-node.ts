@@ -32,7 +32,7 @@ import type {
 } from '../../src/protocol/chain/types.ts';
 import { addressOf, validatorSet } from '../../src/protocol/chain/validator-set.ts';
 import type { TransactionProof } from '../../src/protocol/light/types.ts';
-import type { ApplicationInfo } from '../../src/protocol/ports/application.ts';
+import type { ApplicationInfo, Misbehavior } from '../../src/protocol/ports/application.ts';
 import type { Admission, NodeRefusalCode } from '../../src/protocol/ports/mempool.ts';
 import type { CommittedBlock, TransactionResult } from '../../src/protocol/ports/storage.ts';
 import { BRIDGE_COUNTS, type BridgeReport } from '../../src/rpc/bridge-port.ts';
@@ -97,6 +97,8 @@ export class MemoryNode implements NodePort {
   /** There is no place for calls that wait. */
   isCrowded = false;
   reasons: readonly string[] = [];
+  /** What each block from now on proves of validators. */
+  misbehavior: readonly Misbehavior[] = [];
   viewChangesRequested = 0;
   submissionsRefused: SubmissionsRefused | undefined;
   /** Transactions that `submit` was given. */
@@ -554,7 +556,8 @@ export class MemoryNode implements NodePort {
     this.#blocks.push({ stored: { committed, transactions: [transaction] }, results });
     const label = { height: header.height, id, time: header.time };
     const { round, proposer } = header;
-    this.#tell({ type: 'block.committed', block: label, round, proposer, transactionCount: 1 });
+    const { misbehavior } = this;
+    this.#tell({ type: 'block.committed', block: label, round, proposer, transactionCount: 1, misbehavior });
   }
 
   #header(qc: QuorumCertificate, transaction: Uint8Array): Block['header'] {

@@ -10,7 +10,7 @@ import {
   supervisor,
 } from '../../src/actors/runtime/index.ts';
 import { millis } from '../../src/base/units.ts';
-import type { Digest } from '../../src/protocol/chain/types.ts';
+import type { Address, Digest } from '../../src/protocol/chain/types.ts';
 import type { PeerMessage } from '../../src/protocol/consensus/types.ts';
 import { CLOSE_CODES } from '../../src/protocol/transport/closing.ts';
 import { KINDS } from '../../src/protocol/transport/kinds.ts';
@@ -370,6 +370,22 @@ describe('network over TLS: a new validator set', () => {
     third.send('all', vote);
     await until('the new set hears the new validator', () => first.received.length === 1);
     expect(second.received).toEqual([]);
+  });
+
+  it('is what a node says in its Hello: a validator that came in while it runs does not call itself a full node (TP-1)', async () => {
+    const [a, b] = idsOf(2);
+    if (a === undefined || b === undefined) throw new Error('two ids');
+    let present: readonly Address[] = [b];
+    const node = await start({ index: 0, validators: [b], change: { validators: () => present } });
+    const roleTold = async (to: number): Promise<string> => {
+      const outcome = await stranger(node, to);
+      return outcome.outcome === 'proven' ? outcome.proven.peer.role : outcome.outcome;
+    };
+    expect(await roleTold(5)).toBe('full');
+    present = [a, b];
+    expect(await roleTold(6)).toBe('validator');
+    present = [b];
+    expect(await roleTold(7)).toBe('full');
   });
 });
 

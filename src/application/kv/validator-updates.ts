@@ -2,10 +2,10 @@
  * The kv application's transactions that change the validators. Pure.
  * `val:<node key>!<power>` gives a known validator another power, 0 removes it;
  * `val:<node key>!<consensus key>!<possession proof>!<power>` adds one, or gives a known one another consensus key. Keys and
- * proof in base64.
+ * proof in hexadecimal, as `althing show-validator` prints them, or in base64.
  * After CometBFT's kvstore, whose `val:<key>!<power>` knows one key only.
  */
-import { equalBytes, toHex, utf8 } from '../../base/bytes.ts';
+import { equalBytes, fromHex, toHex, utf8 } from '../../base/bytes.ts';
 import { BLS_PUBLIC_KEY_BYTES, BLS_SIGNATURE_BYTES } from '../../crypto/bls/engine.ts';
 import { POWER_LIMIT } from '../../protocol/chain/parse.ts';
 import { NODE_KEY_BYTES } from '../../protocol/chain/validator-set.ts';
@@ -37,7 +37,8 @@ export function ruleOnUpdate(
   const parts = text.slice(PREFIX.length).split('!');
   const power = parsePower(parts.at(-1));
   const nodeKey = parseKey(parts[0], NODE_KEY_BYTES);
-  if (nodeKey === undefined) return invalid(`the node key must be base64 of ${NODE_KEY_BYTES} bytes`);
+  if (nodeKey === undefined)
+    return invalid(`the node key must be ${NODE_KEY_BYTES} bytes in hexadecimal or base64`);
   if (power === undefined) return invalid(`the power must be a whole number from 0 to 2^60 - 1`);
   const known = validators.get(toHex(nodeKey));
   if (parts.length === 2) {
@@ -75,8 +76,10 @@ function parsePower(text: string | undefined): bigint | undefined {
   return power < POWER_LIMIT ? power : undefined;
 }
 
+/** Hexadecimal and base64 of one length differ in theirs: no text is both. */
 function parseKey(text: string | undefined, length: number): Uint8Array | undefined {
   if (text === undefined || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return undefined;
+  if (text.length === 2 * length) return fromHex(text);
   const bytes = new Uint8Array(Buffer.from(text, 'base64'));
   return bytes.byteLength === length ? bytes : undefined;
 }

@@ -4,6 +4,7 @@ import { BUILT_IN_DEFAULT, BUILT_IN_NAMES, type BuiltInName } from '../../applic
 import { nearest } from '../../node/config/suggest.ts';
 import { applicationName, type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { usageFailure } from '../failure.ts';
+import type { LocalHomes } from '../local-network/homes.ts';
 import { runLocalNetwork } from '../local-network/network.ts';
 import { BASE_PORT_DEFAULT, requireFreePorts } from '../local-network/ports.ts';
 import type { ExitStatus } from '../program.ts';
@@ -62,11 +63,23 @@ async function runNetwork({
   try {
     const request = { directory: data, validators, basePort, application, requirePorts: requireFreePorts };
     const network = await openLocalHomes(request);
-    return await runLocalNetwork({ ...network, data, json: json === true, signal: stopSignal() });
+    const hints = hintsOf(network);
+    return await runLocalNetwork({ ...network, data, hints, json: json === true, signal: stopSignal() });
   } finally {
     release();
   }
 }
+
+/** What a newcomer may type, for what the chain runs; with the home where its RPC is not where commands look by themselves. */
+function hintsOf({ application, basePort, homes }: LocalHomes): readonly string[] {
+  const words = FIRST_COMMANDS.get(application) ?? ['status', 'rounds'];
+  return basePort === BASE_PORT_DEFAULT ? words : words.map((line) => `${line} --home ${homes[0]}`);
+}
+
+const FIRST_COMMANDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['kv', ["tx 'name=ada'", 'query name', 'rounds']],
+  ['ledger', ['ledger supply', 'ledger validators', 'rounds']],
+]);
 
 function unknownCommand(program: Command, word: string): Error {
   const names = program.commands.map((command) => command.name());

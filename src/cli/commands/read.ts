@@ -125,8 +125,9 @@ const viewChangeLines = (report: Rounds): readonly string[] =>
   report.view_changes.length === 0
     ? ['no view changes']
     : table([
-        ['failed round', 'leader', 'reason', 'lasted', 'at'],
+        ['epoch', 'failed round', 'leader', 'reason', 'lasted', 'at'],
         ...report.view_changes.map((change) => [
+          change.epoch,
           change.round,
           shortened(change.leader),
           change.reason,

@@ -115,7 +115,11 @@ async function startShards(options: StartOptions): Promise<number> {
     const signal = stopSignal();
     const chains = found.map(({ chainId }) => chainId).join(', ');
     const homes = found.flatMap((shard) => shard.homes);
-    const network = runLocalNetwork({ chainId: chains, data: directory, homes, json: json === true, signal });
+    const place = directory === DATA_DEFAULT ? '' : ` --data ${directory}`;
+    const hints = ['supply', 'transfer al1… 12.5'].map((words) => `shards ${words}${place}`);
+    const network = runLocalNetwork({
+      ...{ chainId: chains, data: directory, homes, hints, json: json === true, signal },
+    });
     const until = new AbortController();
     const relaying = relayer ? relayBeside(directory, AbortSignal.any([signal, until.signal])) : undefined;
     const code = await network;

@@ -72,6 +72,7 @@ async function verifyKey(given: string, options: VerifyOptions): Promise<void> {
     { key: given, value: shown, state_height: String(height), header: labelOf(header) },
     fields([
       ['proven', `by the header of height ${header.height}, for the state after ${height}`],
+      ['time', new Date(header.time).toISOString()],
       ['key', given],
       ['value', shown ?? '(the key is not there)'],
     ]),
@@ -126,7 +127,13 @@ async function proven<Value>(
     bls: engine,
   });
   try {
-    return await ask(light);
+    const value = await ask(light);
+    const output = createOutput(options.json === true);
+    for (const { url, lie, silence } of light.endpoints) {
+      if (lie !== '') output.note(`${url} ${lie}; what is shown was proven by another node`);
+      else if (silence !== '') output.note(`${url} ${silence}; it was not compared`);
+    }
+    return value;
   } catch (cause) {
     if (cause instanceof ForkFound || cause instanceof NotProven || cause instanceof TrustExpired)
       throw runtimeFailure(`not proven: ${cause.message}`);

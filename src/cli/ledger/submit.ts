@@ -17,10 +17,11 @@ import { amountOfText, unitsOfText, validatorOf } from './arguments.ts';
 import { askChain, askTurn, askValidator, readKey, type Sending, send } from './client.ts';
 import { transferSealed } from './sealed.ts';
 
-/** LG-9 */
-const STAKED_WORDS = [
-  'consensus does not use the stake yet: those who vote, and their powers, stay those of the genesis',
+/** LG-9, CS-16: a commit of the transaction is not yet a vote. */
+const POWER_WORDS = [
+  "its power counts from the next epoch on, some blocks from now: `althing status` of the validator's node shows it",
 ];
+const CHANGES_POWER: ReadonlySet<Payload['kind']> = new Set(['register', 'stake', 'unstake']);
 
 /** @param payloadFor gets a reader of amounts in the chain's own coin */
 export async function submit(
@@ -51,7 +52,7 @@ export async function submit(
         ['hash', hash],
         [payload.kind, amount === undefined ? 'done' : coinsText(amount, chain)],
       ]),
-      ...(payload.kind === 'stake' || payload.kind === 'register' ? STAKED_WORDS : []),
+      ...(CHANGES_POWER.has(payload.kind) ? POWER_WORDS : []),
     ],
   );
 }

@@ -21,6 +21,8 @@ export interface NetworkFacts {
   readonly chainId: string;
   readonly data: string;
   readonly homes: readonly string[];
+  /** Commands to begin with, without the program's name. */
+  readonly hints: readonly string[];
 }
 
 /**
@@ -126,7 +128,7 @@ export function liveDisplay(facts: NetworkFacts): NetworkDisplay {
   const draw = (): void => {
     const up = drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`;
     // A line that wraps would be two lines for the terminal, and one for the count of lines to go up.
-    const lines = [...liveTable(rows), ...catchUpLines(rows), '', pc.dim(HINT)].map((line) =>
+    const lines = [...liveTable(rows), ...catchUpLines(rows), '', pc.dim(hintLine(facts.hints))].map((line) =>
       clipped(line, process.stdout.columns - 1),
     );
     const notices = pending
@@ -179,7 +181,8 @@ const CATCH_UP_INTERVAL = 2_000;
 const PLAIN_COLUMNS = 100;
 /** Notices between two frames; the oldest go first. */
 const NOTICES_MAX = 100;
-const HINT = `try: ${["tx 'name=ada'", 'query name', 'rounds'].map(commandLine).join(' · ')} · Ctrl-C stops all`;
+const hintLine = (hints: readonly string[]): string =>
+  `try: ${hints.map(commandLine).join(' · ')} · Ctrl-C stops all`;
 
 interface Row {
   readonly index: number;

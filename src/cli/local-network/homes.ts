@@ -1,7 +1,7 @@
 /** The homes of a local network: made at the first start, found again at the next. Boundary: the disk. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { BuiltInName } from '../../application/built-in-names.ts';
+import { BUILT_IN_DEFAULT, type BuiltInName } from '../../application/built-in-names.ts';
 import { loadBlsEngine } from '../../crypto/bls/select.ts';
 import { loadGenesis } from '../../node/config/genesis-file.ts';
 import { homePaths } from '../../node/config/home.ts';
@@ -26,6 +26,8 @@ export interface LocalHomes {
   readonly chainId: string;
   readonly homes: readonly string[];
   readonly basePort: number;
+  /** What the chain runs, by its genesis. */
+  readonly application: string;
 }
 
 export interface LocalHomesRequest {
@@ -81,7 +83,7 @@ export async function openLocalHomes(request: LocalHomesRequest): Promise<LocalH
     folder: directory,
     application: name === undefined ? undefined : { kind: 'built-in', name },
   });
-  return { chainId, homes: homes.map(({ path }) => path), basePort };
+  return { chainId, homes: homes.map(({ path }) => path), basePort, application: name ?? BUILT_IN_DEFAULT };
 }
 
 async function reopen({
@@ -119,7 +121,7 @@ async function reopen({
   const held = heldBasePort(homes[0] ?? '');
   await requirePorts?.(basePort ?? held, count);
   if (basePort !== undefined && basePort !== held) for (const home of homes) moveHome(home, held, basePort);
-  return { chainId: genesis.genesis.chainId, homes, basePort: basePort ?? held };
+  return { chainId: genesis.genesis.chainId, homes, basePort: basePort ?? held, application: name };
 }
 
 const heldBasePort = (home: string): number =>

@@ -63,6 +63,7 @@ type Told<Value> = { readonly value: Value } | Refused | Silent;
 export class LightClient {
   readonly #endpoints: readonly Endpoint[];
   readonly #lies = new Map<Endpoint, string>();
+  readonly #silences = new Map<Endpoint, string>();
   readonly #bls: BlsEngine;
   readonly #trust: Trust;
   readonly #bounds: {
@@ -95,7 +96,11 @@ export class LightClient {
   }
 
   get endpoints(): readonly LightEndpoint[] {
-    return this.#endpoints.map((endpoint) => ({ url: endpoint.url, lie: this.#lies.get(endpoint) ?? '' }));
+    return this.#endpoints.map((endpoint) => ({
+      url: endpoint.url,
+      lie: this.#lies.get(endpoint) ?? '',
+      silence: this.#silences.get(endpoint) ?? '',
+    }));
   }
 
   /**
@@ -103,8 +108,9 @@ export class LightClient {
    * @throws NotProven, TrustExpired, ForkFound, LightClientClosed
    */
   async header(height?: number): Promise<VerifiedHeader> {
-    const first = await this.#proven(`the header at height ${height ?? 'now'}`, (endpoint) =>
-      this.#headerOf(endpoint, height),
+    const first = await this.#proven(
+      height === undefined ? 'the newest header' : `the header at height ${height}`,
+      (endpoint) => this.#headerOf(endpoint, height),
     );
     await this.#compare(first.value, first.from);
     return first.value;
@@ -317,7 +323,12 @@ export class LightClient {
     this.#requireOpen();
     const called = await endpoint.call(method, params, this.#bounds);
     this.#requireOpen();
-    if (called.kind !== 'answered') return { silent: `has not answered ${method}: ${called.detail}` };
+    if (called.kind !== 'answered') {
+      const silent = `has no answer to ${method}: ${called.detail}`;
+      this.#silences.set(endpoint, silent);
+      return { silent };
+    }
+    this.#silences.delete(endpoint);
     const value = read(called.result);
     return value === 'malformed' ? { refusal: 'malformed' } : { value };
   }

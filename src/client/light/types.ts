@@ -75,6 +75,8 @@ export interface LightEndpoint {
   readonly url: string;
   /** The newest proof of it that proves nothing; '' where there was none. */
   readonly lie: string;
+  /** Why its newest answer is missing; '' where it has answered. What it was asked for was not compared with what others prove. */
+  readonly silence: string;
 }
 
 /** What one endpoint had instead of a proof. */

@@ -133,6 +133,7 @@ export function adopt(
   const leader = leaderAt(context.epoch, round);
   const failed: FailedRound = {
     type: 'round.failed',
+    epoch: context.epoch.epoch,
     round: left.round,
     leader: leftLeader,
     reason: timeout?.round === left.round ? timeout.reason : 'LeaderTimeout',

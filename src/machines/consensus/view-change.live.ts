@@ -1,7 +1,7 @@
 /** The live part of view-change: its round, certificates, own timeout and what it counts, and steps over it. Pure. CS-1. */
 import type { Millis, Monotonic, WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import type { Address, Height, Round } from '../../protocol/chain/types.ts';
+import type { Address, Epoch, Height, Round } from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import type { Pacemaker } from '../../protocol/consensus/pacemaker.ts';
 import type { TimeoutConfig } from '../../protocol/consensus/timeouts.ts';
@@ -31,6 +31,7 @@ export interface ViewChangeInput {
 /** A round that ended without its QC, for readers. */
 export interface FailedRound {
   readonly type: 'round.failed';
+  readonly epoch: Epoch;
   readonly round: Round;
   readonly leader: Address;
   readonly reason: ViewChangeReason;

@@ -4,7 +4,7 @@
  */
 import type { WallTime } from '../../base/units.ts';
 import type { Address, BlockId, Digest, ExecutedState, Height, Round } from '../chain/types.ts';
-import type { CheckResult, QueryResult, ValidatorUpdate } from './application.ts';
+import type { CheckResult, Misbehavior, QueryResult, ValidatorUpdate } from './application.ts';
 import type { ApplicationEvent, CommittedBlock, ExecutedTransaction } from './storage.ts';
 
 interface Request {
@@ -43,6 +43,8 @@ export interface BlockExecuted {
   readonly events: readonly ApplicationEvent[];
   /** CS-16: take effect at the first block whose `executed.height` has reached this one. */
   readonly validatorUpdates: readonly ValidatorUpdate[];
+  /** CS-14: what the application was told of the evidence in it. Left out: none. */
+  readonly misbehavior?: readonly Misbehavior[];
 }
 
 export type ExecutionReply =

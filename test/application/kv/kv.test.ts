@@ -157,6 +157,20 @@ describe('validator updates of kv', () => {
     return `val:${[nodeKey, consensusKey, new Uint8Array(96).fill(proof)].map(base64).join('!')}!${power}`;
   };
 
+  it('take keys as show-validator prints them, in hexadecimal', async () => {
+    const hex = (text: string) =>
+      text.replaceAll(/[A-Za-z0-9+/]{40,}=*/g, (key) => Buffer.from(key, 'base64').toString('hex'));
+    const asked = [add('c', 5), change('a', 9)];
+    const outcome = async (transactions: readonly string[]) =>
+      block(await started({ validatorChangePercent: 100 }), 1, ...transactions);
+    expect((await outcome(asked)).validatorUpdates).toHaveLength(2);
+    expect((await outcome(asked.map(hex))).validatorUpdates).toEqual((await outcome(asked)).validatorUpdates);
+    const cut = hex(change('a', 3)).replace('!', '0!');
+    expect((await outcome([cut])).results).toMatchObject([
+      { log: expect.stringContaining('must be 32 bytes in hexadecimal or base64') },
+    ]);
+  });
+
   it('change, add and remove, and come back from finalizeBlock', async () => {
     const application = await started({ validatorChangePercent: 100 });
     const { results, validatorUpdates } = await block(

@@ -131,6 +131,20 @@ describe('a light client', () => {
     expect(await refusalOf(light.transaction(TRANSACTION_ID))).toBe('BATCH_DIGEST_WRONG');
   });
 
+  it('names an endpoint that has no answer: nothing was compared with it', async () => {
+    const gone = 'http://127.0.0.1:9';
+    const light = await lightFor([], { endpoints: [await served(new LightNode(chain)), gone] });
+    await light.header();
+    expect(light.endpoints).toMatchObject([
+      { lie: '', silence: '' },
+      {
+        url: `${gone}/`,
+        lie: '',
+        silence: expect.stringMatching(/^has no answer to althing_proven_header: /),
+      },
+    ]);
+  });
+
   it('goes on to another endpoint where one lies, and names the liar', async () => {
     const liar = new LightNode(chain);
     liar.lies = { header: (proof) => ({ ...proof, certificate: proofOf(chain.later, 2, 3).certificate }) };

@@ -78,14 +78,15 @@ export class Attacker {
 
   /** One handshake by the book; `as` a stranger has a fresh key. */
   async attempt(victim: number, as: 'validator' | 'stranger', tamper: Tamper = {}): Promise<DialOutcome> {
+    const { role = as === 'validator' ? 'validator' : 'full', ...tampered } = tamper;
     const self: SelfDescription = {
       identity: as === 'validator' ? this.#identity : nodeIdentity(new Uint8Array(randomBytes(32))),
       chain: this.epoch.domain,
-      role: as === 'validator' ? 'validator' : 'full',
+      role: () => role,
       moniker: 'mallory',
       instance: new Uint8Array(randomBytes(INSTANCE_BYTES)),
       epoch: () => this.epoch.epoch,
-      ...tamper,
+      ...tampered,
     };
     return dial({
       self,

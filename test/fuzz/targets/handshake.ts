@@ -46,7 +46,7 @@ export const handshake: Target = {
   window: 2_000,
   seeds: () => [
     frameOf(helloHeader(dialer, 'dialer', binding)),
-    frameOf(helloHeader(describeSelf(2, { role: 'full', moniker: 'Þingvellir' }), 'dialer', binding)),
+    frameOf(helloHeader(describeSelf(2, { role: () => 'full', moniker: 'Þingvellir' }), 'dialer', binding)),
     frameOf(helloHeader(listener, 'listener', binding)),
   ],
   open: async () => ({ run }),

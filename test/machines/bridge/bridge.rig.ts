@@ -208,6 +208,7 @@ export class Rig {
   failRound(value: number): void {
     this.send({
       type: 'round.failed',
+      epoch: place.epoch.epoch,
       round: round(value),
       leader: A,
       reason: 'LeaderTimeout',

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { millis, monotonic } from '../../../src/base/units.ts';
 import { viewChangeMachine } from '../../../src/machines/consensus/view-change.machine.ts';
+import { roundsReport } from '../../../src/node/rounds-report.ts';
 import { leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
 import { TIMEOUT_DEFAULTS } from '../../../src/protocol/consensus/timeouts.ts';
@@ -242,6 +243,20 @@ describe('view-change chart: another epoch begins (CS-16)', () => {
     const before = chart.snapshot;
     expect([...chart.send(began), ...chart.send({ ...began, epoch })]).toEqual([]);
     expect(chart.snapshot).toBe(before);
+  });
+
+  it('tells of a round that failed before under the epoch that it was of', () => {
+    const chart = running();
+    for (const index of [1, 2, 3])
+      chart.send(from(index, timeoutBy(place, index, { round: 1, highQC: root })));
+    chart.send(began);
+    chart.send(secondFound(chart.snapshot.context.tag), at(5_000));
+    const { live: view } = chart.snapshot.context;
+    const report = roundsReport(second.epoch, {
+      ...{ view, record: undefined, rounds: [], executionFailure: undefined },
+    });
+    expect([report.epoch, report.current]).toEqual([1, 1]);
+    expect(report.viewChanges).toMatchObject([{ epoch: 0, round: 1 }]);
   });
 
   it('starts anew by itself in the epoch that is durable', () => {

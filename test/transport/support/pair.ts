@@ -11,7 +11,7 @@ import { CHAIN, secretOf } from './nodes.ts';
 export const describeSelf = (index: number, change: Partial<SelfDescription> = {}): SelfDescription => ({
   identity: nodeIdentity(secretOf(index)),
   chain: CHAIN,
-  role: 'validator',
+  role: () => 'validator',
   moniker: `node-${index}`,
   instance: new Uint8Array(8).fill(index),
   epoch: () => 0 as Epoch,
