@@ -1,5 +1,8 @@
 /** Validators come, go and change while the network runs: one epoch after the other. Rules CS-15, CS-16, CS-19. */
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { ADDRESSES } from '../../src/actors/addresses.ts';
+import type { System } from '../../src/actors/runtime/index.ts';
 import { millis } from '../../src/base/units.ts';
 import { epochOf } from '../../src/node/views.ts';
 import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
@@ -39,6 +42,22 @@ const epochs = (of: Cluster): readonly (number | undefined)[] =>
 const sizes = (of: Cluster): readonly (number | undefined)[] =>
   of.nodes.map(({ index }) => epochAt(of, index)?.set.validators.length);
 
+/** Which epoch each cell that holds one goes by. */
+const epochsOfCells = (system: System): ReadonlyMap<string, number> =>
+  new Map(
+    Object.values(ADDRESSES).flatMap((address) => {
+      const { context } = HOLDER.parse(system.ref(address).info()?.snapshot ?? {});
+      // Chain-sync's other one is that of a download.
+      const held = context?.present ?? context?.epoch ?? context?.rules?.epoch ?? context?.setting?.epoch;
+      return held === undefined ? [] : [[address, held.epoch] as const];
+    }),
+  );
+const EPOCH = z.looseObject({ epoch: z.number() });
+const HELD = z.looseObject({ epoch: EPOCH.optional(), present: EPOCH.optional() });
+const HOLDER = z.looseObject({
+  context: HELD.extend({ rules: HELD.optional(), setting: HELD.optional() }).optional().catch(undefined),
+});
+
 describe('validators that come and go', () => {
   it('an epoch ends after its length, and the chain goes on in the next (CS-16)', () => {
     const run = cluster({ validators: 4, epochLength: 5 });
@@ -47,6 +66,26 @@ describe('validators that come and go', () => {
     expect(run.checker.violations).toEqual([]);
     expect(Math.min(...heights(run))).toBeGreaterThan(60);
     expect(epochAt(run, 0)?.epoch).toBeGreaterThan(10);
+  });
+
+  it('all cells of nodes that start in a later epoch judge by that one (CS-14, CS-16)', () => {
+    const run = cluster({ validators: 4, epochLength: 1_000 });
+    run.advance(SECOND);
+    run.submit(0, `val:${base64(run.updateOf(1, 0n).nodeKey)}!2`);
+    run.advance(3 * SECOND);
+    for (const { index } of run.nodes) {
+      run.crash(index);
+      run.start(index);
+    }
+    run.advance(5 * SECOND);
+    expect(epochs(run)).toEqual([1, 1, 1, 1]);
+    for (const { process } of run.nodes) {
+      if (process === undefined) throw new Error('all are up');
+      const stale = [...epochsOfCells(process.system)].filter(([, epoch]) => epoch !== 1);
+      expect(stale).toEqual([]);
+      expect(epochsOfCells(process.system).get(ADDRESSES.evidencePool)).toBe(1);
+    }
+    expect(run.checker.violations).toEqual([]);
   });
 
   it('leaders are drawn by stake from a seed of the epoch before, and dead ones are passed over (CS-15, CS-17)', () => {

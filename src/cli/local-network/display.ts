@@ -182,7 +182,7 @@ const PLAIN_COLUMNS = 100;
 /** Notices between two frames; the oldest go first. */
 const NOTICES_MAX = 100;
 const hintLine = (hints: readonly string[]): string =>
-  `try: ${hints.map(commandLine).join(' · ')} · Ctrl-C stops all`;
+  `Ctrl-C stops all · try: ${hints.map(commandLine).join(' · ')}`;
 
 interface Row {
   readonly index: number;
