@@ -3,6 +3,7 @@
  * Data goes to stdout, all else to stderr; a user's mistake gets a sentence, never a stack trace.
  */
 import { Command, CommanderError } from 'commander';
+import { StartRefused } from '../node/config/start-refused.ts';
 import { VERSION } from '../node/version.ts';
 import { withJson } from './command.ts';
 import { addApplicationCommand } from './commands/application.ts';
@@ -83,7 +84,9 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   return program;
 }
 
-function report(cause: unknown, json: boolean): number {
+function report(thrown: unknown, json: boolean): number {
+  const cause =
+    thrown instanceof StartRefused ? new CommandFailure(thrown.message, EXIT_CODES.badConfig) : thrown;
   if (cause instanceof CommanderError) {
     const asked = ['commander.helpDisplayed', 'commander.help', 'commander.version'].includes(cause.code);
     if (asked) return EXIT_CODES.ok;

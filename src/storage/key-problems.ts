@@ -55,7 +55,7 @@ export function describeKeyProblem(problem: KeyStoreProblem): string {
     case 'KEYS_TOO_MANY':
       return `${path}: has ${problem.count} consensus keys beside consensus.json, the most; move away those that no epoch names any more`;
     case 'KEY_PASSPHRASE_REQUIRED':
-      return `${path}: is sealed; give its passphrase`;
+      return `${path}: is sealed; name the file with its passphrase in ALTHING_PASSPHRASE_FILE`;
     case 'KEY_PASSPHRASE_WRONG':
       return `${path}: the passphrase does not open it`;
     case 'KEY_STORE_FAILED':

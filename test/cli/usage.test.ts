@@ -22,6 +22,17 @@ function freePort(): Promise<number> {
 }
 
 describe("a user's mistake is a sentence and an exit code, never a stack trace", () => {
+  it('a passphrase file that is not there: its path, and what it should be', async () => {
+    const gone = join(directory, 'gone');
+    const run = await althing(['init', '--home', join(directory, 'sealed')], {
+      ALTHING_PASSPHRASE_FILE: gone,
+    });
+    expect(run).toMatchObject({
+      code: 3,
+      stderr: `althing: ALTHING_PASSPHRASE_FILE: ${gone} cannot be read (ENOENT): name the file whose first line is the passphrase\n`,
+    });
+  });
+
   it.concurrent.each([
     [['statsu'], "unknown command 'statsu'; did you mean status?"],
     [['xyzzy'], "unknown command 'xyzzy'; see `althing --help`"],

@@ -72,7 +72,11 @@ async function rotateKey(options: HomeOptions): Promise<void> {
   if (result.status === 'refused')
     throw new CommandFailure(describeKeyProblem(result.problem), EXIT_CODES.badConfig);
   const shown = publicKeys(result.identity);
-  createOutput(options.json === true).data(shown, [JSON.stringify(shown, undefined, 2)]);
+  const output = createOutput(options.json === true);
+  output.data(shown, [JSON.stringify(shown, undefined, 2)]);
+  output.note(
+    'start the node again, so that it holds the new key, and only then tell the chain (docs/operator-guide.md)',
+  );
 }
 
 const publicKeys = (identity: NodeIdentity) => ({

@@ -4,7 +4,7 @@ import type { ConfigProblem } from './load.ts';
 /** `config`: configuration, genesis or keys; `store`: what is on disk is damaged; `safety`: it contradicts itself. */
 export type StartRefusalKind = 'config' | 'store' | 'safety';
 
-/** Thrown by `startNode` and by nothing else; the command line turns `kind` into its exit code. */
+/** Thrown by `startNode`, and where a passphrase cannot be read; the command line turns `kind` into its exit code. */
 export class StartRefused extends Error {
   override readonly name = 'StartRefused';
   readonly kind: StartRefusalKind;
