@@ -144,7 +144,7 @@ async function lie(address: string): Promise<{ close(): Promise<void> }> {
     sockets.push(socket);
     const peer = new RawPeer(socket);
     peer.onFrame = ({ kind, id }) => {
-      if (kind === 'greeting') peer.send('greeting', 0, ['althing-application', 1, []]);
+      if (kind === 'greeting') peer.send('greeting', 0, ['althing-application', 2, []]);
       else peer.send('answer', id, 7);
     };
   });

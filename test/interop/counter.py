@@ -40,7 +40,7 @@ def serve(stream):
     while (frame := read(stream)) is not None:
         kind, number, body = frame
         if kind == GREETING:
-            send(stream, GREETING, 0, ["althing-application", 1, []])
+            send(stream, GREETING, 0, ["althing-application", 2, []])
         elif kind == INFO:
             send(stream, ANSWER, number, ["counter", "py", state["height"], app_hash(), False])
         elif kind == INIT:

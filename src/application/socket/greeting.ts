@@ -7,8 +7,8 @@ import type { Packable } from './frames.ts';
 import { Nonsense, type WireReader } from './reader.ts';
 
 const MAGIC = 'althing-application';
-/** One number: what differs in any way has another. */
-export const WIRE_VERSION = 1;
+/** One number: what differs in any way has another. 2: a block has its randomness and misbehavior. */
+export const WIRE_VERSION = 2;
 /** Of a chain id in a genesis. @unit bytes */
 const CHAIN_ID_BYTES_MAX = 256;
 const METHODS_MAX = 16;

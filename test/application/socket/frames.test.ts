@@ -24,8 +24,8 @@ const DOCUMENT = readFileSync(join(import.meta.dirname, '../../../docs/applicati
 
 describe('docs/application-protocol.md', () => {
   it.each<[string, Parameters<typeof encodeFrame>]>([
-    ['greeting of the node', ['greeting', 0, ['althing-application', 1, 'c']]],
-    ['of the application', ['greeting', 0, ['althing-application', 1, []]]],
+    ['greeting of the node', ['greeting', 0, ['althing-application', 2, 'c']]],
+    ['of the application', ['greeting', 0, ['althing-application', 2, []]]],
     ['checkTx of "a=1"', ['checkTx', 7, utf8('a=1')]],
     ['its answer', ['answer', 7, CHECK.write(checkResult())]],
     ['or its failure, "no"', ['failure', 7, 'no']],

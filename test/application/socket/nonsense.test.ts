@@ -48,16 +48,16 @@ const u32 = (value: number): Uint8Array => Uint8Array.of(value >>> 24, value >>>
 describe('a greeting that is none (AP-5)', () => {
   it.each<[string, Packable, RegExp]>([
     [
-      'another version',
-      ['althing-application', 2, []],
-      /an application of version 2 greets; this is version 1/,
+      'an older version, whose blocks have fewer fields',
+      ['althing-application', 1, []],
+      /an application of version 1 greets; this is version 2: run releases that share one/,
     ],
     ['another protocol', ['HTTP', 1, []], /the greeting begins with "HTTP", not "althing-application"/],
-    ['too few fields', ['althing-application', 1], /the greeting: 3 values are needed at byte \d+, not 2/],
+    ['too few fields', ['althing-application', 2], /the greeting: 3 values are needed at byte \d+, not 2/],
     ['a number', 7, /the greeting: a list is needed at byte 3, where 0x07 begins something else/],
     [
       'more methods than there are bytes',
-      ['althing-application', 1, Array(17).fill('m')],
+      ['althing-application', 2, Array(17).fill('m')],
       /methods: 17 values are announced/,
     ],
   ])('is refused with words: %s', async (_name, body, words) => {

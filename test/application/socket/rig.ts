@@ -104,7 +104,7 @@ export async function rawNode(ground: Ground, path: string, chainId = CHAIN): Pr
   const greeted = new Promise<void>((resolve) => {
     peer.onFrame = () => resolve();
   });
-  peer.send('greeting', 0, ['althing-application', 1, chainId]);
+  peer.send('greeting', 0, ['althing-application', 2, chainId]);
   await Promise.race([greeted, peer.closed]);
   return peer;
 }
@@ -133,7 +133,7 @@ export async function rawApplication(
   return `unix:${path}`;
 }
 
-export const GREETING: Packable = ['althing-application', 1, ['takeSnapshot', 'restoreSnapshot']];
+export const GREETING: Packable = ['althing-application', 2, ['takeSnapshot', 'restoreSnapshot']];
 export const HASH = digestBytes(digestOf(utf8('hash')));
 
 /** Greets, and leaves all other frames to `onFrame`. */

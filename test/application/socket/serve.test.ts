@@ -132,7 +132,7 @@ describe('nonsense from a node (AP-3)', () => {
   it.each<[string, (peer: Awaited<ReturnType<typeof rawNode>>) => void, RegExp]>([
     [
       'a second greeting',
-      (peer) => peer.send('greeting', 0, ['althing-application', 1, CHAIN]),
+      (peer) => peer.send('greeting', 0, ['althing-application', 2, CHAIN]),
       /a node sends no greeting/,
     ],
     ['an answer', (peer) => peer.send('answer', 1, null), /a node sends no answer/],
