@@ -12,6 +12,6 @@ export interface Calls {
   readonly call: (endpoint: Endpoint, method: string, params: object) => Promise<Called>;
   /** An endpoint answered. */
   readonly onHeights: (endpoint: Endpoint, heights: Heights) => void;
-  /** It gave no answer, or one that cannot be. */
-  readonly onFailure: (endpoint: Endpoint, problem: string) => void;
+  /** It gave no answer, or one that cannot be. @param retryAfterMs what it asks for */
+  readonly onFailure: (endpoint: Endpoint, problem: string, retryAfterMs?: number) => void;
 }

@@ -62,7 +62,7 @@ export class Client {
       now,
       call: (endpoint, method, params) => this.#call(endpoint, method, params),
       onHeights: (endpoint, heights) => this.#succeed(endpoint, heights),
-      onFailure: (endpoint, problem) => this.#fail(endpoint, problem),
+      onFailure: (endpoint, problem, retryAfterMs) => this.#fail(endpoint, problem, retryAfterMs),
     };
     this.#sender = new Sender({ ...calls, endpoints: this.#endpoints, bodyBytesMax, whenRefused });
     this.#followers = this.#endpoints.map(
@@ -232,7 +232,8 @@ export class Client {
     const called = await this.#call(endpoint, 'althing_outcomes', { operations: [], wait_ms: '0' });
     const heights = called.kind === 'answered' ? parseHeights(called.result) : 'malformed';
     if (heights === 'malformed') {
-      this.#fail(endpoint, called.kind === 'answered' ? 'it answered no height' : called.detail);
+      if (called.kind === 'answered') this.#fail(endpoint, 'it answered no height');
+      else this.#fail(endpoint, called.detail, called.retryAfterMs);
       throw new NotAnswered(endpoint.url);
     }
     this.#succeed(endpoint, heights);
@@ -282,9 +283,9 @@ export class Client {
     this.#newest.take(this.#endpoints, now());
   }
 
-  #fail(endpoint: Endpoint, problem: string): void {
+  #fail(endpoint: Endpoint, problem: string, retryAfterMs = 0): void {
     if (this.#closing.signal.aborted) return;
-    endpoint.fail(problem, now());
+    endpoint.fail(problem, now(), retryAfterMs);
     this.#sender.takeOver();
   }
 

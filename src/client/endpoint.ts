@@ -11,7 +11,12 @@ type Cause = 'busy' | 'tooLarge' | 'other';
 /** `notTaken`: the node surely did not take the call. `lost`: taken or not. `tooLarge`: for its size. */
 export type Called =
   | { readonly kind: 'answered'; readonly result: unknown }
-  | { readonly kind: 'notTaken' | 'lost'; readonly detail: string; readonly cause: Cause };
+  | ({ readonly kind: 'notTaken' | 'lost'; readonly detail: string; readonly cause: Cause } & Asked);
+
+interface Asked {
+  /** By Retry-After; 0 where it asks for nothing. @unit ms */
+  readonly retryAfterMs: number;
+}
 
 export interface CallBounds {
   readonly timeoutMs: number;
@@ -73,9 +78,9 @@ export class Endpoint {
     };
   }
 
-  fail(problem: string, now: number): void {
+  fail(problem: string, now: number, retryAfterMs = 0): void {
     this.#problem = problem;
-    this.rest.begin(now);
+    this.rest.begin(now, retryAfterMs);
   }
 
   /** What was under way when it failed does not end its rest. */
@@ -100,32 +105,44 @@ export class Endpoint {
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       });
       const text = await textOf(response, answerBytesMax);
-      return text === undefined
-        ? lost(`its answer is longer than ${answerBytesMax} bytes`)
-        : meaningOf(response.status, text);
+      const meant =
+        text === undefined
+          ? lost(`its answer is longer than ${answerBytesMax} bytes`)
+          : meaningOf(response.status, text);
+      const retryAfterMs = retryAfterMsOf(response.headers.get('retry-after'));
+      return meant.kind === 'answered' ? meant : { ...meant, retryAfterMs };
     } catch (cause) {
       const { words, code } = reasonOf(cause);
       const detail = `${words}${cause instanceof TypeError ? originAdvice(this.url) : ''}`;
-      return UNCONNECTED_CODES.has(code) ? { kind: 'notTaken', detail, cause: 'other' } : lost(detail);
+      return UNCONNECTED_CODES.has(code) ? notTaken(detail, 'other') : lost(detail);
     }
   }
 }
 
-const lost = (detail: string): Called => ({ kind: 'lost', detail, cause: 'other' });
+/** In seconds; a date, and whatever else it is, asks for nothing: our nodes write none. */
+const retryAfterMsOf = (header: string | null): number =>
+  header !== null && /^[0-9]{1,9}(\.[0-9]{1,3})?$/.test(header) ? Number(header) * 1_000 : 0;
+
+const lost = (detail: string, cause: Cause = 'other'): Called => ({
+  ...{ kind: 'lost', detail, cause, retryAfterMs: 0 },
+});
+const notTaken = (detail: string, cause: Cause): Called => ({
+  ...{ kind: 'notTaken', detail, cause, retryAfterMs: 0 },
+});
 
 function meaningOf(status: number, text: string): Called {
   const answer = parseEnvelope(text);
   if (answer === 'malformed') {
     const detail = `its answer is not JSON-RPC (HTTP ${status})`;
     // Smaller calls, or fewer, pass whoever says so.
-    return { kind: 'lost', detail, cause: status === FULL ? 'other' : causeOf(status) };
+    return lost(detail, status === FULL ? 'other' : causeOf(status));
   }
   if (answer.kind === 'result') return { kind: 'answered', result: answer.result };
   const detail = `${answer.detail} (${answer.code})`;
   const isUnread = UNREAD_STATUSES.has(status) && NODES_CODE.test(answer.detail);
-  if (isUnread) return { kind: 'notTaken', detail, cause: causeOf(status) };
+  if (isUnread) return notTaken(detail, causeOf(status));
   if (UNREAD_STATUSES.has(status) || !UNTAKEN_CODES.has(answer.code)) return lost(detail);
-  return { kind: 'notTaken', detail, cause: 'other' };
+  return notTaken(detail, 'other');
 }
 
 function causeOf(status: number): Cause {

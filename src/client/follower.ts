@@ -121,8 +121,8 @@ export class Follower {
     const { endpoint, now, onFailure, onHeights } = this.#parts;
     if (called.kind !== 'answered') {
       // It lives, and is asked too much.
-      if (called.cause === 'busy') endpoint.pollRest.begin(now());
-      else onFailure(endpoint, called.detail);
+      if (called.cause === 'busy') endpoint.pollRest.begin(now(), called.retryAfterMs);
+      else onFailure(endpoint, called.detail, called.retryAfterMs);
       return;
     }
     const byId = new Map(entries.map((entry) => [entry.operation.id, entry]));

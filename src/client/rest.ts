@@ -13,11 +13,16 @@ export class Rest {
     return this.#failures;
   }
 
-  /** One more failure in a row. What fails while it rests was under way, and counts as the same one. */
-  begin(now: number): void {
-    if (this.isResting(now)) return;
-    this.#until = now + Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** this.#failures);
-    this.#failures += 1;
+  /**
+   * One more failure in a row. What fails while it rests was under way, and counts as the same one.
+   * @param leastMs what a node asks for by Retry-After; more than REST_MS_MAX is asked in vain @unit ms
+   */
+  begin(now: number, leastMs = 0): void {
+    const asked = now + Math.min(REST_MS_MAX, leastMs);
+    const isNew = !this.isResting(now);
+    const own = isNew ? now + Math.min(REST_MS_MAX, REST_MS_MIN * 2 ** this.#failures) : this.#until;
+    this.#until = Math.max(own, asked);
+    if (isNew) this.#failures += 1;
   }
 
   end(): void {

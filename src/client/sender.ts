@@ -172,12 +172,12 @@ export class Sender {
   #receptionsOf(endpoint: Endpoint, entries: readonly Entry[], called: Called): readonly Reception[] {
     const { now, onFailure, onHeights } = this.#parts;
     if (called.kind !== 'answered') {
-      const { kind, cause, detail } = called;
+      const { kind, cause, detail, retryAfterMs } = called;
       const isTooLarge = cause === 'tooLarge';
       if (isTooLarge && (kind === 'notTaken' || entries.length > 1))
         return this.#tooLarge(endpoint, entries, kind, detail);
-      if (cause === 'busy' || isTooLarge) endpoint.submissionRest.begin(now());
-      else onFailure(endpoint, detail);
+      if (cause === 'busy' || isTooLarge) endpoint.submissionRest.begin(now(), retryAfterMs);
+      else onFailure(endpoint, detail, retryAfterMs);
       return entries.map(() => ({ status: kind }));
     }
     const ids = entries.map(({ operation }) => operation.id);

@@ -151,6 +151,8 @@ async function serve(serving: Serving, request: IncomingMessage, response: Serve
     return sendJson(response, 403, envelope(null, { error: serverError(`FORBIDDEN: ${access.reason}`) }));
   if (access.origin !== undefined) {
     response.setHeader('Access-Control-Allow-Origin', access.origin);
+    // Else a page's client could not keep to it.
+    response.setHeader('Access-Control-Expose-Headers', 'Retry-After');
     response.setHeader('Vary', 'Origin');
   }
   const url = URL.parse(request.url ?? '/', 'http://node');

@@ -442,6 +442,20 @@ describe('nodes that die, refuse and lie', () => {
     expect(calls).toBe(3);
     expect(client.endpoints[0]?.failures).toBe(0);
   });
+
+  it('comes again when Retry-After has passed, and not before', async () => {
+    const { client, first } = await network(1);
+    const asked: number[] = [];
+    const busy = { ...turnedAway(429), headers: { 'Retry-After': '0.7' } };
+    first.script.set('althing_submit', () => {
+      asked.push(performance.now());
+      return asked.length === 1 ? busy : undefined;
+    });
+    const operation = await client.submit('a=1');
+    await expect.poll(() => first.held.has(operation.id), { timeout: 5_000 }).toBe(true);
+    const [began = 0, again = 0] = asked;
+    expect(again - began).toBeGreaterThanOrEqual(690);
+  });
 });
 
 describe('many operations', () => {

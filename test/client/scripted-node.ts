@@ -12,7 +12,7 @@ export type Reply =
   | 'hang';
 
 /** As a node turns a call away that it has not read: in its own words. */
-export function turnedAway(status: 403 | 413 | 429 | 503): Reply {
+export function turnedAway(status: 403 | 413 | 429 | 503): Extract<Reply, { readonly status: number }> {
   const word = { 403: 'FORBIDDEN', 413: 'TOO_LARGE', 429: 'RATE_LIMITED', 503: 'QUEUE_FULL' }[status];
   const error = { code: -32_000, message: 'Server error', data: `${word}: try again later` };
   return { status, body: JSON.stringify({ jsonrpc: '2.0', id: null, error }) };

@@ -229,6 +229,7 @@ describe('who may call', () => {
     await restart({ allowedOrigins: ['https://page.example'] });
     const allowed = await rpc.get('/health', { Origin: 'https://page.example' });
     expect(allowed.headers.get('access-control-allow-origin')).toBe('https://page.example');
+    expect(allowed.headers.get('access-control-expose-headers')).toBe('Retry-After');
     const preflight = await fetch(rpc.url, {
       method: 'OPTIONS',
       headers: { Origin: 'https://page.example' },
