@@ -45,14 +45,15 @@ export function requireOperator({ token }: RpcTarget, command: string): void {
   );
 }
 
-/** One call; `schema` checks the answer. */
+/** One call; `schema` checks the answer. @param signal gives it up */
 export async function callRpc<Result>(
   target: RpcTarget,
   method: string,
   params: Readonly<Record<string, unknown>>,
   schema: z.ZodType<Result>,
+  signal?: AbortSignal,
 ): Promise<Result> {
-  const body = await post(target, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
+  const body = await post(target, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }), signal);
   const answer = ANSWER.safeParse(body);
   if (!answer.success) throw runtimeFailure(`${target.url} is no Althing RPC: its answer is not JSON-RPC`);
   const { error, result } = answer.data;
@@ -88,16 +89,21 @@ const ANSWER = z.object({
 /** A connection that rested may just be closed by the node, and what is sent on it is lost: a command asks too little to keep one. */
 const ONE_CALL = { Connection: 'close' } as const;
 
-async function post(target: RpcTarget, body: string): Promise<unknown> {
+async function post(target: RpcTarget, body: string, signal?: AbortSignal): Promise<unknown> {
   const headers: Record<string, string> = { ...ONE_CALL, 'Content-Type': 'application/json' };
   if (target.token !== undefined) headers['Authorization'] = `Bearer ${target.token}`;
-  const response = await reach(target, '/', { method: 'POST', headers, body });
+  const response = await reach(target, '/', { method: 'POST', headers, body, signal: signal ?? null });
   return response.json().catch(() => undefined);
 }
 
 async function reach(target: RpcTarget, path: string, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(`${target.url}${path}`, { ...init, signal: AbortSignal.timeout(CALL_TIMEOUT) });
+    const bounded = AbortSignal.timeout(CALL_TIMEOUT);
+    const { signal = null } = init;
+    return await fetch(`${target.url}${path}`, {
+      ...init,
+      signal: signal === null ? bounded : AbortSignal.any([bounded, signal]),
+    });
   } catch (cause) {
     const reason =
       cause instanceof Error && cause.cause !== undefined ? messageOf(cause.cause) : messageOf(cause);

@@ -13,11 +13,12 @@ import type { TransactionResult } from '../../src/protocol/ports/storage.ts';
 import type {
   Followed,
   FollowedOperation,
+  NodeStatus,
   OperationStanding,
   QueryAnswer,
   QueryAsked,
 } from '../../src/rpc/node-port.ts';
-import { executeBlock, MemoryState } from '../application/ledger/chain-of-ledger.ts';
+import { executeBlock, type LedgerChain, MemoryState } from '../application/ledger/chain-of-ledger.ts';
 import { height, present } from '../protocol/consensus/fixture.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
 
@@ -55,6 +56,11 @@ export class LedgerNode extends MemoryNode {
       appState: genesis.application.state,
     });
     return new LedgerNode(rules, state, present(genesis.validators[0], 'a validator').address);
+  }
+
+  /** A ledger of the tests of rules, which has its state in common with others over it. */
+  static over({ rules, state, place }: LedgerChain): LedgerNode {
+    return new LedgerNode(rules, state, place.addressAt(0));
   }
 
   override async submit(transactions: readonly Uint8Array[]): Promise<readonly Admission[]> {
@@ -99,6 +105,11 @@ export class LedgerNode extends MemoryNode {
       randomness: digestOf(Uint8Array.of(at)),
     };
     return executeBlock(this.#rules, this.#state, context, transactions).results;
+  }
+
+  override status(): NodeStatus {
+    const status = super.status();
+    return { ...status, committed: { ...status.committed, height: height(this.#height) } };
   }
 
   override executed(): ExecutedState {

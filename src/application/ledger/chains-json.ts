@@ -5,6 +5,7 @@ import { addressText } from './address.ts';
 import {
   chainAt,
   chainCountOf,
+  haltedAt,
   inboxKey,
   inboxOf,
   outboxEntryOf,
@@ -28,6 +29,8 @@ export function chainsJson(state: StateReader): object {
       chain_id: chain.chainId,
       genesis_hash: genesisHash === undefined ? null : toHex(genesisHash),
       trusted_epoch: String(epoch),
+      // LG-37: the height of which it has shown two blocks.
+      halted_at: haltedAt(state, slot)?.toString() ?? null,
       credit_max: chain.creditMax.toString(),
       sent: chain.sent.toString(),
       received: chain.received.toString(),

@@ -48,7 +48,7 @@ export interface Transfer {
   readonly amount: bigint;
 }
 
-/** @unit chains @source chosen: each has an epoch of up to 50 KB in the state */
+/** @unit chains @source chosen: each has two epochs of up to 50 KB in the state */
 export const CHAINS_MAX = 64;
 /** Two addresses, an amount. @unit bytes */
 export const TRANSFER_BYTES = 2 * ADDRESS_BYTES + NUMBER_BYTES;
@@ -63,6 +63,8 @@ const SLOT = 'bs';
 const INBOX = 'bi';
 const OUTBOX = 'bo';
 const TRUST = 'bt';
+const TRUST_BEFORE = 'bp';
+const HALTED = 'bh';
 
 const numberText = (value: bigint): string => textOf(new FieldWriter(NUMBER_BYTES).u64(value).finish());
 const slotText = (slot: number): string => String.fromCharCode(slot);
@@ -190,6 +192,28 @@ export function trustOf(state: StateReader, slot: number): Uint8Array {
 export const trustPair = (slot: number, trust: Uint8Array): readonly [string, string] => [
   TRUST + slotText(slot),
   textOf(trust),
+];
+
+/** Of the epoch before the trusted one; undefined where none was followed yet. */
+export function trustBeforeOf(state: StateReader, slot: number): Uint8Array | undefined {
+  const text = state.get(TRUST_BEFORE + slotText(slot));
+  return text === undefined ? undefined : bytesOf(text);
+}
+
+export const trustBeforePair = (slot: number, trust: Uint8Array): readonly [string, string] => [
+  TRUST_BEFORE + slotText(slot),
+  textOf(trust),
+];
+
+/** The height of which the chain has shown two blocks (LG-37); undefined: it has not. @unit heights, of that chain */
+export function haltedAt(state: StateReader, slot: number): bigint | undefined {
+  const text = state.get(HALTED + slotText(slot));
+  return text === undefined ? undefined : new FieldReader(bytesOf(text)).u64();
+}
+
+export const haltedPair = (slot: number, height: number): readonly [string, string] => [
+  HALTED + slotText(slot),
+  numberText(BigInt(height)),
 ];
 
 /** What came from all other chains, less what went there: LG-6. May be below 0. @unit units */

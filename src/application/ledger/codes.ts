@@ -40,7 +40,7 @@ export const CODES = {
   alreadyRevealed: 24,
   /** Of a reveal: too late. */
   sealClosed: 25,
-  /** Of other chains (LG-30 to LG-36): the genesis names no such chain, or nothing was proven of it yet. */
+  /** Of other chains (LG-30 to LG-37): the genesis names no such chain, or nothing was proven of it yet. */
   unknownChain: 40,
   /** Its genesis hash is known. */
   chainOpen: 41,
@@ -51,6 +51,8 @@ export const CODES = {
   outboxFull: 44,
   /** More than the genesis lets come from that chain. */
   creditExceeded: 45,
+  /** That chain has contradicted itself (LG-37). */
+  chainHalted: 46,
 } as const;
 
 export interface Refusal {

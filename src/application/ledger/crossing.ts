@@ -1,18 +1,18 @@
 /**
  * Coins between chains: sent here into an outbox, credited there by proof, each transfer once, and forgotten here when the other
  * chain proves that it has it. The ledger is a light client of every chain that its genesis names. Deterministic; the one thing kept
- * beside the state is a bounded memory of epochs that were read. LG-30 to LG-36, docs/ledger.md; BR-12, docs/sharding.md.
+ * beside the state is a bounded memory of epochs that were read. LG-30 to LG-37, docs/ledger.md; BR-12, docs/sharding.md.
  */
-import { equalBytes, toHex } from '../../base/bytes.ts';
+import { equalBytes } from '../../base/bytes.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
 import { createRecentCache } from '../../crypto/recent-cache.ts';
-import { digestBytes, digestFromBytes } from '../../protocol/chain/parse.ts';
-import type { ChainDomain, Digest, EpochDescriptor, ProvenHeader } from '../../protocol/chain/types.ts';
+import { digestBytes } from '../../protocol/chain/parse.ts';
+import type { ChainDomain, EpochDescriptor, ProvenHeader } from '../../protocol/chain/types.ts';
 import { parseEpochProof } from '../../protocol/light/encoding.ts';
 import { verifyEpochProof } from '../../protocol/light/epochs.ts';
 import { verifyProvenHeader } from '../../protocol/light/headers.ts';
 import { verifyStateProof } from '../../protocol/light/state.ts';
-import type { LightRefusal, StateProof, TrustedEpoch } from '../../protocol/light/types.ts';
+import type { StateProof, TrustedEpoch } from '../../protocol/light/types.ts';
 import type { StateReader, StateWriter } from '../state/rules.ts';
 import { credit, debit } from './accounts.ts';
 import {
@@ -31,12 +31,27 @@ import {
   setChain,
   slotOf,
   slotPair,
+  trustBeforePair,
   trustOf,
   trustPair,
   ZEROS,
 } from './chains.ts';
 import { CODES, type Refusal, refused } from './codes.ts';
+import { prepareContradict } from './contradiction.ts';
 import { FieldWriter } from './fields.ts';
+import {
+  digestOfBytes,
+  domainOf,
+  type Lights,
+  type OpenChain,
+  openChain,
+  type Prepare,
+  type Prepared,
+  type ProofPayload,
+  trustedOf,
+  unproven,
+  unreadable,
+} from './open-chain.ts';
 import { bytesOf } from './pairs.ts';
 import {
   type AcknowledgeProof,
@@ -58,7 +73,6 @@ export const FORGOTTEN_MAX = 256n;
 const EPOCHS_CACHED_MAX = 128;
 
 type Crossing = Extract<Payload, { readonly chain: Uint8Array }>;
-type ProofPayload = Extract<Payload, { readonly kind: ProofKind }>;
 interface Place {
   readonly state: StateWriter;
   readonly sender: Uint8Array;
@@ -66,7 +80,7 @@ interface Place {
 
 export interface Crossings {
   /** What the state alone refuses, before any pairing: nobody pays for it in the mempool's check. */
-  readonly refusalOf: (payload: ProofPayload, state: StateReader) => Refusal | undefined;
+  readonly refusalOf: (payload: Crossing, state: StateReader) => Refusal | undefined;
   readonly act: (place: Place, payload: Crossing) => Refusal | undefined;
 }
 
@@ -81,6 +95,7 @@ export function createCrossings(domain: ChainDomain, bls: BlsEngine, stateName: 
   };
   return {
     refusalOf(payload, state) {
+      if (payload.kind === 'send') return refusalOfSend(openChain(state, payload.chain));
       const prepared = PREPARE[payload.kind](payload, state, lights);
       return 'code' in prepared ? prepared : undefined;
     },
@@ -92,20 +107,6 @@ export function createCrossings(domain: ChainDomain, bls: BlsEngine, stateName: 
   };
 }
 
-interface Lights {
-  readonly own: Uint8Array;
-  readonly bls: BlsEngine;
-  readonly stateName: string;
-  readonly readEpoch: (trust: Uint8Array) => EpochDescriptor;
-}
-
-/** What is left to do, pairings first. */
-interface Prepared {
-  readonly finish: (state: StateWriter) => Refusal | undefined;
-}
-
-type Prepare = (payload: ProofPayload, state: StateReader, lights: Lights) => Prepared | Refusal;
-
 /** LG-30: the coins leave at once; who gets them is a matter of the other chain's relayers. */
 function send(
   { state, sender }: Place,
@@ -113,13 +114,9 @@ function send(
 ): Refusal | undefined {
   const found = openChain(state, genesisHash);
   if ('code' in found) return found;
+  const full = refusalOfSend(found);
+  if (full !== undefined) return full;
   const { slot, chain } = found;
-  if (chain.nextSequence - chain.firstSequence >= OUTBOX_MAX) {
-    return refused(
-      CODES.outboxFull,
-      `${OUTBOX_MAX} transfers to ${chain.chainId} are not acknowledged, the most: wait until relayers have carried them`,
-    );
-  }
   const short = debit(state, sender, amount);
   if (short !== undefined) return short;
   const transfer = { from: sender, to, amount };
@@ -130,6 +127,16 @@ function send(
     nextSequence: chain.nextSequence + 1n,
   });
   return undefined;
+}
+
+function refusalOfSend(found: OpenChain | Refusal): Refusal | undefined {
+  if ('code' in found) return found;
+  const { chainId, nextSequence, firstSequence } = found.chain;
+  if (nextSequence - firstSequence < OUTBOX_MAX) return undefined;
+  return refused(
+    CODES.outboxFull,
+    `${OUTBOX_MAX} transfers to ${chainId} are not acknowledged, the most: wait until relayers have carried them`,
+  );
 }
 
 /** LG-31: the first proof of a chain tells its genesis hash, which no genesis that is named by it could. */
@@ -157,7 +164,7 @@ function open(
   const seed = digestOfBytes(genesisHash);
   // LG-31: the seed of a first epoch is the genesis hash, which is learned here.
   const descriptor = { ...lights.readEpoch(trustOf(state, slot)), seed };
-  const trusted = { domain: { genesisHash: seed, chainId: chain.chainId }, descriptor };
+  const trusted = { domain: domainOf(chain, genesisHash), descriptor };
   const verdict = verifyProvenHeader(trusted, lights.bls, header);
   if (verdict.status === 'refused') return unproven(verdict.refusal);
   setChain(state, slot, { ...chain, genesisHash });
@@ -191,6 +198,8 @@ function prepareFollow(payload: ProofPayload, state: StateReader, lights: Lights
     finish(writer) {
       const verdict = verifyEpochProof(trusted, lights.bls, proof);
       if (verdict.status === 'refused') return unproven(verdict.refusal);
+      // LG-37: what the validators of the epoch before have signed can still be held against the chain.
+      writer.set(...trustBeforePair(slot, trustOf(writer, slot)));
       writer.set(...trustPair(slot, encodeTrustedEpoch(verdict.trusted.descriptor)));
       return undefined;
     },
@@ -291,6 +300,7 @@ const PREPARE: Readonly<Record<ProofKind, Prepare>> = {
   follow: prepareFollow,
   receive: prepareReceive,
   acknowledge: prepareAcknowledge,
+  contradict: prepareContradict,
 };
 
 interface ShownPair {
@@ -317,47 +327,6 @@ function refusalOfShown(
   if (shown !== 'valid') return unproven(shown);
   const verdict = verifyProvenHeader(trusted, bls, header);
   return verdict.status === 'refused' ? unproven(verdict.refusal) : undefined;
-}
-
-interface OpenChain {
-  readonly slot: number;
-  readonly chain: Chain;
-  readonly genesisHash: Uint8Array;
-}
-
-function openChain(state: StateReader, genesisHash: Uint8Array): OpenChain | Refusal {
-  const slot = slotOf(state, genesisHash);
-  const chain = slot === undefined ? undefined : chainAt(state, slot);
-  if (slot !== undefined && chain !== undefined) return { slot, chain, genesisHash };
-  return refused(
-    CODES.unknownChain,
-    `no open chain of this ledger has the genesis hash ${toHex(genesisHash)}: see the query /chains`,
-  );
-}
-
-function trustedOf(
-  state: StateReader,
-  { slot, chain, genesisHash }: OpenChain,
-  lights: Lights,
-): TrustedEpoch {
-  const domain = { genesisHash: digestOfBytes(genesisHash), chainId: chain.chainId };
-  return { domain, descriptor: lights.readEpoch(trustOf(state, slot)) };
-}
-
-function digestOfBytes(bytes: Uint8Array): Digest {
-  const digest = digestFromBytes(bytes);
-  if (digest === 'malformed') throw new Error(`a genesis hash has 32 bytes, not ${bytes.byteLength}`);
-  return digest;
-}
-
-const unreadable = (kind: ProofKind): Refusal =>
-  refused(CODES.proofWrong, `the proof of this ${kind} cannot be read: it was cut, or is of another version`);
-
-function unproven(refusal: LightRefusal): Refusal {
-  const words = JSON.stringify(refusal, (_, value: unknown) =>
-    typeof value === 'bigint' ? value.toString() : value,
-  );
-  return refused(CODES.proofWrong, `the proof does not hold: ${words}`);
 }
 
 /** Domain of the state of rules (state.ts). */

@@ -82,6 +82,7 @@ function targetOf({ payload, nonce }: Transaction, sender: Uint8Array): Applicat
     case 'follow':
     case 'receive':
     case 'acknowledge':
+    case 'contradict':
       return [indexed('chain', toHex(payload.chain))];
   }
 }

@@ -30,6 +30,8 @@ export const WORK: Readonly<Record<Exclude<TransactionKind, 'seal'>, bigint>> = 
   receive: 60n,
   // Two pairings, and up to 128 transfers forgotten.
   acknowledge: 60n,
+  // Four pairings.
+  contradict: 60n,
 };
 
 /** The price moves by at most an eighth a block. @source EIP-1559, BASE_FEE_MAX_CHANGE_DENOMINATOR */

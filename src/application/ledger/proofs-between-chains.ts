@@ -1,6 +1,6 @@
 /**
  * What transactions about other chains carry: the proof of a header of that chain, and what it shows of that chain's state. One
- * encoding each, read strictly; whoever relays writes them. Pure. LG-31 to LG-34, docs/ledger.md.
+ * encoding each, read strictly; whoever relays writes them. Pure. LG-31 to LG-34, LG-37, docs/ledger.md.
  */
 import { CanonicalReader } from '../../protocol/chain/canonical-reader.ts';
 import { CanonicalWriter } from '../../protocol/chain/canonical-writer.ts';
@@ -40,6 +40,12 @@ export interface ReceiveProof extends ShownState {
 export interface AcknowledgeProof extends ShownState {
   /** Of the transfer that it credits next. */
   readonly nextSequence: bigint;
+}
+
+/** That the other chain has committed two blocks of one height. */
+export interface ContradictProof {
+  readonly left: ProvenHeader;
+  readonly right: ProvenHeader;
 }
 
 /** In one transaction: its work is the same for one as for all of them. @unit transfers @source chosen: 6 KB, 4 ms with the pairings */
@@ -85,6 +91,16 @@ export function parseAcknowledgeProof(bytes: Uint8Array): AcknowledgeProof | 'ma
   const nextSequence = reader.wide();
   const shown = readShown(reader);
   return shown === 'malformed' ? 'malformed' : { nextSequence, ...shown };
+}
+
+export const encodeContradictProof = ({ left, right }: ContradictProof): Uint8Array =>
+  new CanonicalWriter().prefixed(encodeProvenHeader(left)).prefixed(encodeProvenHeader(right)).finish();
+
+export function parseContradictProof(bytes: Uint8Array): ContradictProof | 'malformed' {
+  const reader = new CanonicalReader(bytes);
+  const left = parseProvenHeader(reader.prefixed(PROOF_BYTES_MAX));
+  const right = parseProvenHeader(reader.prefixed(PROOF_BYTES_MAX));
+  return left === 'malformed' || right === 'malformed' || !reader.isRead ? 'malformed' : { left, right };
 }
 
 const writeShown = (writer: CanonicalWriter, { header, state }: ShownState): Uint8Array =>

@@ -179,7 +179,8 @@ function checked(
   if ('code' in fee) return checkResult(fee);
   const spent = spentBy(transaction, state) + fee.base + fee.tip;
   if (balance < spent) return checkResult(shortOf(state, sender, balance, spent));
-  const harmless = refusalOfSeal(transaction, state, sender) ?? refusalOfProof(transaction, state, crossings);
+  const harmless =
+    refusalOfSeal(transaction, state, sender) ?? refusalOfCrossing(transaction, state, crossings);
   if (harmless !== undefined) return checkResult(harmless);
   if (!isSigned(bytes, transaction)) return checkResult(unsigned(sender));
   return {
@@ -198,12 +199,12 @@ function refusalOfSeal(
   return ordering === undefined ? undefined : refusalOfSender(state, sender, ordering);
 }
 
-function refusalOfProof(
+function refusalOfCrossing(
   { payload }: Transaction,
   state: StateReader,
   crossings: Crossings,
 ): Refusal | undefined {
-  return 'proof' in payload ? crossings.refusalOf(payload, state) : undefined;
+  return 'chain' in payload ? crossings.refusalOf(payload, state) : undefined;
 }
 
 function charge(

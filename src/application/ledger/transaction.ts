@@ -40,11 +40,11 @@ export type Payload =
       readonly to: Uint8Array;
       readonly amount: bigint;
     }
-  /** What another chain proves (proofs-between-chains.ts): LG-31 to LG-34. */
+  /** What another chain proves (proofs-between-chains.ts): LG-31 to LG-34, LG-37. */
   | { readonly kind: ProofKind; readonly chain: Uint8Array; readonly proof: Uint8Array };
 
 /** Transactions that carry a proof of another chain, of 1 to PROOF_BYTES_MAX bytes. */
-export type ProofKind = 'open' | 'follow' | 'receive' | 'acknowledge';
+export type ProofKind = 'open' | 'follow' | 'receive' | 'acknowledge' | 'contradict';
 export type TransactionKind = Payload['kind'];
 
 export interface UnsignedTransaction {
@@ -86,6 +86,7 @@ const KIND_NUMBERS = {
   follow: 18,
   receive: 19,
   acknowledge: 20,
+  contradict: 21,
 } as const satisfies Record<TransactionKind, number>;
 const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.transfer, 'transfer'],
@@ -99,6 +100,7 @@ const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.follow, 'follow'],
   [KIND_NUMBERS.receive, 'receive'],
   [KIND_NUMBERS.acknowledge, 'acknowledge'],
+  [KIND_NUMBERS.contradict, 'contradict'],
 ]);
 
 /** Version, kind, key, nonce, last height, greatest fee, tip. @unit bytes */
@@ -235,6 +237,7 @@ function writePayload(writer: FieldWriter, payload: Payload): FieldWriter {
     case 'follow':
     case 'receive':
     case 'acknowledge':
+    case 'contradict':
       return writer
         .fixed(payload.chain, DIGEST_BYTES)
         .u64(BigInt(payload.proof.byteLength))
@@ -274,6 +277,7 @@ function readPayload(reader: FieldReader, kind: TransactionKind): Payload {
     case 'follow':
     case 'receive':
     case 'acknowledge':
+    case 'contradict':
       return { kind, chain: reader.fixed(DIGEST_BYTES), proof: reader.fixed(Number(reader.u64())) };
   }
 }
@@ -291,6 +295,7 @@ function payloadLength(kind: TransactionKind, bytes: Uint8Array): Length {
     case 'follow':
     case 'receive':
     case 'acknowledge':
+    case 'contradict':
       return lengthOfStated(bytes);
     default:
       return LENGTHS[kind];

@@ -9,6 +9,7 @@ interface KeyOptions {
 }
 interface SendOptions extends TargetOptions, KeyOptions {
   readonly tip: string;
+  readonly also?: string;
 }
 interface StakeOptions extends SendOptions {
   readonly validator?: string;
@@ -61,7 +62,12 @@ export function addLedgerCommands(program: Command): void {
 const withKey = (command: Command): Command =>
   command.option('--key <file>', 'the key file of the account', KEY_DEFAULT);
 const withSending = (command: Command): Command =>
-  withKey(withTarget(command)).option('--tip <amount>', 'coins for the proposer: higher goes first', '0');
+  withKey(withTarget(command))
+    .option('--tip <amount>', 'coins for the proposer: higher goes first', '0')
+    .option(
+      '--also <rpc,…>',
+      "further nodes, asked for the account's next nonce too: of one that is behind it is an old one",
+    );
 const withValidator = (command: Command): Command =>
   command.option('--validator <address>', 'its 40 letters (default: the node of --home)');
 

@@ -18,6 +18,7 @@ import { createAccountKey, loadAccountKey } from '../../storage/account-key.ts';
 import { describeKeyProblem } from '../../storage/key-problems.ts';
 import { askHeights, type Committed, type Ended, endOperation, wordsOfEnd } from '../commit.ts';
 import { configFailure, runtimeFailure, usageFailure } from '../failure.ts';
+import { pause } from '../pause.ts';
 import { callRpc, type RpcTarget } from '../rpc-client.ts';
 import { QUERY } from '../shapes.ts';
 
@@ -93,6 +94,8 @@ export type ValidatorAnswer = z.infer<typeof VALIDATOR>;
 const FEE_ROOM = 2n;
 /** From the newest height to the last one at which a transaction may execute. @unit heights @source half of what the chain takes (LG-18): a node may be behind */
 const LIFETIME_HEIGHTS = LIFETIME_HEIGHTS_MAX / 2;
+/** For nodes that answer later than the first, or not at all. @unit ms @source chosen: what a user bears */
+const NONCE_WAIT_MS = 2_000;
 
 export const askChain = async (target: RpcTarget): Promise<LedgerChain> =>
   chainOf(await ask(target, '/parameters', '', PARAMETERS));
@@ -102,6 +105,28 @@ export function chainOf(found: z.infer<typeof PARAMETERS>): LedgerChain {
   const { symbol, decimals, chain_id: chainId } = found;
   const sealFee = found.ordering === 'commit_reveal' ? (found.seal_fee ?? 0n) : undefined;
   return { symbol, decimals, domain: { chainId, genesisHash }, sealFee };
+}
+
+/**
+ * The account's next nonce, by the node that is furthest: one that is behind would have a transaction signed that is done already.
+ * All are asked at once; after the first answer the others have NONCE_WAIT_MS. Rejects in words where none answers.
+ */
+export async function askNonce(targets: readonly RpcTarget[], address: string): Promise<bigint> {
+  const ended = new AbortController();
+  let greatest = 0n;
+  const asked = targets.map(async (target) => {
+    const { nonce } = await ask(target, '/account', address, ACCOUNT, { signal: ended.signal });
+    if (nonce > greatest) greatest = nonce;
+  });
+  try {
+    await Promise.any(asked).catch((cause: unknown) => {
+      throw cause instanceof AggregateError ? cause.errors[0] : cause;
+    });
+    await Promise.race([Promise.allSettled(asked), pause(NONCE_WAIT_MS, ended.signal)]);
+    return greatest;
+  } finally {
+    ended.abort();
+  }
 }
 
 export const askAccount = (target: RpcTarget, address: string) => ask(target, '/account', address, ACCOUNT);
@@ -124,10 +149,14 @@ export async function askValidator(target: RpcTarget, address: string): Promise<
   return response.code === 0 ? answerOf(response.value, VALIDATOR) : undefined;
 }
 
-/** The place of a transaction that is signed now: the account's next nonce, and the last height. */
-export async function askTurn(target: RpcTarget, address: string): Promise<Turn> {
+/** The place of a transaction that is signed now: the account's next nonce, and the last height. @param others asked for the nonce too */
+export async function askTurn(
+  target: RpcTarget,
+  address: string,
+  others: readonly RpcTarget[] = [],
+): Promise<Turn> {
   const { height, expires_at_height_max: highest } = await askHeights(target);
-  const { nonce } = await askAccount(target, address);
+  const nonce = await askNonce([target, ...others], address);
   return { nonce, lastHeight: BigInt(Math.min(height + LIFETIME_HEIGHTS, highest)) };
 }
 
@@ -178,7 +207,7 @@ async function wordsOfFailure(
       ? `in block ${outcome.height}, but it failed: ${outcome.result.log} (code ${outcome.result.code})`
       : wordsOfEnd(hash, outcome);
   if (outcome.status === 'committed' && outcome.result.code !== CODES.nonceWrong) return words;
-  const { nonce } = await ask(target, '/account', key.address, ACCOUNT, outcome.height);
+  const { nonce } = await ask(target, '/account', key.address, ACCOUNT, { heightMin: outcome.height });
   if (nonce <= turn.nonce) return words;
   return (
     `operation ${hash} did nothing up to height ${outcome.height}, but this account has done a transaction of nonce ${turn.nonce}: ` +
@@ -207,14 +236,20 @@ function keyFrom(result: ReturnType<typeof loadAccountKey>): AccountKey {
   return { secret, publicKey, address: addressText(accountAddressOf(publicKey)) };
 }
 
+interface AskOptions {
+  /** An answer for a lower height is refused. */
+  readonly heightMin?: number;
+  readonly signal?: AbortSignal;
+}
+
 async function ask<Value>(
   target: RpcTarget,
   path: string,
   text: string,
   schema: z.ZodType<Value>,
-  heightMin = 0,
+  { heightMin = 0, signal }: AskOptions = {},
 ): Promise<Value> {
-  const { response } = await query(target, path, text);
+  const { response } = await query(target, path, text, signal);
   if (Number(response.height) < heightMin) {
     throw runtimeFailure(
       `${target.url} answers for height ${response.height}, and has told of height ${heightMin}: ask 'althing ledger balance' when it is there again`,
@@ -228,8 +263,8 @@ async function ask<Value>(
   );
 }
 
-const query = (target: RpcTarget, path: string, text: string) =>
-  callRpc(target, 'abci_query', { path, data: Buffer.from(text, 'utf8').toString('hex') }, QUERY);
+const query = (target: RpcTarget, path: string, text: string, signal?: AbortSignal) =>
+  callRpc(target, 'abci_query', { path, data: Buffer.from(text, 'utf8').toString('hex') }, QUERY, signal);
 
 function answerOf<Value>(base64: string | null, schema: z.ZodType<Value>): Value {
   const checked = schema.safeParse(jsonOf(Buffer.from(base64 ?? '', 'base64').toString('utf8')));

@@ -25,14 +25,16 @@ const CHANGES_POWER: ReadonlySet<Payload['kind']> = new Set(['register', 'stake'
 
 /** @param payloadFor gets a reader of amounts in the chain's own coin */
 export async function submit(
-  options: TargetOptions & { readonly key: string; readonly tip: string },
+  options: TargetOptions & { readonly key: string; readonly tip: string; readonly also?: string },
   payloadFor: (sending: Sending, unitsOf: (text: string) => bigint) => Payload | Promise<Payload>,
 ): Promise<void> {
   const key = readKey(options.key);
   const target = targetOf(options);
   const chain = await askChain(target);
   const tip = unitsOfText(options.tip, chain);
-  const sending = { target, chain, key, turn: await askTurn(target, key.address) };
+  const others = (options.also?.split(',') ?? []).map((rpc) => targetOf({ rpc }));
+  const turn = await askTurn(target, key.address, others);
+  const sending = { target, chain, key, turn };
   const payload = await payloadFor(sending, (text) => amountOfText(text, chain));
   if (payload.kind === 'transfer' && chain.sealFee !== undefined) {
     return transferSealed(options.key, sending, [payload], tip, createOutput(options.json === true));

@@ -12,9 +12,17 @@ import { parseEpochProof, parseProvenHeader, parseStateProof } from '../../proto
 import type { StateProof } from '../../protocol/light/types.ts';
 import { PROVEN_PATH } from '../../protocol/ports/execution.ts';
 import { messageOf, runtimeFailure } from '../failure.ts';
-import { type AccountKey, chainOf, FEE, feeMaxFor, type LedgerChain, PARAMETERS } from '../ledger/client.ts';
+import {
+  type AccountKey,
+  askNonce,
+  chainOf,
+  FEE,
+  feeMaxFor,
+  type LedgerChain,
+  PARAMETERS,
+} from '../ledger/client.ts';
 import { pause } from '../pause.ts';
-import { callRpc } from '../rpc-client.ts';
+import { callRpc, type RpcTarget } from '../rpc-client.ts';
 
 /** What a chain says of another one. */
 export type OtherChain = z.infer<typeof CHAIN>;
@@ -50,6 +58,7 @@ const CHAIN = z.object({
   next_to_send: units,
   first_unacknowledged: units,
   next_to_receive: units,
+  halted_at: units.nullable(),
 });
 const TRANSFERS = z.array(
   z.object({ sequence: units, from: z.string(), to: z.string(), amount: units, key: z.string() }),
@@ -64,6 +73,7 @@ const PROVEN_QUERY = z.object({
   }),
 });
 const PROVEN_HEADER = z.object({ proof: z.string() });
+const STATUS = z.object({ sync_info: z.object({ latest_block_height: z.string().transform(Number) }) });
 const EPOCH_PROOFS = z.object({ current: z.string().transform(Number), proofs: z.array(z.string()) });
 
 /** `type` of the operation that proves a value. @source docs/protocol/light-client.md */
@@ -116,6 +126,10 @@ export class ChainView {
 
   get genesisHash(): Uint8Array {
     return this.ledger.domain.genesisHash;
+  }
+
+  get #targets(): readonly RpcTarget[] {
+    return this.endpoints.map((url) => ({ url, token: undefined }));
   }
 
   close(): void {
@@ -181,6 +195,18 @@ export class ChainView {
     );
   }
 
+  /** Of the newest height that all endpoints which answer have committed: what each says, by what its header is. */
+  async headersOfEach(): Promise<readonly ProvenHeader[]> {
+    const heights = await this.#ofEach('status', {}, STATUS);
+    if (heights.length < 2) return [];
+    const height = Math.min(...heights.map(({ sync_info: { latest_block_height: at } }) => at));
+    const answers = await this.#ofEach('althing_proven_header', { height: String(height) }, PROVEN_HEADER);
+    return answers.flatMap(({ proof }) => {
+      const header = parseProvenHeader(bytesOf(proof));
+      return header === 'malformed' || header.path[0].header.height !== height ? [] : [header];
+    });
+  }
+
   /** The number of the epoch that goes on, and how those from `from` on ended. */
   async epochs(from: number): Promise<{ readonly current: number; readonly proofs: readonly EpochProof[] }> {
     const { current, proofs } = await this.#call(
@@ -206,7 +232,7 @@ export class ChainView {
 
   async #submit(key: AccountKey, payload: Payload): Promise<Submitted> {
     const { height } = await this.#client.status();
-    const { nonce } = await this.account(key.address);
+    const nonce = await askNonce(this.#targets, key.address);
     const fee = await queried(this.#client, '/fee', '', FEE);
     const lastHeight = height + LIFETIME_HEIGHTS;
     const unsigned = { publicKey: key.publicKey, nonce, lastHeight: BigInt(lastHeight), tip: 0n, payload };
@@ -264,6 +290,17 @@ export class ChainView {
     );
     const header = answer === undefined ? 'malformed' : parseProvenHeader(bytesOf(answer.proof));
     return header === 'malformed' || header.path[0].header.height !== height ? undefined : header;
+  }
+
+  /** Of all endpoints at once; those that do not answer are left out. */
+  async #ofEach<Result>(
+    method: string,
+    params: Readonly<Record<string, unknown>>,
+    schema: z.ZodType<Result>,
+  ): Promise<readonly Result[]> {
+    const asked = this.#targets.map((target) => callRpc(target, method, params, schema));
+    const settled = await Promise.allSettled(asked);
+    return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
   /** Of one endpoint after the other; the next call begins with the one that answered. */

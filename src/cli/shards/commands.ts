@@ -258,5 +258,7 @@ const eventJson = ({ from, to, kind, transfers, problem }: RelayEvent): object =
 function eventLine({ from, to, kind, transfers, problem }: RelayEvent): string {
   const way = to === '' ? from : `${from} → ${to}`;
   if (kind === 'failed') return `${way}: ${problem}; it is tried again`;
+  if (kind === 'halted')
+    return `${way}: ${from} has committed two blocks of one height; nothing of it is taken any more (LG-37)`;
   return kind === 'receive' ? `${way}: ${transfers} transfers came` : `${way}: ${kind}`;
 }

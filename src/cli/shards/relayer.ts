@@ -18,12 +18,14 @@ import { messageOf, runtimeFailure } from '../failure.ts';
 import type { AccountKey } from '../ledger/client.ts';
 import { pause } from '../pause.ts';
 import type { ChainView, OtherChain } from './chain-view.ts';
+import { watchForks } from './watch.ts';
 
 /** What was done, for whoever watches. */
 export interface RelayEvent {
   readonly from: string;
   readonly to: string;
-  readonly kind: RelayStep['kind'] | 'failed';
+  /** `halted`: of `from` nothing is taken any more (LG-37); told once. `contradict`: that was shown just now. */
+  readonly kind: RelayStep['kind'] | 'failed' | 'halted' | 'contradict';
   /** Transfers that came, of a `receive`. */
   readonly transfers?: number;
   /** Of a failure: it is tried again. */
@@ -44,7 +46,8 @@ export async function relay(
   onEvent: (event: RelayEvent) => void,
 ): Promise<void> {
   const pairs = chains.flatMap((from) => chains.filter((to) => to !== from).map((to) => ({ from, to })));
-  await Promise.all(pairs.map(({ from, to }) => carry(from, to, key, { signal, onEvent })));
+  const watched = chains.map((chain) => watchForks(chain, chains, key, { signal, onEvent }));
+  await Promise.all([...pairs.map(({ from, to }) => carry(from, to, key, { signal, onEvent })), ...watched]);
 }
 
 async function carry(
@@ -55,10 +58,13 @@ async function carry(
 ): Promise<void> {
   const names = { from: from.chainId, to: to.chainId };
   let backoff = BACKOFF_MS_MIN;
+  let isTold = false;
   while (!signal.aborted) {
     try {
-      const done = await oneStep(from, to, key);
+      const { isHalted, ...done } = await oneStep(from, to, key);
       backoff = BACKOFF_MS_MIN;
+      if (isHalted && !isTold) onEvent({ ...names, kind: 'halted' });
+      isTold = isHalted;
       if (done.kind === 'rest') await pause(REST_MS, signal);
       else onEvent({ ...names, ...done });
     } catch (cause) {
@@ -70,20 +76,24 @@ async function carry(
   }
 }
 
-type Done = Pick<RelayEvent, 'transfers'> & { readonly kind: RelayStep['kind'] };
+type Done = Pick<RelayEvent, 'transfers'> & { readonly kind: RelayStep['kind']; readonly isHalted: boolean };
 
 async function oneStep(from: ChainView, to: ChainView, key: AccountKey): Promise<Done> {
   const [source, destination] = await Promise.all([from.about(to.chainId), to.about(from.chainId)]);
   const isOpen = destination.genesis_hash !== null;
+  const isHalted = destination.halted_at !== null;
   requireSame(from, destination);
   requireSame(to, source);
   const { current } = await from.epochs(destination.trusted_epoch);
   const step = nextRelayStep(
     {
-      ...{ epoch: current, isOpen: source.genesis_hash !== null },
+      ...{ epoch: current, isOpen: source.genesis_hash !== null, isHalted: source.halted_at !== null },
       ...{ nextToSend: source.next_to_send, firstUnacknowledged: source.first_unacknowledged },
     },
-    { isOpen, trustedEpoch: destination.trusted_epoch, nextToReceive: destination.next_to_receive },
+    {
+      ...{ isOpen, isHalted, trustedEpoch: destination.trusted_epoch },
+      nextToReceive: destination.next_to_receive,
+    },
   );
   switch (step.kind) {
     case 'rest':
@@ -97,13 +107,13 @@ async function oneStep(from: ChainView, to: ChainView, key: AccountKey): Promise
     case 'receive': {
       const { payload, transfers } = await receivePayload(from, to, step.first);
       await to.submit(key, payload);
-      return { kind: step.kind, transfers };
+      return { kind: step.kind, transfers, isHalted };
     }
     case 'acknowledge':
       await from.submit(key, await acknowledgePayload(from, to));
   }
   // Nothing else of a step: its `from` is an epoch, an event's is a chain.
-  return { kind: step.kind };
+  return { kind: step.kind, isHalted };
 }
 
 /** Two chains of one id: nothing of the one can be carried to whoever knows the other. */

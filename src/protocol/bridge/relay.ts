@@ -1,6 +1,6 @@
 /**
  * What a relayer does next between two chains, out of what both say of each other. It keeps nothing: whoever begins anew, or
- * beside another one, finds the same next step. Pure. LG-31 to LG-34, docs/sharding.md.
+ * beside another one, finds the same next step. Pure. LG-31 to LG-34, LG-37, docs/sharding.md.
  */
 
 /** What the chain that transfers come from says of the other one. */
@@ -9,6 +9,8 @@ export interface SourceFacts {
   readonly epoch: number;
   /** It knows the other's genesis hash. */
   readonly isOpen: boolean;
+  /** It has seen the other one contradict itself (LG-37), and takes no acknowledgement of it. */
+  readonly isHalted: boolean;
   readonly nextToSend: bigint;
   readonly firstUnacknowledged: bigint;
 }
@@ -16,6 +18,8 @@ export interface SourceFacts {
 /** What the chain that transfers go to says of the source. */
 export interface DestinationFacts {
   readonly isOpen: boolean;
+  /** It has seen the source contradict itself (LG-37), and takes nothing of it. */
+  readonly isHalted: boolean;
   readonly trustedEpoch: number;
   readonly nextToReceive: bigint;
 }
@@ -34,9 +38,12 @@ export const ACKNOWLEDGED_MIN = 64n;
 
 export function nextRelayStep(source: SourceFacts, destination: DestinationFacts): RelayStep {
   if (!destination.isOpen) return { kind: 'open' };
-  if (source.epoch > destination.trustedEpoch) return { kind: 'follow', from: destination.trustedEpoch };
+  if (!destination.isHalted && source.epoch > destination.trustedEpoch)
+    return { kind: 'follow', from: destination.trustedEpoch };
   if (!source.isOpen) return { kind: 'rest' };
   const { nextToReceive } = destination;
-  if (nextToReceive - source.firstUnacknowledged >= ACKNOWLEDGED_MIN) return { kind: 'acknowledge' };
-  return nextToReceive < source.nextToSend ? { kind: 'receive', first: nextToReceive } : { kind: 'rest' };
+  if (!source.isHalted && nextToReceive - source.firstUnacknowledged >= ACKNOWLEDGED_MIN)
+    return { kind: 'acknowledge' };
+  if (destination.isHalted || nextToReceive >= source.nextToSend) return { kind: 'rest' };
+  return { kind: 'receive', first: nextToReceive };
 }

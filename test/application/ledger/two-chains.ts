@@ -9,6 +9,7 @@ import {
 } from '../../../src/application/ledger/chains.ts';
 import {
   encodeAcknowledgeProof,
+  encodeContradictProof,
   encodeOpenProof,
   encodeReceiveProof,
 } from '../../../src/application/ledger/proofs-between-chains.ts';
@@ -149,6 +150,11 @@ export const sendPayload = (to: LedgerChain, recipient: Key, amount: bigint): Pa
 
 export const openPayload = (there: LedgerChain, { header } = shownBy(there), slot = 0): Payload => ({
   ...{ kind: 'open', chain: hashOf(there), proof: encodeOpenProof({ slot, header }) },
+});
+
+/** Two headers of one chain, whatever they are. */
+export const contradictPayload = (there: LedgerChain, left: ProvenHeader, right: ProvenHeader): Payload => ({
+  ...{ kind: 'contradict', chain: hashOf(there), proof: encodeContradictProof({ left, right }) },
 });
 
 export interface Carried {

@@ -1,0 +1,126 @@
+/** What a relayer asks of several nodes of one chain: which is furthest, and whether they contradict each other. LG-37; docs/sharding.md. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { askNonce } from '../../src/cli/ledger/client.ts';
+import { ChainView } from '../../src/cli/shards/chain-view.ts';
+import { type RelayEvent, relay } from '../../src/cli/shards/relayer.ts';
+import { watchForks } from '../../src/cli/shards/watch.ts';
+import type { ProvenHeader } from '../../src/protocol/chain/types.ts';
+import { keyOf, LedgerChain } from '../application/ledger/chain-of-ledger.ts';
+import { RELAYER, TwoChains } from '../application/ledger/two-chains.ts';
+import { chainOf, height } from '../protocol/consensus/fixture.ts';
+import { proofOf } from '../protocol/light/fixture.ts';
+import { startTestServer, type TestServer } from '../rpc/server.ts';
+import { LedgerNode } from './ledger-node.ts';
+
+const servers: TestServer[] = [];
+const views: ChainView[] = [];
+let stopping = new AbortController();
+afterEach(async () => {
+  stopping.abort();
+  stopping = new AbortController();
+  for (const view of views.splice(0)) view.close();
+  for (const { server } of servers.splice(0)) await server.close();
+});
+const [ada, bob] = [keyOf('ada'), keyOf('bob')];
+const key = { ...RELAYER, address: RELAYER.text };
+
+/** A node of this ledger, at height 2, that proves this header of it. */
+async function nodeOf(chain: LedgerChain, header?: ProvenHeader): Promise<string> {
+  const node = LedgerNode.over(chain);
+  node.idle(2);
+  if (header !== undefined) node.proofs = { headers: new Map([[height(2), header]]) };
+  const server = await startTestServer({ port: node });
+  servers.push(server);
+  return server.url;
+}
+
+async function viewOf(...endpoints: readonly string[]): Promise<ChainView> {
+  const view = await ChainView.open(endpoints, stopping.signal);
+  views.push(view);
+  return view;
+}
+
+describe('a relayer with several nodes of a chain (LG-37)', () => {
+  const headersOf = ({ place }: LedgerChain): readonly [ProvenHeader, ProvenHeader] => [
+    proofOf(chainOf(place, [1, 2, 3]), 1, 2),
+    proofOf(chainOf(place, [1, 7, 8]), 1, 2),
+  ];
+
+  it('shows two blocks of one height to the ledger that trusts the chain, once, and carries nothing of it any more', async () => {
+    const { one, two } = new TwoChains().open();
+    const [left, right] = headersOf(one);
+    const source = await viewOf(await nodeOf(one, left), await nodeOf(one, right));
+    const destination = await viewOf(await nodeOf(two));
+    const events: RelayEvent[] = [];
+    const watching = {
+      lookMs: 10,
+      signal: stopping.signal,
+      onEvent: (event: RelayEvent) => events.push(event),
+    };
+    void watchForks(source, [source, destination], key, watching);
+    await expect
+      .poll(() => events, { timeout: 10_000 })
+      .toEqual([{ from: 'one', to: 'two', kind: 'contradict' }]);
+    expect(two.ask('/chains')).toMatchObject([{ halted_at: '2' }]);
+    void relay([source, destination], key, stopping.signal, (event) => events.push(event));
+    await expect
+      .poll(() => events.slice(1), { timeout: 10_000 })
+      .toEqual([{ from: 'one', to: 'two', kind: 'halted' }]);
+  });
+
+  it('says nothing where all nodes have one block, or one of them has none', async () => {
+    const { one, two } = new TwoChains().open();
+    const [left] = headersOf(one);
+    const source = await viewOf(await nodeOf(one, left), await nodeOf(one, left), await nodeOf(one));
+    const destination = await viewOf(await nodeOf(two));
+    const events: RelayEvent[] = [];
+    const watching = {
+      lookMs: 10,
+      signal: stopping.signal,
+      onEvent: (event: RelayEvent) => events.push(event),
+    };
+    void watchForks(source, [destination], key, watching);
+    await expect.poll(() => servers[1]?.calls.length ?? 0, { timeout: 10_000 }).toBeGreaterThan(4);
+    expect([events, two.ask('/chains')]).toEqual([[], [expect.objectContaining({ halted_at: null })]]);
+  });
+});
+
+describe("an account's next nonce", () => {
+  it('is the greatest that any node says, whichever is behind, dead or silent', async () => {
+    const [behind, ahead] = [new LedgerChain(), new LedgerChain()];
+    ahead.run(ada, { kind: 'transfer', to: bob.address, amount: 1n });
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const urls = [
+      await nodeOf(behind),
+      'http://127.0.0.1:1',
+      `http://127.0.0.1:${port}`,
+      await nodeOf(ahead),
+    ];
+    const targets = urls.map((url) => ({ url, token: undefined }));
+    const before = performance.now();
+    expect(await askNonce(targets, ada.text)).toBe(1n);
+    expect(performance.now() - before).toBeLessThan(5_000);
+    silent.closeAllConnections();
+    silent.close();
+    await expect(askNonce(targets.slice(1, 2), ada.text)).rejects.toThrow('no node answers');
+  });
+
+  it('is asked of all of them before a transaction is signed', async () => {
+    const chain = new LedgerChain();
+    const behind = LedgerNode.over(chain);
+    // It takes what is sent, and answers by the state before the first block.
+    const old = LedgerNode.over(new LedgerChain());
+    behind.query = (asked) => old.query(asked);
+    chain.run(ada, { kind: 'transfer', to: bob.address, amount: 1n });
+    const server = await startTestServer({ port: behind });
+    servers.push(server);
+    const view = await viewOf(server.url, await nodeOf(chain));
+    await view.submit({ ...ada, address: ada.text }, { kind: 'transfer', to: bob.address, amount: 2n });
+    expect(chain.balance(bob)).toBe(500_003n);
+  });
+});
