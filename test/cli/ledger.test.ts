@@ -114,10 +114,30 @@ describe('althing ledger', { timeout: 60_000 }, () => {
     ]);
   });
 
+  it('rotates the consensus key of a validator to the newest of its home (LG-19)', async () => {
+    const home = join(directory, 'net', 'node1');
+    const options = ['--home', home, '--key', join(home, 'keys', 'account.json')];
+    const early = await ask('rotate', ...options);
+    expect([early.code, early.stderr]).toEqual([
+      1,
+      expect.stringContaining('has this consensus key already'),
+    ]);
+    const made = JSON.parse((await althing(['rotate-key', '--home', home, '--json'])).stdout);
+    const rotated = await ask('rotate', ...options);
+    expect([rotated.code, rotated.stderr]).toEqual([0, '']);
+    const text = Buffer.from(made.address, 'utf8').toString('hex');
+    const found = await rpc.call('abci_query', { path: '/validator', data: text });
+    const { value } = (found.result as { response: { value: string } }).response;
+    const shown = JSON.parse(Buffer.from(value, 'base64').toString('utf8'));
+    expect(shown).toMatchObject({ consensus_key: made.consensus_key, power: '1' });
+  });
+
   it('registers a node that was not in the genesis, with its keys', async () => {
     const home = join(directory, 'new-node');
     const genesis = join(directory, 'net', 'node0', 'config', 'genesis.json');
     expect((await althing(['init', '--home', home, '--genesis', genesis])).code).toBe(0);
+    // The newest key is registered, with its own proof.
+    expect((await althing(['rotate-key', '--home', home])).code).toBe(0);
     const staked = await ask('stake', '200000', '--home', home, '--key', account);
     expect([staked.code, staked.stderr]).toEqual([0, '']);
     expect(await json('validators')).toContainEqual(

@@ -73,6 +73,7 @@ function targetOf({ payload, nonce }: Transaction, sender: Uint8Array): Applicat
     case 'stake':
     case 'unstake':
     case 'withdraw':
+    case 'rotate':
       return [indexed('validator', toHex(payload.validator))];
     case 'seal':
       return [indexed('seal', toHex(commitIdOf({ sender, nonce }, payload.commitment)))];

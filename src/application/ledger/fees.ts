@@ -22,6 +22,7 @@ export const WORK: Readonly<Record<Exclude<TransactionKind, 'seal'>, bigint>> = 
   unstake: 2n,
   withdraw: 2n,
   register: 30n,
+  rotate: 30n,
   send: 3n,
   open: 30n,
   // The keys of a new epoch are read when they are first used, but only those of a true proof are.

@@ -26,7 +26,7 @@ import { answer } from './queries.ts';
 import { ORDERING_KEY, orderingOf } from './sealed/parameters.ts';
 import { withReveals } from './sealed/rules.ts';
 import { depositOf, refusalOfOrdering, refusalOfSender, seal } from './sealed/seal.ts';
-import { register, type StakeContext, stake, unstake, withdraw } from './stake.ts';
+import { register, rotate, type StakeContext, stake, unstake, withdraw } from './stake.ts';
 import { parseTransaction, type SigningDomain, signedPart, type Transaction } from './transaction.ts';
 import { validatorRecordOf } from './validator-record.ts';
 
@@ -79,6 +79,7 @@ export function ledgerRules({ domain, bls, vrf }: LedgerOptions): StateRules {
       const { transaction, sender } = admitted;
       const refusal = act({ state, block, sender }, transaction, {
         register: (context, payload) => register(context, payload, transaction, registration),
+        rotate: (context, payload) => rotate(context, payload, registration),
         seal: (context, payload) => seal(context, payload, transaction),
         cross: crossings.act,
       });
@@ -224,6 +225,7 @@ function charge(
 
 interface Checked {
   readonly register: (context: StakeContext, payload: Parameters<typeof register>[1]) => Refusal | undefined;
+  readonly rotate: (context: StakeContext, payload: Parameters<typeof rotate>[1]) => Refusal | undefined;
   readonly seal: (
     context: Omit<StakeContext, 'parameters'>,
     payload: Parameters<typeof seal>[1],
@@ -248,6 +250,8 @@ function act(
   switch (payload.kind) {
     case 'register':
       return rules.register(context, payload);
+    case 'rotate':
+      return rules.rotate(context, payload);
     case 'stake':
       return stake(context, payload);
     case 'unstake':

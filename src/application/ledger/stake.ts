@@ -1,6 +1,6 @@
 /**
- * Stake and the power that it gives: register, stake, unstake, withdraw. Pure; signatures are checked by functions given.
- * What consensus cannot run with is refused by the state itself (CS-16). LG-9 and LG-10, docs/ledger.md.
+ * Stake and the power that it gives: register, rotate, stake, unstake, withdraw. Pure; signatures are checked by functions given.
+ * What consensus cannot run with is refused by the state itself (CS-16). LG-9, LG-10, LG-19, docs/ledger.md.
  */
 import { equalBytes, toHex } from '../../base/bytes.ts';
 import { addressBytes } from '../../protocol/chain/parse.ts';
@@ -73,15 +73,38 @@ export function register(
   return applyPower(context, record, payload.possessionProof);
 }
 
+/**
+ * LG-19: another consensus key for a validator in the set, from the next epoch on. Its old ones stay taken, by it alone: an offence
+ * under any of them is this validator's.
+ */
+export function rotate(
+  { state, sender }: StakeContext,
+  { validator, consensusKey, possessionProof }: PayloadOf<'rotate'>,
+  { verifyPossession }: Pick<RegistrationChecks, 'verifyPossession'>,
+): Refusal | undefined {
+  const record = ownRecordOf(state, validator, sender);
+  if ('code' in record) return record;
+  if (record.jailedAt !== 0n) return jailed(validator, record);
+  const before = state.validators.get(toHex(record.nodeKey));
+  if (before === undefined) return hasLeft(validator);
+  if (equalBytes(record.consensusKey, consensusKey))
+    return refused(CODES.registrationWrong, `validator ${toHex(validator)} has this consensus key already`);
+  const taken = takenByOther(state, validator, consensusKey);
+  if (taken !== undefined) return taken;
+  if (!verifyPossession(consensusKey, possessionProof)) return UNPOSSESSED;
+  setValidatorRecord(state, validator, { ...record, consensusKey });
+  const { nodeKey, power } = before;
+  const problem = state.setValidator({ nodeKey, consensusKey, possessionProof, power }, 'request');
+  return problem === undefined ? undefined : refused(CODES.setWrong, problem);
+}
+
 /** LG-9: more stake for a validator in the set. */
 export function stake(context: StakeContext, { validator, amount }: PayloadOf<'stake'>): Refusal | undefined {
   const { state, sender } = context;
   const record = ownRecordOf(state, validator, sender);
   if ('code' in record) return record;
   if (record.jailedAt !== 0n) return jailed(validator, record);
-  if (record.stake === 0n) {
-    return refused(CODES.stakeWrong, `validator ${toHex(validator)} has left: register it again`);
-  }
+  if (record.stake === 0n) return hasLeft(validator);
   const short = debit(state, sender, amount);
   if (short !== undefined) return short;
   moveTotals(state, { staked: amount });
@@ -206,6 +229,14 @@ function whyTaken(
       );
     }
   }
+  return takenByOther(state, address, consensusKey);
+}
+
+function takenByOther(
+  state: StateWriter,
+  address: Uint8Array,
+  consensusKey: Uint8Array,
+): Refusal | undefined {
   const owner = ownerOfConsensusKey(state, consensusKey);
   if (owner === undefined || equalBytes(owner, address)) return undefined;
   return refused(CODES.registrationWrong, `validator ${toHex(owner)} has this consensus key`);
@@ -223,9 +254,16 @@ function whyUnproven(
       `the node key has not signed that this account may own its validator by its transaction of nonce ${transaction.nonce}, up to height ${transaction.lastHeight}: sign that`,
     );
   }
-  if (verifyPossession(consensusKey, possessionProof)) return undefined;
-  return refused(CODES.registrationWrong, 'the proof of possession of the consensus key does not verify');
+  return verifyPossession(consensusKey, possessionProof) ? undefined : UNPOSSESSED;
 }
+
+const UNPOSSESSED = refused(
+  CODES.registrationWrong,
+  'the proof of possession of the consensus key does not verify',
+);
+
+const hasLeft = (validator: Uint8Array): Refusal =>
+  refused(CODES.stakeWrong, `validator ${toHex(validator)} has left: register it again`);
 
 const jailed = (address: Uint8Array, { jailedAt }: ValidatorRecord): Refusal =>
   refused(

@@ -31,6 +31,13 @@ export type Payload =
   | { readonly kind: 'stake'; readonly validator: Uint8Array; readonly amount: bigint }
   | { readonly kind: 'unstake'; readonly validator: Uint8Array; readonly amount: bigint }
   | { readonly kind: 'withdraw'; readonly validator: Uint8Array }
+  /** Another consensus key for a validator: LG-19. */
+  | {
+      readonly kind: 'rotate';
+      readonly validator: Uint8Array;
+      readonly consensusKey: Uint8Array;
+      readonly possessionProof: Uint8Array;
+    }
   /** To transfers that are revealed later: LG-20. */
   | { readonly kind: 'seal'; readonly sizeClass: SizeClass; readonly commitment: Uint8Array }
   /** To an account of another chain, whose genesis hash is `chain`: LG-30. */
@@ -81,6 +88,7 @@ const KIND_NUMBERS = {
   unstake: 4,
   withdraw: 5,
   seal: 8,
+  rotate: 10,
   send: 16,
   open: 17,
   follow: 18,
@@ -95,6 +103,7 @@ const KINDS = new Map<number, TransactionKind>([
   [KIND_NUMBERS.unstake, 'unstake'],
   [KIND_NUMBERS.withdraw, 'withdraw'],
   [KIND_NUMBERS.seal, 'seal'],
+  [KIND_NUMBERS.rotate, 'rotate'],
   [KIND_NUMBERS.send, 'send'],
   [KIND_NUMBERS.open, 'open'],
   [KIND_NUMBERS.follow, 'follow'],
@@ -111,6 +120,7 @@ const LENGTHS: Readonly<Record<Exclude<TransactionKind, ProofKind>, number>> = {
   stake: ADDRESS_BYTES + NUMBER_BYTES,
   unstake: ADDRESS_BYTES + NUMBER_BYTES,
   withdraw: ADDRESS_BYTES,
+  rotate: ADDRESS_BYTES + BLS_KEY_BYTES + BLS_SIGNATURE_BYTES,
   seal: 1 + COMMITMENT_BYTES,
   send: DIGEST_BYTES + ADDRESS_BYTES + NUMBER_BYTES,
 };
@@ -229,6 +239,11 @@ function writePayload(writer: FieldWriter, payload: Payload): FieldWriter {
       return writer.fixed(payload.validator, ADDRESS_BYTES).u64(payload.amount);
     case 'withdraw':
       return writer.fixed(payload.validator, ADDRESS_BYTES);
+    case 'rotate':
+      return writer
+        .fixed(payload.validator, ADDRESS_BYTES)
+        .fixed(payload.consensusKey, BLS_KEY_BYTES)
+        .fixed(payload.possessionProof, BLS_SIGNATURE_BYTES);
     case 'seal':
       return writer.u8(payload.sizeClass).fixed(payload.commitment, COMMITMENT_BYTES);
     case 'send':
@@ -263,6 +278,13 @@ function readPayload(reader: FieldReader, kind: TransactionKind): Payload {
       return { kind, validator: reader.fixed(ADDRESS_BYTES), amount: reader.u64() };
     case 'withdraw':
       return { kind, validator: reader.fixed(ADDRESS_BYTES) };
+    case 'rotate':
+      return {
+        kind,
+        validator: reader.fixed(ADDRESS_BYTES),
+        consensusKey: reader.fixed(BLS_KEY_BYTES),
+        possessionProof: reader.fixed(BLS_SIGNATURE_BYTES),
+      };
     case 'seal':
       // `payloadLength` has refused other classes.
       return { kind, sizeClass: sizeClassOf(reader.u8()) ?? 0, commitment: reader.fixed(COMMITMENT_BYTES) };

@@ -55,6 +55,11 @@ export function addLedgerCommands(program: Command): void {
   withValidator(withSending(ledger.command('withdraw').description('get back what was unstaked'))).action(
     withdraw,
   );
+  withSending(
+    ledger
+      .command('rotate')
+      .description("the newest consensus key of --home, made by 'althing rotate-key', for its validator"),
+  ).action(rotate);
   withTarget(ledger.command('validators').description('stakes and who owns them')).action(showValidators);
   withTarget(ledger.command('supply').description('where all coins are')).action(showSupply);
 }
@@ -153,6 +158,14 @@ async function withdraw(options: StakeOptions): Promise<void> {
   const { validatorOf } = await import('../ledger/arguments.ts');
   const validator = validatorOf(options).bytes;
   await submit(options, () => ({ kind: 'withdraw', validator }));
+}
+
+async function rotate(options: SendOptions): Promise<void> {
+  const { home } = options;
+  const { rotatePayload, submit } = await import('../ledger/submit.ts');
+  const { usageFailure } = await import('../failure.ts');
+  if (home === undefined) throw usageFailure('which node? give --home DIR, whose keys are rotated');
+  await submit(options, () => rotatePayload(home));
 }
 
 async function showSupply(options: TargetOptions): Promise<void> {

@@ -8,7 +8,7 @@ import { ed25519Sign } from '../../crypto/ed25519.ts';
 import { homePaths } from '../../node/config/home.ts';
 import { readPassphrase } from '../../node/config/passphrase.ts';
 import { describeKeyProblem } from '../../storage/key-problems.ts';
-import { loadIdentity, loadKeys } from '../../storage/key-store.ts';
+import { loadIdentity, loadKeys, type NodeIdentity } from '../../storage/key-store.ts';
 import type { TargetOptions } from '../command.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput, fields } from '../output.ts';
@@ -76,6 +76,19 @@ export async function stakePayload(
   return registration(options.home, text, amount, { chain, key, turn });
 }
 
+/** LG-19: the newest consensus key of the home, which `althing rotate-key` made. */
+export function rotatePayload(home: string): Payload {
+  const { nodeId, consensusKey, possession } = shownIdentity(home);
+  const { bytes } = validatorOf({ validator: nodeId });
+  return { kind: 'rotate', validator: bytes, consensusKey, possessionProof: possession };
+}
+
+function shownIdentity(home: string): NodeIdentity {
+  const shown = loadIdentity(homePaths(home).keys);
+  if (shown.status === 'refused') throw runtimeFailure(describeKeyProblem(shown.problem));
+  return shown.identity;
+}
+
 async function registration(
   home: string,
   validator: string,
@@ -87,9 +100,8 @@ async function registration(
   const folder = homePaths(home).keys;
   const keys = loadKeys(folder, { engine, ...(passphrase === undefined ? {} : { passphrase }) });
   if (keys.status === 'refused') throw runtimeFailure(describeKeyProblem(keys.problem));
-  const shown = loadIdentity(folder);
-  if (shown.status === 'refused') throw runtimeFailure(describeKeyProblem(shown.problem));
-  const { nodeKey, consensusKey, nodeId } = keys.keys.identity;
+  // The newest consensus key, with its proof: the home may have made one beside its first (LG-19).
+  const { nodeKey, consensusKey, nodeId, possession: possessionProof } = shownIdentity(home);
   if (nodeId !== validator) {
     throw usageFailure(
       `--validator ${validator} is not the node of ${home}, which is ${nodeId}: leave it away`,
@@ -97,6 +109,5 @@ async function registration(
   }
   const message = registrationBytes(consensusKey, accountAddressOf(key.publicKey), turn, chain.domain);
   const nodeSignature = ed25519Sign(keys.keys.nodeSecret, message) ?? new Uint8Array();
-  const { possession: possessionProof } = shown.identity;
   return { kind: 'register', nodeKey, consensusKey, possessionProof, nodeSignature, amount };
 }

@@ -267,3 +267,83 @@ function digestOfNothing() {
   if (digest === 'malformed') throw new Error('no digest');
   return digest;
 }
+
+describe('rotate (LG-19)', () => {
+  const keysOf = (chain: LedgerChain, name: string) => {
+    const { bls } = chain.place;
+    const secret = present(bls.generateSecret(sha256(utf8(name))), 'a secret');
+    return {
+      consensusKey: present(bls.publicKeyOf(secret), 'a key'),
+      possessionProof: present(bls.provePossession(secret), 'a proof'),
+    };
+  };
+  const rotation = (
+    chain: LedgerChain,
+    name: string,
+    validator = firstValidator(chain).address,
+  ): Payload => ({
+    ...{ kind: 'rotate', validator, ...keysOf(chain, name) },
+  });
+
+  it('gives a validator another consensus key, with its proof, and the power that it has', () => {
+    const chain = new LedgerChain();
+    const { nodeKey, text } = firstValidator(chain);
+    const { consensusKey, possessionProof } = keysOf(chain, 'new');
+    expect(chain.run(op0, rotation(chain, 'new'))).toMatchObject({ code: 0, log: '' });
+    expect(chain.state.validators.get(toHex(nodeKey))).toEqual({
+      ...{ nodeKey, consensusKey, possessionProof, power: 5n },
+    });
+    expect(chain.ask('/validator', text)).toMatchObject({
+      consensus_key: toHex(consensusKey),
+      stake: '5000',
+    });
+    // What follows keeps the new key.
+    expect(
+      chain.run(op0, { kind: 'stake', validator: firstValidator(chain).address, amount: 1_000n }).code,
+    ).toBe(0);
+    expect(chain.state.validators.get(toHex(nodeKey))).toMatchObject({ consensusKey, power: 6n });
+  });
+
+  it('leaves the old key with its validator: nobody else gets it, and the offender is punished under the new one', () => {
+    const chain = new LedgerChain();
+    const { consensusKey: old } = present(chain.place.validators[0], 'a validator');
+    expect(chain.run(op0, rotation(chain, 'new')).code).toBe(0);
+    expect(chain.run(ada, { ...registration(chain), consensusKey: old })).toMatchObject({
+      code: 7,
+      log: expect.stringContaining('has this consensus key'),
+    });
+    expect(chain.accuse(0)[0]?.type).toBe('ledger.punishment');
+    expect(powerOf(chain, firstValidator(chain).nodeKey)).toBeUndefined();
+    expect(chain.run(op0, rotation(chain, 'newer')).code).toBe(16);
+  });
+
+  it('is refused to strangers, without a proof, of a key that is another’s or its own, and of one that has left', () => {
+    const chain = new LedgerChain();
+    const [, second] = chain.place.validators;
+    const { address } = firstValidator(chain);
+    const base = { kind: 'rotate' as const, validator: address };
+    const wrong: readonly (readonly [Key, Payload, number, string])[] = [
+      [bob, rotation(chain, 'new'), 9, 'another account'],
+      [op0, { ...base, ...keysOf(chain, 'new'), possessionProof: new Uint8Array(96) }, 7, 'does not verify'],
+      [
+        op0,
+        { ...base, ...keysOf(chain, 'new'), consensusKey: present(second, 'one').consensusKey },
+        7,
+        `validator ${present(second, 'one').address} has this consensus key`,
+      ],
+      [op0, rotation(chain, 'new', addressOfNode), 8, 'ever been registered'],
+    ];
+    for (const [key, payload, code, words] of wrong)
+      expect(chain.run(key, payload)).toMatchObject({ code, log: expect.stringContaining(words) });
+    expect(chain.run(op0, rotation(chain, 'new')).code).toBe(0);
+    expect(chain.run(op0, rotation(chain, 'new'))).toMatchObject({
+      code: 7,
+      log: expect.stringContaining('already'),
+    });
+    expect(chain.run(op0, { kind: 'unstake', validator: address, amount: 5_000n }).code).toBe(0);
+    expect(chain.run(op0, rotation(chain, 'newer'))).toMatchObject({
+      code: 10,
+      log: expect.stringContaining('has left'),
+    });
+  });
+});

@@ -22,13 +22,19 @@ const payload: fc.Arbitrary<Payload> = fc.oneof(
   fc.record({ kind: fc.constant('unstake' as const), validator: bytes(20), amount }),
   fc.record({ kind: fc.constant('withdraw' as const), validator: bytes(20) }),
   fc.record({
+    kind: fc.constant('rotate' as const),
+    validator: bytes(20),
+    consensusKey: bytes(48),
+    possessionProof: bytes(96),
+  }),
+  fc.record({
     kind: fc.constant('seal' as const),
     sizeClass: fc.constantFrom(0, 1, 2),
     commitment: bytes(32),
   }),
   fc.record({ kind: fc.constant('send' as const), chain: bytes(32), to: bytes(20), amount }),
   fc.record({
-    kind: fc.constantFrom('open' as const, 'follow' as const, 'receive' as const, 'acknowledge' as const),
+    kind: fc.constantFrom(...(['open', 'follow', 'receive', 'acknowledge', 'contradict'] as const)),
     chain: bytes(32),
     proof: fc.uint8Array({ minLength: 1, maxLength: 500 }),
   }),
