@@ -27,6 +27,10 @@ const wholeText = z
   .string()
   .regex(/^(0|[1-9][0-9]{0,19})$/, 'expected a whole number in quotes, as in "1000000"');
 
+const unitsText = wholeText
+  .transform(BigInt)
+  .refine((units) => units <= U64_MAX, 'expected at most 2^64 - 1 units');
+
 const validatorSchema = z.strictObject({
   node_key: hex(KEY_BYTES),
   consensus_key: hex(BLS_KEY_BYTES),
@@ -39,9 +43,9 @@ const chainSchema = z.strictObject({
     .string()
     .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/, 'expected the chain id of the other genesis'),
   genesis_hash: hex(DIGEST_BYTES).optional(),
-  credit_max: wholeText
-    .transform(BigInt)
-    .refine((units) => units <= U64_MAX, 'expected at most 2^64 - 1 units'),
+  credit_max: unitsText,
+  /** Left out: no bound but what there is. */
+  send_max: unitsText.optional(),
   validators: z.array(validatorSchema).min(1).max(VALIDATORS_MAX),
   /** Of these validators, where it is not the first. */
   epoch: z
@@ -96,7 +100,7 @@ export function chainPairs(
 function pairsOf(given: GivenChain, slot: number, bls: PossessionVerifier, refuse: Refuse): readonly Pair[] {
   const { genesis_hash: genesisHash, credit_max: creditMax, chain_id: chainId } = given;
   const chain = {
-    ...{ chainId, genesisHash, creditMax, digest: ZEROS },
+    ...{ chainId, genesisHash, creditMax, sendMax: given.send_max ?? U64_MAX, digest: ZEROS },
     ...{ sent: 0n, received: 0n },
   };
   return [

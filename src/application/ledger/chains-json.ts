@@ -32,6 +32,7 @@ export function chainsJson(state: StateReader): object {
       // LG-37: the height of which it has shown two blocks.
       halted_at: haltedAt(state, slot)?.toString() ?? null,
       credit_max: chain.creditMax.toString(),
+      send_max: chain.sendMax.toString(),
       sent: chain.sent.toString(),
       received: chain.received.toString(),
       next_to_send: chain.nextSequence.toString(),

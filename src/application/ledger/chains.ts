@@ -16,6 +16,8 @@ export interface Chain {
   readonly genesisHash: Uint8Array | undefined;
   /** received - sent stays at most this. @unit units */
   readonly creditMax: bigint;
+  /** sent - received stays at most this: beyond the other's credit a transfer would hold up all behind it. @unit units */
+  readonly sendMax: bigint;
   /** @unit units */
   readonly sent: bigint;
   readonly received: bigint;
@@ -90,14 +92,15 @@ export function chainPair(slot: number, chain: Chain): readonly [string, string]
   const id = new TextEncoder().encode(chain.chainId);
   const writer = new FieldWriter(CHAIN_BYTES + id.byteLength)
     .fixed(chain.genesisHash ?? ZEROS, DIGEST_BYTES)
-    .u64(chain.creditMax);
+    .u64(chain.creditMax)
+    .u64(chain.sendMax);
   for (const sum of [chain.sent, chain.received]) writer.u64(sum >> 64n).u64(BigInt.asUintN(64, sum));
   writer.u64(chain.nextSequence).u64(chain.firstSequence).fixed(chain.digest, DIGEST_BYTES);
   return [CHAIN + slotText(slot), textOf(writer.fixed(id, id.byteLength).finish())];
 }
 
-/** Genesis hash, credit, two sums of sixteen bytes, two sequences, digest. @unit bytes */
-const CHAIN_BYTES = 2 * DIGEST_BYTES + 7 * NUMBER_BYTES;
+/** Genesis hash, two bounds, two sums of sixteen bytes, two sequences, digest. @unit bytes */
+const CHAIN_BYTES = 2 * DIGEST_BYTES + 8 * NUMBER_BYTES;
 
 function readChain(bytes: Uint8Array): Chain {
   const reader = new FieldReader(bytes);
@@ -106,6 +109,7 @@ function readChain(bytes: Uint8Array): Chain {
   return {
     genesisHash: genesisHash.every((byte) => byte === 0) ? undefined : genesisHash,
     creditMax: reader.u64(),
+    sendMax: reader.u64(),
     sent: sum(),
     received: sum(),
     nextSequence: reader.u64(),

@@ -49,7 +49,7 @@ export const CODES = {
   sequenceWrong: 43,
   /** The other chain has not acknowledged enough of what was sent. */
   outboxFull: 44,
-  /** More than the genesis lets come from that chain. */
+  /** More than the genesis lets come from that chain, or go there (LG-35). */
   creditExceeded: 45,
   /** That chain has contradicted itself (LG-37). */
   chainHalted: 46,

@@ -95,7 +95,7 @@ export function createCrossings(domain: ChainDomain, bls: BlsEngine, stateName: 
   };
   return {
     refusalOf(payload, state) {
-      if (payload.kind === 'send') return refusalOfSend(openChain(state, payload.chain));
+      if (payload.kind === 'send') return refusalOfSend(openChain(state, payload.chain), payload.amount);
       const prepared = PREPARE[payload.kind](payload, state, lights);
       return 'code' in prepared ? prepared : undefined;
     },
@@ -114,7 +114,7 @@ function send(
 ): Refusal | undefined {
   const found = openChain(state, genesisHash);
   if ('code' in found) return found;
-  const full = refusalOfSend(found);
+  const full = refusalOfSend(found, amount);
   if (full !== undefined) return full;
   const { slot, chain } = found;
   const short = debit(state, sender, amount);
@@ -129,9 +129,15 @@ function send(
   return undefined;
 }
 
-function refusalOfSend(found: OpenChain | Refusal): Refusal | undefined {
+function refusalOfSend(found: OpenChain | Refusal, amount: bigint): Refusal | undefined {
   if ('code' in found) return found;
-  const { chainId, nextSequence, firstSequence } = found.chain;
+  const { chainId, nextSequence, firstSequence, sent, received, sendMax } = found.chain;
+  // LG-35: what the other chain has got by its own count is no more than what was sent, and what it sent no less than what came.
+  if (sent + amount - received > sendMax)
+    return refused(
+      CODES.creditExceeded,
+      `${chainId} may have got ${sendMax} units more than it gave, the genesis says; with these ${amount} it would be ${sent + amount - received}: send less, or when some have come back`,
+    );
   if (nextSequence - firstSequence < OUTBOX_MAX) return undefined;
   return refused(
     CODES.outboxFull,

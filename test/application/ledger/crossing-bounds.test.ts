@@ -36,6 +36,34 @@ describe('bounds (LG-35)', () => {
     expect(both.total()).toBe(total);
   });
 
+  it('one transfer that the other chain will never take is not sent, where the genesis says what it takes: it would hold up all behind it', () => {
+    const jammed = new TwoChains({}, { credit_max: '1000' }).open();
+    for (const amount of [1_001n, 1n])
+      expect(jammed.one.run(ada, sendPayload(jammed.two, bob, amount)).code).toBe(0);
+    expect(
+      relay(jammed.two, receivePayload(jammed.one, jammed.two, outboxFor(jammed.one, jammed.two, 1n, 1)))
+        .code,
+    ).toBe(CODES.creditExceeded);
+
+    const both = new TwoChains({}, { credit_max: '1000', send_max: '1000' }).open();
+    const { one, two } = both;
+    const send = one.sign(ada, sendPayload(two, bob, 1_001n));
+    expect(one.check(send)).toMatchObject({
+      code: CODES.creditExceeded,
+      log: expect.stringContaining('send less'),
+    });
+    expect(one.block([send])[0]?.code).toBe(CODES.creditExceeded);
+    expect(one.run(ada, sendPayload(two, bob, 1_000n)).code).toBe(0);
+    expect(relay(two, receivePayload(one, two)).code).toBe(0);
+    expect(one.run(ada, sendPayload(two, bob, 1n)).code).toBe(CODES.creditExceeded);
+    // What comes back makes room.
+    expect(two.run(bob, sendPayload(one, ada, 10n)).code).toBe(0);
+    expect(one.run(ada, sendPayload(two, bob, 1n)).code).toBe(CODES.creditExceeded);
+    expect(relay(one, receivePayload(two, one)).code).toBe(0);
+    expect(one.run(ada, sendPayload(two, bob, 10n)).code).toBe(0);
+    expect(relay(two, receivePayload(one, two)).code).toBe(0);
+  });
+
   it('an outbox that nobody carries away takes no more, and takes again when it was acknowledged', () => {
     const { one, two } = new TwoChains().open();
     const before = chainOn(one, two);
