@@ -14,7 +14,7 @@ import { verifyProvenHeader } from '../../protocol/light/headers.ts';
 import { verifyStateProof } from '../../protocol/light/state.ts';
 import type { StateProof, TrustedEpoch } from '../../protocol/light/types.ts';
 import type { StateReader, StateWriter } from '../state/rules.ts';
-import { credit, debit } from './accounts.ts';
+import { credit } from './accounts.ts';
 import {
   type Chain,
   chainAt,
@@ -61,12 +61,11 @@ import {
   parseReceiveProof,
   type ReceiveProof,
 } from './proofs-between-chains.ts';
+import { refusalOfSending, sendAll } from './sending.ts';
 import type { Payload, ProofKind } from './transaction.ts';
 import { encodeTrustedEpoch, readTrustedEpoch } from './trusted-epoch.ts';
 import { DIGEST_BYTES } from './widths.ts';
 
-/** Transfers to one chain that it has not acknowledged. @unit transfers @source chosen: about 2 MB of state a chain */
-export const OUTBOX_MAX = 16_384n;
 /** Forgotten by one acknowledgement. @unit transfers @source chosen: some 3 ms, as much as its pairings */
 export const FORGOTTEN_MAX = 256n;
 /** Of epochs in memory, two for each chain. @unit epochs */
@@ -95,54 +94,21 @@ export function createCrossings(domain: ChainDomain, bls: BlsEngine, stateName: 
   };
   return {
     refusalOf(payload, state) {
-      if (payload.kind === 'send') return refusalOfSend(openChain(state, payload.chain), payload.amount);
+      if (payload.kind === 'send') return refusalOfSending(state, payload.chain, [payload]);
       const prepared = PREPARE[payload.kind](payload, state, lights);
       return 'code' in prepared ? prepared : undefined;
     },
     act(place, payload) {
-      if (payload.kind === 'send') return send(place, payload);
+      if (payload.kind === 'send') return sent(place, payload);
       const prepared = PREPARE[payload.kind](payload, place.state, lights);
       return 'code' in prepared ? prepared : prepared.finish(place.state);
     },
   };
 }
 
-/** LG-30: the coins leave at once; who gets them is a matter of the other chain's relayers. */
-function send(
-  { state, sender }: Place,
-  { chain: genesisHash, to, amount }: Extract<Payload, { kind: 'send' }>,
-): Refusal | undefined {
-  const found = openChain(state, genesisHash);
-  if ('code' in found) return found;
-  const full = refusalOfSend(found, amount);
-  if (full !== undefined) return full;
-  const { slot, chain } = found;
-  const short = debit(state, sender, amount);
-  if (short !== undefined) return short;
-  const transfer = { from: sender, to, amount };
-  const digest = digestAfter(chain.digest, transfer);
-  state.set(outboxKey(genesisHash, chain.nextSequence), outboxValue({ ...transfer, digest }));
-  setChain(state, slot, {
-    ...{ ...chain, digest, sent: chain.sent + amount },
-    nextSequence: chain.nextSequence + 1n,
-  });
-  return undefined;
-}
-
-function refusalOfSend(found: OpenChain | Refusal, amount: bigint): Refusal | undefined {
-  if ('code' in found) return found;
-  const { chainId, nextSequence, firstSequence, sent, received, sendMax } = found.chain;
-  // LG-35: what the other chain has got by its own count is no more than what was sent, and what it sent no less than what came.
-  if (sent + amount - received > sendMax)
-    return refused(
-      CODES.creditExceeded,
-      `${chainId} may have got ${sendMax} units more than it gave, the genesis says; with these ${amount} it would be ${sent + amount - received}: send less, or when some have come back`,
-    );
-  if (nextSequence - firstSequence < OUTBOX_MAX) return undefined;
-  return refused(
-    CODES.outboxFull,
-    `${OUTBOX_MAX} transfers to ${chainId} are not acknowledged, the most: wait until relayers have carried them`,
-  );
+function sent({ state, sender }: Place, payload: Extract<Payload, { kind: 'send' }>): Refusal | undefined {
+  const done = sendAll(state, sender, payload.chain, [payload]);
+  return 'code' in done ? done : undefined;
 }
 
 /** LG-31: the first proof of a chain tells its genesis hash, which no genesis that is named by it could. */

@@ -41,7 +41,7 @@ export function crossingEvents({ payload }: Transaction, state: StateReader): re
   if (payload.kind === 'send') {
     const slot = slotOf(state, payload.chain);
     const next = slot === undefined ? undefined : chainAt(state, slot)?.nextSequence;
-    return next === undefined ? [] : [crossing('ledger.outbox', payload.chain, next - 1n, [])];
+    return next === undefined ? [] : [outboxEvent(payload.chain, next - 1n)];
   }
   const proof = payload.kind === 'receive' ? parseReceiveProof(payload.proof) : 'malformed';
   if (payload.kind !== 'receive' || proof === 'malformed') return [];
@@ -53,6 +53,10 @@ export function crossingEvents({ payload }: Transaction, state: StateReader): re
     ]),
   );
 }
+
+/** The place of a transfer that left, in the open or sealed. */
+export const outboxEvent = (chain: Uint8Array, sequence: bigint): ApplicationEvent =>
+  crossing('ledger.outbox', chain, sequence, []);
 
 const crossing = (
   type: string,

@@ -29,6 +29,7 @@ export function addLedgerCommands(program: Command): void {
     .action(showKey);
   withKey(withJson(ledger.command('address').description('the address of a key'))).action(showAddress);
   withSending(ledger.command('transfer').description('send coins'))
+    .option('--chain <hash>', 'the genesis hash of another chain, where the recipient is')
     .argument('<to>', 'the address of the recipient, al1…')
     .argument('<amount>', 'coins, as in 12.5')
     .action(transfer);
@@ -122,15 +123,19 @@ async function showBalance(address: string | undefined, options: TargetOptions &
   );
 }
 
-async function transfer(to: string, amount: string, options: SendOptions): Promise<void> {
-  const { addressOfText } = await import('../ledger/arguments.ts');
+async function transfer(
+  to: string,
+  amount: string,
+  options: SendOptions & { readonly chain?: string },
+): Promise<void> {
+  const { addressOfText, genesisHashOf } = await import('../ledger/arguments.ts');
   const recipient = addressOfText(to);
+  const chain = options.chain === undefined ? undefined : genesisHashOf(options.chain);
   const { submit } = await import('../ledger/submit.ts');
-  await submit(options, (_, unitsOf) => ({
-    kind: 'transfer',
-    to: recipient.bytes,
-    amount: unitsOf(amount),
-  }));
+  await submit(options, (_, unitsOf) => {
+    const what = { to: recipient.bytes, amount: unitsOf(amount) };
+    return chain === undefined ? { kind: 'transfer', ...what } : { kind: 'send', chain, ...what };
+  });
 }
 
 async function resume(options: TargetOptions & KeyOptions): Promise<void> {

@@ -26,6 +26,15 @@ export function amountOfText(text: string, coin: Denomination): bigint {
   return units;
 }
 
+/** Of another chain, as `/chains` and its own `/parameters` say it. */
+export function genesisHashOf(text: string): Uint8Array {
+  const hash = /^[0-9a-f]{64}$/.test(text) ? fromHex(text) : undefined;
+  if (hash !== undefined) return hash;
+  throw usageFailure(
+    `--chain ${text}: give the 64 letters of its genesis hash, as the query /chains says them`,
+  );
+}
+
 /** The validator that is named, else that of the home. */
 export function validatorOf(options: { readonly validator?: string; readonly home?: string }): {
   readonly text: string;

@@ -5,6 +5,7 @@ import type { Denomination } from '../../application/ledger/amount.ts';
 import { CODES } from '../../application/ledger/codes.ts';
 import { LIFETIME_HEIGHTS_MAX } from '../../application/ledger/lifetime.ts';
 import { placesOf } from '../../application/ledger/sealed/content.ts';
+import { OUTCOMES } from '../../application/ledger/sealed/records.ts';
 import {
   type Payload,
   type SigningDomain,
@@ -75,7 +76,7 @@ const SEAL = z.discriminatedUnion('status', [
   z.object({ status: z.literal('sealed'), height }),
   z.object({ status: z.literal('revealed'), height }),
   z.object({
-    ...{ status: z.enum(['done', 'failed', 'withheld']), height, closed_at: height },
+    ...{ status: z.enum(OUTCOMES), height, closed_at: height },
     place: z.int().min(0),
   }),
 ]);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { accountAddressOf } from '../../application/ledger/address.ts';
 import { coinsText } from '../../application/ledger/amount.ts';
 import { CODES } from '../../application/ledger/codes.ts';
-import { encodeContent, type SealedTransfer } from '../../application/ledger/sealed/content.ts';
+import { encodeContent, type SealedContent } from '../../application/ledger/sealed/content.ts';
 import { encodeReveal } from '../../application/ledger/sealed/reveal.ts';
 import { toHex } from '../../base/bytes.ts';
 import { commitIdOf, commitmentOf, SALT_BYTES } from '../../protocol/ordering/commitment.ts';
@@ -30,11 +30,11 @@ type EndedSeal = Extract<SealAnswer, { readonly closed_at: number }>;
 export async function transferSealed(
   keyFile: string,
   sending: Sending,
-  transfers: readonly SealedTransfer[],
+  content: SealedContent,
   tip: bigint,
   output: Output,
 ): Promise<void> {
-  const pending = await sealedBy(sending, transfers, tip);
+  const pending = await sealedBy(sending, content, tip);
   keepSeal(keyFile, pending);
   output.note(`sealed as ${pending.id}; should this stop, go on with: althing ledger resume`);
   tellEnd(output, [await carried(sending.target, keyFile, pending, output)]);
@@ -61,11 +61,11 @@ export async function resumeSealed(
 
 async function sealedBy(
   sending: Sending,
-  transfers: readonly SealedTransfer[],
+  { transfers, chain: other }: SealedContent,
   tip: bigint,
 ): Promise<PendingSeal> {
   const { chain, key, turn } = sending;
-  const content = encodeContent(transfers);
+  const content = encodeContent(transfers, other);
   const sizeClass = sizeClassFor(content.byteLength);
   if (sizeClass === undefined)
     throw usageFailure(`${transfers.length} transfers are more than one seal holds`);
@@ -172,6 +172,7 @@ const WORDS = {
   done: 'done',
   failed: 'nothing was moved: the balance did not cover it at the close; the deposit is burned',
   withheld: 'nothing was moved: it was not revealed in time; the deposit is burned',
+  refused: 'nothing was moved: the other chain takes no more at present; the deposit is back',
 } as const;
 
 /** Fails where one did not end well, after all are told. */

@@ -36,8 +36,9 @@ export async function submit(
   const turn = await askTurn(target, key.address, others);
   const sending = { target, chain, key, turn };
   const payload = await payloadFor(sending, (text) => amountOfText(text, chain));
-  if (payload.kind === 'transfer' && chain.sealFee !== undefined) {
-    return transferSealed(options.key, sending, [payload], tip, createOutput(options.json === true));
+  if (chain.sealFee !== undefined && (payload.kind === 'transfer' || payload.kind === 'send')) {
+    const content = { transfers: [payload], chain: payload.kind === 'send' ? payload.chain : undefined };
+    return transferSealed(options.key, sending, content, tip, createOutput(options.json === true));
   }
   const { hash, outcome, took } = await send(sending, payload, tip);
   const amount = 'amount' in payload ? payload.amount : undefined;

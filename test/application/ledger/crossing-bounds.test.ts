@@ -1,14 +1,16 @@
 /** Bounds of what goes between two ledgers, the sums of both, and what a genesis may say of other chains. LG-6, LG-30, LG-35. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { setAccount } from '../../../src/application/ledger/accounts.ts';
 import { setChain } from '../../../src/application/ledger/chains.ts';
 import { CODES } from '../../../src/application/ledger/codes.ts';
-import { OUTBOX_MAX } from '../../../src/application/ledger/crossing.ts';
+import { OUTBOX_MAX } from '../../../src/application/ledger/sending.ts';
 import { keyOf, LedgerChain } from './chain-of-ledger.ts';
-import { DEPOSIT, SealedChain } from './sealed/chain-of-seals.ts';
+import { DEPOSIT, R, SealedChain } from './sealed/chain-of-seals.ts';
 import {
   acknowledgePayload,
   chainOn,
+  hashOf,
   inFlight,
   namedChain,
   openPayload,
@@ -111,18 +113,35 @@ describe('bounds (LG-35)', () => {
 });
 
 describe('a chain that seals transfers (LG-20)', () => {
-  it('receives coins of another one beside open seals, and refuses for free to send any in the open', () => {
+  const sealing = (named: Readonly<Record<string, unknown>> = {}) => {
     const [left, right] = [worldOf('one'), worldOf('two')];
     const balances = { ada: 1_000_000n, relayer: 10_000_000n };
     const common = { balances, parameters: { block_work_target: 1_000 } };
     const one = new LedgerChain({ ...common, place: left, chains: [namedChain(right)] });
-    const two = new SealedChain({ ...common, place: right, chains: [namedChain(left)] });
+    const two = new SealedChain({ ...common, place: right, chains: [namedChain(left, named)] });
     for (const [here, there] of [
       [one, two],
       [two, one],
     ] as const)
       expect(relay(here, openPayload(there)).code).toBe(0);
+    return { one, two };
+  };
+  /** Up to the block that closes the set of this one. */
+  const sealedSend = (one: LedgerChain, two: SealedChain, amounts: readonly bigint[]) => {
+    const transfers = amounts.map((amount) => ({ to: bob.address, amount }));
+    const sealed = two.sealed(ada, transfers, { chain: hashOf(one) });
+    expect(two.block([sealed.seal])[0]?.code).toBe(0);
+    const at = two.height;
+    expect(two.block([sealed.reveal])[0]?.code).toBe(0);
+    return {
+      sealed,
+      close: () => two.idleTo(at + R + 1),
+      ended: () => two.ask('/seal', sealed.id)['status'],
+    };
+  };
 
+  it('receives coins of another one beside open seals, and refuses for free to send any in the open', () => {
+    const { one, two } = sealing();
     const { seal } = two.sealed(ada, [{ to: bob.address, amount: 5n }]);
     expect(two.block([seal])[0]?.code).toBe(0);
     expect(one.run(ada, sendPayload(two, bob, 700n)).code).toBe(0);
@@ -134,10 +153,45 @@ describe('a chain that seals transfers (LG-20)', () => {
     const send = two.sign(bob, sendPayload(one, ada, 10n), { feeMax: 100n });
     expect(two.check(send)).toMatchObject({
       code: CODES.sealingWanted,
-      log: expect.stringContaining('none to other chains'),
+      log: expect.stringContaining('also those to other chains'),
     });
     expect(two.block([send])[0]?.code).toBe(CODES.sealingWanted);
     expect([two.balance(bob), two.nonce(bob), inFlight(two, one)]).toEqual([700n, 0n, 0n]);
+  });
+
+  it('sends coins to another one sealed: they leave at the close, in the order of the set, and come there by proof (LG-21)', () => {
+    const { one, two } = sealing();
+    const before = two.balance(ada);
+    const { sealed, close, ended } = sealedSend(one, two, [300n, 40n]);
+    expect(inFlight(two, one)).toBe(0n);
+    close();
+    // Two do not fit into a small seal beside a genesis hash.
+    const fee = 11n * 10n + 9n * 5n;
+    expect([ended(), two.balance(ada), inFlight(two, one)]).toEqual(['done', before - 340n - fee, 340n]);
+    const told = two.events.map(({ type, attributes }) => [type, attributes[1]?.key]);
+    expect(told).toEqual([
+      ['ledger.sealed', 'sender'],
+      ['ledger.outbox', 'sequence'],
+      ['ledger.outbox', 'sequence'],
+    ]);
+    expect(relay(one, receivePayload(two, one)).code).toBe(0);
+    expect(one.balance(bob)).toBe(340n);
+    expect(two.block([sealed.reveal])[0]?.code).toBe(CODES.sealClosed);
+  });
+
+  it('gives the deposit back where the other chain takes no more, and keeps it where the balance is too low: that is the sender’s doing', () => {
+    const { one, two } = sealing({ send_max: '100' });
+    const fee = 4n * 10n + 2n * 5n;
+    const start = two.balance(ada);
+    const tooMuch = sealedSend(one, two, [101n]);
+    tooMuch.close();
+    expect([tooMuch.ended(), two.balance(ada), inFlight(two, one)]).toEqual(['refused', start - fee, 0n]);
+    const poor = sealedSend(one, two, [100n]);
+    // As if all had been spent meanwhile.
+    setAccount(two.state, bob.address, { nonce: 0n, balance: two.balance(ada) });
+    setAccount(two.state, ada.address, { nonce: two.nonce(ada), balance: 0n });
+    poor.close();
+    expect([poor.ended(), two.balance(ada), inFlight(two, one)]).toEqual(['failed', 0n, 0n]);
   });
 });
 

@@ -9,9 +9,11 @@ import { isClosedBy } from '../../../protocol/ordering/window.ts';
 import type { ApplicationEvent } from '../../../protocol/ports/storage.ts';
 import type { BlockContext, StateWriter } from '../../state/rules.ts';
 import { credit, debit, moveTotals } from '../accounts.ts';
+import { CODES } from '../codes.ts';
 import { parametersOf } from '../parameters.ts';
-import { parseContent, type SealedTransfer } from './content.ts';
-import { sealedEvent } from './events.ts';
+import { sendAll } from '../sending.ts';
+import { parseContent, type SealedContent } from './content.ts';
+import { sealedEvents } from './events.ts';
 import { orderingOf } from './parameters.ts';
 import {
   forgetSet,
@@ -54,7 +56,8 @@ export function closeDueSets(state: StateWriter, block: BlockContext): readonly 
     if (!isClosedBy(opened, block, ordering.window) || (done > 0 && done + set.places > most)) break;
     done += set.places;
     const closed = closeSet(state, opened.height, set, queue, block);
-    events.push(...closed.events);
+    // One by one: a list of arguments has a bound of its own.
+    for (const event of closed.events) events.push(event);
     queue = closed.queue;
   }
   queue = forgotten(state, queue, block.height);
@@ -88,15 +91,15 @@ function closeSet(
   );
   const withheld = held.filter(({ seal }) => seal.status === 'sealed');
   let [burned, deposits] = [0n, 0n];
-  const events = [...revealed, ...withheld].map(({ id, seal }, place) => {
+  const events = [...revealed, ...withheld].flatMap(({ id, seal }, place) => {
     const { sender, deposit, nonce } = seal;
-    const { outcome, transfers } = execute(state, seal);
-    if (outcome === 'done') credit(state, sender, deposit);
+    const { outcome, content, sequence } = execute(state, seal);
+    if (outcome === 'done' || outcome === 'refused') credit(state, sender, deposit);
     else burned += deposit;
     deposits += deposit;
     setOpenSealsOf(state, sender, openSealsOf(state, sender) - 1);
     putSeal(state, id, { status: outcome, height, sender, nonce, closedAt: block.height, place });
-    return sealedEvent(id, { sender, outcome, place, transfers, deposit });
+    return sealedEvents(id, { sender, outcome, place, content, sequence, deposit });
   });
   if (burned > 0n) moveTotals(state, { burned });
   putSet(state, height, { ...set, closedAt: block.height });
@@ -111,18 +114,35 @@ function closeSet(
   };
 }
 
+/** Others can bring these about between seal and close. */
+const NOT_THE_SENDERS: ReadonlySet<number> = new Set([
+  CODES.chainHalted,
+  CODES.outboxFull,
+  CODES.creditExceeded,
+]);
+
+interface Execution {
+  readonly outcome: SealOutcome;
+  readonly content: SealedContent;
+  /** Of the first in the outbox, where they have left for another chain. */
+  readonly sequence?: bigint;
+}
+
 /** All transfers of a seal, or none. */
-function execute(
-  state: StateWriter,
-  { status, sender, content, sizeClass }: OpenSeal,
-): { readonly outcome: SealOutcome; readonly transfers: readonly SealedTransfer[] } {
-  if (status === 'sealed') return { outcome: 'withheld', transfers: [] };
-  const transfers = parseContent(content, sizeClass);
-  invariant(!('problem' in transfers), 'a reveal that was taken can be read');
+function execute(state: StateWriter, { status, sender, content: bytes, sizeClass }: OpenSeal): Execution {
+  if (status === 'sealed') return { outcome: 'withheld', content: { transfers: [], chain: undefined } };
+  const content = parseContent(bytes, sizeClass);
+  invariant(!('problem' in content), 'a reveal that was taken can be read');
+  const { transfers, chain } = content;
+  if (chain !== undefined) {
+    const left = sendAll(state, sender, chain, transfers);
+    if (!('code' in left)) return { outcome: 'done', content, sequence: left.first };
+    return { outcome: NOT_THE_SENDERS.has(left.code) ? 'refused' : 'failed', content };
+  }
   const sum = transfers.reduce((total, { amount }) => total + amount, 0n);
-  if (debit(state, sender, sum) !== undefined) return { outcome: 'failed', transfers };
+  if (debit(state, sender, sum) !== undefined) return { outcome: 'failed', content };
   for (const { to, amount } of transfers) credit(state, to, amount);
-  return { outcome: 'done', transfers };
+  return { outcome: 'done', content };
 }
 
 /** One set a block, as one may come a block. */

@@ -2,7 +2,8 @@
 import { toHex } from '../../../base/bytes.ts';
 import type { ApplicationEvent } from '../../../protocol/ports/storage.ts';
 import { addressText } from '../address.ts';
-import type { SealedTransfer } from './content.ts';
+import { outboxEvent } from '../events.ts';
+import type { SealedContent } from './content.ts';
 import type { SealOutcome } from './records.ts';
 
 interface ToldSeal {
@@ -10,28 +11,35 @@ interface ToldSeal {
   readonly outcome: SealOutcome;
   readonly place: number;
   /** Those revealed. */
-  readonly transfers: readonly SealedTransfer[];
+  readonly content: SealedContent;
+  /** Of the first in the outbox. */
+  readonly sequence: bigint | undefined;
   readonly deposit: bigint;
 }
 
-/** An event of the block, of the type `ledger.sealed`. */
-export const sealedEvent = (
+/** Events of the block: one of the type `ledger.sealed`, and those of the outbox, as a `send` has them. */
+export function sealedEvents(
   id: Uint8Array,
-  { sender, outcome, place, transfers, deposit }: ToldSeal,
-): ApplicationEvent => ({
-  type: 'ledger.sealed',
-  attributes: [
-    { key: 'seal', value: toHex(id), index: true },
-    { key: 'sender', value: addressText(sender), index: true },
-    { key: 'outcome', value: outcome, index: true },
-    { key: 'place', value: String(place), index: false },
-    { key: 'deposit', value: deposit.toString(), index: false },
-    ...transfers.flatMap(({ to, amount }) => [
-      { key: 'recipient', value: addressText(to), index: true },
-      { key: 'amount', value: amount.toString(), index: false },
-    ]),
-  ],
-});
+  { sender, outcome, place, content: { transfers, chain }, sequence, deposit }: ToldSeal,
+): readonly ApplicationEvent[] {
+  const told: ApplicationEvent = {
+    type: 'ledger.sealed',
+    attributes: [
+      { key: 'seal', value: toHex(id), index: true },
+      { key: 'sender', value: addressText(sender), index: true },
+      { key: 'outcome', value: outcome, index: true },
+      { key: 'place', value: String(place), index: false },
+      { key: 'deposit', value: deposit.toString(), index: false },
+      ...(chain === undefined ? [] : [{ key: 'chain', value: toHex(chain), index: true }]),
+      ...transfers.flatMap(({ to, amount }) => [
+        { key: 'recipient', value: addressText(to), index: true },
+        { key: 'amount', value: amount.toString(), index: false },
+      ]),
+    ],
+  };
+  if (chain === undefined || sequence === undefined) return [told];
+  return [told, ...transfers.map((_, index) => outboxEvent(chain, sequence + BigInt(index)))];
+}
 
 export const revealEvent = (id: Uint8Array): ApplicationEvent => ({
   type: 'ledger.reveal',

@@ -10,8 +10,11 @@ import { FieldReader, FieldWriter } from '../fields.ts';
 import { bytesOf, textOf } from '../pairs.ts';
 import { ADDRESS_BYTES } from '../widths.ts';
 
-/** `withheld`: never revealed; `failed`: revealed, and the balance did not cover it. Both have lost the deposit. */
-export const OUTCOMES = ['done', 'failed', 'withheld'] as const;
+/**
+ * `withheld`: never revealed; `failed`: revealed, and the balance did not cover it. Both have lost the deposit. `refused`: the other
+ * chain that it was for takes no more; that is not its sender's doing, who has the deposit back.
+ */
+export const OUTCOMES = ['done', 'failed', 'withheld', 'refused'] as const;
 export type SealOutcome = (typeof OUTCOMES)[number];
 
 interface SealBase {

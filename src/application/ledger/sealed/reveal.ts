@@ -82,8 +82,8 @@ function openedBy(
   if (!opens(seal.commitment, { genesisHash, sender: seal.sender, nonce: seal.nonce }, { content, salt })) {
     return wrong(`this is not what seal ${toHex(id)} committed to`);
   }
-  const transfers = parseContent(content, seal.sizeClass);
-  if ('problem' in transfers) return wrong(transfers.problem);
+  const parsed = parseContent(content, seal.sizeClass);
+  if ('problem' in parsed) return wrong(parsed.problem);
   return { id, revealed: { ...seal, status: 'revealed', content } };
 }
 

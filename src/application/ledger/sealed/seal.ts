@@ -27,7 +27,7 @@ export const depositOf = ({ deposit }: OrderingParameters, sizeClass: SizeClass)
 /**
  * LG-20: what this chain takes in the open, and what it takes sealed, for free: before signature, fee and nonce. A stake or a
  * registration moves nobody else's coins and must not wait, and a proof of another chain says what that one has decided; what moves
- * coins to others is sealed. A `send` to another chain would be in the open, and so there is none.
+ * coins to others is sealed.
  */
 export function refusalOfOrdering({ payload }: Transaction, state: StateReader): Refusal | undefined {
   const ordering = orderingOf(state);
@@ -35,13 +35,10 @@ export function refusalOfOrdering({ payload }: Transaction, state: StateReader):
     if (payload.kind !== 'seal') return undefined;
     return refused(CODES.malformed, 'this chain orders transfers plainly: send a transfer, not a seal');
   }
-  if (payload.kind === 'transfer') {
-    return refused(CODES.sealingWanted, 'this chain takes transfers sealed only: seal it, then reveal it');
-  }
-  if (payload.kind === 'send') {
+  if (payload.kind === 'transfer' || payload.kind === 'send') {
     return refused(
       CODES.sealingWanted,
-      'this chain takes transfers sealed only, and none to other chains: it receives coins, and sends none',
+      'this chain takes transfers sealed only, also those to other chains: seal it, then reveal it',
     );
   }
   if (payload.kind !== 'seal' || queueOf(state).openSeals < ordering.openMax) return undefined;

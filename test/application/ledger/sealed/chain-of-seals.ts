@@ -27,6 +27,8 @@ export interface SealGiven {
   readonly salt?: Uint8Array;
   readonly tip?: bigint;
   readonly commitment?: Uint8Array;
+  /** Genesis hash of the chain that they go to. */
+  readonly chain?: Uint8Array;
 }
 
 export class SealedChain extends LedgerChain {
@@ -47,7 +49,7 @@ export class SealedChain extends LedgerChain {
   }
 
   sealed(key: Key, transfers: readonly SealedTransfer[], given: SealGiven = {}): Sealed {
-    const content = encodeContent(transfers);
+    const content = encodeContent(transfers, given.chain);
     const { nonce, lastHeight } = { ...this.turn(key), ...(given.nonce === undefined ? {} : given) };
     const salt = given.salt ?? sha256(utf8(`salt of ${key.text} ${nonce}`));
     const { genesisHash } = this.domain;
