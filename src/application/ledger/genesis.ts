@@ -3,7 +3,7 @@
  * an operator is an error that names it. Gateway: zod. Pure. LG-13, docs/ledger.md.
  */
 import { z } from 'zod';
-import type { PossessionVerifier } from '../../protocol/chain/genesis.ts';
+import { DEFAULT_CHAIN_PARAMETERS, type PossessionVerifier } from '../../protocol/chain/genesis.ts';
 import { addressBytes } from '../../protocol/chain/parse.ts';
 import { addressOf } from '../../protocol/chain/validator-set.ts';
 import type { InitChainRequest } from '../../protocol/ports/application.ts';
@@ -24,8 +24,8 @@ export const DEFAULT_LEDGER_PARAMETERS: LedgerParameters = {
   decimals: 6,
   stakeUnit: 1_000_000n,
   stakeMin: 1_000_000n,
-  unbondingHeights: 50_000,
-  evidenceHeights: 50_000,
+  unbondingHeights: DEFAULT_CHAIN_PARAMETERS.evidenceAgeHeights,
+  evidenceHeights: DEFAULT_CHAIN_PARAMETERS.evidenceAgeHeights,
   slashBasisPoints: 500,
   feePriceMin: 100n,
   feePriceMax: 1_000_000_000n,
