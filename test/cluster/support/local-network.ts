@@ -1,7 +1,7 @@
 /** A local network of real processes, as a user starts it: `althing --json`. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -46,26 +46,46 @@ export async function eventually<Value>(
   }
 }
 
-/** Ports base … base + 10·validators that are free now, below those that the system gives to outgoing connections. */
+/** Below those that the system gives to outgoing connections. */
+const FIRST_PORT = 20_000;
+/** Of one network: ten for each validator, ten validators at most. The last one is the guard's. */
+const BLOCK_PORTS = 100;
+const BLOCKS = 120;
+
+/**
+ * The first of a block of free ports, two of ten for each validator. The block is this process's until it ends: a guard listens
+ * in it, so that neither a test file that runs beside, nor another run on this machine, is given the ports of a validator that is down.
+ */
 export async function freeBasePort(validators = 6): Promise<number> {
-  for (let attempt = 0; attempt < 50; attempt += 1) {
-    const base = 20_000 + Math.floor(Math.random() * 1_200) * 10;
+  const first = Math.floor(Math.random() * BLOCKS);
+  for (let step = 0; step < BLOCKS; step += 1) {
+    const base = FIRST_PORT + ((first + step) % BLOCKS) * BLOCK_PORTS;
+    const guard = await listenOn(base + BLOCK_PORTS - 1);
+    if (guard === undefined) continue;
     const ports = Array.from({ length: validators }, (_, index) => base + 10 * index).flatMap((port) => [
       port,
       port + 1,
     ]);
     const free = await Promise.all(ports.map(isFree));
     if (free.every(Boolean)) return base;
+    guard.close();
   }
-  throw new Error('no free ports');
+  throw new Error(`no free ports from ${FIRST_PORT} to ${FIRST_PORT + BLOCKS * BLOCK_PORTS}`);
 }
 
-const isFree = (port: number): Promise<boolean> =>
+/** It keeps no process running. Undefined where another listens. */
+const listenOn = (port: number): Promise<Server | undefined> =>
   new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+    const server = createServer().unref();
+    server.once('error', () => resolve(undefined));
+    server.listen(port, '127.0.0.1', () => resolve(server));
   });
+
+async function isFree(port: number): Promise<boolean> {
+  const server = await listenOn(port);
+  await new Promise((resolve) => server?.close(resolve) ?? resolve(undefined));
+  return server !== undefined;
+}
 
 export class LocalNetwork {
   readonly directory: string;
