@@ -95,7 +95,7 @@ try {
   for (const index of [...JOINERS, ...LEAVERS]) {
     const isJoining = !members.has(index);
     const asked = performance.now();
-    const keys = shownKeys(network.homeOf(index), 'show-validator');
+    const keys = await shownKeys(network.homeOf(index), 'show-validator');
     await commit(network, STAYS, isJoining ? joining(keys) : leaving(keys));
     if (isJoining) members.add(index);
     else members.delete(index);

@@ -46,7 +46,7 @@ try {
   for (underWay of joins) {
     await measure(underWay, underWay === 'bad' ? HONEST : HOLDERS);
     for (let index = 0; index <= HOLDERS; index += 1) await validators.kill(index);
-    forget(network.homeOf(HOLDERS));
+    await forget(network.homeOf(HOLDERS));
   }
 } finally {
   for (const liar of liars) {
@@ -95,8 +95,8 @@ async function fetchedBy(index: number): Promise<string> {
 }
 
 /** All that it has of a chain, and what it keeps against signing twice. */
-function forget(home: string): void {
-  const { code, stderr } = althing('reset', '--home', home, '--force');
+async function forget(home: string): Promise<void> {
+  const { code, stderr } = await althing('reset', '--home', home, '--force');
   if (code !== 0) throw new Error(stderr);
 }
 

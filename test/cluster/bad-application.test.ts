@@ -160,7 +160,7 @@ describe("an application that its user's program serves", () => {
     ]);
     expect(ours).not.toBe(theirs);
     const expected = { ours: ours.toUpperCase(), theirs: theirs.toUpperCase(), height: String(height) };
-    const { stdout } = althing('bridge', '--json', '--rpc', validators.network.rpcOf(OWN));
+    const { stdout } = await althing('bridge', '--json', '--rpc', validators.network.rpcOf(OWN));
     expect(BRIDGE.parse(JSON.parse(stdout))).toMatchObject({
       healthy: false,
       divergences: expect.arrayContaining([{ ...expected, by: expect.stringContaining('certificate') }]),

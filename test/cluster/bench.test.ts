@@ -11,10 +11,10 @@ describe('althing bench', () => {
   let directory: string;
   let run: CommandResult;
   let result: BenchResult & { readonly time: TimeReport };
-  beforeAll(() => {
+  beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'althing-bench-test-'));
     const words = ['--seconds', '2', '--rate', '200', '--finality-rate', '5', '--dir', directory];
-    run = althing('bench', ...words, '--profile-dir', join(directory, 'profiles'), '--json');
+    run = await althing('bench', ...words, '--profile-dir', join(directory, 'profiles'), '--json');
     expect(run, run.stderr).toMatchObject({ code: 0 });
     result = JSON.parse(run.stdout);
   });
@@ -54,8 +54,8 @@ describe('althing bench', () => {
   });
 });
 
-it('refuses a rate that is none, with a sentence and exit code 2', () => {
-  expect(althing('bench', '--rate', 'fast')).toMatchObject({
+it('refuses a rate that is none, with a sentence and exit code 2', async () => {
+  expect(await althing('bench', '--rate', 'fast')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('or max'),
   });

@@ -13,13 +13,13 @@ describe('the bridge of a validator', () => {
   afterAll(() => validators.remove());
 
   const rpcOf = (index: number): string => validators.network.rpcOf(index);
-  const bridge = (index = 0) => {
-    const { code, stdout } = althing('bridge', '--json', '--rpc', rpcOf(index));
+  const bridge = async (index = 0) => {
+    const { code, stdout } = await althing('bridge', '--json', '--rpc', rpcOf(index));
     return code === 0 ? BRIDGE.parse(JSON.parse(stdout)) : undefined;
   };
   const reaches = (power: string) =>
-    eventually(`validators of power ${power} can be reached`, 30_000, () => {
-      const report = bridge();
+    eventually(`validators of power ${power} can be reached`, 30_000, async () => {
+      const report = await bridge();
       return report?.reachable_power === power ? report : undefined;
     });
   const ready = async () => (await fetch(`http://${rpcOf(0)}/readyz`)).json();
@@ -33,10 +33,10 @@ describe('the bridge of a validator', () => {
   it('is connected, and counts what is committed', async () => {
     const total = BigInt((await reaches('4')).reachable_power);
     expect(total).toBe(4n);
-    const { code, stdout } = althing('tx', 'name=ada', '--rpc', rpcOf(0));
+    const { code, stdout } = await althing('tx', 'name=ada', '--rpc', rpcOf(0));
     expect([code, stdout]).toEqual([0, expect.stringContaining('height')]);
-    const report = await eventually('the operation has ended', 10_000, () => {
-      const read = bridge();
+    const report = await eventually('the operation has ended', 10_000, async () => {
+      const read = await bridge();
       return read?.counts.committed === 1 ? read : undefined;
     });
     expect(report).toMatchObject({
@@ -48,15 +48,15 @@ describe('the bridge of a validator', () => {
       divergences: [],
     });
     expect(report.breakers.map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
-    const shown = althing('bridge', '--rpc', rpcOf(0));
+    const shown = await althing('bridge', '--rpc', rpcOf(0));
     expect(shown.stdout).toMatch(/^reach +connected$/m);
     expect(shown.stdout).toMatch(/^operations +0 pending of at most 10000$/m);
   });
 
-  it('is in words and an exit code where it is used wrongly', () => {
-    const wrong = althing('bridge', 'everything', '--rpc', rpcOf(0));
+  it('is in words and an exit code where it is used wrongly', async () => {
+    const wrong = await althing('bridge', 'everything', '--rpc', rpcOf(0));
     expect([wrong.code !== 0, wrong.stderr]).toEqual([true, expect.stringContaining('too many arguments')]);
-    const nobody = althing('bridge', '--rpc', '127.0.0.1:1');
+    const nobody = await althing('bridge', '--rpc', '127.0.0.1:1');
     expect([nobody.code !== 0, nobody.stdout]).toEqual([true, '']);
     expect(nobody.stderr).not.toMatch(/\n\s+at /);
   });
@@ -78,6 +78,6 @@ describe('the bridge of a validator', () => {
     await eventually('an operation is taken again', 30_000, async () =>
       JSON.stringify(await submit(`back=${Math.random()}`)).includes('PARTITIONED') ? undefined : true,
     );
-    expect(bridge()?.healed_after_ms).toBeGreaterThan(0);
+    expect((await bridge())?.healed_after_ms).toBeGreaterThan(0);
   });
 });

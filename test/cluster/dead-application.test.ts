@@ -25,7 +25,7 @@ beforeAll(async () => {
     30_000,
     async () => (await probe('/readyz'))?.status === 200 || undefined,
   );
-  expect(althing('tx', 'a=1', '--rpc', rpc)).toMatchObject({
+  expect(await althing('tx', 'a=1', '--rpc', rpc)).toMatchObject({
     code: 0,
     stdout: expect.stringMatching(/^committed/),
   });
@@ -60,11 +60,14 @@ describe('a validator whose application cannot be opened', () => {
     );
   });
 
-  it.each([[[]], [['--json']]])('never tells a client that its transaction is committed: %j', (json) => {
-    const { code, stdout, stderr } = althing('tx', 'z=1', '--rpc', rpc, ...json);
-    expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toContain('NOT_CHECKED');
-  });
+  it.each([[[]], [['--json']]])(
+    'never tells a client that its transaction is committed: %j',
+    async (json) => {
+      const { code, stdout, stderr } = await althing('tx', 'z=1', '--rpc', rpc, ...json);
+      expect([code, stdout]).toEqual([1, '']);
+      expect(stderr).toContain('NOT_CHECKED');
+    },
+  );
 
   it('nor accepts it by broadcast_tx_sync', async () => {
     const tx = Buffer.from('y=1').toString('base64');
@@ -77,8 +80,8 @@ describe('a validator whose application cannot be opened', () => {
     rmSync(homePaths(validators.network.homeOf(0)).applicationData, { recursive: true });
     const isReady = async () => (await probe('/readyz'))?.status === 200 || undefined;
     await eventually('the application is tried again', 90_000, isReady);
-    expect(althing('query', 'a', '--rpc', rpc)).toMatchObject({ code: 0, stdout: '1\n' });
-    expect(althing('tx', 'z=1', '--rpc', rpc)).toMatchObject({ code: 0 });
+    expect(await althing('query', 'a', '--rpc', rpc)).toMatchObject({ code: 0, stdout: '1\n' });
+    expect(await althing('tx', 'z=1', '--rpc', rpc)).toMatchObject({ code: 0 });
     expect(validators.stderr).toContain('execution goes on');
   });
 });

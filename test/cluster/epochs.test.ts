@@ -38,12 +38,12 @@ describe('a fifth node', () => {
     await follows(FIFTH, 2);
     const load = new Load(network, VALIDATORS);
     const home = network.homeOf(FIFTH);
-    const original = shownKeys(home, 'show-validator');
+    const original = await shownKeys(home, 'show-validator');
     await commit(network, 0, joining(original));
     for (const index of ALL) await reaches(network, index, 1, '1');
     await follows(FIFTH, 10);
     // It holds both from its start on: which of them signs the set of each epoch says.
-    const rotated = shownKeys(home, 'rotate-key');
+    const rotated = await shownKeys(home, 'rotate-key');
     await validators.kill(FIFTH);
     validators.start(FIFTH);
     await follows(FIFTH, 5);

@@ -83,13 +83,13 @@ describe('a full node', () => {
     );
     const status: unknown = await call(FULL, 'status');
     expect(status).toMatchObject({ validator_info: { voting_power: '0' } });
-    expect(althing('status', '--rpc', rpcOf(FULL)).stdout).toMatch(/^power +0 \(full node: /m);
+    expect((await althing('status', '--rpc', rpcOf(FULL))).stdout).toMatch(/^power +0 \(full node: /m);
     await eventually('it is ready', 15_000, async () =>
       (await fetch(`http://${rpcOf(FULL)}/readyz`)).status === 200 ? true : undefined,
     );
     const metrics = await (await fetch(`http://${rpcOf(FULL)}/metrics`)).text();
     expect(metrics).toMatch(/^cometbft_consensus_validator_power 0$/m);
-    const ordered = althing('view-change', '--home', homeOf(FULL));
+    const ordered = await althing('view-change', '--home', homeOf(FULL));
     expect([ordered.code, ordered.stderr]).toEqual([1, expect.stringContaining('this node is no validator')]);
   });
 
@@ -187,24 +187,24 @@ describe('the start of a node', () => {
   const refusedBy = (index: number, ...words: readonly string[]) =>
     althing('start', '--home', homeOf(index), ...words.flatMap((word) => ['--set', word]));
 
-  it("as a full node with a validator's keys is refused: exit 3", () => {
-    const { code, stderr } = refusedBy(0, 'node.mode=full');
+  it("as a full node with a validator's keys is refused: exit 3", async () => {
+    const { code, stderr } = await refusedBy(0, 'node.mode=full');
     expect([code, stderr]).toEqual([
       3,
       expect.stringMatching(/node\.mode: is "full", and the keys in .* are those of validator/),
     ]);
   });
 
-  it('as a validator with keys that the genesis does not know is refused, and says how to follow: exit 3', () => {
-    const { code, stderr } = refusedBy(SECOND_FULL, 'node.mode=validator');
+  it('as a validator with keys that the genesis does not know is refused, and says how to follow: exit 3', async () => {
+    const { code, stderr } = await refusedBy(SECOND_FULL, 'node.mode=validator');
     expect([code, stderr]).toEqual([
       3,
       expect.stringMatching(/is no validator in the genesis of .*node\.mode = "full"/),
     ]);
   });
 
-  it('as a full node that knows nobody is refused: exit 3', () => {
-    const { code, stderr } = refusedBy(SECOND_FULL, 'p2p.peers=');
+  it('as a full node that knows nobody is refused: exit 3', async () => {
+    const { code, stderr } = await refusedBy(SECOND_FULL, 'p2p.peers=');
     expect([code, stderr]).toEqual([3, expect.stringContaining('p2p.peers: is empty')]);
   });
 });
@@ -236,7 +236,7 @@ describe('a full node that only another full node is left for', () => {
   it('has the whole chain of it, and says that no validator confirms it (SY-1, SY-15)', async () => {
     for (const index of VALIDATORS) await validators.kill(index);
     const height = await heightOf(FULL);
-    const id = althing('show-node-id', '--home', homeOf(FULL)).stdout.trim();
+    const id = (await althing('show-node-id', '--home', homeOf(FULL))).stdout.trim();
     ofSecond = ['--set', `p2p.peers=${id}@127.0.0.1:${validators.network.basePort + 10 * FULL}`];
     validators.start(SECOND_FULL);
     await eventually(`it has height ${height}`, 30_000, async () =>

@@ -44,15 +44,15 @@ const broadcast = async (index: number, transaction: Uint8Array): Promise<unknow
 describe('the ledger on four validators', () => {
   it('moves coins, loses none when a validator is killed, and has one state on all of them', async () => {
     const key = join(validators.network.directory, 'bob.json');
-    expect(althing('ledger', 'keys', 'new', key).code).toBe(0);
-    const address = althing('ledger', 'address', '--key', key).stdout.trim();
+    expect((await althing('ledger', 'keys', 'new', key)).code).toBe(0);
+    const address = (await althing('ledger', 'address', '--key', key)).stdout.trim();
     const faucet = join(validators.network.directory, 'faucet.json');
     const transfer = (index: number, amount: string) =>
       althing('ledger', 'transfer', address, amount, '--key', faucet, ...at(index));
-    expect(transfer(0, '12.5').stdout).toContain('committed');
+    expect((await transfer(0, '12.5')).stdout).toContain('committed');
     await validators.kill(KILLED);
-    expect(transfer(1, '0.5').stdout).toContain('committed');
-    const tooMuch = transfer(1, '99999999999');
+    expect((await transfer(1, '0.5')).stdout).toContain('committed');
+    const tooMuch = await transfer(1, '99999999999');
     expect([tooMuch.code, tooMuch.stderr]).toEqual([1, expect.stringContaining('are needed')]);
     validators.start(KILLED);
     await eventually('all have the same state', 60_000, async () => {
@@ -60,9 +60,9 @@ describe('the ledger on four validators', () => {
       return new Set(hashes).size === 1 && hashes[0] !== undefined ? true : undefined;
     });
     for (const index of VALIDATORS) {
-      expect(althing('ledger', 'balance', address, ...at(index)).stdout).toMatch(/balance +13 ALT/);
+      expect((await althing('ledger', 'balance', address, ...at(index))).stdout).toMatch(/balance +13 ALT/);
     }
-    const supply = althing('ledger', 'supply', '--json', ...at(KILLED));
+    const supply = await althing('ledger', 'supply', '--json', ...at(KILLED));
     expect(supply.code).toBe(0);
   });
 

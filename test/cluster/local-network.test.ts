@@ -23,7 +23,7 @@ describe('a local network', () => {
   });
 
   it('commits a transaction sent by the command line and answers queries for it on all four', async () => {
-    const sent = althing('tx', 'name=ada', '--rpc', network.rpcOf(0), '--json');
+    const sent = await althing('tx', 'name=ada', '--rpc', network.rpcOf(0), '--json');
     expect(sent).toMatchObject({ code: 0 });
     for (const index of VALIDATORS) {
       const value = await eventually(`validator ${index} knows the value`, 5_000, async () => {

@@ -261,7 +261,7 @@ describe('two chains of four validators', () => {
   );
 
   it('the sums are conserved, as the command says, also on the validators that were killed', async () => {
-    const supply = althing('shards', 'supply', '--data', directory, '--json');
+    const supply = await althing('shards', 'supply', '--data', directory, '--json');
     expect(supply.code, supply.stderr).toBe(0);
     const told = JSON.parse(supply.stdout);
     expect(told.on_the_way.map(({ amount }: { readonly amount: string }) => amount)).toEqual(['0', '0']);
@@ -277,9 +277,11 @@ describe('two chains of four validators', () => {
 
   it('a command routes by the address, and waits until the coins have come', async () => {
     const recipient = addressText(recipientOf(9, 9));
-    const done = althing('shards', 'transfer', recipient, '1.5', '--data', directory, '--json');
+    const done = await althing('shards', 'transfer', recipient, '1.5', '--data', directory, '--json');
     expect(done.code, done.stderr).toBe(0);
-    const found = JSON.parse(althing('shards', 'balance', recipient, '--data', directory, '--json').stdout);
+    const found = JSON.parse(
+      (await althing('shards', 'balance', recipient, '--data', directory, '--json')).stdout,
+    );
     expect(found.filter(({ home }: { readonly home: boolean }) => home)).toMatchObject([
       { balance: '1500000' },
     ]);

@@ -15,8 +15,8 @@ describe('time on a local network', () => {
 
   it('is acquired from the peers by every validator, which hears each other one (TM-4)', async () => {
     for (const index of VALIDATORS) {
-      const report = await eventually(`validator ${index} has heard all others`, 30_000, () => {
-        const { code, stdout } = althing('time', '--json', '--rpc', network.rpcOf(index));
+      const report = await eventually(`validator ${index} has heard all others`, 30_000, async () => {
+        const { code, stdout } = await althing('time', '--json', '--rpc', network.rpcOf(index));
         const read = code === 0 ? TIME.parse(JSON.parse(stdout)) : undefined;
         return read?.peers.every(({ is_synchronised: synchronised }) => synchronised) ? read : undefined;
       });
@@ -41,9 +41,9 @@ describe('time on a local network', () => {
 
   it('is in the table, the plot, the status and the metrics of a node', async () => {
     const rpc = ['--rpc', network.rpcOf(0)];
-    expect(althing('time', ...rpc).stdout).toMatch(/^state +synchronised by peers$/m);
-    expect(althing('time', '--plot', ...rpc).stdout).toMatch(/^a {2}node\d [0-9A-F]{8} /m);
-    expect(althing('status', ...rpc).stdout).toMatch(/^time +synchronised by peers, ±\d/m);
+    expect((await althing('time', ...rpc)).stdout).toMatch(/^state +synchronised by peers$/m);
+    expect((await althing('time', '--plot', ...rpc)).stdout).toMatch(/^a {2}node\d [0-9A-F]{8} /m);
+    expect((await althing('status', ...rpc)).stdout).toMatch(/^time +synchronised by peers, ±\d/m);
     const metrics = await (await fetch(`http://${network.rpcOf(0)}/metrics`)).text();
     expect(metrics).toMatch(/^althing_time_state\{state="synchronised"\} 1$/m);
     expect(metrics).toMatch(/^althing_time_updates_total\{source="peers"\} [1-9]/m);

@@ -1,5 +1,5 @@
 /** A local network of real processes, as a user starts it: `althing --json`. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,14 +21,18 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs one command to its end. */
-export function althing(...words: readonly string[]): CommandResult {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...words], {
-    encoding: 'utf8',
+/**
+ * Runs one command to its end, and does not stand still meanwhile: who does hears seconds later that a node has closed an idle
+ * connection, and asks over it.
+ */
+export function althing(...words: readonly string[]): Promise<CommandResult> {
+  return new Promise((resolve) => {
     // A build server's environment asks for colours, also in a pipe.
-    env: { ...process.env, NO_COLOR: '1' },
+    const options = { env: { ...process.env, NO_COLOR: '1' } };
+    const child = execFile(process.execPath, [MAIN, ...words], options, (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    );
   });
-  return { code: status, stdout, stderr };
 }
 
 /** Waits until `probe` gives a value; throws after `withinMs`. */

@@ -9,8 +9,8 @@ export interface ShownKeys {
   readonly possession_proof: string;
 }
 
-export function shownKeys(home: string, command: 'show-validator' | 'rotate-key'): ShownKeys {
-  const { code, stdout, stderr } = althing(command, '--home', home, '--json');
+export async function shownKeys(home: string, command: 'show-validator' | 'rotate-key'): Promise<ShownKeys> {
+  const { code, stdout, stderr } = await althing(command, '--home', home, '--json');
   if (code !== 0) throw new Error(`${command}: ${stderr}`);
   return JSON.parse(stdout);
 }

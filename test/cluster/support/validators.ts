@@ -64,7 +64,7 @@ export class Validators {
   static async create(options: ValidatorsOptions = {}): Promise<Validators> {
     const { count = 4, full = 0 } = options;
     const network = await LocalNetwork.create(count);
-    const { code, stderr } = althing(
+    const { code, stderr } = await althing(
       'testnet',
       '--validators',
       String(count),
