@@ -3,6 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { extname, join } from 'node:path';
 import type { ChartCoverage } from '../../simulation/coverage.ts';
 import type { TwinsReport } from '../../simulation/twins/index.ts';
+import { compileCacheFolder } from '../compile-cache.ts';
 import { runtimeFailure } from '../failure.ts';
 import type { Outcome, Worker } from './task.ts';
 import type { TwinsRange } from './twins.ts';
@@ -13,7 +14,11 @@ const PROGRAM = join(import.meta.dirname, `worker-process${extname(import.meta.f
 
 /** Detached: a Ctrl-C is the parent's to hear, and whatever ends the parent ends it too. */
 function launch(args: readonly string[]): ChildProcess {
-  const child = fork(PROGRAM, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], detached: true });
+  const child = fork(PROGRAM, args, {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCacheFolder() },
+    detached: true,
+  });
   const end = (): void => void child.kill('SIGKILL');
   process.once('exit', end);
   child.once('exit', () => process.off('exit', end));
