@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Six stages: pure and small tests; the deterministic cluster; real processes, and faults on them, one file at a time; a browser; what npm packs. */
+/**
+ * Six stages: pure and small tests; the deterministic cluster; real processes, and faults on them; a browser; what npm packs.
+ * Of two cores a network of processes uses less than one: two files run beside each other, each on ports of its own.
+ */
 export default defineConfig({
   test: {
     projects: [

@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { freeBasePort } from '../cluster/support/local-network.ts';
 import { althing } from './run.ts';
 
 let directory = '';
@@ -149,7 +150,7 @@ describe("a user's mistake is a sentence and an exit code, never a stack trace",
   });
 
   it('a port in use is exit 2, and names the port and its purpose', async () => {
-    const base = await freePort();
+    const base = await freeBasePort(1);
     const holder = createServer();
     await new Promise<void>((resolve) => holder.listen(base + 1, '127.0.0.1', resolve));
     const data = join(directory, 'taken');
