@@ -107,13 +107,13 @@ describe("an application that its user's program serves", () => {
   it('throws in finalizeBlock: the chain goes on, the log and the probe say why, and no block is lost', async () => {
     await begin('finalizeBlock throws');
     await executes(0, 10);
-    await logged(/finalizeBlock of height \d+ failed: out of paper/, 10_000);
+    await logged(/finalizeBlock of height \d+ failed: out of paper/, 60_000);
     expect(await readiness()).toMatch(/blocks are not executed: APPLICATION_FAILED: .*out of paper/);
     expect(await submit(OWN, 'while=failing')).toMatch(/NOT_CHECKED.*out of paper/);
     expect(validators.runs(OWN)).toBe(true);
     await begin('none');
     await caughtUp();
-    await logged(/execution goes on/, 10_000);
+    await logged(/execution goes on/, 60_000);
   });
 
   it('hangs in checkTx: that transaction is not judged, and its blocks go on', async () => {
