@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Six stages: pure and small tests; the deterministic cluster; real processes, and faults on them; a browser; what npm packs.
- * Of two cores a network of processes uses less than one: two files run beside each other, each on ports of its own.
+ * Of two cores a network of processes uses less than one: two files run beside each other, each on ports of its own
+ * (but for the one that scripts/test.ts runs alone).
  */
 export default defineConfig({
   test: {
