@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Six stages: pure and small tests; the deterministic cluster; real processes, and faults on them; a browser; what npm packs.
- * Of two cores a network of processes uses less than one: two files run beside each other, each on ports of its own
- * (but for the one that scripts/test.ts runs alone).
+ * Of two cores a network of processes uses less than one: two files of `cluster` run beside each other, each on ports of its
+ * own (but for the one that scripts/test.ts runs alone). Faults are timed: `chaos` runs one file at a time.
  */
 export default defineConfig({
   test: {
@@ -46,7 +46,7 @@ export default defineConfig({
           include: ['test/chaos/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          fileParallelism: false,
         },
       },
       {
