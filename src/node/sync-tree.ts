@@ -99,7 +99,7 @@ function tiers(parts: SyncParts) {
   const { epoch, bls, sync: config, deduplicationHeights } = parts;
   const { storage, roundManager, alarm, stateSync, blockSync, networkSync } = ADDRESSES;
   const { sideStore, snapshotRestorer } = ADDRESSES;
-  const fetching = { epoch, bls, config, storage, stateSync, roundManager };
+  const fetching = { bls, config, storage, stateSync };
   return [
     child('height-sync', heightSyncMachine, {
       input: { epoch, self: parts.signer.address, config, storage, stateSync, blockSync, roundManager },
@@ -107,7 +107,7 @@ function tiers(parts: SyncParts) {
     }),
     child('block-sync', blockSyncMachine, {
       input: {
-        ...{ ...fetching, networkSync },
+        ...{ ...fetching, epoch, roundManager, networkSync },
         get joins() {
           return parts.joins ?? false;
         },
@@ -115,7 +115,15 @@ function tiers(parts: SyncParts) {
       publicEvents: BLOCK_SYNC_EVENTS,
     }),
     child('chain-sync', chainSyncMachine, {
-      input: { ...fetching, sideStore, snapshotRestorer, deduplicationHeights, networkSync, alarm },
+      input: {
+        ...fetching,
+        first: epoch,
+        sideStore,
+        snapshotRestorer,
+        deduplicationHeights,
+        networkSync,
+        alarm,
+      },
       publicEvents: CHAIN_SYNC_EVENTS,
     }),
   ];

@@ -216,7 +216,7 @@ const EPOCH_LISTENERS = [
   ...[ADDRESSES.safety, ADDRESSES.viewChange, ADDRESSES.epochKeeper, ADDRESSES.mempool],
   ...[ADDRESSES.timeCoordinator, ADDRESSES.bridge, ADDRESSES.router, ADDRESSES.evidencePool],
   ...[ADDRESSES.chainServer, ADDRESSES.stateSync, ADDRESSES.heightSync, ADDRESSES.blockSync],
-  ...[ADDRESSES.chainSync, ADDRESSES.networkSync, ADDRESSES.syncCoordinator, ADDRESSES.alarm],
+  ...[ADDRESSES.networkSync, ADDRESSES.syncCoordinator, ADDRESSES.alarm],
 ];
 
 function mempoolCell({ present, signer, mempool: config }: NodeParts) {

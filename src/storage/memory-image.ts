@@ -60,7 +60,8 @@ export class MemoryImage {
       tip: { height: GENESIS_HEIGHT, id: genesisId },
       executed: { height: GENESIS_HEIGHT, appHash: identity.genesisAppHash ?? NO_APP_HASH },
       genesisId,
-      ...{ epoch: FIRST_EPOCH, rootId: genesisId, settledHeight: GENESIS_HEIGHT },
+      ...{ epoch: FIRST_EPOCH, rootId: genesisId, rootHeight: GENESIS_HEIGHT },
+      settledHeight: GENESIS_HEIGHT,
     };
     this.durable = this.facts;
   }
@@ -115,6 +116,9 @@ export class MemoryImage {
         for (const peer of this.reputations.keys()) this.#set(this.reputations, peer, undefined);
         for (const reputation of keptReputations(write.reputations))
           this.#set(this.reputations, reputation.peer, reputation);
+        return;
+      case 'passed':
+        this.#set(this.changes, write.change.qc.epoch, write.change);
         return;
       case 'epoch':
         this.#enterEpoch(write.change);

@@ -29,6 +29,7 @@ export interface StoreFacts {
   /** The present epoch, and the block that opened it. */
   readonly epoch: Epoch;
   readonly rootId: BlockId;
+  readonly rootHeight: Height;
   /** What blocks up to here asked of the validators has taken effect. */
   readonly settledHeight: Height;
 }
@@ -42,7 +43,7 @@ export interface StoredChain {
 type RecordWrite = Extract<StoreWrite, { kind: 'record' }>;
 type ExecutionWrite = Extract<StoreWrite, { kind: 'execution' }>;
 type PlantWrite = Extract<StoreWrite, { kind: 'plant' }>;
-type EpochWrite = Extract<StoreWrite, { kind: 'epoch' }>;
+type EpochWrite = Extract<StoreWrite, { kind: 'epoch' | 'passed' }>;
 type RestoredWrite = Extract<StoreWrite, { kind: 'restored' }>;
 
 export type Ruling =
@@ -85,12 +86,15 @@ export function ruleOn(facts: StoreFacts, chain: StoredChain, write: StoreWrite)
       return ruleOnPlant(facts, write) ?? taken({ tip: { height: write.height, id: write.id } });
     case 'restored':
       return ruleOnRestored(facts, chain, write) ?? taken({ executed: write.executed });
-    case 'epoch': {
+    case 'epoch':
+    case 'passed': {
       const ruling = ruleOnEpoch(facts, write);
       if (ruling !== 'fresh') return ruling === 'known' ? { status: 'known' } : ruling;
       const { qc, proof } = write.change;
       const settledHeight = settledBy(write.change);
-      const entered = { epoch: proof.next.epoch, rootId: qc.blockId, settledHeight };
+      const root = { rootId: qc.blockId, rootHeight: qc.height };
+      const entered = { epoch: proof.next.epoch, ...root, settledHeight };
+      if (write.kind === 'passed') return taken(entered);
       // A record that outlived a reset of the chain forgets nothing (ST-9).
       if (facts.record.epoch >= proof.next.epoch) return taken(entered);
       const record = recordAfter(write.change);
@@ -122,6 +126,8 @@ function ruleOnCommit(
 ): readonly CommittedBlock[] | WriteRefused {
   const fresh: CommittedBlock[] = [];
   let tip = facts.tip;
+  if (tip.height < facts.rootHeight)
+    return conflict(`epoch ${facts.epoch} stands on height ${facts.rootHeight}; nothing is planted there`);
   for (const committed of blocks) {
     const { height, parentId } = committed.block.header;
     const { id } = committed;
@@ -178,8 +184,8 @@ function ruleOnExecution(
 
 /** ST-12: the present epoch ends with the newest committed block. */
 function ruleOnEpoch(
-  { epoch, tip, rootId }: StoreFacts,
-  { change: { qc, proof } }: EpochWrite,
+  { epoch, tip, rootId, executed }: StoreFacts,
+  { kind, change: { qc, proof } }: EpochWrite,
 ): 'fresh' | 'known' | WriteRefused {
   const next = proof.next.epoch;
   if (qc.epoch + 1 !== next) return conflict(`epoch ${qc.epoch} does not lead to epoch ${next}`);
@@ -190,14 +196,23 @@ function ruleOnEpoch(
       : fork(`epoch ${qc.epoch} ended with block ${rootId}, asked to end it with ${qc.blockId}`);
   }
   if (qc.epoch !== epoch) return conflict(`the epoch is ${epoch}; epoch ${qc.epoch} cannot end yet`);
-  return qc.blockId === tip.id
+  // ST-11: of what lies below the plant the ends of the epochs are kept, and no block.
+  const isEmpty = tip.height === GENESIS_HEIGHT && executed.height === GENESIS_HEIGHT;
+  return qc.blockId === tip.id || (kind === 'passed' && isEmpty)
     ? 'fresh'
     : conflict(`the newest committed block is ${tip.id}; epoch ${epoch} was to end with ${qc.blockId}`);
 }
 
 /** Undefined: the next block to commit stands on this one (ST-11). */
-function ruleOnPlant({ tip, executed }: StoreFacts, { height }: PlantWrite): WriteRefused | undefined {
+function ruleOnPlant(
+  { tip, executed, epoch, rootId, rootHeight }: StoreFacts,
+  { height, id }: PlantWrite,
+): WriteRefused | undefined {
   if (height === GENESIS_HEIGHT) return conflict('a chain that begins at genesis is not planted');
+  if (height < rootHeight || (height === rootHeight && id !== rootId)) {
+    const root = `epoch ${epoch} stands on block ${rootId} at height ${rootHeight}`;
+    return conflict(`${root}; block ${id} at height ${height} is below it, or another`);
+  }
   if (tip.height === GENESIS_HEIGHT && executed.height === GENESIS_HEIGHT) return undefined;
   return conflict(`a chain is planted in an empty store; this one has committed height ${tip.height}`);
 }

@@ -8,7 +8,7 @@ import { declare } from '../machines/vocabulary/index.ts';
 import { blockIdOf, digestOf, genesisBlockId } from '../protocol/chain/canonical.ts';
 import { FIRST_EPOCH, GENESIS_HEIGHT, nextHeight } from '../protocol/chain/ordinals.ts';
 import type { BlockId, Height } from '../protocol/chain/types.ts';
-import type { EpochContext } from '../protocol/consensus/epoch.ts';
+import { type EpochContext, epochAfter } from '../protocol/consensus/epoch.ts';
 import { standingWith } from '../protocol/consensus/epoch-end.ts';
 import { countsBlocks, type EpochStanding, rootStanding } from '../protocol/consensus/standing.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
@@ -37,6 +37,7 @@ interface CheckDue {
 export const SIDE_STORE_EVENTS = declare<SideStoreRequest | CheckDue>()(
   'side.openRequested',
   'side.plantRequested',
+  'side.passRequested',
   'side.appendRequested',
   'side.restoredRequested',
   'side.sealRequested',
@@ -54,6 +55,8 @@ type Side =
       readonly status: 'open';
       readonly store: Store;
       readonly root: Reached;
+      /** Of the blocks that come. */
+      readonly epoch: EpochContext;
       readonly standing?: EpochStanding;
     }
   /** From below to `request.height`; everything up to `height` is as it should be. */
@@ -106,12 +109,14 @@ type Answered = { readonly to: Asked; readonly outcome: SideStoreReply | DeviceF
 type Parts = Pick<SideStoreOptions, 'disk' | 'epoch'>;
 
 function handled(parts: Parts, context: Context, message: SideStoreRequest | CheckDue): Answered {
-  const { disk, epoch } = parts;
+  const { disk } = parts;
   switch (message.type) {
     case 'side.openRequested':
       return { to: message, outcome: open(parts, context, message) };
     case 'side.appendRequested':
-      return { to: message, outcome: append(epoch, context, message) };
+      return { to: message, outcome: append(context, message) };
+    case 'side.passRequested':
+      return { to: message, outcome: pass(context, message) };
     case 'side.plantRequested': {
       const { tag, height, id } = message;
       const failure = plant(context, { height, id });
@@ -119,7 +124,7 @@ function handled(parts: Parts, context: Context, message: SideStoreRequest | Che
     }
     case 'side.restoredRequested': {
       const { tag, blockId, executed } = message;
-      const outcome = recorded(context, { kind: 'restored', blockId, executed });
+      const outcome = recorded(context, [{ kind: 'restored', blockId, executed }]);
       return { to: message, outcome: outcome ?? { type: 'side.restored', tag } };
     }
     case 'side.sealRequested': {
@@ -148,48 +153,73 @@ function open(
   const store = disk.create(snapshotBytes);
   if ('status' in store) return store;
   const root = { height: GENESIS_HEIGHT, id: genesisBlockId(disk.identity, FIRST_EPOCH) };
-  const counting = countsBlocks(epoch) ? { standing: rootStanding(epoch) } : {};
-  context.state.side = { status: 'open', store, root, ...counting };
+  context.state.side = { status: 'open', store, root, epoch, ...begunWith(epoch) };
   return { type: 'side.opened', tag };
 }
 
-/** ST-11. */
+/** ST-11. Of what is below the root nothing is seen here: only on the root of its epoch none of its blocks is missing. */
 function plant(context: Context, root: Reached): DeviceFailure | undefined {
-  const failure = recorded(context, { kind: 'plant', ...root });
+  const failure = recorded(context, [{ kind: 'plant', ...root }]);
   const { side } = context.state;
-  // Of what is below the root nothing is seen here.
-  if (failure === undefined && side.status === 'open')
-    context.state.side = { status: 'open', store: side.store, root };
-  return failure;
+  if (failure !== undefined || side.status !== 'open') return failure;
+  const { store, epoch } = side;
+  const isRoot = epoch.rootQC.blockId === root.id;
+  context.state.side = { status: 'open', store, epoch, root, ...(isRoot ? begunWith(epoch) : {}) };
+  return undefined;
 }
 
-/** One write in a group of its own; undefined when it is durable. */
-function recorded({ state }: Context, write: StoreWrite): DeviceFailure | undefined {
+type PassRequest = Extract<SideStoreRequest, { type: 'side.passRequested' }>;
+
+function pass(context: Context, { tag, changes }: PassRequest): SideStoreReply | DeviceFailure {
+  const failure = recorded(
+    context,
+    changes.map((change): StoreWrite => ({ kind: 'passed', change })),
+  );
+  if (failure !== undefined) return failure;
+  const { side } = context.state;
+  if (side.status === 'open') context.state.side = { ...side, epoch: changes.reduce((epoch, change) => epochAfter(epoch, change), side.epoch) };
+  return { type: 'side.passed', tag };
+}
+
+/** What an epoch's blocks add up to before the first, where it counts. */
+const begunWith = (epoch: EpochContext): { readonly standing?: EpochStanding } =>
+  countsBlocks(epoch) ? { standing: rootStanding(epoch) } : {};
+
+/** A group of their own; undefined when it is durable. */
+function recorded({ state }: Context, writes: readonly StoreWrite[]): DeviceFailure | undefined {
   if (state.side.status !== 'open') return NOT_OPEN;
   const { store } = state.side;
-  const staged = store.stage([write]);
+  const staged = store.stage(writes);
   if (staged.status === 'failed') return staged;
   const synced = store.sync();
   if (synced.status === 'failed') return synced;
-  const [outcome] = staged.outcomes;
-  return outcome?.status === 'staged' ? undefined : corrupt(outcome?.detail ?? 'the write was not judged');
+  const refused = staged.outcomes.find((outcome) => outcome.status === 'refused');
+  return refused === undefined ? undefined : corrupt(refused.detail);
 }
 
-function append(epoch: EpochContext, { state }: Context, request: Append): SideStoreReply | DeviceFailure {
-  const { side } = state;
-  if (side.status !== 'open') return NOT_OPEN;
-  const standing = standingOf(epoch, side, request);
+function append({ state }: Context, request: Append): SideStoreReply | DeviceFailure {
+  if (state.side.status !== 'open') return NOT_OPEN;
+  const side = enteredBy(state.side, request);
+  const standing = standingOf(side, request);
   if (standing !== undefined && 'status' in standing) return standing;
   const outcome = written(side.store, request, standing);
   if (typeof outcome === 'object') return outcome;
-  if (standing !== undefined) state.side = { ...side, standing };
+  state.side = { ...side, ...(standing === undefined ? {} : { standing }) };
   return { type: 'side.appended', tag: request.tag, height: outcome };
+}
+
+type Open = Extract<Side, { readonly status: 'open' }>;
+
+/** CS-16: with the end of one epoch the next begins. */
+function enteredBy({ status, store, root, epoch: before, ...side }: Open, { ended }: Append): Open {
+  if (ended === undefined) return { status, store, root, epoch: before, ...side };
+  const epoch = epochAfter(before, ended);
+  return { status, store, root, epoch, ...begunWith(epoch) };
 }
 
 /** With the blocks that are new: what was appended before is counted already. */
 function standingOf(
-  epoch: EpochContext,
-  { store, standing }: Extract<Side, { status: 'open' }>,
+  { store, standing, epoch }: Open,
   { blocks }: Append,
 ): EpochStanding | DeviceFailure | undefined {
   if (standing === undefined) return undefined;
@@ -201,10 +231,10 @@ function standingOf(
   return standingWith(epoch, standing, fresh);
 }
 
-/** Batches first: blocks that name them are in the same group, and become durable with them. */
+/** How the epoch before ended, and batches, first: blocks that need them are in the same group, and become durable with them. */
 function written(
   store: Store,
-  { blocks, batches }: Append,
+  { ended, blocks, batches }: Append,
   standing: EpochStanding | undefined,
 ): Height | DeviceFailure {
   const committed: CommittedBlock[] = blocks.map(({ id, certified, commitProof }) => ({
@@ -214,14 +244,17 @@ function written(
     commitProof,
   }));
   const staged = store.stage([
+    ...(ended === undefined ? [] : [{ kind: 'passed', change: ended } as const]),
     { kind: 'batches', batches },
     { kind: 'commit', blocks: committed, ...(standing === undefined ? {} : { standing }) },
   ]);
   if (staged.status === 'failed') return staged;
   const synced = store.sync();
   if (synced.status === 'failed') return synced;
-  const [, outcome] = staged.outcomes;
-  if (outcome?.status !== 'staged') return corrupt(outcome?.detail ?? 'the group was not judged');
+  const refused = staged.outcomes.find((outcome) => outcome.status === 'refused');
+  const outcome = staged.outcomes.at(-1);
+  if (refused !== undefined || outcome?.status !== 'staged')
+    return corrupt(refused?.detail ?? 'the group was not judged');
   return outcome.height;
 }
 

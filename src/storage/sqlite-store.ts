@@ -91,6 +91,7 @@ export class SqliteStore extends SqliteReader implements Store {
       genesisId: this.genesisId,
       epoch: change?.proof.next.epoch ?? FIRST_EPOCH,
       rootId: change?.qc.blockId ?? this.genesisId,
+      rootHeight: change?.qc.height ?? GENESIS_HEIGHT,
       settledHeight: change === undefined ? GENESIS_HEIGHT : settledBy(change),
     };
     this.loadTransactionTail();
@@ -196,6 +197,9 @@ export class SqliteStore extends SqliteReader implements Store {
         return;
       case 'reputations':
         writeReputations(this.sql, write.reputations);
+        return;
+      case 'passed':
+        writeChange(this.sql, write.change);
         return;
       case 'epoch':
         this.#writeEpoch(write.change);

@@ -77,6 +77,11 @@ export type StoreWrite =
       readonly events: readonly ApplicationEvent[];
       readonly validatorUpdates: readonly ValidatorUpdate[];
     }
+  /**
+   * How an epoch ended, for a store that nothing is signed on yet (ST-12): with the newest committed block; or, in an empty store,
+   * whose blocks it will not hold, before it is planted above them. No record is written.
+   */
+  | { readonly kind: 'passed'; readonly change: EpochChange }
   /** How the present epoch ended; with it goes a record that says nothing of what was signed (ST-12). */
   | { readonly kind: 'epoch'; readonly change: EpochChange };
 

@@ -177,6 +177,65 @@ export function describeEpochs(name: string, makeDisk: () => TestDisk): void {
       });
     });
 
+    describe('told to a store that nothing is signed on yet (ST-11, ST-12)', () => {
+      const passed = (of: MadeBlock): StoreWrite => ({ kind: 'passed', change: ending(of, 'a', 'b') });
+      const plant = (on: MadeBlock): StoreWrite => ({
+        kind: 'plant',
+        height: on.block.header.height,
+        id: on.id,
+      });
+      const begun = child(opening(last), { epoch: 1 });
+      const grown = child(begun, { epoch: 1 });
+
+      it('of epochs whose blocks it will not hold, it is kept, and the chain is planted above them', () => {
+        const end1 = child(grown, { epoch: 1, executed: 2 });
+        const third = child(opening(end1), { epoch: 2 });
+        expect(judged(passed(last), passed(end1), plant(end1), commit(third))).toEqual(
+          Array(4).fill('staged'),
+        );
+        crash();
+        expect(found(store.changes(FIRST_EPOCH, 9))).toEqual([
+          ending(last, 'a', 'b'),
+          ending(end1, 'a', 'b'),
+        ]);
+        expect(found(store.recover())).toMatchObject({
+          ...{ recordVersion: 0, record: { epoch: 0, lastVotedRound: 0 } },
+          change: { proof: { next: { epoch: 2 } } },
+        });
+        // It is the store of a validator from then on.
+        expect(judged(record(votedFor(third), 0, third.block))).toEqual(['staged']);
+      });
+
+      it('with the newest block, in one write with those above it', () => {
+        expect(judged(commit(first, second, last), passed(last), commit(begun))).toEqual(
+          Array(3).fill('staged'),
+        );
+        crash();
+        expect(found(store.tip()).id).toBe(begun.id);
+        expect(found(store.recover()).recordVersion).toBe(0);
+      });
+
+      it('it skips no epoch, and no block of one that began here', () => {
+        expect(judged(passed(begun))).toEqual(['VERSION_CONFLICT']);
+        expect(judged(commit(first), passed(last))).toEqual(['staged', 'VERSION_CONFLICT']);
+        expect(judged(plant(first), passed(last))).toEqual(['VERSION_CONFLICT', 'VERSION_CONFLICT']);
+      });
+
+      it('nothing is planted or committed below the block on which the epoch stands, or on another one there', () => {
+        judged(passed(last));
+        const rival = child(second, { salt: 'rival' });
+        expect(judged(commit(first), plant(second), plant(rival))).toEqual(Array(3).fill('VERSION_CONFLICT'));
+        expect(judged(plant(last), commit(begun))).toEqual(['staged', 'staged']);
+      });
+
+      it('a crash before the first block leaves what was passed, and no plant', () => {
+        judged(passed(last), plant(begun));
+        crash();
+        expect(found(store.tip())).toMatchObject({ base: 0, height: 0 });
+        expect(judged(passed(last), plant(begun), commit(grown))).toEqual(Array(3).fill('staged'));
+      });
+    });
+
     it('is found by its number, in order, as many as are asked for and no more than fit', () => {
       let tip = first;
       judged(commit(first), end(first));

@@ -112,6 +112,7 @@ function applyOne(model: Model, write: StoreWrite): { readonly model: Model; rea
     case 'restored':
     // The ends of epochs too (contract-epochs.ts).
     case 'epoch':
+    case 'passed':
       return refused('VERSION_CONFLICT');
     case 'batches': {
       const batches = new Map(model.batches);

@@ -7,18 +7,15 @@ import { setup } from 'xstate';
 import type { Monotonic } from '../../base/units.ts';
 import { millis } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import { linkIdOf, sameStatement } from '../../protocol/chain/canonical.ts';
 import type { Address, Epoch, EpochChange } from '../../protocol/chain/types.ts';
-import { endsEpoch } from '../../protocol/consensus/block-tree.ts';
-import { verifyQC } from '../../protocol/consensus/certificates.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
+import { verifiedEnd } from '../../protocol/consensus/epoch-change.ts';
 import type {
   EpochChangeMessage,
   GetEpochChangeMessage,
   PeerMessage,
 } from '../../protocol/consensus/types.ts';
-import { encodeEpochProof, parseEndOf, parseEpochProof } from '../../protocol/light/encoding.ts';
-import { verifyEpochProof } from '../../protocol/light/epochs.ts';
+import { encodeEpochProof } from '../../protocol/light/encoding.ts';
 import type { EpochBegan, EpochMet, EpochProven, EpochRequested } from '../../protocol/ports/consensus.ts';
 import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type { StorageReply, StorageRequest } from '../../protocol/ports/storage.ts';
@@ -127,9 +124,9 @@ const messageOf = ({ qc, proof }: EpochChange): EpochChangeMessage => ({
 
 /** Verified once: the end of this node's epoch, whoever tells it. What is of another epoch is nobody's fault. */
 function take(context: EpochKeeperContext, from: Address, message: EpochChangeMessage) {
-  const { epoch, proven: known } = context;
+  const { epoch, bls, proven: known } = context;
   if (message.qc.epoch !== epoch.epoch || known !== undefined) return {};
-  const change = verified(context, message);
+  const change = verifiedEnd(epoch, bls, message);
   if (change === undefined) {
     const blame = { type: 'peer.misbehaved', peer: from, code: 'EPOCH_CHANGE_FALSE' } as const;
     return { effects: [telling(context.router, blame)] };
@@ -139,22 +136,6 @@ function take(context: EpochKeeperContext, from: Address, message: EpochChangeMe
     context: { proven: change },
     effects: [telling(context.roundManager, proven), telling(context.blockSync, proven)],
   };
-}
-
-/** Dearest last (TP-11): one header, the certificate of its block, the other headers, the certificate above them. */
-function verified(
-  { epoch, bls }: EpochKeeperContext,
-  { qc, proof: bytes }: EpochChangeMessage,
-): EpochChange | undefined {
-  const link = parseEndOf(bytes);
-  if (link === 'malformed' || !endsEpoch(link.header)) return undefined;
-  const { header, parentRound } = link;
-  const statement = { ...header, blockId: linkIdOf(epoch.domain, link), parentRound };
-  if (!sameStatement(qc, statement) || verifyQC(epoch, bls, qc) !== 'valid') return undefined;
-  const proof = parseEpochProof(bytes);
-  if (proof === 'malformed') return undefined;
-  const trusted = { domain: epoch.domain, descriptor: epoch.descriptor };
-  return verifyEpochProof(trusted, bls, proof).status === 'proven' ? { qc, proof } : undefined;
 }
 
 export const epochKeeperSetup = setup({

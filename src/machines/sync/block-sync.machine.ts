@@ -34,12 +34,12 @@ export const blockSyncMachine = blockSyncSetup.createMachine({
       },
     },
     waiting: { after: { storageRetry: 'starting' } },
-    /** SY-10. Consensus wants its blocks again with each round. */
+    /** SY-10. What consensus wants waits: where an epoch has ended there are no rounds in which it would ask again (CS-16). */
     yielding: {
       on: {
-        'joining.settled': 'running',
+        'joining.settled': { target: 'running', actions: 'settle' },
         'epoch.proven': { actions: 'recordProven' },
-        'blocks.wanted': {},
+        'blocks.wanted': { actions: 'recordWanted' },
         'blocks.catchUpRequested': { target: 'running', actions: ['recordAsker', 'settle'] },
         'blocks.committed': { actions: ['recordCommitted', 'settle'] },
       },

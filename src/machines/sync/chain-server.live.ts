@@ -21,6 +21,7 @@ import { type CellAddress, type Effect, telling } from '../../protocol/supervisi
 import type {
   GetBlockMessage,
   GetBlocksMessage,
+  GetEpochsMessage,
   GetSnapshotChunkMessage,
   SyncAnswer,
 } from '../../protocol/sync/messages.ts';
@@ -57,6 +58,7 @@ export type Reading =
   | { readonly step: 'tip' }
   | { readonly step: 'id'; readonly height: Height }
   | { readonly step: 'chainTip' }
+  | { readonly step: 'epochs'; readonly question: GetEpochsMessage }
   | { readonly step: 'manifest' }
   | { readonly step: 'chunk'; readonly question: GetSnapshotChunkMessage }
   | {

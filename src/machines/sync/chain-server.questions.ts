@@ -83,6 +83,8 @@ function readingFor(question: Exclude<SyncQuestion, { kind: 'GetGenesisHash' }>)
       return { step: 'manifest' };
     case 'GetSnapshotChunk':
       return { step: 'chunk', question };
+    case 'GetEpochs':
+      return { step: 'epochs', question };
   }
 }
 
@@ -183,6 +185,10 @@ function requestFor(
       const from = previousEpoch(waiting.epoch) ?? FIRST_EPOCH;
       return { type: 'epochs.requested', ...to, from, limit: 1 };
     }
+    case 'epochs': {
+      const { from, limit } = waiting.question;
+      return { type: 'epochs.requested', ...to, from, limit };
+    }
     case 'batches':
       return { type: 'batches.requested', ...to, digests: batchesFor(waiting.blocks).digests };
     case 'tip':
@@ -199,7 +205,7 @@ function requestFor(
 export function forgetAsker(context: ChainServerContext, tag: number): Decided {
   const { asked, rest } = taken(context, tag);
   if (asked === undefined) return {};
-  const isForBlocks = asked.size === 'blocks' && asked.step !== 'chunk';
+  const isForBlocks = asked.size === 'blocks' && asked.step !== 'chunk' && asked.step !== 'epochs';
   return {
     context: { ...counted(context, 'failed'), waiting: rest },
     effects: declined(context, { ...asked, isForBlocks }),

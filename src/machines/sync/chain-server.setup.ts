@@ -11,6 +11,7 @@ import type { SyncQuestion } from '../../protocol/sync/messages.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import { answerBlocks, takeBlocks, takeEpoch } from './chain-server.blocks.ts';
 import { answerIds, takeTip } from './chain-server.chain.ts';
+import { answerEpochs } from './chain-server.epochs.ts';
 import {
   type ChainServerContext,
   type ChainServerInput,
@@ -78,7 +79,13 @@ export const chainServerSetup = setup({
     ),
     takeEpoch: step(
       on('epochs.found', ({ context, event, now, address }) =>
-        thenNext(context, takeEpoch(context, event, { now, address }), address),
+        thenNext(
+          context,
+          context.waiting.get(event.tag)?.step === 'epochs'
+            ? answerEpochs(context, event, now)
+            : takeEpoch(context, event, { now, address }),
+          address,
+        ),
       ),
     ),
     answerBlocks: step(

@@ -2,10 +2,12 @@
 import { millis } from '../../base/units.ts';
 import { FIRST_EPOCH } from '../../protocol/chain/ordinals.ts';
 import { powerOf } from '../../protocol/chain/validator-set.ts';
-import { verifyCertificates } from '../../protocol/consensus/verified.ts';
 import type { StateSyncReply, SyncStorageReply } from '../../protocol/ports/sync.ts';
+import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { chooseChain, comparedWithOwn, findTrustedPeers } from '../../protocol/sync/chain-choice.ts';
-import { asking, type ChainSyncContext, type Clock, type Decided, failing } from './chain-sync.live.ts';
+import { ruleOnChain } from '../../protocol/sync/claims.ts';
+import { epochIn } from '../../protocol/sync/epoch-walk.ts';
+import { asking, type ChainSyncContext, type Clock, type Decided } from './chain-sync.live.ts';
 
 type ReplyOf<Type> = Extract<StateSyncReply, { readonly type: Type }>;
 
@@ -38,32 +40,43 @@ export const requestChains = (context: ChainSyncContext, clock: Clock): Decided 
     clock,
   );
 
-/** The side store takes the blocks of one epoch: those of the others would have to be judged by what leads from each to the next. */
-const LATER_EPOCH =
-  'the chain is beyond its first epoch, and only that one can be downloaded whole: start a new home, which fetches the blocks';
-
-/** The proof of the tip that is taken is verified here too: it will prove the commit of the last blocks. */
-export function recordChains(context: ChainSyncContext, { chains }: ReplyOf<'chains.answered'>): Decided {
-  const { epoch, bls, trusted, order, joining } = context;
-  const described = chains
-    .filter(({ peer }) => trusted.includes(peer))
-    .map(({ peer, chain }) => ({ peer, chain, power: powerOf(epoch.set, peer) }));
-  const part = joining === undefined ? 'all' : 'upper';
-  const choice = chooseChain(described, order?.checkpoint, part);
-  if (choice.status === 'refused') return { context: { failure: choice.error } };
-  const { target, holders, parted, checkpoints } = choice;
-  if (target.proof.epoch !== FIRST_EPOCH) return { context: failing('CriticalSyncRequired', LATER_EPOCH) };
-  const outcome = verifyCertificates(epoch, bls, context.verified, { qc: target.proof });
-  const [refusal] = outcome.refusals;
-  const { verified } = outcome;
-  if (refusal !== undefined) {
-    const detail = `the proof of the tip at height ${target.height} does not hold: ${refusal.code}`;
-    return { context: { verified, ...failing('NoConsensusReached', detail) } };
+/** Those of epochs that the walk has come to are judged; so is the proof of the tip that is taken, which will prove the commit of the last blocks. */
+export function validateFullChain(context: ChainSyncContext): Decided {
+  const { trusted, order, joining, walk, described } = context;
+  const { sound, verified, effects } = judged(context);
+  const powered = sound.map(({ peer, chain }) => ({ peer, chain, power: powerOf(walk.reached.set, peer) }));
+  const choice = chooseChain(powered, order?.checkpoint, joining === undefined ? 'all' : 'upper');
+  if (choice.status === 'refused') {
+    const { epoch } = walk.reached;
+    const isLater = described.some(({ chain }) => (chain.proof?.epoch ?? FIRST_EPOCH) > epoch);
+    const end = isLater
+      ? `; nobody proves how epoch ${epoch} ended, and some say that they are in a later one`
+      : '';
+    const failure = { ...choice.error, detail: `${choice.error.detail}${end}` };
+    return { context: { verified, failure }, effects };
   }
-  const bases = new Map(described.map(({ peer, chain }) => [peer, chain.base]));
+  const { target, holders, parted, checkpoints } = choice;
+  const bases = new Map(sound.map(({ peer, chain }) => [peer, chain.base]));
   // If it is asked for anew, nobody waits for those who said nothing.
-  const answering = trusted.filter((peer) => bases.has(peer));
-  return { context: { verified, target, holders, bases, parted, checkpoints, trusted: answering } };
+  const answering = trusted.filter((peer) => described.some((one) => one.peer === peer));
+  const chosen = { target, holders, bases, parted, checkpoints, trusted: answering };
+  return { context: { verified, ...chosen }, effects };
+}
+
+/** Each by the validators of the epoch in which its tip is. */
+function judged({ walk, bls, described, stateSync, verified: memory }: ChainSyncContext) {
+  let verified = memory;
+  const effects: Effect[] = [];
+  const sound = described.filter(({ peer, chain }) => {
+    const epoch = chain.proof === undefined ? undefined : epochIn(walk, chain.proof.epoch);
+    if (epoch === undefined) return false;
+    const { ruling, ...after } = ruleOnChain(epoch, bls, verified, chain);
+    verified = after.verified;
+    const verdict = { code: 'CLAIM_FALSE' } as const;
+    if (ruling === 'false') effects.push(telling(stateSync, { type: 'peer.judged', peer, verdict }));
+    return ruling === 'sound' && (chain.checkpoints.at(-1)?.height ?? 0) > epoch.rootQC.height;
+  });
+  return { sound, verified, effects };
 }
 
 /** Where the chain that is taken parts from ours: the operator must know. */

@@ -10,7 +10,7 @@ import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { slowWith, withNextGuide } from '../../protocol/sync/chain-dispute.ts';
 import {
   type Download,
-  isWritten,
+  endsApart,
   type Piece,
   type PieceQuestion,
   pausing,
@@ -39,7 +39,7 @@ import {
   tellProgress,
   unchanged,
 } from './chain-sync.live.ts';
-import { certifiedBy, downloadOf, planting } from './chain-sync.planting.ts';
+import { certifiedBy, firstPart, nextPart, planting } from './chain-sync.planting.ts';
 
 /** Failures of one piece in a row, after which the re-sync fails. @unit failures @source chosen: some minutes with the pauses */
 export const FAILURES_MAX = 8;
@@ -58,10 +58,10 @@ type FetchFailed = Extract<StateSyncReply, { type: 'fetch.failed' }>;
 export function beginDownloading(context: ChainSyncContext, clock: Clock): Stepped {
   const { target } = context;
   if (target === undefined) return unchanged(context);
-  const download = downloadOf(context, target);
-  const progress = beginProgress(download.durable.height, clock.now);
+  const part = firstPart(context, target);
+  const progress = beginProgress(part.download.durable.height, clock.now);
   const begun: Stepped = {
-    context: { ...context, download, progress, isPrepared: true },
+    context: { ...context, ...part, progress, isPrepared: true, isPlanted: false },
     effects: [watching(), beating()],
   };
   return chained(begun, (now) => chained(went(now, clock), (then) => tellProgress(then, clock.now, true)));
@@ -142,10 +142,18 @@ export function recordWritten(
   const { tag: _, ...durable } = appending;
   const download = written(context.download, durable);
   const progress = context.progress === undefined ? undefined : advanced(context.progress, height, clock.now);
-  const next: Stepped = { context: { ...context, download, progress }, effects: [watching()] };
-  if (isWritten(download)) return chained(next, (now) => tellProgress(now, clock.now, true));
+  const noted = { ...context, download, progress };
+  // CS-16: another epoch, other validators. What was in dispute of this one is settled.
+  const part = nextPart(noted);
+  const parted = part === undefined ? noted : { ...noted, ...part, dispute: undefined };
+  const next: Stepped = { context: parted, effects: [watching()] };
+  if (isAllWritten(parted)) return chained(next, (now) => tellProgress(now, clock.now, true));
   return chained(next, (now) => chained(went(now, clock), (then) => tellProgress(then, clock.now, false)));
 }
+
+/** Of every epoch. */
+export const isAllWritten = ({ download, target }: ChainSyncContext): boolean =>
+  download !== undefined && target !== undefined && download.durable.height >= target.height;
 
 export const stalled = ({ download }: ChainSyncContext): SyncError => ({
   code: 'Timeout',
@@ -198,16 +206,18 @@ function writeBlocks(
   const { id, certified } = newest;
   const { height } = certified.block.header;
   const appending = { tag, height, id, statement: statementOf(certified.block, id) };
-  const message: SideStoreRequest = { type: 'side.appendRequested', replyTo, tag, blocks, batches };
+  const message: SideStoreRequest = {
+    ...{ type: 'side.appendRequested', replyTo, tag, blocks, batches },
+    ...(context.ended === undefined ? {} : { ended: context.ended }),
+  };
   const joining = certifiedBy(context, blocks);
   return {
     context: {
       ...settledBy(context, root === undefined ? blocks : [root, ...blocks]),
-      tag,
-      joining,
+      ...{ tag, joining, ended: undefined, isPlanted: true },
       download: { ...download, appending },
     },
-    effects: [...planting(context, root, { replyTo, tag }), telling(context.sideStore, message)],
+    effects: [...planting(context, download, root, { replyTo, tag }), telling(context.sideStore, message)],
   };
 }
 
@@ -236,13 +246,15 @@ function takeBlocks(
   { peer, blocks, batches }: Answered,
   clock: Clock,
 ): Stepped {
-  const { target } = context;
+  const target = context.download?.target;
   const proofs = target === undefined ? [] : [target.proof];
   const check = verifySegment(context, { from, limit, proofs }, { blocks, batches });
   const judged = { ...context, verified: check.verified };
   if (check.status === 'refused') return refused(judged, piece, peer, blocks.length, check.code);
   if (check.status === 'notUnderstood') return refused(judged, piece, peer, blocks.length, undefined);
   const { segment } = check;
+  if (target !== undefined && endsApart(segment, target))
+    return refused(judged, piece, peer, blocks.length, 'CONTRADICTS_COMMITTED');
   const fuller = withBlocks(piece, segment, peer);
   if (fuller.status === 'parts')
     return disputed(judged, fuller.seam, partingAt(fuller.seam.height), clock.address);

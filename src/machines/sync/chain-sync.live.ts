@@ -1,16 +1,16 @@
 /** What chain-sync knows of a full re-sync, and what it tells whom. Pure. Rules SY-9, SY-11, SY-13, docs/protocol/sync.md. */
 import type { Monotonic, WallTime } from '../../base/units.ts';
 import type { BlsEngine } from '../../crypto/bls/engine.ts';
-import type { Address, BlockId, ExecutedState, Height } from '../../protocol/chain/types.ts';
+import type { Address, BlockId, EpochChange, ExecutedState, Height } from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { NONE_VERIFIED, type VerifiedCertificates } from '../../protocol/consensus/verified.ts';
-import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { RestoreRequest } from '../../protocol/ports/snapshots.ts';
 import type {
   ResyncEnded,
   ResyncProgressed,
   ResyncReady,
   SideStoreRequest,
+  StateSyncReply,
   StateSyncRequest,
   SyncStorageRequest,
 } from '../../protocol/ports/sync.ts';
@@ -19,6 +19,7 @@ import type { OwnParting, PartedPeer } from '../../protocol/sync/chain-choice.ts
 import type { Dispute } from '../../protocol/sync/chain-dispute.ts';
 import type { Download } from '../../protocol/sync/chain-download.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
+import { beginWalk, type EpochWalk } from '../../protocol/sync/epoch-walk.ts';
 import type { ChainCheckpoint } from '../../protocol/sync/messages.ts';
 import { type Progress, viewOf } from '../../protocol/sync/progress.ts';
 import type {
@@ -29,12 +30,13 @@ import type {
 } from '../../protocol/sync/snapshot.ts';
 import type { ProvedTip, SnapshotProgress, SyncError, SyncErrorCode } from '../../protocol/sync/types.ts';
 import type { Decision } from '../vocabulary/index.ts';
-import { type EpochAsker, isNextEpoch } from './epoch.ts';
 
 /** Between two words about progress. @unit ms @source SY-11 */
 const PROGRESS_MS_MIN = 250;
 
-export interface ChainSyncInput extends EpochAsker {
+export interface ChainSyncInput {
+  /** What the genesis says: where every walk begins. */
+  readonly first: EpochContext;
   readonly bls: BlsEngine;
   readonly config: SyncConfig;
   readonly storage: CellAddress;
@@ -74,6 +76,8 @@ export interface Order {
   readonly checkpoint?: ChainCheckpoint;
 }
 
+type PeerChain = Extract<StateSyncReply, { type: 'chains.answered' }>['chains'][number];
+
 /** A join by a snapshot (SY-10). */
 export interface Joining {
   /** Manifests that are not tried again, by their ids. */
@@ -102,14 +106,19 @@ export interface Joining {
 }
 
 export interface ChainSyncContext extends ChainSyncInput {
-  /** In which the chain goes on; `epoch` is the one by which the download that runs, or ran last, is judged. */
-  readonly present: EpochContext;
+  /** By which the part that is downloaded, or was last, is judged. */
+  readonly epoch: EpochContext;
+  /** From the first epoch to that of the chain that is taken (CS-16). Kept until the end of the order. */
+  readonly walk: EpochWalk;
+  /** As they came; those of an epoch that is not the node's are not judged before the walk has come there. */
+  readonly described: readonly PeerChain[];
   readonly tag: number;
   /** Whose answer the present state waits for. */
   readonly awaited: number;
   readonly order: Order | undefined;
   /** By rising address; empty until they are found. Once chains are described, those who described theirs. */
   readonly trusted: readonly Address[];
+  /** Of the whole; that of a download ends with its epoch. */
   readonly target: ProvedTip | undefined;
   /** By rising address. Of a download: without those whose answers were not of this chain. */
   readonly holders: readonly Address[];
@@ -126,7 +135,14 @@ export interface ChainSyncContext extends ChainSyncInput {
   /** For the operator: who has another chain, and where it parts from ours. Kept after the end. */
   readonly parted: readonly PartedPeer[];
   readonly ownParting: OwnParting | undefined;
+  /** Ends of epochs that the side store has, which holds no block of them. */
+  readonly passed: number;
+  /** Of one epoch. */
   readonly download: Download | undefined;
+  /** How the epoch before the download's ended, while the side store does not have it. */
+  readonly ended: EpochChange | undefined;
+  /** The side store knows what its first block stands on. */
+  readonly isPlanted: boolean;
   /** Whom the open questions for blocks are at. */
   readonly fetchingFrom: ReadonlyMap<number, Address>;
   /** The side store was asked to open: at a failure it is discarded. */
@@ -174,11 +190,15 @@ export function chained(
 /** Before peers are looked for. */
 const UNCHOSEN = {
   trusted: [],
+  described: [],
   target: undefined,
   holders: [],
   bases: new Map<Address, Height>(),
   checkpoints: [],
+  passed: 0,
   download: undefined,
+  ended: undefined,
+  isPlanted: false,
   fetchingFrom: new Map<number, Address>(),
   slow: [],
   dispute: undefined,
@@ -199,7 +219,8 @@ const IDLE = {
 export const initialChainSync = (input: ChainSyncInput, now: Monotonic): ChainSyncContext => ({
   ...input,
   ...IDLE,
-  present: input.epoch,
+  epoch: input.first,
+  walk: beginWalk(input.first),
   // Not those of an earlier life, whose answers may be on their way.
   tag: Math.floor(now),
   awaited: 0,
@@ -260,9 +281,6 @@ const NO_SNAPSHOT: Omit<Joining, 'refused' | 'disappointments' | 'tries'> = {
   lastRejection: undefined,
 };
 
-export const recordEpoch = ({ present }: ChainSyncContext, began: EpochBegan): Decided =>
-  isNextEpoch({ epoch: present }, began) ? { context: { present: began.epoch } } : {};
-
 /** SY-9: an order that the operator gave. What the last attempt found of partings is forgotten. */
 export function begun(context: ChainSyncContext, order: Order): Decided {
   const joining: Joining | undefined =
@@ -272,7 +290,8 @@ export function begun(context: ChainSyncContext, order: Order): Decided {
   return {
     context: {
       ...IDLE,
-      epoch: context.present,
+      epoch: context.first,
+      walk: beginWalk(context.first),
       order,
       joining,
       parted: [],
@@ -336,7 +355,7 @@ export function ended(context: ChainSyncContext): Decided {
     const message: ResyncEnded = { type: 'resync.ended', tag: order.tag, outcome };
     effects.push(telling(order.replyTo, message));
   }
-  return { context: { ...IDLE, sealed }, effects };
+  return { context: { ...IDLE, walk: beginWalk(context.first), sealed }, effects };
 }
 
 /** SY-11: at most every PROGRESS_MS_MIN, unless it is asked for. */

@@ -1,7 +1,7 @@
 /**
- * The ChainSync chart: idle → findingPeer → askingChains → comparing → preparing → downloading → sealing → ready; from each of
+ * The ChainSync chart: idle → findingPeer → askingChains → walking → choosingChain → comparing → preparing → downloading → sealing → ready; from each of
  * them, when it fails, over discarding back to idle. A join by a snapshot has choosingSnapshot before preparing (from there over
- * awaitingBlocks to askingChains), restoring after it, and certifying after downloading; over leaving to the next snapshot. Pure.
+ * awaitingBlocks to askingChains), passing and restoring after it, and certifying after downloading; over leaving to the next snapshot. Pure.
  */
 import { now } from '../vocabulary/index.ts';
 import { LATE_ANSWERS, late } from './chain-sync.late.ts';
@@ -17,9 +17,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
   id: 'chain-sync',
   context: ({ input, self }) => initialChainSync(input, now({ self })),
   initial: 'idle',
-  entry: 'requestEpoch',
   on: {
-    'epoch.began': { actions: 'recordEpoch' },
     'resync.requested': refuse('a full resync is under way already'),
     ...LATE_ANSWERS,
     'progress.due': {},
@@ -45,9 +43,33 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
     },
     askingChains: {
       entry: 'requestFullChain',
-      always: [fails, { guard: 'chainIsChosen', target: 'comparing' }],
+      always: fails,
       after: { answerSilence: silence('state-sync') },
-      on: { 'chains.answered': [{ guard: 'isAwaited', actions: 'validateFullChain' }, late] },
+      on: {
+        'chains.answered': [{ guard: 'isAwaited', target: 'walking', actions: 'recordDescribed' }, late],
+      },
+    },
+    /** CS-16: to the epoch whose validators judge the chain; one question after the other. */
+    walking: {
+      entry: 'requestEpochs',
+      always: [fails, { guard: 'walkIsOver', target: 'choosingChain' }],
+      after: { answerSilence: silence('state-sync') },
+      on: {
+        'epochs.answered': [
+          { guard: 'isAwaited', target: 'walking', reenter: true, actions: 'takeWalked' },
+          late,
+        ],
+        'fetch.failed': [
+          { guard: 'guideIsBusy', target: 'awaitingGuide' },
+          { guard: 'isAwaited', target: 'walking', reenter: true, actions: 'leaveGuide' },
+          late,
+        ],
+      },
+    },
+    awaitingGuide: { after: { guidePause: 'walking' } },
+    choosingChain: {
+      entry: 'validateFullChain',
+      always: [fails, { guard: 'chainIsChosen', target: 'comparing' }],
     },
     /** For the operator's eyes: it decides nothing. */
     comparing: {
@@ -77,11 +99,24 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
       after: { sideSilence: silence('the side store') },
       on: {
         'side.opened': [
-          { guard: 'isAwaitedForAJoin', target: 'restoring' },
+          { guard: 'isAwaitedForAJoin', target: 'passing' },
           { guard: 'isAwaited', target: 'downloading' },
           late,
         ],
         'side.failed': [noRoom, sideFailed, late],
+      },
+    },
+    /** ST-11: how the epochs ended that are below the first block. */
+    passing: {
+      entry: 'passEpochs',
+      always: [fails, { guard: 'epochsArePassed', target: 'restoring' }],
+      after: { sideSilence: silence('the side store') },
+      on: {
+        'side.passed': [
+          { guard: 'isAwaited', target: 'passing', reenter: true, actions: 'recordPassed' },
+          late,
+        ],
+        'side.failed': [sideFailed, late],
       },
     },
     /** The side store is there: the application's folder is within it. */

@@ -1,37 +1,75 @@
 /**
- * Where a download begins, what the side store is planted on, and what the blocks say of a snapshot: all of it for a join by
- * one. Pure. Rules SY-10, EX-2; ST-11, docs/storage.md.
+ * Where a download begins, what the side store is planted on, how it goes on from each epoch to the next, and what the blocks say
+ * of a snapshot. Pure. Rules SY-9, SY-10, CS-16, EX-2; ST-11, docs/storage.md.
  */
-import { GENESIS_HEIGHT, heightMinus } from '../../protocol/chain/ordinals.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT, heightMinus, nextHeight } from '../../protocol/chain/ordinals.ts';
+import type { EpochChange } from '../../protocol/chain/types.ts';
+import { type EpochContext, epochAfter } from '../../protocol/consensus/epoch.ts';
 import type { SideStoreRequest } from '../../protocol/ports/sync.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
-import { beginDownload, beginDownloadAbove, type Download } from '../../protocol/sync/chain-download.ts';
+import {
+  beginDownload,
+  beginDownloadAbove,
+  type Download,
+  isWritten,
+} from '../../protocol/sync/chain-download.ts';
 import type { ReadyBlock } from '../../protocol/sync/chain-front.ts';
+import { endOf, epochAbove, partOf } from '../../protocol/sync/epoch-walk.ts';
 import { certificationOf } from '../../protocol/sync/snapshot.ts';
 import type { ProvedTip } from '../../protocol/sync/types.ts';
 import type { ChainSyncContext, Joining } from './chain-sync.live.ts';
 
-/** SY-10: from as far below the snapshot as the next block's duplicates are told by (EX-2), and one below. */
-export function downloadOf(
-  { epoch, joining, deduplicationHeights }: ChainSyncContext,
-  target: ProvedTip,
-): Download {
+/**
+ * SY-10: from as far below the snapshot as the next block's duplicates are told by (EX-2); the chain stands on the block below these.
+ * @returns the epoch of the first block that is written, and below which the first one is that is asked for
+ */
+function startOf({ walk, joining, deduplicationHeights }: ChainSyncContext) {
   const at = joining?.candidate?.manifest.height ?? GENESIS_HEIGHT;
-  const root = heightMinus(at, deduplicationHeights + 1);
-  return root === GENESIS_HEIGHT
-    ? beginDownload(target, epoch.rootQC)
-    : beginDownloadAbove(target, { height: root });
+  const below = heightMinus(at, deduplicationHeights + 1);
+  const epoch = below === GENESIS_HEIGHT ? walk.first : epochAbove(walk, nextHeight(below));
+  return { below, epoch };
 }
+
+/** How epochs ended that the side store will hold no block of. */
+export const epochsPassed = (context: ChainSyncContext): readonly EpochChange[] =>
+  context.walk.changes.slice(0, startOf(context).epoch.epoch - FIRST_EPOCH);
+
+/** What is downloaded of one epoch, the first of them. */
+export function firstPart(context: ChainSyncContext, target: ProvedTip) {
+  const { below, epoch } = startOf(context);
+  const part = partOf(context.walk, epoch.epoch, target);
+  // What an epoch stands on is known, and is not asked for.
+  const isRoot = below === GENESIS_HEIGHT || nextHeight(below) === epoch.rootQC.height;
+  return isRoot
+    ? wholeEpoch(epoch, part)
+    : { epoch, download: beginDownloadAbove(part, { height: below }), ended: undefined };
+}
+
+/** Undefined: all of it is written. */
+export function nextPart({ walk, epoch: before, target, download }: ChainSyncContext) {
+  const ended = endOf(walk, before.epoch);
+  const isLast = target === undefined || target.proof.epoch <= before.epoch;
+  if (isLast || ended === undefined || download === undefined || !isWritten(download)) return undefined;
+  const epoch = epochAfter(walk.first, ended);
+  const next = wholeEpoch(epoch, partOf(walk, epoch.epoch, target), ended);
+  return { ...next, download: { ...next.download, batchesLeft: download.batchesLeft } };
+}
+
+const wholeEpoch = (epoch: EpochContext, part: ProvedTip, ended?: EpochChange) => ({
+  ...{ epoch, ended },
+  download: beginDownload(part, epoch.rootQC),
+});
 
 /** ST-11: what the chain stands on, before the first blocks are written. A failure has the tag of the blocks. */
 export function planting(
-  { sideStore }: ChainSyncContext,
+  { sideStore, isPlanted }: ChainSyncContext,
+  { durable }: Download,
   root: ReadyBlock | undefined,
   to: { readonly replyTo: string; readonly tag: number },
 ): readonly Effect[] {
-  if (root === undefined) return [];
-  const { id, certified } = root;
-  const { height } = certified.block.header;
+  const height = root?.certified.block.header.height ?? durable.height;
+  const id = root?.id ?? durable.id;
+  if (isPlanted || id === undefined || height === GENESIS_HEIGHT) return [];
   const message: SideStoreRequest = { type: 'side.plantRequested', ...to, height, id };
   return [telling(sideStore, message)];
 }

@@ -64,11 +64,11 @@ export function recordSnapshots(
   context: ChainSyncContext,
   { snapshots }: ReplyOf<'snapshots.answered'>,
 ): Decided {
-  const { joining, target, holders, epoch } = context;
+  const { joining, target, holders, walk } = context;
   if (joining === undefined || target === undefined) return {};
   const { refused, disappointments } = joining;
   const offers = snapshots.filter(({ peer }) => holders.includes(peer));
-  const facts = { validators: epoch.set, bytesMax: SNAPSHOT_BYTES_MAX, above: epoch.rootQC.height };
+  const facts = { validators: walk.reached.set, bytesMax: SNAPSHOT_BYTES_MAX, above: GENESIS_HEIGHT };
   const candidate = snapshotCandidates(offers, { ...facts, refused, disappointments }).find(
     (one) => giversOf(context, one).length > 0,
   );

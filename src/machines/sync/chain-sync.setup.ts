@@ -4,7 +4,6 @@
  */
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
-import type { EpochBegan } from '../../protocol/ports/consensus.ts';
 import type { RestoreReply } from '../../protocol/ports/snapshots.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type {
@@ -13,21 +12,21 @@ import type {
   StateSyncReply,
   SyncStorageReply,
 } from '../../protocol/ports/sync.ts';
-import { isWritten } from '../../protocol/sync/chain-download.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import { hurry } from './chain-sync.asking.ts';
 import {
   queryPeers,
-  recordChains,
   recordOwnIds,
   recordTrusted,
   requestChains,
   requestOwnIds,
+  validateFullChain,
 } from './chain-sync.choosing.ts';
 import {
   beat,
   beginDownloading,
   endDownloading,
+  isAllWritten,
   recordFetching,
   recordWritten,
   retryPieces,
@@ -45,7 +44,6 @@ import {
   ended,
   failing,
   initialChainSync,
-  recordEpoch,
   refusing,
 } from './chain-sync.live.ts';
 import {
@@ -66,7 +64,16 @@ import {
   takeChunkAnswer,
   takeMiss,
 } from './chain-sync.restoring.ts';
-import { askingEpoch } from './epoch.ts';
+import {
+  areEpochsPassed,
+  isWalkOver,
+  leaveGuide,
+  passEpochs,
+  recordDescribed,
+  recordPassed,
+  requestEpochs,
+  takeWalked,
+} from './chain-sync.walking.ts';
 
 export type { ChainSyncContext, ChainSyncInput } from './chain-sync.live.ts';
 export { initialChainSync };
@@ -78,9 +85,10 @@ const SIDE_SILENCE_MS = millis(300_000);
 
 /** Until the chain is asked for anew, because the snapshot is of its tip. @unit ms @source chosen: some blocks */
 const BLOCKS_MORE_MS = millis(1_000);
+/** Before a guide is asked again whose rate was reached. @unit ms @source chosen: some questions' worth of its rate */
+const GUIDE_PAUSE_MS = millis(250);
 
 type ChainSyncPublicEvent =
-  | EpochBegan
   | ResyncRequested
   | Extract<
       StateSyncReply,
@@ -90,6 +98,7 @@ type ChainSyncPublicEvent =
           | 'chains.answered'
           | 'snapshots.answered'
           | 'snapshotChunk.answered'
+          | 'epochs.answered'
           | 'fetch.started'
           | 'blocks.answered'
           | 'fetch.failed';
@@ -102,12 +111,12 @@ type ChainSyncPublicEvent =
 
 /** Event types that other cells may send (RT-16). */
 export const CHAIN_SYNC_EVENTS = declare<ChainSyncPublicEvent>()(
-  'epoch.began',
   'resync.requested',
   'peers.polled',
   'chains.answered',
   'snapshots.answered',
   'snapshotChunk.answered',
+  'epochs.answered',
   'restore.begun',
   'restore.took',
   'restore.ended',
@@ -117,6 +126,7 @@ export const CHAIN_SYNC_EVENTS = declare<ChainSyncPublicEvent>()(
   'blocks.answered',
   'fetch.failed',
   'side.opened',
+  'side.passed',
   'side.planted',
   'side.restored',
   'side.appended',
@@ -138,14 +148,19 @@ export const chainSyncSetup = setup({
     isAppending: ({ context, event }) => 'tag' in event && event.tag === context.download?.appending?.tag,
     hasFailed: ({ context }) => context.failure !== undefined,
     peersAreFound: ({ context }) => context.trusted.length > 0,
+    /** CS-16. */
+    walkIsOver: ({ context }) => isWalkOver(context),
+    /** State-sync had no place for the question, or its rate was reached. */
+    guideIsBusy: ({ context, event }) =>
+      event.type === 'fetch.failed' && event.tag === context.awaited && event.tried.length === 0,
+    epochsArePassed: ({ context }) => areEpochsPassed(context),
     chainIsChosen: ({ context }) => context.target !== undefined,
-    everythingIsWritten: ({ context }) => context.download !== undefined && isWritten(context.download),
+    everythingIsWritten: ({ context }) => isAllWritten(context),
     /** SY-10. */
     isAwaitedForAJoin: ({ context, event }) =>
       context.joining !== undefined && 'tag' in event && event.tag === context.awaited,
     joins: ({ context }) => context.joining !== undefined,
-    everythingIsWrittenAndJoins: ({ context }) =>
-      context.joining !== undefined && context.download !== undefined && isWritten(context.download),
+    everythingIsWrittenAndJoins: ({ context }) => context.joining !== undefined && isAllWritten(context),
     /** It is no older than the chain's tip, which grows meanwhile. */
     snapshotIsEarly: ({ context }) => context.joining !== undefined && context.target === undefined,
     snapshotIsChosen: ({ context }) => context.joining?.candidate !== undefined,
@@ -163,10 +178,9 @@ export const chainSyncSetup = setup({
     answerSilence: ({ context }) => context.config.peerQueryTimeout + ANSWER_MARGIN_MS,
     sideSilence: SIDE_SILENCE_MS,
     blocksMore: BLOCKS_MORE_MS,
+    guidePause: GUIDE_PAUSE_MS,
   },
   actions: {
-    requestEpoch: step(({ context, address }) => ({ effects: [askingEpoch(context, address)] })),
-    recordEpoch: step(on('epoch.began', ({ context, event }) => recordEpoch(context, event))),
     /** Seed 001: fullResync. */
     fullResync: step(
       on('resync.requested', ({ context, event: { replyTo, tag, mode = 'chain', checkpoint } }) =>
@@ -181,7 +195,13 @@ export const chainSyncSetup = setup({
       on('peers.polled', ({ context, event, ...clock }) => recordTrusted(context, event, clock)),
     ),
     requestFullChain: step(({ context, ...clock }) => requestChains(context, clock)),
-    validateFullChain: step(on('chains.answered', ({ context, event }) => recordChains(context, event))),
+    recordDescribed: step(on('chains.answered', ({ context, event }) => recordDescribed(context, event))),
+    requestEpochs: step(({ context, ...clock }) => requestEpochs(context, clock)),
+    takeWalked: step(on('epochs.answered', ({ context, event }) => takeWalked(context, event))),
+    leaveGuide: step(({ context }) => leaveGuide(context)),
+    recordPassed: step(({ context }) => recordPassed(context)),
+    passEpochs: step(({ context, ...clock }) => passEpochs(context, clock)),
+    validateFullChain: step(({ context }) => validateFullChain(context)),
     compareWithOwn: step(({ context, ...clock }) => requestOwnIds(context, clock)),
     recordOwnIds: step(on('blockIds.found', ({ context, event }) => recordOwnIds(context, event))),
     /** Seed 001: backupChain. The running chain is the backup: the new one is written beside it. */
@@ -189,7 +209,7 @@ export const chainSyncSetup = setup({
       const snapshotBytes = context.joining?.candidate?.manifest.bytes;
       const room = snapshotBytes === undefined ? {} : { snapshotBytes };
       const asked = asking(context, context.sideStore, { type: 'side.openRequested', ...room }, clock);
-      return { ...asked, context: { ...asked.context, isPrepared: true } };
+      return { ...asked, context: { ...asked.context, isPrepared: true, passed: 0 } };
     }),
     downloadFullChain: step(({ context, ...clock }) => beginDownloading(context, clock)),
     endDownload: step(({ context, ...clock }) => endDownloading(context, clock)),

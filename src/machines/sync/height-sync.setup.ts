@@ -23,6 +23,7 @@ import {
   agreementOf,
   answersOf,
   claimedHeights,
+  claimedLater,
   differsAt,
   highestProved,
   honestPowerFor,
@@ -128,11 +129,13 @@ function outcomeOf({ findings, epoch, self, config }: HeightSyncContext): Height
   const counted = (answers ?? []).filter(({ power }) => power > 0n);
   const proved = highestProved(answers ?? []);
   const later = laterHeight(epoch.set, answers ?? []);
+  const claimed = claimedLater(answers ?? []);
   const numbers = {
     answered: counted.length,
     connected: validators.length,
     ...(proved === undefined ? {} : { proved }),
     ...(later === undefined ? {} : { later }),
+    ...(claimed === undefined ? {} : { claimedLater: claimed }),
   };
   if (answers === undefined || own === undefined) {
     const silent = answers === undefined ? 'the peers were not asked' : 'storage did not say what is durable';

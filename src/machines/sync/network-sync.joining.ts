@@ -11,17 +11,23 @@ import { asking, type Clock, targetOf } from './network-sync.tiers.ts';
 const JOIN_CHECKS_MAX = 3;
 
 /** SY-10: one voice alone, early or lying, decides nothing, and nothing is fetched for it. A home with blocks never joins. */
-export function joinIsOpen({ joining, check, counts, ownHeight }: NetworkSyncContext): boolean {
-  const isDecidable = check.status === 'agreed' || counts.checks >= JOIN_CHECKS_MAX;
+export function joinIsOpen({ joining, check, later, counts, ownHeight }: NetworkSyncContext): boolean {
+  const isDecidable = check.status === 'agreed' || later !== undefined || counts.checks >= JOIN_CHECKS_MAX;
   return joining === 'undecided' && ownHeight === GENESIS_HEIGHT && !isDecidable;
 }
 
-/** SY-10: once, and where the network is proved to be farther than a small gap. Critical begins nothing by itself. */
+/**
+ * SY-10: once, and where the network is proved to be farther than a small gap, or somebody claims that in a later epoch: what that
+ * is worth, the walk to there will show. Critical begins nothing by itself.
+ */
 export function joinsBySnapshot(context: NetworkSyncContext): boolean {
   const { joining, ownHeight, config } = context;
   if (joining !== 'undecided' || ownHeight !== GENESIS_HEIGHT || joinIsOpen(context)) return false;
   const target = targetOf(context);
-  return target?.kind === 'proved' && target.tip.height - ownHeight > config.tier1MaxGap;
+  const proved = target?.kind === 'proved' ? target.tip.height : GENESIS_HEIGHT;
+  const mayLook = context.genesis === undefined && context.status.kind !== 'Critical';
+  const claimed = mayLook ? (context.claimedLater ?? GENESIS_HEIGHT) : GENESIS_HEIGHT;
+  return Math.max(proved, claimed) - ownHeight > config.tier1MaxGap;
 }
 
 /** There is nothing to join by a snapshot: block-sync yields no longer. */

@@ -103,6 +103,8 @@ export interface NetworkSyncContext extends NetworkSyncInput {
   readonly proved: ProvedTip | undefined;
   /** Peers with J(W) claimed in the newest check, with proofs of later epochs, to be there. */
   readonly later: Height | undefined;
+  /** The highest that anybody claimed so: reason to look, for a home that may join (SY-10). */
+  readonly claimedLater: Height | undefined;
   /** >= 67 % differ, by their tips or by the id of our block; it stands until a later answer says otherwise. */
   readonly differsByTips: Height | undefined;
   readonly differsById: Height | undefined;
@@ -179,6 +181,7 @@ export function initialNetworkSync(input: NetworkSyncInput, now: Monotonic): Net
     supported: undefined,
     proved: undefined,
     later: undefined,
+    claimedLater: undefined,
     differsByTips: undefined,
     differsById: undefined,
     contradicted: undefined,

@@ -114,6 +114,7 @@ export function recordCheck(context: NetworkSyncContext, outcome: HeightOutcome,
     heard: outcome.status === 'agreed' || outcome.proved !== undefined,
     proved,
     later: outcome.later,
+    claimedLater: outcome.claimedLater,
   };
   if (outcome.status === 'failed')
     return settled(context, { ...common, ...checkFailed(context, outcome.error, now) }, now);

@@ -156,6 +156,9 @@ function takeMessage(work: Work, question: OpenQuestion, message: SyncAnswer): v
     case 'SnapshotChunk':
       takeChunk(work, question, message);
       return;
+    case 'Epochs':
+      takeEpochs(work, question, message);
+      return;
   }
 }
 
@@ -344,10 +347,7 @@ function takeChain(work: Work, { peer, task: id }: OpenQuestion, chain: AnswerOf
   const { epoch, bls, verified } = work.context;
   const judged = ruleOnChain(epoch, bls, verified, chain);
   change(work, { verified: judged.verified });
-  if (judged.ruling === 'notUnderstood') {
-    meet(work, peer, chain.proof?.epoch);
-    return;
-  }
+  if (judged.ruling === 'notUnderstood') meet(work, peer, chain.proof?.epoch);
   if (judged.ruling === 'false') {
     chargeLie(work, peer, CLAIM_FALSE);
     distrust(work, peer);
@@ -355,6 +355,7 @@ function takeChain(work: Work, { peer, task: id }: OpenQuestion, chain: AnswerOf
   }
   const task = id === undefined ? undefined : work.context.tasks.get(id);
   if (id === undefined || task?.kind !== 'chains') return;
+  // CS-16: of another epoch it is for the asker to judge, who comes to know whose validators those are.
   const found = [...task.found, { peer, chain }].sort((left, right) => (left.peer < right.peer ? -1 : 1));
   withTask(work, id, { ...task, found });
 }
@@ -390,4 +391,12 @@ function takeChunk(work: Work, question: OpenQuestion, { bytes }: AnswerOf<'Snap
   }
   withoutTask(work, id);
   tellAsker(work, task, { type: 'snapshotChunk.answered', tag: task.tag, bytes });
+}
+
+/** Handed on as they came: chain-sync verifies them, and judges who gave them. */
+function takeEpochs(work: Work, { task: id }: OpenQuestion, { changes }: AnswerOf<'Epochs'>): void {
+  const task = id === undefined ? undefined : work.context.tasks.get(id);
+  if (id === undefined || task?.kind !== 'epochs') return;
+  withoutTask(work, id);
+  tellAsker(work, task, { type: 'epochs.answered', tag: task.tag, changes });
 }

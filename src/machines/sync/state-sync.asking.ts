@@ -154,7 +154,7 @@ export function endQuestion(
   const task = id === undefined ? undefined : work.context.tasks.get(id);
   if (id !== undefined && task?.kind === 'fetch' && error !== undefined)
     withTask(work, id, { ...task, error });
-  if (id !== undefined && task?.kind === 'chunk' && error !== undefined) {
+  if (id !== undefined && (task?.kind === 'chunk' || task?.kind === 'epochs') && error !== undefined) {
     withoutTask(work, id);
     tellAsker(work, task, { type: 'fetch.failed', tag: task.tag, error, tried: [peer] });
   }

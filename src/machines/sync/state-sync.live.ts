@@ -81,7 +81,8 @@ export type Task =
       readonly found: ReplyOf<'snapshots.answered'>['snapshots'];
       readonly awaiting: ReadonlySet<Address>;
     })
-  | (Asker & { readonly kind: 'chunk'; readonly peer: Address });
+  /** A question to one peer alone. */
+  | (Asker & { readonly kind: 'chunk' | 'epochs'; readonly peer: Address });
 
 /** What storage is asked while a claim is judged. */
 export type Reading =

@@ -30,6 +30,7 @@ export const stateSyncMachine = stateSyncSetup.createMachine({
         'chains.requested': later,
         'snapshots.requested': later,
         'snapshotChunk.requested': later,
+        'epochs.fetchRequested': later,
         // Answers to an earlier life.
         'blockIds.found': {},
         'blocks.found': {},
@@ -53,6 +54,7 @@ export const stateSyncMachine = stateSyncSetup.createMachine({
         'chains.requested': byTheTask,
         'snapshots.requested': byTheTask,
         'snapshotChunk.requested': byTheTask,
+        'epochs.fetchRequested': byTheTask,
         'epoch.began': { actions: 'recordEpoch' },
         'message.received': { actions: 'takeAnswer' },
         'peer.connected': { actions: 'recordConnected' },

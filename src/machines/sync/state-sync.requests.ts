@@ -1,5 +1,5 @@
 /** How state-sync takes the requests of the other cells of sync. Pure. Rules SY-1 to SY-10, docs/protocol/sync.md. */
-import { millis } from '../../base/units.ts';
+import { type Millis, millis } from '../../base/units.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { StateSyncRequest } from '../../protocol/ports/sync.ts';
 import { connectedOf, isFresh } from '../../protocol/sync/peers.ts';
@@ -62,6 +62,9 @@ export function takeRequest(work: Work, request: StateSyncRequest): void {
       return;
     case 'snapshotChunk.requested':
       askChunk(work, request);
+      return;
+    case 'epochs.fetchRequested':
+      askEpochs(work, request);
       return;
   }
 }
@@ -171,10 +174,26 @@ function askSnapshots(work: Work, { replyTo, tag, timeout }: RequestOf<'snapshot
 
 function askChunk(work: Work, request: RequestOf<'snapshotChunk.requested'>): void {
   const { replyTo, tag, peer, height, format, chunk, timeout } = request;
-  const task: Task = { kind: 'chunk', replyTo, tag, peer };
+  const question: UnaskedQuestion = { kind: 'GetSnapshotChunk', height, format, chunk };
+  askOne(work, { kind: 'chunk', replyTo, tag, peer }, question, timeout);
+}
+
+/** CS-16. */
+function askEpochs(work: Work, request: RequestOf<'epochs.fetchRequested'>): void {
+  const { replyTo, tag, peer, from, limit, timeout } = request;
+  askOne(work, { kind: 'epochs', replyTo, tag, peer }, { kind: 'GetEpochs', from, limit }, timeout);
+}
+
+/** Of this peer alone: if it has no place, the asker is told at once. */
+function askOne(
+  work: Work,
+  task: Extract<Task, { readonly kind: 'chunk' | 'epochs' }>,
+  question: UnaskedQuestion,
+  timeout: Millis,
+): void {
   const id = beginTask(work, task);
   if (id === undefined) return;
-  const question: UnaskedQuestion = { kind: 'GetSnapshotChunk', height, format, chunk };
+  const { peer } = task;
   if (askPeer(work, peer, question, timeout, id)) return;
   const tasks = new Map(work.context.tasks);
   tasks.delete(id);

@@ -66,6 +66,7 @@ const REQUESTS = [
   'chains.requested',
   'snapshots.requested',
   'snapshotChunk.requested',
+  'epochs.fetchRequested',
 ] as const satisfies readonly StateSyncRequest['type'][];
 
 /** Event types that other cells may send (RT-16). */

@@ -89,7 +89,8 @@ export function replyFor({ context, clock }: Work, task: Task): StateSyncReply {
       return { type: 'chains.answered', tag, chains: task.found };
     case 'snapshots':
       return { type: 'snapshots.answered', tag, snapshots: task.found };
-    case 'chunk': {
+    case 'chunk':
+    case 'epochs': {
       const error = { code: 'NoPeersAvailable', detail: `${task.peer} cannot be asked now` } as const;
       return { type: 'fetch.failed', tag, error, tried: [] };
     }

@@ -204,6 +204,12 @@ export interface EpochChange {
   readonly proof: EpochProof;
 }
 
+/** As it is sent: the proof in its one encoding, up to 4,096 headers, which whoever needs it reads (TP-11). */
+export interface EncodedChange {
+  readonly qc: QuorumCertificate;
+  readonly proof: Uint8Array;
+}
+
 /** The content of a batch. Its encoding, made once by its author, is what is hashed, sent and stored. */
 export interface BatchContent {
   readonly author: Address;

@@ -11,6 +11,9 @@ import type {
   CertifiedBlock,
   CommitProof,
   Digest,
+  EncodedChange,
+  Epoch,
+  EpochChange,
   ExecutedState,
   Height,
   Power,
@@ -85,6 +88,14 @@ export type StateSyncRequest =
       readonly format: number;
       readonly chunk: number;
       readonly timeout: Millis;
+    } & Request)
+  /** How epochs ended, from this one on (CS-16). */
+  | ({
+      readonly type: 'epochs.fetchRequested';
+      readonly peer: Address;
+      readonly from: Epoch;
+      readonly limit: number;
+      readonly timeout: Millis;
     } & Request);
 
 /** SY-4. `unanimous` is over those that remain; `split`: J(W) or more of validator power has another genesis. */
@@ -140,6 +151,8 @@ export type StateSyncReply =
       readonly snapshots: readonly { readonly peer: Address; readonly manifest: SnapshotManifest }[];
     }
   | { readonly type: 'snapshotChunk.answered'; readonly tag: number; readonly bytes: Uint8Array }
+  /** As they came: not verified. */
+  | { readonly type: 'epochs.answered'; readonly tag: number; readonly changes: readonly EncodedChange[] }
   /** state-sync → network-sync, unasked: two proofs contradict each other (SY-5). */
   | { readonly type: 'fork.found'; readonly evidence: ForkEvidence; readonly from: Address };
 
@@ -166,6 +179,8 @@ export type HeightOutcome =
       readonly differsAt?: Height;
       /** Peers with J(W) claim, with proofs of later epochs, to be there (CS-16). */
       readonly later?: Height;
+      /** The highest that anybody claims so. */
+      readonly claimedLater?: Height;
     }
   | {
       readonly status: 'failed';
@@ -178,6 +193,7 @@ export type HeightOutcome =
       readonly proved?: ProvedTip;
       /** As above. */
       readonly later?: Height;
+      readonly claimedLater?: Height;
     };
 
 export interface HeightsChecked {
@@ -301,9 +317,13 @@ export type SideStoreRequest =
       /** Of the application's snapshot that comes with the chain; there must be room for it (SY-10). @unit bytes */
       readonly snapshotBytes?: number;
     } & Request)
-  /** Verified, gapless, oldest first; written and synced. */
+  /** How epochs ended whose blocks the chain will not hold, each after the one before; then it is planted (SY-10). */
+  | ({ readonly type: 'side.passRequested'; readonly changes: readonly EpochChange[] } & Request)
+  /** Verified, gapless, oldest first, of one epoch; written and synced. */
   | ({
       readonly type: 'side.appendRequested';
+      /** How the epoch before that of the blocks ended: with the newest block that is written. */
+      readonly ended?: EpochChange;
       readonly blocks: readonly {
         readonly id: BlockId;
         readonly certified: CertifiedBlock;
@@ -325,6 +345,7 @@ export type SideStoreRequest =
 
 export type SideStoreReply =
   | { readonly type: 'side.opened'; readonly tag: number }
+  | { readonly type: 'side.passed'; readonly tag: number }
   | { readonly type: 'side.planted'; readonly tag: number }
   | { readonly type: 'side.restored'; readonly tag: number }
   | { readonly type: 'side.appended'; readonly tag: number; readonly height: Height }

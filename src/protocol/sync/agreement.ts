@@ -2,6 +2,7 @@
  * What the peers' answers say together about the height of the chain, by integers in validator power. This node's own height
  * is no answer: the question is what the others say. Pure. Rules SY-1 to SY-3, docs/protocol/sync.md.
  */
+import { maxHeight } from '../chain/ordinals.ts';
 import type { Address, BlockId, Height, Power, ValidatorSet } from '../chain/types.ts';
 import { powerOf } from '../chain/validator-set.ts';
 import type { PeerClaim, PeerState, ProvedTip, SyncError } from './types.ts';
@@ -150,6 +151,13 @@ export const laterHeight = (
     ),
     honestPower,
   );
+
+/** The highest of them, with whatever power: nobody here can judge it. */
+export function claimedLater(answers: readonly PeerState[]): Height | undefined {
+  const heights = answers.flatMap(({ claim }) => (claim?.status === 'later' ? [claim.height] : []));
+  const [first, ...others] = heights;
+  return first === undefined ? undefined : others.reduce(maxHeight, first);
+}
 
 const isUnderstood = (claim: PeerClaim | undefined): claim is PeerClaim =>
   claim !== undefined && claim.status !== 'later';

@@ -4,7 +4,7 @@
  */
 import type { Monotonic } from '../../base/units.ts';
 import { batchDigestOf } from '../chain/batch.ts';
-import { GENESIS_HEIGHT, maxHeight, nextHeight } from '../chain/ordinals.ts';
+import { maxHeight, nextHeight } from '../chain/ordinals.ts';
 import type { Address, BatchDigest, BlockId, CertifiedBlock, Height, VoteStatement } from '../chain/types.ts';
 import type { Seam } from './chain-dispute.ts';
 import { BATCH_HEIGHTS } from './config.ts';
@@ -64,6 +64,7 @@ export interface Durable {
 }
 
 export interface Download {
+  /** Its proof commits it; it may certify a block high above it, where that ended its epoch (CS-16). */
   readonly target: ProvedTip;
   /** The newest block of the side store; or what the chain stands on, which is not known before its first block (SY-10). */
   readonly durable:
@@ -77,9 +78,9 @@ export interface Download {
   readonly batchesLeft: number;
 }
 
-/** `root`: what the certificate of the genesis block says. */
+/** `root`: what the certificate says of the block on which an epoch stands. */
 export const beginDownload = (target: ProvedTip, root: VoteStatement): Download =>
-  beginDownloadAbove(target, { height: GENESIS_HEIGHT, id: root.blockId, statement: root });
+  beginDownloadAbove(target, { height: root.height, id: root.blockId, statement: root });
 
 /** @param root below the first block that is asked for; that one is not written where the root's id is not known */
 export const beginDownloadAbove = (target: ProvedTip, root: Download['durable']): Download => ({
@@ -89,6 +90,10 @@ export const beginDownloadAbove = (target: ProvedTip, root: Download['durable'])
   pieces: [],
   batchesLeft: 0,
 });
+
+/** At the target's height it has another block, which no proof commits. */
+export const endsApart = ({ to, ids }: Segment, { height, id }: ProvedTip): boolean =>
+  to >= height && ids.at(-1) !== id;
 
 export const isWritten = ({ durable, target }: Download): boolean => durable.height >= target.height;
 

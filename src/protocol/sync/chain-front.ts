@@ -43,7 +43,7 @@ export interface ReadyBatch {
 }
 
 /** What can be written: from the durable block up, as far as all is here and committed by a verified proof. */
-export function frontOf({ durable, pieces }: Download): Front {
+export function frontOf({ durable, pieces, target }: Download): Front {
   const [lowest] = pieces;
   if (lowest?.segment === undefined) return { status: 'waiting' };
   // What the first block stands on is vouched for by the quorum that certified a block above it.
@@ -58,10 +58,12 @@ export function frontOf({ durable, pieces }: Download): Front {
   const complete = lacking.find((block) => block !== undefined)?.block.header.height;
   const blocks: ReadyBlock[] = [];
   let below = durable.statement;
+  // CS-16: the block that ends an epoch, and those below it, may be committed by one above it that is in no chain.
+  const closing = segment.ids.at(-1) === target.id ? target.proof : undefined;
   for (const [index, certified] of segment.blocks.entries()) {
     const { height } = certified.block.header;
     const id = segment.ids[index];
-    const commitProof = proofOf(segment, height);
+    const commitProof = proofOf(segment, height) ?? closing;
     if (id === undefined || commitProof === undefined || (complete !== undefined && height >= complete))
       break;
     // What no id covers is the parent's to say (SY-8); the root's own is not written.

@@ -32,6 +32,8 @@ export const SYNC_FAULTS = [
   'GENESIS_DIFFERS',
   'SNAPSHOT_FALSE',
   'SNAPSHOT_CHUNK_DIFFERS',
+  /** Epochs did not end as it told, or are others than were asked for (CS-16). */
+  'EPOCHS_FALSE',
 ] as const;
 
 export type SyncFault = (typeof SYNC_FAULTS)[number];

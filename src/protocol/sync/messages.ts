@@ -2,7 +2,15 @@
  * What nodes say to each other to catch up. Questions carry a number that their answer repeats. Types only.
  * Rules SY-3, SY-4, SY-8, SY-10, docs/protocol/sync.md.
  */
-import type { BlockId, CertifiedBlock, CommitProof, Digest, Height } from '../chain/types.ts';
+import type {
+  BlockId,
+  CertifiedBlock,
+  CommitProof,
+  Digest,
+  EncodedChange,
+  Epoch,
+  Height,
+} from '../chain/types.ts';
 
 /** "How far are you?" */
 export interface GetBlockHeightMessage {
@@ -142,6 +150,22 @@ export interface SnapshotChunkMessage {
   readonly bytes?: Uint8Array;
 }
 
+/** Asks how epochs ended, from this one on (CS-16). */
+export interface GetEpochsMessage {
+  readonly kind: 'GetEpochs';
+  readonly requestId: number;
+  readonly from: Epoch;
+  /** 1 to EPOCHS_ASKED_MAX */
+  readonly limit: number;
+}
+
+/** By rising epoch, gapless, as many as fit; none where the sender knows of no end. */
+export interface EpochsMessage {
+  readonly kind: 'Epochs';
+  readonly requestId: number;
+  readonly changes: readonly EncodedChange[];
+}
+
 /** What is asked of the chain-server. */
 export type SyncQuestion =
   | GetBlockHeightMessage
@@ -151,7 +175,8 @@ export type SyncQuestion =
   | GetBlockMessage
   | GetChainMessage
   | GetSnapshotMessage
-  | GetSnapshotChunkMessage;
+  | GetSnapshotChunkMessage
+  | GetEpochsMessage;
 
 /** What comes back to state-sync. */
 export type SyncAnswer =
@@ -161,7 +186,8 @@ export type SyncAnswer =
   | BlocksMessage
   | ChainMessage
   | SnapshotMessage
-  | SnapshotChunkMessage;
+  | SnapshotChunkMessage
+  | EpochsMessage;
 
 export type SyncMessage = SyncQuestion | SyncAnswer;
 
@@ -182,6 +208,8 @@ export const SYNC_KINDS = [
   'Snapshot',
   'GetSnapshotChunk',
   'SnapshotChunk',
+  'GetEpochs',
+  'Epochs',
 ] as const satisfies readonly SyncMessage['kind'][];
 
 /** Checkpoints in one Chain message. @unit checkpoints @source 128 × 48 bytes fit a small frame */
@@ -190,3 +218,7 @@ export const CHECKPOINTS_MAX = 128;
 export const SNAPSHOT_CHUNKS_MAX = 4_096;
 /** @unit bytes @source half a frame of the kind SnapshotChunk */
 export const SNAPSHOT_CHUNK_BYTES_MAX = 1_048_576;
+/** Ends of epochs in one answer. @unit epochs @source chosen: what is verified in one turn, two pairings each */
+export const EPOCHS_ASKED_MAX = 16;
+/** Of their encodings in one answer, unless the first alone is longer. @unit bytes @source half a frame of the kind Epochs */
+export const EPOCHS_BYTES_MAX = 1_048_576;

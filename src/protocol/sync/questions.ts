@@ -24,6 +24,7 @@ export const OPEN_PER_PEER_MAX: Readonly<Record<QuestionKind, number>> = {
   GetChain: 1,
   GetSnapshot: 1,
   GetSnapshotChunk: 1,
+  GetEpochs: 1,
 };
 /** Of what the reader of a kind allows its sender, this share is used. @source a rate halves on the way where frames bunch up */
 const RATE_SHARE = 1 / 4;
@@ -39,6 +40,7 @@ const ANSWER_KIND: Readonly<Record<QuestionKind, SyncAnswer['kind']>> = {
   GetChain: 'Chain',
   GetSnapshot: 'Snapshot',
   GetSnapshotChunk: 'SnapshotChunk',
+  GetEpochs: 'Epochs',
 };
 
 export interface OpenQuestion {

@@ -3,18 +3,28 @@
  * Pure. Rules SY-3, SY-8, SY-9, docs/protocol/sync.md.
  */
 import { heightPlus } from '../chain/ordinals.ts';
-import type { BatchDigest, BlockId, CertifiedBlock, CommitProof, Height } from '../chain/types.ts';
+import type {
+  BatchDigest,
+  BlockId,
+  CertifiedBlock,
+  CommitProof,
+  EncodedChange,
+  Epoch,
+  EpochChange,
+  Height,
+} from '../chain/types.ts';
 import { type VerifiedCertificates, verifyCertificates } from '../consensus/verified.ts';
+import { encodeEpochProof } from '../light/encoding.ts';
 import type { BucketRate } from '../transport/bucket.ts';
 import { KINDS } from '../transport/kinds.ts';
 import { ANSWER_BATCHES_MAX, GUESTS_MAX, VALIDATORS_MAX } from '../transport/limits.ts';
 import { certifiedBlockBytes } from '../transport/sizes.ts';
 import { BATCH_HEIGHTS } from './config.ts';
-import { CHECKPOINTS_MAX, type SyncQuestion } from './messages.ts';
+import { CHECKPOINTS_MAX, EPOCHS_BYTES_MAX, type SyncQuestion } from './messages.ts';
 import { OPEN_PER_PEER_MAX } from './questions.ts';
 import type { Judge } from './segment.ts';
 
-/** Questions for blocks, or chunks of a snapshot, that are read at once, of all peers; the others wait in a queue. @unit questions @source chosen: 64 answers of 2 MiB */
+/** Questions for blocks, chunks of a snapshot or ends of epochs, that are read at once, of all peers; the others wait in a queue. @unit questions @source chosen: 64 answers of 2 MiB */
 export const BLOCKS_READ_MAX = 64;
 /** Questions of one peer that wait or are read; above it its newest is dropped. @unit questions @source what an honest peer has open, and as much that it gave up */
 export const WAITING_PER_PEER_MAX: Readonly<Record<'blocks' | 'small', number>> = {
@@ -34,7 +44,9 @@ const TRIES_MAX = 4;
 
 /** Which places a question takes. */
 export const sizeOf = ({ kind }: SyncQuestion): 'blocks' | 'small' =>
-  kind === 'GetBlocks' || kind === 'GetBlock' || kind === 'GetSnapshotChunk' ? 'blocks' : 'small';
+  kind === 'GetBlocks' || kind === 'GetBlock' || kind === 'GetSnapshotChunk' || kind === 'GetEpochs'
+    ? 'blocks'
+    : 'small';
 
 /** Committed blocks as they are given: what a block says of its parent's certificate is what this node holds as that. */
 export const composed = (blocks: readonly CertifiedBlock[]): readonly CertifiedBlock[] =>
@@ -126,6 +138,24 @@ export function batchesFor(blocks: readonly CertifiedBlock[]): BatchesToRead {
     }
   }
   return { digests: [...digests], blocks: blocks.length };
+}
+
+/** The first of them, gapless, as many as one answer takes; `bytes` of their encodings. CS-16. */
+export function changesThatFit(
+  from: Epoch,
+  changes: readonly EpochChange[],
+): { readonly changes: readonly EncodedChange[]; readonly bytes: number } {
+  let bytes = 0;
+  const fitting: EncodedChange[] = [];
+  for (const { qc, proof: given } of changes) {
+    const proof = encodeEpochProof(given);
+    const length = proof.byteLength;
+    const isNext = qc.epoch === from + fitting.length;
+    if (!isNext || (fitting.length > 0 && bytes + length > EPOCHS_BYTES_MAX)) break;
+    bytes += length;
+    fitting.push({ qc, proof });
+  }
+  return { changes: fitting, bytes };
 }
 
 /** What an answer costs its asker's allowance. @unit bytes */

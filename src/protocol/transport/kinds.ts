@@ -88,6 +88,8 @@ export const KINDS: Readonly<Record<WireKind, KindRule>> = {
   TimeRequest: rule(64, 'control', 64, 16, 8, 64, 'any'),
   TimeReply: rule(65, 'control', 128, 32, 8, 64),
   SnapshotChunk: rule(66, 'sync', MIB + KIB, 16, 100, 400, 'any'),
+  GetEpochs: rule(67, 'sync', 64, 16, 50, 200, 'any'),
+  Epochs: rule(68, 'sync', 2 * MIB, 512, 50, 200, 'any'),
   StateSync: rule(80, 'gossip', 32 * KIB, 32, 1, 8, 'any'),
   SubmitOperations: rule(81, 'batches', 256 * KIB, 1_024, 50, 200, 'any'),
   OperationsAnswered: rule(82, 'sync', 384 * KIB, 9_100, 50, 200, 'validator', 'names'),

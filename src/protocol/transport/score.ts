@@ -46,6 +46,7 @@ const SYNC_PENALTIES: Readonly<Record<SyncFault, Penalty>> = {
   GENESIS_DIFFERS: consensus(BAN_AT),
   SNAPSHOT_FALSE: sync(50),
   SNAPSHOT_CHUNK_DIFFERS: sync(50),
+  EPOCHS_FALSE: sync(50),
 };
 
 /** Codes of refusals by the transport, and of cells that refuse what a peer sent. Others cost `UNLISTED`. */

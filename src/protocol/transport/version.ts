@@ -2,4 +2,4 @@
 import type { ProtocolVersion } from './messages.ts';
 
 /** This program's protocol. A frame carries the minor version; the handshake compares the major one. */
-export const PROTOCOL_VERSION: ProtocolVersion = { major: 1, minor: 4 };
+export const PROTOCOL_VERSION: ProtocolVersion = { major: 1, minor: 5 };

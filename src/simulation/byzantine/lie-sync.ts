@@ -34,6 +34,7 @@ const KINDS = [
   'Chain',
   'Snapshot',
   'SnapshotChunk',
+  'Epochs',
 ] as const satisfies readonly AnswerKind[];
 
 /** Heights that an endless chain is ahead, more with every claim. @unit heights */
@@ -181,6 +182,8 @@ function told(way: Way, message: SyncAnswer, tools: LieTools, to: NodeId): reado
       return way.Snapshot?.(message, tools, to) ?? [message];
     case 'SnapshotChunk':
       return way.SnapshotChunk?.(message, tools, to) ?? [message];
+    case 'Epochs':
+      return way.Epochs?.(message, tools, to) ?? [message];
   }
 }
 

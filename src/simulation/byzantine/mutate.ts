@@ -8,13 +8,13 @@ import { BRIDGE_KINDS, type BridgeMessage } from '../../protocol/bridge/messages
 import { digestOf } from '../../protocol/chain/canonical.ts';
 import type {
   BlockId,
+  EncodedChange,
   Evidence,
   QuorumCertificate,
   TimeoutCertificate,
   Vote,
 } from '../../protocol/chain/types.ts';
 import type {
-  EpochChangeMessage,
   PeerMessage,
   ProposalMessage,
   ViewChangeMessage,
@@ -178,6 +178,10 @@ function mutatedSync(message: SyncMessage, tools: LieTools): SyncMessage {
       if (bytes === undefined) return { ...message, bytes: utf8('no chunk at all') };
       return draws.below(3) === 0 ? none : { ...message, bytes: withOneBitFlipped(bytes, draws) };
     }
+    case 'GetEpochs':
+      return { ...message, from: epochBy(message.from, 1) };
+    case 'Epochs':
+      return { ...message, changes: mutatedChanges(message.changes, tools) };
     case 'GetBlockHeight':
     case 'GetGenesisHash':
     case 'GetChain':
@@ -368,12 +372,25 @@ function otherTC(tc: TimeoutCertificate, tools: LieTools): TimeoutCertificate {
   }
 }
 
-function otherChange(message: EpochChangeMessage, tools: LieTools): EpochChangeMessage {
+function otherChange<Change extends EncodedChange>(message: Change, tools: LieTools): Change {
   const proof = parseEpochProof(message.proof);
   if (proof === 'malformed' || tools.draws.below(2) === 0)
     return { ...message, qc: otherQC(message.qc, tools) };
   const last = { ...proof.last, certificate: otherQC(proof.last.certificate, tools) };
   return { ...message, proof: encodeEpochProof({ ...proof, last }) };
+}
+
+/** One of them false, or left out, or none at all. */
+function mutatedChanges(changes: readonly EncodedChange[], tools: LieTools): readonly EncodedChange[] {
+  const at = tools.draws.below(Math.max(1, changes.length));
+  switch (tools.draws.below(3)) {
+    case 0:
+      return changes.map((change, index) => (index === at ? otherChange(change, tools) : change));
+    case 1:
+      return changes.filter((_, index) => index !== at);
+    default:
+      return [];
+  }
 }
 
 function withOneBitFlipped(bytes: Uint8Array, draws: RandomStream): Uint8Array {

@@ -35,6 +35,7 @@ import type {
 import {
   CHECKPOINTS_MAX,
   type ChainCheckpoint,
+  EPOCHS_ASKED_MAX,
   SNAPSHOT_CHUNK_BYTES_MAX,
   SNAPSHOT_CHUNKS_MAX,
   type SnapshotManifest,
@@ -232,6 +233,7 @@ const admission: z.ZodType<OperationAdmission> = z.discriminatedUnion('accepted'
     applicationCode: word.exactOptional(),
   }),
 ]);
+const change = z.strictObject({ qc, proof: z.instanceof(Uint8Array) });
 const nonce = word;
 const requestId = whole;
 
@@ -273,7 +275,7 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
     signature: bytesOf(96),
   }),
   NewView: z.strictObject({ epoch, height, round, leader: address, tc }),
-  EpochChange: z.strictObject({ qc, proof: z.instanceof(Uint8Array) }),
+  EpochChange: change,
   GetEpochChange: z.strictObject({ epoch }),
   Evidence: z.strictObject({ evidence }),
   VoteShown: z.strictObject({ vote }),
@@ -321,6 +323,11 @@ export const BODIES: { readonly [Kind in WireKind]: z.ZodType<Body<Kind>> } = {
   SnapshotChunk: z.strictObject({
     requestId,
     bytes: bytesWithin(0, SNAPSHOT_CHUNK_BYTES_MAX).exactOptional(),
+  }),
+  GetEpochs: z.strictObject({ requestId, from: epoch, limit: z.int().min(1).max(EPOCHS_ASKED_MAX) }),
+  Epochs: z.strictObject({
+    requestId,
+    changes: listOf(change, 0, EPOCHS_ASKED_MAX),
   }),
   TimeRequest: z.strictObject({ requestId }),
   TimeReply: z.strictObject({

@@ -25,7 +25,7 @@ describe('block-sync: a home that may join by a snapshot (SY-10)', () => {
   const wantedOf = (rig: Rig) =>
     ({ type: 'blocks.wanted', target: rig.qc(3), committedHeight: height(0), holders: [] }) as const;
 
-  it('fetches nothing for consensus until the join is settled, and then what it wants', () => {
+  it('fetches nothing for consensus until the join is settled, and then what it wanted: no round need ask again (CS-16)', () => {
     const rig = rigOf({ joins: true });
     rig.advance(5);
     expect(rig.state).toBe('yielding');
@@ -33,8 +33,6 @@ describe('block-sync: a home that may join by a snapshot (SY-10)', () => {
     rig.send({ type: 'blocks.committed', blocks: [] });
     expect(rig.state).toBe('yielding');
     rig.send({ type: 'joining.settled' });
-    expect(rig.state).toEqual({ running: 'idle' });
-    rig.send(wantedOf(rig));
     expect(rig.state).toEqual({ running: { fetching: 'advancing' } });
     rig.send({ type: 'joining.settled' });
   });

@@ -11,7 +11,14 @@ import { checkDescent, verifySegment } from '../../../src/protocol/sync/segment.
 import { WAITING_MAX } from '../../../src/protocol/sync/serving.ts';
 import { KINDS } from '../../../src/protocol/transport/kinds.ts';
 import { encode } from '../../../src/transport/codec/codec.ts';
-import { GENESIS_EXECUTED, height, present, round, world } from '../../protocol/consensus/fixture.ts';
+import {
+  epochNumber,
+  GENESIS_EXECUTED,
+  height,
+  present,
+  round,
+  world,
+} from '../../protocol/consensus/fixture.ts';
 import { ofKind, reachOf, toldTo } from '../reach.ts';
 import { began, chainOfEpochs, type EpochsChain, idAtHeight } from './epochs.ts';
 import { answersIn, chainIn, idAt, sentIn, storageReplies, type TestChain } from './state-sync.rig.ts';
@@ -541,8 +548,8 @@ describe('over epochs (CS-16)', () => {
       }
       case 'epochs.requested': {
         reads.push(Number(field('from')));
-        const change = changes[Number(field('from'))];
-        return { type: 'epochs.found', tag, changes: change === undefined ? [] : [change] };
+        const from = Number(field('from'));
+        return { type: 'epochs.found', tag, changes: changes.slice(from, from + Number(field('limit'))) };
       }
       default:
         return undefined;
@@ -575,6 +582,32 @@ describe('over epochs (CS-16)', () => {
     expect([lengthOf(answer), reads]).toEqual([2, []]);
     const { epochs: kept } = chart.snapshot.context;
     expect([kept.size, [...kept.keys()].includes(place.epoch.epoch)]).toEqual([16, true]);
+  });
+
+  it('tells how epochs ended, without a gap, as many as are asked for and as one answer takes (SY-10)', () => {
+    const asking = (from: number, of = epochs): unknown => {
+      const question = { kind: 'GetEpochs', from: epochNumber(from), limit: 2 } as const;
+      const { answer } = givenBy(reach.start(input), question, of);
+      return answer.kind === 'Epochs' ? answer.changes.map(({ qc }) => qc.epoch) : answer.kind;
+    };
+    expect([asking(0), asking(2), asking(3)]).toEqual([[0, 1], [2], []]);
+    const [first, , third] = epochs.changes;
+    const gapped = { ...epochs, changes: [present(first, 'end'), present(third, 'end')] };
+    expect(asking(0, gapped)).toEqual([0]);
+    const { path, certificate } = present(first, 'end').proof.last;
+    const last = { path: [...path, ...Array(3_000).fill(path[0])] as const, certificate };
+    const long = epochs.changes.map(({ qc, proof }) => ({
+      qc,
+      proof: { ...proof, last: { ...last, path: [path[0], ...last.path] as const } },
+    }));
+    expect(asking(0, { ...epochs, changes: long }), 'one at least, and no more than fit').toEqual([0]);
+    // Storage that does not serve: the asker's time goes by.
+    const chart = reach.start(input);
+    ask(chart, { kind: 'GetEpochs', from: epochNumber(0), limit: 2 });
+    const [[tag = 0] = []] = [...chart.snapshot.context.waiting];
+    const request = 'epochs.requested';
+    expect(chart.send({ type: 'storage.failed', tag, request, code: 'IO', detail: 'gone' })).toEqual([]);
+    expect(chart.snapshot.context.counts.failed).toBe(1);
   });
 
   it('gives ancestors of a block within its epoch only (CS-12)', () => {

@@ -7,6 +7,7 @@ import { height, present } from '../../protocol/consensus/fixture.ts';
 import {
   honest,
   idAt,
+  isOfEpochs,
   isOfJoin,
   madeChain,
   newReach,
@@ -535,5 +536,5 @@ it('passes over answers to nothing, in every state, and counts them', () => {
 });
 
 afterAll(() => {
-  expect(reach.missing().filter(isOfJoin)).toEqual([]);
+  expect(reach.missing().filter((name) => isOfJoin(name) && !isOfEpochs(name))).toEqual([]);
 });

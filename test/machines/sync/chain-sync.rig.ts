@@ -16,6 +16,7 @@ import type {
   BatchReference,
   CertifiedBlock,
   CommitProof,
+  EpochChange,
   ExecutedState,
 } from '../../../src/protocol/chain/types.ts';
 import type { RestoreReply, RestoreRequest } from '../../../src/protocol/ports/snapshots.ts';
@@ -43,6 +44,7 @@ import {
   type World,
   world,
 } from '../../protocol/consensus/fixture.ts';
+import { encoded } from './epochs.ts';
 import { ofKind, type Reach, reachOf, toldTo } from '../reach.ts';
 
 export const WALL = 1_700_000_000_000;
@@ -144,6 +146,8 @@ export interface PeerModel {
   /** Until its answers to questions for blocks are here, by the question's `limit`. Default: at once. @unit ms */
   readonly delay?: (limit: number) => number;
   readonly snapshot?: SnapshotModel;
+  /** How epochs ended from one on, at most `limit`; 'silent': no answer in time; 'busy': state-sync had no place for the question. */
+  readonly epochs?: (from: number, limit: number) => readonly EpochChange[] | 'silent' | 'busy';
 }
 
 /** A snapshot of `state` at the height, and how its chunks are given. */
@@ -191,9 +195,15 @@ export const peerOf = (chain: MadeChain, answers: Answering = honest(chain)): Pe
 export type ChainSyncReach = Reach<typeof chainSyncMachine>;
 export const newReach = (): ChainSyncReach => reachOf(chainSyncMachine, 'chain-sync');
 
+/** What only a chain of several epochs reaches: chain-sync.epochs.test.ts. */
+export const isOfEpochs = (name: string): boolean =>
+  /(walking on (epochs|fetch|always \[0\]|xstate)|awaitingGuide|passing on|sync on (epochs\.answered|side\.passed))/.test(
+    name,
+  );
+
 /** What only a join by a snapshot reaches: chain-sync.join.test.ts. */
 export const isOfJoin = (name: string): boolean =>
-  /choosingSnapshot|awaitingBlocks|restoring|certifying|leaving|abandoning|restore\.|snapshot|side\.(planted|restored)/i.test(
+  /choosingSnapshot|awaitingBlocks|passing|restoring|certifying|leaving|abandoning|restore\.|snapshot|side\.(planted|restored)/i.test(
     name,
   ) ||
   [
@@ -243,6 +253,7 @@ export class Rig {
   readonly sideAsked: string[] = [];
   /** Whom it asked to describe their chains, each time. */
   readonly chainsAsked: (readonly Address[])[] = [];
+  readonly epochsAsked: { readonly peer: Address; readonly from: number }[] = [];
   readonly restorerAsked: string[] = [];
   readonly chunksAsked: { readonly peer: Address; readonly chunk: number }[] = [];
   #taken: Uint8Array[] = [];
@@ -269,7 +280,7 @@ export class Rig {
     this.#askSide = sideStore(this.disk, place);
     this.chart = reach.start(
       {
-        epoch: place.epoch,
+        first: place.epoch,
         bls: place.bls,
         config: { ...SYNC_DEFAULTS, ...options.config },
         storage: 'storage',
@@ -278,7 +289,6 @@ export class Rig {
         snapshotRestorer: 'snapshot-restorer',
         deduplicationHeights: WINDOW,
         networkSync: 'network-sync',
-        roundManager: 'round-manager',
         alarm: 'alarm',
       },
       this.#circumstances(),
@@ -341,8 +351,8 @@ export class Rig {
   run(steps = 5_000): this {
     for (let count = 0; count < steps; count += 1) {
       if (this.step()) continue;
-      if (this.state === 'awaitingBlocks') {
-        this.elapse(1_000);
+      if (this.state === 'awaitingBlocks' || this.state === 'awaitingGuide') {
+        this.elapse(this.state === 'awaitingBlocks' ? 1_000 : 250);
         continue;
       }
       if (this.state === 'idle' || this.state === 'ready' || !this.fire()) return this;
@@ -458,7 +468,9 @@ export class Rig {
                 requestId: 1,
                 base: height(model.base ?? 1),
                 proof: model.chain.proof,
-                checkpoints: checkpointsOf(this.place, model.chain),
+                checkpoints: checkpointsOf(this.place, model.chain).filter(
+                  (one) => one.height >= (model.base ?? 1),
+                ),
               },
             }));
           this.send({ type: 'chains.answered', tag: request.tag, chains });
@@ -475,6 +487,10 @@ export class Rig {
       case 'snapshotChunk.requested':
         this.chunksAsked.push({ peer: request.peer, chunk: request.chunk });
         this.#later(request.type, () => this.#chunk(request));
+        return;
+      case 'epochs.fetchRequested':
+        this.epochsAsked.push({ peer: request.peer, from: request.from });
+        this.#later(request.type, () => this.#epochs(request));
         return;
       case 'blocks.fetchRequested':
         this.asked.push(request);
@@ -493,6 +509,16 @@ export class Rig {
       }
       default:
         throw new Error(request.type);
+    }
+  }
+
+  #epochs({ tag, peer, from, limit }: Extract<StateSyncRequest, { type: 'epochs.fetchRequested' }>) {
+    const model = this.#present().find((one) => one.peer === peer)?.model;
+    const answer = model?.epochs?.(from, limit) ?? 'silent';
+    if (typeof answer !== 'string') this.send({ type: 'epochs.answered', tag, changes: encoded(answer) });
+    else {
+      const error = { code: answer === 'busy' ? 'NoPeersAvailable' : 'Timeout', detail: answer } as const;
+      this.send({ type: 'fetch.failed', tag, error, tried: answer === 'busy' ? [] : [peer] });
     }
   }
 
@@ -627,6 +653,7 @@ const isStateSyncRequest = (message: Message): message is StateSyncRequest =>
     'chains.requested',
     'snapshots.requested',
     'snapshotChunk.requested',
+    'epochs.fetchRequested',
     'blocks.fetchRequested',
     'fetch.cancelled',
     'fetch.hurried',

@@ -397,6 +397,9 @@ describe('over epochs (CS-16)', () => {
     expect(checkedBy(rig, peers)).toMatchObject({ status: 'failed', later: 80, own: 3 });
     const one = [laterAt(present(first, '1'), 90), peerState(present(second, '2'), undefined)];
     expect(checkedBy(rig, one), 'one voice is nobody’s').not.toHaveProperty('later');
+    expect(rig.answers.at(-1), 'but reason to look, for a home that may join (SY-10)').toMatchObject({
+      claimedLater: 90,
+    });
   });
 
   it('weighs by the validators of the epoch that began', () => {

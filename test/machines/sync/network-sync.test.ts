@@ -427,6 +427,21 @@ describe('a new home that is to join by a snapshot (SY-10)', () => {
     expect(rig.context.counts).toMatchObject({ joins: 1, resyncs: 0 });
   });
 
+  it('orders it, too, where somebody claims to be in a later epoch: at once where J(W) do, else after three checks (CS-16)', () => {
+    const error = { code: 'NoConsensusReached', detail: 'nobody is understood' } as const;
+    const failed = { status: 'failed', error, own: height(0), answered: 0, connected: 3 } as const;
+    const claimed = { claimedLater: height(5_000) };
+    const agreed = joiner().check({ ...failed, ...claimed, later: height(5_000) });
+    expect(agreed.asked.get('chain-sync')).toMatchObject({ mode: 'snapshot' });
+    const one = joiner().check({ ...failed, ...claimed });
+    one.check({ ...failed, ...claimed });
+    expect([one.state, one.count('chain-sync')]).toEqual(['resting', 0]);
+    one.check({ ...failed, ...claimed });
+    expect(one.asked.get('chain-sync')).toMatchObject({ mode: 'snapshot' });
+    const near = joiner().check({ ...failed, claimedLater: height(5), later: height(5) });
+    expect([near.state, near.count('chain-sync')]).toEqual(['resting', 0]);
+  });
+
   it('that fails falls back to blocks, says so until they are here, and is not tried again', () => {
     const rig = joiner().check(ahead);
     rig.resyncEnded({ code: 'BlockNotFound', detail: 'no peer offers a snapshot' });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { millis } from '../../../src/base/units.ts';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
+import { FIRST_EPOCH } from '../../../src/protocol/chain/ordinals.ts';
 import type { StateSyncRequest } from '../../../src/protocol/ports/sync.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
 import { newStateSyncReach, type RigOptions, StateSyncRig } from './state-sync.rig.ts';
@@ -183,6 +184,17 @@ describe('whole chains and snapshots (SY-9, SY-10)', () => {
     const { requestId } = present(asked, 'question').message;
     at.answer(present(asked, 'question'), { kind: 'SnapshotChunk', requestId, bytes: Uint8Array.of(1) });
     expect(at.replies.at(-1)).toMatchObject({ type: 'snapshotChunk.answered', bytes: { length: 1 } });
+    const epochs = (peer: number) =>
+      at.send({
+        ...{ type: 'epochs.fetchRequested', replyTo: 'asker', tag: 9, peer: at.peer(peer) },
+        ...{ from: FIRST_EPOCH, limit: 4, timeout: millis(5_000) },
+      });
+    epochs(1);
+    const [walked] = at.take('GetEpochs');
+    const question = present(walked, 'question');
+    expect(question.message).toMatchObject({ from: 0, limit: 4 });
+    at.answer(question, { kind: 'Epochs', requestId: question.message.requestId, changes: [] });
+    expect(at.replies.at(-1)).toEqual({ type: 'epochs.answered', tag: 9, changes: [] });
     chunk(0);
     at.settle();
     expect(at.replies.at(-1)).toMatchObject({ type: 'fetch.failed', error: { code: 'BlockNotFound' } });

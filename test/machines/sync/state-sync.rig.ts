@@ -129,7 +129,8 @@ export interface Asked {
   readonly message: SyncQuestion;
 }
 
-const SYNC_KINDS = /^Get(Block|Blocks|BlockHeight|GenesisHash|BlockHash|Chain|Snapshot|SnapshotChunk)$/;
+const SYNC_KINDS =
+  /^Get(Block|Blocks|BlockHeight|GenesisHash|BlockHash|Chain|Snapshot|SnapshotChunk|Epochs)$/;
 const isQuestion = (message: { readonly kind?: unknown }): message is SyncQuestion =>
   typeof message.kind === 'string' && SYNC_KINDS.test(message.kind);
 

@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { millis } from '../../../src/base/units.ts';
 import { isSyncing, pendingBlockCount } from '../../../src/machines/sync/state-sync.setup.ts';
+import { FIRST_EPOCH } from '../../../src/protocol/chain/ordinals.ts';
 import { parseAddress } from '../../../src/protocol/chain/parse.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
@@ -39,6 +40,10 @@ describe('state-sync chart: starting', () => {
       at.send({
         ...{ type: 'snapshotChunk.requested', ...asker, peer: present(peer, 'peer'), height: height(1) },
         ...{ format: 1, chunk: 0, timeout: millis(1) },
+      }),
+      at.send({
+        ...{ type: 'epochs.fetchRequested', ...asker, peer: present(peer, 'peer') },
+        ...{ from: FIRST_EPOCH, limit: 1, timeout: millis(1) },
       }),
       at.send({ type: 'message.received', from: present(peer, 'peer'), message: at.claim(1, 1) }),
       at.send({ type: 'peer.disconnected', peer: present(peer, 'peer') }),
@@ -246,6 +251,8 @@ describe('state-sync chart: running', () => {
       ...{ type: 'snapshotChunk.requested', ...asker, peer, height: height(1) },
       ...{ format: 1, chunk: 0, timeout: millis(1_000) },
     });
+    const walk = { from: FIRST_EPOCH, limit: 1, timeout: millis(1_000) };
+    at.send({ type: 'epochs.fetchRequested', ...asker, peer, ...walk });
     at.send(fetchOf(1, 10));
     at.send({ type: 'fetch.hurried', ...asker });
     at.advance(60_000);
@@ -254,6 +261,7 @@ describe('state-sync chart: running', () => {
       'hash.verified',
       'chains.answered',
       'snapshots.answered',
+      'fetch.failed',
       'fetch.failed',
       'fetch.failed',
     ]);

@@ -1,16 +1,28 @@
 /** Proofs of small chains: of headers, and of an epoch that ends with other validators. */
 import { epochHashOf, evidenceHashOf, NO_NEXT_EPOCH } from '../../../src/protocol/chain/canonical.ts';
+import { nextHeight } from '../../../src/protocol/chain/ordinals.ts';
 import type {
   Address,
   Block,
   EpochDescriptor,
   EpochProof,
+  ExecutedState,
   HeaderLink,
+  Height,
   ProvenHeader,
   QuorumCertificate,
 } from '../../../src/protocol/chain/types.ts';
 import type { TrustedEpoch } from '../../../src/protocol/light/types.ts';
-import { blockOn, epochNumber, idOf, present, qcOf, round, type World } from '../consensus/fixture.ts';
+import {
+  blockOn,
+  epochNumber,
+  GENESIS_EXECUTED,
+  idOf,
+  present,
+  qcOf,
+  round,
+  type World,
+} from '../consensus/fixture.ts';
 
 export const linkOf = ({ header, qc }: Block): HeaderLink => ({ header, parentRound: qc.round });
 
@@ -41,18 +53,19 @@ export const nextOf = (place: World, next: World, passedOver: readonly Address[]
   passedOver,
 });
 
-/** A chain in these rounds whose blocks from the `end`-th on state the next epoch. */
+/** A chain in these rounds whose blocks from the `end`-th on state the next epoch; `stated`: which state the header at a height states. */
 export function endingChain(
   place: World,
   rounds: readonly number[],
   end: number,
   next: EpochDescriptor,
+  stated: (at: Height) => ExecutedState = () => GENESIS_EXECUTED,
 ): SmallChain {
   const blocks: Block[] = [];
   const qcs: QuorumCertificate[] = [];
   let tip = place.epoch.rootQC;
   for (const [index, inRound] of rounds.entries()) {
-    const plain = blockOn(place, tip, inRound);
+    const plain = blockOn(place, tip, inRound, { executed: stated(nextHeight(tip.height)) });
     const ended = index > end ? NO_NEXT_EPOCH : epochHashOf(next);
     const nextValidatorsHash = index < end ? plain.header.nextValidatorsHash : ended;
     const block: Block = { ...plain, header: { ...plain.header, nextValidatorsHash } };

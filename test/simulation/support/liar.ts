@@ -141,6 +141,8 @@ const KINDS: Readonly<Record<PeerMessage['kind'], true>> = {
   Snapshot: true,
   GetSnapshotChunk: true,
   SnapshotChunk: true,
+  GetEpochs: true,
+  Epochs: true,
   TimeRequest: true,
   TimeReply: true,
   StateSync: true,

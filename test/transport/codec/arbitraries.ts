@@ -330,6 +330,17 @@ export const MESSAGES: {
     format: ordinal,
     chunk: fc.nat({ max: 4_095 }),
   }),
+  GetEpochs: fc.record({
+    kind: kind('GetEpochs'),
+    requestId: ordinal,
+    from: epoch,
+    limit: fc.integer({ min: 1, max: 16 }),
+  }),
+  Epochs: fc.record({
+    kind: kind('Epochs'),
+    requestId: ordinal,
+    changes: fc.array(fc.record({ qc, proof }), { maxLength: 3 }),
+  }),
   SnapshotChunk: fc.record(
     {
       kind: kind('SnapshotChunk'),
