@@ -177,7 +177,11 @@ function pass(context: Context, { tag, changes }: PassRequest): SideStoreReply |
   );
   if (failure !== undefined) return failure;
   const { side } = context.state;
-  if (side.status === 'open') context.state.side = { ...side, epoch: changes.reduce((epoch, change) => epochAfter(epoch, change), side.epoch) };
+  if (side.status === 'open')
+    context.state.side = {
+      ...side,
+      epoch: changes.reduce((epoch, change) => epochAfter(epoch, change), side.epoch),
+    };
   return { type: 'side.passed', tag };
 }
 

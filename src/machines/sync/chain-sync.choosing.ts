@@ -7,7 +7,14 @@ import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { chooseChain, comparedWithOwn, findTrustedPeers } from '../../protocol/sync/chain-choice.ts';
 import { ruleOnChain } from '../../protocol/sync/claims.ts';
 import { epochIn } from '../../protocol/sync/epoch-walk.ts';
-import { asking, type ChainSyncContext, type Clock, type Decided } from './chain-sync.live.ts';
+import {
+  asking,
+  type ChainSyncContext,
+  type Clock,
+  type Decided,
+  type Joining,
+  SNAPSHOTS_TRIED_MAX,
+} from './chain-sync.live.ts';
 
 type ReplyOf<Type> = Extract<StateSyncReply, { readonly type: Type }>;
 
@@ -53,7 +60,8 @@ export function validateFullChain(context: ChainSyncContext): Decided {
       ? `; nobody proves how epoch ${epoch} ended, and some say that they are in a later one`
       : '';
     const failure = { ...choice.error, detail: `${choice.error.detail}${end}` };
-    return { context: { verified, failure }, effects };
+    const again = failure.code === 'NoPeersAvailable' ? askedAgain(joining, failure.detail) : undefined;
+    return { context: { verified, ...(again === undefined ? { failure } : { joining: again }) }, effects };
   }
   const { target, holders, parted, checkpoints } = choice;
   const bases = new Map(sound.map(({ peer, chain }) => [peer, chain.base]));
@@ -62,6 +70,15 @@ export function validateFullChain(context: ChainSyncContext): Decided {
   const chosen = { target, holders, bases, parted, checkpoints, trusted: answering };
   return { context: { verified, ...chosen }, effects };
 }
+
+/**
+ * SY-10: as long as an epoch has just ended, no tip has a proof that anybody may tell (CS-16): the chain goes on in a moment. Undefined:
+ * there is no join, or it was asked for often enough.
+ */
+const askedAgain = (joining: Joining | undefined, lastRejection: string): Joining | undefined =>
+  joining === undefined || joining.tries + 1 >= SNAPSHOTS_TRIED_MAX
+    ? undefined
+    : { ...joining, tries: joining.tries + 1, lastRejection };
 
 /** Each by the validators of the epoch in which its tip is. */
 function judged({ walk, bls, described, stateSync, verified: memory }: ChainSyncContext) {

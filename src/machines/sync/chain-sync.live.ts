@@ -34,6 +34,9 @@ import type { Decision } from '../vocabulary/index.ts';
 /** Between two words about progress. @unit ms @source SY-11 */
 const PROGRESS_MS_MIN = 250;
 
+/** Snapshots that were tried in vain, after which the join fails. @unit snapshots @source chosen: liars make new ones at will */
+export const SNAPSHOTS_TRIED_MAX = 8;
+
 export interface ChainSyncInput {
   /** What the genesis says: where every walk begins. */
   readonly first: EpochContext;

@@ -69,7 +69,7 @@ export const chainSyncMachine = chainSyncSetup.createMachine({
     awaitingGuide: { after: { guidePause: 'walking' } },
     choosingChain: {
       entry: 'validateFullChain',
-      always: [fails, { guard: 'chainIsChosen', target: 'comparing' }],
+      always: [fails, { guard: 'chainIsChosen', target: 'comparing' }, { target: 'awaitingBlocks' }],
     },
     /** For the operator's eyes: it decides nothing. */
     comparing: {

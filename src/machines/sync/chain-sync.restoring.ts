@@ -35,6 +35,7 @@ import {
   type Decided,
   failing,
   type Joining,
+  SNAPSHOTS_TRIED_MAX,
   type Stepped,
   tellProgress,
   unchanged,
@@ -42,8 +43,8 @@ import {
   withoutTarget,
 } from './chain-sync.live.ts';
 
-/** Snapshots that were tried in vain, after which the join fails. @unit snapshots @source chosen: liars make new ones at will */
-export const SNAPSHOTS_TRIED_MAX = 8;
+/** The first header that can state a height is that of so many above: it stands on the certificate that commits it (CS-9). @unit heights @source expectedExecuted */
+const STATED_ABOVE_MIN = 2;
 /** Before a chunk that did not come is asked for again. @unit ms @source chosen */
 export const CHUNK_PAUSE_MS = 1_000;
 /** @unit bytes @source what a manifest can name */
@@ -59,7 +60,7 @@ export const requestSnapshots = (context: ChainSyncContext, clock: Clock): Decid
     clock,
   );
 
-/** Only of those whose chain is taken. No header can certify a snapshot of its tip: then the chain is asked for anew. */
+/** Only of those whose chain is taken. No header of it can certify a snapshot of its newest two blocks: then the chain is asked for anew. */
 export function recordSnapshots(
   context: ChainSyncContext,
   { snapshots }: ReplyOf<'snapshots.answered'>,
@@ -78,7 +79,7 @@ export function recordSnapshots(
       refused.size === 0 ? '' : ` beside ${refused.size} that were refused; the last one: ${lastRejection}`;
     return { context: failing('BlockNotFound', `no peer offers a snapshot that can be used${tried}`) };
   }
-  if (candidate.manifest.height >= target.height) {
+  if (candidate.manifest.height + STATED_ABOVE_MIN > target.height) {
     const next = withoutTarget(joining, candidate.holders);
     return { context: { ...next, ...triedTooMany(joining, next.joining?.lastRejection) } };
   }

@@ -355,7 +355,7 @@ function takeChain(work: Work, { peer, task: id }: OpenQuestion, chain: AnswerOf
   }
   const task = id === undefined ? undefined : work.context.tasks.get(id);
   if (id === undefined || task?.kind !== 'chains') return;
-  // CS-16: of another epoch it is for the asker to judge, who comes to know whose validators those are.
+  // CS-16: of another epoch the asker judges, who comes to know its validators.
   const found = [...task.found, { peer, chain }].sort((left, right) => (left.peer < right.peer ? -1 : 1));
   withTask(work, id, { ...task, found });
 }

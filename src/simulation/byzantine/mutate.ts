@@ -14,11 +14,7 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../../protocol/chain/types.ts';
-import type {
-  PeerMessage,
-  ProposalMessage,
-  ViewChangeMessage,
-} from '../../protocol/consensus/types.ts';
+import type { PeerMessage, ProposalMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
 import { encodeEpochProof, parseEpochProof } from '../../protocol/light/encoding.ts';
 import type {
   BlockHeightMessage,

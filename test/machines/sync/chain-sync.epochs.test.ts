@@ -1,5 +1,6 @@
 /** Full re-sync, and the join by a snapshot, of a chain that has ended epochs: the walk, liars in it, each epoch by its own validators. SY-9, SY-10, CS-16. */
 import { afterAll, describe, expect, it } from 'vitest';
+import { SNAPSHOTS_TRIED_MAX } from '../../../src/machines/sync/chain-sync.live.ts';
 import type { EpochChange } from '../../../src/protocol/chain/types.ts';
 import type { Recovered } from '../../../src/protocol/ports/storage.ts';
 import { SYNC_DEFAULTS } from '../../../src/protocol/sync/config.ts';
@@ -211,7 +212,11 @@ describe('the walk to the epoch of the chain that is taken (CS-16)', () => {
     rig.send({ type: 'fetch.failed', tag: -1, error, tried: [rig.peer(0)] });
     expect(rig.state).toBe('walking');
     rig.elapse(SYNC_DEFAULTS.peerQueryTimeout + 5_000);
-    rig.send({ type: 'epochs.answered', tag: rig.context.awaited, changes: encoded(epochs.changes.slice(0, 1)) });
+    rig.send({
+      type: 'epochs.answered',
+      tag: rig.context.awaited,
+      changes: encoded(epochs.changes.slice(0, 1)),
+    });
     expect([rig.state, rig.outcome, rig.context.counts.late]).toMatchObject([
       'idle',
       { outcome: { status: 'failed', error: { detail: 'no answer from state-sync' } } },
@@ -247,6 +252,22 @@ describe('a join by a snapshot to a chain that has ended epochs (SY-10, CS-16)',
     const rig = joined([offering(END - 4, made), offering(END - 4, made)]);
     expect(rig.outcome).toEqual(ready(END));
     expect(sealed(rig).recovered.change?.proof.next.epoch).toBe(EPOCHS - 2);
+  });
+
+  it('asks again where an epoch has just ended, and no tip has a proof that anybody may tell; not for ever', () => {
+    let asked = 0;
+    const silentUntil = (times: number): PeerModel => ({
+      ...offering(END + 2),
+      get describes() {
+        asked += 1;
+        return asked > times;
+      },
+    });
+    expect(joined([silentUntil(5)]).outcome).toEqual(ready());
+    asked = 0;
+    const rig = joined([silentUntil(Number.POSITIVE_INFINITY)]);
+    expect(asked).toBe(SNAPSHOTS_TRIED_MAX);
+    expect(rig.outcome).toMatchObject({ outcome: { status: 'failed', error: { code: 'NoPeersAvailable' } } });
   });
 
   it('goes on walking where the chain has ended another epoch before the next snapshot is tried', () => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { utf8 } from '../../../src/base/bytes.ts';
-import { SNAPSHOTS_TRIED_MAX } from '../../../src/machines/sync/chain-sync.restoring.ts';
+import { SNAPSHOTS_TRIED_MAX } from '../../../src/machines/sync/chain-sync.live.ts';
 import type { RestoreRequest } from '../../../src/protocol/ports/snapshots.ts';
 import { height, present } from '../../protocol/consensus/fixture.ts';
 import {
@@ -82,13 +82,13 @@ const blamed = (rig: Rig, code: string) =>
   [...new Set(rig.judged.filter(({ verdict }) => verdict === code).map(({ peer }) => peer))].sort();
 
 /** Its chain is found grown when it was looked at so many times. */
-function growingAfter(looks: number, newest: SnapshotModel, grown: typeof chain): PeerModel {
+function growingAfter(looks: number, newest: SnapshotModel, grown: typeof chain, before = chain): PeerModel {
   let looked = 0;
   return {
     ...offering(newest, honest(grown)),
     get chain() {
       looked += 1;
-      return looked <= looks ? chain : grown;
+      return looked <= looks ? before : grown;
     },
   };
 }
@@ -214,14 +214,25 @@ describe('nobody has one', () => {
     expect(rig.judged.every(({ verdict }) => verdict === 'good')).toBe(true);
   });
 
-  it('no header states that height yet: the chain grows meanwhile, and the same one is tried again', () => {
+  it('no header can state that height yet: nothing is restored before the chain has grown', () => {
     const newest = snapshotOf(stateAfter(LENGTH - 1));
     const grown = madeChain(place, LENGTH + 40, { base: chain });
-    const growing = growingAfter(3, newest, grown);
-    const rig = rigOf({ peers: [growing] });
+    const rig = rigOf({ peers: [growingAfter(3, newest, grown)] });
     rig.join();
     rig.run(20_000);
     expectJoined(rig, grown, LENGTH - 1);
+    expect(rig.restorerAsked.filter((type) => type === 'restore.beginRequested')).toHaveLength(1);
+  });
+
+  it('no header states that height yet: the chain grows meanwhile, and the same one is tried again', () => {
+    const at = LENGTH - 2;
+    const stated = (by: number): number => (by === LENGTH || by === LENGTH + 1 ? by - 3 : by - 2);
+    const late = madeChain(place, LENGTH, { stated });
+    const grown = madeChain(place, LENGTH + 40, { base: late, stated });
+    const rig = rigOf({ peers: [growingAfter(3, snapshotOf(stateAfter(at)), grown, late)] });
+    rig.join();
+    rig.run(20_000);
+    expectJoined(rig, grown, at);
     expect(rig.context.counts.snapshotsRefused).toBe(1);
   });
 

@@ -44,8 +44,8 @@ import {
   type World,
   world,
 } from '../../protocol/consensus/fixture.ts';
-import { encoded } from './epochs.ts';
 import { ofKind, type Reach, reachOf, toldTo } from '../reach.ts';
+import { encoded } from './epochs.ts';
 
 export const WALL = 1_700_000_000_000;
 export const TRUST_MS = SYNC_DEFAULTS.tier3TrustTime;
@@ -197,7 +197,7 @@ export const newReach = (): ChainSyncReach => reachOf(chainSyncMachine, 'chain-s
 
 /** What only a chain of several epochs reaches: chain-sync.epochs.test.ts. */
 export const isOfEpochs = (name: string): boolean =>
-  /(walking on (epochs|fetch|always \[0\]|xstate)|awaitingGuide|passing on|sync on (epochs\.answered|side\.passed))/.test(
+  /(choosingChain on always \[2\]|walking on (epochs|fetch|always \[0\]|xstate)|awaitingGuide|passing on|sync on (epochs\.answered|side\.passed))/.test(
     name,
   );
 

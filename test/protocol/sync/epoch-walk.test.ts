@@ -34,7 +34,10 @@ describe('the walk over epochs (SY-16)', () => {
   it('comes to the last epoch, each verified by the validators of the one before, in one answer or in many', () => {
     const whole = takeEpochs(walk, bls, peer, encoded(chain.changes));
     expect(whole).toMatchObject({ verdict: 'good', walk: { reached: { epoch: 3 } } });
-    const stepped = chain.changes.reduce((now, change) => takeEpochs(now, bls, peer, encoded([change])).walk, walk);
+    const stepped = chain.changes.reduce(
+      (now, change) => takeEpochs(now, bls, peer, encoded([change])).walk,
+      walk,
+    );
     expect(stepped).toEqual(whole.walk);
     expect(whole.walk.reached.set).toEqual(present(chain.worlds[3], 'world').epoch.set);
     expect(guideOf(whole.walk)).toBeUndefined();
