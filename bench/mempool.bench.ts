@@ -61,6 +61,7 @@ const start = (): MempoolState =>
         storage: 'storage',
         executor: 'executor',
         network: 'network',
+        bridge: 'bridge',
         pacemakers: [],
         listeners: [],
       },

@@ -228,7 +228,7 @@ function mempoolCell({ present, signer, mempool: config }: NodeParts) {
       },
       author: signer.address,
       config,
-      addresses: { storage, network, executor, pacemakers: [roundManager], listeners: [bridge] },
+      addresses: { storage, network, executor, bridge, pacemakers: [roundManager], listeners: [bridge] },
     },
     publicEvents: MEMPOOL_EVENTS,
     mailbox: CONSENSUS_MAILBOX,

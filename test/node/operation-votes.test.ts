@@ -39,6 +39,7 @@ function holding(...hashes: readonly Digest[]): MempoolState {
     storage: 's',
     executor: 'e',
     network: 'n',
+    bridge: 'b',
     pacemakers: [],
     listeners: [],
   };

@@ -38,6 +38,7 @@ export const mempoolMachine = mempoolSetup.createMachine({
         'roundTrip.measured': later,
         'batches.persisted': later,
         'batches.found': later,
+        'operations.answered': later,
       },
     },
     running: {
@@ -64,6 +65,7 @@ export const mempoolMachine = mempoolSetup.createMachine({
         'acks.due': byTheRules,
         'tick.due': byTheRules,
         'recovery.due': byTheRules,
+        'operations.answered': byTheRules,
       },
       states: {
         accepting: { always: { guard: 'isFull', target: 'full' } },

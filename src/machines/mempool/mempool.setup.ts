@@ -44,6 +44,7 @@ export const MEMPOOL_EVENTS = declare<MempoolMessage>()(
   'check.answered',
   'execution.failed',
   'block.executed',
+  'operations.answered',
 );
 
 /** The mempool's own timers, by the type of their message. */

@@ -1,10 +1,13 @@
 /** Batches from other validators, and batches for them: what is kept, what is refused, what is served. Pure. MP-5, MP-10, MP-11. */
 import { type Monotonic, monotonic } from '../../base/units.ts';
-import { type BatchView, batchDigestOf, parseBatch } from '../chain/batch.ts';
+import { OPERATIONS_BYTES_MAX, OPERATIONS_MAX } from '../bridge/messages.ts';
+import { type BatchView, batchDigestOf, parseBatch, transactionsOf } from '../chain/batch.ts';
 import type { Address, BatchDigest } from '../chain/types.ts';
+import { isValidator } from '../chain/validator-set.ts';
 import type { BatchMessage, GetBatchMessage } from '../consensus/types.ts';
 import { weighed } from './acks.ts';
 import { arrived } from './fetching.ts';
+import { hasFingerprint } from './fingerprints.ts';
 import { persisting } from './sealing.ts';
 import { holds, lookup, withEntry, withoutEntry } from './sharded-map.ts';
 import {
@@ -102,14 +105,64 @@ function readPiece(
   return { state: asked.state, effects: [tell(storage, { type: 'batches.requested', ...request })] };
 }
 
-/** Own batches that storage found, each to those who lack it. */
+/** Own batches that storage found, each to those who lack it; of a node that has left the set nobody takes them. */
 export function resend(
   state: MempoolState,
   { to }: Extract<StorageErrand, { readonly kind: 'resend' }>,
   found: readonly FoundBatch[],
 ): Step {
+  if (!isValidator(state.validators, state.author)) return handOver(state, found);
   const receivers = (digest: BatchDigest) => to.get(digest) ?? [];
   return { state, effects: deliver(state, found, state.config.serveBytesMax, receivers).effects };
+}
+
+/**
+ * CS-16: what was admitted here and had not reached a quorum goes the way of every operation that a node without a voice takes
+ * (BR-1), as often as a batch would. Whoever knows it already says so, and it never executes twice (EX-2).
+ */
+function handOver(state: MempoolState, found: readonly FoundBatch[]): Step {
+  const { bridge, self } = state.addresses;
+  const left = found.flatMap(({ digest, bytes }) => {
+    const entry = lookup(state.batches, digest);
+    const batch = parseBatch(bytes, state.config);
+    const isTheirs = entry === undefined || entry.ackPower >= state.validators.quorumPower;
+    if (isTheirs || entry.own === undefined || batch === 'malformed') return [];
+    const { hashes } = entry.own;
+    return transactionsOf(batch).filter((_, index) => {
+      const hash = hashes[index];
+      return hash !== undefined && hasFingerprint(state.pending, hash);
+    });
+  });
+  const parts = inMessages(left);
+  return {
+    state,
+    effects: parts.map((transactions) =>
+      tell(bridge, {
+        type: 'operations.submitted',
+        replyTo: self,
+        tag: 0,
+        client: state.author,
+        transactions,
+      }),
+    ),
+  };
+}
+
+/** As many together as one message between bridges carries. */
+function inMessages(transactions: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  const parts: Uint8Array[][] = [];
+  let bytes = 0;
+  for (const transaction of transactions) {
+    const part = parts.at(-1);
+    bytes += transaction.byteLength;
+    if (part !== undefined && part.length < OPERATIONS_MAX && bytes <= OPERATIONS_BYTES_MAX)
+      part.push(transaction);
+    else {
+      parts.push([transaction]);
+      bytes = transaction.byteLength;
+    }
+  }
+  return parts;
 }
 
 /** Sends each batch to whom it is for; what does not fit any more is asked for again. */

@@ -23,6 +23,8 @@ export interface MempoolAddresses {
   readonly storage: CellAddress;
   readonly executor: CellAddress;
   readonly network: CellAddress;
+  /** Takes the operations of a node that is no validator any more. */
+  readonly bridge: CellAddress;
   /** Told `work.changed`. */
   readonly pacemakers: readonly CellAddress[];
   /** Told `transactions.expired`. */

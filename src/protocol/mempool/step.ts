@@ -1,6 +1,7 @@
 /** One message to a mempool: the rule that answers it, and what follows from every change. Total, pure. MP-1 to MP-12. */
 import { type Monotonic, monotonic } from '../../base/units.ts';
 import type { BatchAckMessage, BatchMessage, GetBatchMessage } from '../consensus/types.ts';
+import type { OperationsAnswered } from '../ports/bridge.ts';
 import type { ExecutionReply } from '../ports/execution.ts';
 import type { MempoolRequest } from '../ports/mempool.ts';
 import type { ConnectivityEvent, PeerMessageReceived } from '../ports/network.ts';
@@ -51,7 +52,9 @@ export type MempoolMessage =
   | ConnectivityEvent
   | RoundTripMeasured
   | FromStorage
-  | FromExecutor;
+  | FromExecutor
+  /** Of operations that it handed over: what becomes of them is told by blocks. */
+  | OperationsAnswered;
 
 export type MempoolEvent = MempoolMessage | MempoolTimer;
 

@@ -23,6 +23,7 @@ const begin = () =>
         storage: 'node/storage',
         executor: 'node/executor',
         network: 'node/network',
+        bridge: 'bridge',
         pacemakers: ['node/consensus/view-change'],
         listeners: [],
       },

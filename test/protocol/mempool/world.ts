@@ -326,6 +326,7 @@ export class World {
           storage: 'storage',
           executor: 'executor',
           network: 'network',
+          bridge: 'bridge',
           pacemakers: ['pacemaker'],
           listeners: ['listener'],
         },
