@@ -3,8 +3,12 @@ import { ADDRESSES } from '../actors/addresses.ts';
 import type { CellAddress, Message } from '../actors/runtime/index.ts';
 import { unreachable } from '../base/invariant.ts';
 import { parseRound } from '../protocol/chain/parse.ts';
+import type { ValidatorUpdate } from '../protocol/ports/application.ts';
 import type { Cluster } from './cluster.ts';
 import type { Act, FillableCell, KillableCell } from './plan.ts';
+
+/** @unit digits @source what `kv` reads as a power */
+const POWER_DIGITS_MAX = 18;
 
 /** Does `act` at `at`; false when it did not apply: no such node, nothing to crash, nothing that runs. */
 export function play(cluster: Cluster, act: Act, at: number): boolean {
@@ -43,6 +47,8 @@ export function play(cluster: Cluster, act: Act, at: number): boolean {
       return cluster.submit(act.node, act.transaction);
     case 'load':
       return cluster.submit(act.node, ...transactionsOf(act, at));
+    case 'change-validator':
+      return changeValidator(cluster, act);
     default:
       return spoil(cluster, act);
   }
@@ -84,6 +90,28 @@ export function nodesOf(act: Act): readonly number[] {
     ...(direction === undefined ? [] : [direction.from, direction.to]),
     ...('groups' in act ? act.groups.flat() : []),
   ];
+}
+
+/** Both ways of asking: one of them is void, as the validator is in the set by then or is not. */
+function changeValidator(cluster: Cluster, act: Extract<Act, { kind: 'change-validator' }>): boolean {
+  const { node, validator, power, key } = act;
+  const known = cluster.nodes[validator];
+  if (known === undefined || known.instance.twin === 1) return false;
+  const asked = changesOf(cluster.updateOf(validator, BigInt(power), key), cluster.nextTag());
+  return cluster.submitPassing(node, ...asked);
+}
+
+/** What an operator would send. Zeros before the power tell two equal wishes apart, which would be taken for one transaction (EX-2). */
+function changesOf(
+  { nodeKey, consensusKey, possessionProof, power }: ValidatorUpdate,
+  tag: number,
+): readonly [string, ...string[]] {
+  const [name, ...proven] = [nodeKey, consensusKey, possessionProof].map((bytes) =>
+    Buffer.from(bytes).toString('base64'),
+  );
+  const asked = `${power}`.padStart(1 + (tag % POWER_DIGITS_MAX), '0');
+  const short = `val:${name}!${asked}`;
+  return power === 0n ? [short] : [[`val:${name}`, ...proven, asked].join('!'), short];
 }
 
 function isolateLeader(cluster: Cluster): boolean {

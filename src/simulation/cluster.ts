@@ -9,17 +9,15 @@ import { invariant } from '../base/invariant.ts';
 import { millis } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { createKeyedHashEngine } from '../crypto/bls/keyed-hash.ts';
-import { ed25519PublicKeyOf } from '../crypto/ed25519.ts';
-import { sha256 } from '../crypto/hash.ts';
-import { ECVRF, type VrfEngine } from '../crypto/vrf.ts';
-import { createKeyedHashVrf } from '../crypto/vrf-keyed-hash.ts';
+import type { VrfEngine } from '../crypto/vrf.ts';
 import type { LiveView } from '../machines/consensus/view-change.setup.ts';
-import { viewOf } from '../node/views.ts';
+import { epochOf, viewOf } from '../node/views.ts';
 import { BRIDGE_DEFAULTS, type BridgeConfig } from '../protocol/bridge/config.ts';
+import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import { DEFAULT_CHAIN_PARAMETERS } from '../protocol/chain/genesis.ts';
-import type { Address, ChainDomain, Round, Validator } from '../protocol/chain/types.ts';
-import { addressOf, validatorSet } from '../protocol/chain/validator-set.ts';
+import type { Address, ChainDomain, Digest, Round, Validator } from '../protocol/chain/types.ts';
+import { validatorOf, validatorSet } from '../protocol/chain/validator-set.ts';
 import {
   type EpochContext,
   type EpochParameters,
@@ -40,6 +38,7 @@ import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../tra
 import { NOTHING_LOST, NodeChecker, SafetyChecker, type Violation } from './checkers/index.ts';
 import { EpochBook } from './epoch-book.ts';
 import { Directory, type Instance } from './instance.ts';
+import { KeyRing } from './key-ring.ts';
 import { ntpServerName } from './ntp-servers.ts';
 import { type Observer, together } from './observer.ts';
 import type { ClockError, NtpServerPlan, RoundRule } from './plan.ts';
@@ -121,15 +120,13 @@ export class Cluster {
   readonly #nodeChecker: NodeChecker;
   readonly #observer: Required<Observer>;
   readonly #options: ClusterOptions;
-  readonly #secrets: readonly Uint8Array[];
-  /** Of the node keys. */
-  readonly #nodeSecrets: readonly Uint8Array[];
-  readonly #leadership: LeadershipParameters;
+  readonly #keys: KeyRing;
   readonly #timeouts: TimeoutConfig;
   #rulesLifted = false;
   /** When a clogged direction flows again, by `from>to`. @unit ms */
   readonly #clogged = new Map<string, number>();
   #tag = 0;
+  readonly #passing = new Set<Digest>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -141,15 +138,16 @@ export class Cluster {
     this.time = { ...TIME_DEFAULTS, source: 'peers', ...options.time, servers };
     this.sync = { ...SYNC_DEFAULTS, ...options.sync };
     this.clock = virtualClock({ startWallMs: START_WALL_MS });
-    this.#secrets = Array.from({ length: count }, (_, index) => this.#newSecret(index));
-    this.#leadership = options.leadership ?? DEFAULT_CHAIN_PARAMETERS;
-    this.#nodeSecrets = this.#secrets.map((_, index) => sha256(utf8(`node secret/${seed}/${index}`)));
-    const validators = this.#secrets.map((secret, index) => this.#validatorOf(secret, index));
-    this.vrf = this.#hasCurve ? ECVRF : createKeyedHashVrf(this.#nodeKeys(validators));
+    const leadership = options.leadership ?? DEFAULT_CHAIN_PARAMETERS;
+    // With real signatures the VRF is the real one too.
+    const hasCurve = leadership.vrf && options.bls !== undefined;
+    this.#keys = new KeyRing({ seed, count, powers: options.powers, bls: this.bls, hasCurve });
+    const { validators } = this.#keys;
+    this.vrf = this.#keys.vrf;
     const addresses = validators.map(({ address }) => address);
     const { members = count, epochLength = 0 } = options;
-    const parameters = { ...this.#leadership, epochLength };
-    this.epoch = epochOf(seed, validators.slice(0, members), parameters, options.leaders);
+    const parameters = { ...leadership, epochLength };
+    this.epoch = beginningOf(seed, validators.slice(0, members), parameters, options.leaders);
     this.directory = new Directory(addresses, twins, liars);
     const faulty = new Set(
       this.directory.instances.flatMap((instance) => (instance.faulty ? [instance.address] : [])),
@@ -192,7 +190,7 @@ export class Cluster {
     };
     this.nodes = this.directory.instances.map((instance) => {
       const error = options.clocks?.find(({ node }) => node === instance.node) ?? NO_ERROR;
-      return new SimulatedNode(setting, instance, this.#signerOf(instance), error);
+      return new SimulatedNode(setting, instance, this.#keys.signerOf(instance), error);
     });
     this.#nodeChecker.watch(this);
     if (options.start ?? true) this.startAll();
@@ -282,10 +280,15 @@ export class Cluster {
     this.node(index).faults.ruleSyncs(onSync);
   }
 
+  /** No two are equal. */
+  nextTag(): number {
+    this.#tag += 1;
+    return this.#tag;
+  }
+
   /** Hands transactions to a node's mempool; their admissions appear in the node's list. */
   submit(index: number, ...transactions: readonly string[]): boolean {
-    this.#tag += 1;
-    const tag = this.#tag;
+    const tag = this.nextTag();
     return this.node(index).reach((system) => {
       system.ref(ADDRESSES.bridge).tell({
         type: 'operations.submitted',
@@ -297,6 +300,15 @@ export class Cluster {
     });
   }
 
+  /**
+   * As `submit`, what the application may refuse by a later state: handed to others by a node that has left the set meanwhile, it is
+   * checked anew, and may end as expired.
+   */
+  submitPassing(index: number, ...transactions: readonly string[]): boolean {
+    for (const one of transactions) this.#passing.add(transactionHashOf(utf8(one)));
+    return this.submit(index, ...transactions);
+  }
+
   /** Newest committed height on a node's disk. */
   height(index: number): number {
     return this.node(index).height;
@@ -305,7 +317,9 @@ export class Cluster {
   /** Admitted transactions that are neither in the chain nor told as expired: none may be lost. */
   lostTransactions(): readonly Violation[] {
     const reader = this.nodes.reduce((best, node) => (node.height > best.height ? node : best), this.node(0));
+    const { set } = this.present;
     return this.checker.unsettled().flatMap(({ hash, by }) => {
+      if (this.#passing.has(hash) && !set.validators.some(({ address }) => address === by)) return [];
       // Who died before it told an outcome never tells it.
       const found = reader.read((store) => store.transaction(hash));
       if (found === undefined || (found.status === 'found' && found.value !== undefined)) return [];
@@ -334,28 +348,42 @@ export class Cluster {
     return system === undefined ? undefined : viewOf(system);
   }
 
-  /** The newest round that any node has reached; 0 before the first. */
-  get round(): number {
-    return Math.max(0, ...this.nodes.map(({ index }) => this.view(index)?.pacemaker.round ?? 0));
+  /** The newest epoch that any process is in. */
+  get present(): EpochContext {
+    return this.nodes.reduce((newest, { process }) => {
+      const epoch = process === undefined ? undefined : epochOf(process.system);
+      return epoch !== undefined && epoch.epoch > newest.epoch ? epoch : newest;
+    }, this.epoch);
   }
 
-  /** What brings a node into the set, gives it another power, or with 0 takes it out. */
-  updateOf(index: number, power: bigint): ValidatorUpdate {
+  /** The newest round that any node has reached in it; 0 before the first. */
+  get round(): number {
+    const { epoch } = this.present;
+    const there = this.nodes.filter(({ index }) => this.epochAt(index)?.epoch === epoch);
+    return Math.max(0, ...there.map(({ index }) => this.view(index)?.pacemaker.round ?? 0));
+  }
+
+  /** The epoch that a node is in; undefined while it is dead or recovering. */
+  epochAt(index: number): EpochContext | undefined {
+    const system = this.node(index).process?.system;
+    return system === undefined ? undefined : epochOf(system);
+  }
+
+  /** What brings a node into the set, gives it another power or key, or with 0 takes it out. @param key of its own, from 0 */
+  updateOf(index: number, power: bigint, key = 0): ValidatorUpdate {
     const instance = this.directory.at(index);
     invariant(instance !== undefined, 'who is to change is a node of the cluster', { index });
-    const secret = this.#secrets[instance.validator];
-    invariant(secret !== undefined, 'each validator has its keys', { index });
-    const { nodeKey, consensusKey } = this.#validatorOf(secret, instance.validator);
-    const possessionProof = this.bls.provePossession(secret);
-    invariant(possessionProof !== undefined, 'whoever has a key proves it');
-    return { nodeKey, consensusKey, possessionProof, power };
+    return this.#keys.updateOf(instance.validator, power, key);
   }
 
-  /** A node's key, for what lies in its name. */
+  /** A node's key in the present epoch, for what lies in its name; its first, where it is not in the set. */
   signerOf(node: number): Signer {
     const instance = this.directory.at(node);
     invariant(instance !== undefined, 'a signer is a node of the cluster', { node });
-    return this.#signerOf(instance);
+    const { address, sign, prove } = this.#keys.signerOf(instance);
+    const first = this.#keys.keyOf(instance.validator, 0).consensusKey;
+    const own = () => validatorOf((this.epochAt(node) ?? this.epoch).set, address)?.consensusKey ?? first;
+    return { address, sign: (message) => sign(message, own()), prove };
   }
 
   /** Sends a message in a node's name, whether its process runs or not. The receiver knows nothing else of it. */
@@ -366,8 +394,9 @@ export class Cluster {
     if (encoding.outcome === 'encoded') this.hub.send(sender.id, receiver.id, encoding.frame);
   }
 
+  /** In the present epoch. */
   leaderOf(round: Round): Address {
-    return leaderAt(this.epoch, round);
+    return leaderAt(this.present, round);
   }
 
   /** The present round's timeout at a node. @unit ms */
@@ -387,47 +416,9 @@ export class Cluster {
       return wait > 0 ? { delay: millis(wait) } : 'pass';
     };
   }
-
-  #signerOf({ validator, address }: Instance): Signer {
-    const [secret, nodeSecret] = [this.#secrets[validator], this.#nodeSecrets[validator]];
-    invariant(secret !== undefined && nodeSecret !== undefined, 'each validator has its keys', { validator });
-    return {
-      address,
-      sign: (message) => this.bls.sign(secret, message),
-      prove: (input) => this.vrf.prove(nodeSecret, input),
-    };
-  }
-
-  /** With real signatures the VRF is the real one too. */
-  get #hasCurve(): boolean {
-    return this.#leadership.vrf && this.#options.bls !== undefined;
-  }
-
-  #nodeKeys(validators: readonly Validator[]) {
-    return this.#nodeSecrets.flatMap((secret, index) => {
-      const publicKey = validators[index]?.nodeKey;
-      return publicKey === undefined ? [] : [{ secret, publicKey }];
-    });
-  }
-
-  #newSecret(index: number): Uint8Array {
-    const secret = this.bls.generateSecret(sha256(utf8(`secret/${this.#options.seed}/${index}`)));
-    invariant(secret !== undefined, 'a digest is seed enough for a key');
-    return secret;
-  }
-
-  #validatorOf(secret: Uint8Array, index: number): Validator {
-    const consensusKey = this.bls.publicKeyOf(secret);
-    invariant(consensusKey !== undefined, 'a generated secret has a public key');
-    const nodeSecret = this.#nodeSecrets[index];
-    const real = this.#hasCurve && nodeSecret !== undefined ? ed25519PublicKeyOf(nodeSecret) : undefined;
-    const nodeKey = real ?? sha256(utf8(`node/${this.#options.seed}/${index}`));
-    const power = BigInt(this.#options.powers?.[index] ?? 1);
-    return { address: addressOf(nodeKey), consensusKey, nodeKey, power };
-  }
 }
 
-function epochOf(
+function beginningOf(
   seed: string | number,
   validators: readonly Validator[],
   parameters: EpochParameters,

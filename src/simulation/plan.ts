@@ -64,6 +64,19 @@ export interface TimePlan {
   readonly servers: readonly NtpServerPlan[];
 }
 
+/** The validators change while the run goes on, by `change-validator`: the application knows them (CS-16). */
+export interface EpochsPlan {
+  /** So many validators, the first, are in the set of the genesis; the others follow until a change brings them in. */
+  readonly members: number;
+  /** Heights in an epoch; 0: it ends only where validators change. */
+  readonly length: number;
+  /** How much of the power one block may change; what asks for more has no effect. @unit percent */
+  readonly changePercent: number;
+}
+
+/** Consensus keys that a validator can have, one at a time. @unit keys */
+export const KEYS_EACH = 2;
+
 /** Cells that can be killed on their own; their supervisor starts them again. */
 export const KILLABLE_CELLS = [
   'mempool',
@@ -130,6 +143,15 @@ export type Act =
   /** An operator orders the node to give up its round. */
   | { readonly kind: 'order-view-change'; readonly node: number }
   | { readonly kind: 'submit'; readonly node: number; readonly transaction: string }
+  /** Asked of a node, in the present state or a later one: so much power for a validator, 0 to leave, under one of its keys. */
+  | {
+      readonly kind: 'change-validator';
+      readonly node: number;
+      readonly validator: number;
+      readonly power: number;
+      /** From 0. @unit place among its `KEYS_EACH` keys */
+      readonly key: number;
+    }
   /** So many transactions at once, all different, each of so many bytes (at least the 30 that tell them apart). */
   | { readonly kind: 'load'; readonly node: number; readonly transactions: number; readonly bytes: number };
 
@@ -187,6 +209,8 @@ export interface RunPlan {
   readonly clocks: readonly ClockError[];
   /** By the peers alone without. */
   readonly time?: TimePlan;
+  /** The set of the genesis votes to the end without. */
+  readonly epochs?: EpochsPlan;
   /** Settings of sync that are not the usual ones: a run is shorter than a day. */
   readonly sync?: Partial<SyncConfig>;
   /** Ascending by time. */

@@ -9,7 +9,7 @@ import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../application/
 import { validatorsOf } from '../node/stored-epochs.ts';
 import { nodeTree } from '../node/tree.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
-import type { Signer } from '../protocol/consensus/safety.ts';
+import type { NodeSigner } from '../protocol/consensus/safety.ts';
 import { TIMELINESS_DEFAULTS } from '../protocol/consensus/timeliness.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../protocol/mempool/config.ts';
 import type { Application } from '../protocol/ports/application.ts';
@@ -54,7 +54,7 @@ export interface MachineHears extends SurfaceHears {
 export interface ProcessParts {
   readonly setting: Setting;
   readonly machine: Machine;
-  readonly signer: Signer;
+  readonly signer: NodeSigner;
   /** The epoch that this node has reached. */
   readonly present: () => EpochContext;
   /** Counts the processes of this machine from 1. */

@@ -14,14 +14,22 @@ export interface Replicated {
 /** The application of a network with these keys. */
 export type ReplicatedBy = (epoch: EpochContext, bls: BlsEngine) => Replicated;
 
-/** `kv` that knows who the validators are: transactions change them (CS-16). */
-export const membersKv: ReplicatedBy = ({ set }, bls) => ({
-  open: () => kv({ provesPossession: bls.verifyPossession }),
-  beginning: {
-    validators: set.validators.map((one) => ({ ...one, possessionProof: new Uint8Array(0) })),
-    appState: null,
-  },
-});
+/** `kv` that knows who the validators are: transactions change them (CS-16). @param validatorChangePercent as of a genesis that says nothing without */
+export const membersKvBy =
+  (validatorChangePercent?: number): ReplicatedBy =>
+  ({ set }, bls) => ({
+    open: () =>
+      kv({
+        provesPossession: bls.verifyPossession,
+        ...(validatorChangePercent === undefined ? {} : { validatorChangePercent }),
+      }),
+    beginning: {
+      validators: set.validators.map((one) => ({ ...one, possessionProof: new Uint8Array(0) })),
+      appState: null,
+    },
+  });
+
+export const membersKv: ReplicatedBy = membersKvBy();
 
 export const replicatedKv: ReplicatedBy = () => ({
   open: () => kv(),

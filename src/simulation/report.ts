@@ -15,6 +15,7 @@ export interface Summary {
   readonly virtualMs: number;
   readonly blocks: number;
   readonly rounds: number;
+  readonly epochs: number;
   readonly admitted: number;
   /** Sent, once for each receiver, by kind. */
   readonly messages: Readonly<Partial<Record<PeerMessageKind, number>>>;
@@ -39,6 +40,7 @@ export const EMPTY_SUMMARY: Summary = {
   virtualMs: 0,
   blocks: 0,
   rounds: 0,
+  epochs: 0,
   admitted: 0,
   messages: {},
   links: { sent: 0, delivered: 0, dropped: 0, duplicated: 0, cut: 0 },
@@ -58,6 +60,7 @@ export function summed(summary: Summary, report: RunReport): Summary {
     virtualMs: summary.virtualMs + report.virtualMs,
     blocks: summary.blocks + committedHeight,
     rounds: summary.rounds + report.rounds,
+    epochs: summary.epochs + report.epochs,
     admitted: summary.admitted + report.admitted,
     messages: added(summary.messages, byKind),
     links: {
@@ -97,7 +100,7 @@ export function summaryLines(summary: Summary, seconds: number): readonly string
     `${runs} runs, ${failed} with violations`,
     ...Object.entries(summary.claims).map(([claim, times]) => `  ${times} × ${claim}`),
     `${hours.toFixed(2)} simulated hours in ${seconds.toFixed(0)} s: ${speed.toFixed(0)} × real time`,
-    `${blocks} blocks in ${summary.rounds} rounds, ${summary.admitted} transactions admitted`,
+    `${blocks} blocks in ${summary.rounds} rounds, ${summary.epochs} epochs ended, ${summary.admitted} transactions admitted`,
     `${links.sent} messages: ${perBlock(links.sent, blocks)} for each block; ${links.dropped} lost, ${links.duplicated} duplicated, ${links.cut} cut`,
     ...(encoded.blocks === 0
       ? []

@@ -5,18 +5,21 @@
 import { seededRandom } from '../actors/runtime/index.ts';
 import { InvariantViolation } from '../base/invariant.ts';
 import { networkSyncOf } from '../node/views.ts';
+import type { Offence } from '../protocol/consensus/evidence.ts';
 import type { PeerMessageKind } from '../protocol/consensus/types.ts';
 import { CALM, type HubCounts } from '../transport/hub.ts';
 import { POISON, play } from './acts.ts';
 import { createLiar } from './byzantine/index.ts';
 import { thrown } from './checkers/claim.ts';
+import { CARRIED_ALL, pendingOf } from './checkers/evidence.ts';
 import type { Violation } from './checkers/index.ts';
 import { IN_SYNC } from './checkers/sync.ts';
 import { Cluster } from './cluster.ts';
 import type { Observer } from './observer.ts';
-import type { ActKind, RunPlan } from './plan.ts';
+import type { ActKind, EpochsPlan, RunPlan } from './plan.ts';
 import type { Voice } from './process-hub.ts';
 import { REAL_BLS } from './real-bls.ts';
+import { membersKvBy } from './replicated.ts';
 import type { SimulatedNode } from './validator.ts';
 
 export interface RunReport {
@@ -24,8 +27,10 @@ export interface RunReport {
   readonly violations: readonly Violation[];
   /** Newest height that any node committed. */
   readonly committedHeight: number;
-  /** Newest round that any node has reached. */
+  /** Newest round that any node has reached, of the newest epoch. */
   readonly rounds: number;
+  /** Epochs that have ended. */
+  readonly epochs: number;
   /** Acts that applied, by kind, and `late-start`, `liar`, `twin`, `clock-error`, `ntp-server` for what the plan began with. */
   readonly acts: Readonly<Partial<Record<FaultName, number>>>;
   readonly messages: {
@@ -75,7 +80,7 @@ class Run {
 
   constructor(plan: RunPlan, { observers = [], prepared }: RunOptions) {
     this.#plan = plan;
-    const { powers, leaders, leadership, rounds, time, sync } = plan;
+    const { powers, leaders, leadership, rounds, time, sync, epochs } = plan;
     this.#cluster = new Cluster({
       seed: plan.seed,
       validators: plan.validators,
@@ -85,6 +90,7 @@ class Run {
       ...(rounds === undefined ? {} : { rounds }),
       ...(time === undefined ? {} : { time: { source: time.source }, ntpServers: time.servers }),
       ...(sync === undefined ? {} : { sync }),
+      ...(epochs === undefined ? {} : epochsOf(epochs)),
       twins: plan.twins,
       liars: plan.liars.map(({ validator }) => validator),
       absent: plan.lateStarts.map(({ node }) => node),
@@ -112,6 +118,7 @@ class Run {
       violations: [...cluster.checker.violations, ...this.#violations],
       committedHeight: cluster.checker.committedHeight,
       rounds: cluster.round,
+      epochs: cluster.present.epoch,
       acts: this.#acts,
       messages: { links: cluster.hub.counts, byKind: this.#sent },
       admitted: cluster.nodes.reduce(
@@ -183,6 +190,7 @@ class Run {
     this.#repair(nodes.map(({ index }) => index));
     if (!this.#awaitCommits(honest, 'a healed cluster commits again')) return;
     this.#awaitAdmitted();
+    this.#awaitCharged(honest);
     this.#awaitInSync(honest);
   }
 
@@ -230,6 +238,25 @@ class Run {
     this.#violations.push(...lost);
   }
 
+  /** CS-14: what is pending by now is in a block soon, or of an epoch that has ended. */
+  #awaitCharged(indices: readonly number[]): void {
+    const cluster = this.#cluster;
+    const held = (): readonly Offence[] =>
+      indices.flatMap((index) => {
+        const system = cluster.node(index).process?.system;
+        return system === undefined ? [] : pendingOf(system);
+      });
+    const isOpen = (offence: Offence): boolean =>
+      !cluster.carried.has(offence) && offence.startsWith(`${cluster.present.epoch}/`);
+    const from = cluster.clock.now();
+    let left = held().filter(isOpen);
+    while (left.length > 0 && cluster.clock.now() - from < HEALED_MS_MAX) {
+      cluster.advance(GLANCE_MS);
+      left = left.filter(isOpen);
+    }
+    if (left.length > 0) this.#report(CARRIED_ALL, left.join(', '));
+  }
+
   /** SY-1, SY-2: with all healed, nobody is left who does not know that it is in sync, at the height of its disk. */
   #awaitInSync(indices: readonly number[]): void {
     const cluster = this.#cluster;
@@ -269,6 +296,12 @@ class Run {
   }
 }
 
+const epochsOf = ({ members, length, changePercent }: EpochsPlan) => ({
+  members,
+  epochLength: length,
+  application: membersKvBy(changePercent),
+});
+
 /** What keeps a node from being in sync; nothing when it is. */
 function lagOf({ index, process }: SimulatedNode): readonly string[] {
   const context = process === undefined ? undefined : networkSyncOf(process.system)?.context;
@@ -285,7 +318,10 @@ function voices(plan: RunPlan) {
     if (liar === undefined) return undefined;
     return createLiar(liar, {
       signer: cluster.signerOf(node),
-      epoch: cluster.epoch,
+      // Asked again for each lie.
+      get epoch() {
+        return cluster.epochAt(node) ?? cluster.epoch;
+      },
       draws: random.stream(`${node}`),
       aggregate: (signatures) => cluster.bls.aggregateSignatures(signatures),
     });

@@ -12,7 +12,7 @@ import { SYNC_KINDS } from '../protocol/sync/messages.ts';
 import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
 import { LIE_KINDS } from './byzantine/index.ts';
-import { FILLABLE_CELLS, KILLABLE_CELLS, type RunPlan } from './plan.ts';
+import { FILLABLE_CELLS, KEYS_EACH, KILLABLE_CELLS, type RunPlan } from './plan.ts';
 
 /** Of the format. A reader refuses what is newer. */
 export const SCENARIO_VERSION = 1;
@@ -84,6 +84,13 @@ const act = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('kill-cell'), ...onNode, cell: z.enum(KILLABLE_CELLS) }),
   z.strictObject({ kind: z.literal('order-view-change'), ...onNode }),
   z.strictObject({ kind: z.literal('submit'), ...onNode, transaction: z.string() }),
+  z.strictObject({
+    kind: z.literal('change-validator'),
+    ...onNode,
+    validator: index,
+    power: z.int().min(0),
+    key: index.max(KEYS_EACH - 1).default(0),
+  }),
   z.strictObject({
     kind: z.literal('load'),
     ...onNode,
@@ -203,6 +210,13 @@ const scenario = z.strictObject({
       fetchAttempts: z.int().min(1).exactOptional(),
     })
     .exactOptional(),
+  epochs: z
+    .strictObject({
+      members: z.int().min(1),
+      length: z.int().min(0).default(0),
+      changePercent: z.int().min(1).max(100).default(100),
+    })
+    .exactOptional(),
   acts: z.array(z.strictObject({ at: duration, act })).default([]),
   durationMs: duration,
   ending: z
@@ -282,6 +296,7 @@ function contradictions(plan: RunPlan): readonly ScenarioProblem[] {
         ];
   const validator = range(validators, 'validator');
   const node = range(nodes, 'node');
+  const member = range(plan.epochs?.members ?? validators, 'validator of the first epoch');
   return [
     ...(plan.powers !== undefined && plan.powers.length !== validators
       ? [
@@ -301,14 +316,16 @@ function contradictions(plan: RunPlan): readonly ScenarioProblem[] {
         [from, to].flatMap((value) => node(`rounds[${at}].firewall`, value)),
       ),
     ]),
-    ...(plan.leaders ?? []).flatMap((value, at) => validator(`leaders[${at}]`, value)),
+    ...(plan.leaders ?? []).flatMap((value, at) => member(`leaders[${at}]`, value)),
     ...plan.liars.flatMap((liar, at) => validator(`liars[${at}].validator`, liar.validator)),
     ...plan.clocks.flatMap((clock, at) => node(`clocks[${at}].node`, clock.node)),
     ...plan.lateStarts.flatMap((late, at) => node(`lateStarts[${at}].node`, late.node)),
     ...(plan.ending.kind === 'heal-core'
       ? [...plan.ending.core.flatMap((value, at) => node(`ending.core[${at}]`, value)), ...weakCore(plan)]
       : []),
+    ...(plan.epochs === undefined ? [] : validator('epochs.members', plan.epochs.members - 1)),
     ...plan.acts.flatMap((timed, at) => [
+      ...('validator' in timed.act ? validator(`acts[${at}].act.validator`, timed.act.validator) : []),
       ...nodesOf(timed.act).flatMap((value) => node(`acts[${at}].act`, value)),
       ...(timed.at < (plan.acts[at - 1]?.at ?? 0)
         ? [

@@ -5,7 +5,7 @@
  */
 import { CALM } from '../transport/hub.ts';
 import { nodesOf } from './acts.ts';
-import type { Act, NtpServerPlan, RunPlan, TimedAct, TimePlan } from './plan.ts';
+import type { Act, EpochsPlan, NtpServerPlan, RunPlan, TimedAct, TimePlan } from './plan.ts';
 import type { RunReport } from './run.ts';
 import { weakCore } from './scenario.ts';
 
@@ -120,6 +120,7 @@ const SIMPLER: readonly ((plan: RunPlan) => readonly RunPlan[])[] = [
   ({ sync, ...plan }) => (sync === undefined ? [] : [plan]),
   (plan) => simplerServers(plan).map((time) => ({ ...plan, time })),
   (plan) => without(plan.lateStarts).map((lateStarts) => ({ ...plan, lateStarts })),
+  ({ epochs, ...plan }) => (epochs === undefined ? [] : simplerEpochs({ ...plan, epochs })),
   ({ powers, ...plan }) => (powers === undefined ? [] : [plan]),
   ({ rounds, ...plan }) => (rounds === undefined ? [] : [plan, { ...plan, rounds: rounds.slice(0, -1) }]),
   (plan) => (plan.carry === 'reference' ? [] : [{ ...plan, carry: 'reference' }]),
@@ -167,6 +168,18 @@ function calmer(plan: RunPlan): readonly RunPlan[] {
     ...(links.delayMin > 1 ? [{ ...plan, links: { ...plan.links, delayMin: CALM.delayMin } }] : []),
   ];
 }
+
+/** All validators vote from the start to the end; or no epoch ends by its length. */
+const simplerEpochs = ({
+  epochs,
+  ...plan
+}: RunPlan & { readonly epochs: EpochsPlan }): readonly RunPlan[] => [
+  plan,
+  ...(epochs.length === 0 ? [] : [{ ...plan, epochs: { ...epochs, length: 0 } }]),
+  ...(epochs.members === plan.validators
+    ? []
+    : [{ ...plan, epochs: { ...epochs, members: plan.validators } }]),
+];
 
 /** One NTP server less, or one trait of one. */
 function simplerServers({ time }: RunPlan): readonly TimePlan[] {

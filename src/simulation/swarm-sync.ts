@@ -11,7 +11,8 @@ import type { RunPlan, TimedAct } from './plan.ts';
 export type Behind = Pick<RunPlan, 'lateStarts' | 'leaders' | 'acts' | 'timeouts' | 'sync'>;
 
 export interface BehindScope {
-  readonly validators: number;
+  /** Validators of the first epoch. */
+  readonly members: number;
   readonly nodes: number;
   readonly liars: readonly number[];
   /** @unit ms */
@@ -23,17 +24,14 @@ const BLOCK_MS = { min: 25, max: 150 } as const;
 /** One liar in so many comes and goes while it is asked for blocks. @unit liars */
 const COMES_AND_GOES_ONE_IN = 3;
 
-export function drawBehind(
-  draws: RandomStream,
-  { validators, nodes, liars, durationMs }: BehindScope,
-): Behind {
+export function drawBehind(draws: RandomStream, { members, nodes, liars, durationMs }: BehindScope): Behind {
   const all = Array.from({ length: nodes }, (_, node) => node);
   const [late] = shuffled(
     draws,
     all.filter((node) => !liars.includes(node)),
   );
   // Who is away leads no round, so that the chain goes on as fast as without it.
-  const [first, ...others] = all.filter((node) => node < validators && node !== late);
+  const [first, ...others] = all.filter((node) => node < members && node !== late);
   const back = Math.round(durationMs * (0.3 + 0.5 * draws.next()));
   const isNew = draws.below(2) === 0;
   const away: readonly TimedAct[] =

@@ -11,6 +11,7 @@ import { between, drawLinks, pick, shuffled } from './draws.ts';
 import { isRight, ROOT_DISPERSION_MS } from './ntp-servers.ts';
 import type { ClockError, Liar, LieKind, NtpServerPlan, RunPlan, TimedAct, TimePlan } from './plan.ts';
 import { drawActs } from './swarm-acts.ts';
+import { drawChanges, drawEpochs, STRANGERS_MAX } from './swarm-epochs.ts';
 import { drawBehind } from './swarm-sync.ts';
 
 export interface SwarmOptions {
@@ -42,6 +43,7 @@ const ONE_IN = {
   servers: 4,
   behind: 6,
   leadership: 4,
+  epochs: 3,
 } as const;
 
 /** Worst offset and drift of a machine's clock that somebody cares for. @unit ms, ppm @source chosen; cheap quartz */
@@ -60,15 +62,21 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
   const draws = random.stream('cast');
   const oneIn = (seeds: number): boolean => draws.below(seeds) === 0;
   const drawnSize = oneIn(ONE_IN.otherSize) ? pick(draws, [1, 2, 3, 5, 7]) : 4;
-  const validators = options.validators ?? (options.lie === undefined ? drawnSize : Math.max(4, drawnSize));
-  const drawn = drawFaulty(draws, validators);
-  const { liars, twins } = options.lie === undefined ? drawn : onlyLiar(draws, validators, options.lie);
+  const members = options.validators ?? (options.lie === undefined ? drawnSize : Math.max(4, drawnSize));
+  const drawn = drawFaulty(draws, members);
+  const { liars, twins } = options.lie === undefined ? drawn : onlyLiar(draws, members, options.lie);
+  const ofEpochs = random.stream('epochs');
+  const epochs = ofEpochs.below(ONE_IN.epochs) === 0 ? drawEpochs(ofEpochs, members) : undefined;
+  const validators = epochs === undefined ? members : members + ofEpochs.below(STRANGERS_MAX + 1);
   const powers =
     oneIn(ONE_IN.powers) && liars.length + twins.length === 0
       ? Array.from({ length: validators }, () => 1 + draws.below(10))
       : undefined;
   const nodes = validators + twins.length;
-  const isSoundButOne = validators >= 4 && liars.length + twins.length === 0 && powers === undefined;
+  const faulty = [...liars.map(({ validator }) => validator), ...twins];
+  const powerMax = powers === undefined ? 3 : 10;
+  const isSoundButOne =
+    epochs === undefined && validators >= 4 && liars.length + twins.length === 0 && powers === undefined;
   const badClock = isSoundButOne ? draws.below(validators) : undefined;
   const signatures = oneIn(ONE_IN.bls) ? 'bls' : 'keyed-hash';
   const ofSync = random.stream('sync');
@@ -82,6 +90,7 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     validators,
     ...(powers === undefined ? {} : { powers }),
     twins,
+    ...(epochs === undefined ? {} : { epochs }),
     ...drawLeadership(random.stream('leaders')),
     lateStarts: oneIn(ONE_IN.lateStart) ? [{ node: draws.below(nodes), at: draws.below(durationMs) }] : [],
     signatures,
@@ -93,24 +102,34 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     clocks:
       draws.next() < 0.5 || twins.length > 0 ? drawClocks(random.stream('clocks'), nodes, badClock) : [],
     ...(oneIn(ONE_IN.servers) ? { time: drawTime(random.stream('servers'), durationMs) } : {}),
-    acts: drawActs(random.stream('acts'), { nodes, validators, durationMs, badClock, pace }),
+    acts: merged(
+      drawActs(random.stream('acts'), { nodes, validators, durationMs, badClock, pace }),
+      epochs === undefined
+        ? []
+        : drawChanges(ofEpochs, { members, validators, nodes, faulty, powerMax, durationMs }),
+    ),
     durationMs,
     ending: { kind: 'heal-all' },
   };
   if (!isBehind) return plan;
   const behind = drawBehind(ofSync, {
-    validators,
+    members,
     nodes,
     liars: liars.map(({ validator }) => validator),
     durationMs,
   });
-  const acts = [...plan.acts, ...behind.acts].sort((left, right) => left.at - right.at);
-  return { ...plan, ...behind, acts };
+  return { ...plan, ...behind, acts: merged(plan.acts, behind.acts) };
 }
 
-/** As `planOf`, but only a quorum of honest nodes is healed; what the others suffer goes on (SM-5). */
+const merged = (acts: readonly TimedAct[], more: readonly TimedAct[]): readonly TimedAct[] =>
+  more.length === 0 ? acts : [...acts, ...more].sort((left, right) => left.at - right.at);
+
+/**
+ * As `planOf`, but only a quorum of honest nodes is healed; what the others suffer goes on (SM-5). All are in the set from the
+ * start, and nobody changes: else which nodes are a quorum would depend on which changes took effect.
+ */
 export function planForLiveness(seed: number, options: SwarmOptions = {}): RunPlan {
-  const plan = planOf(seed, options);
+  const plan = withoutChanges(planOf(seed, options));
   const draws = seededRandom(`plan/${seed}`).stream('core');
   const faulty = new Set([...plan.liars.map(({ validator }) => validator), ...plan.twins]);
   const powerOf = (node: number): bigint => BigInt(plan.powers?.[node] ?? 1);
@@ -127,6 +146,16 @@ export function planForLiveness(seed: number, options: SwarmOptions = {}): RunPl
   const broken = Array.from({ length: nodes }, (_, node) => node).filter((node) => !core.includes(node));
   const last = broken.flatMap((node) => breakForGood(draws, node, core, plan.durationMs));
   return { ...plan, acts: [...plan.acts, ...last], ending: { kind: 'heal-core', core } };
+}
+
+function withoutChanges(plan: RunPlan): RunPlan {
+  const { epochs, validators, acts } = plan;
+  if (epochs === undefined) return plan;
+  return {
+    ...plan,
+    epochs: { ...epochs, members: validators },
+    acts: acts.filter(({ act }) => act.kind !== 'change-validator'),
+  };
 }
 
 /** One way in which a node stays broken. */

@@ -7,7 +7,7 @@ import { createSystem, type System, seededRandom } from '../actors/runtime/index
 import { epochOf } from '../node/views.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../protocol/chain/types.ts';
-import type { Signer } from '../protocol/consensus/safety.ts';
+import type { NodeSigner } from '../protocol/consensus/safety.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { StateDivergence } from '../protocol/ports/bridge.ts';
 import type { BlockExecuted } from '../protocol/ports/execution.ts';
@@ -54,7 +54,7 @@ export class SimulatedNode {
   /** What its alarm was told of other states, in all its lives. */
   readonly divergences: StateDivergence[] = [];
   readonly #setting: Setting;
-  readonly #signer: Signer;
+  readonly #signer: NodeSigner;
   readonly #voice: Voice | undefined;
   #life: Life | undefined;
   #lives = 0;
@@ -70,7 +70,7 @@ export class SimulatedNode {
   constructor(
     setting: Setting,
     instance: Instance,
-    signer: Signer,
+    signer: NodeSigner,
     error: { readonly offsetMs: number; readonly driftPpm: number },
   ) {
     this.#setting = setting;

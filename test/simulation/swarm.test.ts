@@ -53,7 +53,7 @@ describe('the plans of seeds', () => {
     const kinds = plans.map(({ acts }) => new Set(acts.map(({ act }) => act.kind)));
     const counts = new Map<string, number>();
     for (const kind of kinds.flatMap((set) => [...set])) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-    expect(counts.size).toBe(19);
+    expect(counts.size).toBe(20);
     for (const [kind, count] of counts) {
       expect({ kind, some: count > 20, all: count === plans.length }).toEqual({
         kind,
@@ -82,9 +82,35 @@ describe('the plans of seeds', () => {
       share(({ lateStarts }) => lateStarts.length > 0),
       share(({ links }) => (links.copies ?? 1) > 50),
       share(({ validators }) => validators !== 4),
+      share(({ epochs }) => epochs !== undefined),
+      share(({ epochs }) => (epochs?.length ?? 0) > 0),
+      share(({ epochs, liars, twins }) => epochs !== undefined && liars.length + twins.length > 0),
+      share(({ leadership }) => leadership?.leaderSchedule === 'stake_weighted'),
+      share(({ leadership }) => leadership?.leaderReputation === true),
     ]) {
       expect(has).toBeGreaterThan(0.01);
       expect(has).toBeLessThan(0.7);
+    }
+  });
+
+  it('change validators so that whoever lies or runs twice has less than a third, whichever changes take effect (CS-16)', () => {
+    const changed = plans.filter(
+      ({ epochs, liars, twins }) => epochs !== undefined && liars.length + twins.length > 0,
+    );
+    expect(changed.length).toBeGreaterThan(10);
+    for (const { epochs, liars, twins, acts } of changed) {
+      const faulty = [...liars.map(({ validator }) => validator), ...twins];
+      const changes = acts.flatMap(({ act }) => (act.kind === 'change-validator' ? [act] : []));
+      const powers = (validator: number): readonly number[] => [
+        ...(validator < (epochs?.members ?? 0) ? [1] : [0]),
+        ...changes.filter((act) => act.validator === validator).map(({ power }) => power),
+      ];
+      const most = faulty.reduce((sum, one) => sum + Math.max(...powers(one)), 0);
+      const honest = Array.from({ length: epochs?.members ?? 0 }, (_, one) => one).filter(
+        (one) => !faulty.includes(one),
+      );
+      const least = honest.reduce((sum, one) => sum + Math.min(...powers(one)), 0);
+      expect(least).toBeGreaterThan(2 * most);
     }
   });
 
@@ -101,8 +127,9 @@ describe('the plans of seeds', () => {
   });
 
   it('never have more than f validators that lie or run twice', () => {
-    for (const { validators, liars, twins } of plans) {
-      expect(liars.length + twins.length).toBeLessThanOrEqual(Math.floor((validators - 1) / 3));
+    for (const { epochs, validators, liars, twins } of plans) {
+      const members = epochs?.members ?? validators;
+      expect(liars.length + twins.length).toBeLessThanOrEqual(Math.floor((members - 1) / 3));
     }
   });
 });
@@ -129,6 +156,10 @@ describe('regression', () => {
 
   it('a node asks others for blocks when the one connection that it heard of carries nothing (seed 324)', () => {
     expect(play('seed-324')).toEqual([]);
+  });
+
+  it('what a validator admitted before it was removed is handed to the others (seed 68)', () => {
+    expect(play('seed-68')).toEqual([]);
   });
 
   it('a quorum by power commits though two of four are dead, whose turns would be every other one (seed 444)', () => {

@@ -19,7 +19,7 @@ import { lieTimes } from './lie-times.ts';
 import { lieVrf } from './lie-vrf.ts';
 import { Memory } from './memory.ts';
 import { mutate } from './mutate.ts';
-import { penOf } from './pen.ts';
+import { type Pen, penOf } from './pen.ts';
 import { staleCertificates } from './stale-certificates.ts';
 import { withholdVotes } from './withhold-votes.ts';
 
@@ -56,7 +56,19 @@ export interface LyingVoice {
  */
 export function createLiar(liar: Liar, tools: LiarTools): LyingVoice {
   const memory = new Memory();
-  const lieTools: LieTools = { ...tools, memory, pen: penOf(tools.epoch, tools.signer) };
+  const { signer, draws, aggregate } = tools;
+  let pen: Pen | undefined;
+  // One for all lies, which remember what they chose by it; read when needed: its cluster may still be in the making.
+  const lieTools: LieTools = {
+    ...{ signer, draws, aggregate, memory },
+    get epoch() {
+      return tools.epoch;
+    },
+    get pen() {
+      pen ??= penOf(tools.epoch, signer);
+      return pen;
+    },
+  };
   const chosen = new WeakMap<PeerMessage, LieModule | 'truth'>();
   const choose = (message: PeerMessage): LieModule | 'truth' => {
     const known = chosen.get(message);

@@ -16,6 +16,7 @@ import type { Pen } from './pen.ts';
 /** What a liar has. Adding signatures up needs no key. */
 export interface LiarTools {
   readonly signer: Signer;
+  /** That its own process is in. */
   readonly epoch: EpochContext;
   /** A stream of this liar alone. */
   readonly draws: RandomStream;

@@ -1,17 +1,16 @@
 /**
- * What every committed block must be, whoever proposed it: its round's leader's, later than its parent, not from the
- * future, above nothing but its parent. Mutable memory. Rules SM-4, CS-3, TM-8.
+ * What every committed block must be, whoever proposed it: later than its parent, not from the future, above nothing but its
+ * parent, with its proposer's VRF proof. Mutable memory. Rules SM-4, CS-3, CS-17, TM-8.
  */
 
 import type { VrfEngine } from '../../crypto/vrf.ts';
 import { vrfInputOf } from '../../protocol/chain/canonical.ts';
 import type { Header } from '../../protocol/chain/types.ts';
 import { validatorOf } from '../../protocol/chain/validator-set.ts';
-import { type EpochContext, leaderAt } from '../../protocol/consensus/epoch.ts';
+import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import type { Report } from './claim.ts';
 
-export const BY_LEADER = "a committed block is its round's leader's";
 export const TIME_GROWS = 'time grows along the chain';
 export const TIME_BOUND = "a committed block's time is within its bound of some honest clock";
 export const PROVED = "a committed block has its leader's VRF proof, where there is VRF";
@@ -42,13 +41,10 @@ export class Blocks {
   }
 
   committed(by: string, { block }: CommittedBlock): void {
-    const { height, round, proposer, time } = block.header;
+    const { height, round, time } = block.header;
     if (this.#times.has(height)) return;
     this.#times.set(height, time);
-    const epoch = this.#epochs(block.header.epoch);
-    const leader = epoch === undefined ? undefined : leaderAt(epoch, round);
     const at = `height ${height} of round ${round}, at ${by}`;
-    if (proposer !== leader) this.#report(BY_LEADER, `${at}: by ${proposer}, leader ${leader}`);
     if (!this.#isProved(block.header)) this.#report(PROVED, at);
     if (height !== block.qc.height + 1 || round <= block.qc.round) {
       this.#report(LINKED, `${at}: on height ${block.qc.height} of round ${block.qc.round}`);

@@ -1,6 +1,6 @@
 /** What a node holds of others' words stays bounded, whatever they send. Read off its snapshots. Rules CS-13, SM-4. */
 import type { System } from '../../actors/runtime/index.ts';
-import { evidencePoolOf, treeOf, viewOf } from '../../node/views.ts';
+import { epochOf, evidencePoolOf, treeOf, viewOf } from '../../node/views.ts';
 import type { Report } from './claim.ts';
 
 export const BOUNDED = 'what a node holds of others is bounded';
@@ -11,7 +11,10 @@ const VERIFIED = 128;
 const BLOCKS = 4_096;
 const WAITING_PER_LEADER = 2;
 
-export function checkBounds(node: string, system: System, validators: number, report: Report): void {
+/** @param nodes all that can ever be validators, at least */
+export function checkBounds(node: string, system: System, nodes: number, report: Report): void {
+  const epoch = epochOf(system);
+  const validators = epoch?.set.validators.length ?? nodes;
   const tree = treeOf(system);
   const view = viewOf(system);
   const pool = evidencePoolOf(system)?.pool;
@@ -21,8 +24,9 @@ export function checkBounds(node: string, system: System, validators: number, re
     ['verified certificates', tree?.verified.digests.length ?? 0, VERIFIED],
     ['verified certificates of view-change', view?.verified.digests.length ?? 0, VERIFIED],
     ['blocks', tree?.tree.blocks.size ?? 0, BLOCKS],
-    ['evidence', pool?.pending.size ?? 0, 2 * validators],
-    ['offences that the chain carries', pool?.carried.size ?? 0, 2 * validators],
+    ['evidence', pool?.pending.size ?? 0, 2 * nodes * 2],
+    // Two of each validator in an epoch (CS-14).
+    ['offences that the chain carries', pool?.carried.size ?? 0, 2 * nodes * (1 + (epoch?.epoch ?? 0))],
     ['newest votes', tree?.newestVotes.size ?? 0, validators],
     ['newest timeouts', tree?.timeouts.size ?? 0, validators],
     ['waiting proposals', waitingIn(tree), WAITING_PER_LEADER * validators],

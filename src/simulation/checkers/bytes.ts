@@ -40,13 +40,13 @@ export const timeoutBytes = (
   highQcRound: number,
 ): Uint8Array => statement('view-change', domain, epoch, u64(round), u64(highQcRound));
 
-function u64(value: number): Uint8Array {
+export function u64(value: number): Uint8Array {
   const bytes = Buffer.alloc(8);
   bytes.writeBigUInt64BE(BigInt(value));
   return bytes;
 }
 
-function text(value: string): Uint8Array {
+export function text(value: string): Uint8Array {
   const bytes = Buffer.from(value, 'utf8');
   return Buffer.concat([u64(bytes.byteLength), bytes]);
 }
@@ -108,4 +108,4 @@ const signedVote = (vote: Vote): Uint8Array =>
 const sha256 = (...parts: readonly Uint8Array[]): Buffer =>
   createHash('sha256').update(Buffer.concat(parts)).digest();
 
-const hex = (digits: string): Uint8Array => Buffer.from(digits, 'hex');
+export const hex = (digits: string): Uint8Array => Buffer.from(digits, 'hex');

@@ -22,6 +22,7 @@ export const LOCK_RAISED = 'a vote raises the durable lock and high QC to what i
 export const ENTERED = 'a vote is cast in a round that was validly entered';
 export const BATCHES_FIRST = 'batches are durable before a vote or an acknowledgement counts on them';
 export const RECORD_KEPT = 'the durable record never falls';
+export const EPOCH_CLEAN = 'the record of an epoch holds nothing of the one before';
 export const COMMIT_FIRST = 'a committed block is durable before anybody is told';
 export const CHAIN_KEPT = 'the durable chain never falls';
 
@@ -74,6 +75,14 @@ export class Durability {
     if (recordVersion < this.#version) {
       this.#report(RECORD_KEPT, `${this.#name}: version ${this.#version} → ${recordVersion}`);
     }
+    if (record.epoch < before.epoch) this.#falls('epoch', before.epoch, record.epoch);
+    const ofOthers = [record.highQC, record.lastVote, record.lastTimeout, record.lastTC].filter(
+      (one) => one !== undefined && one.epoch !== record.epoch,
+    );
+    if (ofOthers.length > 0 || (record.highQC.round === 0 && record.lockedRound > 0)) {
+      const held = `${ofOthers.length} statements of other epochs, locked ${record.lockedRound}`;
+      this.#report(EPOCH_CLEAN, `${this.#name}: epoch ${record.epoch}, ${held}`);
+    }
     if (record.epoch === before.epoch) {
       this.#falls('lastVotedRound', before.lastVotedRound, record.lastVotedRound);
       this.#falls('lockedRound', before.lockedRound, record.lockedRound);
@@ -95,8 +104,13 @@ export class Durability {
     this.#vote = vote;
     this.look();
     const record = this.#record;
-    if (record.epoch !== vote.epoch) return;
     const { round, parentRound } = vote;
+    if (record.epoch < vote.epoch) {
+      const detail = `${this.#name}: vote of round ${round} of epoch ${vote.epoch}, durable is epoch ${record.epoch}`;
+      this.#report(RECORD_FIRST, detail);
+    }
+    // What left in an epoch that has ended since was looked at when it left.
+    if (record.epoch !== vote.epoch) return;
     const lastRound = record.lastVote?.round ?? -1;
     if (record.lastVotedRound < round || lastRound < round) {
       const detail = `${this.#name}: vote of round ${round}, durable: voted ${record.lastVotedRound}, last vote ${lastRound}`;
@@ -140,13 +154,15 @@ export class Durability {
     }
   }
 
-  #timedOut({ round, lastVote, highQC }: ViewChangeMessage): void {
+  #timedOut({ epoch, round, lastVote, highQC }: ViewChangeMessage): void {
     if (lastVote !== undefined) this.#voted(lastVote);
     this.look();
     const { lastVotedRound, lastTimeout } = this.#record;
+    if (this.#record.epoch > epoch) return;
     const durable = lastTimeout?.round ?? -1;
+    const isOfNext = this.#record.epoch < epoch;
     const another = durable === round && lastTimeout?.highQC.round !== highQC.round;
-    if (lastVotedRound < round || durable < round || another) {
+    if (isOfNext || lastVotedRound < round || durable < round || another) {
       const detail = `${this.#name}: timeout of round ${round}, durable: voted ${lastVotedRound}, last timeout ${durable}`;
       this.#report(RECORD_FIRST, detail);
     }

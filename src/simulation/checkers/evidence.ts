@@ -5,12 +5,15 @@
 import type { System } from '../../actors/runtime/index.ts';
 import { evidencePoolOf } from '../../node/views.ts';
 import type { Address, Block, Evidence, Height } from '../../protocol/chain/types.ts';
-import { accusedOf, type Offence, offenceOf } from '../../protocol/consensus/evidence.ts';
+import { accusedOf, epochOf, type Offence, offenceOf } from '../../protocol/consensus/evidence.ts';
 import { evidenceHashOf } from './bytes.ts';
 import type { Report } from './claim.ts';
 
 export const ONLY_GUILTY = 'evidence is only against Byzantine validators';
 export const AS_STATED = 'a committed block carries the evidence that its header states';
+export const CARRIED_ALL = 'what an honest validator can prove comes into the chain while its epoch lasts';
+export const CARRIED_IN_ITS_EPOCH =
+  'a committed block carries evidence of its own epoch or of the one before';
 export const CARRIED_ONCE = 'the chain carries an offence once while its evidence can be proposed';
 
 export function checkEvidence(
@@ -23,6 +26,11 @@ export function checkEvidence(
     if (!faulty.has(accusedOf(evidence))) report(ONLY_GUILTY, `${describe(evidence)}, held by ${node}`);
   }
 }
+
+/** Offences that it holds evidence of, and that no block carries yet. */
+export const pendingOf = (system: System): readonly Offence[] => [
+  ...(evidencePoolOf(system)?.pool.pending.keys() ?? []),
+];
 
 const describe = (evidence: Evidence): string => {
   const { round } = evidence.kind === 'DoubleVote' ? evidence.first : evidence.vote;
@@ -45,12 +53,14 @@ export class CarriedEvidence {
     return this.#heights;
   }
 
-  committed({ header: { height, evidenceHash }, evidence: carried }: Block, report: Report): void {
+  committed({ header: { epoch, height, evidenceHash }, evidence: carried }: Block, report: Report): void {
     const evidence: readonly Evidence[] = carried ?? [];
     if (evidenceHash !== evidenceHashOf(evidence))
       report(AS_STATED, `${evidence.length} at height ${height}`);
     for (const one of evidence) {
       const offence = offenceOf(one);
+      if (epochOf(one) !== epoch && epochOf(one) !== epoch - 1)
+        report(CARRIED_IN_ITS_EPOCH, `${describe(one)}, at height ${height}`);
       const heights = this.#heights.get(offence) ?? new Set();
       this.#heights.set(offence, heights.add(height));
       if (!this.#faulty.has(accusedOf(one))) report(ONLY_GUILTY, `${describe(one)}, at height ${height}`);

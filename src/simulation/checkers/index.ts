@@ -95,7 +95,7 @@ export class SafetyChecker {
       const { block, commitProof } = committed;
       this.#agreement.committed(by, committed);
       this.#execution.committed(by, committed);
-      this.#livelock.committed(block.header.round);
+      this.#livelock.committed(block.header);
       if (this.#proofs !== undefined) this.#proofs.commit(by, block.header.height, commitProof);
       else if (commitProof.round !== commitProof.parentRound + 1) {
         const { round, parentRound } = commitProof;
@@ -134,8 +134,8 @@ export class SafetyChecker {
     this.#execution.started(by);
   }
 
-  roundFailed(by: Address, round: number): void {
-    this.#livelock.roundFailed(by, round);
+  roundFailed(by: Address, round: number, epoch = 0): void {
+    this.#livelock.roundFailed(by, { epoch, round });
   }
 
   /** A node itself saw two commits at a height. */

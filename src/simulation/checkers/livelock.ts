@@ -9,25 +9,33 @@ export const NO_LIVELOCK = 'no livelock: rounds do not go by without commits';
  */
 export const ROUNDS_WITHOUT_COMMIT_MAX = 100;
 
+/** Rounds begin again with each epoch. */
+export interface Moment {
+  readonly epoch: number;
+  readonly round: number;
+}
+
 export class Livelock {
   readonly #report: Report;
-  #committedRound = 0;
+  #committed: Moment = { epoch: 0, round: 0 };
   #reported = false;
 
   constructor(report: Report) {
     this.#report = report;
   }
 
-  committed(round: number): void {
-    this.#committedRound = Math.max(this.#committedRound, round);
+  committed({ epoch, round }: Moment): void {
+    const before = this.#committed;
+    if (epoch > before.epoch || (epoch === before.epoch && round > before.round))
+      this.#committed = { epoch, round };
   }
 
-  roundFailed(node: string, round: number): void {
-    if (this.#reported || round - this.#committedRound <= ROUNDS_WITHOUT_COMMIT_MAX) return;
+  /** Rounds of an epoch that has ended elsewhere are a laggard's. */
+  roundFailed(node: string, { epoch, round }: Moment): void {
+    const newest = epoch > this.#committed.epoch ? { epoch, round: 0 } : this.#committed;
+    const isLate = epoch < newest.epoch || round - newest.round <= ROUNDS_WITHOUT_COMMIT_MAX;
+    if (this.#reported || isLate) return;
     this.#reported = true;
-    this.#report(
-      NO_LIVELOCK,
-      `round ${round} failed at ${node}, the newest commit is of ${this.#committedRound}`,
-    );
+    this.#report(NO_LIVELOCK, `round ${round} failed at ${node}, the newest commit is of ${newest.round}`);
   }
 }

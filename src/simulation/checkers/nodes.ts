@@ -5,6 +5,7 @@
 import { ADDRESSES } from '../../actors/addresses.ts';
 import type { Message, System } from '../../actors/runtime/index.ts';
 import type { VrfEngine } from '../../crypto/vrf.ts';
+import { epochOf } from '../../node/views.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { OperationsExpired } from '../../protocol/ports/bridge.ts';
 import type { ExecutionRequest } from '../../protocol/ports/execution.ts';
@@ -17,6 +18,7 @@ import { checkBounds } from './bounds.ts';
 import { checkCells, checkLinks } from './conservation.ts';
 import { Contents } from './contents.ts';
 import { Durability } from './durability.ts';
+import { EpochChain } from './epoch-chain.ts';
 import { CarriedEvidence, checkEvidence } from './evidence.ts';
 import type { SafetyChecker } from './index.ts';
 import { epochIn } from './proofs.ts';
@@ -40,6 +42,7 @@ export class NodeChecker {
   #watched: Watched | undefined;
   readonly #contents: Contents;
   #blocks: Blocks | undefined;
+  #epochs: EpochChain | undefined;
   #times: TimeWatch | undefined;
   #syncs: SyncWatch | undefined;
   readonly #carried: CarriedEvidence;
@@ -64,6 +67,7 @@ export class NodeChecker {
       () => times.latest,
       this.#checker.report,
     );
+    this.#epochs = new EpochChain(watched.epoch, watched.vrf, this.#checker.report);
     for (const { instance, disk } of watched.nodes) {
       if (instance.faulty) continue;
       this.#disks.set(instance, new Durability(nameOf(instance), disk, this.#checker.report));
@@ -103,7 +107,8 @@ export class NodeChecker {
       },
       executed: (instance, message) => {
         checker.executed(instance.address, message);
-        const { executed, blockId } = message;
+        const { executed, blockId, validatorUpdates } = message;
+        if (!instance.faulty) this.#epochs?.executed(executed.height, validatorUpdates);
         this.#disks.get(instance)?.told('the outcome', executed.height, blockId);
         const disk = this.#watched?.nodes[instance.node]?.disk;
         if (disk !== undefined) this.#contents.executed(nameOf(instance), disk, message);
@@ -111,11 +116,15 @@ export class NodeChecker {
       committed: ({ address }, block) => {
         checker.committed(address, [block]);
         this.#blocks?.committed(address, block);
+        this.#epochs?.committed(address, block);
         this.#carried.committed(block.block, checker.report);
       },
       alarmed: ({ address }, detail) => checker.alarmed(address, detail),
       admitted: ({ address }, admissions) => checker.admitted(address, admissions),
-      roundFailed: ({ address }, round) => checker.roundFailed(address, round),
+      roundFailed: ({ address, node }, round) => {
+        const system = this.#watched?.nodes[node]?.process?.system;
+        checker.roundFailed(address, round, system === undefined ? 0 : epochOf(system)?.epoch);
+      },
     };
   }
 
@@ -136,7 +145,7 @@ export class NodeChecker {
   #judge(instance: Instance, system: System): void {
     const { report } = this.#checker;
     checkCells(nameOf(instance), system, report);
-    checkBounds(nameOf(instance), system, this.#watched?.epoch.set.validators.length ?? 0, report);
+    checkBounds(nameOf(instance), system, this.#watched?.nodes.length ?? 0, report);
     if (!instance.faulty) checkEvidence(nameOf(instance), system, this.#faulty, report);
   }
 

@@ -58,13 +58,13 @@ export class SyncWatch {
     switch (message.kind) {
       case 'Proposal':
         if (message.vote.validator === address)
-          this.#syncs.signed(address, at, 'proposal', message.block.header.round);
+          this.#syncs.signed(address, at, 'proposal', message.block.header);
         return;
       case 'Vote':
-        if (message.vote.validator === address) this.#syncs.signed(address, at, 'vote', message.vote.round);
+        if (message.vote.validator === address) this.#syncs.signed(address, at, 'vote', message.vote);
         return;
       case 'ViewChange':
-        if (message.validator === address) this.#syncs.signed(address, at, 'timeout', message.round);
+        if (message.validator === address) this.#syncs.signed(address, at, 'timeout', message);
         return;
       default:
     }
@@ -121,6 +121,7 @@ export class SyncWatch {
       onDisk: latest?.status === 'found' ? latest.value.committed : undefined,
       resyncs: counts.resyncs,
       fork,
+      set: context.epoch.set,
     });
   }
 

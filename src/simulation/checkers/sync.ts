@@ -2,7 +2,7 @@
  * What sync may never say or hold, by what its cells show: who is in sync, who is Critical, what is bounded, who is blamed, who
  * still signs. Mutable memory; deterministic. Rules SY-1 to SY-9, SM-4; docs/simulation/checkers.md.
  */
-import type { Address, BlockId, QuorumCertificate } from '../../protocol/chain/types.ts';
+import type { Address, BlockId, QuorumCertificate, ValidatorSet } from '../../protocol/chain/types.ts';
 import type { ForkEvidence } from '../../protocol/sync/types.ts';
 import type { Report } from './claim.ts';
 import { type ProofSetting, Proofs } from './proofs.ts';
@@ -41,6 +41,8 @@ export interface StatusSeen {
   readonly onDisk: number | undefined;
   readonly resyncs: number;
   readonly fork: { readonly evidence?: ForkEvidence } | undefined;
+  /** By which it counts answers. */
+  readonly set: ValidatorSet;
 }
 
 export interface WindowSeen {
@@ -56,18 +58,24 @@ export interface WindowSeen {
 interface Known {
   /** That answered "how far are you?" since this cell began. */
   readonly heard: Set<Address>;
+  /** Of its epoch and the one before: what it concluded in that one may still be shown. */
+  sets: readonly ValidatorSet[];
   fork: { readonly at: number } | undefined;
   isCritical: boolean;
-  /** Newest round that it signed something of, by sort. */
-  readonly signed: Map<string, number>;
+  /** Newest round of the newest epoch that it signed something of, by sort. */
+  readonly signed: Map<string, Moment>;
+}
+
+interface Moment {
+  readonly epoch: number;
+  readonly round: number;
 }
 
 export class Syncs {
   readonly #setting: ProofSetting;
   readonly #report: Report;
   readonly #faulty: ReadonlySet<Address>;
-  readonly #total: bigint;
-  /** A third of the power or less lies, so that there is no fork. */
+  /** Less than a third of the power lies, so that there is no fork: in every epoch, as plans see to it. */
   readonly #isAssumed: boolean;
   readonly #nodes = new Map<Address, Known>();
 
@@ -75,15 +83,14 @@ export class Syncs {
     this.#setting = setting;
     this.#faulty = faulty;
     this.#report = report;
-    const { validators } = setting.epoch.set;
-    this.#total = validators.reduce((sum, { power }) => sum + power, 0n);
-    this.#isAssumed = 3n * this.#powerOf(faulty) < this.#total;
+    const { set } = setting.epoch;
+    this.#isAssumed = 3n * powerIn(set, (one) => faulty.has(one)) < powerIn(set, () => true);
   }
 
   /** Its cells of sync begin anew. */
   began(node: Address): void {
-    const signed = this.#nodes.get(node)?.signed ?? new Map<string, number>();
-    this.#nodes.set(node, { heard: new Set(), fork: undefined, isCritical: false, signed });
+    const signed = this.#nodes.get(node)?.signed ?? new Map<string, Moment>();
+    this.#nodes.set(node, { heard: new Set(), sets: [], fork: undefined, isCritical: false, signed });
   }
 
   heard(node: Address, peer: Address): void {
@@ -92,7 +99,8 @@ export class Syncs {
 
   showed(node: Address, at: number, status: StatusSeen): void {
     const known = this.#known(node);
-    const { kind, own, onDisk, fork } = status;
+    const { kind, own, onDisk, fork, set } = status;
+    if (known.sets[0] !== set) known.sets = [set, ...known.sets.slice(0, 1)];
     known.isCritical = kind === 'Critical';
     if (kind === 'InSync' && !this.#isHeard(node, known)) {
       this.#report(HEARD_FIRST, `${node} at ${at}: it heard ${known.heard.size}`);
@@ -151,11 +159,12 @@ export class Syncs {
   }
 
   /** A statement of its own leaves. */
-  signed(node: Address, at: number, sort: 'vote' | 'timeout' | 'proposal', round: number): void {
+  signed(node: Address, at: number, sort: 'vote' | 'timeout' | 'proposal', { epoch, round }: Moment): void {
     const known = this.#known(node);
-    const newest = known.signed.get(sort) ?? 0;
-    if (round <= newest) return;
-    known.signed.set(sort, round);
+    const newest = known.signed.get(sort);
+    if (newest !== undefined && (epoch < newest.epoch || (epoch === newest.epoch && round <= newest.round)))
+      return;
+    known.signed.set(sort, { epoch, round });
     if (known.fork !== undefined && at > known.fork.at) {
       this.#report(FORK_ENDS_SIGNING, `${node} at ${at}: a ${sort} of round ${round}`);
     }
@@ -166,9 +175,12 @@ export class Syncs {
     if (isForked && !this.#known(node).isCritical) this.#report(FORK_SEEN, node);
   }
 
-  #isHeard(node: Address, { heard }: Known): boolean {
-    const own = this.#powerOf([node]);
-    return 3n * own > 2n * this.#total || 3n * this.#powerOf(heard) > this.#total - 1n;
+  #isHeard(node: Address, { heard, sets }: Known): boolean {
+    return sets.some((set) => {
+      const total = powerIn(set, () => true);
+      const own = powerIn(set, (one) => one === node);
+      return 3n * own > 2n * total || 3n * powerIn(set, (one) => heard.has(one)) > total - 1n;
+    });
   }
 
   #proved(node: Address, evidence: ForkEvidence): void {
@@ -195,20 +207,23 @@ export class Syncs {
     return [...wrong, ...[first, second].flatMap((half) => notOf(half, height))];
   }
 
-  #powerOf(nodes: Iterable<Address>): bigint {
-    const wanted = new Set(nodes);
-    const { validators } = this.#setting.epoch.set;
-    return validators.reduce((sum, { address, power }) => (wanted.has(address) ? sum + power : sum), 0n);
-  }
-
   #known(node: Address): Known {
     const known = this.#nodes.get(node);
     if (known !== undefined) return known;
-    const fresh: Known = { heard: new Set(), fork: undefined, isCritical: false, signed: new Map() };
+    const fresh: Known = {
+      heard: new Set(),
+      sets: [],
+      fork: undefined,
+      isCritical: false,
+      signed: new Map(),
+    };
     this.#nodes.set(node, fresh);
     return fresh;
   }
 }
+
+const powerIn = ({ validators }: ValidatorSet, isMeant: (one: Address) => boolean): bigint =>
+  validators.reduce((sum, { address, power }) => (isMeant(address) ? sum + power : sum), 0n);
 
 /** CS-5; a node's own block may be committed by what follows later. */
 function notOf(

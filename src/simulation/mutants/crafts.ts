@@ -4,7 +4,7 @@
  */
 
 import { utf8 } from '../../base/bytes.ts';
-import { digestOf, viewChangeStatementBytes } from '../../protocol/chain/canonical.ts';
+import { digestOf, epochHashOf, linkIdOf, viewChangeStatementBytes } from '../../protocol/chain/canonical.ts';
 import { parseBlockId } from '../../protocol/chain/parse.ts';
 import { bitmapOf } from '../../protocol/chain/signers.ts';
 import type {
@@ -14,9 +14,12 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../../protocol/chain/types.ts';
+import { validatorSet } from '../../protocol/chain/validator-set.ts';
+import { doubleVote } from '../../protocol/consensus/evidence.ts';
 import type { PeerMessage, ProposalMessage } from '../../protocol/consensus/types.ts';
+import { encodeEpochProof } from '../../protocol/light/encoding.ts';
 import type { BlocksMessage } from '../../protocol/sync/messages.ts';
-import { heightBy, type Pen, penOf, roundBy, timeBy } from '../byzantine/pen.ts';
+import { epochBy, heightBy, type Pen, penOf, roundBy, timeBy } from '../byzantine/pen.ts';
 import type { Cluster } from '../cluster.ts';
 import type { Observer } from '../observer.ts';
 
@@ -85,6 +88,45 @@ const MAKES = {
           repliedMicros: message.repliedMicros + HOUR_MICROS,
         }
       : undefined,
+  /** Two votes of another in one round, under the liar's signature. */
+  'false-evidence': (message, { run, self }) => {
+    if (message.kind !== 'Vote') return undefined;
+    const accused = run.epoch.set.validators.find(({ address }) => address !== self);
+    const blockId = parseBlockId(digestOf(utf8(`never voted for, ${message.vote.blockId}`)));
+    if (accused === undefined || blockId === 'malformed') return undefined;
+    const vote = { ...message.vote, validator: accused.address };
+    const evidence = doubleVote(vote, { ...vote, blockId });
+    return evidence === undefined ? undefined : { kind: 'Evidence', evidence };
+  },
+  /** A block that ends its epoch when nothing asked for it, and names a next one that nobody computes. */
+  'other-next-epoch': ofProposal((message, { pen }) => {
+    const nextValidatorsHash = digestOf(utf8('another epoch'));
+    if (message.block.header.batches.length > 0) return undefined;
+    return pen.proposal(message, { header: { ...later(message), nextValidatorsHash } });
+  }),
+  /** The end of the present epoch, by nobody's certificate: the liar alone is the next set. */
+  'false-epoch-change': ofProposal(({ block: { header, qc } }, { run, self }) => {
+    const { validators } = run.epoch.set;
+    const set = validatorSet(validators.filter(({ address }) => address === self));
+    if ('code' in set) return undefined;
+    const next = { epoch: epochBy(header.epoch, 1), validators: set, seed: run.epoch.hash, passedOver: [] };
+    const last = { ...header, batches: [], nextValidatorsHash: epochHashOf(next) };
+    const link = { header: last, parentRound: qc.round };
+    const blockId = linkIdOf(run.epoch.domain, link);
+    const { epoch, round, height, parentId } = last;
+    const certified = { ...qc, epoch, round, height, blockId, parentId, parentRound: qc.round };
+    const certificate = {
+      ...certified,
+      round: roundBy(round, 1),
+      height: heightBy(height, 1),
+      parentId: blockId,
+    };
+    const proof = {
+      last: { path: [link], certificate: { ...certificate, parentRound: round } },
+      next,
+    } as const;
+    return { kind: 'EpochChange', qc: certified, proof: encodeEpochProof(proof) };
+  }),
   /** Blocks that nobody voted for, in answer to who has missed some. */
   'unproven-blocks': (message) => (message.kind === 'Blocks' ? unproven(message) : undefined),
 } as const satisfies Readonly<Record<string, Make>>;

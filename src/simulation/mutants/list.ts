@@ -2,6 +2,7 @@
 import type { Mutant } from './mutant.ts';
 import { OF_CERTIFICATES } from './of-certificates.ts';
 import { OF_CHAIN } from './of-chain.ts';
+import { OF_EPOCHS } from './of-epochs.ts';
 import { OF_PACE } from './of-pace.ts';
 import { OF_SIGNING } from './of-signing.ts';
 import { OF_SYNC } from './of-sync.ts';
@@ -11,6 +12,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...OF_SIGNING,
   ...OF_CERTIFICATES,
   ...OF_CHAIN,
+  ...OF_EPOCHS,
   ...OF_PACE,
   ...OF_TIME,
   ...OF_SYNC,

@@ -4,11 +4,13 @@
  */
 import { seededRandom } from '../../base/random.ts';
 import { millis } from '../../base/units.ts';
+import { LEADER_SCHEDULES } from '../../protocol/consensus/leader.ts';
 import { CALM, type LinkFaults } from '../../transport/hub.ts';
 import { LIE_KINDS } from '../byzantine/index.ts';
 import { between, pick } from '../draws.ts';
 import type { Liar, LieKind, RunPlan, TimedAct } from '../plan.ts';
 import { planForLiveness, planOf } from '../swarm.ts';
+import { drawChanges } from '../swarm-epochs.ts';
 import { CRAFTS, type Craft } from './crafts.ts';
 import { SYNC_TRIALS, type SyncTrial, syncTrial } from './sync-trials.ts';
 
@@ -31,6 +33,8 @@ const OWN_TRIALS = [
   'wrong-servers',
   'some-wrong-servers',
   'servers-gone',
+  'epochs',
+  'epochs-and-a-liar',
 ] as const;
 export type TrialName = (typeof OWN_TRIALS)[number] | SyncTrial | LieKind | Craft;
 
@@ -118,6 +122,12 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
     case 'far-behind':
     case 'fork':
       return syncTrial(name, plan, draws);
+    case 'epochs':
+      return { ...plan, ...ofEpochs(draws, nodes, []) };
+    case 'epochs-and-a-liar': {
+      const liar: Liar = { validator: draws.below(4), lies: ['equivocate'], rate: 0.6 };
+      return { ...plan, ...ofEpochs(draws, nodes, [liar.validator]), liars: [liar] };
+    }
     case 'unset-clocks':
     case 'unset-clocks-and-a-liar':
     case 'liar-alone-heard':
@@ -134,6 +144,22 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
       return { ...plan, liars: [liar], acts: acts.sort(byTime) };
     }
   }
+}
+
+/** Short epochs, changed validators, drawn leaders, crashes. */
+function ofEpochs(draws: Draws, nodes: readonly number[], faulty: readonly number[]): Partial<RunPlan> {
+  const durationMs = 20_000;
+  const scope = { members: 4, validators: 6, nodes: 6, faulty, powerMax: 3, durationMs };
+  return {
+    validators: scope.validators,
+    epochs: { members: scope.members, length: between(draws, 4, 12), changePercent: 100 },
+    // Fewer blocks, and sync is soon done: what is looked for is between epochs.
+    timeouts: { emptyBlockIntervalMs: millis(300) },
+    sync: { checkInterval: millis(1_000), peerQueryTimeout: millis(500) },
+    leadership: { leaderSchedule: pick(draws, LEADER_SCHEDULES), leaderReputation: true, vrf: true },
+    acts: [...drawChanges(draws, scope), ...crashes(draws, nodes, durationMs)].sort(byTime),
+    durationMs,
+  };
 }
 
 type TimeTrial =

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { millis } from '../../../src/base/units.ts';
 import { blockIdOf } from '../../../src/protocol/chain/canonical.ts';
+import { nextEpoch } from '../../../src/protocol/chain/ordinals.ts';
 import { parseBatchDigest } from '../../../src/protocol/chain/parse.ts';
 import { emptyRecord } from '../../../src/protocol/consensus/safety.ts';
 import type { SafetyRecord } from '../../../src/protocol/consensus/types.ts';
@@ -14,6 +15,7 @@ import {
   COMMIT_FIRST,
   Durability,
   ENTERED,
+  EPOCH_CLEAN,
   LOCK_RAISED,
   RECORD_FIRST,
 } from '../../../src/simulation/checkers/durability.ts';
@@ -85,6 +87,16 @@ describe('a disk when its node speaks', () => {
     const { durability, claims } = judged();
     durability.sent(timeoutOf(D, 1, epoch.rootQC));
     expect(claims()).toEqual([RECORD_FIRST]);
+  });
+
+  it('is of an earlier epoch than what leaves, or holds a lock of the one before (CS-16)', () => {
+    const { durability, claims } = judged();
+    durability.sent({ kind: 'Vote', vote: { ...vote, epoch: nextEpoch(vote.epoch) } });
+    expect(claims()).toEqual([RECORD_FIRST]);
+    const carried = judged();
+    carried.write(record({ lastVotedRound: round(3), lockedRound: round(3) }));
+    carried.durability.look();
+    expect(carried.claims()).toEqual([EPOCH_CLEAN, LOCK_RAISED]);
   });
 
   it('lacks the block voted for', () => {

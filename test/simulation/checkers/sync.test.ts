@@ -41,7 +41,14 @@ function checked(work: (syncs: Syncs) => void, faulty: readonly Address[] = [LIA
   return violations.map(({ claim }) => claim);
 }
 
-const IN_SYNC: StatusSeen = { kind: 'InSync', own: 7, onDisk: 7, resyncs: 0, fork: undefined };
+const IN_SYNC: StatusSeen = {
+  kind: 'InSync',
+  own: 7,
+  onDisk: 7,
+  resyncs: 0,
+  fork: undefined,
+  set: run.epoch.set,
+};
 const CRITICAL: StatusSeen = { ...IN_SYNC, kind: 'Critical', reason: 'told so' };
 const WINDOW: WindowSeen = { asked: 300, tip: 100, maxGap: 200, bytes: 1_000, isMoving: true };
 const open = (...kinds: readonly string[]) => new Map([[A, kinds]]);
@@ -121,9 +128,9 @@ describe('a proven fork', () => {
     const signs = (at: number, round: number) =>
       checked(
         (syncs) => {
-          syncs.signed(ME, 5, 'vote', 10);
+          syncs.signed(ME, 5, 'vote', { epoch: 0, round: 10 });
           syncs.showed(ME, 6, { ...CRITICAL, fork: {} });
-          syncs.signed(ME, at, 'vote', round);
+          syncs.signed(ME, at, 'vote', { epoch: 0, round });
         },
         [LIAR, B],
       );

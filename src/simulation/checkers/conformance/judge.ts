@@ -11,7 +11,9 @@ import type {
   TimeoutCertificate,
   Vote,
 } from '../../../protocol/chain/types.ts';
-import { type EpochContext, leaderAt } from '../../../protocol/consensus/epoch.ts';
+import { type EpochContext, epochAfter, leaderAt } from '../../../protocol/consensus/epoch.ts';
+import type { EpochChangeMessage } from '../../../protocol/consensus/types.ts';
+import { parseEpochProof } from '../../../protocol/light/encoding.ts';
 import { idOf } from '../bytes.ts';
 import type { Report, Violation } from '../claim.ts';
 import { Proofs, signersIn } from '../proofs.ts';
@@ -23,9 +25,12 @@ export interface Judgement {
   readonly violations: readonly Violation[];
   readonly votes: number;
   readonly votesWithoutBlock: number;
+  /** Entries of epochs that the log does not say the beginning of; those beyond the room for them are not judged either. */
+  readonly entriesWithoutEpoch: number;
 }
 
 export interface JudgeSetting {
+  /** The first; the others are learnt from the `EpochChange` messages of the log. */
   readonly epoch: EpochContext;
   readonly bls: Pick<BlsEngine, 'fastAggregateVerify' | 'aggregateVerify'>;
   /** What they say is not judged. */
@@ -39,21 +44,28 @@ interface Proposed {
 
 /** At most so many of one log are told. */
 const VIOLATIONS_MAX = 64;
+/** That wait for the beginning of their epoch: logs of several validators are read one after the other. @unit entries @source chosen */
+const WAITING_MAX = 262_144;
 
 export class Judge {
-  readonly #epoch: EpochContext;
+  /** By number. */
+  readonly #epochs: EpochContext[];
+  #waiting: LogEntry[] = [];
+  #unheard = 0;
   readonly #faulty: ReadonlySet<Address>;
   readonly #violations: Violation[] = [];
-  readonly #signers = new Map<Address, Signer>();
+  /** Of each epoch, in which rounds begin again. */
+  readonly #signers = new Map<string, readonly [Address, Signer]>();
   readonly #proofs: Proofs;
   readonly #blocks = new Map<string, Proposed>();
   readonly #committed = new Map<string, string>();
   readonly #seen = new WeakSet<object>();
 
   constructor({ epoch, bls, faulty = new Set() }: JudgeSetting) {
-    this.#epoch = epoch;
+    this.#epochs = [epoch];
     this.#faulty = faulty;
-    this.#proofs = new Proofs({ epoch, bls }, this.#report);
+    const epochs = { of: (number: number) => this.#epochs[number] };
+    this.#proofs = new Proofs({ epoch, epochs, bls }, this.#report);
   }
 
   readonly #report: Report = (claim, detail) => {
@@ -61,6 +73,12 @@ export class Judge {
   };
 
   take(entry: LogEntry): void {
+    if (this.#epochs[epochOf(entry)] !== undefined) this.#judge(entry);
+    else if (this.#waiting.length < WAITING_MAX) this.#waiting.push(entry);
+    else this.#unheard += 1;
+  }
+
+  #judge(entry: LogEntry): void {
     if (entry.kind === 'block') {
       this.#learn(entry.block, entry.tc);
       return;
@@ -76,7 +94,7 @@ export class Judge {
         this.#said(entry.by, entry, entry.message);
         return;
       case 'record':
-        this.#of(entry.by).record(entry.record, entry.life);
+        this.#of(entry.by, entry.record.epoch).record(entry.record, entry.life);
         return;
       case 'committed':
         this.#commit(entry.by, entry.block);
@@ -88,7 +106,7 @@ export class Judge {
     const before = this.#violations.length;
     let votes = 0;
     let votesWithoutBlock = 0;
-    for (const [voter, signer] of this.#signers) {
+    for (const [voter, signer] of this.#signers.values()) {
       for (const { vote } of signer.votes.values()) {
         votes += 1;
         const proposed = this.#blocks.get(vote.blockId);
@@ -98,13 +116,40 @@ export class Judge {
     }
     const violations = [...this.#violations];
     this.#violations.length = before;
-    return { violations, votes, votesWithoutBlock };
+    const entriesWithoutEpoch = this.#waiting.length + this.#unheard;
+    return { violations, votes, votesWithoutBlock, entriesWithoutEpoch };
   }
 
-  #of(address: Address): Signer {
-    const known = this.#signers.get(address) ?? new Signer(address, this.#report);
-    this.#signers.set(address, known);
-    return known;
+  #of(address: Address, epoch: number): Signer {
+    const key = `${address}/${epoch}`;
+    const known = this.#signers.get(key) ?? [address, new Signer(address, this.#report)];
+    this.#signers.set(key, known);
+    return known[1];
+  }
+
+  /** CS-16: whoever tells the end of an epoch has verified it, and all tell the same. */
+  #ended(by: Address, { qc, proof: bytes }: EpochChangeMessage): void {
+    const [first] = this.#epochs;
+    const proof = parseEpochProof(bytes);
+    if (first === undefined) return;
+    if (proof === 'malformed') {
+      this.#report('CS-16: the end of an epoch is proven', `${by}: of epoch ${qc.epoch}`);
+      return;
+    }
+    this.#proofs.qc(by, qc);
+    this.#proofs.qc(by, proof.last.certificate);
+    const next = epochAfter(first, { qc, proof });
+    const known = this.#epochs[next.epoch];
+    if (known !== undefined) {
+      if (known.hash !== next.hash || known.rootQC.blockId !== next.rootQC.blockId)
+        this.#report('CS-16: one end of an epoch', `${by}: of epoch ${qc.epoch}, block ${qc.blockId}`);
+      return;
+    }
+    if (next.epoch !== this.#epochs.length) return;
+    this.#epochs.push(next);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const entry of waiting) this.take(entry);
   }
 
   #said(by: Address, seen: Seen, message: JudgedMessage): void {
@@ -112,27 +157,27 @@ export class Judge {
       case 'Vote':
         if (message.vote.validator !== by)
           this.#report('CS-3: everybody votes for itself', `${by} sent another's`);
-        else this.#of(by).vote(message.vote, seen);
+        else this.#of(by, message.vote.epoch).vote(message.vote, seen);
         return;
       case 'Proposal': {
         this.#learn(message.block, message.tc);
-        const { round } = message.block.header;
-        this.#of(by).proposal(message, this.#leaderOf(round), seen);
+        const { epoch, round } = message.block.header;
+        this.#of(by, epoch).proposal(message, this.#leaderOf(epoch, round), seen);
         this.#hold(by, message.block.qc, message.tc);
         return;
       }
       case 'ViewChange':
         if (message.validator !== by)
           this.#report('CS-7: its form', `${by} sent a timeout of ${message.validator}`);
-        else this.#of(by).timeout(message, seen);
+        else this.#of(by, message.epoch).timeout(message, seen);
         this.#hold(by, message.highQC, message.lastTC);
         return;
       case 'QC':
         this.#hold(by, message.qc);
         return;
       case 'NewView': {
-        const { round, leader, tc } = message;
-        if (tc.round + 1 !== round || leader !== this.#leaderOf(round)) {
+        const { epoch, round, leader, tc } = message;
+        if (tc.round + 1 !== round || leader !== this.#leaderOf(epoch, round)) {
           this.#report(
             'CS-7: a new view is of the round that its TC opens',
             `${by}: ${round}, TC of ${tc.round}`,
@@ -141,12 +186,15 @@ export class Judge {
         this.#hold(by, undefined, tc);
         return;
       }
+      case 'EpochChange':
+        this.#ended(by, message);
+        return;
       case 'Blocks':
         for (const { block, qc } of message.blocks) {
           this.#learn(block, undefined);
           this.#hold(by, block.qc);
           this.#hold(by, qc);
-          if (qc.blockId !== idOf(this.#epoch.domain, block)) {
+          if (qc.blockId !== this.#idOf(block)) {
             this.#report('CS-12: a block is served with its own QC', `${by}: ${qc.blockId}`);
           }
         }
@@ -159,9 +207,9 @@ export class Judge {
       this.#seen.add(qc);
       this.#proofs.qc(by, qc);
       const signature = qc.signature;
-      for (const validator of signersIn(this.#epoch, qc.signers)) {
+      for (const validator of this.#signersIn(qc.epoch, qc.signers)) {
         if (this.#faulty.has(validator)) continue;
-        this.#of(validator).certified('vote', qc.round, { ...qc, validator, signature });
+        this.#of(validator, qc.epoch).certified('vote', qc.round, { ...qc, validator, signature });
       }
     }
     if (tc === undefined || this.#seen.has(tc)) return;
@@ -169,8 +217,9 @@ export class Judge {
     this.#hold(by, tc.highQC);
     this.#proofs.tc(by, tc);
     for (const { highQcRound, signers } of tc.groups) {
-      for (const validator of signersIn(this.#epoch, signers)) {
-        if (!this.#faulty.has(validator)) this.#of(validator).certified('timeout', tc.round, highQcRound);
+      for (const validator of this.#signersIn(tc.epoch, signers)) {
+        if (this.#faulty.has(validator)) continue;
+        this.#of(validator, tc.epoch).certified('timeout', tc.round, highQcRound);
       }
     }
   }
@@ -178,7 +227,7 @@ export class Judge {
   #learn(block: Block, tc: TimeoutCertificate | undefined): void {
     if (this.#seen.has(block) && tc === undefined) return;
     this.#seen.add(block);
-    const id = idOf(this.#epoch.domain, block);
+    const id = this.#idOf(block);
     const known = this.#blocks.get(id);
     const tcs = [...(known?.tcs ?? []), ...(tc === undefined || (known?.tcs.length ?? 0) > 8 ? [] : [tc])];
     this.#blocks.set(id, { block, tcs });
@@ -187,12 +236,16 @@ export class Judge {
   /** CS-2, CS-3, "Blocks": the block that was voted for is one that may be voted for. */
   #judgeVote(voter: Address, vote: Vote, { block, tcs }: Proposed): void {
     const { header, qc } = block;
-    const { round } = header;
+    const { epoch, round } = header;
     const at = `${voter} voted for ${vote.blockId} of round ${round}`;
     const said = (claim: string, detail = ''): void => this.#report(claim, `${at}${detail}`);
-    const states = vote.round === round && vote.height === header.height && vote.parentId === header.parentId;
+    const states =
+      vote.epoch === epoch &&
+      vote.round === round &&
+      vote.height === header.height &&
+      vote.parentId === header.parentId;
     if (!states || vote.parentRound !== qc.round) said('CS-3: a vote states its block');
-    if (header.proposer !== this.#leaderOf(round)) said("CS-3: the author is the round's leader");
+    if (header.proposer !== this.#leaderOf(epoch, round)) said("CS-3: the author is the round's leader");
     if (header.parentId !== qc.blockId || header.height !== qc.height + 1) {
       said('CS-3: a block is on the block that its QC certifies');
     }
@@ -240,8 +293,52 @@ export class Judge {
     }
   }
 
-  #leaderOf(round: Round): Address {
-    return leaderAt(this.#epoch, round);
+  #leaderOf(number: number, round: Round): Address | undefined {
+    const epoch = this.#epochs[number];
+    return epoch === undefined ? undefined : leaderAt(epoch, round);
+  }
+
+  #signersIn(number: number, signers: Uint8Array): readonly Address[] {
+    const epoch = this.#epochs[number];
+    return epoch === undefined ? [] : signersIn(epoch, signers);
+  }
+
+  /** Of the same chain in every epoch. */
+  #idOf(block: Block): string {
+    const [first] = this.#epochs;
+    return first === undefined ? '' : idOf(first.domain, block);
+  }
+}
+
+/** By which an entry is judged. */
+function epochOf(entry: LogEntry): number {
+  switch (entry.kind) {
+    case 'block':
+      return entry.block.header.epoch;
+    case 'record':
+      return entry.record.epoch;
+    case 'committed':
+      return entry.block.block.header.epoch;
+    case 'sent':
+      return epochOfMessage(entry.message);
+  }
+}
+
+function epochOfMessage(message: JudgedMessage): number {
+  switch (message.kind) {
+    case 'Vote':
+      return message.vote.epoch;
+    case 'Proposal':
+      return message.block.header.epoch;
+    case 'QC':
+      return message.qc.epoch;
+    case 'EpochChange':
+      return message.qc.epoch;
+    case 'Blocks':
+      return Math.max(0, ...message.blocks.map(({ block }) => block.header.epoch));
+    case 'ViewChange':
+    case 'NewView':
+      return message.epoch;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Address, Block, TimeoutCertificate } from '../../../protocol/chain/types.ts';
 import type {
+  EpochChangeMessage,
   NewViewMessage,
   PeerMessage,
   ProposalMessage,
@@ -22,6 +23,7 @@ export type JudgedMessage =
   | QcMessage
   | ViewChangeMessage
   | NewViewMessage
+  | EpochChangeMessage
   | BlocksMessage;
 
 /** The entries of one validator are in the order in which they happened; those of several need not be. */
@@ -55,6 +57,7 @@ const JUDGED: ReadonlySet<PeerMessage['kind']> = new Set<PeerMessage['kind']>([
   'QC',
   'ViewChange',
   'NewView',
+  'EpochChange',
   'Blocks',
 ]);
 

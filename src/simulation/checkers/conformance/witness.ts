@@ -6,11 +6,11 @@ import type { Judge } from './judge.ts';
 import { isJudged } from './log.ts';
 
 export class Witness {
-  readonly #judge: Judge;
+  readonly #judge: Pick<Judge, 'take'>;
   readonly #cluster: () => Cluster;
   readonly #lives = new Map<Instance, number>();
 
-  constructor(judge: Judge, cluster: () => Cluster) {
+  constructor(judge: Pick<Judge, 'take'>, cluster: () => Cluster) {
     this.#judge = judge;
     this.#cluster = cluster;
   }
