@@ -24,9 +24,9 @@ import type {
   NodeStatus,
   PeerStatus,
   RoundsReport,
-  TimeReport,
 } from '../rpc/node-port.ts';
 import type { SyncReport } from '../rpc/sync-port.ts';
+import type { TimeReport } from '../rpc/time-port.ts';
 import type { StoreReader } from '../storage/store.ts';
 import { chainPort, found, labelOf } from './chain-port.ts';
 import { missingKey } from './epoch-log.ts';

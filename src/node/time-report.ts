@@ -26,7 +26,7 @@ import type {
   TimeServer,
   TimeServerStatus,
   TimeState,
-} from '../rpc/node-port.ts';
+} from '../rpc/time-port.ts';
 import type { AdjustedClock } from '../time/adjusted-clock.ts';
 
 /** The clocks of a node, and whom its configuration says to believe. */

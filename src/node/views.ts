@@ -24,7 +24,7 @@ import type { Address, Epoch, Round } from '../protocol/chain/types.ts';
 import type { EpochContext } from '../protocol/consensus/epoch.ts';
 import { isLasting } from '../protocol/transport/closing.ts';
 import type { ReachState } from '../rpc/bridge-port.ts';
-import type { TimeState } from '../rpc/node-port.ts';
+import type { TimeState } from '../rpc/time-port.ts';
 import type { BridgeView } from './bridge-report.ts';
 import type { PeerRefusal } from './health.ts';
 

@@ -4,7 +4,8 @@
  */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { TIME_ALERTS, type TimeSource, type TimeUpdate } from '../protocol/time/types.ts';
-import { type NodePort, TIME_STATES, type TimeReport } from '../rpc/node-port.ts';
+import type { NodePort } from '../rpc/node-port.ts';
+import { TIME_STATES, type TimeReport } from '../rpc/time-port.ts';
 
 const SOURCES: readonly TimeSource[] = ['system', 'ntp', 'peers', 'hybrid'];
 const OUTCOMES: readonly TimeUpdate['outcome'][] = ['slewed', 'stepped'];

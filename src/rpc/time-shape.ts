@@ -3,9 +3,9 @@
  * RFC 3339; what is not known is null. Pure. docs/operator-guide.md.
  */
 import { TIME_ALERTS, type TimeUpdate } from '../protocol/time/types.ts';
-import type { TimeFindings, TimePeer, TimeReport, TimeServer } from './node-port.ts';
 import { rounded, roundedOrNull } from './numbers.ts';
 import { rfc3339, upperHex } from './shapes.ts';
+import type { TimeFindings, TimePeer, TimeReport, TimeServer } from './time-port.ts';
 
 /** @param historyMax the newest updates to show; all that the node has without it */
 export const timeJson = (report: TimeReport, historyMax = report.history.length): object => ({

@@ -1,4 +1,4 @@
-/** A block and its ancestors, each with a certificate that is held of it, its own or inside a child. Pure. CS-12. */
+/** How stored blocks hang together: a block with its ancestors, and what joins the committed chain. Pure. CS-12. */
 import type { Block, BlockId, CertifiedBlock, QuorumCertificate } from '../protocol/chain/types.ts';
 
 /** A stored block; with its own certificate where one was verified. */
@@ -29,6 +29,21 @@ export function ancestry(
     wanted = found.block.header.parentId;
   }
   return newestFirst.reverse();
+}
+
+/** Of blocks by rising height those that join the chain which ends with `tip`: parents first, each one's parent before it. */
+export function joinedTo(
+  tip: BlockId,
+  ascending: Iterable<{ readonly id: BlockId; readonly block: Block }>,
+): readonly Block[] {
+  const joined = new Set<BlockId>([tip]);
+  const blocks: Block[] = [];
+  for (const { id, block } of ascending) {
+    if (!joined.has(block.header.parentId)) continue;
+    joined.add(id);
+    blocks.push(block);
+  }
+  return blocks;
 }
 
 function firstOf(certificates: Iterable<QuorumCertificate>, id: BlockId): QuorumCertificate | undefined {

@@ -34,3 +34,7 @@ function compare(where: string, { byteLength }: Uint8Array, found: number, state
 }
 
 export const hex32 = (value: number): string => value.toString(16).padStart(8, '0');
+
+/** Names of rows, which their checksums cover. */
+export const recordKey = (version: number): string => `record/${version}`;
+export const executionKey = (height: number, idHex: string): string => `execution/${height}/${idHex}`;

@@ -2,7 +2,8 @@
  * How epochs ended and what executed blocks asked for, as rows. Each is checked against its CRC-32 before it is believed (ST-6).
  * Boundary: disk. Rules CS-16, docs/protocol/consensus.md; ST-12, docs/storage.md.
  */
-import { previousEpoch } from '../protocol/chain/ordinals.ts';
+import { genesisCertificate } from '../protocol/chain/canonical.ts';
+import { FIRST_EPOCH, previousEpoch } from '../protocol/chain/ordinals.ts';
 import { type Malformed, parseDigest, parseEpoch } from '../protocol/chain/parse.ts';
 import type { Epoch, EpochChange, EpochDescriptor, Height } from '../protocol/chain/types.ts';
 import { rootCertificate } from '../protocol/consensus/epoch.ts';
@@ -14,12 +15,18 @@ import type { ValidatorUpdate } from '../protocol/ports/application.ts';
 import type { UpdatesAt } from '../protocol/ports/storage.ts';
 import { heightOf } from './block-rows.ts';
 import { DamagedData, rowChecksum, verifyRow } from './checksum.ts';
-import { decodeQc, encodeQc, type Fields, pack, unpack } from './codec.ts';
+import { decodeQc, encodeQc } from './codec.ts';
+import { type Fields, pack, unpack } from './packed.ts';
 import { blobOf, integerOf, type Row } from './rows.ts';
 import type { Statements } from './statements.ts';
+import type { StoreIdentity } from './store.ts';
 
 /** Epochs of one answer, whatever is asked. @unit epochs @source chosen: 64 of 4 validators are 60 KiB */
 export const EPOCHS_MAX = 64;
+
+/** What a validator has signed before it ever signed: nothing. */
+export const genesisRecord = (identity: StoreIdentity): SafetyRecord =>
+  emptyRecord(genesisCertificate(identity, FIRST_EPOCH));
 
 /** The record of a validator that has signed nothing in the epoch to which the change leads. */
 export function recordAfter({ qc: { height, blockId: id, parentId }, proof }: EpochChange): SafetyRecord {

@@ -6,12 +6,12 @@ import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, write
 import { join } from 'node:path';
 import { type Malformed, parseAddress, parseCount, parseDigest } from '../protocol/chain/parse.ts';
 import type { Address, ChainDomain } from '../protocol/chain/types.ts';
-import { crc32, DamagedData, rowChecksum } from './checksum.ts';
-import { decodeRecord, pack, unpack } from './codec.ts';
+import { crc32, DamagedData, recordKey, rowChecksum } from './checksum.ts';
+import { decodeRecord } from './codec.ts';
 import { errnoOf } from './device-errors.ts';
+import { pack, unpack } from './packed.ts';
 import { integerOf } from './rows.ts';
 import { syncDirectory } from './segments.ts';
-import { recordKey } from './sqlite-reader.ts';
 import type { Statements } from './statements.ts';
 
 const KEPT_FILE = 'safety-record.kept';

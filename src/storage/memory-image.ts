@@ -21,9 +21,9 @@ import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock, UpdatesAt } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import type { HeldBlock } from './ancestry.ts';
+import { genesisRecord } from './epochs.ts';
 import { keptReputations } from './reputations.ts';
 import type { Ruling, StoreFacts } from './rulings.ts';
-import { genesisRecord } from './sqlite-reader.ts';
 import { NO_APP_HASH, type StoreIdentity, type StoreWrite } from './store.ts';
 
 export interface StoredBatch {

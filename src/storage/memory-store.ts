@@ -20,7 +20,7 @@ import { type ChainEvidence, momentOf } from '../protocol/consensus/evidence-poo
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
-import { ancestry, type HeldBlock } from './ancestry.ts';
+import { ancestry, type HeldBlock, joinedTo } from './ancestry.ts';
 import { encodeCommitted } from './codec.ts';
 import { EPOCHS_MAX } from './epochs.ts';
 import { MemoryImage, type StoredBatch } from './memory-image.ts';
@@ -148,13 +148,7 @@ class MemoryStore implements Store {
     return this.#read(() => {
       const { facts, committed, uncommitted } = this.#image;
       const newest = committed.get(facts.tip.height);
-      const joined = new Set<BlockId>([facts.tip.id]);
-      const blocks: Block[] = [];
-      for (const { id, block } of [...uncommitted.values()].sort(byHeightRoundId)) {
-        if (!joined.has(block.header.parentId)) continue;
-        joined.add(id);
-        blocks.push(block);
-      }
+      const blocks = joinedTo(facts.tip.id, [...uncommitted.values()].sort(byHeightRoundId));
       const changes = [...this.#image.changes.values()];
       const change = changes.at(-1);
       const ended = changes.find(({ proof }) => proof.next.epoch === change?.qc.epoch);

@@ -1,13 +1,12 @@
 /** Copies of a validator's safety record, wherever they lie: the newest one counts. Boundary: disk. Rules ST-7, ST-9, docs/storage.md. */
 import { DatabaseSync } from 'node:sqlite';
 import { parseAddress, parseDigest } from '../protocol/chain/parse.ts';
-import { DamagedData, verifyRow } from './checksum.ts';
+import { DamagedData, recordKey, verifyRow } from './checksum.ts';
 import { decodeRecord } from './codec.ts';
 import { SQLITE, sqliteCode } from './device-errors.ts';
 import type { KeptRecord } from './kept-record.ts';
 import { isOurs, type OpenProblem, problem } from './open.ts';
 import { blobOf, integerOf, textOf } from './rows.ts';
-import { recordKey } from './sqlite-reader.ts';
 
 /**
  * The database of a store that no node has open, locked until it is closed. An unreadable file is opened all the same; a

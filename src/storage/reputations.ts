@@ -8,7 +8,7 @@ import { addressBytes, type Malformed, parseAddress } from '../protocol/chain/pa
 import type { Address } from '../protocol/chain/types.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import { DamagedData, rowChecksum, verifyRow } from './checksum.ts';
-import { pack, unpack } from './codec.ts';
+import { pack, unpack } from './packed.ts';
 import { blobOf, integerOf, type Row } from './rows.ts';
 import type { Statements } from './statements.ts';
 

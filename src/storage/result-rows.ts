@@ -1,6 +1,6 @@
 /** The result of one transaction, and the events of a block, as rows of msgpack. Pure. Rule ST-5, docs/storage.md. */
 import type { ApplicationEvent, TransactionResult } from '../protocol/ports/storage.ts';
-import type { Fields } from './codec.ts';
+import type { Fields } from './packed.ts';
 import { RowWriter } from './row-writer.ts';
 
 /** Heads of an array, a text or bytes, or a number, or more. @unit bytes */

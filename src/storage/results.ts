@@ -7,7 +7,7 @@ import type { Digest } from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { ApplicationEvent, ExecutedTransaction, TransactionResult } from '../protocol/ports/storage.ts';
 import { crc32, DamagedData } from './checksum.ts';
-import { unpack } from './codec.ts';
+import { unpack } from './packed.ts';
 import { encodeEvents, encodeResult, readEvent, readResult } from './result-rows.ts';
 
 /** What the table says of one transaction. */

@@ -4,8 +4,8 @@
  */
 import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
-import { genesisBlockId, genesisCertificate } from '../protocol/chain/canonical.ts';
-import { FIRST_EPOCH, GENESIS_HEIGHT, heightPlus, ROOT_ROUND } from '../protocol/chain/ordinals.ts';
+import { genesisBlockId } from '../protocol/chain/canonical.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT, heightPlus } from '../protocol/chain/ordinals.ts';
 import { digestBytes, parseBatchDigest, parseBlockId, parseDigest } from '../protocol/chain/parse.ts';
 import type {
   BatchDigest,
@@ -23,12 +23,19 @@ import { type ChainEvidence, type Moment, momentOf } from '../protocol/consensus
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
-import { ancestry, type HeldBlock } from './ancestry.ts';
+import { ancestry, type HeldBlock, joinedTo } from './ancestry.ts';
 import { blockIdIn, committedOf, heightOf, parsed, uncommittedOf } from './block-rows.ts';
-import { DamagedData, verifyRow } from './checksum.ts';
+import { DamagedData, executionKey, recordKey, verifyRow } from './checksum.ts';
 import { decodeRecord } from './codec.ts';
 import { deviceFailure } from './device-errors.ts';
-import { readChanges, readEpochEndedBy, readNewestChange, readStanding, readUpdates } from './epochs.ts';
+import {
+  genesisRecord,
+  readChanges,
+  readEpochEndedBy,
+  readNewestChange,
+  readStanding,
+  readUpdates,
+} from './epochs.ts';
 import { readReputations } from './reputations.ts';
 import {
   decodeEntry,
@@ -363,17 +370,12 @@ export class SqliteReader implements StoreReader {
     for (const child of this.sql.uncommitted.iterate(heightOf(row))) yield uncommittedOf(child).block.qc;
   }
 
-  // Only what joins the committed chain: parents first, each one's parent before it.
+  *#uncommittedFrom(height: Height): Generator<HeldBlock> {
+    for (const row of this.sql.uncommitted.iterate(height)) yield uncommittedOf(row);
+  }
+
   #uncommittedAbove(tip: Tip): readonly Block[] {
-    const joined = new Set<BlockId>([tip.id]);
-    const blocks: Block[] = [];
-    for (const row of this.sql.uncommitted.iterate(tip.height)) {
-      const { id, block } = uncommittedOf(row);
-      if (!joined.has(block.header.parentId)) continue;
-      joined.add(id);
-      blocks.push(block);
-    }
-    return blocks;
+    return joinedTo(tip.id, this.#uncommittedFrom(tip.height));
   }
 
   /** Newest first. Runs that end at `above` or below it are not read. */
@@ -412,14 +414,3 @@ interface ExecutionRow {
   readonly appHash: Digest;
   readonly location: Location | undefined;
 }
-
-/** What a validator has signed before it ever signed: nothing. */
-export const genesisRecord = (identity: StoreIdentity): SafetyRecord => ({
-  epoch: FIRST_EPOCH,
-  lastVotedRound: ROOT_ROUND,
-  lockedRound: ROOT_ROUND,
-  highQC: genesisCertificate(identity, FIRST_EPOCH),
-});
-
-export const recordKey = (version: number): string => `record/${version}`;
-export const executionKey = (height: number, idHex: string): string => `execution/${height}/${idHex}`;

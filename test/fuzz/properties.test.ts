@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DamagedData } from '../../src/storage/checksum.ts';
-import { decodeBlock, decodeCommitted, decodeQc, decodeRecord, pack } from '../../src/storage/codec.ts';
+import { decodeBlock, decodeCommitted, decodeQc, decodeRecord } from '../../src/storage/codec.ts';
+import { pack } from '../../src/storage/packed.ts';
 import { decodeResults, readEntries } from '../../src/storage/results.ts';
 import { HELLO_HEADER, judgeHello, plainBinding } from '../../src/transport/handshake.ts';
 import { describeSelf } from '../transport/support/pair.ts';

@@ -16,7 +16,7 @@ import {
 import type { NtpAnswer, NtpRefusal } from '../../src/protocol/time/ntp-packet.ts';
 import type { Findings } from '../../src/protocol/time/sources.ts';
 import { TIME_ALERTS } from '../../src/protocol/time/types.ts';
-import { TIME_STATES, type TimeState } from '../../src/rpc/node-port.ts';
+import { TIME_STATES, type TimeState } from '../../src/rpc/time-port.ts';
 import { AdjustedClock } from '../../src/time/adjusted-clock.ts';
 import { world } from '../protocol/consensus/fixture.ts';
 

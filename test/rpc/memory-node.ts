@@ -55,11 +55,11 @@ import type {
   StoredBlock,
   StoredResults,
   SubmissionsRefused,
-  TimeReport,
   TransactionFate,
 } from '../../src/rpc/node-port.ts';
 import type { EpochProofs } from '../../src/rpc/proofs-port.ts';
 import type { Checkpoint, ResyncOutcome, SyncNowOutcome, SyncReport } from '../../src/rpc/sync-port.ts';
+import type { TimeReport } from '../../src/rpc/time-port.ts';
 import { syncReport } from './sync-report.ts';
 
 const START: WallTime = wallTime(Date.UTC(2026, 0, 31, 12, 0, 0, 0));

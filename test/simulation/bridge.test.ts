@@ -8,7 +8,8 @@ import { bridgeOf, treeOf } from '../../src/node/views.ts';
 import { BRIDGE_DEFAULTS } from '../../src/protocol/bridge/config.ts';
 import { QUEUE_GRAIN_MS, QUEUE_MS } from '../../src/protocol/bridge/times.ts';
 import type { Admission } from '../../src/protocol/ports/mempool.ts';
-import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import { Cluster } from '../../src/simulation/cluster.ts';
+import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 import { heightOf } from './checkers/heights.ts';
 
 const SECOND = 1_000;

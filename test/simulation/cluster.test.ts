@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { millis } from '../../src/base/units.ts';
 import { ROOT_ROUND } from '../../src/protocol/chain/ordinals.ts';
-import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import { Cluster } from '../../src/simulation/cluster.ts';
+import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 import { CALM } from '../../src/transport/hub.ts';
 
 const SECOND = 1_000;

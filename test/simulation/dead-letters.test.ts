@@ -2,7 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import type { DeadLetter } from '../../src/actors/runtime/index.ts';
 import { millis } from '../../src/base/units.ts';
-import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import { Cluster } from '../../src/simulation/cluster.ts';
+import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 
 const SECOND = 1_000;
 

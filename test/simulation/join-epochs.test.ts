@@ -9,7 +9,8 @@ import { epochOf, networkSyncOf } from '../../src/node/views.ts';
 import { FIRST_EPOCH } from '../../src/protocol/chain/ordinals.ts';
 import { encodeEpochProof, parseEpochProof } from '../../src/protocol/light/encoding.ts';
 import type { EpochsMessage } from '../../src/protocol/sync/messages.ts';
-import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import { Cluster } from '../../src/simulation/cluster.ts';
+import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 import { membersKv } from '../../src/simulation/replicated.ts';
 
 const SECOND = 1_000;

@@ -9,7 +9,8 @@ import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import { heightPlus } from '../../src/protocol/chain/ordinals.ts';
 import type { SnapshotChunkMessage, SnapshotMessage } from '../../src/protocol/sync/messages.ts';
 import { play } from '../../src/simulation/acts.ts';
-import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import { Cluster } from '../../src/simulation/cluster.ts';
+import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 
 const SECOND = 1_000;
 const LIAR = 1;

@@ -5,7 +5,8 @@ import { ADDRESSES } from '../../src/actors/addresses.ts';
 import type { System } from '../../src/actors/runtime/index.ts';
 import { millis } from '../../src/base/units.ts';
 import { epochOf } from '../../src/node/views.ts';
-import { Cluster, type ClusterOptions } from '../../src/simulation/cluster.ts';
+import { Cluster } from '../../src/simulation/cluster.ts';
+import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 import { membersKv } from '../../src/simulation/replicated.ts';
 
 const SECOND = 1_000;
@@ -47,13 +48,13 @@ const epochsOfCells = (system: System): ReadonlyMap<string, number> =>
   new Map(
     Object.values(ADDRESSES).flatMap((address) => {
       const { context } = HOLDER.parse(system.ref(address).info()?.snapshot ?? {});
-      // Chain-sync's other one is that of a download.
-      const held = context?.present ?? context?.epoch ?? context?.rules?.epoch ?? context?.setting?.epoch;
-      return held === undefined ? [] : [[address, held.epoch] as const];
+      const held = context?.epoch ?? context?.rules?.epoch ?? context?.setting?.epoch;
+      // Chain-sync goes the way from the first epoch (SY-9).
+      return held === undefined || address === ADDRESSES.chainSync ? [] : [[address, held.epoch] as const];
     }),
   );
 const EPOCH = z.looseObject({ epoch: z.number() });
-const HELD = z.looseObject({ epoch: EPOCH.optional(), present: EPOCH.optional() });
+const HELD = z.looseObject({ epoch: EPOCH.optional() });
 const HOLDER = z.looseObject({
   context: HELD.extend({ rules: HELD.optional(), setting: HELD.optional() }).optional().catch(undefined),
 });

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, it } from 'vitest';
-import { decodeBlock, decodeCommitted, encodeBlock, encodeCommitted, pack } from '../../src/storage/codec.ts';
+import { decodeBlock, decodeCommitted, encodeBlock, encodeCommitted } from '../../src/storage/codec.ts';
+import { pack } from '../../src/storage/packed.ts';
 import { RowWriter } from '../../src/storage/row-writer.ts';
 import { batch, chain, committed } from './fixtures.ts';
 

@@ -5,11 +5,10 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FIRST_EPOCH } from '../../src/protocol/chain/ordinals.ts';
 import { committedKey } from '../../src/storage/block-rows.ts';
-import { rowChecksum } from '../../src/storage/checksum.ts';
+import { recordKey, rowChecksum } from '../../src/storage/checksum.ts';
 import { encodeCommitted, encodeRecord } from '../../src/storage/codec.ts';
 import { MIGRATIONS, migrate, SCHEMA_VERSION, schemaVersion } from '../../src/storage/migrations.ts';
 import { DATABASE_FILE } from '../../src/storage/open.ts';
-import { recordKey } from '../../src/storage/sqlite-reader.ts';
 import {
   asking,
   batch,

@@ -187,8 +187,9 @@ describe('opening a store', () => {
     const [first] = chain(1);
     if (first === undefined) throw new Error('a block');
     const second = child(opening(first), { epoch: 1 });
+    const third = child(opening(second), { epoch: 2 });
     const store = opened(dir);
-    for (const last of [first, second]) {
+    for (const last of [first, second, third]) {
       write(
         store,
         { kind: 'commit', blocks: [committed(last)] },
@@ -202,11 +203,11 @@ describe('opening a store', () => {
       code: 'CORRUPT',
       detail: expect.stringContaining('epochs, epoch 0'),
     });
-    expect(found(older.changes(epoch(1), 9))).toEqual([ending(second, 'a')]);
+    expect(found(older.changes(epoch(1), 9))).toEqual([ending(second, 'a'), ending(third, 'a')]);
     older.close();
     flip('epochs', 'body');
     const damaged = problemOf(openStore(dir, IDENTITY));
-    expect([damaged.code, damaged.detail]).toEqual(['CORRUPT', expect.stringContaining('epochs, epoch 1')]);
+    expect([damaged.code, damaged.detail]).toEqual(['CORRUPT', expect.stringContaining('epochs, epoch 2')]);
   });
 
   it('finds one flipped bit in what an execution asked of the validators, before anything is judged by it (ST-6, ST-12)', () => {

@@ -16,6 +16,7 @@ import { CLOSE_CODES } from '../../src/protocol/transport/closing.ts';
 import { KINDS } from '../../src/protocol/transport/kinds.ts';
 import { handingRates } from '../../src/protocol/transport/limits.ts';
 import type { Endpoint } from '../../src/protocol/transport/messages.ts';
+import { PROTOCOL_VERSION } from '../../src/protocol/transport/version.ts';
 import { encode } from '../../src/transport/codec/codec.ts';
 import { type DialOutcome, dial } from '../../src/transport/dial.ts';
 import { createNetwork } from '../../src/transport/network.ts';
@@ -265,7 +266,8 @@ describe('network over TLS: misbehaviour (TP-6, TP-11)', () => {
     const first = await start({ index: 0, validators });
     const { ws } = await strangerSocket(first, 7);
     const packr = new Packr({ useRecords: false });
-    for (let count = 0; count < 100; count += 1) ws.send(packr.pack([5, 99, { count }]));
+    for (let count = 0; count < 100; count += 1)
+      ws.send(packr.pack([PROTOCOL_VERSION.minor + 1, 99, { count }]));
     await until('all are counted', () => first.network.connections()[0]?.received.ignored === 100);
     expect(connections(first)).toBe(1);
   });

@@ -3,13 +3,12 @@
  * consensus. Pure. Rules BR-1 to BR-10, docs/protocol/bridge.md.
  */
 import { setup } from 'xstate';
-import { type Monotonic, millis } from '../../base/units.ts';
+import { millis } from '../../base/units.ts';
 import type { DoorRefusal } from '../../protocol/bridge/admission.ts';
 import type { BridgeMessage } from '../../protocol/bridge/messages.ts';
 import { executed as endedBy } from '../../protocol/bridge/operations.ts';
 import { describePartition } from '../../protocol/bridge/partition.ts';
-import type { Address, Height, ValidatorSet } from '../../protocol/chain/types.ts';
-import { isValidator } from '../../protocol/chain/validator-set.ts';
+import type { Height } from '../../protocol/chain/types.ts';
 import type { OperationsSubmitted } from '../../protocol/ports/bridge.ts';
 import type { EpochBegan, RoundOverdue } from '../../protocol/ports/consensus.ts';
 import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../../protocol/ports/execution.ts';
@@ -21,12 +20,12 @@ import type {
 } from '../../protocol/ports/network.ts';
 import type { StorageReply } from '../../protocol/ports/storage.ts';
 import type { SyncStatusChanged } from '../../protocol/ports/sync.ts';
-import { type CellAddress, type Effect, isOrderlyExit, telling } from '../../protocol/supervision/effect.ts';
+import { isOrderlyExit, telling } from '../../protocol/supervision/effect.ts';
 import { isNearTip } from '../../protocol/sync/status.ts';
 import type { FailedRound } from '../consensus/view-change.live.ts';
 import { type CellDown, crash, declare, on, step, types } from '../vocabulary/index.ts';
 import { breakerMachine } from './breaker.machine.ts';
-import type { BreakerInput, BreakerReport, BreakerRequest } from './breaker.setup.ts';
+import type { BreakerReport } from './breaker.setup.ts';
 import { type CheckOverdue, isYoung } from './bridge.checking.ts';
 import { type GatherDue, recordCheck, takeOrGather, takeQueue } from './bridge.gathering.ts';
 import {
@@ -39,10 +38,8 @@ import {
   type Decided,
   isDiverged,
   load,
-  withPartition,
 } from './bridge.live.ts';
 import {
-  type Clock,
   cleanUp,
   handOn,
   type Received,
@@ -55,6 +52,7 @@ import {
   withoutForgotten,
 } from './bridge.operations.ts';
 import { enqueue, refuseLate } from './bridge.queue.ts';
+import { breakerInput, dismissed, reach, reached, recordEpoch } from './bridge.reach.ts';
 import { hearState, noteExecuted, noteStated, shareStateIfDue } from './bridge.sharing.ts';
 
 export type { BridgeContext, BridgeInput } from './bridge.live.ts';
@@ -130,54 +128,6 @@ function submitted(event: BridgeEvent): Received | undefined {
   return { asker: { kind: 'peer', peer, tag }, client: `peer ${peer}`, transactions, isChecked: false };
 }
 
-/** What comes of the facts that a partition is judged by. */
-function reached(context: BridgeContext, change: Partial<BridgeContext>, now: Monotonic): Decided {
-  return { context: withPartition({ ...context, ...change }, now) };
-}
-
-/** Who can be reached is another: the breakers of validators that are gone hear of it, and whoever comes back is told everything (BR-4, BR-8). */
-function reach(context: BridgeContext, connected: ReadonlySet<Address>, { now, address }: Clock): Decided {
-  const lost = [...context.connected].filter((peer) => !connected.has(peer));
-  const toldTo = new Map([...context.toldTo].filter(([peer]) => connected.has(peer)));
-  const failed: BreakerRequest = { type: 'peer.failed' };
-  return {
-    ...reached(context, { connected, toldTo }, now),
-    effects: lost
-      .filter((peer) => isValidator(context.validators, peer))
-      .map((peer) => telling(`${address}/${peer}`, failed)),
-  };
-}
-
-/** A validator that has left may still owe an answer: its breaker stays until that is late, and what it had goes on to others. */
-function recordEpoch(context: BridgeContext, validators: ValidatorSet, { now, address }: Clock): Decided {
-  if (validators.hash === context.validators.hash) return {};
-  const others = (set: ValidatorSet): readonly Address[] =>
-    set.validators.map((one) => one.address).filter((one) => one !== context.self);
-  const [before, after] = [others(context.validators), others(validators)];
-  const left = before.filter((peer) => !after.includes(peer));
-  const breakers = new Map(context.breakers);
-  for (const peer of left) breakers.delete(peer);
-  const leaving = new Map([...context.leaving, ...left.map((peer) => [peer, now] as const)]);
-  for (const peer of after) leaving.delete(peer);
-  return {
-    ...reached(context, { validators, breakers, leaving }, now),
-    effects: after
-      .filter((peer) => !before.includes(peer) && !context.leaving.has(peer))
-      .map((peer): Effect => {
-        return { kind: 'spawn', logic: 'breaker', id: peer, input: breakerInput(context, peer, address) };
-      }),
-  };
-}
-
-/** Breakers of validators that have left, once no call to them can be open. */
-function dismissed(context: BridgeContext, now: Monotonic): Decided {
-  const gone = [...context.leaving].filter(([, since]) => now >= since + context.config.cleanupInterval);
-  if (gone.length === 0) return {};
-  const leaving = new Map(context.leaving);
-  for (const [peer] of gone) leaving.delete(peer);
-  return { context: { leaving }, effects: gone.map(([id]) => ({ kind: 'stop', id })) };
-}
-
 /** What a certificate says of this node's state; a peer's word refuses nothing. */
 function refusalOfDiverged({ divergences }: BridgeContext): DoorRefusal | undefined {
   const certified = divergences.get(CERTIFIED);
@@ -185,13 +135,6 @@ function refusalOfDiverged({ divergences }: BridgeContext): DoorRefusal | undefi
   const log = `the state of this node is not the chain's since height ${certified.height}: ask another node`;
   return { code: 'STATE_DIVERGED', log };
 }
-
-const breakerInput = (context: BridgeContext, peer: Address, bridge: CellAddress): BreakerInput => ({
-  peer,
-  bridge,
-  router: context.router,
-  config: context.config,
-});
 
 /** The one question to storage. */
 const TIP_TAG = 0;

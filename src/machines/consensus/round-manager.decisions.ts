@@ -4,31 +4,19 @@
  */
 import { blockIdOf } from '../../protocol/chain/canonical.ts';
 import { previousRound, ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
-import type { Address, Block, ExecutedState, Round, Vote } from '../../protocol/chain/types.ts';
+import type { Address, Block, Round, Vote } from '../../protocol/chain/types.ts';
 import {
-  type BlockTree,
   certifyBlock,
-  epochRoot,
-  genesisRoot,
   insertBlock,
   insertProven,
   noteExecuted,
-  plantTree,
-  rootOf,
 } from '../../protocol/consensus/block-tree.ts';
-import { recoveredHighQC } from '../../protocol/consensus/entry.ts';
-import { leaderAt, recordIn } from '../../protocol/consensus/epoch.ts';
+import { leaderAt } from '../../protocol/consensus/epoch.ts';
 import { describeProblem, setAfter } from '../../protocol/consensus/epoch-end.ts';
 import { checkCertifiedBlock } from '../../protocol/consensus/fetched.ts';
-import { countsBlocks, rootStanding } from '../../protocol/consensus/standing.ts';
 import type { ProposalMessage } from '../../protocol/consensus/types.ts';
-import { NONE_VERIFIED, rememberQC, rememberTC } from '../../protocol/consensus/verified.ts';
-import {
-  addVote,
-  EMPTY_VOTE_BOOK,
-  forgetVotesBelow,
-  votesBelow,
-} from '../../protocol/consensus/vote-book.ts';
+import { rememberTC } from '../../protocol/consensus/verified.ts';
+import { addVote, forgetVotesBelow, votesBelow } from '../../protocol/consensus/vote-book.ts';
 import type {
   BlocksFetched,
   RoundEntered,
@@ -36,7 +24,6 @@ import type {
   SafetyViolated,
 } from '../../protocol/ports/consensus.ts';
 import type { BlockExecuted } from '../../protocol/ports/execution.ts';
-import type { Recovered } from '../../protocol/ports/storage.ts';
 import { type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { Decision } from '../vocabulary/index.ts';
 import type { RoundInput } from './round.live.ts';
@@ -66,83 +53,6 @@ import { settle } from './round-manager.settling.ts';
 
 /** Proposals of rounds not entered yet, kept of one leader; its oldest makes room (CS-13). @unit proposals */
 const WAITING_PER_LEADER_MAX = 2;
-
-/** The tree out of what is durable. */
-export function begin(context: RoundManagerContext, recovered: Recovered): LiveTree {
-  const { committed, blocks, executed } = recovered;
-  const { epoch } = context.setting;
-  const record = recordIn(epoch, recovered);
-  const planted = plantRecovered(context, recovered);
-  const nodes = blocks.map((block) => ({ id: blockIdOf(epoch.domain, block), block }));
-  const grown = withOutcomes(insertProven(planted, nodes), committed, executed);
-  const highQC = recoveredHighQC(record.highQC, committed?.commitProof);
-  // Of what is stored only these were verified for certain: a block that was fetched carries what its sender liked.
-  const proofs = committed === undefined ? [highQC] : [committed.commitProof, highQC];
-  const tree = proofs.reduce(certifyBlock, grown);
-  // What others told this cell holds beyond the epoch in which it was told.
-  const { batchesWait = false, mayPropose = false, isDiverged = false } = context.live ?? {};
-  return {
-    ...{ batchesWait, mayPropose, isDiverged },
-    ...(tree.root.endsEpoch && committed !== undefined ? { last: committed } : {}),
-    tree,
-    votes: EMPTY_VOTE_BOOK,
-    verified: rememberQC(epoch.domain, NONE_VERIFIED, highQC),
-    highQC,
-    rounds: [],
-    candidates: new Map(),
-    waiting: new Map(),
-    hasWork: false,
-    sync: context.live?.sync ?? SYNC_UNKNOWN,
-    commitTag: context.live?.commitTag ?? 0,
-    committing: [],
-    evidenceWaits: context.live?.evidenceWaits ?? false,
-    newestVotes: new Map(),
-    timeouts: new Map(),
-  };
-}
-
-const SYNC_UNKNOWN = {
-  status: { kind: 'Unknown', reason: 'not heard of sync yet' },
-  forkProved: false,
-} as const;
-
-/** The root: genesis, the last block of the epoch before, or the newest committed block of this one. */
-function plantRecovered(
-  { setting: { epoch }, genesisTime: time }: RoundManagerContext,
-  { committed, change, executed, updates, standing: kept }: Recovered,
-): BlockTree {
-  const { height: rootHeight } = epoch.rootQC;
-  const isAtStart = committed === undefined || committed.block.header.height === rootHeight;
-  // Of a chain that begins above the epoch's start not all blocks were seen.
-  const standing = isAtStart || !countsBlocks(epoch) ? rootStanding(epoch) : kept;
-  const known = {
-    ...{ updates, executedHeight: executed.height },
-    ...(standing?.epoch === epoch.epoch ? { standing } : {}),
-  };
-  if (committed === undefined) {
-    return plantTree(genesisRoot(epoch, { time, appHash: executed.appHash }), epoch.rootQC, known);
-  }
-  if (change === undefined || committed.id !== epoch.rootQC.blockId) {
-    return plantTree(rootOf(committed), undefined, known);
-  }
-  return plantTree(epochRoot(epoch, change.proof.last.path[0]), epoch.rootQC, known);
-}
-
-/** A certified child of consecutive rounds states its grandparent's outcome. Read off the tree, which has what no id covers from the parents. */
-function withOutcomes(
-  tree: BlockTree,
-  committed: Recovered['committed'],
-  executed: ExecutedState,
-): BlockTree {
-  if (committed === undefined) return tree;
-  const outcomes = new Map(
-    [...tree.blocks.values()]
-      .filter(({ block: { qc } }) => qc.round === qc.parentRound + 1)
-      .map(({ block: { qc, header } }) => [qc.parentId, header.executed]),
-  );
-  if (executed.height === committed.block.header.height) outcomes.set(committed.id, executed);
-  return { ...tree, executed: outcomes };
-}
 
 export function enter(
   context: RoundManagerContext,

@@ -37,9 +37,9 @@ import {
 } from '../../protocol/supervision/effect.ts';
 import { declare, on, step, types } from '../vocabulary/index.ts';
 import { roundMachine } from './round.machine.ts';
+import { begin } from './round-manager.beginning.ts';
 import {
   alive,
-  begin,
   countVote,
   enter,
   receiveProposal,

@@ -16,7 +16,6 @@ import {
   adoptCertificates,
   answerToLaggard,
   deadlinesOf,
-  failuresOf,
   justificationOf,
   proposeAt,
   startPacemaker,
@@ -336,12 +335,6 @@ export function requestTimeout(
       { kind: 'startTimer', key: 'resend', delayMs: resendEvery, message: resend },
     ],
   };
-}
-
-/** A timer that fires while rounds are certified but nothing is committed has another name than a silent leader. */
-export function deadlineReason({ pacemaker }: LiveView): ViewChangeReason {
-  const certified = pacemaker.highQC.round + 1 === pacemaker.round;
-  return certified && failuresOf(pacemaker) > 0 ? 'NoProgressInView' : 'LeaderTimeout';
 }
 
 export function begin(context: ViewChangeContext, recovered: Recovered, clock: Clock): Stepped {

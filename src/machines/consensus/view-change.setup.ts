@@ -3,11 +3,12 @@
  * Certificates inside any message come here first and are verified once. Rules CS-1, CS-2, CS-6, CS-7, CS-11, CS-13,
  * docs/protocol/consensus.md; the decisions are in protocol/consensus/{pacemaker,view-change-book,verified}.ts.
  */
+
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
 import type { Address, Epoch, Round } from '../../protocol/chain/types.ts';
 import { epochNow } from '../../protocol/consensus/epoch.ts';
-import { setCommitted, setRoundTrip, setWork } from '../../protocol/consensus/pacemaker.ts';
+import { deadlineReason, setCommitted, setRoundTrip, setWork } from '../../protocol/consensus/pacemaker.ts';
 import { timeoutsFor } from '../../protocol/consensus/timeouts.ts';
 import type { NewViewMessage, QcMessage, ViewChangeMessage } from '../../protocol/consensus/types.ts';
 import { rememberQC } from '../../protocol/consensus/verified.ts';
@@ -31,7 +32,6 @@ import {
   adopt,
   alive,
   begin,
-  deadlineReason,
   giveUp,
   greet,
   rearmed,
@@ -189,7 +189,7 @@ export const viewChangeSetup = setup({
     ),
     giveUpSilentRound: step(
       on('round.deadlinePassed', ({ context, ...clock }) =>
-        alive(context, (live) => giveUp(context, live, deadlineReason(live), clock)),
+        alive(context, (live) => giveUp(context, live, deadlineReason(live.pacemaker), clock)),
       ),
     ),
     resendTimeout: step(

@@ -18,17 +18,12 @@ import {
   ruleOnClaim,
   wentBack,
 } from '../../protocol/sync/claims.ts';
-import {
-  type BlocksMessage,
-  SNAPSHOT_CHUNK_BYTES_MAX,
-  SNAPSHOT_CHUNKS_MAX,
-  type SnapshotManifest,
-  type SyncAnswer,
-} from '../../protocol/sync/messages.ts';
+import type { BlocksMessage, SnapshotManifest, SyncAnswer } from '../../protocol/sync/messages.ts';
 import { isAmple } from '../../protocol/sync/patience.ts';
 import { timeForAll, withDeclined, withGiven, withLatency } from '../../protocol/sync/peers.ts';
 import { type OpenQuestion, received } from '../../protocol/sync/questions.ts';
 import { costOf } from '../../protocol/sync/serving.ts';
+import { manifestProblem } from '../../protocol/sync/snapshot.ts';
 import type { ForkEvidence, PeerClaim } from '../../protocol/sync/types.ts';
 import { KINDS } from '../../protocol/transport/kinds.ts';
 import {
@@ -366,12 +361,7 @@ function takeSnapshot(
   manifest: SnapshotManifest | undefined,
 ): void {
   if (manifest === undefined) return;
-  const { chunks, bytes } = manifest;
-  const isSound =
-    chunks.length > 0 &&
-    chunks.length <= SNAPSHOT_CHUNKS_MAX &&
-    bytes <= chunks.length * SNAPSHOT_CHUNK_BYTES_MAX;
-  if (!isSound) {
+  if (manifestProblem(manifest, Number.POSITIVE_INFINITY) !== undefined) {
     chargeLie(work, peer, CLAIM_FALSE);
     return;
   }

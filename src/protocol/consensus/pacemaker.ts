@@ -124,6 +124,12 @@ export const setRoundTrip = (pacemaker: Pacemaker, roundTripMs: Millis): Pacemak
 export const failuresOf = ({ round, committedRound }: Pacemaker): number =>
   Math.max(0, round - committedRound - 2);
 
+/** A timer that fires while rounds are certified but nothing is committed has another name than a silent leader. */
+export function deadlineReason(pacemaker: Pacemaker): 'NoProgressInView' | 'LeaderTimeout' {
+  const certified = pacemaker.highQC.round + 1 === pacemaker.round;
+  return certified && failuresOf(pacemaker) > 0 ? 'NoProgressInView' : 'LeaderTimeout';
+}
+
 export interface RoundDeadlines {
   /** CS-11, without the idle wait. */
   readonly timeout: Millis;

@@ -6,10 +6,12 @@
 import { utf8 } from '../../base/bytes.ts';
 import type { RandomStream } from '../../base/random.ts';
 import { digestOf } from '../../protocol/chain/canonical.ts';
+import { FIRST_EPOCH } from '../../protocol/chain/ordinals.ts';
 import { parseBatchDigest, parseHeight } from '../../protocol/chain/parse.ts';
 import type { BatchDigest } from '../../protocol/chain/types.ts';
 import type { PeerMessage } from '../../protocol/consensus/types.ts';
 import type { SyncAnswer, SyncQuestion } from '../../protocol/sync/messages.ts';
+import { EPOCHS_ASKED_MAX } from '../../protocol/sync/messages.ts';
 import { BLOCKS_MAX } from '../../protocol/transport/limits.ts';
 import type { Transit } from '../../transport/hub.ts';
 import { inventedId } from './equivocate.ts';
@@ -92,6 +94,7 @@ function question(draws: RandomStream): PeerMessage | undefined {
     { kind: 'GetChain', requestId },
     { kind: 'GetSnapshot', requestId },
     { kind: 'GetSnapshotChunk', requestId, height, format: 1, chunk: 0 },
+    { kind: 'GetEpochs', requestId, from: FIRST_EPOCH, limit: EPOCHS_ASKED_MAX },
   ];
   return anyOf(questions, draws);
 }
@@ -110,6 +113,7 @@ function answer({ draws, epoch }: LieTools): PeerMessage | undefined {
     { kind: 'Chain', requestId, base: height, checkpoints: [{ height, id }] },
     { kind: 'Snapshot', requestId },
     { kind: 'SnapshotChunk', requestId },
+    { kind: 'Epochs', requestId, changes: [] },
   ];
   return anyOf(answers, draws);
 }

@@ -9,6 +9,7 @@ const STANDING = 'src/protocol/consensus/standing.ts';
 const COMMIT_RULE = 'src/protocol/consensus/commit-rule.ts';
 const PROPOSAL = 'src/protocol/consensus/proposal.ts';
 const KEEPER = 'src/machines/consensus/epoch-keeper.setup.ts';
+const EPOCH_CHANGE = 'src/protocol/consensus/epoch-change.ts';
 
 export const OF_EPOCHS: readonly Mutant[] = [
   {
@@ -191,12 +192,12 @@ export const OF_EPOCHS: readonly Mutant[] = [
     trial: 'false-epoch-change',
     patches: [
       {
-        file: KEEPER,
+        file: EPOCH_CHANGE,
         find: "if (!sameStatement(qc, statement) || verifyQC(epoch, bls, qc) !== 'valid') return undefined;",
         replace: 'if (!sameStatement(qc, statement)) return undefined;',
       },
       {
-        file: KEEPER,
+        file: EPOCH_CHANGE,
         find: "return verifyEpochProof(trusted, bls, proof).status === 'proven' ? { qc, proof } : undefined;",
         replace: 'return trusted === undefined ? undefined : { qc, proof };',
       },

@@ -29,7 +29,7 @@ export const OF_PACE: readonly Mutant[] = [
         replace: 'return isHigher ? recorded : recorded;',
       },
       {
-        file: 'src/machines/consensus/round-manager.decisions.ts',
+        file: 'src/machines/consensus/round-manager.beginning.ts',
         find: '.filter(({ block: { qc } }) => qc.round === qc.parentRound + 1)',
         replace: '.filter(({ block: { qc } }) => qc.round < 0)',
       },

@@ -22,7 +22,8 @@ import type { PeerMessageReceived } from '../../protocol/ports/network.ts';
 import { SafetyChecker, type Violation } from '../checkers/index.ts';
 import { roundOf } from '../round-rules.ts';
 import { GENESIS_TIME, START_WALL_MS } from '../setting.ts';
-import { cellFor, type ReplicaAddresses, replicaAddresses, replicaCells } from './replica.ts';
+import { replicaCells } from './replica.ts';
+import { cellFor, type ReplicaAddresses, replicaAddresses } from './replica-addresses.ts';
 import { instancesOf, type Partition, type TwinsScenario, validatorOfInstance } from './scenario.ts';
 
 /** What happens to messages of rounds after the scenario's last. */

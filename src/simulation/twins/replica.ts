@@ -21,7 +21,7 @@ import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import { emptyRecord, type Signer } from '../../protocol/consensus/safety.ts';
 import { TIMELINESS_DEFAULTS } from '../../protocol/consensus/timeliness.ts';
 import type { TimeoutConfig } from '../../protocol/consensus/timeouts.ts';
-import type { Outgoing, PeerMessage, PeerMessageKind, SafetyRecord } from '../../protocol/consensus/types.ts';
+import type { Outgoing, PeerMessage, SafetyRecord } from '../../protocol/consensus/types.ts';
 import type { SafetyViolated } from '../../protocol/ports/consensus.ts';
 import type { BlockExecuted } from '../../protocol/ports/execution.ts';
 import type { MempoolRequest } from '../../protocol/ports/mempool.ts';
@@ -33,9 +33,9 @@ import type {
   StorageRequest,
 } from '../../protocol/ports/storage.ts';
 import type { TimeStatusRequested } from '../../protocol/ports/time.ts';
-import type { CellAddress } from '../../protocol/supervision/effect.ts';
 import { SYNC_DEFAULTS } from '../../protocol/sync/config.ts';
 import { ancestry, type HeldBlock } from '../../storage/ancestry.ts';
+import { cellFor, replicaAddresses } from './replica-addresses.ts';
 
 /** What becomes of what an instance says and does. */
 export interface Surroundings {
@@ -70,53 +70,6 @@ const BLOCK_LIMITS = { batchesMax: 64, bytesMax: 1_048_576 } as const;
 /** As long as the chain of a scenario ever gets. @unit blocks */
 const ANSWER_BLOCKS_MAX = 64;
 const GENESIS_APP_HASH = digestOf(utf8('twins/genesis'));
-
-/** Addresses of an instance's cells. */
-export interface ReplicaAddresses {
-  readonly safety: CellAddress;
-  readonly viewChange: CellAddress;
-  readonly roundManager: CellAddress;
-  readonly chainServer: CellAddress;
-  readonly stateSync: CellAddress;
-  readonly blockSync: CellAddress;
-  readonly ground: CellAddress;
-}
-
-export const replicaAddresses = (name: string): ReplicaAddresses => ({
-  safety: `${name}/safety`,
-  viewChange: `${name}/view-change`,
-  roundManager: `${name}/round-manager`,
-  chainServer: `${name}/chain-server`,
-  stateSync: `${name}/state-sync`,
-  blockSync: `${name}/block-sync`,
-  ground: `${name}/ground`,
-});
-
-/** The cell that a message from a peer is for; undefined for what these instances never say. */
-export function cellFor(kind: PeerMessageKind, at: ReplicaAddresses): CellAddress | undefined {
-  switch (kind) {
-    case 'Proposal':
-    case 'Vote':
-      return at.roundManager;
-    case 'QC':
-    case 'ViewChange':
-    case 'NewView':
-      return at.viewChange;
-    case 'GetBlocks':
-    case 'GetBlock':
-    case 'GetBlockHeight':
-    case 'GetGenesisHash':
-    case 'GetBlockHash':
-      return at.chainServer;
-    case 'Blocks':
-    case 'BlockHeight':
-    case 'GenesisHash':
-    case 'BlockHash':
-      return at.stateSync;
-    default:
-      return undefined;
-  }
-}
 
 /** The cells of one instance, each a root of the system, in this order. */
 export function replicaCells(options: ReplicaOptions): readonly CellSpec[] {

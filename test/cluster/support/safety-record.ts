@@ -5,12 +5,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { homePaths } from '../../../src/node/config/home.ts';
 import type { SafetyRecord } from '../../../src/protocol/consensus/types.ts';
-import { verifyRow } from '../../../src/storage/checksum.ts';
+import { recordKey, verifyRow } from '../../../src/storage/checksum.ts';
 import { decodeRecord } from '../../../src/storage/codec.ts';
 import { readKeptRecord } from '../../../src/storage/kept-record.ts';
 import { DATABASE_FILE } from '../../../src/storage/open.ts';
 import { blobOf, integerOf } from '../../../src/storage/rows.ts';
-import { recordKey } from '../../../src/storage/sqlite-reader.ts';
 
 interface Recorded {
   readonly version: number;

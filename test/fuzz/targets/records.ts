@@ -15,9 +15,9 @@ import {
   encodeCommitted,
   encodeQc,
   encodeRecord,
-  pack,
 } from '../../../src/storage/codec.ts';
 import { readKeptRecord } from '../../../src/storage/kept-record.ts';
+import { pack } from '../../../src/storage/packed.ts';
 import { decodeResults, encodeResults, readEntries, tableBytes } from '../../../src/storage/results.ts';
 import { readWitness, WITNESS_FILE, Witness } from '../../../src/storage/witness.ts';
 import {

@@ -8,11 +8,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { certificateKey, committedKey, uncommittedKey } from '../../../src/storage/block-rows.ts';
-import { crc32, rowChecksum } from '../../../src/storage/checksum.ts';
+import { crc32, recordKey, rowChecksum } from '../../../src/storage/checksum.ts';
 import { encodeBlock, encodeCommitted, encodeQc, encodeRecord } from '../../../src/storage/codec.ts';
 import { DATABASE_FILE, openStore } from '../../../src/storage/open.ts';
 import { encodeResults } from '../../../src/storage/results.ts';
-import { recordKey } from '../../../src/storage/sqlite-reader.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import {
   batch,

@@ -7,7 +7,8 @@ import { play } from '../../../src/simulation/acts.ts';
 import { Judge } from '../../../src/simulation/checkers/conformance/judge.ts';
 import type { LogEntry } from '../../../src/simulation/checkers/conformance/log.ts';
 import { Witness } from '../../../src/simulation/checkers/conformance/witness.ts';
-import { Cluster, type ClusterOptions } from '../../../src/simulation/cluster.ts';
+import { Cluster } from '../../../src/simulation/cluster.ts';
+import type { ClusterOptions } from '../../../src/simulation/cluster-options.ts';
 import type { Observer } from '../../../src/simulation/observer.ts';
 import { membersKvBy } from '../../../src/simulation/replicated.ts';
 

@@ -32,7 +32,7 @@ function hunt(
 describe('Twins', () => {
   it('finds the fork of the vulnerable commit rule: the parent of any certified block (CS-5)', () => {
     const patch: Patch = {
-      file: 'src/protocol/consensus/block-tree.ts',
+      file: 'src/protocol/consensus/commit-rule.ts',
       find: "if (qc.round !== qc.parentRound + 1 || qc.epoch !== root.epoch) return { status: 'nothing' };",
       replace: "if (qc.epoch !== root.epoch) return { status: 'nothing' };",
     };
