@@ -7,7 +7,7 @@ import { planForLiveness, planOf } from '../../src/simulation/swarm.ts';
 import { Trace } from '../../src/simulation/trace.ts';
 
 /** In continuous integration; `npm run simulate -- --seeds N` runs more. @unit seeds */
-const SEEDS = 40;
+const SEEDS = 30;
 const LIVENESS_SEEDS = 20;
 
 describe('the swarm', () => {

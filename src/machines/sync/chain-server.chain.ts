@@ -22,9 +22,8 @@ export function takeTip(
 ): Decided {
   const { asked, rest } = taken(context, tag);
   const noted = { ...context, height };
-  // CS-16: what committed the last block of an epoch may be a proof of one above it, which was discarded: no reader takes it.
-  const direct = proof !== undefined && statesCommitOf(proof, { height, id }) ? proof : undefined;
-  const proven = direct === undefined ? {} : { proof: direct };
+  // That of an epoch's last block may be high above it: it says at least in which epoch this node is (CS-16).
+  const proven = proof === undefined ? {} : { proof };
   if (asked?.step === 'tip') {
     return answered(noted, rest, asked, { kind: 'BlockHeight', base, height, tipId: id, ...proven });
   }
@@ -34,6 +33,8 @@ export function takeTip(
   }
   const heights = checkpointHeights(base, height);
   const { peer, requestId, size, stage } = asked;
+  // Of a whole chain's description only a proof of its tip counts: what is above the end of an epoch was discarded.
+  const direct = proof !== undefined && statesCommitOf(proof, { height, id }) ? proof : undefined;
   const next: Waiting = { step: 'checkpoints', base, proof: direct, heights, peer, requestId, size, stage };
   return read({ ...noted, waiting: rest }, next, replyTo);
 }

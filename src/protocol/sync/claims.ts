@@ -72,10 +72,17 @@ export function ruleOnClaim(
     return rule({ status: 'accepted', claim });
   }
   if (proof.epoch < epoch.epoch) return rule({ status: 'notUnderstood' });
-  if (!statesCommitOf(proof, { height, id: tipId })) return lie('a proof of something else');
+  const isDirect = statesCommitOf(proof, { height, id: tipId });
+  // The last block of an epoch may be committed by a proof high above it: that says its epoch, and here no more (CS-16).
+  if (!isDirect && proof.height <= height + 1) return lie('a proof of something else');
   const outcome = verifyCertificates(epoch, bls, verified, { qc: proof });
   const [refusal] = outcome.refusals;
   if (refusal !== undefined) return lie(`a proof that does not hold: ${refusal.code}`, outcome.verified);
+  if (!isDirect) {
+    if (own !== undefined) return lie(`another block at height ${height}, without proof`, outcome.verified);
+    const claim: PeerClaim = { base, height, tipId, status: 'unproved' };
+    return rule({ status: 'accepted', claim }, outcome.verified);
+  }
   if (own !== undefined) return rule({ status: 'fork', tip: { height, id: tipId, proof } }, outcome.verified);
   return rule(
     { status: 'accepted', claim: { base, height, tipId, status: 'proved', proof } },

@@ -62,6 +62,7 @@ interface Known {
   sets: readonly ValidatorSet[];
   fork: { readonly at: number } | undefined;
   isCritical: boolean;
+  kind?: StatusSeen['kind'];
   /** Newest round of the newest epoch that it signed something of, by sort. */
   readonly signed: Map<string, Moment>;
 }
@@ -102,9 +103,11 @@ export class Syncs {
     const { kind, own, onDisk, fork, set } = status;
     if (known.sets[0] !== set) known.sets = [set, ...known.sets.slice(0, 1)];
     known.isCritical = kind === 'Critical';
-    if (kind === 'InSync' && !this.#isHeard(node, known)) {
+    // It may still be shown when the validators are others.
+    if (kind === 'InSync' && known.kind !== kind && !this.#isHeard(node, known)) {
       this.#report(HEARD_FIRST, `${node} at ${at}: it heard ${known.heard.size}`);
     }
+    known.kind = kind;
     if (own !== undefined && onDisk !== undefined && own > onDisk) {
       this.#report(DURABLE_HEIGHT, `${node} at ${at}: ${own}, on the disk ${onDisk}`);
     }

@@ -75,13 +75,20 @@ describe('what a claim is worth (SY-3)', () => {
       { ...claimOf(3), base: height(4) },
       { ...claimOf(3), proof: { ...qc(4), signature: qc(2).signature } },
       { ...claimOf(3), proof: qc(3) },
-      { ...claimOf(3), height: height(2) },
+      { ...claimOf(2), tipId: idAt(1) },
+      { ...claimOf(2), proof: { ...qc(4), signature: qc(2).signature } },
       { ...claimOf(3), tipId: idAt(2) },
       { base: height(0), height: height(0), tipId: idAt(1) },
     ];
     for (const lie of lies) expect(rule(lie)).toMatchObject({ status: 'false', code: 'CLAIM_FALSE' });
     const { proof: _, ...unproved } = claimOf(3);
     expect(rule({ ...unproved, tipId: otherTip.id }, idAt(3))).toMatchObject({ status: 'false' });
+  });
+
+  it('takes a proof high above the tip for none: it may have committed the last block of an epoch (CS-16)', () => {
+    const above = { ...claimOf(2), proof: qc(4) };
+    expect(rule(above)).toMatchObject({ status: 'accepted', claim: { status: 'unproved', height: 2 } });
+    expect(rule(above, otherTip.id)).toMatchObject({ status: 'false' });
   });
 
   it('rules no lie, and no proof, what is proved by a later epoch, whose validators are not known here (CS-16)', () => {
