@@ -33,8 +33,8 @@ export const OF_SYNC: readonly Mutant[] = [
     patches: [
       {
         file: CLAIMS,
-        find: "if (!statesCommitOf(proof, { height, id: tipId })) return lie('a proof of something else');",
-        replace: '',
+        find: 'const isDirect = statesCommitOf(proof, { height, id: tipId });',
+        replace: 'const isDirect: boolean = height >= 0;',
       },
       {
         file: CLAIMS,
