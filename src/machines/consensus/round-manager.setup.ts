@@ -330,18 +330,23 @@ export const roundManagerSetup = setup({
     ),
     takeProven: step(
       on('epoch.proven', ({ context, event: { change }, ...clock }) =>
-        // It may have been on its way while this node came to the same end by itself.
-        alive(context, (live) =>
-          change.qc.epoch === context.setting.epoch.epoch
-            ? settle(context, { ...live, proven: change }, clock)
-            : still(live),
-        ),
+        alive(context, (live) => {
+          // It may have been on its way while this node came to the same end by itself.
+          if (change.qc.epoch !== context.setting.epoch.epoch) return still(live);
+          // Told again where block-sync began anew: its last block is asked for again, since no new round does (CS-12).
+          const { wanted: _, ...asking } = live;
+          return settle(context, { ...asking, proven: change }, clock);
+        }),
       ),
     ),
     answerEpoch: step(
-      on('epoch.requested', ({ context, event: { replyTo } }) => ({
-        effects: [telling(replyTo, { type: 'epoch.began', epoch: context.setting.epoch })],
-      })),
+      on('epoch.requested', ({ context, event: { replyTo }, ...clock }) => {
+        const began = telling(replyTo, { type: 'epoch.began', epoch: context.setting.epoch });
+        if (replyTo !== context.blockSync) return { effects: [began] };
+        // It begins anew, and no round may come any more that asks again for what it had been asked for (CS-12, CS-16).
+        const asked = alive(context, ({ wanted: _, ...live }) => settle(context, live, clock));
+        return { ...asked, effects: [began, ...(asked.effects ?? [])] };
+      }),
     ),
     /** The rounds of the epoch that has ended are over; what is durable says how it goes on. */
     closeRounds: step(({ context }) =>

@@ -306,6 +306,17 @@ describe('round-manager chart: a crash between the commit of the last block and 
 });
 
 describe('round-manager chart: a node that was told how its epoch ended (CS-12, CS-16)', () => {
+  it('asks again for the last block when it is told again, and when block-sync begins anew: no round will', () => {
+    const { chart } = started();
+    const asked = [{ type: 'blocks.wanted', target: short.change.qc }];
+    expect(toldTo(chart.send(proven(short.change)), 'block-sync')).toMatchObject(asked);
+    expect(toldTo(chart.send(proven(short.change)), 'block-sync')).toMatchObject(asked);
+    const began = { type: 'epoch.began' };
+    const again = chart.send({ type: 'epoch.requested', replyTo: 'block-sync' });
+    expect(toldTo(again, 'block-sync')).toMatchObject([began, ...asked]);
+    expect(toldTo(chart.send({ type: 'epoch.requested', replyTo: 'other' }), 'block-sync')).toEqual([]);
+  });
+
   it.each([
     ['right above it', short],
     ['after rounds that failed', long],
