@@ -1,13 +1,8 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { bridgeLines } from '../../src/cli/commands/bridge.ts';
 import { BRIDGE } from '../../src/cli/shapes.ts';
 import { bridgeJson } from '../../src/rpc/bridge-shape.ts';
 import { IN_TROUBLE, OTHER, PEER } from '../rpc/bridge-report.ts';
-
-/** Colours are asked for in the environment of a build server; what is said is judged here. */
-vi.hoisted(() => {
-  process.env['NO_COLOR'] = '1';
-});
 
 const linesOf = (change: object = {}) => bridgeLines(BRIDGE.parse(bridgeJson({ ...IN_TROUBLE, ...change })));
 

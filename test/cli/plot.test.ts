@@ -1,11 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { type Line, plot } from '../../src/cli/plot.ts';
-
-/** Colours are asked for in the environment of a build server; what is said is judged here. */
-vi.hoisted(() => {
-  process.env['NO_COLOR'] = '1';
-});
 
 const line = (mark: string, ...points: readonly (number | undefined)[]): Line => ({
   mark,

@@ -11,7 +11,7 @@ export interface Run {
   readonly stderr: string;
 }
 
-/** `npx node src/cli/main.ts ...args`, with the environment's own ALTHING_ and npm_ variables and colours taken out. */
+/** `npx node src/cli/main.ts ...args`, with the environment's own ALTHING_ and npm_ variables taken out. */
 export function althing(
   args: readonly string[],
   environment: Record<string, string> = {},
@@ -19,10 +19,10 @@ export function althing(
 ): Promise<Run> {
   return new Promise((resolve, reject) => {
     const inherited = Object.entries(process.env).filter(
-      ([name]) => !name.startsWith('ALTHING_') && !name.startsWith('npm_') && name !== 'FORCE_COLOR',
+      ([name]) => !name.startsWith('ALTHING_') && !name.startsWith('npm_'),
     );
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { ...Object.fromEntries(inherited), ...environment, NO_COLOR: '1' },
+      env: { ...Object.fromEntries(inherited), ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A process group of its own, as a terminal gives it.
       detached: started !== undefined,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SYNC } from '../../src/cli/shapes.ts';
 import {
   progressLine,
@@ -12,11 +12,6 @@ import {
 import { syncJson } from '../../src/rpc/sync-shape.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
 import { progressOf } from '../rpc/sync-report.ts';
-
-/** Colours are asked for in the environment of a build server; what is said is judged here. */
-vi.hoisted(() => {
-  process.env['NO_COLOR'] = '1';
-});
 
 const node = new MemoryNode();
 const REPORT = SYNC.parse(syncJson(node.sync()));

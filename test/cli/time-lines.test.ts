@@ -1,13 +1,8 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { TIME } from '../../src/cli/shapes.ts';
 import { duration, type Time, timeLines, timePlotLines, timeSentence } from '../../src/cli/time-lines.ts';
 import { timeJson } from '../../src/rpc/time-shape.ts';
 import { MemoryNode } from '../rpc/memory-node.ts';
-
-/** Colours are asked for in the environment of a build server; what is said is judged here. */
-vi.hoisted(() => {
-  process.env['NO_COLOR'] = '1';
-});
 
 const REPORT = TIME.parse(timeJson(new MemoryNode().time()));
 const given = (changes: Partial<Time>): Time => ({ ...REPORT, ...changes });

@@ -15,9 +15,9 @@ import { readForkEvidence } from '../../src/storage/fork-evidence.ts';
 import { nodeIdentity } from '../../src/transport/identity.ts';
 import { Attacker } from './support/attacker.ts';
 import { readKeys } from './support/chain.ts';
-import { eventually } from './support/local-network.ts';
+import { althing, eventually } from './support/local-network.ts';
 import { newestSafetyRecord } from './support/safety-record.ts';
-import { command, HOLDERS, JOINER, SyncNetwork } from './support/sync-network.ts';
+import { HOLDERS, JOINER, SyncNetwork } from './support/sync-network.ts';
 
 const BLOCKS = 20;
 
@@ -125,6 +125,6 @@ describe('a fork that is proved to a running validator (SY-5)', () => {
       expect.stringMatching(/no disk takes the evidence .*do not start this validator again/),
     ]);
     expect(existsSync(join(home, 'fork-evidence.json'))).toBe(false);
-    expect((await command('resync', '--settle-fork', '--yes', '--home', home)).code).toBe(2);
+    expect((await althing('resync', '--settle-fork', '--yes', '--home', home)).code).toBe(2);
   });
 });

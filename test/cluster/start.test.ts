@@ -6,34 +6,29 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { homePaths } from '../../src/node/config/home.ts';
-import { type CommandResult, eventually, LocalNetwork, MAIN } from './support/local-network.ts';
-
-/** Runs one command to its end, while this process goes on. */
-function run(...words: readonly string[]): Promise<CommandResult> {
-  const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  return new Promise((resolve) => child.once('close', (code) => resolve({ code, stdout, stderr })));
-}
+import { althing, type CommandResult, eventually, LocalNetwork, MAIN } from './support/local-network.ts';
 
 describe('a validator whose peer address cannot be listened on', () => {
   let directory = '';
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'althing-start-'));
-    expect(await run('init', '--home', join(directory, 'node'))).toMatchObject({ code: 0 });
+    expect(await althing('init', '--home', join(directory, 'node'))).toMatchObject({ code: 0 });
   });
   afterAll(() => rmSync(directory, { recursive: true }));
   const start = (listen: string): Promise<CommandResult> =>
-    run('start', '--home', join(directory, 'node'), '--p2p-listen', listen, '--rpc-listen', '127.0.0.1:0');
+    althing(
+      'start',
+      '--home',
+      join(directory, 'node'),
+      '--p2p-listen',
+      listen,
+      '--rpc-listen',
+      '127.0.0.1:0',
+    );
 
   it('nor one that believes NTP alone and names no server: exit 3', async () => {
     const home = join(directory, 'node');
-    const { code, stderr } = await run('start', '--home', home, '--set', 'time.source=ntp');
+    const { code, stderr } = await althing('start', '--home', home, '--set', 'time.source=ntp');
     expect([code, stderr]).toEqual([3, expect.stringContaining('time.servers')]);
   });
 
@@ -70,7 +65,13 @@ describe('a network that runs', () => {
     const log = join(network.homeOf(0), 'node.log');
     writeFileSync(log, 'what a validator said\n', { flag: 'a' });
     const [configBefore, logBefore] = [configFile, log].map((path) => readFileSync(path, 'utf8'));
-    const { code, stdout, stderr } = await run('--json', '--data', network.directory, '--base-port', '39000');
+    const { code, stdout, stderr } = await althing(
+      '--json',
+      '--data',
+      network.directory,
+      '--base-port',
+      '39000',
+    );
     expect([code, stdout, JSON.parse(stderr).error]).toEqual([
       2,
       '',
@@ -86,7 +87,7 @@ describe('a network that runs', () => {
     const log = join(network.homeOf(1), 'node.log');
     writeFileSync(log, 'what a validator said\n', { flag: 'a' });
     const before = readFileSync(log, 'utf8');
-    const { code, stderr } = await run('start', '--home', network.homeOf(1));
+    const { code, stderr } = await althing('start', '--home', network.homeOf(1));
     expect([code, stderr]).toEqual([
       4,
       expect.stringMatching(/process \d+ has it open; stop that node first/),
@@ -99,7 +100,7 @@ describe('a network that runs', () => {
     const alone = spawn(process.execPath, [MAIN, 'start', '--home', network.homeOf(1)], { stdio: 'ignore' });
     const ended = new Promise((resolve) => alone.once('exit', resolve));
     await eventually('it runs', 30_000, () => network.height(1));
-    const beside = await run('--data', network.directory, '--base-port', '39000');
+    const beside = await althing('--data', network.directory, '--base-port', '39000');
     expect([beside.code, beside.stderr]).toEqual([
       2,
       expect.stringMatching(/node1 runs already \(process \d+\)/),
@@ -111,11 +112,11 @@ describe('a network that runs', () => {
     if (own === undefined || other === undefined) throw new Error('two homes');
     cpSync(own.data, `${own.data}.kept`, { recursive: true });
     rmSync(own.data, { recursive: true });
-    const lost = await run('start', '--home', own.home);
+    const lost = await althing('start', '--home', own.home);
     expect([lost.code, lost.stderr]).toEqual([4, expect.stringContaining('this validator has signed')]);
     rmSync(own.data, { recursive: true });
     cpSync(other.data, own.data, { recursive: true });
-    const wrong = await run('start', '--home', own.home);
+    const wrong = await althing('start', '--home', own.home);
     expect([wrong.code, wrong.stderr]).toEqual([4, expect.stringContaining('holds what validator')]);
     rmSync(own.data, { recursive: true });
     cpSync(`${own.data}.kept`, own.data, { recursive: true });
@@ -127,7 +128,7 @@ describe('a network that runs', () => {
       expect(existsSync(data)).toBe(true);
       rmSync(data, { recursive: true });
     }
-    const { code, stdout } = await run('--json', '--data', network.directory);
+    const { code, stdout } = await althing('--json', '--data', network.directory);
     const lines = stdout
       .trim()
       .split('\n')

@@ -8,16 +8,9 @@ import { wallTime } from '../../src/base/units.ts';
 import { SYNC } from '../../src/cli/shapes.ts';
 import { homePaths } from '../../src/node/config/home.ts';
 import { keepForkEvidence } from '../../src/storage/fork-evidence.ts';
-import { eventually } from './support/local-network.ts';
+import { althing, althingUntil, eventually } from './support/local-network.ts';
 import { newestSafetyRecord } from './support/safety-record.ts';
-import {
-  command,
-  commandUntil,
-  HOLDERS,
-  JOINER,
-  SyncNetwork,
-  type SyncView,
-} from './support/sync-network.ts';
+import { HOLDERS, JOINER, SyncNetwork, type SyncView } from './support/sync-network.ts';
 
 const BLOCKS = 1_500;
 const LADDER = [
@@ -40,7 +33,7 @@ afterEach(() => network.end());
 
 /** What `althing sync --json` says of the joiner. */
 async function told(): Promise<SyncView> {
-  const { code, stdout, stderr } = await command('sync', '--json', '--home', network.homeOf(JOINER));
+  const { code, stdout, stderr } = await althing('sync', '--json', '--home', network.homeOf(JOINER));
   expect([code, stderr]).toEqual([0, '']);
   return SYNC.parse(JSON.parse(stdout));
 }
@@ -131,12 +124,12 @@ describe('althing resync', () => {
     network.begin(BLOCKS);
     network.start(0, JOINER);
     await network.seen('a peer is there', JOINER, ({ peers }) => peers.length > 0);
-    const stranger = await command('resync', '--yes', '--rpc', rpc());
+    const stranger = await althing('resync', '--yes', '--rpc', rpc());
     expect([stranger.code, stranger.stderr]).toEqual([
       2,
       expect.stringContaining('resync is an operator command: give --home DIR'),
     ]);
-    const early = await command('resync', '--yes', '--home', home());
+    const early = await althing('resync', '--yes', '--home', home());
     expect(early.code).toBe(1);
     expect(early.stderr).toMatch(
       /no peer has been consistent for 5 h 0 min: [0-9a-f]{40} 0 h \d min; wait, or lower tier3_trust_hours in sync\.toml/,
@@ -153,7 +146,7 @@ describe('althing resync', () => {
     await sleep(TRUSTED_AFTER_MS);
 
     const watching = new AbortController();
-    const cut = commandUntil(watching.signal, 'resync', '--yes', '--home', home());
+    const cut = althingUntil(watching.signal, 'resync', '--yes', '--home', home());
     await eventually(
       'the download begins',
       60_000,
@@ -171,7 +164,7 @@ describe('althing resync', () => {
     const ids = await Promise.all([1, BLOCKS].map((height) => network.blockId(JOINER, height)));
     const pid = network.validators.pid(JOINER);
     const before = heightOf(await reaches(0));
-    const done = await command('resync', '--yes', '--home', home());
+    const done = await althing('resync', '--yes', '--home', home());
     expect([done.code, done.stdout]).toEqual([
       0,
       expect.stringContaining('the new chain is whole at height'),
@@ -185,7 +178,7 @@ describe('althing resync', () => {
     expect(await Promise.all([1, BLOCKS].map((height) => network.blockId(JOINER, height)))).toEqual(ids);
     expect(await network.appHashes([0, JOINER], before + 3)).toHaveLength(1);
 
-    const running = await command('resync', '--rollback', '--yes', '--home', home());
+    const running = await althing('resync', '--rollback', '--yes', '--home', home());
     expect([running.code, running.stderr]).toEqual([
       1,
       expect.stringContaining('has it open; stop that node first'),
@@ -193,7 +186,7 @@ describe('althing resync', () => {
     const top = heightOf(await reaches(0));
     await network.stop(JOINER);
     const swapped = lastVotedRound();
-    const back = await command('resync', '--rollback', '--yes', '--home', home());
+    const back = await althing('resync', '--rollback', '--yes', '--home', home());
     expect([back.code, backups()]).toEqual([0, []]);
     const restored = lastVotedRound();
     network.start(JOINER);
@@ -223,15 +216,15 @@ describe('a home with the evidence of a fork', () => {
     expect(status).toMatchObject({ kind: 'Critical', reason: 'Fork detected! two proofs for height 7' });
     expect(health).toBe('🚨 Critical: Fork detected! two proofs for height 7');
     expect(alerts.map(({ alert }) => alert)).toContain('ForkDetected');
-    const shown = await command('status', '--home', home);
+    const shown = await althing('status', '--home', home);
     expect(shown.stdout).toMatch(/in sync +no\n/);
     expect(shown.stdout).toContain('🚨 Critical: Fork detected! two proofs for height 7');
-    const early = await command('resync', '--settle-fork', '--yes', '--home', home);
+    const early = await althing('resync', '--settle-fork', '--yes', '--home', home);
     expect([early.code, early.stderr]).toEqual([1, expect.stringContaining('stop it first')]);
     await network.stop(JOINER);
     expect(lastVotedRound()).toBe(voted);
 
-    const settled = await command('resync', '--settle-fork', '--yes', '--home', home);
+    const settled = await althing('resync', '--settle-fork', '--yes', '--home', home);
     expect([settled.code, settled.stdout]).toEqual([
       0,
       expect.stringContaining('this validator signs again'),

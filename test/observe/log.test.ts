@@ -16,7 +16,7 @@ function logged(
     log.flush();`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], NO_COLOR: '1' },
+    env: { PATH: process.env['PATH'] },
   });
   return { stdout, lines: stderr.trim().split('\n') };
 }

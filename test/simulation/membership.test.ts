@@ -69,6 +69,15 @@ describe('validators that come and go', () => {
     expect(epochAt(run, 0)?.epoch).toBeGreaterThan(10);
   });
 
+  it('epochs of three heights rest too when there is nothing to do (CS-10, CS-16)', () => {
+    const run = cluster({ validators: 4, epochLength: 3, timeouts: { emptyBlockIntervalMs: millis(2_000) } });
+    run.advance(60 * SECOND);
+    run.finish();
+    expect(run.checker.violations).toEqual([]);
+    expect(epochAt(run, 0)?.epoch).toBeGreaterThan(5);
+    expect(Math.max(...heights(run))).toBeLessThan(120);
+  });
+
   it('all cells of nodes that start in a later epoch judge by that one (CS-14, CS-16)', () => {
     const run = cluster({ validators: 4, epochLength: 1_000 });
     run.advance(SECOND);

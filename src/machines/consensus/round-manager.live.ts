@@ -3,7 +3,7 @@
  * commit, fetch, weigh the work, tell the round. Pure. Rules CS-5, CS-10, CS-12; protocol/consensus/block-tree.ts.
  */
 import type { WallTime } from '../../base/units.ts';
-import { ROOT_ROUND } from '../../protocol/chain/ordinals.ts';
+import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type {
   Address,
   Block,
@@ -256,8 +256,9 @@ const areSame = (left: readonly string[], right: readonly string[]): boolean =>
 
 /** CS-10: batches or evidence wait, or an uncommitted block that is not empty wants a child. */
 export function weighWork(context: RoundManagerInput, live: LiveTree): Stepped {
-  // The first block of an epoch is wanted at once: it shows that the network lives.
-  const isFresh = live.tree.root.round === ROOT_ROUND;
+  // The chain's first blocks are wanted at once: they show that the network lives. Those of a later epoch are not: epochs
+  // of a few heights would follow each other without a pause.
+  const isFresh = live.tree.root.height === GENESIS_HEIGHT;
   const waits = live.batchesWait || live.evidenceWaits;
   const hasWork = isFresh || waits || hasUncommittedWork(live.tree, live.highQC.blockId);
   if (hasWork === live.hasWork) return still(live);

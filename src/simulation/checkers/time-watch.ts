@@ -7,7 +7,7 @@ import type { Transition, VirtualClock } from '../../actors/runtime/index.ts';
 import type { Monotonic } from '../../base/units.ts';
 import { errorNow, isAcquiring } from '../../machines/time/time-coordinator.live.ts';
 import type { TimeCoordinatorContext } from '../../machines/time/time-coordinator.setup.ts';
-import type { Address } from '../../protocol/chain/types.ts';
+import type { Address, ValidatorSet } from '../../protocol/chain/types.ts';
 import type { EpochContext } from '../../protocol/consensus/epoch.ts';
 import type { TimeConfig } from '../../protocol/time/config.ts';
 import type { TimeReplyMessage } from '../../protocol/time/messages.ts';
@@ -17,7 +17,7 @@ import { isRight, ntpServerName } from '../ntp-servers.ts';
 import type { NtpServerPlan } from '../plan.ts';
 import type { SimulatedNode, SimulatedProcess } from '../validator.ts';
 import type { Report } from './claim.ts';
-import { type Showing, Times, type UsedReading } from './time.ts';
+import { type Powers, type Showing, Times, type UsedReading } from './time.ts';
 
 /** What the watch needs of a cluster. */
 export interface WatchedClocks {
@@ -60,32 +60,33 @@ export class TimeWatch {
   readonly #processes = new Map<Address, Process>();
   /** Whose machines' clocks were far off at some time. */
   readonly #far = new Set<Address>();
-  readonly #powers: ReadonlyMap<Address, bigint>;
-  readonly #faultyPower: bigint;
+  readonly #honest: ReadonlySet<Address>;
+  /** Of each set of validators that some clock reckoned with, the powers. */
+  readonly #sets = new Map<string, Powers>();
+  /** In every one of them the faulty and the far have F at most. */
+  #areFewFar = true;
   #latest = Number.NEGATIVE_INFINITY;
   #latestOfNear = Number.NEGATIVE_INFINITY;
 
   constructor(watched: WatchedClocks, report: Report) {
     const { epoch, nodes, time, ntpServers } = watched;
     this.#watched = watched;
-    this.#powers = new Map(epoch.set.validators.map(({ address, power }) => [address, power]));
     const honest = nodes.filter(({ instance }) => !instance.faulty);
+    this.#honest = new Set(honest.map(({ address }) => address));
     const trusted = new Set(
       honest.filter(({ driftPpm }) => Math.abs(driftPpm) <= time.driftPpmMax).map(({ address }) => address),
     );
-    this.#faultyPower = epoch.set.totalPower - this.#powerOf(honest.map(({ address }) => address));
     const { driftPpmMax, panicThresholdMs } = time;
-    this.#times = new Times({ powers: this.#powers, trusted, driftPpmMax, panicThresholdMs }, report);
+    this.#times = new Times({ trusted, driftPpmMax, panicThresholdMs }, report);
     this.#rightServers = new Set(
       ntpServers.flatMap((server, index) => (isRight(server) ? [ntpServerName(index)] : [])),
     );
+    this.#powersOf(epoch.set);
   }
 
   /** The latest time that an honest clock has shown so far; of clocks that were never far off when TM-4 speaks of them. */
   get latest(): number {
-    const { totalPower } = this.#watched.epoch.set;
-    const excused = this.#faultyPower + this.#powerOf([...this.#far]) <= (totalPower - 1n) / 3n;
-    return excused ? this.#latestOfNear : this.#latest;
+    return this.#areFewFar ? this.#latestOfNear : this.#latest;
   }
 
   started({ address, faulty }: Instance, process: SimulatedProcess): void {
@@ -117,7 +118,7 @@ export class TimeWatch {
     this.#latest = Math.max(this.#latest, time);
     const machine = this.#watched.nodes[node]?.wall;
     if (machine !== undefined && Math.abs(machine.read() - this.#watched.clock.wall()) > FAR_MS) {
-      this.#far.add(address);
+      this.#noteFar(address);
     }
     if (!this.#far.has(address)) this.#latestOfNear = Math.max(this.#latestOfNear, time);
   }
@@ -182,6 +183,7 @@ export class TimeWatch {
     },
   ): void {
     const { now, context, record } = update;
+    const powers = this.#powersOf(context.validators);
     const { before = context } = known;
     const { discipline, look, findings } = context;
     if (discipline === undefined || look === undefined) return;
@@ -195,6 +197,7 @@ export class TimeWatch {
       to,
       error: record.error,
       system: look.systemTime + (now - look.at) - trueTime,
+      powers,
       readings: this.#readingsOf(before, now),
       wasSynchronised: !isAcquiring(before),
     });
@@ -222,8 +225,28 @@ export class TimeWatch {
     return right > this.#watched.ntpServers.length - this.#rightServers.size;
   }
 
-  #powerOf(nodes: readonly Address[]): bigint {
-    return nodes.reduce((sum, node) => sum + (this.#powers.get(node) ?? 0n), 0n);
+  #noteFar(node: Address): void {
+    if (this.#far.has(node)) return;
+    this.#far.add(node);
+    this.#areFewFar = [...this.#sets.values()].every((powers) => this.#hasFewFar(powers));
+  }
+
+  #powersOf({ hash, validators }: ValidatorSet): Powers {
+    const known = this.#sets.get(hash);
+    if (known !== undefined) return known;
+    const powers = new Map(validators.map(({ address, power }) => [address, power]));
+    this.#sets.set(hash, powers);
+    this.#areFewFar &&= this.#hasFewFar(powers);
+    return powers;
+  }
+
+  #hasFewFar(powers: Powers): boolean {
+    let [total, excused] = [0n, 0n];
+    for (const [node, power] of powers) {
+      total += power;
+      if (!this.#honest.has(node) || this.#far.has(node)) excused += power;
+    }
+    return excused <= (total - 1n) / 3n;
   }
 }
 

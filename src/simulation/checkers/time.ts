@@ -28,9 +28,11 @@ const TELLINGS_MAX = 4_096;
 /** Two updates further apart are not compared. @unit ms @source three update intervals */
 const COMPARED_MS_MAX = 30_000;
 
-/** Who takes part, and what may be assumed of clocks. */
+/** By which readings are weighed: those of the epoch's validators. Compared by identity: one of each set. */
+export type Powers = ReadonlyMap<Address, bigint>;
+
+/** What may be assumed of clocks. */
 export interface TimeSetting {
-  readonly powers: ReadonlyMap<Address, bigint>;
   /** Honest, and their machines' clocks drift within bounds. */
   readonly trusted: ReadonlySet<Address>;
   /** @unit ppm */
@@ -79,6 +81,7 @@ export interface UpdateSeen {
   readonly to: number;
   readonly error: number;
   readonly system: number;
+  readonly powers: Powers;
   readonly readings: readonly UsedReading[];
   /** The node had adjusted time before. */
   readonly wasSynchronised: boolean;
@@ -98,15 +101,10 @@ export class Times {
   readonly #setting: TimeSetting;
   readonly #report: Report;
   readonly #nodes = new Map<Address, Known>();
-  /** TM-4 assumes so much: faulty power and wrong oscillators are F at most. */
-  readonly #isAssumed: boolean;
 
   constructor(setting: TimeSetting, report: Report) {
     this.#setting = setting;
     this.#report = report;
-    const total = sumOf(setting.powers.values());
-    const trusted = sumOf([...setting.trusted].map((one) => setting.powers.get(one) ?? 0n));
-    this.#isAssumed = total - trusted <= (total - 1n) / 3n;
   }
 
   /** A process of the node begins: its clock is its machine's. */
@@ -151,11 +149,11 @@ export class Times {
 
   updated(node: Address, update: UpdateSeen): void {
     const { panicThresholdMs, trusted } = this.#setting;
-    const { at, by, from, to, system } = update;
+    const { at, by, from, to, system, powers } = update;
     if (Math.abs(to - from) > panicThresholdMs && Math.abs(to - system) > panicThresholdMs) {
       this.#report(NO_PANIC, `${node} at ${at}: from ${from} to ${to}, its system clock at ${system}`);
     }
-    if (!this.#isAssumed || !trusted.has(node) || (by !== 'peers' && by !== 'hybrid')) return;
+    if (!this.#isAssumed(powers) || !trusted.has(node) || (by !== 'peers' && by !== 'hybrid')) return;
     this.#ledWithin(node, update);
     if (by === 'peers' && this.#isComplete(node, update)) this.#agreed(node, update);
   }
@@ -169,6 +167,16 @@ export class Times {
   /** @param isAdjusted it has adjusted time, or has lost it only now */
   proposed(node: Address, at: number, isAdjusted: boolean): void {
     if (!isAdjusted) this.#report(ADJUSTED_FIRST, `${node} at ${at}`);
+  }
+
+  /** TM-4 assumes so much: faulty power and wrong oscillators are F at most. */
+  #isAssumed(powers: Powers): boolean {
+    const total = sumOf(powers.values());
+    return total - sumOf(this.#trustedOf(powers).map((one) => powers.get(one) ?? 0n)) <= (total - 1n) / 3n;
+  }
+
+  #trustedOf(powers: Powers): readonly Address[] {
+    return [...this.#setting.trusted].filter((one) => powers.has(one));
   }
 
   #known(node: Address): Known {
@@ -215,10 +223,9 @@ export class Times {
   }
 
   /** Every trusted clock counted in it, so that some clock in their middle is within its error bound. */
-  #isComplete(node: Address, { readings, wasSynchronised }: UpdateSeen): boolean {
+  #isComplete(node: Address, { powers, readings, wasSynchronised }: UpdateSeen): boolean {
     const admitted = readings.filter(({ isAdmitted }) => isAdmitted);
     const synchronised = admitted.filter(({ isSynchronised }) => isSynchronised).map(({ peer }) => peer);
-    const { powers, trusted } = this.#setting;
     const faulty = (sumOf(powers.values()) - 1n) / 3n;
     const isEnough = (nodes: readonly Address[]): boolean =>
       sumOf(nodes.map((one) => powers.get(one) ?? 0n)) > 2n * faulty;
@@ -226,21 +233,20 @@ export class Times {
     const ofTime = wasSynchronised ? [node, ...synchronised] : synchronised;
     const all = [node, ...admitted.map(({ peer }) => peer)];
     const counted = [ofTime, [node, ...synchronised]].find(isEnough) ?? all;
-    return [...trusted].every((one) => counted.includes(one));
+    return this.#trustedOf(powers).every((one) => counted.includes(one));
   }
 
   #agreed(node: Address, update: UpdateSeen): void {
     this.#known(node).complete = update;
     for (const [other, { complete }] of this.#nodes) {
       if (other === node || complete === undefined || update.at - complete.at > COMPARED_MS_MAX) continue;
-      const moved = this.#mostMoved(
-        Math.min(sinceOf(update), sinceOf(complete)),
-        update.at,
-        new Map([
-          [node, update.from],
-          [other, complete.from],
-        ]),
-      );
+      // They may have reckoned with other clocks.
+      if (complete.powers !== update.powers) continue;
+      const own = new Map([
+        [node, update.from],
+        [other, complete.from],
+      ]);
+      const moved = this.#mostMoved(update, Math.min(sinceOf(update), sinceOf(complete)), own);
       if (moved === undefined) continue;
       const onTheWay =
         (this.#setting.driftPpmMax * (longestWay(update) + longestWay(complete))) / PER_MILLION;
@@ -255,10 +261,14 @@ export class Times {
   }
 
   /** The most that a trusted clock moved; undefined when one of them told nothing. @param own what nodes took for theirs */
-  #mostMoved(since: number, until: number, own: ReadonlyMap<Address, number>): number | undefined {
+  #mostMoved(
+    { at, powers }: UpdateSeen,
+    since: number,
+    own: ReadonlyMap<Address, number>,
+  ): number | undefined {
     let most = 0;
-    for (const node of this.#setting.trusted) {
-      const range = this.#range(node, since, until);
+    for (const node of this.#trustedOf(powers)) {
+      const range = this.#range(node, since, at);
       if (range === undefined) return undefined;
       const taken = own.get(node) ?? range.lo;
       most = Math.max(most, Math.max(range.hi, taken) - Math.min(range.lo, taken));

@@ -25,11 +25,13 @@ export interface CommandResult {
  * Runs one command to its end, and does not stand still meanwhile: who does hears seconds later that a node has closed an idle
  * connection, and asks over it.
  */
-export function althing(...words: readonly string[]): Promise<CommandResult> {
+export const althing = (...words: readonly string[]): Promise<CommandResult> =>
+  althingUntil(new AbortController().signal, ...words);
+
+/** The same; it ends when `signal` is aborted, if not before. */
+export function althingUntil(signal: AbortSignal, ...words: readonly string[]): Promise<CommandResult> {
   return new Promise((resolve) => {
-    // A build server's environment asks for colours, also in a pipe.
-    const options = { env: { ...process.env, NO_COLOR: '1' } };
-    const child = execFile(process.execPath, [MAIN, ...words], options, (_, stdout, stderr) =>
+    const child = execFile(process.execPath, [MAIN, ...words], { signal }, (_, stdout, stderr) =>
       resolve({ code: child.exitCode, stdout, stderr }),
     );
   });

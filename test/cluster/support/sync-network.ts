@@ -2,7 +2,6 @@
  * A network of five whose homes hold parts of one chain before anything runs, started again from that state as often as
  * a test wants it. What a user sees of sync is read by `althing`.
  */
-import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
@@ -15,7 +14,7 @@ import type { EpochContext } from '../../../src/protocol/consensus/epoch.ts';
 import type { Reputation } from '../../../src/protocol/sync/types.ts';
 import { openStore } from '../../../src/storage/open.ts';
 import { readAddresses, readEpoch } from './chain.ts';
-import { type CommandResult, eventually, MAIN } from './local-network.ts';
+import { eventually } from './local-network.ts';
 import { writeLongChain } from './long-chain.ts';
 import { SyncLiar } from './sync-liars.ts';
 import { type SeenEnd, Validators } from './validators.ts';
@@ -211,18 +210,4 @@ export class SyncNetwork {
   folders(): readonly string[] {
     return readdirSync(this.homeOf(JOINER)).sort();
   }
-}
-
-/** One command, while this process goes on playing liars. */
-export const command = (...words: readonly string[]): Promise<CommandResult> =>
-  commandUntil(new AbortController().signal, ...words);
-
-/** The same; it ends when `signal` is aborted, if not before. */
-export function commandUntil(signal: AbortSignal, ...words: readonly string[]): Promise<CommandResult> {
-  return new Promise((resolve) => {
-    const options = { env: { ...process.env, NO_COLOR: '1' }, signal };
-    const child = execFile(process.execPath, [MAIN, ...words], options, (_, stdout, stderr) =>
-      resolve({ code: child.exitCode, stdout, stderr }),
-    );
-  });
 }

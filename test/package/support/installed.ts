@@ -15,7 +15,6 @@ const ENVIRONMENT = Object.fromEntries([
     ([name]) => !/^(npm_(package|lifecycle|config_local_prefix)|ALTHING_|NODE_OPTIONS)/.test(name),
   ),
   ['PATH', [dirname(process.execPath), process.env['PATH']].join(delimiter)],
-  ['NO_COLOR', '1'],
 ]);
 
 export interface Ran {

@@ -21,9 +21,9 @@ const SECOND = 1_000;
 const POWERS = new Map<Address, bigint>([A, B, C, D].map((address) => [address, 1n]));
 
 /** Four of equal power, of whom D is not trusted. */
-function judged(trusted: readonly Address[] = [A, B, C], powers: ReadonlyMap<Address, bigint> = POWERS) {
+function judged(trusted: readonly Address[] = [A, B, C]) {
   const claims: string[] = [];
-  const setting = { powers, trusted: new Set(trusted), driftPpmMax: 250, panicThresholdMs: 1_000 * SECOND };
+  const setting = { trusted: new Set(trusted), driftPpmMax: 250, panicThresholdMs: 1_000 * SECOND };
   return { claims, times: new Times(setting, (claim) => claims.push(claim)) };
 }
 
@@ -54,6 +54,7 @@ const update = (change: Partial<UpdateSeen>): UpdateSeen => ({
   to: 0,
   error: 5,
   system: 0,
+  powers: POWERS,
   readings: [reading(B), reading(C), reading(D)],
   wasSynchronised: true,
   ...change,
@@ -121,6 +122,15 @@ describe('an update that the peers lead', () => {
     times.updated(A, update({ to: 5_000 }));
     expect(claims).toEqual([]);
   });
+
+  it('is judged by the powers of its epoch (TM-4, CS-16)', () => {
+    const { times, claims } = threeThatTold(0, 10, 30);
+    const heavy = new Map([...POWERS, [D, 2n]]);
+    times.updated(A, update({ to: 5_000, powers: heavy }));
+    expect(claims).toEqual([]);
+    times.updated(A, update({ to: 5_000, powers: new Map([...heavy, [A, 3n]]) }));
+    expect(claims).toEqual([LED_WITHIN]);
+  });
 });
 
 describe('two updates', () => {
@@ -149,6 +159,16 @@ describe('two updates', () => {
     // Too few are synchronised: all count.
     const cold = [reading(B, { isSynchronised: false }), reading(C)];
     expect(pair({ ...near, readings: cold }, far)).toEqual([AGREED]);
+  });
+
+  it('weighed by two epochs are not compared; of one epoch, they need not count who is no longer in it (CS-16)', () => {
+    const [far, near] = [{ to: 15.1 }, { to: 5 }];
+    const later = new Map(POWERS);
+    expect(pair(near, { ...far, powers: later })).toEqual([]);
+    expect(pair({ ...near, powers: later }, { ...far, powers: later })).toEqual([AGREED]);
+    const two = new Map([...POWERS].filter(([node]) => node === A || node === B));
+    const left = { ...near, readings: [reading(B)], powers: two };
+    expect(pair(left, { ...far, readings: [reading(A)], powers: two })).toContain(AGREED);
   });
 
   it('between which a clock moved may be further apart by that', () => {
