@@ -29,6 +29,7 @@ const BLOCK = z.object({
 
 const VIEW_CHANGE = z.object({
   type: z.literal('view-change'),
+  epoch: z.number(),
   round: z.number(),
   leader: z.string(),
   reason: z.string(),
@@ -56,8 +57,8 @@ export type RunnerEvent = z.infer<typeof RUNNER_EVENT>;
 /** A node's event as it is told. */
 export function runnerEvent(event: NodeEvent): RunnerEvent {
   if (event.type === 'view-change.completed') {
-    const { round, leader, reason, duration } = event.viewChange;
-    return { type: 'view-change', round, leader, reason, duration_ms: Math.round(duration) };
+    const { epoch, round, leader, reason, duration } = event.viewChange;
+    return { type: 'view-change', epoch, round, leader, reason, duration_ms: Math.round(duration) };
   }
   return {
     type: 'block',

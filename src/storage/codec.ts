@@ -34,6 +34,7 @@ import { DamagedData } from './checksum.ts';
 import { type Fields, fromBytes, type Packable, pack, unpack } from './packed.ts';
 import { RowWriter } from './row-writer.ts';
 
+/** As `fromBytes` of a digest's parser, which would look at each letter of a text that was made of bytes. */
 const digest = (raw: unknown): Digest | Malformed =>
   raw instanceof Uint8Array ? digestFromBytes(raw) : 'malformed';
 const blockId = (raw: unknown): BlockId | Malformed => digest(raw) as BlockId | Malformed;

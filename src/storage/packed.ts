@@ -115,5 +115,3 @@ export const fromBytes =
   <Value>(parse: (raw: unknown) => Value | Malformed) =>
   (raw: unknown): Value | Malformed =>
     raw instanceof Uint8Array ? parse(toHex(raw)) : 'malformed';
-
-/** As `fromBytes` of a digest's parser, which would look at each letter of a text that was made of bytes. */

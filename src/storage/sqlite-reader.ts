@@ -5,7 +5,7 @@
 import { toHex } from '../base/bytes.ts';
 import { invariant } from '../base/invariant.ts';
 import { genesisBlockId } from '../protocol/chain/canonical.ts';
-import { FIRST_EPOCH, GENESIS_HEIGHT, heightPlus } from '../protocol/chain/ordinals.ts';
+import { FIRST_EPOCH, GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { digestBytes, parseBatchDigest, parseBlockId, parseDigest } from '../protocol/chain/parse.ts';
 import type {
   BatchDigest,
@@ -19,14 +19,21 @@ import type {
   Height,
   QuorumCertificate,
 } from '../protocol/chain/types.ts';
-import { type ChainEvidence, type Moment, momentOf } from '../protocol/consensus/evidence-pool.ts';
+import type { ChainEvidence } from '../protocol/consensus/evidence-pool.ts';
 import type { SafetyRecord } from '../protocol/consensus/types.ts';
 import type { CommittedBlock, Recovered } from '../protocol/ports/storage.ts';
 import type { Reputation } from '../protocol/sync/types.ts';
 import { ancestry, type HeldBlock, joinedTo } from './ancestry.ts';
-import { blockIdIn, committedOf, heightOf, parsed, uncommittedOf } from './block-rows.ts';
+import { blockIdIn, heightOf, parsed, uncommittedOf } from './block-rows.ts';
 import { DamagedData, executionKey, recordKey, verifyRow } from './checksum.ts';
 import { decodeRecord } from './codec.ts';
+import {
+  readChainEvidence,
+  readCommittedAt,
+  readCommittedById,
+  readCommittedFrom,
+  readEarliest,
+} from './committed-rows.ts';
 import { deviceFailure } from './device-errors.ts';
 import {
   genesisRecord,
@@ -101,7 +108,7 @@ export class SqliteReader implements StoreReader {
     return this.#read('recovery', () => {
       const { record, version } = this.readRecord();
       const tip = this.readTip();
-      const committed = tip.height === GENESIS_HEIGHT ? undefined : this.#committedAt(tip.height);
+      const committed = tip.height === GENESIS_HEIGHT ? undefined : readCommittedAt(this.sql, tip.height);
       const change = readNewestChange(this.sql);
       const ended = change === undefined ? undefined : readEpochEndedBy(this.sql, change);
       const standing = readStanding(this.sql, tip.height);
@@ -125,9 +132,9 @@ export class SqliteReader implements StoreReader {
 
   latest(): Read<LatestHeights> {
     return this.#read('latest heights', () => {
-      const row = this.sql.earliest.get();
+      const earliest = readEarliest(this.sql);
       return {
-        ...(row === undefined ? {} : { earliest: heightOf(row) }),
+        ...(earliest === undefined ? {} : { earliest }),
         committed: this.readTip().height,
         executed: this.readExecuted().height,
       };
@@ -137,11 +144,10 @@ export class SqliteReader implements StoreReader {
   tip(): Read<StoredTip> {
     return this.#read('the tip', () => {
       const [tip, executed] = [this.readTip(), this.readExecuted()];
-      const earliest = this.sql.earliest.get();
-      const newest = this.#committedAt(tip.height);
+      const newest = readCommittedAt(this.sql, tip.height);
       return {
         ...tip,
-        base: earliest === undefined ? GENESIS_HEIGHT : heightOf(earliest),
+        base: readEarliest(this.sql) ?? GENESIS_HEIGHT,
         ...(newest === undefined ? {} : { proof: newest.commitProof }),
         executed,
       };
@@ -160,52 +166,24 @@ export class SqliteReader implements StoreReader {
   }
 
   blockAt(height: Height): Read<CommittedBlock | undefined> {
-    return this.#read(`block at height ${height}`, () => this.#committedAt(height));
+    return this.#read(`block at height ${height}`, () => readCommittedAt(this.sql, height));
   }
 
   committedBlock(id: BlockId): Read<CommittedBlock | undefined> {
-    return this.#read(`block ${id}`, () => this.#committedById(id));
+    return this.#read(`block ${id}`, () => readCommittedById(this.sql, id));
   }
 
   blocksFrom(from: Height, limit: number, bytesMax: number): Read<BlockRange> {
-    return this.#read(`blocks from height ${from}`, () => {
-      const blocks: CommittedBlock[] = [];
-      let bytes = 0;
-      for (const row of this.sql.committedFrom.iterate(from, limit)) {
-        bytes += blobOf(row, 'body').byteLength;
-        if (blocks.length > 0 && bytes > bytesMax) break;
-        const committed = committedOf(row);
-        const expected = from + blocks.length;
-        // ST-11: the chain that is held may begin above.
-        if (committed.block.header.height > expected && blocks.length === 0) break;
-        if (committed.block.header.height !== expected && blocks.length > 0) {
-          throw new DamagedData(`committed_blocks: height ${expected} is missing`);
-        }
-        blocks.push(committed);
-      }
-      return { blocks, height: this.readTip().height };
-    });
+    return this.#read(`blocks from height ${from}`, () => ({
+      blocks: readCommittedFrom(this.sql, from, limit, bytesMax),
+      height: this.readTip().height,
+    }));
   }
 
   chainEvidence(heights: number, stride: number): Read<ChainEvidence> {
-    return this.#read('the evidence in the chain', () => {
-      const tip = this.readTip();
-      const earliest = this.sql.earliest.get();
-      const base = earliest === undefined ? GENESIS_HEIGHT : heightOf(earliest);
-      const newest = this.#committedAt(tip.height);
-      const from = Math.max(base, tip.height - heights);
-      const moments: Moment[] = [];
-      for (let height = Math.ceil(from / stride) * stride; height <= tip.height; height += stride) {
-        const found = this.#committedAt(heightPlus(GENESIS_HEIGHT, height));
-        if (found !== undefined) moments.push(momentOf(found));
-      }
-      return {
-        base,
-        ...(newest === undefined ? {} : { tip: momentOf(newest) }),
-        blocks: this.sql.evidenceFrom.all(from).map(committedOf),
-        moments,
-      };
-    });
+    return this.#read('the evidence in the chain', () =>
+      readChainEvidence(this.sql, this.readTip().height, heights, stride),
+    );
   }
 
   blockWithAncestors(id: BlockId, ancestors: number): Read<readonly CertifiedBlock[]> {
@@ -347,19 +325,9 @@ export class SqliteReader implements StoreReader {
     }
   }
 
-  #committedAt(height: Height): CommittedBlock | undefined {
-    const row = this.sql.committedAt.get(height);
-    return row === undefined ? undefined : committedOf(row);
-  }
-
-  #committedById(id: BlockId): CommittedBlock | undefined {
-    const row = this.sql.committedById.get(digestBytes(id));
-    return row === undefined ? undefined : committedOf(row);
-  }
-
   #held(id: BlockId): HeldBlock | undefined {
     const row = this.sql.uncommittedById.get(digestBytes(id));
-    return row === undefined ? this.#committedById(id) : uncommittedOf(row);
+    return row === undefined ? readCommittedById(this.sql, id) : uncommittedOf(row);
   }
 
   /** Lazily: most often the first one is the one. */

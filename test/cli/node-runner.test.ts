@@ -59,7 +59,7 @@ describe('a node in this process', () => {
     expect(events.filter(({ type }) => type !== 'progress')).toEqual([
       expect.objectContaining({ type: 'ready', rpc_address: '127.0.0.1:26657', pid: process.pid }),
       expect.objectContaining({ type: 'block', height: 1, transactions: 1 }),
-      expect.objectContaining({ type: 'view-change', reason: 'LeaderTimeout', duration_ms: 412 }),
+      expect.objectContaining({ type: 'view-change', epoch: 0, reason: 'LeaderTimeout', duration_ms: 412 }),
       { type: 'stopped', reason: 'stopped' },
     ]);
   });

@@ -8,7 +8,7 @@ import { ChainView } from '../../src/cli/shards/chain-view.ts';
 import { type RelayEvent, relay } from '../../src/cli/shards/relayer.ts';
 import { watchForks } from '../../src/cli/shards/watch.ts';
 import type { ProvenHeader } from '../../src/protocol/chain/types.ts';
-import { keyOf, LedgerChain } from '../application/ledger/chain-of-ledger.ts';
+import { ada, bob, LedgerChain } from '../application/ledger/chain-of-ledger.ts';
 import { RELAYER, TwoChains } from '../application/ledger/two-chains.ts';
 import { chainOf, height } from '../protocol/consensus/fixture.ts';
 import { proofOf } from '../protocol/light/fixture.ts';
@@ -24,8 +24,15 @@ afterEach(async () => {
   for (const view of views.splice(0)) view.close();
   for (const { server } of servers.splice(0)) await server.close();
 });
-const [ada, bob] = [keyOf('ada'), keyOf('bob')];
 const key = { ...RELAYER, address: RELAYER.text };
+
+/** What the watcher of this chain tells, as long as the test goes on. */
+function watched(source: ChainView, all: readonly ChainView[]): RelayEvent[] {
+  const events: RelayEvent[] = [];
+  const onEvent = (event: RelayEvent): void => void events.push(event);
+  void watchForks(source, all, key, { lookMs: 10, signal: stopping.signal, onEvent });
+  return events;
+}
 
 /** A node of this ledger, at height 2, that proves this header of it. */
 async function nodeOf(chain: LedgerChain, header?: ProvenHeader): Promise<string> {
@@ -54,13 +61,7 @@ describe('a relayer with several nodes of a chain (LG-37)', () => {
     const [left, right] = headersOf(one);
     const source = await viewOf(await nodeOf(one, left), await nodeOf(one, right));
     const destination = await viewOf(await nodeOf(two));
-    const events: RelayEvent[] = [];
-    const watching = {
-      lookMs: 10,
-      signal: stopping.signal,
-      onEvent: (event: RelayEvent) => events.push(event),
-    };
-    void watchForks(source, [source, destination], key, watching);
+    const events = watched(source, [source, destination]);
     await expect
       .poll(() => events, { timeout: 10_000 })
       .toEqual([{ from: 'one', to: 'two', kind: 'contradict' }]);
@@ -71,18 +72,27 @@ describe('a relayer with several nodes of a chain (LG-37)', () => {
       .toEqual([{ from: 'one', to: 'two', kind: 'halted' }]);
   });
 
+  it('shows them though the first of the nodes lies: what that one gives contradicts both, and proves nothing', async () => {
+    const { one, two } = new TwoChains().open();
+    const [left, right] = headersOf(one);
+    const other = proofOf(chainOf(one.place, [1, 9, 10]), 1, 2);
+    const lie = { ...other, certificate: { ...other.certificate, signature: left.certificate.signature } };
+    const copied = { ...left, certificate: lie.certificate };
+    const headers = [lie, left, right, copied];
+    const nodes = await Promise.all(headers.map((header) => nodeOf(one, header)));
+    const events = watched(await viewOf(...nodes), [await viewOf(await nodeOf(two))]);
+    await expect
+      .poll(() => events.map(({ kind }) => kind), { timeout: 10_000 })
+      .toEqual(['failed', 'contradict']);
+    expect(two.ask('/chains')).toMatchObject([{ halted_at: '2' }]);
+  });
+
   it('says nothing where all nodes have one block, or one of them has none', async () => {
     const { one, two } = new TwoChains().open();
     const [left] = headersOf(one);
     const source = await viewOf(await nodeOf(one, left), await nodeOf(one, left), await nodeOf(one));
     const destination = await viewOf(await nodeOf(two));
-    const events: RelayEvent[] = [];
-    const watching = {
-      lookMs: 10,
-      signal: stopping.signal,
-      onEvent: (event: RelayEvent) => events.push(event),
-    };
-    void watchForks(source, [destination], key, watching);
+    const events = watched(source, [destination]);
     await expect.poll(() => servers[1]?.calls.length ?? 0, { timeout: 10_000 }).toBeGreaterThan(4);
     expect([events, two.ask('/chains')]).toEqual([[], [expect.objectContaining({ halted_at: null })]]);
   });

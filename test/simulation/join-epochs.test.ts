@@ -5,15 +5,14 @@
 import { describe, expect, it } from 'vitest';
 import { ADDRESSES } from '../../src/actors/addresses.ts';
 import { millis } from '../../src/base/units.ts';
-import { epochOf, networkSyncOf } from '../../src/node/views.ts';
 import { FIRST_EPOCH } from '../../src/protocol/chain/ordinals.ts';
 import { encodeEpochProof, parseEpochProof } from '../../src/protocol/light/encoding.ts';
 import type { EpochsMessage } from '../../src/protocol/sync/messages.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 import { membersKv } from '../../src/simulation/replicated.ts';
+import { isJoined, isLevel, lowest, phaseOf, QUICK_SYNC, syncOf, until } from './support/joining.ts';
 
-const SECOND = 1_000;
 const NEW = 4;
 const WINDOW = 12;
 
@@ -29,51 +28,9 @@ const network = (options: Partial<ClusterOptions> = {}): Cluster =>
     joining: [NEW],
     epochLength: 30,
     snapshotIntervalHeights: 20,
-    sync: {
-      checkInterval: millis(2 * SECOND),
-      tier1Timeout: millis(6 * SECOND),
-      peerQueryTimeout: millis(SECOND),
-      blockFetchTimeout: millis(2 * SECOND),
-      tier2TimeoutPerBlock: millis(500),
-      tier3TrustTime: millis(1),
-    },
+    sync: { ...QUICK_SYNC, tier3TrustTime: millis(1) },
     ...options,
   });
-
-/** Promises of the application and the restorer settle. */
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-async function until(run: Cluster, isSo: () => boolean, steps: number, stepMs = 50): Promise<boolean> {
-  for (let step = 0; step < steps && !isSo(); step += 1) {
-    run.advance(stepMs);
-    await settled();
-  }
-  return isSo();
-}
-
-const systemOf = (run: Cluster, index: number) => run.node(index).process?.system;
-function epochAt(run: Cluster, index: number) {
-  const system = systemOf(run, index);
-  return system === undefined ? undefined : epochOf(system);
-}
-function syncOf(run: Cluster, index = NEW) {
-  const system = systemOf(run, index);
-  return system === undefined ? undefined : networkSyncOf(system)?.context;
-}
-/** Of chain-sync. */
-function phaseOf(run: Cluster): unknown {
-  const snapshot = systemOf(run, NEW)?.ref(ADDRESSES.chainSync).info()?.snapshot;
-  return typeof snapshot === 'object' && snapshot !== null && 'value' in snapshot
-    ? snapshot.value
-    : undefined;
-}
-const lowest = (run: Cluster, index = NEW): number | undefined => {
-  const tip = run.node(index).read((store) => store.tip());
-  return tip?.status === 'found' ? tip.value.base : undefined;
-};
-const isLevel = (run: Cluster, index = NEW): boolean =>
-  syncOf(run, index)?.status.kind === 'InSync' && run.height(index) + 10 >= run.height(0);
-const isJoined = (run: Cluster): boolean => isLevel(run) && (lowest(run) ?? 0) > 1;
 
 /** How the first four epochs ended, as a node holds it. */
 function endsIn(run: Cluster, index: number): readonly unknown[] {
@@ -84,7 +41,7 @@ function endsIn(run: Cluster, index: number): readonly unknown[] {
 
 async function grown(run: Cluster, epochs = 4): Promise<void> {
   run.submit(0, 'key=value');
-  expect(await until(run, () => (epochAt(run, 0)?.epoch ?? 0) >= epochs, 400, 100)).toBe(true);
+  expect(await until(run, () => (run.epochAt(0)?.epoch ?? 0) >= epochs, 400, 100)).toBe(true);
 }
 
 function expectSound(run: Cluster): void {
@@ -147,15 +104,15 @@ describe('a new node joins, by a snapshot, a chain that has ended epochs (SY-10,
     const run = network();
     await grown(run);
     run.start(NEW);
-    expect(await until(run, () => isJoined(run), 600)).toBe(true);
+    expect(await until(run, () => isJoined(run, NEW), 600)).toBe(true);
     expect(endsIn(run, NEW)).toEqual(endsIn(run, 0));
     run.submit(NEW, bringing(run, NEW));
-    const isIn = (): boolean => epochAt(run, NEW)?.set.indexByAddress.has(run.node(NEW).address) === true;
+    const isIn = (): boolean => run.epochAt(NEW)?.set.indexByAddress.has(run.node(NEW).address) === true;
     expect(await until(run, isIn, 200)).toBe(true);
     run.crash(0);
-    const joinedAt = epochAt(run, NEW)?.epoch ?? 0;
+    const joinedAt = run.epochAt(NEW)?.epoch ?? 0;
     // Four of five are a quorum: without its votes no epoch would end.
-    expect(await until(run, () => (epochAt(run, 2)?.epoch ?? 0) >= joinedAt + 2, 400)).toBe(true);
+    expect(await until(run, () => (run.epochAt(2)?.epoch ?? 0) >= joinedAt + 2, 600)).toBe(true);
     run.start(0);
     expect(await until(run, () => isLevel(run, 0), 200)).toBe(true);
     expectSound(run);
@@ -168,7 +125,7 @@ describe('a new node joins, by a snapshot, a chain that has ended epochs (SY-10,
       const run = network(options);
       await grown(run);
       run.start(NEW);
-      expect(await until(run, () => isJoined(run), 600)).toBe(true);
+      expect(await until(run, () => isJoined(run, NEW), 600)).toBe(true);
       expect(told()).toBeGreaterThan(0);
       expect(endsIn(run, NEW)).toEqual(endsIn(run, 0));
       expectSound(run);
@@ -183,12 +140,12 @@ describe('a new node joins, by a snapshot, a chain that has ended epochs (SY-10,
       await grown(run);
       for (let kills = 0; kills < 2; kills += 1) {
         run.start(NEW);
-        expect(await until(run, () => phaseOf(run) === phase, 8_000, 1)).toBe(true);
+        expect(await until(run, () => phaseOf(run, NEW) === phase, 8_000, 1)).toBe(true);
         run.crash(NEW);
         run.advance(100);
       }
       run.start(NEW);
-      expect(await until(run, () => isJoined(run), 600)).toBe(true);
+      expect(await until(run, () => isJoined(run, NEW), 600)).toBe(true);
       expect(endsIn(run, NEW)).toEqual(endsIn(run, 0));
       expectSound(run);
     },
@@ -199,8 +156,8 @@ describe('a new node joins, by a snapshot, a chain that has ended epochs (SY-10,
     const run = network({ snapshotIntervalHeights: 0 });
     await grown(run, 2);
     run.start(NEW);
-    expect(await until(run, () => isLevel(run), 600)).toBe(true);
-    expect([syncOf(run)?.joining, lowest(run)]).toEqual(['failed', 1]);
+    expect(await until(run, () => isLevel(run, NEW), 600)).toBe(true);
+    expect([syncOf(run, NEW)?.joining, lowest(run, NEW)]).toEqual(['failed', 1]);
     expectSound(run);
   }, 60_000);
 });
@@ -227,8 +184,8 @@ describe('a full re-sync of a chain that has ended epochs (SY-9, SY-16)', () => 
     expect(version()).toBeGreaterThanOrEqual(before);
     // One of four may be gone: it judges the end of its epoch as the others do (CS-15, CS-17).
     run.crash(0);
-    const epoch = epochAt(run, 2)?.epoch ?? 0;
-    expect(await until(run, () => (epochAt(run, 2)?.epoch ?? 0) >= epoch + 2, 800)).toBe(true);
+    const epoch = run.epochAt(2)?.epoch ?? 0;
+    expect(await until(run, () => (run.epochAt(2)?.epoch ?? 0) >= epoch + 2, 800)).toBe(true);
     run.finish();
     // It was ordered here, and by nobody's message.
     const others = run.checker.violations.filter(({ claim }) => !claim.includes('begins a full resync'));

@@ -1,6 +1,5 @@
 /** New nodes that join by a snapshot in whole networks: liars with snapshots, crashes in each phase. The checkers judge along. SY-10, SY-12. */
 import { describe, expect, it } from 'vitest';
-import { ADDRESSES } from '../../src/actors/addresses.ts';
 import { seededRandom } from '../../src/actors/runtime/index.ts';
 import { utf8 } from '../../src/base/bytes.ts';
 import { millis } from '../../src/base/units.ts';
@@ -11,8 +10,8 @@ import type { SnapshotChunkMessage, SnapshotMessage } from '../../src/protocol/s
 import { play } from '../../src/simulation/acts.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
+import { isJoined, isLevel, lowest, phaseOf, QUICK_SYNC, SECOND, syncOf, until } from './support/joining.ts';
 
-const SECOND = 1_000;
 const LIAR = 1;
 const NEW = 3;
 /** Blocks before the newcomer starts, and of them those that tell duplicates (EX-2): its chain begins above genesis. */
@@ -28,60 +27,20 @@ const network = (options: Partial<ClusterOptions> = {}): Cluster =>
     absent: [NEW],
     joining: [NEW],
     snapshotIntervalHeights: 20,
-    sync: {
-      checkInterval: millis(2 * SECOND),
-      tier1Timeout: millis(6 * SECOND),
-      peerQueryTimeout: millis(SECOND),
-      blockFetchTimeout: millis(2 * SECOND),
-      tier2TimeoutPerBlock: millis(500),
-    },
+    sync: QUICK_SYNC,
     ...options,
   });
 
-/** Promises of the application and the restorer settle. */
-const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-async function until(run: Cluster, isSo: () => boolean, steps: number, stepMs = 50): Promise<boolean> {
-  for (let step = 0; step < steps && !isSo(); step += 1) {
-    run.advance(stepMs);
-    await settled();
-  }
-  return isSo();
-}
-
-const lowest = (run: Cluster): number | undefined => {
-  const tip = run.node(NEW).read((store) => store.tip());
-  return tip?.status === 'found' ? tip.value.base : undefined;
-};
-function syncOf(run: Cluster) {
-  const system = run.node(NEW).process?.system;
-  return system === undefined ? undefined : networkSyncOf(system)?.context;
-}
 /** Whether the cells of this life began as those of a home that may join. */
 function mayJoin(run: Cluster): readonly unknown[] {
   const system = run.node(NEW).process?.system;
   return system === undefined ? [] : [networkSyncOf(system)?.context.joins, blockSyncOf(system)?.joins];
 }
-/** Of chain-sync. */
-function phaseOf(run: Cluster): unknown {
-  const snapshot = run.node(NEW).process?.system.ref(ADDRESSES.chainSync).info()?.snapshot;
-  return typeof snapshot === 'object' && snapshot !== null && 'value' in snapshot
-    ? snapshot.value
-    : undefined;
-}
-const isLevel = (run: Cluster): boolean =>
-  syncOf(run)?.status.kind === 'InSync' && run.height(NEW) + 10 >= run.height(0);
-const isJoined = (run: Cluster): boolean => isLevel(run) && (lowest(run) ?? 0) > 1;
-
 async function grown(run: Cluster): Promise<void> {
   run.submit(0, 'key=value');
   run.advance(500);
   run.submit(2, 'other=value');
-  for (let steps = 0; run.height(0) < BLOCKS; steps += 1) {
-    if (steps > 200) throw new Error(`height ${run.height(0)}`);
-    run.advance(100);
-    await settled();
-  }
+  expect(await until(run, () => run.height(0) >= BLOCKS, 200, 100)).toBe(true);
 }
 
 /** A liar's answers about snapshots; it is honest otherwise. */
@@ -147,7 +106,7 @@ describe('a new node joins by a snapshot (SY-10)', () => {
     const run = network();
     await grown(run);
     run.start(NEW);
-    expect(await until(run, () => isJoined(run), 1_000)).toBe(true);
+    expect(await until(run, () => isJoined(run, NEW), 1_000)).toBe(true);
     run.submit(NEW, 'of the newcomer=1');
     expect(await until(run, () => run.node(NEW).admitted.length > 0, 40)).toBe(true);
     expect(await until(run, () => run.lostTransactions().length === 0, 40)).toBe(true);
@@ -162,7 +121,7 @@ describe('a new node joins by a snapshot (SY-10)', () => {
       const run = network(options);
       await grown(run);
       run.start(NEW);
-      expect(await until(run, () => isJoined(run), 2_000)).toBe(true);
+      expect(await until(run, () => isJoined(run, NEW), 2_000)).toBe(true);
       expect(told()).toBeGreaterThan(0);
       run.finish();
       expect(run.checker.violations).toEqual([]);
@@ -180,8 +139,8 @@ describe('a new node joins by a snapshot (SY-10)', () => {
     });
     await grown(run);
     run.start(NEW);
-    expect(await until(run, () => isJoined(run), 1_000)).toBe(true);
-    expect(syncOf(run)?.joining).toBe('none');
+    expect(await until(run, () => isJoined(run, NEW), 1_000)).toBe(true);
+    expect(syncOf(run, NEW)?.joining).toBe('none');
     run.finish();
     expect(run.checker.violations).toEqual([]);
   }, 60_000);
@@ -190,8 +149,8 @@ describe('a new node joins by a snapshot (SY-10)', () => {
     const run = network({ snapshotIntervalHeights: 0 });
     await grown(run);
     run.start(NEW);
-    expect(await until(run, () => isLevel(run), 2_000)).toBe(true);
-    expect([syncOf(run)?.joining, lowest(run)]).toEqual(['failed', 1]);
+    expect(await until(run, () => isLevel(run, NEW), 2_000)).toBe(true);
+    expect([syncOf(run, NEW)?.joining, lowest(run, NEW)]).toEqual(['failed', 1]);
     run.finish();
     expect(run.checker.violations).toEqual([]);
   }, 60_000);
@@ -203,12 +162,12 @@ describe('a new node joins by a snapshot (SY-10)', () => {
       await grown(run);
       for (let kills = 0; kills < 3; kills += 1) {
         run.start(NEW);
-        expect(await until(run, () => phaseOf(run) === phase, 5_000, 1)).toBe(true);
+        expect(await until(run, () => phaseOf(run, NEW) === phase, 5_000, 1)).toBe(true);
         run.crash(NEW);
         run.advance(100);
       }
       run.start(NEW);
-      expect(await until(run, () => isJoined(run), 600)).toBe(true);
+      expect(await until(run, () => isJoined(run, NEW), 600)).toBe(true);
       run.finish();
       expect(run.checker.violations).toEqual([]);
     },
@@ -229,7 +188,7 @@ describe('a new node joins by a snapshot (SY-10)', () => {
         run.advance(draws.below(200));
         run.start(NEW);
       }
-      expect(await until(run, () => isJoined(run), 600)).toBe(true);
+      expect(await until(run, () => isJoined(run, NEW), 600)).toBe(true);
       run.finish();
       expect(run.checker.violations).toEqual([]);
     },
@@ -247,8 +206,10 @@ describe('a new node joins by a snapshot (SY-10)', () => {
     expect(mayJoin(run)).toEqual([false, false]);
     expect(run.height(0) - run.height(NEW)).toBeGreaterThan(40);
     run.heal();
-    expect(await until(run, () => isLevel(run), 400)).toBe(true);
-    expect([lowest(run), syncOf(run)?.counts.joins, run.node(NEW).process?.life]).toEqual([1, 0, 1]);
+    expect(await until(run, () => isLevel(run, NEW), 400)).toBe(true);
+    expect([lowest(run, NEW), syncOf(run, NEW)?.counts.joins, run.node(NEW).process?.life]).toEqual([
+      1, 0, 1,
+    ]);
     run.finish();
     expect(run.checker.violations).toEqual([]);
   }, 60_000);
@@ -259,8 +220,8 @@ describe('a new node joins by a snapshot (SY-10)', () => {
     run.crash(NEW);
     run.advance(5 * SECOND);
     run.start(NEW);
-    expect(await until(run, () => isLevel(run), 400)).toBe(true);
-    expect([lowest(run), syncOf(run)?.counts.joins]).toEqual([1, 0]);
+    expect(await until(run, () => isLevel(run, NEW), 400)).toBe(true);
+    expect([lowest(run, NEW), syncOf(run, NEW)?.counts.joins]).toEqual([1, 0]);
     expect(run.checker.violations).toEqual([]);
   }, 60_000);
 });

@@ -136,9 +136,20 @@ async function proven<Value>(
     return value;
   } catch (cause) {
     if (cause instanceof ForkFound || cause instanceof NotProven || cause instanceof TrustExpired)
-      throw runtimeFailure(`not proven: ${cause.message}`);
+      throw runtimeFailure(`not proven: ${cause.message}${adviceOn(cause, file)}`);
     throw cause;
   } finally {
     light.close();
   }
+}
+
+/** The hash of an epoch is made of the genesis hash on: what is of another chain differs there, whatever else is equal. */
+function adviceOn(cause: Error, file: string): string {
+  const problems = cause instanceof NotProven ? cause.problems : [];
+  const strangers = problems.filter(
+    ({ refusal }) => refusal !== 'malformed' && refusal?.code === 'EPOCH_HASH_WRONG',
+  );
+  if (strangers.length === 0) return '';
+  const urls = strangers.map(({ url }) => url).join(', ');
+  return `\nwhat ${urls} shows is of another chain than the genesis ${file}, or a lie: give the genesis of the chain that is meant (--genesis), or ask another node (--rpc)`;
 }

@@ -220,7 +220,7 @@ const catchUpLines = (rows: readonly Row[]): readonly string[] =>
   });
 
 const viewChangeLine = (index: number, event: Extract<RunnerEvent, { type: 'view-change' }>): string =>
-  `validator ${index}: view change, round ${event.round} of leader ${event.leader.slice(0, 8)} failed: ${event.reason} after ${event.duration_ms} ms`;
+  `validator ${index}: view change, round ${event.round} of epoch ${event.epoch}, leader ${event.leader.slice(0, 8)}, failed: ${event.reason} after ${event.duration_ms} ms`;
 
 /** Why a validator is gone: what it said last, where it failed by itself. */
 function reasonOf({ code, signal, lastWords }: ProcessEnd): string {

@@ -18,6 +18,8 @@ const LOOK_MS = 5_000;
 /** After what a ledger did not take, doubling: a node that lies about its header costs the relayer a fee. @unit ms */
 const BACKOFF_MS_MIN = 10_000;
 const BACKOFF_MS_MAX = 3_600_000;
+/** Shown to one ledger at one look. @unit pairs @source those of four nodes; each that is refused costs a fee */
+const PAIRS_MAX = 6;
 
 interface Watching {
   /** Between two looks; LOOK_MS where it is left out. @unit ms */
@@ -37,19 +39,13 @@ export async function watchForks(
   let backoff = BACKOFF_MS_MIN;
   while (!signal.aborted) {
     await pause(lookMs, signal);
-    const pair = await contradiction(chain).catch(() => undefined);
-    let hasFailed = false;
-    for (const to of pair === undefined || signal.aborted ? [] : all) {
-      const names = { from: chain.chainId, to: to.chainId };
-      try {
-        const isShown = pair !== undefined && (await show(chain, to, key, pair));
-        if (isShown) onEvent({ ...names, kind: 'contradict' });
-      } catch (cause) {
-        hasFailed = true;
-        if (!signal.aborted) onEvent({ ...names, kind: 'failed', problem: messageOf(cause) });
-      }
+    const pairs = await contradictions(chain).catch(() => []);
+    let isRefused = false;
+    for (const to of pairs.length === 0 || signal.aborted ? [] : all) {
+      const isTaken = await showAny(chain, to, key, pairs, { signal, onEvent });
+      isRefused ||= !isTaken;
     }
-    if (!hasFailed) continue;
+    if (!isRefused) continue;
     await pause(backoff, signal);
     backoff = Math.min(2 * backoff, BACKOFF_MS_MAX);
   }
@@ -57,16 +53,47 @@ export async function watchForks(
 
 type Pair = readonly [ProvenHeader, ProvenHeader];
 
-/** Two headers of one height that two endpoints have proven; undefined: all say the same. */
-async function contradiction(chain: ChainView): Promise<Pair | undefined> {
+/**
+ * Two endpoints each, whose headers of one height are of different blocks; none: all say the same. Nothing is verified here: which
+ * are proven the ledger says. A node that lies must not stand before two that have forked: so it is in two of the first pairs only.
+ */
+async function contradictions(chain: ChainView): Promise<readonly Pair[]> {
   const genesisHash = digestFromBytes(chain.genesisHash);
-  if (genesisHash === 'malformed') return undefined;
+  if (genesisHash === 'malformed') return [];
   const domain = { chainId: chain.chainId, genesisHash };
-  const [first, ...others] = await chain.headersOfEach();
-  if (first === undefined) return undefined;
-  const id = linkIdOf(domain, first.path[0]);
-  const other = others.find(({ path: [link] }) => linkIdOf(domain, link) !== id);
-  return other === undefined ? undefined : [first, other];
+  const headers = (await chain.headersOfEach()).map((header) => ({
+    header,
+    id: linkIdOf(domain, header.path[0]),
+  }));
+  const pairs: Pair[] = [];
+  for (let apart = 1; apart < headers.length; apart += 1) {
+    for (const [at, right] of headers.slice(apart).entries()) {
+      const left = headers[at];
+      if (left !== undefined && left.id !== right.id) pairs.push([left.header, right.header]);
+    }
+  }
+  return pairs.slice(0, PAIRS_MAX);
+}
+
+/** False: that ledger has taken none of them, and each has cost a fee. */
+async function showAny(
+  chain: ChainView,
+  to: ChainView,
+  key: AccountKey,
+  pairs: readonly Pair[],
+  { signal, onEvent }: Pick<Watching, 'signal' | 'onEvent'>,
+): Promise<boolean> {
+  const names = { from: chain.chainId, to: to.chainId };
+  for (const pair of pairs) {
+    try {
+      if (await show(chain, to, key, pair)) onEvent({ ...names, kind: 'contradict' });
+      return true;
+    } catch (cause) {
+      if (signal.aborted) return true;
+      onEvent({ ...names, kind: 'failed', problem: messageOf(cause) });
+    }
+  }
+  return false;
 }
 
 /** True: it was shown just now, and taken. False: that ledger does not trust the chain, or has halted. */

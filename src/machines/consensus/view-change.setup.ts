@@ -3,7 +3,6 @@
  * Certificates inside any message come here first and are verified once. Rules CS-1, CS-2, CS-6, CS-7, CS-11, CS-13,
  * docs/protocol/consensus.md; the decisions are in protocol/consensus/{pacemaker,view-change-book,verified}.ts.
  */
-
 import { setup } from 'xstate';
 import { millis } from '../../base/units.ts';
 import type { Address, Epoch, Round } from '../../protocol/chain/types.ts';

@@ -70,7 +70,7 @@ export interface EpochsTaken {
     | 'tooLong';
 }
 
-/** What the guide gave to the question how epochs ended from `reached` on. Two pairings each. */
+/** What the guide gave to the question how epochs ended from `reached` on. Two certificates each. */
 export function takeEpochs(
   walk: EpochWalk,
   bls: BlsEngine,

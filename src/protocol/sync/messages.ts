@@ -218,7 +218,7 @@ export const CHECKPOINTS_MAX = 128;
 export const SNAPSHOT_CHUNKS_MAX = 4_096;
 /** @unit bytes @source half a frame of the kind SnapshotChunk */
 export const SNAPSHOT_CHUNK_BYTES_MAX = 1_048_576;
-/** Ends of epochs in one answer. @unit epochs @source chosen: what is verified in one turn, two pairings each */
+/** Ends of epochs in one answer. @unit epochs @source chosen: what is verified in one turn, two certificates each */
 export const EPOCHS_ASKED_MAX = 16;
 /** Of their encodings in one answer, unless the first alone is longer. @unit bytes @source half a frame of the kind Epochs */
 export const EPOCHS_BYTES_MAX = 1_048_576;

@@ -51,6 +51,9 @@ export function keyOf(name: string): Key {
   return { secret, publicKey, address, text: addressText(address) };
 }
 
+/** Whose coins move. */
+export const [ada, bob] = [keyOf('ada'), keyOf('bob')];
+
 /** Undoes to a mark; beyond that as little as the interface asks. */
 export class MemoryState implements StateWriter {
   readonly pairs = new Map<string, string>();

@@ -5,8 +5,8 @@ import type { Payload } from '../../../src/application/ledger/transaction.ts';
 import type { ProvenHeader } from '../../../src/protocol/chain/types.ts';
 import { encodeEpochProof } from '../../../src/protocol/light/encoding.ts';
 import { chainOf, height, type World } from '../../protocol/consensus/fixture.ts';
-import { epochProofOf, nextOf, proofOf, worldAfter } from '../../protocol/light/fixture.ts';
-import { keyOf, type LedgerChain } from './chain-of-ledger.ts';
+import { endingChain, epochProofOf, nextOf, proofOf, worldAfter } from '../../protocol/light/fixture.ts';
+import { ada, bob, type LedgerChain } from './chain-of-ledger.ts';
 import {
   acknowledgePayload,
   contradictPayload,
@@ -18,8 +18,6 @@ import {
   TwoChains,
   worldOf,
 } from './two-chains.ts';
-
-const [ada, bob] = [keyOf('ada'), keyOf('bob')];
 
 /** The `at`-th block of a chain of this world in these rounds: other rounds, other blocks. */
 function headerOf(place: World, at: number, rounds: readonly number[] = [1, 2, 3, 4]): ProvenHeader {
@@ -136,9 +134,11 @@ describe('what contradicts nothing (LG-37)', () => {
   });
 
   it('a block above the end of its epoch, which is in no chain: another stands at its height', () => {
-    const proof = epochProofOf(one.place, nextOf(one.place, worldOf('next')));
-    const { header } = proof.last.path[0];
-    expect(header.height).toBe(height(2));
-    expect(halts([left, { ...left, path: [{ ...left.path[0], header }] }])).toBe(CODES.proofWrong);
+    const ending = endingChain(one.place, [1, 2, 3, 4], 1, nextOf(one.place, worldOf('next')));
+    const above = proofOf(ending, 2, 3);
+    const plain = headerOf(one.place, 2);
+    expect([above, plain].map(({ path: [{ header }] }) => header.height)).toEqual([height(3), height(3)]);
+    expect(halts([above, plain])).toBe(CODES.proofWrong);
+    expect(halts([plain, above])).toBe(CODES.proofWrong);
   });
 });

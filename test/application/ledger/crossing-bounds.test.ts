@@ -5,7 +5,7 @@ import { setAccount } from '../../../src/application/ledger/accounts.ts';
 import { setChain } from '../../../src/application/ledger/chains.ts';
 import { CODES } from '../../../src/application/ledger/codes.ts';
 import { OUTBOX_MAX } from '../../../src/application/ledger/sending.ts';
-import { keyOf, LedgerChain } from './chain-of-ledger.ts';
+import { ada, bob, LedgerChain } from './chain-of-ledger.ts';
 import { DEPOSIT, R, SealedChain } from './sealed/chain-of-seals.ts';
 import {
   acknowledgePayload,
@@ -21,8 +21,6 @@ import {
   TwoChains,
   worldOf,
 } from './two-chains.ts';
-
-const [ada, bob] = [keyOf('ada'), keyOf('bob')];
 
 describe('bounds (LG-35)', () => {
   it('no more comes from a chain than its credit: the rest stays in its outbox, and comes when there is room', () => {

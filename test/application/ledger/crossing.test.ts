@@ -8,7 +8,7 @@ import type { Payload } from '../../../src/application/ledger/transaction.ts';
 import { encodeEpochProof } from '../../../src/protocol/light/encoding.ts';
 import { chainOf } from '../../protocol/consensus/fixture.ts';
 import { epochProofOf, nextOf as nextEpochOf, proofOf, worldAfter } from '../../protocol/light/fixture.ts';
-import { keyOf, LedgerChain } from './chain-of-ledger.ts';
+import { ada, bob, keyOf, LedgerChain } from './chain-of-ledger.ts';
 import {
   acknowledgePayload,
   chainOn,
@@ -25,8 +25,6 @@ import {
   TwoChains,
   worldOf,
 } from './two-chains.ts';
-
-const [ada, bob] = [keyOf('ada'), keyOf('bob')];
 
 describe('coins that go to another chain (LG-30, LG-33)', () => {
   it('leave here at once, are credited there by proof, and are neither more nor less', () => {

@@ -2,9 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { U64_MAX } from '../../../src/application/ledger/fields.ts';
 import { LIFETIME_HEIGHTS_MAX } from '../../../src/application/ledger/lifetime.ts';
-import { keyOf, LedgerChain } from './chain-of-ledger.ts';
+import { ada, bob, LedgerChain } from './chain-of-ledger.ts';
 
-const [ada, bob] = [keyOf('ada'), keyOf('bob')];
 const payment = { kind: 'transfer', to: bob.address, amount: 1_000n } as const;
 const MOST = BigInt(LIFETIME_HEIGHTS_MAX);
 

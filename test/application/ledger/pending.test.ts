@@ -3,9 +3,7 @@ import { digestOf } from '../../../src/protocol/chain/canonical.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../../../src/protocol/mempool/config.ts';
 import { claimed, NO_SENDERS } from '../../../src/protocol/mempool/senders.ts';
 import { present } from '../../protocol/consensus/fixture.ts';
-import { keyOf, LedgerChain } from './chain-of-ledger.ts';
-
-const [ada, bob] = [keyOf('ada'), keyOf('bob')];
+import { ada, bob, LedgerChain } from './chain-of-ledger.ts';
 
 /** What the mempool makes of these, one after the other: the reason, or whether it can execute. */
 function admitted(chain: LedgerChain, transactions: readonly Uint8Array[]): readonly (string | boolean)[] {

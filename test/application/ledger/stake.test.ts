@@ -7,9 +7,8 @@ import { ed25519Sign } from '../../../src/crypto/ed25519.ts';
 import { sha256 } from '../../../src/crypto/hash.ts';
 import { digestBytes, parseDigest } from '../../../src/protocol/chain/parse.ts';
 import { present } from '../../protocol/consensus/fixture.ts';
-import { type Key, keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';
+import { ada, bob, type Key, keyOf, LedgerChain, OPERATORS } from './chain-of-ledger.ts';
 
-const [ada, bob] = [keyOf('ada'), keyOf('bob')];
 const op0 = present(OPERATORS[0], 'an operator');
 const node = keyOf('node of ada');
 const addressOfNode = validatorAddressOf(node.publicKey);
