@@ -34,10 +34,10 @@ function watched(source: ChainView, all: readonly ChainView[]): RelayEvent[] {
   return events;
 }
 
-/** A node of this ledger, at height 2, that proves this header of it. */
-async function nodeOf(chain: LedgerChain, header?: ProvenHeader): Promise<string> {
+/** A node of this ledger, at a height, that proves this header of it, which is of height 2. */
+async function nodeOf(chain: LedgerChain, header?: ProvenHeader, at = 2): Promise<string> {
   const node = LedgerNode.over(chain);
-  node.idle(2);
+  node.idle(at);
   if (header !== undefined) node.proofs = { headers: new Map([[height(2), header]]) };
   const server = await startTestServer({ port: node });
   servers.push(server);
@@ -85,6 +85,14 @@ describe('a relayer with several nodes of a chain (LG-37)', () => {
       .poll(() => events.map(({ kind }) => kind), { timeout: 10_000 })
       .toEqual(['failed', 'contradict']);
     expect(two.ask('/chains')).toMatchObject([{ halted_at: '2' }]);
+  });
+
+  it.each([1, 9])('shows them though another node is at height %i, or says so', async (at) => {
+    const { one, two } = new TwoChains().open();
+    const [left, right] = headersOf(one);
+    const nodes = [await nodeOf(one, undefined, at), await nodeOf(one, left), await nodeOf(one, right)];
+    const events = watched(await viewOf(...nodes), [await viewOf(await nodeOf(two))]);
+    await expect.poll(() => events.map(({ kind }) => kind), { timeout: 10_000 }).toEqual(['contradict']);
   });
 
   it('says nothing where all nodes have one block, or one of them has none', async () => {

@@ -73,7 +73,14 @@ const PROVEN_QUERY = z.object({
   }),
 });
 const PROVEN_HEADER = z.object({ proof: z.string() });
-const STATUS = z.object({ sync_info: z.object({ latest_block_height: z.string().transform(Number) }) });
+const STATUS = z.object({
+  sync_info: z.object({
+    latest_block_height: z
+      .string()
+      .regex(/^[0-9]{1,15}$/)
+      .transform(Number),
+  }),
+});
 const EPOCH_PROOFS = z.object({ current: z.string().transform(Number), proofs: z.array(z.string()) });
 
 /** `type` of the operation that proves a value. @source docs/protocol/light-client.md */
@@ -195,16 +202,23 @@ export class ChainView {
     );
   }
 
-  /** Of the newest height that all endpoints which answer have committed: what each says, by what its header is. */
-  async headersOfEach(): Promise<readonly ProvenHeader[]> {
-    const heights = await this.#ofEach('status', {}, STATUS);
-    if (heights.length < 2) return [];
-    const height = Math.min(...heights.map(({ sync_info: { latest_block_height: at } }) => at));
-    const answers = await this.#ofEach('althing_proven_header', { height: String(height) }, PROVEN_HEADER);
-    return answers.flatMap(({ proof }) => {
-      const header = parseProvenHeader(bytesOf(proof));
-      return header === 'malformed' || header.path[0].header.height !== height ? [] : [header];
-    });
+  /**
+   * Of the newest height of each endpoint, the highest first, what all that have come so far give as its header. One that is behind,
+   * or says so, is in the way of no two others.
+   */
+  async headersOfEach(): Promise<readonly (readonly ProvenHeader[])[]> {
+    const tips = await answered(
+      this.#targets.map(async (target) => {
+        const { sync_info: tip } = await callRpc(target, 'status', {}, STATUS);
+        return { target, height: tip.latest_block_height };
+      }),
+    );
+    const heights = [...new Set(tips.map(({ height }) => height))].sort((left, right) => right - left);
+    return Promise.all(
+      heights.map((height) =>
+        answered(tips.filter((tip) => tip.height >= height).map(({ target }) => headerAt(target, height))),
+      ),
+    );
   }
 
   /** The number of the epoch that goes on, and how those from `from` on ended. */
@@ -292,17 +306,6 @@ export class ChainView {
     return header === 'malformed' || header.path[0].header.height !== height ? undefined : header;
   }
 
-  /** Of all endpoints at once; those that do not answer are left out. */
-  async #ofEach<Result>(
-    method: string,
-    params: Readonly<Record<string, unknown>>,
-    schema: z.ZodType<Result>,
-  ): Promise<readonly Result[]> {
-    const asked = this.#targets.map((target) => callRpc(target, method, params, schema));
-    const settled = await Promise.allSettled(asked);
-    return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  }
-
   /** Of one endpoint after the other; the next call begins with the one that answered. */
   async #call<Result>(
     method: string,
@@ -321,6 +324,20 @@ export class ChainView {
     }
     throw runtimeFailure(messageOf(failure));
   }
+}
+
+/** Those that do not answer, or nothing that can be read, are left out. */
+async function answered<Result>(asked: readonly Promise<Result>[]): Promise<readonly Result[]> {
+  const settled = await Promise.allSettled(asked);
+  return settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+}
+
+/** Rejects where it has none. */
+async function headerAt(target: RpcTarget, height: number): Promise<ProvenHeader> {
+  const { proof } = await callRpc(target, 'althing_proven_header', { height: String(height) }, PROVEN_HEADER);
+  const header = parseProvenHeader(bytesOf(proof));
+  if (header !== 'malformed' && header.path[0].header.height === height) return header;
+  throw runtimeFailure(`${target.url} gives no header of height ${height}`);
 }
 
 async function queried<Value>(

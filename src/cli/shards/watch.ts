@@ -6,7 +6,7 @@ import { encodeContradictProof } from '../../application/ledger/proofs-between-c
 import { equalBytes } from '../../base/bytes.ts';
 import { linkIdOf } from '../../protocol/chain/canonical.ts';
 import { digestFromBytes } from '../../protocol/chain/parse.ts';
-import type { ProvenHeader } from '../../protocol/chain/types.ts';
+import type { ChainDomain, ProvenHeader } from '../../protocol/chain/types.ts';
 import { messageOf } from '../failure.ts';
 import type { AccountKey } from '../ledger/client.ts';
 import { pause } from '../pause.ts';
@@ -55,24 +55,25 @@ type Pair = readonly [ProvenHeader, ProvenHeader];
 
 /**
  * Two endpoints each, whose headers of one height are of different blocks; none: all say the same. Nothing is verified here: which
- * are proven the ledger says. A node that lies must not stand before two that have forked: so it is in two of the first pairs only.
+ * are proven the ledger says. A node that lies must not stand before two that have forked.
  */
 async function contradictions(chain: ChainView): Promise<readonly Pair[]> {
   const genesisHash = digestFromBytes(chain.genesisHash);
   if (genesisHash === 'malformed') return [];
   const domain = { chainId: chain.chainId, genesisHash };
-  const headers = (await chain.headersOfEach()).map((header) => ({
-    header,
-    id: linkIdOf(domain, header.path[0]),
-  }));
-  const pairs: Pair[] = [];
-  for (let apart = 1; apart < headers.length; apart += 1) {
-    for (const [at, right] of headers.slice(apart).entries()) {
-      const left = headers[at];
-      if (left !== undefined && left.id !== right.id) pairs.push([left.header, right.header]);
-    }
-  }
-  return pairs.slice(0, PAIRS_MAX);
+  const heights = await chain.headersOfEach();
+  return heights.flatMap((headers) => differing(headers, domain)).slice(0, PAIRS_MAX);
+}
+
+/** Neighbours first, then those that are two apart, and so on: each header is in two of the first pairs at the most. */
+function differing(headers: readonly ProvenHeader[], domain: ChainDomain): readonly Pair[] {
+  const ids = headers.map(({ path: [link] }) => linkIdOf(domain, link));
+  return headers.flatMap((_, apart) =>
+    headers.flatMap((left, at): readonly Pair[] => {
+      const right = headers[at + apart];
+      return right === undefined || ids[at] === ids[at + apart] ? [] : [[left, right]];
+    }),
+  );
 }
 
 /** False: that ledger has taken none of them, and each has cost a fee. */
