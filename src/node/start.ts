@@ -165,19 +165,6 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     setFor: (wanted) => validatorsOf(store, epoch, wanted),
     deviceFailed: (detail) => ending.ask({ kind: 'failed', detail }),
   });
-  const alarm = alarmLogic({
-    log: log.of('sync'),
-    violated: (message) => ending.fork.violated(message),
-    diverged: (divergence) =>
-      keepDivergence({ dir: paths.divergences, wall, log: log.of('bridge') }, divergence),
-    epochBegan: epochLog({
-      log: log.of('consensus'),
-      self,
-      hasKey: (key) => consensusSecretOf(keys, key) !== undefined,
-      epoch: atStart,
-    }),
-    resynced: (height) => void setTimeout(() => ending.ask({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
-  });
   const { parameters } = genesis;
   const root = system.start(
     nodeTree({
@@ -208,13 +195,42 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
       evidenceAge: { ageHeights: parameters.evidenceAgeHeights, ageMax: parameters.evidenceAge },
       surface: [
         child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
-        child('alarm', alarm, { publicEvents: ALARM_EVENTS }),
+        child('alarm', alarmOf(member, { ending, log, wall, atStart }), { publicEvents: ALARM_EVENTS }),
       ],
     }),
   );
   void root.ended().then((reason) => ending.ask({ kind: 'failed', detail: JSON.stringify(reason) }));
   return { system, present, root, store, network, gateway, clock, clocks, kept, mempool, syncConfig, ending };
 }
+
+/** What is told to the operator, and what ends the node. */
+const alarmOf = (
+  { paths, self, keys }: Member,
+  {
+    ending,
+    log,
+    wall,
+    atStart,
+  }: {
+    readonly ending: Ending;
+    readonly log: NodeLog;
+    readonly wall: () => WallTime;
+    readonly atStart: EpochContext;
+  },
+) =>
+  alarmLogic({
+    log: log.of('sync'),
+    violated: (message) => ending.fork.violated(message),
+    diverged: (divergence) =>
+      keepDivergence({ dir: paths.divergences, wall, log: log.of('bridge') }, divergence),
+    epochBegan: epochLog({
+      log: log.of('consensus'),
+      self,
+      hasKey: (key) => consensusSecretOf(keys, key) !== undefined,
+      epoch: atStart,
+    }),
+    resynced: (height) => void setTimeout(() => ending.ask({ kind: 'resynced', height }), RESYNCED_NOTICE_MS),
+  });
 
 type StartedCells = ReturnType<typeof startCells>;
 

@@ -89,10 +89,8 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
       const leadership = { leaderSchedule: 'stake_weighted', leaderReputation: false, vrf: true } as const;
       return { ...plan, leadership, liars: [{ validator: draws.below(4), lies: ['lie-vrf'], rate: 0.6 }] };
     }
-    case 'twins': {
-      const twins = [draws.below(4)];
-      return { ...plan, twins, acts: partitions(draws, [0, 1, 2, 3, 4], DURATION_MS) };
-    }
+    case 'twins':
+      return { ...plan, twins: [draws.below(4)], acts: partitions(draws, [0, 1, 2, 3, 4], DURATION_MS) };
     case 'powers': {
       const acts = [...crashes(draws, nodes, DURATION_MS), ...partitions(draws, nodes, DURATION_MS)];
       return { ...plan, powers: [7, 1, 1, 1], acts };
@@ -123,10 +121,10 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
     case 'fork':
       return syncTrial(name, plan, draws);
     case 'epochs':
-      return { ...plan, ...ofEpochs(draws, nodes, []) };
+      return { ...plan, ...ofEpochs(draws, nodes) };
     case 'epochs-and-a-liar': {
       const liar: Liar = { validator: draws.below(4), lies: ['equivocate'], rate: 0.6 };
-      return { ...plan, ...ofEpochs(draws, nodes, [liar.validator]), liars: [liar] };
+      return { ...plan, ...ofEpochs(draws, nodes, liar) };
     }
     case 'unset-clocks':
     case 'unset-clocks-and-a-liar':
@@ -137,20 +135,27 @@ export function trialPlan(name: TrialName, seed: number): RunPlan {
       return { ...plan, ...ofTime(name, draws), timeouts: { emptyBlockIntervalMs: millis(1_000) } };
     case 'servers-gone':
       return { ...plan, ...ofTime(name, draws), timeouts: { emptyBlockIntervalMs: millis(20_000) } };
-    default: {
-      const lies = isCraft(name) ? (['flood'] as const) : ([name] as const);
-      const liar = { validator: draws.below(4), lies, rate: isCraft(name) ? 0 : 0.6 };
-      const acts = [...crashes(draws, nodes, DURATION_MS), ...resubmissions(draws, nodes, DURATION_MS)];
-      return { ...plan, liars: [liar], acts: acts.sort(byTime) };
-    }
+    default:
+      return { ...plan, ...ofLie(name, draws, nodes) };
   }
 }
 
-/** Short epochs, changed validators, drawn leaders, crashes. */
-function ofEpochs(draws: Draws, nodes: readonly number[], faulty: readonly number[]): Partial<RunPlan> {
+/** One lies, or does what a craft says; nodes crash, and clients send again. */
+function ofLie(name: LieKind | Craft, draws: Draws, nodes: readonly number[]): Partial<RunPlan> {
+  const lies = isCraft(name) ? (['flood'] as const) : ([name] as const);
+  const liar = { validator: draws.below(4), lies, rate: isCraft(name) ? 0 : 0.6 };
+  const acts = [...crashes(draws, nodes, DURATION_MS), ...resubmissions(draws, nodes, DURATION_MS)];
+  return { liars: [liar], acts: acts.sort(byTime) };
+}
+
+/** Short epochs, changed validators, drawn leaders, crashes; and who lies, if anybody does. */
+function ofEpochs(draws: Draws, nodes: readonly number[], liar?: Liar): Partial<RunPlan> {
   const durationMs = 20_000;
+  const liars = liar === undefined ? [] : [liar];
+  const faulty = liars.map(({ validator }) => validator);
   const scope = { members: 4, validators: 6, nodes: 6, faulty, powerMax: 3, durationMs };
   return {
+    liars,
     validators: scope.validators,
     epochs: { members: scope.members, length: between(draws, 4, 12), changePercent: 100 },
     // Fewer blocks, and sync is soon done: what is looked for is between epochs.
