@@ -276,6 +276,8 @@ export const BRIDGE = z.object({
     partitions: z.number(),
     unanswered: z.number(),
     forgotten: z.number(),
+    handed_again: z.number(),
+    not_kept: z.number(),
     turned_away: z.number(),
   }),
   divergences: z.array(

@@ -69,9 +69,9 @@ export function bridgeReport(
       interval: calculateNextInterval(context.activity, config),
     },
     pacing,
-    operations: shown.map(({ proposalId, operation, submittedAt, expiresAtHeight }) => ({
+    operations: shown.map(({ proposalId, bytes, submittedAt, expiresAtHeight }) => ({
       id: proposalId,
-      bytes: operation.byteLength,
+      bytes,
       age: since(submittedAt),
       // The gateway: a height of the operation's own, or the committed height and twice a batch's life.
       expiresAtHeight: expiresAtHeight as Height,

@@ -88,6 +88,9 @@ export const BRIDGE_COUNTS = [
   'partitions',
   'unanswered',
   'forgotten',
+  /** Operations that went to one more validator, and those that found no room to be kept for that (BR-8). */
+  'handedAgain',
+  'notKept',
   /** Operations of guests above their rate: dropped at the link, unread (TP-5). */
   'turnedAway',
 ] as const;

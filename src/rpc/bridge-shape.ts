@@ -26,6 +26,8 @@ export const bridgeJson = (report: BridgeReport): object => ({
     partitions: report.counts.partitions,
     unanswered: report.counts.unanswered,
     forgotten: report.counts.forgotten,
+    handed_again: report.counts.handedAgain,
+    not_kept: report.counts.notKept,
     turned_away: report.counts.turnedAway,
   },
   divergences: report.divergences.map(({ height, ours, theirs, by }) => ({

@@ -17,7 +17,10 @@ describe('what `bridge` prints', () => {
     expect(text).toMatch(/^operations +9 pending of at most 10, 1 of them overdue$/m);
     expect(text).toMatch(/^since the start +5 committed, 6 expired, 7 rejected$/m);
     expect(text).toMatch(
-      /^messages +1 of peers, 8 of them duplicates; 13 operations of nodes that are no validators were too many$/m,
+      /^messages +1 of peers, 8 of them duplicates; 15 operations of nodes that are no validators were too many$/m,
+    );
+    expect(text).toMatch(
+      /^handed again +13 operations, to one more validator each: .*; 14 found no room to be kept for that$/m,
     );
     expect(text).toMatch(/^round trip +81.3 ms to a quorum$/m);
     expect(text).toMatch(/^round timeout +1500 ms \(200 to 30000\)$/m);
@@ -40,6 +43,8 @@ describe('what `bridge` prints', () => {
     const text = linesOf({ ...well, breakers: [], missing: [], operations: [] }).join('\n');
     expect(text).toMatch(/^reach +connected \(the last partition took 1235 ms\)$/m);
     expect(text).toMatch(/^breakers +all closed$/m);
+    const quiet = linesOf({ ...well, counts: { ...IN_TROUBLE.counts, handedAgain: 0 } }).join('\n');
+    expect(quiet).not.toMatch(/handed again/);
     expect(text).not.toMatch(/Divergence|expires at|overdue|missing/);
     const fresh = {
       ...well,

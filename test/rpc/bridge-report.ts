@@ -11,7 +11,7 @@ export const [PEER, OTHER] = [place.addressAt(1), place.addressAt(2)];
 const counts: Readonly<Record<BridgeCount, number>> = {
   ...{ messagesProcessed: 1, consensusRoundsCompleted: 2, failedOperations: 3, submitted: 4 },
   ...{ committed: 5, expired: 6, rejected: 7, duplicates: 8, stateSyncsSent: 9, partitions: 10 },
-  ...{ unanswered: 11, forgotten: 12, turnedAway: BRIDGE_COUNTS.length },
+  ...{ unanswered: 11, forgotten: 12, handedAgain: 13, notKept: 14, turnedAway: BRIDGE_COUNTS.length },
 };
 
 export const IN_TROUBLE: BridgeReport = {

@@ -162,6 +162,10 @@ describe('regression', () => {
     expect(play('seed-68')).toEqual([]);
   });
 
+  it('what a full node handed to one validator that keeps it to itself goes to another (BR-8, seed 55583)', () => {
+    expect(play('seed-55583')).toEqual([]);
+  });
+
   it('a quorum by power commits though two of four are dead, whose turns would be every other one (seed 444)', () => {
     expect(play('seed-444')).toEqual([]);
   });

@@ -51,6 +51,7 @@ export function bridgeLines(bridge: Bridge): readonly string[] {
         'since the start',
         `${counts.committed} committed, ${counts.expired} expired, ${counts.rejected} rejected`,
       ],
+      ...(counts.handed_again === 0 ? [] : [['handed again', handedAgainText(bridge)] as const]),
       [
         'messages',
         `${counts.messages_processed} of peers, ${counts.duplicates} of them duplicates${turnedAwayText(counts.turned_away)}`,
@@ -109,6 +110,11 @@ const adaptedText = ({ now, least, greatest }: z.infer<typeof ADAPTED>, unit: st
 
 const turnedAwayText = (operations: number): string =>
   operations === 0 ? '' : `; ${operations} operations of nodes that are no validators were too many`;
+
+function handedAgainText({ counts }: Bridge): string {
+  const lost = counts.not_kept === 0 ? '' : `; ${counts.not_kept} found no room to be kept for that`;
+  return `${counts.handed_again} operations, to one more validator each: who had them brought them into no block${lost}`;
+}
 
 function reachText({ reach, partition, healed_after_ms: healed }: Bridge): string {
   if (partition !== null)

@@ -10,6 +10,7 @@ import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { CheckResult } from '../../protocol/ports/application.ts';
 import type { Effect } from '../../protocol/supervision/effect.ts';
 import { GUEST_RATES_DEFAULT } from '../../protocol/transport/limits.ts';
+import { handAgain, withoutCaredFor } from './bridge.again.ts';
 import { endCheckTimer, mayCheck, refusedHere, withHanded } from './bridge.checking.ts';
 import type { BridgeContext, Decided, Submission, Waiting } from './bridge.live.ts';
 import {
@@ -46,8 +47,13 @@ function startGathering({ connected, breakers }: BridgeContext, transactions: re
 }
 
 /** A validator takes what comes at once: its mempool gathers by itself. */
-export function takeOrGather(context: BridgeContext, waiting: Received, clock: Clock): Decided {
-  if (isValidator(context.validators, context.self)) return take(context, waiting, clock);
+export function takeOrGather(context: BridgeContext, submitted: Received, clock: Clock): Decided {
+  if (isValidator(context.validators, context.self)) return take(context, submitted, clock);
+  const { asker } = submitted;
+  const isOwn = asker.kind === 'cell' && asker.address === context.mempool;
+  const transactions = isOwn ? withoutCaredFor(context, submitted.transactions) : submitted.transactions;
+  if (isOwn && transactions.length === 0) return {};
+  const waiting = { ...submitted, transactions };
   // What the own application lets through is gathered: its time is not the same for all.
   if (!waiting.isChecked && mayCheck(context)) return take(context, waiting, clock);
   if (context.isGathering) return enqueue(context, waiting, clock.now);
@@ -117,9 +123,24 @@ function handOverOrGather(context: BridgeContext, submission: Submission, clock:
   return { context: { ...left, ...change }, effects };
 }
 
+/** While operations are gathered, what is handed over again has the next message to itself (`handOverGathered`). */
+export function handAgainIfDue(context: BridgeContext, clock: Clock): Decided {
+  if (context.isGathering) return {};
+  const { context: change = {}, effects = [], transactions } = handAgain(context, clock);
+  if (effects.length === 0 || isValidator(context.validators, context.self))
+    return { context: change, effects };
+  return {
+    context: { ...change, isGathering: true },
+    effects: [...effects, startGathering(context, transactions)],
+  };
+}
+
 /** As many of those that wait as one message takes, the oldest first; the others wait for the next. */
 function handOverGathered(before: BridgeContext, clock: Clock): Decided {
-  const { context, effects: refusals } = withoutLate(before, clock.now);
+  const again = handAgainIfDue({ ...before, isGathering: false }, clock);
+  const looked: BridgeContext = { ...before, ...again.context };
+  if (again.effects !== undefined && again.effects.length > 0) return { ...again, context: looked };
+  const { context, effects: refusals } = withoutLate(looked, clock.now);
   const [first, ...others] = inOrder(context);
   if (first === undefined) return { context: { ...context, isGathering: false }, effects: refusals };
   const together: Waiting[] = [first];

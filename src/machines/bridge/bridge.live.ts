@@ -13,7 +13,7 @@ import type { RecentStates, StatedStates } from '../../protocol/bridge/state-syn
 import type { Address, Digest, Height, ValidatorSet } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { StateDivergence } from '../../protocol/ports/bridge.ts';
-import type { Admission } from '../../protocol/ports/mempool.ts';
+import type { Admission, MempoolRequest } from '../../protocol/ports/mempool.ts';
 import type { NetworkRequest } from '../../protocol/ports/network.ts';
 import type { SyncStatusRequested } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
@@ -51,6 +51,8 @@ export type Asker =
       readonly kind: 'several';
       readonly parts: readonly { readonly asker: Asker; readonly operations: number }[];
     }
+  /** Nobody: it was answered long ago, and is handed to one more validator. */
+  | { readonly kind: 'again' }
   /** Of a submission of which something was refused here: what is handed over is the rest. */
   | ({ readonly kind: 'rest' } & Pick<Submission, 'asker' | 'ids' | 'refused' | 'unread'>);
 
@@ -94,6 +96,8 @@ export interface BridgeCounts {
   readonly forgotten: number;
   /** Submissions that the mempool never answered. */
   readonly unanswered: number;
+  /** Operations that went to one more validator, since those that had them brought them into no block (BR-8). */
+  readonly handedAgain: number;
 }
 
 export interface BridgeContext extends BridgeInput {
@@ -115,6 +119,8 @@ export interface BridgeContext extends BridgeInput {
   readonly isApplicationLate: boolean;
   /** What the own application may give no end to any more (BR-8). */
   readonly handed: Handed;
+  /** Before, nothing is handed over again (HAND_AGAIN_PAUSE_MS). */
+  readonly handAgainFrom: Monotonic;
   /** Undefined until storage, or a commit, has said it: what is submitted meanwhile waits in the queue. */
   readonly committedHeight: Height | undefined;
   readonly connected: ReadonlySet<Address>;
@@ -176,6 +182,7 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
       isNearTip: false,
       isApplicationLate: false,
       handed: nothingHanded(now),
+      handAgainFrom: now,
       committedHeight: undefined,
       connected: new Set(),
       failedRounds: 0,
@@ -204,6 +211,7 @@ export const initialBridge = (input: BridgeInput, now: Monotonic): BridgeContext
         partitions: 0,
         unanswered: 0,
         forgotten: 0,
+        handedAgain: 0,
       },
     },
     now,
@@ -260,6 +268,21 @@ export function getStats(context: BridgeContext): NetworkConsensusBridgeStats {
 
 export const toPeer = ({ router }: BridgeInput, to: readonly Address[], message: BridgeMessage): Effect =>
   telling(router, { type: 'network.sendRequested', outgoing: [{ to, message }] });
+
+export function askMempool(
+  { mempool }: BridgeInput,
+  { client, asked }: Submission,
+  tag: number,
+  replyTo: CellAddress,
+): Effect {
+  const transactions = asked.map(({ transaction }) => transaction);
+  const hashes = asked.map(({ hash }) => hash);
+  const request: MempoolRequest = {
+    type: 'transactions.submitted',
+    ...{ replyTo, tag, client, transactions, hashes },
+  };
+  return telling(mempool, request);
+}
 
 /** How near the tip its own application judges; a validator hands nothing over. Network-sync tells changes; one that was started anew knows of nobody who asked. */
 export function askSync(

@@ -38,7 +38,8 @@ export const bridgeMachine = bridgeSetup.createMachine({
     // It starts over: its blocks come again, and nothing is lost for it. What it was asked is handed over unjudged.
     'execution.failed': { actions: 'recordCheckFailed' },
     'sync.statusChanged': { actions: 'recordSync' },
-    'blocks.committed': { actions: 'recordCommitted' },
+    // What validators brought into no block goes to one more, while others are committed.
+    'blocks.committed': { actions: ['recordCommitted', 'handAgain'] },
     'tip.found': { actions: 'recordHeight' },
     // The question is asked again.
     'storage.failed': {},

@@ -12,8 +12,9 @@ import {
   queueFull,
   refusalOfHeight,
 } from '../../protocol/bridge/admission.ts';
-import type { OperationsAnsweredMessage, SubmitOperationsMessage } from '../../protocol/bridge/messages.ts';
+import type { OperationsAnsweredMessage } from '../../protocol/bridge/messages.ts';
 import {
+  type Admitted,
   admit,
   batchesExpired,
   countRejected,
@@ -28,13 +29,15 @@ import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { Address, Digest, Height } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { OperationsExpired } from '../../protocol/ports/bridge.ts';
-import type { Admission, MempoolRequest } from '../../protocol/ports/mempool.ts';
+import type { Admission } from '../../protocol/ports/mempool.ts';
 import type { ExecutedTransaction } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { BreakerReport, BreakerRequest } from './breaker.setup.ts';
+import { handingOf, settleAgain } from './bridge.again.ts';
 import { checkEffects, mayCheck, withHanded } from './bridge.checking.ts';
 import {
   askConnectivity,
+  askMempool,
   askSync,
   type BridgeContext,
   counted,
@@ -46,6 +49,7 @@ import {
   admissionAt,
   admissionOf,
   answer,
+  callTo,
   isTooMuch,
   loadOf,
   MAY_BE_TAKEN,
@@ -139,12 +143,7 @@ export function ask(context: BridgeContext, submission: Submission, { now, addre
     effects,
   });
   if (isValidator(context.validators, context.self)) {
-    const hashes = submission.asked.map(({ hash }) => hash);
-    const request: MempoolRequest = {
-      type: 'transactions.submitted',
-      ...{ replyTo: address, tag, client: submission.client, transactions, hashes },
-    };
-    return asking(submission, [telling(context.mempool, request)]);
+    return asking(submission, [askMempool(context, submission, tag, address)]);
   }
   const peer = nextValidator(context, submission, now);
   const isTooMuchForOne = isTooMuch(loadOf(transactions));
@@ -155,10 +154,8 @@ export function ask(context: BridgeContext, submission: Submission, { now, addre
   if (submission.check === 'due' && mayCheck(context)) {
     return asking({ ...submission, check: 'asked' }, checkEffects(context, submission, tag, address));
   }
-  const message: SubmitOperationsMessage = { kind: 'SubmitOperations', tag, operations: transactions };
-  const handing: BreakerRequest = { type: 'call.requested', message };
   const handed: Submission = { ...submission, check: 'over', handedTo: [...submission.handedTo, peer] };
-  const { context: change, effects } = asking(handed, [telling(`${address}/${peer}`, handing)]);
+  const { context: change, effects } = asking(handed, [callTo(peer, handed, tag, address)]);
   return { context: { ...change, handed: withHanded(context.handed, submission, now) }, effects };
 }
 
@@ -215,10 +212,12 @@ export function handOn(
   const submission = submissionOf(context, tag);
   if (submission === undefined) return {};
   const left = withoutSubmission(context, tag);
-  if (reason === 'refused')
-    return ask(left, { ...submission, heldBack: [...submission.heldBack, peer] }, clock);
+  // What is handed over again has time: the next one gets it when it is due.
+  const goOn = (next: Submission): Decided =>
+    next.asker.kind === 'again' ? { context: { submissions: left.submissions } } : ask(left, next, clock);
+  if (reason === 'refused') return goOn({ ...submission, heldBack: [...submission.heldBack, peer] });
   const owed = new Map([...context.owed, [tag, peer] as const].slice(-OWED_MAX));
-  const { context: change, effects = [] } = ask(left, submission, clock);
+  const { context: change, effects = [] } = goOn(submission);
   return { context: { ...change, owed }, effects };
 }
 
@@ -258,12 +257,14 @@ function settle(
   judged: ReadonlyMap<number, Admission>,
   otherwise: DoorRefusal,
 ): Decided {
+  if (submission.asker.kind === 'again') return settleAgain(context, submission, judged);
   const { asked, since, early } = submission;
   const refused = new Map(submission.refused);
-  const admitted: { id: Digest; transaction: Uint8Array }[] = [];
+  const admitted: Admitted[] = [];
+  const handing = handingOf(context, submission);
   for (const { position, hash, transaction } of asked) {
     const admission = judged.get(position) ?? { status: 'refused', hash, ...otherwise };
-    if (admission.status === 'admitted') admitted.push({ id: hash, transaction });
+    if (admission.status === 'admitted') admitted.push({ id: hash, transaction, ...handing });
     else refused.set(position, admission);
   }
   const latest = (context.committedHeight ?? GENESIS_HEIGHT) + 2 * context.batchTtlHeights;
@@ -335,7 +336,7 @@ export function withoutForgotten(context: BridgeContext, height: Height): Bridge
   return {
     ...context,
     submissions,
-    operations: { ...context.operations, pending: emptyMap() },
+    operations: { ...context.operations, pending: emptyMap(), keptBytes: 0 },
     ...counted(context, 'forgotten', pending.size),
   };
 }

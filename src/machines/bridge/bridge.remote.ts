@@ -11,12 +11,14 @@ import {
   OPERATIONS_MAX,
   type OperationAdmission,
   type OperationsAnsweredMessage,
+  type SubmitOperationsMessage,
 } from '../../protocol/bridge/messages.ts';
 import { ANSWER_MS, HANDED_TO_MAX } from '../../protocol/bridge/times.ts';
 import type { Address, Digest } from '../../protocol/chain/types.ts';
 import type { OperationsAnswered } from '../../protocol/ports/bridge.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
-import { type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import type { BreakerRequest } from './breaker.setup.ts';
 import { type Asker, type BridgeContext, type Submission, toPeer } from './bridge.live.ts';
 
 /** What operations take in a message between bridges. */
@@ -54,18 +56,28 @@ export function nobody({ handedTo, heldBack }: Submission): DoorRefusal {
 
 export const MAY_BE_TAKEN = 'it may have been taken';
 
-/** In turn, beginning anywhere, among those that are connected and whose breaker is not open; while one can still answer in time. */
+/** By the breaker of that validator. */
+export function callTo(peer: Address, { asked }: Submission, tag: number, bridge: CellAddress): Effect {
+  const operations = asked.map(({ transaction }) => transaction);
+  const message: SubmitOperationsMessage = { kind: 'SubmitOperations', tag, operations };
+  const call: BreakerRequest = { type: 'call.requested', message };
+  return telling(`${bridge}/${peer}`, call);
+}
+
+/** Those that are connected, and whose breaker is not open. */
+export const ableValidators = ({ connected, breakers }: BridgeContext): readonly Address[] =>
+  [...connected].filter((peer) => breakers.get(peer) !== 'open').sort();
+
+/** In turn, beginning anywhere, among those that can be handed anything; while one can still answer in time. */
 export function nextValidator(
-  { connected, breakers, nextTag, config }: BridgeContext,
+  context: BridgeContext,
   { handedTo, heldBack, since }: Submission,
   now: Monotonic,
 ): Address | undefined {
   if (handedTo.length - heldBack.length >= HANDED_TO_MAX) return undefined;
-  if (now + config.forwardTimeout > since + ANSWER_MS) return undefined;
-  const able = [...connected]
-    .filter((peer) => breakers.get(peer) !== 'open' && !handedTo.includes(peer))
-    .sort();
-  return able[nextTag % Math.max(1, able.length)];
+  if (now + context.config.forwardTimeout > since + ANSWER_MS) return undefined;
+  const able = ableValidators(context).filter((peer) => !handedTo.includes(peer));
+  return able[context.nextTag % Math.max(1, able.length)];
 }
 
 export const UNJUDGED: DoorRefusal = { code: 'NOT_ANSWERED', log: 'no admission came for this operation' };
@@ -91,8 +103,8 @@ export function admissionAt(
   return admissions[index] ?? (last?.accepted === false ? last : undefined);
 }
 
-/** What the client waits for the end of all the same. */
-const KNOWN = 'ALREADY_KNOWN';
+/** What the client waits for the end of all the same; and a validator that says so has it. */
+export const KNOWN = 'ALREADY_KNOWN';
 
 /** To each who asked, of its own operations. */
 export function answer(
@@ -112,6 +124,8 @@ function answersTo(
   unread: DoorRefusal | undefined,
 ): readonly Effect[] {
   switch (asker.kind) {
+    case 'again':
+      return [];
     case 'several': {
       let from = 0;
       return asker.parts.flatMap((part) => {

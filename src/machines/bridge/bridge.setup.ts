@@ -27,7 +27,7 @@ import { type CellDown, crash, declare, on, step, types } from '../vocabulary/in
 import { breakerMachine } from './breaker.machine.ts';
 import type { BreakerReport } from './breaker.setup.ts';
 import { type CheckOverdue, isYoung } from './bridge.checking.ts';
-import { type GatherDue, recordCheck, takeOrGather, takeQueue } from './bridge.gathering.ts';
+import { type GatherDue, handAgainIfDue, recordCheck, takeOrGather, takeQueue } from './bridge.gathering.ts';
 import {
   askConnectivity,
   askSync,
@@ -296,6 +296,7 @@ export const bridgeSetup = setup({
         return { ...reached(context, { ...going, ...noted.context }, now), effects: noted.effects };
       }),
     ),
+    handAgain: step(({ context, ...clock }) => handAgainIfDue(context, clock)),
     recordFailedRound: step(({ context, now }) =>
       reached(
         context,

@@ -8,13 +8,18 @@ import { parseOperation } from '../chain/operation.ts';
 import type { Digest, Height } from '../chain/types.ts';
 import { EXPIRED_CODE, EXPIRES_TOO_LATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
 import type { ExecutedTransaction } from '../ports/storage.ts';
+import { type Handing, type HandingFacts, isDue, KEPT_BYTES_MAX, merged } from './handing.ts';
 
 /** An admitted operation. Its votes are read off the block that carries it, where somebody asks. */
 export interface PendingOperation {
   /** SHA-256 of the transaction (seed 004: ProposalId). */
   readonly proposalId: Digest;
-  /** The whole transaction. */
-  readonly operation: Uint8Array;
+  /** Of the whole transaction. */
+  readonly bytes: number;
+  /** The whole transaction, where validators have it from this node and one more may need it; the own mempool keeps its own. */
+  readonly operation?: Uint8Array;
+  /** Other validators have it from this node (BR-8). */
+  readonly handing?: Handing;
   readonly submittedAt: Monotonic;
   /** It can never execute above; where it names no height itself, nothing is known of it above. @unit heights */
   readonly expiresAtHeight: number;
@@ -31,6 +36,8 @@ export interface OperationCounts {
   readonly expired: number;
   /** Refused at the door, whatever the reason. */
   readonly rejected: number;
+  /** Handed over, and not kept to be handed to one more: there was no room (BR-8). */
+  readonly notKept: number;
 }
 
 export interface Operations {
@@ -39,6 +46,8 @@ export interface Operations {
   readonly reserved: number;
   /** Nothing pending expires below; a lower bound. */
   readonly earliestExpiry: number;
+  /** Of what is kept to be handed over again. Within KEPT_BYTES_MAX. */
+  readonly keptBytes: number;
   readonly counts: OperationCounts;
 }
 
@@ -46,7 +55,8 @@ export const NO_OPERATIONS: Operations = {
   pending: emptyMap(),
   reserved: 0,
   earliestExpiry: Number.POSITIVE_INFINITY,
-  counts: { submitted: 0, committed: 0, expired: 0, rejected: 0 },
+  keptBytes: 0,
+  counts: { submitted: 0, committed: 0, expired: 0, rejected: 0, notKept: 0 },
 };
 
 /** Places that are taken (BR-2). */
@@ -72,6 +82,13 @@ export function countRejected(operations: Operations, count: number): Operations
   return { ...operations, counts: { ...counts, rejected: counts.rejected + count } };
 }
 
+/** By the own mempool, or where `handing` says so by another validator. */
+export interface Admitted {
+  readonly id: Digest;
+  readonly transaction: Uint8Array;
+  readonly handing?: Handing;
+}
+
 /**
  * A submission was answered: its places are free, and what was admitted is pending.
  * @param latestExpiry of what names no height itself: its batch was sealed before the answer
@@ -80,30 +97,78 @@ export function countRejected(operations: Operations, count: number): Operations
 export function admit(
   operations: Operations,
   places: number,
-  admitted: readonly { readonly id: Digest; readonly transaction: Uint8Array }[],
+  admitted: readonly Admitted[],
   latestExpiry: number,
   submittedAt: Monotonic,
   early: ReadonlySet<Digest> = NONE,
 ): Operations {
-  let { pending, earliestExpiry } = operations;
-  for (const { id, transaction } of admitted) {
+  let { pending, earliestExpiry, keptBytes } = operations;
+  let notKept = 0;
+  for (const { id, transaction, handing } of admitted) {
     if (early.has(id)) continue;
     const named = parseOperation(transaction)?.expiresAtHeight;
     const expiresAtHeight = named ?? latestExpiry;
-    const namesHeight = named !== undefined;
+    const before = getIn(pending, id);
+    const bytes = transaction.byteLength;
+    keptBytes -= keptOf(before);
+    const isKept = handing !== undefined && keptBytes + bytes <= KEPT_BYTES_MAX;
+    if (isKept) keptBytes += bytes;
+    else if (handing !== undefined) notKept += 1;
+    const handings = merged(before?.handing, handing);
     pending = setIn(pending, id, {
-      proposalId: id,
-      operation: transaction,
-      submittedAt,
-      expiresAtHeight,
-      namesHeight,
+      ...{ proposalId: id, bytes, submittedAt, expiresAtHeight, namesHeight: named !== undefined },
+      ...(isKept ? { operation: transaction } : {}),
+      ...(handings === undefined ? {} : { handing: handings }),
     });
     earliestExpiry = Math.min(earliestExpiry, expiresAtHeight);
   }
-  const { counts, reserved } = operations;
-  const rejected = counts.rejected + places - admitted.length;
-  const committed = counts.committed + admitted.filter(({ id }) => early.has(id)).length;
-  return { pending, reserved: reserved - places, earliestExpiry, counts: { ...counts, rejected, committed } };
+  const { reserved } = operations;
+  const counts: OperationCounts = {
+    ...operations.counts,
+    rejected: operations.counts.rejected + places - admitted.length,
+    committed: operations.counts.committed + admitted.filter(({ id }) => early.has(id)).length,
+    notKept: operations.counts.notKept + notKept,
+  };
+  return { pending, reserved: reserved - places, earliestExpiry, keptBytes, counts };
+}
+
+const keptOf = (held: PendingOperation | undefined): number => held?.operation?.byteLength ?? 0;
+
+/** What became of those that are pending still, and were handed over. */
+export function withHandings(
+  operations: Operations,
+  ids: readonly Digest[],
+  change: (handing: Handing) => Handing,
+): Operations {
+  let { pending } = operations;
+  for (const id of ids) {
+    const held = getIn(pending, id);
+    if (held?.handing !== undefined) pending = setIn(pending, id, { ...held, handing: change(held.handing) });
+  }
+  return { ...operations, pending };
+}
+
+/** The own mempool has them by now: nothing of them is kept here any more. */
+export function withoutKept(operations: Operations, ids: readonly Digest[]): Operations {
+  let { pending, keptBytes } = operations;
+  for (const id of ids) {
+    const held = getIn(pending, id);
+    if (held?.operation === undefined) continue;
+    const { operation, ...rest } = held;
+    pending = setIn(pending, id, rest);
+    keptBytes -= operation.byteLength;
+  }
+  return { ...operations, pending, keptBytes };
+}
+
+/** They have their end, or none that this node can know. */
+function without(operations: Operations, ids: readonly Digest[]): Operations {
+  let { pending, keptBytes } = operations;
+  for (const id of ids) {
+    keptBytes -= keptOf(getIn(pending, id));
+    pending = removeIn(pending, id);
+  }
+  return { ...operations, pending, keptBytes };
 }
 
 const NONE: ReadonlySet<Digest> = new Set();
@@ -123,44 +188,59 @@ export function executed(
 ): Ended {
   if (operations.pending.size === 0) return { operations, expired: [], forgotten: 0 };
   let { pending } = operations;
-  let committed = 0;
-  const expired: Digest[] = [];
+  const [committed, expired] = [new Set<Digest>(), new Set<Digest>()];
   for (const { hash, result } of transactions) {
     const held = getIn(pending, hash);
-    if (held === undefined) continue;
+    if (held === undefined || committed.has(hash) || expired.has(hash)) continue;
     switch (endOf(result, held)) {
       case 'committed':
-        committed += 1;
-        pending = removeIn(pending, hash);
+        committed.add(hash);
         break;
       case 'expired':
-        expired.push(hash);
-        pending = removeIn(pending, hash);
+        expired.add(hash);
         break;
       case 'none':
         pending = setIn(pending, hash, { ...held, wasTooEarly: true });
     }
   }
-  const { counts } = operations;
-  const settled = { ...operations, pending, counts: { ...counts, committed: counts.committed + committed } };
-  if (height < operations.earliestExpiry) return withExpired(settled, [], expired);
-  const leaving = valuesOf(pending).filter(({ expiresAtHeight }) => expiresAtHeight <= height);
+  const counts = { ...operations.counts, committed: operations.counts.committed + committed.size };
+  const settled = without({ ...operations, pending, counts }, [...committed, ...expired]);
+  if (height < operations.earliestExpiry) return withExpired(settled, [], [...expired]);
+  const leaving = valuesOf(settled.pending).filter(({ expiresAtHeight }) => expiresAtHeight <= height);
   const unknown = leaving.filter(({ namesHeight }) => !namesHeight);
   const known = leaving.filter(({ namesHeight }) => namesHeight).map(({ proposalId }) => proposalId);
-  pending = unknown.reduce((map, { proposalId }) => removeIn(map, proposalId), pending);
-  const ended = withExpired({ ...settled, pending }, known, expired);
+  const forgotten = without(
+    settled,
+    unknown.map(({ proposalId }) => proposalId),
+  );
+  const ended = withExpired(forgotten, known, [...expired]);
   const earliestExpiry = earliestOf(ended.operations);
   return { ...ended, operations: { ...ended.operations, earliestExpiry }, forgotten: unknown.length };
 }
 
-/** Their batches can be in no block any more, and they name no height of their own that says otherwise. */
+/**
+ * Their batches can be in no block any more, and they name no height of their own that says otherwise. Nothing of the sort is known of what other
+ * validators have too: it may be in a batch of theirs.
+ */
 export function batchesExpired(operations: Operations, hashes: readonly Digest[]): Ended {
   const ids = hashes.filter((hash) => {
     const held = getIn(operations.pending, hash);
-    return held !== undefined && !held.namesHeight;
+    return held !== undefined && !held.namesHeight && held.handing === undefined;
   });
   return withExpired(operations, ids, []);
 }
+
+/** What is kept, and is to go to one more validator now; longest ago handed over first. */
+export const dueAgain = (operations: Operations, facts: HandingFacts): readonly Kept[] =>
+  pendingOperations(operations)
+    .filter(isKept)
+    .filter(({ handing }) => isDue(handing, facts))
+    .sort((one, other) => one.handing.since - other.handing.since);
+
+export type Kept = PendingOperation & Required<Pick<PendingOperation, 'operation' | 'handing'>>;
+
+export const isKept = (held: PendingOperation): held is Kept =>
+  held.operation !== undefined && held.handing !== undefined;
 
 /** Operations that have been pending for longer than `timeout`. */
 export const overdue = (operations: Operations, now: Monotonic, timeout: Millis): number =>
@@ -201,8 +281,7 @@ const earliestOf = ({ pending }: Operations): number =>
 
 /** @param leaving pending still @param left pending no more */
 function withExpired(operations: Operations, leaving: readonly Digest[], left: readonly Digest[]): Ended {
-  const pending = leaving.reduce((map, id) => removeIn(map, id), operations.pending);
   const expired = [...left, ...leaving];
   const counts = { ...operations.counts, expired: operations.counts.expired + expired.length };
-  return { operations: { ...operations, pending, counts }, expired, forgotten: 0 };
+  return { operations: { ...without(operations, leaving), counts }, expired, forgotten: 0 };
 }

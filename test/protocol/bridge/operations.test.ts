@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { millis, monotonic } from '../../../src/base/units.ts';
+import { type Handing, KEPT_BYTES_MAX } from '../../../src/protocol/bridge/handing.ts';
 import {
   admit,
   batchesExpired,
@@ -9,6 +10,7 @@ import {
   type Ended,
   executed,
   findOperation,
+  isKept,
   NO_OPERATIONS,
   type Operations,
   overdue,
@@ -16,11 +18,18 @@ import {
   placesTaken,
   release,
   reserve,
+  withoutKept,
 } from '../../../src/protocol/bridge/operations.ts';
 import { height } from '../consensus/fixture.ts';
 import { admitted, ended, idOfOperation, operation, plain, T0 } from './operations-of.ts';
 
 const FAR = 1_000;
+const HANDING: Handing = { to: [], times: 1, takenBy: [], since: T0, height: height(0) };
+const handed = (transaction: Uint8Array) => ({ ...admitted(transaction), handing: HANDING });
+const keptOf = (operations: Operations): number =>
+  pendingOperations(operations)
+    .filter(isKept)
+    .reduce((sum, { operation: { byteLength } }) => sum + byteLength, 0);
 
 /** Submitted and admitted at once. */
 const holding = (...transactions: readonly Uint8Array[]): Operations =>
@@ -38,7 +47,7 @@ describe('a submission (BR-1)', () => {
     expect(placesTaken(asked)).toBe(3);
     const answered = admit(asked, 3, [admitted(plain('a')), admitted(plain('b'))], FAR, T0);
     expect([answered.reserved, placesTaken(answered)]).toEqual([0, 2]);
-    expect(answered.counts).toEqual({ submitted: 3, committed: 0, expired: 0, rejected: 1 });
+    expect(answered.counts).toEqual({ submitted: 3, committed: 0, expired: 0, rejected: 1, notKept: 0 });
     expect(findOperation(answered, idOfOperation(plain('a')))).toMatchObject({ expiresAtHeight: FAR });
   });
 
@@ -112,12 +121,55 @@ describe('the end of an operation (BR-1, EX-7)', () => {
     expect([operations.pending.size, expired, forgotten, operations.counts.expired]).toEqual([0, [], 1, 0]);
   });
 
+  it('of what other validators have too is no expiry of a batch: it may be in one of theirs (BR-8)', () => {
+    const one = plain('one');
+    const both = [
+      admit(holding(one), 0, [handed(one)], FAR, T0),
+      admit(holding(), 0, [handed(one)], FAR, T0),
+    ];
+    for (const operations of [...both, admit(both[1] ?? NO_OPERATIONS, 0, [admitted(one)], FAR, T0)]) {
+      expect(batchesExpired(operations, [idOfOperation(one)])).toEqual({
+        operations,
+        expired: [],
+        forgotten: 0,
+      });
+    }
+  });
+
   it('concerns what is pending alone', () => {
     const stranger = ended(plain('of another node'));
     const { operations, expired } = executed(holding(plain('mine')), height(1), [stranger]);
     expect([operations.counts.committed, expired]).toEqual([0, []]);
     expect(batchesExpired(NO_OPERATIONS, [stranger.hash]).expired).toEqual([]);
     expect(executed(NO_OPERATIONS, height(1), [stranger])).toMatchObject({ expired: [], forgotten: 0 });
+  });
+});
+
+describe('what is kept to be handed over again (BR-8)', () => {
+  it('is what validators have from this node; what the own mempool has is kept by that', () => {
+    const operations = admit(holding(plain('own')), 0, [handed(plain('theirs'))], FAR, T0);
+    expect(pendingOperations(operations).filter(isKept)).toMatchObject([{ operation: plain('theirs') }]);
+    expect(operations.keptBytes).toBe(plain('theirs').byteLength);
+    const taken = withoutKept(operations, ['own', 'theirs'].map(plain).map(idOfOperation));
+    expect([taken.keptBytes, taken.pending.size, keptOf(taken)]).toEqual([0, 2, 0]);
+  });
+
+  it('is bounded in bytes: what finds no room is pending all the same, is counted, and takes none', () => {
+    const large = new Uint8Array(1_048_576);
+    const [fits, one] = [KEPT_BYTES_MAX / large.byteLength, ['one more', 'and one'] as const];
+    const names = [...Array.from({ length: fits }, (_, index) => `large ${index}`), ...one];
+    const all = names.map((name) => ({
+      id: idOfOperation(plain(name)),
+      transaction: large,
+      handing: HANDING,
+    }));
+    const full = admit(NO_OPERATIONS, 0, all, FAR, T0);
+    expect([full.pending.size, full.keptBytes, full.counts.notKept]).toEqual([fits + 2, KEPT_BYTES_MAX, 2]);
+    // Again, in its own room.
+    const again = admit(full, 0, all.slice(0, 1), FAR, T0);
+    expect([again.keptBytes, again.counts.notKept]).toEqual([KEPT_BYTES_MAX, 2]);
+    const { operations } = executed(again, height(FAR), []);
+    expect([operations.pending.size, operations.keptBytes]).toEqual([0, 0]);
   });
 });
 
@@ -141,7 +193,7 @@ const some = fc.subarray(TRANSACTIONS, { minLength: 1 });
 const steps = fc.array(
   fc.oneof(
     fc.record({ kind: fc.constant('reserve' as const), some }),
-    fc.record({ kind: fc.constant('answer' as const), taken: fc.nat(8) }),
+    fc.record({ kind: fc.constant('answer' as const), taken: fc.nat(8), isHanded: fc.boolean() }),
     fc.record({ kind: fc.constant('execute' as const), some: fc.subarray(TRANSACTIONS) }),
     fc.record({ kind: fc.constant('batches' as const), some }),
   ),
@@ -175,7 +227,13 @@ describe('whatever the order of answers, blocks and expired batches', () => {
               .slice(0, step.taken)
               .filter((one) => findOperation(operations, idOfOperation(one)) === undefined);
             for (const one of fresh) add(begun, idOfOperation(one));
-            operations = admit(operations, question.length, fresh.map(admitted), at + 4, T0);
+            operations = admit(
+              operations,
+              question.length,
+              fresh.map(step.isHanded ? handed : admitted),
+              at + 4,
+              T0,
+            );
           } else if (step.kind === 'execute') {
             at += 1;
             const before = operations.pending.size;
@@ -193,6 +251,7 @@ describe('whatever the order of answers, blocks and expired batches', () => {
           } else take(batchesExpired(operations, step.some.map(idOfOperation)));
           const waiting = asked.reduce((sum, { length }) => sum + length, 0);
           expect(operations.reserved).toBe(waiting);
+          expect(operations.keptBytes).toBe(keptOf(operations));
           expect(placesTaken(operations)).toBe(waiting + operations.pending.size);
           const { submitted, committed, expired, rejected } = operations.counts;
           expect(submitted).toBe(
