@@ -16,7 +16,7 @@ import { BRIDGE_DEFAULTS } from '../protocol/bridge/config.ts';
 import { transactionHashOf } from '../protocol/chain/batch.ts';
 import { digestOf } from '../protocol/chain/canonical.ts';
 import { DEFAULT_CHAIN_PARAMETERS } from '../protocol/chain/genesis.ts';
-import type { Address, ChainDomain, Digest, Round, Validator } from '../protocol/chain/types.ts';
+import type { Address, ChainDomain, Round, Validator } from '../protocol/chain/types.ts';
 import { validatorOf, validatorSet } from '../protocol/chain/validator-set.ts';
 import {
   type EpochContext,
@@ -37,6 +37,7 @@ import { CALM, createHub, type Hub, type LinkFaults, type Transit } from '../tra
 import { NOTHING_LOST, NodeChecker, SafetyChecker, type Violation } from './checkers/index.ts';
 import type { ClusterOptions } from './cluster-options.ts';
 import { EpochBook } from './epoch-book.ts';
+import { ExcusedOperations } from './excused.ts';
 import { Directory } from './instance.ts';
 import { KeyRing } from './key-ring.ts';
 import { ntpServerName } from './ntp-servers.ts';
@@ -73,7 +74,7 @@ export class Cluster {
   /** When a clogged direction flows again, by `from>to`. @unit ms */
   readonly #clogged = new Map<string, number>();
   #tag = 0;
-  readonly #passing = new Set<Digest>();
+  readonly #excused = new ExcusedOperations(() => this.nodes);
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -106,7 +107,11 @@ export class Cluster {
     );
     this.checker = new SafetyChecker(faulty, { epoch: this.epoch, epochs: this.epochs, bls: this.bls });
     this.#nodeChecker = new NodeChecker(this.checker, faulty);
-    this.#observer = together([this.#nodeChecker.observer(), ...(options.observers ?? [])]);
+    this.#observer = together([
+      this.#nodeChecker.observer(),
+      this.#excused.observer(),
+      ...(options.observers ?? []),
+    ]);
     this.hub = createHub({
       clock: this.clock,
       seed: `hub/${seed}`,
@@ -248,11 +253,11 @@ export class Cluster {
   }
 
   /**
-   * As `submit`, what the application may refuse by a later state: handed to others by a node that has left the set meanwhile, it is
-   * checked anew, and may end as expired.
+   * As `submit`, what the application may refuse by a later state: handed to others by a node that has left the set meanwhile, or found
+   * again after a restart, it is checked anew, and may end as expired.
    */
   submitPassing(index: number, ...transactions: readonly string[]): boolean {
-    for (const one of transactions) this.#passing.add(transactionHashOf(utf8(one)));
+    for (const one of transactions) this.#excused.passing(transactionHashOf(utf8(one)));
     return this.submit(index, ...transactions);
   }
 
@@ -264,9 +269,8 @@ export class Cluster {
   /** Admitted transactions that are neither in the chain nor told as expired: none may be lost. */
   lostTransactions(): readonly Violation[] {
     const reader = this.nodes.reduce((best, node) => (node.height > best.height ? node : best), this.node(0));
-    const { set } = this.present;
     return this.checker.unsettled().flatMap(({ hash, by }) => {
-      if (this.#passing.has(hash) && !set.validators.some(({ address }) => address === by)) return [];
+      if (this.#excused.has(hash)) return [];
       // Who died before it told an outcome never tells it.
       const found = reader.read((store) => store.transaction(hash));
       if (found === undefined || (found.status === 'found' && found.value !== undefined)) return [];

@@ -11,7 +11,7 @@ import { between, drawLinks, pick, shuffled } from './draws.ts';
 import { isRight, ROOT_DISPERSION_MS } from './ntp-servers.ts';
 import type { ClockError, Liar, LieKind, NtpServerPlan, RunPlan, TimedAct, TimePlan } from './plan.ts';
 import { drawActs } from './swarm-acts.ts';
-import { drawChanges, drawEpochs, STRANGERS_MAX } from './swarm-epochs.ts';
+import { drawChanges, drawEpochs, followable, STRANGERS_MAX } from './swarm-epochs.ts';
 import { drawBehind } from './swarm-sync.ts';
 
 export interface SwarmOptions {
@@ -111,14 +111,22 @@ export function planOf(seed: number, options: SwarmOptions = {}): RunPlan {
     durationMs,
     ending: { kind: 'heal-all' },
   };
-  if (!isBehind) return plan;
+  if (!isBehind) return withFollowableEpochs(plan);
   const behind = drawBehind(ofSync, {
     members,
     nodes,
     liars: liars.map(({ validator }) => validator),
     durationMs,
   });
-  return { ...plan, ...behind, acts: merged(plan.acts, behind.acts) };
+  return withFollowableEpochs({ ...plan, ...behind, acts: merged(plan.acts, behind.acts) });
+}
+
+function withFollowableEpochs(plan: RunPlan): RunPlan {
+  const { epochs, timeouts } = plan;
+  const { emptyBlockIntervalMs: blockMs } = timeouts;
+  return epochs === undefined || blockMs === undefined
+    ? plan
+    : { ...plan, epochs: followable(epochs, blockMs) };
 }
 
 const merged = (acts: readonly TimedAct[], more: readonly TimedAct[]): readonly TimedAct[] =>

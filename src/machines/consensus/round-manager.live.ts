@@ -254,13 +254,15 @@ function areEqual(left: ChainFacts, right: ChainFacts): boolean {
 const areSame = (left: readonly string[], right: readonly string[]): boolean =>
   left.length === right.length && left.every((one, index) => one === right[index]);
 
-/** CS-10: batches or evidence wait, or an uncommitted block that is not empty wants a child. */
+/**
+ * CS-10: batches wait, or an uncommitted block that is not empty wants a child. Evidence waits for the next block: one who votes
+ * twice in every round would keep the chain from ever resting.
+ */
 export function weighWork(context: RoundManagerInput, live: LiveTree): Stepped {
   // The chain's first blocks are wanted at once: they show that the network lives. Those of a later epoch are not: epochs
   // of a few heights would follow each other without a pause.
   const isFresh = live.tree.root.height === GENESIS_HEIGHT;
-  const waits = live.batchesWait || live.evidenceWaits;
-  const hasWork = isFresh || waits || hasUncommittedWork(live.tree, live.highQC.blockId);
+  const hasWork = isFresh || live.batchesWait || hasUncommittedWork(live.tree, live.highQC.blockId);
   if (hasWork === live.hasWork) return still(live);
   return { live: { ...live, hasWork }, effects: [toViewChange(context, { type: 'work.changed', hasWork })] };
 }

@@ -243,13 +243,7 @@ export const roundManagerSetup = setup({
     ),
     recordEvidenceWaits: step(
       on('evidence.waits', ({ context, event: { waits }, ...clock }) =>
-        alive(context, (live) =>
-          chained(
-            { ...live, evidenceWaits: waits },
-            (now) => weighWork(context, now),
-            (now) => tellFacts(context, now, clock),
-          ),
-        ),
+        alive(context, (live) => tellFacts(context, { ...live, evidenceWaits: waits }, clock)),
       ),
     ),
     recordTime: step(

@@ -219,8 +219,11 @@ function recordClaim(work: Work, peer: Address, requestId: number, claim: PeerCl
   if (known === undefined || requestId < known.claimedBy) return;
   const before = known.state.claim;
   const state = { ...known.state, claim, answeredAt: work.clock.now };
-  change(work, { peers: new Map(work.context.peers).set(peer, { ...known, state, claimedBy: requestId }) });
-  if (before !== undefined && wentBack(before, claim)) {
+  const claimedAmong = work.context.book.requestId;
+  const answered = { ...known, state, claimedBy: requestId, claimedAmong };
+  change(work, { peers: new Map(work.context.peers).set(peer, answered) });
+  // Of two questions under way at once, the network may have let the second overtake the first.
+  if (before !== undefined && requestId > known.claimedAmong && wentBack(before, claim)) {
     chargeLie(work, peer, 'HEIGHT_WENT_BACK');
     return;
   }

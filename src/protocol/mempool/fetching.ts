@@ -136,9 +136,9 @@ export function askHolders(state: MempoolState, now: Monotonic): Step {
   const fetches = due.reduce((map, fetch) => {
     const attempts = fetch.stage.status === 'asking' ? fetch.stage.attempts : 0;
     const candidates = candidatesOf(state, fetch);
-    const holder = candidates[attempts % Math.max(1, candidates.length)];
-    if (holder !== undefined) byHolder.set(holder, [...(byHolder.get(holder) ?? []), fetch.digest]);
     const turn = Math.floor(attempts / Math.max(1, candidates.length));
+    const holder = candidates[attempts % Math.max(1, candidates.length)]?.(turn);
+    if (holder !== undefined) byHolder.set(holder, [...(byHolder.get(holder) ?? []), fetch.digest]);
     const pause = Math.min(state.config.fetchRetryMax, state.config.fetchRetryMin * 2 ** turn);
     const dueAt = monotonic(now + pause);
     return withEntry(map, fetch.digest, {
@@ -176,17 +176,28 @@ export function refetch(state: MempoolState, digest: BatchDigest, now: Monotonic
 function asking(state: MempoolState, digest: BatchDigest, now: Monotonic): MempoolState {
   const fetch = lookup(state.fetches, digest);
   if (fetch?.stage.status !== 'looking') return state;
-  const committed = state.wants.some(({ height, missing }) => height === undefined && missing.has(digest));
-  const dueAt = committed ? now : monotonic(now + state.config.fetchDelay);
+  const dueAt = isCommitted(state, digest) ? now : monotonic(now + state.config.fetchDelay);
   const next: Fetch = { ...fetch, stage: { status: 'asking', attempts: 0, dueAt } };
   return { ...state, fetches: withEntry(state.fetches, digest, next) };
 }
 
-function candidatesOf(state: MempoolState, fetch: Fetch): readonly Address[] {
-  const rest = others(state);
-  const first = fetch.holders.filter((address) => address !== state.author);
-  return [...new Set([...first, ...rest])];
+/**
+ * Whom to ask, in turn. For a committed block each turn ends with one of the connected that are no validators: all who hold its batches
+ * may have left the set.
+ */
+function candidatesOf(
+  state: MempoolState,
+  { digest, holders }: Fetch,
+): readonly ((turn: number) => Address | undefined)[] {
+  const validators = new Set([...holders.filter((address) => address !== state.author), ...others(state)]);
+  const inTurn = [...validators].map((address) => () => address);
+  if (!isCommitted(state, digest)) return inTurn;
+  const rest = [...state.connected].filter((peer) => !validators.has(peer)).sort();
+  return rest.length === 0 ? inTurn : [...inTurn, (turn) => rest[turn % rest.length]];
 }
+
+const isCommitted = ({ wants }: MempoolState, digest: BatchDigest): boolean =>
+  wants.some(({ height, missing }) => height === undefined && missing.has(digest));
 
 function problemOf(
   state: MempoolState,

@@ -30,7 +30,7 @@ const SERVED_TOGETHER = 16;
 
 /**
  * Keeps a batch that its author sends within its quota, or that is being fetched. What was not asked for and comes
- * from another than its author is passed over: it may be a late answer.
+ * from another than its author is passed over: it may be a late answer. From who is no validator only what is fetched is taken.
  */
 export function receiveBatch(
   state: MempoolState,
@@ -38,10 +38,12 @@ export function receiveBatch(
   message: BatchMessage,
   now: Monotonic,
 ): Step {
-  if (!state.validators.indexByAddress.has(from)) return accusing(state, from, 'NOT_A_VALIDATOR');
+  const hasVoice = isValidator(state.validators, from);
+  if (!hasVoice && state.fetches.size === 0) return unchanged(state);
   const view = parseBatch(message.bytes, state.config);
   if (view === 'malformed') return accusing(state, from, 'BATCH_MALFORMED');
   const digest = batchDigestOf(message.bytes);
+  if (!hasVoice && !holds(state.fetches, digest)) return unchanged(state);
   const entry = lookup(state.batches, digest);
   if (entry !== undefined) {
     if (from !== view.author) return unchanged(state);

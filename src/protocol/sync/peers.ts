@@ -35,6 +35,8 @@ export interface KnownPeer {
   readonly state: PeerState;
   /** Number of the question that brought the claim. */
   readonly claimedBy: number;
+  /** The newest question when the claim came: what was asked later cannot have been answered before it. */
+  readonly claimedAmong: number;
   /** Questions for blocks in a row that brought none; a claim, however true, does not make up for them (SY-6). */
   readonly withheld: number;
   /** Answers in a row that gave nothing of the heights that were asked for: nobody's fault. */
@@ -52,6 +54,7 @@ const stranger = (set: ValidatorSet, peer: Address, reputation: Reputation): Kno
   presence: 'unknown',
   state: { peer, power: powerOf(set, peer), failures: 0, reputation },
   claimedBy: 0,
+  claimedAmong: 0,
   withheld: 0,
   declined: 0,
 });
@@ -83,7 +86,12 @@ export function withSet(peers: KnownPeers, set: ValidatorSet, self: Address, now
   const next = new Map<Address, KnownPeer>();
   for (const [peer, known] of peers) {
     const { claim: _, answeredAt: __, ...state } = known.state;
-    next.set(peer, { ...known, state: { ...state, power: powerOf(set, peer) }, claimedBy: 0 });
+    next.set(peer, {
+      ...known,
+      state: { ...state, power: powerOf(set, peer) },
+      claimedBy: 0,
+      claimedAmong: 0,
+    });
   }
   for (const { address } of set.validators) {
     if (address === self || next.has(address)) continue;
@@ -115,7 +123,13 @@ export function withConnected(
   const before = known ?? stranger(set, peer, newReputation(peer, now));
   const { claim: _, answeredAt: __, ...rest } = before.state;
   const reputation = resumed(rest.reputation, now);
-  return next.set(peer, { ...before, presence: 'connected', state: { ...rest, reputation }, claimedBy: 0 });
+  return next.set(peer, {
+    ...before,
+    presence: 'connected',
+    state: { ...rest, reputation },
+    claimedBy: 0,
+    claimedAmong: 0,
+  });
 }
 
 /** Whoever is no validator, not connected and not distrusted, and was seen least lately. */
@@ -132,7 +146,7 @@ export function withGone(peers: KnownPeers, peer: Address): KnownPeers {
   const known = peers.get(peer);
   if (known === undefined) return peers;
   const { claim: _, answeredAt: __, ...state } = known.state;
-  return new Map(peers).set(peer, { ...known, presence: 'gone', state, claimedBy: 0 });
+  return new Map(peers).set(peer, { ...known, presence: 'gone', state, claimedBy: 0, claimedAmong: 0 });
 }
 
 export const connectedOf = (peers: KnownPeers): readonly PeerState[] =>

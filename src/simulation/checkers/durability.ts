@@ -132,8 +132,10 @@ export class Durability {
     const { round, blockId, parentId, parentRound, height } = vote;
     const block = this.#disk.block(blockId);
     if (block === undefined) {
-      // Committed past it meanwhile, and pruned, perhaps by the group that is being written: the vote was cast long ago.
-      if (this.#disk.staged().tip.height < height)
+      // Committed past it meanwhile, or its epoch ended below it, and pruned, perhaps by the group that is being written: the
+      // vote was cast long ago.
+      const { tip, epoch } = this.#disk.staged();
+      if (tip.height < height && epoch === vote.epoch)
         this.#report(BLOCK_FIRST, `${this.#name}: round ${round}, block ${blockId}`);
       return;
     }

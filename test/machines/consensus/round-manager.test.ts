@@ -733,11 +733,12 @@ describe('round-manager chart: where two halves of an offence meet (CS-14)', () 
     expect(running().send(told)).toEqual([]);
   });
 
-  it('counts evidence that waits for a block as work (CS-10)', () => {
-    const chart = running();
-    chart.send(entered(4, qcAt(3)));
-    chart.send({ type: 'evidence.waits', waits: true });
-    expect(liveOf(chart).told).toMatchObject({ evidenceWaits: true, hasWork: true });
+  it('tells rounds of evidence that waits, which is no work: who votes twice in every round speeds nothing up (CS-10)', () => {
+    const { chart } = committing();
+    expect(liveOf(chart).hasWork).toBe(false);
+    const effects = chart.send({ type: 'evidence.waits', waits: true });
+    expect(liveOf(chart).told).toMatchObject({ evidenceWaits: true, hasWork: false });
+    expect(toldTo(effects, 'view-change')).toEqual([]);
     const early = reach.start(input);
     expect(early.send({ type: 'evidence.waits', waits: true })).toEqual(postponed);
     expect(early.send({ type: 'timeout.seen', timeout })).toEqual([]);

@@ -209,6 +209,26 @@ describe('peers and their claims (seed 002: PeerState; SY-3)', () => {
     expect(at.blamed.map(({ code }) => code)).not.toContain('HEIGHT_WENT_BACK');
   });
 
+  it('blames nobody whose two questions overtook each other on the way (SY-6)', () => {
+    const at = rig();
+    at.connect(0);
+    const ofFirst = () =>
+      present(
+        at
+          .take('GetBlockHeight')
+          .filter(({ to }) => to === at.peer(0))
+          .at(-1),
+        'question',
+      );
+    const first = ofFirst();
+    at.advance(30_000);
+    at.send(pollOf());
+    const second = ofFirst();
+    at.answer(first, at.claim(first.message.requestId, 9));
+    at.answer(second, at.claim(second.message.requestId, 3));
+    expect(at.blamed.map(({ code }) => code)).not.toContain('HEIGHT_WENT_BACK');
+  });
+
   it('blames and never asks again one whose proof does not hold; its claim is none', () => {
     const at = rig();
     const proof = { ...present(at.chain.proofs[11], 'proof'), signature: new Uint8Array(96) };

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { batchDigestOf } from '../../../src/protocol/chain/batch.ts';
 import type { BatchReference } from '../../../src/protocol/chain/types.ts';
+import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import type { MempoolReply } from '../../../src/protocol/ports/mempool.ts';
-import { height, SMALL, World } from './world.ts';
+import { began, height, SMALL, World } from './world.ts';
 
 interface Wanting {
   readonly references: readonly BatchReference[];
@@ -84,6 +85,28 @@ describe('wanted batches (MP-9)', () => {
     expect(answers(world, 3)).toEqual([{ type: 'batches.held', tag: 1 }]);
     expect(asked(world, 3)[0]).toBe(world.node(2).address);
     expect(new Set(asked(world, 3))).toContain(world.node(1).address);
+  });
+
+  it('of a committed block are had from who has left the set, if nobody in it holds them (CS-16)', () => {
+    const { world, references } = missing();
+    const [, , , last] = world.set.validators;
+    const alone = last === undefined ? { code: 'NONE' } : validatorSet([last]);
+    if ('code' in alone) throw new Error(alone.code);
+    for (const index of [0, 1, 2, 3]) world.send(index, began(alone));
+    want(world, 3, { references, at: 1, tag: 7, holders: [] });
+    world.commit(references);
+    want(world, 3, { references, holders: [] });
+    world.advance(2_000);
+    // Nobody is connected that could have it.
+    expect(asked(world, 3)).toEqual([]);
+    world.send(3, { type: 'peer.connected', peer: world.node(1).address });
+    world.send(3, { type: 'peer.connected', peer: world.node(2).address });
+    world.send(3, { type: 'peer.disconnected', peer: world.node(1).address });
+    world.advance(4_000);
+    expect(answers(world, 3)).toEqual([{ type: 'batches.held', tag: 1 }]);
+    expect(asked(world, 3)).toEqual([world.node(2).address]);
+    expect(world.node(3).disk.size).toBe(1);
+    expect(world.node(3).accusations).toEqual([]);
   });
 
   it('are looked for on the own disk before anybody is asked', () => {
