@@ -76,7 +76,7 @@ export interface Submission {
   readonly since: Monotonic;
   /** By the own application, where this node is no validator: to be asked, asked, or nothing more to be asked of it. */
   readonly check: 'due' | 'asked' | 'over';
-  /** Validators that it was handed to, the newest last; none: the own mempool has it. */
+  /** Validators that it was handed to, the newest last, this node among them where it has become one since; none: the own mempool has it. */
   readonly handedTo: readonly Address[];
   /** Of them, those whose breaker did not let it pass: nothing was sent. */
   readonly heldBack: readonly Address[];

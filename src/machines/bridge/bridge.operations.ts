@@ -51,6 +51,7 @@ import {
   answer,
   callTo,
   isTooMuch,
+  KNOWN,
   loadOf,
   MAY_BE_TAKEN,
   nextValidator,
@@ -143,7 +144,9 @@ export function ask(context: BridgeContext, submission: Submission, { now, addre
     effects,
   });
   if (isValidator(context.validators, context.self)) {
-    return asking(submission, [askMempool(context, submission, tag, address)]);
+    // Of what others were handed before, and did not answer, the own mempool alone says that it has it.
+    const handedTo = submission.handedTo.length === 0 ? [] : [...submission.handedTo, context.self];
+    return asking({ ...submission, handedTo }, [askMempool(context, submission, tag, address)]);
   }
   const peer = nextValidator(context, submission, now);
   const isTooMuchForOne = isTooMuch(loadOf(transactions));
@@ -264,8 +267,11 @@ function settle(
   const handing = handingOf(context, submission);
   for (const { position, hash, transaction } of asked) {
     const admission = judged.get(position) ?? { status: 'refused', hash, ...otherwise };
-    if (admission.status === 'admitted') admitted.push({ id: hash, transaction, ...handing });
-    else refused.set(position, admission);
+    if (admission.status === 'refused') refused.set(position, admission);
+    // One who says that it knows it may lie low like one who takes it.
+    const isKnown = admission.status === 'refused' && admission.code === KNOWN;
+    if (admission.status === 'admitted' || (isKnown && handing.handing !== undefined))
+      admitted.push({ id: hash, transaction, isKnown, ...handing });
   }
   const latest = (context.committedHeight ?? GENESIS_HEIGHT) + 2 * context.batchTtlHeights;
   const isKnown = early !== 'unknown';

@@ -25,6 +25,8 @@ export interface PendingOperation {
   readonly expiresAtHeight: number;
   /** It names that height itself: above, it is expired. Else the mempool alone knows when its batch is. */
   readonly namesHeight: boolean;
+  /** Whom it was handed to knew it: it may have been executed, unseen here. So it is handed to others, and never told as expired. */
+  readonly wasKnown?: true;
   /** A block carried it too early, so that it was withheld (code 32): until its height it may still execute in another. */
   readonly wasTooEarly?: true;
 }
@@ -87,6 +89,8 @@ export interface Admitted {
   readonly id: Digest;
   readonly transaction: Uint8Array;
   readonly handing?: Handing;
+  /** Not taken, but known. */
+  readonly isKnown?: boolean;
 }
 
 /**
@@ -104,7 +108,7 @@ export function admit(
 ): Operations {
   let { pending, earliestExpiry, keptBytes } = operations;
   let notKept = 0;
-  for (const { id, transaction, handing } of admitted) {
+  for (const { id, transaction, handing, isKnown = false } of admitted) {
     if (early.has(id)) continue;
     const named = parseOperation(transaction)?.expiresAtHeight;
     const expiresAtHeight = named ?? latestExpiry;
@@ -115,10 +119,13 @@ export function admit(
     if (isKept) keptBytes += bytes;
     else if (handing !== undefined) notKept += 1;
     const handings = merged(before?.handing, handing);
+    const wasKnown = before === undefined ? isKnown : before.wasKnown === true;
     pending = setIn(pending, id, {
       ...{ proposalId: id, bytes, submittedAt, expiresAtHeight, namesHeight: named !== undefined },
-      ...(isKept ? { operation: transaction } : {}),
+      // A copy: what came in a frame is a view of all of it, which would be kept too.
+      ...(isKept ? { operation: new Uint8Array(transaction) } : {}),
       ...(handings === undefined ? {} : { handing: handings }),
+      ...(wasKnown ? { wasKnown } : {}),
     });
     earliestExpiry = Math.min(earliestExpiry, expiresAtHeight);
   }
@@ -207,8 +214,9 @@ export function executed(
   const settled = without({ ...operations, pending, counts }, [...committed, ...expired]);
   if (height < operations.earliestExpiry) return withExpired(settled, [], [...expired]);
   const leaving = valuesOf(settled.pending).filter(({ expiresAtHeight }) => expiresAtHeight <= height);
-  const unknown = leaving.filter(({ namesHeight }) => !namesHeight);
-  const known = leaving.filter(({ namesHeight }) => namesHeight).map(({ proposalId }) => proposalId);
+  const isCertain = ({ namesHeight, wasKnown }: PendingOperation) => namesHeight && wasKnown !== true;
+  const unknown = leaving.filter((held) => !isCertain(held));
+  const known = leaving.filter(isCertain).map(({ proposalId }) => proposalId);
   const forgotten = without(
     settled,
     unknown.map(({ proposalId }) => proposalId),

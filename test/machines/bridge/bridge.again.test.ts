@@ -7,6 +7,7 @@ import {
   HAND_AGAIN_PAUSE_MS,
 } from '../../../src/protocol/bridge/handing.ts';
 import type { OperationAdmission } from '../../../src/protocol/bridge/messages.ts';
+import { pendingOperations } from '../../../src/protocol/bridge/operations.ts';
 import type { Address } from '../../../src/protocol/chain/types.ts';
 import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import {
@@ -120,6 +121,34 @@ describe('an operation that a validator took, and that has no end (BR-8)', () =>
     expect(new Set(others.slice(0, 3))).toEqual(new Set(ALL.filter((peer) => peer !== first)));
     expect(others[3]).toBe(others[0]);
     expect([at.load, at.answers.length]).toEqual([1, 1]);
+  });
+
+  it('goes to another too where the first only says that it knew it: it is told so, and never as expired', () => {
+    const at = level();
+    const client = at.submit(operation('one', 40));
+    say(at, KNOWN);
+    at.gather();
+    expect([at.codes(client), at.load]).toEqual([['ALREADY_KNOWN'], 1]);
+    pass(at, HAND_AGAIN_MS);
+    expect([again(at), new Set(peers(at)).size]).toEqual([1, 2]);
+    say(at, YES);
+    pass(at, 100 * HAND_AGAIN_MS);
+    expect(again(at)).toBe(1);
+    // It may have been executed before this node heard of it.
+    at.execute(stateAfter(40));
+    expect([at.expired(), at.load, at.context.counts.forgotten]).toEqual([[], 0, 1]);
+    expect(at.context.operations.keptBytes).toBe(0);
+  });
+
+  it('is nobody’s who did not answer, where the own mempool has taken it meanwhile', () => {
+    const at = level();
+    at.submit(plain('one'));
+    const { peer, message } = last(at);
+    becomeValidator(at);
+    at.send({ type: 'call.failed', peer, tag: message.tag, reason: 'timeout' });
+    at.judge();
+    const [held] = pendingOperations(at.context.operations);
+    expect(held?.handing).toMatchObject({ to: [peer, STRANGER], takenBy: [STRANGER] });
   });
 
   it('of a validator that answers late, or whose breaker held it back, is no lie and no end', () => {

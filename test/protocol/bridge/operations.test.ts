@@ -154,6 +154,14 @@ describe('what is kept to be handed over again (BR-8)', () => {
     expect([taken.keptBytes, taken.pending.size, keptOf(taken)]).toEqual([0, 2, 0]);
   });
 
+  it('is the operation alone, not the frame of many that it came in', () => {
+    const frame = new Uint8Array(256 * 1_024);
+    const came = frame.subarray(1_000, 1_010);
+    const operations = admit(NO_OPERATIONS, 0, [handed(came)], FAR, T0);
+    const [kept] = pendingOperations(operations).filter(isKept);
+    expect([kept?.operation, kept?.operation.buffer.byteLength]).toEqual([new Uint8Array(10), 10]);
+  });
+
   it('is bounded in bytes: what finds no room is pending all the same, is counted, and takes none', () => {
     const large = new Uint8Array(1_048_576);
     const [fits, one] = [KEPT_BYTES_MAX / large.byteLength, ['one more', 'and one'] as const];
