@@ -118,6 +118,7 @@ export class Connection {
   }
 
   send(frame: Frame): 'queued' | 'overflowed' {
+    if (frame.kind === 'GetBatch') this.#inbox.expectBatches();
     return this.#outbox.put(frame);
   }
 

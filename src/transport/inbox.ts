@@ -5,6 +5,7 @@
 import { RingBuffer } from '../base/ring-buffer.ts';
 import type { Millis, Monotonic } from '../base/units.ts';
 import { KINDS, type WireKind } from '../protocol/transport/kinds.ts';
+import { BATCHES_ASKED_BYTES, BATCHES_ASKED_BYTES_MAX } from '../protocol/transport/limits.ts';
 import type { Role, WireMessage } from '../protocol/transport/messages.ts';
 import type { FrameRefusal } from '../protocol/transport/refusal.ts';
 import { decodeBody, readEnvelope } from './codec/codec.ts';
@@ -45,6 +46,8 @@ export class Inbox {
   #reasonsToPause = 0;
   #closed = false;
   #syncLaneOpen = true;
+  /** Of batches that this node has asked the peer for, and that have not come. @unit bytes */
+  #batchesAsked = 0;
   #counts = { frames: 0, bytes: 0, ignored: 0, refused: 0, overflowed: 0, pauses: 0 };
 
   constructor(port: InboxPort, role: Role, rates: PeerRates) {
@@ -76,6 +79,11 @@ export class Inbox {
   /** Opens or closes the lanes `sync` and `gossip` (TP-6). */
   setSyncLane(open: boolean): void {
     this.#syncLaneOpen = open;
+  }
+
+  /** This node asks the peer for batches (MP-9). */
+  expectBatches(): void {
+    this.#batchesAsked = Math.min(BATCHES_ASKED_BYTES_MAX, this.#batchesAsked + BATCHES_ASKED_BYTES);
   }
 
   close(): void {
@@ -127,9 +135,15 @@ export class Inbox {
     return this.#rates.takeFrame(kind, this.#port.now()) ? undefined : { code: 'RATE_EXCEEDED', kind };
   }
 
-  /** Operations of strangers cost more than their frames: they are counted before they are decoded (TP-5). */
+  /** What strangers send that costs more than its frame is counted before it is decoded: operations (TP-5), and batches, of which only what was asked for is taken (TP-9). */
   #refusalOfGuest(kind: WireKind, bytes: Uint8Array): FrameRefusal | undefined {
-    if (kind !== 'SubmitOperations' || this.#role === 'validator') return undefined;
+    if (this.#role === 'validator') return undefined;
+    if (kind === 'Batch') {
+      if (bytes.byteLength > this.#batchesAsked) return { code: 'KIND_NOT_FOR_ROLE', kind, role: this.#role };
+      this.#batchesAsked -= bytes.byteLength;
+      return undefined;
+    }
+    if (kind !== 'SubmitOperations') return undefined;
     const count = announcedOperations(bytes);
     return this.#rates.takeOperations(count, bytes.byteLength, this.#port.now())
       ? undefined

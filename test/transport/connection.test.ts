@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { realClock, virtualClock } from '../../src/actors/runtime/index.ts';
+import type { BatchDigest, Digest } from '../../src/protocol/chain/types.ts';
 import type { CloseReason } from '../../src/protocol/transport/closing.ts';
 import type { Frame } from '../../src/protocol/transport/frame.ts';
 import { FRAME_BYTES_MAX } from '../../src/protocol/transport/kinds.ts';
@@ -64,6 +65,19 @@ describe('connection (TP-2 to TP-6)', () => {
     await until('all arrived', () => near.messages.length === 50 && far.messages.length === 50);
     const sizes = far.messages.map((message) => (message.kind === 'Batch' ? message.bytes.byteLength : -1));
     expect(sizes).toEqual(Array.from({ length: 50 }, (_, index) => index * 1_000));
+  });
+
+  it('takes batches of who is no validator when it has asked for them, and not before (TP-9)', async () => {
+    const { dialer, listener } = await pair();
+    const near = connect(dialer);
+    const far = connect(listener);
+    near.connection.setRole('full');
+    far.connection.send(batch(10, 1));
+    await until('the first came', () => near.refusals.length === 1);
+    near.connection.send(frameOf({ kind: 'GetBatch', digests: ['ab'.repeat(32) as Digest as BatchDigest] }));
+    far.connection.send(batch(10, 2));
+    await until('the second came', () => near.messages.length === 1);
+    expect(near.refusals).toEqual([{ code: 'KIND_NOT_FOR_ROLE', kind: 'Batch', role: 'full' }]);
   });
 
   it('keeps what a stalled peer costs within the lane and the socket buffer (TP-4)', async () => {

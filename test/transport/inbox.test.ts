@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { type Millis, monotonic } from '../../src/base/units.ts';
 import type { Address } from '../../src/protocol/chain/types.ts';
 import { KINDS } from '../../src/protocol/transport/kinds.ts';
-import { GUESTS_MAX, handingRates, PEER_QUOTA } from '../../src/protocol/transport/limits.ts';
+import {
+  BATCHES_ASKED_BYTES,
+  BATCHES_ASKED_BYTES_MAX,
+  GUESTS_MAX,
+  handingRates,
+  PEER_QUOTA,
+} from '../../src/protocol/transport/limits.ts';
 import type { WireMessage } from '../../src/protocol/transport/messages.ts';
 import type { FrameRefusal } from '../../src/protocol/transport/refusal.ts';
 import { PROTOCOL_VERSION } from '../../src/protocol/transport/version.ts';
@@ -132,6 +138,37 @@ describe('inbox (TP-5)', () => {
     state.room = new Promise(() => undefined);
     for (let nonce = 0; nonce < 10_000; nonce += 1) inbox.take(ping(nonce));
     expect(inbox.counts.overflowed).toBe(10_000 - 1 - 8_192);
+  });
+});
+
+describe('inbox: batches of a node that is no validator (TP-9)', () => {
+  const batch = bytesOf({ kind: 'Batch', bytes: new Uint8Array(1_000_000) });
+  const refusal = { code: 'KIND_NOT_FOR_ROLE', kind: 'Batch', role: 'full' };
+
+  it('are refused undecoded where none was asked for, as those of a stranger', () => {
+    const { inbox, delivered, refusals } = inboxOf('full');
+    inbox.take(batch);
+    inbox.take(batch.slice(0, 100));
+    expect([delivered, refusals]).toEqual([[], [refusal, refusal]]);
+  });
+
+  it('are taken up to what answers to the questions hold, however many questions there were', () => {
+    const { inbox, delivered, refusals } = inboxOf('full');
+    const perQuestion = Math.floor(BATCHES_ASKED_BYTES / batch.byteLength);
+    inbox.expectBatches();
+    for (let count = 0; count <= perQuestion; count += 1) inbox.take(batch);
+    expect([delivered.length, refusals]).toEqual([perQuestion, [refusal]]);
+    for (let count = 0; count < 1_000; count += 1) inbox.expectBatches();
+    const most = Math.floor(BATCHES_ASKED_BYTES_MAX / batch.byteLength);
+    for (let count = 0; count <= most; count += 1) inbox.take(batch);
+    expect([delivered.length, refusals.length]).toEqual([perQuestion + most, 2]);
+  });
+
+  it('are a validator’s as ever once it has become one', () => {
+    const { inbox, delivered } = inboxOf('full');
+    inbox.setRole('validator');
+    inbox.take(batch);
+    expect(delivered).toHaveLength(1);
   });
 });
 

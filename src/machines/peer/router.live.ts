@@ -95,6 +95,10 @@ export const isKept = ({ kept = [] }: RouterContext, peer: NodeId): boolean => k
 export const isKnown = (context: RouterContext, peer: NodeId): boolean =>
   peer !== context.self && (isValidator(context, peer) || isKept(context, peer) || context.guests.has(peer));
 
+/** Whoever is connected and is no validator. */
+export const linkedGuests = (context: RouterContext): readonly NodeId[] =>
+  [...context.links.keys()].filter((peer) => !isValidator(context, peer));
+
 const NOBODY: readonly CellAddress[] = [];
 
 /** Who hears of a peer that comes and goes. */

@@ -11,6 +11,7 @@ export const routerMachine = routerSetup.createMachine({
       on: {
         'network.sendRequested': { actions: 'sendAll' },
         'guests.tellRequested': { actions: 'sendToGuests' },
+        'guest.askRequested': { actions: 'sendToGuest' },
         // Whoever has gone meanwhile, or is this node, cannot be charged.
         'peer.misbehaved': [{ guard: 'isKnown', actions: 'forwardMisbehaviour' }, {}],
         'connectivity.requested': { actions: 'tellConnectivity' },

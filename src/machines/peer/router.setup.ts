@@ -34,6 +34,7 @@ import {
   isKept,
   isKnown,
   isValidator,
+  linkedGuests,
   peerCell,
   type RouterContext,
   type RouterInput,
@@ -59,6 +60,7 @@ type RouterPrivateEvent = { readonly type: 'gossip.due' };
 export const ROUTER_EVENTS = declare<RouterPublicEvent>()(
   'network.sendRequested',
   'guests.tellRequested',
+  'guest.askRequested',
   'peer.misbehaved',
   'connectivity.requested',
   'sources.requested',
@@ -192,8 +194,15 @@ export const routerSetup = setup({
     ),
     sendToGuests: step(
       on('guests.tellRequested', ({ context, event: { message } }) => {
-        const guests = [...context.links.keys()].filter((peer) => !isValidator(context, peer));
+        const guests = linkedGuests(context);
         return guests.length === 0 ? {} : sendEach(context, [{ to: guests, message }]);
+      }),
+    ),
+    sendToGuest: step(
+      on('guest.askRequested', ({ context, event: { message, turn } }) => {
+        const guests = [...linkedGuests(context)].sort();
+        const guest = guests[turn % Math.max(1, guests.length)];
+        return guest === undefined ? {} : sendEach(context, [{ to: [guest], message }]);
       }),
     ),
     forwardMisbehaviour: step(

@@ -126,19 +126,26 @@ export function satisfied(state: MempoolState, digest: BatchDigest): Step {
   return { state: { ...state, wants, fetches: withoutEntry(state.fetches, digest) }, effects };
 }
 
-/** Asks the next holder of each batch that is due, one message a holder (MP-10). */
+/**
+ * Asks the next holder of each batch that is due, one message a holder (MP-10). For a committed block each turn ends with one of the connected
+ * peers that are no validators, as the router knows them: all who hold its batches may have left the set (CS-16).
+ */
 export function askHolders(state: MempoolState, now: Monotonic): Step {
   const due = valuesOf(state.fetches)
     .filter(({ stage }) => stage.dueAt <= now)
     .sort((left, right) => (left.digest < right.digest ? -1 : 1));
   if (due.length === 0) return unchanged(state);
   const byHolder = new Map<Address, BatchDigest[]>();
+  const byTurn = new Map<number, BatchDigest[]>();
   const fetches = due.reduce((map, fetch) => {
     const attempts = fetch.stage.status === 'asking' ? fetch.stage.attempts : 0;
     const candidates = candidatesOf(state, fetch);
-    const turn = Math.floor(attempts / Math.max(1, candidates.length));
-    const holder = candidates[attempts % Math.max(1, candidates.length)]?.(turn);
+    const asksGuest = isCommitted(state, fetch.digest);
+    const places = Math.max(1, candidates.length + Number(asksGuest));
+    const turn = Math.floor(attempts / places);
+    const holder = candidates[attempts % places];
     if (holder !== undefined) byHolder.set(holder, [...(byHolder.get(holder) ?? []), fetch.digest]);
+    else if (asksGuest) byTurn.set(turn, [...(byTurn.get(turn) ?? []), fetch.digest]);
     const pause = Math.min(state.config.fetchRetryMax, state.config.fetchRetryMin * 2 ** turn);
     const dueAt = monotonic(now + pause);
     return withEntry(map, fetch.digest, {
@@ -147,11 +154,14 @@ export function askHolders(state: MempoolState, now: Monotonic): Step {
     });
   }, state.fetches);
   const size = state.config.digestsPerMessageMax;
-  const outgoing = [...byHolder].map(([holder, digests]) => ({
-    to: [holder],
-    message: { kind: 'GetBatch' as const, digests: digests.slice(0, size) },
-  }));
-  return { state: { ...state, fetches }, effects: sending(state, outgoing) };
+  const asking = (digests: readonly BatchDigest[]) => {
+    return { kind: 'GetBatch' as const, digests: digests.slice(0, size) };
+  };
+  const outgoing = [...byHolder].map(([holder, digests]) => ({ to: [holder], message: asking(digests) }));
+  const toGuests = [...byTurn].map(([turn, digests]) =>
+    tell(state.addresses.network, { type: 'guest.askRequested', message: asking(digests), turn }),
+  );
+  return { state: { ...state, fetches }, effects: [...sending(state, outgoing), ...toGuests] };
 }
 
 /** When the first fetch is due; infinity when there is none. @unit ms */
@@ -181,19 +191,9 @@ function asking(state: MempoolState, digest: BatchDigest, now: Monotonic): Mempo
   return { ...state, fetches: withEntry(state.fetches, digest, next) };
 }
 
-/**
- * Whom to ask, in turn. For a committed block each turn ends with one of the connected that are no validators: all who hold its batches
- * may have left the set.
- */
-function candidatesOf(
-  state: MempoolState,
-  { digest, holders }: Fetch,
-): readonly ((turn: number) => Address | undefined)[] {
-  const validators = new Set([...holders.filter((address) => address !== state.author), ...others(state)]);
-  const inTurn = [...validators].map((address) => () => address);
-  if (!isCommitted(state, digest)) return inTurn;
-  const rest = [...state.connected].filter((peer) => !validators.has(peer)).sort();
-  return rest.length === 0 ? inTurn : [...inTurn, (turn) => rest[turn % rest.length]];
+function candidatesOf(state: MempoolState, { holders }: Fetch): readonly Address[] {
+  const first = holders.filter((address) => address !== state.author);
+  return [...new Set([...first, ...others(state)])];
 }
 
 const isCommitted = ({ wants }: MempoolState, digest: BatchDigest): boolean =>

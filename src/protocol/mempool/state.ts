@@ -141,8 +141,6 @@ export interface MempoolState {
   /** This node's validator address. */
   readonly author: Address;
   readonly validators: ValidatorSet;
-  /** Validators or not. As many as the router lets in. */
-  readonly connected: ReadonlySet<Address>;
   /** Copies: the owners are round-manager and the executor. */
   readonly committedHeight: Height;
   readonly executedHeight: Height;
@@ -203,7 +201,6 @@ export interface MempoolStart {
 /** Nothing held, nothing heard, at `now`: the first batch and the first acknowledgement need not wait. */
 export const emptyMempool = (input: MempoolStart, now: Monotonic): MempoolState => ({
   ...input,
-  connected: new Set(),
   committedHeight: GENESIS_HEIGHT,
   executedHeight: GENESIS_HEIGHT,
   nextTag: 1,

@@ -1,6 +1,5 @@
 /** One message to a mempool: the rule that answers it, and what follows from every change. Total, pure. MP-1 to MP-12. */
 import { type Monotonic, monotonic } from '../../base/units.ts';
-import type { Address } from '../chain/types.ts';
 import type { BatchAckMessage, BatchMessage, GetBatchMessage } from '../consensus/types.ts';
 import type { OperationsAnswered } from '../ports/bridge.ts';
 import type { ExecutionReply } from '../ports/execution.ts';
@@ -95,9 +94,9 @@ function rule(state: MempoolState, event: MempoolEvent, now: Monotonic): Step {
     case 'message.received':
       return fromPeer(state, event, now);
     case 'peer.connected':
-      return greet({ ...state, connected: new Set(state.connected).add(event.peer) }, event.peer, now);
+      return greet(state, event.peer, now);
     case 'peer.disconnected':
-      return unchanged({ ...state, connected: without(state.connected, event.peer) });
+      return unchanged(state);
     case 'roundTrip.measured':
       return unchanged({ ...state, pacing: withRoundTrip(state.pacing, event.roundTripMs) });
     case 'block.executed':
@@ -250,9 +249,3 @@ const hasChanged = (
 /** When the first of all that waits is due; infinity when nothing waits. */
 const nextDue = (state: MempoolState): number =>
   Math.min(nextRetryDue(state), nextCheckDue(state), nextFetchDue(state), nextRecheckDue(state));
-
-function without(peers: ReadonlySet<Address>, peer: Address): ReadonlySet<Address> {
-  const left = new Set(peers);
-  left.delete(peer);
-  return left;
-}

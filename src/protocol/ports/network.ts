@@ -12,10 +12,19 @@ export interface GuestsTellRequested {
   readonly message: PeerMessage;
 }
 
+/** To one of those whom `guests.tellRequested` reaches, with each turn another; to nobody where there is none. */
+export interface GuestAskRequested {
+  readonly type: 'guest.askRequested';
+  readonly message: PeerMessage;
+  /** A whole number from 0 on. */
+  readonly turn: number;
+}
+
 /** To the network's router. Sending to oneself arrives in one's own mailbox, like any other message (CS-18). */
 export type NetworkRequest =
   | { readonly type: 'network.sendRequested'; readonly outgoing: readonly Outgoing[] }
   | GuestsTellRequested
+  | GuestAskRequested
   /** A cell refused what this peer sent: the peer's score falls by the code's weight (TP-6). */
   | { readonly type: 'peer.misbehaved'; readonly peer: Address; readonly code: string }
   /** By a cell that holds a copy of who is connected, at its start and now and then. Answered by `connectivity.told`. */

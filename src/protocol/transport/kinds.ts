@@ -67,7 +67,7 @@ export const KINDS: Readonly<Record<WireKind, KindRule>> = {
   GetEpochChange: rule(25, 'sync', 64, 16, 4, 16, 'any'),
   Evidence: rule(22, 'gossip', 2 * KIB, 64, 20, 256),
   VoteShown: rule(23, 'gossip', KIB, 32, 20, 256),
-  // Who has left the set may be the last that holds what a committed block names (MP-9).
+  // Who has left the set may be the last that holds what a committed block names (MP-9); of it is taken what it was asked for (inbox.ts).
   Batch: rule(32, 'batches', 2 * MIB, 16, 2_000, 8_000, 'any'),
   BatchAck: rule(33, 'control', 64 * KIB, 1_100, 2_000, 8_000),
   GetBatch: rule(34, 'sync', 64 * KIB, 1_100, 500, 2_000, 'any'),

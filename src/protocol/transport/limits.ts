@@ -55,6 +55,10 @@ export const GUEST_RATES_DEFAULT: GuestRates = {
   each: handingRates(1_000, 1024 * 1024),
   all: handingRates(4_000, 4 * 1024 * 1024),
 };
+/** Batches that a node which is no validator may send for one GetBatch. @unit bytes @source what one answer has at most (MP-10), and the heads of its frames */
+export const BATCHES_ASKED_BYTES = 8 * 1024 * 1024 + 64 * 1024;
+/** … and for all that it was asked lately. @unit bytes @source as many answers as one peer reads at once */
+export const BATCHES_ASKED_BYTES_MAX = 4 * BATCHES_ASKED_BYTES;
 /** Connections that have not proven themselves; one more ends the oldest. */
 export const PENDING_MAX = 128;
 /** Of those, from one IP address (`networks.ts`). */

@@ -268,6 +268,20 @@ describe('router: nodes without a voice (SY-15)', () => {
     expect(encodings() - before).toBe(1);
   });
 
+  it('are asked one at a time, another with each turn, whoever of them was just dismissed (MP-9)', () => {
+    const { chart } = keeping();
+    const asking = (turn: number) => {
+      const message: PeerMessage = { kind: 'GetBatch', digests: ['ab'.repeat(32) as Digest as BatchDigest] };
+      return to(chart.send({ type: 'guest.askRequested', message, turn }));
+    };
+    chart.send(up(A));
+    chart.send(up(B));
+    expect(asking(0)).toEqual([]);
+    chart.send(up(STRANGER));
+    chart.send(began([SELF, A]));
+    expect([0, 1, 2].map(asking)).toEqual([[`link/${B}`], [`link/${STRANGER}`], [`link/${B}`]]);
+  });
+
   it('that are kept: those who ask for the chain hear of them, nobody else; a guest is told to nobody', () => {
     const { chart } = keeping();
     const came = chart.send(up(STRANGER));

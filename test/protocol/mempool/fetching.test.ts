@@ -94,14 +94,15 @@ describe('wanted batches (MP-9)', () => {
     if ('code' in alone) throw new Error(alone.code);
     for (const index of [0, 1, 2, 3]) world.send(index, began(alone));
     want(world, 3, { references, at: 1, tag: 7, holders: [] });
+    world.link = (from, to) => from === 3 && to === 3;
     world.commit(references);
+    world.advance(2_000);
+    // Of a block that is not committed nobody else is asked; and then nobody is connected that could have it.
+    expect(asked(world, 3)).toEqual([]);
     want(world, 3, { references, holders: [] });
     world.advance(2_000);
-    // Nobody is connected that could have it.
     expect(asked(world, 3)).toEqual([]);
-    world.send(3, { type: 'peer.connected', peer: world.node(1).address });
-    world.send(3, { type: 'peer.connected', peer: world.node(2).address });
-    world.send(3, { type: 'peer.disconnected', peer: world.node(1).address });
+    world.link = (from, to) => [from, to].every((index) => index >= 2);
     world.advance(4_000);
     expect(answers(world, 3)).toEqual([{ type: 'batches.held', tag: 1 }]);
     expect(asked(world, 3)).toEqual([world.node(2).address]);

@@ -438,8 +438,21 @@ export class World {
       node.accusations.push({ peer: request.peer, code: request.code });
       return;
     }
-    if (request.type !== 'network.sendRequested') throw new Error(`a mempool does not ask ${request.type}`);
     const from = this.nodes.indexOf(node);
+    if (request.type === 'guest.askRequested') {
+      const { turn, message } = request;
+      const guests = this.nodes.filter(
+        ({ address }, index) =>
+          !node.state.validators.indexByAddress.has(address) &&
+          this.link(from, index) &&
+          this.link(index, from),
+      );
+      const guest = guests[turn % Math.max(1, guests.length)];
+      if (guest !== undefined)
+        this.#network(node, { type: 'network.sendRequested', outgoing: [{ to: [guest.address], message }] });
+      return;
+    }
+    if (request.type !== 'network.sendRequested') throw new Error(`a mempool does not ask ${request.type}`);
     for (const outgoing of request.outgoing) {
       node.sent.push(outgoing);
       const { to, message } = outgoing;
