@@ -218,12 +218,14 @@ function recordClaim(work: Work, peer: Address, requestId: number, claim: PeerCl
   // An answer that was overtaken by a later one says nothing new.
   if (known === undefined || requestId < known.claimedBy) return;
   const before = known.state.claim;
+  const hasGoneBack = before !== undefined && wentBack(before, claim);
+  // Of two questions under way at once, the network may have let the second overtake the first: what is known already is newer.
+  if (hasGoneBack && requestId <= known.claimedAmong) return;
   const state = { ...known.state, claim, answeredAt: work.clock.now };
   const claimedAmong = work.context.book.requestId;
   const answered = { ...known, state, claimedBy: requestId, claimedAmong };
   change(work, { peers: new Map(work.context.peers).set(peer, answered) });
-  // Of two questions under way at once, the network may have let the second overtake the first.
-  if (before !== undefined && requestId > known.claimedAmong && wentBack(before, claim)) {
+  if (hasGoneBack) {
     chargeLie(work, peer, 'HEIGHT_WENT_BACK');
     return;
   }

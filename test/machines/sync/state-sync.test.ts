@@ -227,6 +227,8 @@ describe('peers and their claims (seed 002: PeerState; SY-3)', () => {
     at.answer(first, at.claim(first.message.requestId, 9));
     at.answer(second, at.claim(second.message.requestId, 3));
     expect(at.blamed.map(({ code }) => code)).not.toContain('HEIGHT_WENT_BACK');
+    // Whoever keeps his answers back until he is asked again does not go back and forth like that.
+    expect(at.state(0).claim).toMatchObject({ height: 9 });
   });
 
   it('blames and never asks again one whose proof does not hold; its claim is none', () => {
