@@ -10,7 +10,7 @@ import { watchForks } from '../../src/cli/shards/watch.ts';
 import type { ProvenHeader } from '../../src/protocol/chain/types.ts';
 import { ada, bob, LedgerChain } from '../application/ledger/chain-of-ledger.ts';
 import { RELAYER, TwoChains } from '../application/ledger/two-chains.ts';
-import { chainOf, height } from '../protocol/consensus/fixture.ts';
+import { chainOf } from '../protocol/consensus/fixture.ts';
 import { proofOf } from '../protocol/light/fixture.ts';
 import { startTestServer, type TestServer } from '../rpc/server.ts';
 import { LedgerNode } from './ledger-node.ts';
@@ -34,11 +34,18 @@ function watched(source: ChainView, all: readonly ChainView[]): RelayEvent[] {
   return events;
 }
 
-/** A node of this ledger, at a height, that proves this header of it, which is of height 2. */
-async function nodeOf(chain: LedgerChain, header?: ProvenHeader, at = 2): Promise<string> {
+/** A node of this ledger, at a height, that proves this header of it, which is of height 2, and perhaps another. */
+async function nodeOf(
+  chain: LedgerChain,
+  header?: ProvenHeader,
+  at = 2,
+  other?: ProvenHeader,
+): Promise<string> {
   const node = LedgerNode.over(chain);
   node.idle(at);
-  if (header !== undefined) node.proofs = { headers: new Map([[height(2), header]]) };
+  const proven = [header, other].flatMap((one) => one ?? []);
+  if (header !== undefined)
+    node.proofs = { headers: new Map(proven.map((one) => [one.path[0].header.height, one])) };
   const server = await startTestServer({ port: node });
   servers.push(server);
   return server.url;
@@ -85,6 +92,24 @@ describe('a relayer with several nodes of a chain (LG-37)', () => {
       .poll(() => events.map(({ kind }) => kind), { timeout: 10_000 })
       .toEqual(['failed', 'contradict']);
     expect(two.ask('/chains')).toMatchObject([{ halted_at: '2' }]);
+  });
+
+  it('shows them though two of four lie, at heights of their own too', async () => {
+    const { one, two } = new TwoChains().open();
+    const [left, right] = headersOf(one);
+    const lieOf = (rounds: readonly number[], at: number): ProvenHeader => {
+      const header = proofOf(chainOf(one.place, rounds), at - 1, at);
+      return { ...header, certificate: { ...header.certificate, signature: left.certificate.signature } };
+    };
+    const liar = (round: number, at: number) => {
+      const rounds = [1, ...Array.from({ length: 8 }, (_, index) => round + index)];
+      return nodeOf(one, lieOf(rounds, 2), at, lieOf(rounds, 8));
+    };
+    const nodes = [await nodeOf(one, left), await liar(20, 8), await liar(40, 9), await nodeOf(one, right)];
+    const events = watched(await viewOf(...nodes), [await viewOf(await nodeOf(two))]);
+    await expect
+      .poll(() => events.map(({ kind }) => kind), { timeout: 10_000 })
+      .toEqual([...new Array<string>(5).fill('failed'), 'contradict']);
   });
 
   it.each([1, 9])('shows them though another node is at height %i, or says so', async (at) => {

@@ -94,6 +94,13 @@ const LOOK_MS = 20;
 /** From the newest height to the last one of a relayer's transaction: one that is lost holds up those behind it so long. @unit heights */
 const LIFETIME_HEIGHTS = 200;
 
+/** What one of the endpoints gives as a header. */
+export interface NodeHeader {
+  /** Its place among them. */
+  readonly node: number;
+  readonly header: ProvenHeader;
+}
+
 export class ChainView {
   readonly endpoints: readonly string[];
   readonly ledger: LedgerChain;
@@ -206,17 +213,21 @@ export class ChainView {
    * Of the newest height of each endpoint, the highest first, what all that have come so far give as its header. One that is behind,
    * or says so, is in the way of no two others.
    */
-  async headersOfEach(): Promise<readonly (readonly ProvenHeader[])[]> {
+  async headersOfEach(): Promise<readonly (readonly NodeHeader[])[]> {
     const tips = await answered(
-      this.#targets.map(async (target) => {
+      this.#targets.map(async (target, node) => {
         const { sync_info: tip } = await callRpc(target, 'status', {}, STATUS);
-        return { target, height: tip.latest_block_height };
+        return { target, node, height: tip.latest_block_height };
       }),
     );
     const heights = [...new Set(tips.map(({ height }) => height))].sort((left, right) => right - left);
     return Promise.all(
       heights.map((height) =>
-        answered(tips.filter((tip) => tip.height >= height).map(({ target }) => headerAt(target, height))),
+        answered(
+          tips
+            .filter((tip) => tip.height >= height)
+            .map(async ({ target, node }) => ({ node, header: await headerAt(target, height) })),
+        ),
       ),
     );
   }

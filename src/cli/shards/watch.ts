@@ -10,7 +10,7 @@ import type { ChainDomain, ProvenHeader } from '../../protocol/chain/types.ts';
 import { messageOf } from '../failure.ts';
 import type { AccountKey } from '../ledger/client.ts';
 import { pause } from '../pause.ts';
-import type { ChainView } from './chain-view.ts';
+import type { ChainView, NodeHeader } from './chain-view.ts';
 import type { RelayEvent } from './relayer.ts';
 
 /** Between two looks. @unit ms @source chosen: some blocks; what a fork takes meanwhile `credit_max` bounds (LG-35) */
@@ -18,7 +18,7 @@ const LOOK_MS = 5_000;
 /** After what a ledger did not take, doubling: a node that lies about its header costs the relayer a fee. @unit ms */
 const BACKOFF_MS_MIN = 10_000;
 const BACKOFF_MS_MAX = 3_600_000;
-/** Shown to one ledger at one look. @unit pairs @source those of four nodes; each that is refused costs a fee */
+/** Shown to one ledger at one look. @unit pairs @source all of four nodes; each that is refused costs a fee */
 const PAIRS_MAX = 6;
 
 interface Watching {
@@ -37,15 +37,17 @@ export async function watchForks(
 ): Promise<void> {
   if (chain.endpoints.length < 2) return;
   let backoff = BACKOFF_MS_MIN;
+  let refusals = 0;
   while (!signal.aborted) {
     await pause(lookMs, signal);
-    const pairs = await contradictions(chain).catch(() => []);
+    const pairs = await contradictions(chain, refusals).catch(() => []);
     let isRefused = false;
     for (const to of pairs.length === 0 || signal.aborted ? [] : all) {
       const isTaken = await showAny(chain, to, key, pairs, { signal, onEvent });
       isRefused ||= !isTaken;
     }
     if (!isRefused) continue;
+    refusals += 1;
     await pause(backoff, signal);
     backoff = Math.min(2 * backoff, BACKOFF_MS_MAX);
   }
@@ -55,25 +57,37 @@ type Pair = readonly [ProvenHeader, ProvenHeader];
 
 /**
  * Two endpoints each, whose headers of one height are of different blocks; none: all say the same. Nothing is verified here: which
- * are proven the ledger says. A node that lies must not stand before two that have forked.
+ * are proven the ledger says. Nodes that lie must not stand before two that have forked: where there are more pairs than are shown at one look,
+ * the next ones come when these were refused.
  */
-async function contradictions(chain: ChainView): Promise<readonly Pair[]> {
+async function contradictions(chain: ChainView, refusals: number): Promise<readonly Pair[]> {
   const genesisHash = digestFromBytes(chain.genesisHash);
   if (genesisHash === 'malformed') return [];
   const domain = { chainId: chain.chainId, genesisHash };
   const heights = await chain.headersOfEach();
-  return heights.flatMap((headers) => differing(headers, domain)).slice(0, PAIRS_MAX);
+  const pairs = differing(heights, domain);
+  const from = (refusals * PAIRS_MAX) % Math.max(1, pairs.length);
+  return [...pairs.slice(from), ...pairs.slice(0, from)].slice(0, PAIRS_MAX);
 }
 
-/** Neighbours first, then those that are two apart, and so on: each header is in two of the first pairs at the most. */
-function differing(headers: readonly ProvenHeader[], domain: ChainDomain): readonly Pair[] {
-  const ids = headers.map(({ path: [link] }) => linkIdOf(domain, link));
-  return headers.flatMap((_, apart) =>
-    headers.flatMap((left, at): readonly Pair[] => {
-      const right = headers[at + apart];
-      return right === undefined || ids[at] === ids[at + apart] ? [] : [[left, right]];
-    }),
-  );
+/**
+ * Two nodes are compared once, at the highest height that both give: if they are of one chain there, they are below. Neighbours first, then those
+ * that are two apart, and so on: each header is in two of the first pairs at the most.
+ */
+function differing(heights: readonly (readonly NodeHeader[])[], domain: ChainDomain): readonly Pair[] {
+  const compared = new Set<string>();
+  return heights.flatMap((headers) => {
+    const ids = headers.map(({ header }) => linkIdOf(domain, header.path[0]));
+    return headers.flatMap((_, apart) =>
+      headers.flatMap((left, at): readonly Pair[] => {
+        const right = headers[at + apart];
+        const both = `${left.node} ${right?.node}`;
+        if (apart === 0 || right === undefined || compared.has(both)) return [];
+        compared.add(both);
+        return ids[at] === ids[at + apart] ? [] : [[left.header, right.header]];
+      }),
+    );
+  });
 }
 
 /** False: that ledger has taken none of them, and each has cost a fee. */
