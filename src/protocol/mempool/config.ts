@@ -63,6 +63,8 @@ export interface MempoolConfig extends BatchLimits, PacingConfig {
   /** GetBatch answers being read from storage at once, and of one peer. Beyond: dropped, the peer asks again. */
   readonly servingMax: number;
   readonly servingPerPeerMax: number;
+  /** … and of all together that are no validators. */
+  readonly servingGuestsMax: number;
   /** Batch bytes sent for one GetBatch. @unit bytes */
   readonly serveBytesMax: number;
   /** Read from storage in one piece at a start. @unit bytes */
@@ -131,6 +133,8 @@ export const DEFAULT_MEMPOOL_CONFIG: MempoolConfig = {
   wantsPerAskerMax: 4,
   servingMax: 64,
   servingPerPeerMax: 4,
+  /** @source chosen: an eighth; storage reads what is asked for in one turn */
+  servingGuestsMax: 8,
   serveBytesMax: 8 * MEBIBYTE,
   recoveryBytes: 8 * MEBIBYTE,
   tick: millis(25),

@@ -79,6 +79,8 @@ export function serve(state: MempoolState, from: Address, message: GetBatchMessa
   if (digests.length === 0 || serving.length >= config.servingMax || ofPeer >= config.servingPerPeerMax) {
     return unchanged(state);
   }
+  const isGuest = (peer: Address) => !isValidator(state.validators, peer);
+  if (isGuest(from) && serving.filter(isGuest).length >= config.servingGuestsMax) return unchanged(state);
   return readPiece(state, from, digests, config.serveBytesMax);
 }
 

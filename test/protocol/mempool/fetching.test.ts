@@ -3,7 +3,7 @@ import { batchDigestOf } from '../../../src/protocol/chain/batch.ts';
 import type { BatchReference } from '../../../src/protocol/chain/types.ts';
 import { validatorSet } from '../../../src/protocol/chain/validator-set.ts';
 import type { MempoolReply } from '../../../src/protocol/ports/mempool.ts';
-import { began, height, SMALL, World } from './world.ts';
+import { began, height, SMALL, setOf, World } from './world.ts';
 
 interface Wanting {
   readonly references: readonly BatchReference[];
@@ -323,6 +323,21 @@ describe('bounds (MP-10)', () => {
         expect(answers(world, 3, tag)).toEqual([{ type: 'batches.held', tag }]);
     },
   );
+
+  it('reads for a few who are no validators at once, and for validators however many those are', () => {
+    const { world, references } = missing([1, 1, 1, 1], { ...SMALL, servingGuestsMax: 2 });
+    const digests = references.map(({ digest }) => digest);
+    const guests = setOf(new Array<number>(9).fill(1)).validators.filter(
+      ({ address }) => !world.set.indexByAddress.has(address),
+    );
+    const node = world.node(0);
+    node.diskSilent = true;
+    const before = node.looked.length;
+    for (const { address } of guests) world.receive(0, address, { kind: 'GetBatch', digests });
+    expect([guests.length, node.looked.length - before]).toEqual([5, 2]);
+    world.receive(0, 1, { kind: 'GetBatch', digests });
+    expect([node.looked.length - before, node.accusations]).toEqual([3, []]);
+  });
 
   it('sends no more than serveBytesMax for one request', () => {
     const world = new World([1, 1], { ...SMALL, serveBytesMax: 1_500 });
