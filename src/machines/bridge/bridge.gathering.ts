@@ -20,6 +20,7 @@ import {
   refuseAll,
   submissionOf,
   take,
+  togetherEarly,
   withoutSubmission,
 } from './bridge.operations.ts';
 import { enqueue, inOrder, withoutLate } from './bridge.queue.ts';
@@ -99,7 +100,7 @@ export function recordCheck(
 
 /** Checked, with its places: at once where nothing was handed over a moment ago, else with the next message. */
 function handOverOrGather(context: BridgeContext, submission: Submission, clock: Clock): Decided {
-  const { asker, ids, refused, unread, client, since } = submission;
+  const { asker, ids, refused, unread, client, since, early } = submission;
   const transactions = submission.asked.map(({ transaction }) => transaction);
   const isCutOff = context.partition !== undefined && context.config.whenPartitioned === 'queue';
   if (!context.isGathering && !isCutOff) {
@@ -117,7 +118,7 @@ function handOverOrGather(context: BridgeContext, submission: Submission, clock:
   const rest: Received['asker'] = { kind: 'rest', asker, ids, refused, unread };
   const { context: change, effects = [] } = enqueue(
     left,
-    { asker: rest, client, transactions, isChecked: true },
+    { asker: rest, client, transactions, isChecked: true, early },
     since,
   );
   return { context: { ...left, ...change }, effects };
@@ -159,7 +160,9 @@ function handOverGathered(before: BridgeContext, clock: Clock): Decided {
   };
   const parts = together.map((one) => ({ asker: one.asker, operations: one.transactions.length }));
   const isChecked = together.every((one) => one.isChecked);
-  const all: Received = { asker: { kind: 'several', parts }, client: 'several', transactions, isChecked };
+  const asker: Received['asker'] = { kind: 'several', parts };
+  const early = togetherEarly(together);
+  const all: Received = { asker, client: 'several', transactions, isChecked, early };
   // As long as the oldest has: so all of them hear in time.
   const since = monotonic(Math.min(...together.map((one) => one.since)));
   const taken = take(left, all, clock, since);

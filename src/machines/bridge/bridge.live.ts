@@ -160,6 +160,8 @@ export interface Waiting {
   readonly transactions: readonly Uint8Array[];
   /** The own application refuses none of them, or did not say: it is not asked again. */
   readonly isChecked: boolean;
+  /** Of what was checked: what a block carried since. */
+  readonly early?: Submission['early'];
 }
 
 export type Decided = Decision<BridgeContext>;

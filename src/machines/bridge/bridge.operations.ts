@@ -107,7 +107,7 @@ export function take(
   });
   const submission: Submission = {
     ...{ tag: context.nextTag, asker, client, ids, refused, asked, since },
-    ...{ handedTo: [], heldBack: [], early: NOTHING_EARLY },
+    ...{ handedTo: [], heldBack: [], early: waiting.early ?? NOTHING_EARLY },
     unread: unread === 0 ? undefined : queueFull(door),
     check: waiting.isChecked ? 'over' : 'due',
   };
@@ -309,22 +309,37 @@ export function refuseAll(
   return { context: { operations }, effects: answer(context, { asker, ids, refused, unread: refusal }) };
 }
 
-/** A block was executed while its operations' admissions were on their way: they end when they are admitted. */
+/** A block was executed while its operations' admissions were on their way, or waited for a message once they were checked: they end when they are admitted. */
 export function withEarly(
   context: BridgeContext,
   transactions: readonly ExecutedTransaction[],
-): Pick<BridgeContext, 'submissions'> {
-  if (context.submissions.size === 0 || transactions.length === 0) return context;
-  const ids = new Set(executedOf(transactions));
-  let { submissions } = context;
-  for (const submission of valuesOf(context.submissions)) {
-    const { early } = submission;
-    const found = submission.ids.filter((id) => ids.has(id));
-    if (found.length === 0 || early === 'unknown') continue;
-    const next = { ...submission, early: new Set([...early, ...found]) };
-    submissions = setIn(submissions, String(submission.tag), next);
+): Pick<BridgeContext, 'submissions' | 'queue'> {
+  let { submissions, queue } = context;
+  if (submissions.size + queue.size === 0 || transactions.length === 0) return { submissions, queue };
+  const executed = new Set(executedOf(transactions));
+  const more = (early: Submission['early'], ids: readonly Digest[]): Submission['early'] => {
+    const found = ids.filter((id) => executed.has(id));
+    return early === 'unknown' || found.length === 0 ? early : new Set([...early, ...found]);
+  };
+  for (const submission of valuesOf(submissions)) {
+    const early = more(submission.early, submission.ids);
+    if (early !== submission.early)
+      submissions = setIn(submissions, String(submission.tag), { ...submission, early });
   }
-  return { submissions };
+  for (const waiting of valuesOf(queue)) {
+    if (waiting.early === undefined || waiting.asker.kind !== 'rest') continue;
+    const early = more(waiting.early, waiting.asker.ids);
+    if (early !== waiting.early) queue = setIn(queue, String(waiting.tag), { ...waiting, early });
+  }
+  return { submissions, queue };
+}
+
+/** What several submissions know together of blocks that were executed meanwhile. */
+export function togetherEarly(all: readonly Pick<Waiting, 'early'>[]): Submission['early'] {
+  const known = all.map(({ early = NOTHING_EARLY }) => early);
+  return known.includes('unknown')
+    ? 'unknown'
+    : new Set(known.flatMap((early) => (early === 'unknown' ? [] : [...early])));
 }
 
 /**
@@ -335,13 +350,16 @@ export function withoutForgotten(context: BridgeContext, height: Height): Bridge
   const [newest] = context.recent;
   const { pending } = context.operations;
   if (newest === undefined || height <= newest.height + 1) return context;
-  let { submissions } = context;
+  let { submissions, queue } = context;
   for (const submission of valuesOf(submissions)) {
     submissions = setIn(submissions, String(submission.tag), { ...submission, early: 'unknown' });
   }
+  for (const waiting of valuesOf(queue).filter(({ early }) => early !== undefined)) {
+    queue = setIn(queue, String(waiting.tag), { ...waiting, early: 'unknown' });
+  }
   return {
     ...context,
-    submissions,
+    ...{ submissions, queue },
     operations: { ...context.operations, pending: emptyMap(), keptBytes: 0 },
     ...counted(context, 'forgotten', pending.size),
   };

@@ -273,7 +273,7 @@ export const bridgeSetup = setup({
         const noted = noteExecuted({ ...known, ...ended.context }, executed);
         const early = withEarly(known, transactions);
         return {
-          context: { ...known, ...ended.context, ...noted.context, submissions: early.submissions },
+          context: { ...known, ...ended.context, ...noted.context, ...early },
           effects: [...(ended.effects ?? []), ...(noted.effects ?? [])],
         };
       }),

@@ -5,7 +5,7 @@ import { GENESIS_HEIGHT } from '../../../src/protocol/chain/ordinals.ts';
 import type { CheckResult } from '../../../src/protocol/ports/application.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../../../src/protocol/ports/execution.ts';
 import type { SyncStatus } from '../../../src/protocol/sync/types.ts';
-import { operation, plain, stateAfter } from '../../protocol/bridge/operations-of.ts';
+import { ended, operation, plain, stateAfter } from '../../protocol/bridge/operations-of.ts';
 import { height } from '../../protocol/consensus/fixture.ts';
 import { ofKind } from '../reach.ts';
 import { A, B, bridgeReach, C, isOfChecking, Rig, type RigOptions, SELF, STRANGER } from './bridge.rig.ts';
@@ -61,6 +61,26 @@ const admitAll = (at: Rig): void => {
 };
 
 describe('a node without a vote asks its own application first (BR-8)', () => {
+  it('and tells nothing as expired that a block carried since, while it was checked or waited for a message, whoever says that he took it', () => {
+    const carried = operation('carried', 40);
+    for (const isChecked of [false, true]) {
+      const at = level();
+      at.submit(plain('first'));
+      say(at, [YES]);
+      admitAll(at);
+      at.submit(carried);
+      if (!isChecked) at.execute(stateAfter(2), ended(carried));
+      say(at, [YES], lastCheck(at), height(1));
+      if (isChecked) at.execute(stateAfter(2), ended(carried));
+      at.gather();
+      expect(handed(at)).toEqual([[plain('first')], [carried]]);
+      admitAll(at);
+      expect([at.load, at.context.operations.counts.committed]).toEqual([1, 1]);
+      for (let block = 3; block <= 40; block += 1) at.execute(stateAfter(block));
+      expect(at.expired()).toEqual([]);
+    }
+  });
+
   it('refuses what that refuses, with its code and words, and no validator hears of it', () => {
     const at = level();
     const tag = at.submit(plain('bad'));
