@@ -11,6 +11,7 @@ import type { Clock } from './clock.ts';
 import { DeadLetters } from './dead-letters.ts';
 import type { Inspector } from './inspector.ts';
 import type { InputStamp, Journal, JournalEntry } from './journal.ts';
+import type { Outside } from './outside.ts';
 
 type Writable<Fields> = { -readonly [Name in keyof Fields]: Fields[Name] };
 
@@ -20,6 +21,7 @@ export interface CoreOptions {
   readonly draws: RandomStream;
   readonly wall: () => WallTime;
   readonly journal: Journal | undefined;
+  readonly outside: Outside | undefined;
   /** Boundary actors run, or only stand in for those that a journal speaks for. */
   readonly boundaries: 'run' | 'silent';
 }
@@ -70,6 +72,12 @@ export class Core {
       draw: () => this.#draw(),
     };
     this.scope = new CellScope(this.turn);
+    const { journal, outside } = options;
+    if (journal !== undefined && options.boundaries === 'run') {
+      const record = (name: string, value: unknown): void =>
+        journal.record({ kind: 'result', turn: this.turns, name, value });
+      outside?.connect({ record });
+    }
   }
 
   addInspector(inspector: Inspector): void {

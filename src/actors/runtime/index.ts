@@ -49,6 +49,7 @@ export {
 } from './journal.ts';
 export { type CellRecord, clockFrom, type Keyframe } from './keyframe.ts';
 export type { MailboxOptions, Overflow } from './mailbox.ts';
+export { Outside, type OutsideLink } from './outside.ts';
 export { type Divergence, type Replay, type ReplayOptions, replay } from './replay.ts';
 export {
   type CellLogic,

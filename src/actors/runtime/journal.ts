@@ -43,6 +43,8 @@ export type JournalEntry =
   | (InputStamp & { readonly kind: 'close'; readonly address: CellAddress })
   /** A draw that a pure cell made. */
   | { readonly kind: 'draw'; readonly turn: number; readonly value: number }
+  /** What a function gave to a pure cell that a replay does not call (`Outside`). */
+  | { readonly kind: 'result'; readonly turn: number; readonly name: string; readonly value: unknown }
   /** A check of one turn: cell, state and effects. */
   | {
       readonly kind: 'digest';

@@ -12,6 +12,7 @@ import type { Inspector } from './inspector.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { type Keyframe, restoreKeyframe } from './keyframe.ts';
 import { endCell, killCell, markStarted, openCell, stopWithDeadline } from './lifecycle.ts';
+import type { Outside } from './outside.ts';
 import type { CellSpec } from './spec.ts';
 import { createCore, openSystem, runTurns, type System } from './system.ts';
 import { fireTimer, KILL_KEY } from './timers.ts';
@@ -25,6 +26,8 @@ export interface ReplayOptions {
   readonly roots: readonly CellSpec[];
   /** As the recorded journal's, so that digests can be compared. */
   readonly digestEvery: number;
+  /** What wraps the functions in the inputs of `roots`: the journal has their results. */
+  readonly outside?: Outside;
   /** Where to begin, in place of the beginning; feed it the entries that came after. */
   readonly from?: Keyframe;
   readonly inspector?: Inspector;
@@ -34,13 +37,13 @@ export interface ReplayOptions {
 /** The first place where the replay is not the recorded run. */
 export interface Divergence {
   readonly turn: number;
-  readonly expected: JournalEntry | 'more turns';
+  readonly expected: JournalEntry | 'more turns' | 'nothing';
   readonly got: JournalEntry | 'nothing';
 }
 
 export interface Replay {
   readonly system: System;
-  /** Takes the next entry. Entries must come in the order of the journal. */
+  /** Takes the next entry. Entries must come in the order of the journal. What came before an input runs when that is fed. */
   feed(entry: JournalEntry): void;
   /** Runs pure turns until so many have ended, or none is left. */
   runTo(turn: number): void;
@@ -49,14 +52,37 @@ export interface Replay {
   divergence(): Divergence | undefined;
 }
 
+/** What turns themselves write: a replay makes it anew, or is given it. */
+type TurnEntry = JournalEntry & { readonly kind: 'digest' | 'draw' | 'result' };
+
 /** A system that repeats a recorded run. */
 export function replay(options: ReplayOptions): Replay {
-  const checks: JournalEntry[] = [];
-  const { digestEvery, inspector, onDeadLetter } = options;
+  /** Of turns that have not run yet, in order. */
+  const awaited: TurnEntry[] = [];
+  let next = 0;
+  let divergence: Divergence | undefined;
+  const diverged = (turn: number, expected: Divergence['expected'], got: Divergence['got']): void => {
+    divergence ??= { turn, expected, got };
+  };
+  /** The recorded entry at the place of one that a turn makes now. */
+  const recorded = (made: TurnEntry): TurnEntry | undefined => {
+    const expected = awaited[next];
+    if (expected === undefined || !isSameCheck(expected, made)) {
+      diverged(made.turn, expected ?? 'nothing', made);
+      return undefined;
+    }
+    next += 1;
+    if (next === awaited.length) {
+      awaited.length = 0;
+      next = 0;
+    }
+    return expected;
+  };
+  const { digestEvery, inspector, onDeadLetter, outside } = options;
   const journal: Journal = {
     digestEvery,
     record(entry) {
-      if (entry.kind === 'digest' || entry.kind === 'draw') checks.push(entry);
+      if (divergence === undefined && (entry.kind === 'digest' || entry.kind === 'draw')) recorded(entry);
     },
   };
   const systemOptions = {
@@ -64,6 +90,7 @@ export function replay(options: ReplayOptions): Replay {
     clock: virtualClock(),
     random: options.random,
     journal,
+    ...(outside === undefined ? {} : { outside }),
     ...(inspector === undefined ? {} : { inspector }),
     ...(onDeadLetter === undefined ? {} : { onDeadLetter }),
   };
@@ -71,24 +98,24 @@ export function replay(options: ReplayOptions): Replay {
   if (from !== undefined) options.random.restore('cells', from.draws);
   const core = createCore(systemOptions, 'silent');
   const system = openSystem(core, systemOptions);
+  outside?.connect({
+    recall(name) {
+      const found = recorded({ kind: 'result', turn: core.turns, name, value: undefined });
+      if (found?.kind !== 'result') throw new Error(`the journal has no result of ${name} here`);
+      return found.value;
+    },
+  });
   const roots = new Map(options.roots.map((spec) => [spec.id, spec]));
   if (from !== undefined) restoreKeyframe(core, from, roots);
-  let divergence: Divergence | undefined;
 
   function runTo(turn: number): void {
     while (core.turns < turn) {
       const before = core.turns;
       const isLeft = runTurns(core, 1);
-      if (core.turns === before && !isLeft) return;
+      if (core.turns === before && !isLeft) break;
     }
-  }
-
-  function check(expected: JournalEntry & { readonly kind: 'digest' | 'draw' }): void {
-    // A digest or a draw is written within its turn, which has to have run.
-    runTo(expected.turn + 1);
-    const got = checks.shift();
-    if (divergence !== undefined || (got !== undefined && isSameCheck(expected, got))) return;
-    divergence = { turn: expected.turn, expected, got: got ?? 'nothing' };
+    const left = awaited[next];
+    if (left !== undefined && left.turn < Math.min(turn, core.turns)) diverged(left.turn, left, 'nothing');
   }
 
   return {
@@ -97,13 +124,13 @@ export function replay(options: ReplayOptions): Replay {
     turn: () => core.turns,
     divergence: () => divergence,
     feed(entry) {
-      if (entry.kind === 'digest' || entry.kind === 'draw') {
-        check(entry);
+      if (entry.kind === 'digest' || entry.kind === 'draw' || entry.kind === 'result') {
+        awaited.push(entry);
         return;
       }
       runTo(entry.turn);
       if (core.turns !== entry.turn) {
-        divergence ??= { turn: core.turns, expected: 'more turns', got: entry };
+        diverged(core.turns, 'more turns', entry);
         return;
       }
       core.replayed = entry;
@@ -112,7 +139,7 @@ export function replay(options: ReplayOptions): Replay {
   };
 }
 
-type InputEntry = Exclude<JournalEntry, { readonly kind: 'digest' | 'draw' }>;
+type InputEntry = Exclude<JournalEntry, TurnEntry>;
 
 function applyEntry(core: Core, entry: InputEntry, roots: ReadonlyMap<string, CellSpec>): void {
   if (entry.kind === 'message') {
@@ -153,9 +180,15 @@ function applyEntry(core: Core, entry: InputEntry, roots: ReadonlyMap<string, Ce
   else stopWithDeadline(core, cell, SHUTDOWN);
 }
 
-function isSameCheck(expected: JournalEntry, got: JournalEntry): boolean {
-  if (expected.kind === 'digest') {
-    return got.kind === 'digest' && got.turn === expected.turn && got.digest === expected.digest;
+/** A result is what the journal says that it is; digests and draws are made anew and have to be the same. */
+function isSameCheck(expected: TurnEntry, made: TurnEntry): boolean {
+  if (expected.turn !== made.turn) return false;
+  switch (expected.kind) {
+    case 'digest':
+      return made.kind === 'digest' && made.digest === expected.digest && made.address === expected.address;
+    case 'draw':
+      return made.kind === 'draw' && made.value === expected.value;
+    case 'result':
+      return made.kind === 'result' && made.name === expected.name;
   }
-  return expected.kind === 'draw' && got.kind === 'draw' && got.value === expected.value;
 }

@@ -22,6 +22,7 @@ import type { CellInfo, Inspector } from './inspector.ts';
 import type { Journal } from './journal.ts';
 import { captureKeyframe, type Keyframe, restoreKeyframe } from './keyframe.ts';
 import { openCell, stopWithDeadline } from './lifecycle.ts';
+import type { Outside } from './outside.ts';
 import type { CellSpec } from './spec.ts';
 import { runTurn } from './turn.ts';
 
@@ -33,6 +34,8 @@ export interface SystemOptions {
   /** `seededRandom(seed)`: what charts draw from. */
   readonly random: Random;
   readonly journal?: Journal;
+  /** What was wrapped by it is written down with the rest. */
+  readonly outside?: Outside;
   /** Watches from the first step on; more can come by `inspect`. */
   readonly inspector?: Inspector;
   readonly onDeadLetter?: (letter: DeadLetter) => void;
@@ -132,13 +135,14 @@ export function restoreSystem(
 
 /** The shared state of a new system. */
 export function createCore(options: SystemOptions, boundaries: 'run' | 'silent'): Core {
-  const { clock, random, journal, wall } = options;
+  const { clock, random, journal, outside, wall } = options;
   return new Core({
     name: options.name,
     clock,
     draws: random.stream('cells'),
     wall: wall ?? (() => clock.wall()),
     journal,
+    outside,
     boundaries,
   });
 }

@@ -17,6 +17,7 @@ import {
   memoryJournal,
   millis,
   monotonic,
+  Outside,
   replay,
   type System,
   seededRandom,
@@ -357,9 +358,79 @@ describe('a replay', () => {
           : entry,
     );
     for (const entry of forged) again.feed(entry);
+    again.runTo(live.turns);
     expect(again.divergence()).toMatchObject({
       expected: { kind: 'digest', address: 'top/a' },
       got: { kind: 'digest' },
     });
+  });
+});
+
+describe('functions that a replay does not call', () => {
+  const asking = (outside: Outside, secret: () => number) =>
+    child(
+      'asking',
+      setup({
+        types: types<{ readonly heard: readonly number[]; readonly secret: () => number }, Message>(),
+        actions: {
+          ask: step(({ context }) => ({
+            context: { ...context, heard: [...context.heard, context.secret()] },
+          })),
+        },
+      }).createMachine({
+        context: { heard: [], secret: outside.wrap('secret', secret) },
+        on: { go: { actions: 'ask' } },
+      }),
+    );
+  const heardIn = (system: System): unknown => system.ref('asking').info()?.snapshot;
+
+  async function recorded() {
+    const [clock, outside] = [virtualClock(), new Outside()];
+    const journal = memoryJournal({ digestEvery: 1 });
+    const system = createSystem({ name: 'live', clock, random: seededRandom('o'), journal, outside });
+    let times = 0;
+    system.start(
+      asking(outside, () => {
+        times += 1;
+        return times * 7;
+      }),
+    );
+    await clock.advanceAsync(0);
+    for (let turn = 0; turn < 3; turn += 1) system.ref('asking').tell({ type: 'go' });
+    await clock.advanceAsync(1);
+    return { entries: journal.entries, turns: system.counters().turns, heard: heardIn(system) };
+  }
+  function again(entries: readonly JournalEntry[], turns: number) {
+    const outside = new Outside();
+    const never = (): number => {
+      throw new Error('a replay has no secret');
+    };
+    const roots = [asking(outside, never)];
+    const copy = replay({ name: 'again', random: seededRandom('o'), roots, digestEvery: 1, outside });
+    for (const entry of entries) copy.feed(entry);
+    copy.runTo(turns);
+    return copy;
+  }
+
+  it('give what the journal says that they gave (RP-8)', async () => {
+    const { entries, turns, heard } = await recorded();
+    expect(heard).toMatchObject({ context: { heard: [7, 14, 21] } });
+    const copy = again(entries, turns);
+    expect(copy.divergence()).toBeUndefined();
+    expect(heardIn(copy.system)).toMatchObject({ context: { heard: [7, 14, 21] } });
+  });
+
+  it('are a divergence where the journal has none, or one too many', async () => {
+    const { entries, turns } = await recorded();
+    const place = entries.findLastIndex(({ kind }) => kind === 'result');
+    const short = again(entries.toSpliced(place, 1), turns);
+    expect(short.divergence()).toMatchObject({
+      expected: { kind: 'digest' },
+      got: { kind: 'result', name: 'secret' },
+    });
+    const [extra] = entries.slice(place);
+    if (extra === undefined) throw new Error('there is a result');
+    const long = again(entries.toSpliced(place, 0, extra), turns);
+    expect(long.divergence()).toMatchObject({ expected: { kind: 'result' }, got: { kind: 'digest' } });
   });
 });
