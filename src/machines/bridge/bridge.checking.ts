@@ -79,6 +79,10 @@ export function refusedHere(
   return new Map([...refused, ...ours]);
 }
 
+/** It looked at each, and none of those that are left was executed before. */
+export const hasJudged = ({ asked }: Submission, results: readonly CheckResult[]): boolean =>
+  asked.length === results.length && !results.some(isUnjudged);
+
 /** A check that threw judged nothing: validators may know better. */
 const isUnjudged = ({ code, codespace }: CheckResult): boolean =>
   codespace === NODE_CODESPACE && code !== DUPLICATE_CODE;

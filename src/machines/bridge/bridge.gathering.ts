@@ -11,7 +11,7 @@ import type { CheckResult } from '../../protocol/ports/application.ts';
 import type { Effect } from '../../protocol/supervision/effect.ts';
 import { GUEST_RATES_DEFAULT } from '../../protocol/transport/limits.ts';
 import { handAgain, withoutCaredFor } from './bridge.again.ts';
-import { endCheckTimer, mayCheck, refusedHere, withHanded } from './bridge.checking.ts';
+import { endCheckTimer, hasJudged, mayCheck, refusedHere, withHanded } from './bridge.checking.ts';
 import type { BridgeContext, Decided, Submission, Waiting } from './bridge.live.ts';
 import {
   ask,
@@ -56,7 +56,7 @@ export function takeOrGather(context: BridgeContext, submitted: Received, clock:
   if (isOwn && transactions.length === 0) return {};
   const waiting = { ...submitted, transactions };
   // What the own application lets through is gathered: its time is not the same for all.
-  if (!waiting.isChecked && mayCheck(context)) return take(context, waiting, clock);
+  if (waiting.check === 'due' && mayCheck(context)) return take(context, waiting, clock);
   if (context.isGathering) return enqueue(context, waiting, clock.now);
   const { context: change, effects = [] } = take(context, waiting, clock);
   return {
@@ -84,7 +84,8 @@ export function recordCheck(
   const asked = submission.asked.filter(({ position }) => !refused.has(position));
   const ended = submission.asked.length - asked.length;
   const operations = release(before.operations, ended, ended);
-  const judged: Submission = { ...submission, refused, asked, check: 'over' };
+  const check = hasJudged(submission, results) ? 'passed' : 'over';
+  const judged: Submission = { ...submission, refused, asked, check };
   const handed = withHanded(before.handed, judged, clock.now);
   const context: BridgeContext = { ...withoutSubmission(before, tag), operations, isApplicationLate, handed };
   if (asked.length === 0) {
@@ -101,6 +102,7 @@ export function recordCheck(
 /** Checked, with its places: at once where nothing was handed over a moment ago, else with the next message. */
 function handOverOrGather(context: BridgeContext, submission: Submission, clock: Clock): Decided {
   const { asker, ids, refused, unread, client, since, early } = submission;
+  const check = submission.check === 'passed' ? 'passed' : 'over';
   const transactions = submission.asked.map(({ transaction }) => transaction);
   const isCutOff = context.partition !== undefined && context.config.whenPartitioned === 'queue';
   if (!context.isGathering && !isCutOff) {
@@ -118,7 +120,7 @@ function handOverOrGather(context: BridgeContext, submission: Submission, clock:
   const rest: Received['asker'] = { kind: 'rest', asker, ids, refused, unread };
   const { context: change, effects = [] } = enqueue(
     left,
-    { asker: rest, client, transactions, isChecked: true, early },
+    { asker: rest, client, transactions, check, early },
     since,
   );
   return { context: { ...left, ...change }, effects };
@@ -159,10 +161,10 @@ function handOverGathered(before: BridgeContext, clock: Clock): Decided {
     queued: context.queued - transactions.length,
   };
   const parts = together.map((one) => ({ asker: one.asker, operations: one.transactions.length }));
-  const isChecked = together.every((one) => one.isChecked);
+  const check = checkOf(together);
   const asker: Received['asker'] = { kind: 'several', parts };
   const early = togetherEarly(together);
-  const all: Received = { asker, client: 'several', transactions, isChecked, early };
+  const all: Received = { asker, client: 'several', transactions, check, early };
   // As long as the oldest has: so all of them hear in time.
   const since = monotonic(Math.min(...together.map((one) => one.since)));
   const taken = take(left, all, clock, since);
@@ -187,4 +189,10 @@ export function takeQueue(context: BridgeContext, clock: Clock, refusal: DoorRef
     effects.push(...(taken.effects ?? []));
   }
   return { context: left, effects };
+}
+
+/** Asked about as one: what only some of them were asked about is asked about again. */
+function checkOf(together: readonly Waiting[]): Waiting['check'] {
+  if (together.some(({ check }) => check === 'due')) return 'due';
+  return together.every(({ check }) => check === 'passed') ? 'passed' : 'over';
 }

@@ -74,8 +74,8 @@ export interface Submission {
     readonly transaction: Uint8Array;
   }[];
   readonly since: Monotonic;
-  /** By the own application, where this node is no validator: to be asked, asked, or nothing more to be asked of it. */
-  readonly check: 'due' | 'asked' | 'over';
+  /** By the own application, where this node is no validator: to be asked, asked, it let all of it through, or said nothing and is asked no more. */
+  readonly check: 'due' | 'asked' | 'passed' | 'over';
   /** Validators that it was handed to, the newest last, this node among them where it has become one since; none: the own mempool has it. */
   readonly handedTo: readonly Address[];
   /** Of them, those whose breaker did not let it pass: nothing was sent. */
@@ -158,8 +158,8 @@ export interface Waiting {
   readonly asker: Asker;
   readonly client: string;
   readonly transactions: readonly Uint8Array[];
-  /** The own application refuses none of them, or did not say: it is not asked again. */
-  readonly isChecked: boolean;
+  /** As of a submission: what was asked about is not asked about again. */
+  readonly check: Exclude<Submission['check'], 'asked'>;
   /** Of what was checked: what a block carried since. */
   readonly early?: Submission['early'];
 }

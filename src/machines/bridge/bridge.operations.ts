@@ -109,7 +109,7 @@ export function take(
     ...{ tag: context.nextTag, asker, client, ids, refused, asked, since },
     ...{ handedTo: [], heldBack: [], early: waiting.early ?? NOTHING_EARLY },
     unread: unread === 0 ? undefined : queueFull(door),
-    check: waiting.isChecked ? 'over' : 'due',
+    check: waiting.check,
   };
   const counts = countRejected(context.operations, refused.size + unread);
   const activity = context.activity + transactions.length;
@@ -157,7 +157,8 @@ export function ask(context: BridgeContext, submission: Submission, { now, addre
   if (submission.check === 'due' && mayCheck(context)) {
     return asking({ ...submission, check: 'asked' }, checkEffects(context, submission, tag, address));
   }
-  const handed: Submission = { ...submission, check: 'over', handedTo: [...submission.handedTo, peer] };
+  const check = submission.check === 'passed' ? 'passed' : 'over';
+  const handed: Submission = { ...submission, check, handedTo: [...submission.handedTo, peer] };
   const { context: change, effects } = asking(handed, [callTo(peer, handed, tag, address)]);
   return { context: { ...change, handed: withHanded(context.handed, submission, now) }, effects };
 }
@@ -265,13 +266,15 @@ function settle(
   const refused = new Map(submission.refused);
   const admitted: Admitted[] = [];
   const handing = handingOf(context, submission);
+  // Who takes it may lie: that it was not executed before, the own application alone knows.
+  const mayBeOld = handing.handing !== undefined && submission.check !== 'passed';
   for (const { position, hash, transaction } of asked) {
     const admission = judged.get(position) ?? { status: 'refused', hash, ...otherwise };
     if (admission.status === 'refused') refused.set(position, admission);
     // One who says that it knows it may lie low like one who takes it.
     const isKnown = admission.status === 'refused' && admission.code === KNOWN;
     if (admission.status === 'admitted' || (isKnown && handing.handing !== undefined))
-      admitted.push({ id: hash, transaction, isKnown, ...handing });
+      admitted.push({ id: hash, transaction, isKnown: isKnown || mayBeOld, ...handing });
   }
   const latest = (context.committedHeight ?? GENESIS_HEIGHT) + 2 * context.batchTtlHeights;
   const isKnown = early !== 'unknown';

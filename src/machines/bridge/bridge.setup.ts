@@ -120,12 +120,12 @@ type BridgeEvent = BridgePublicEvent | BridgePrivateEvent | CellDown;
 function submitted(event: BridgeEvent): Received | undefined {
   if (event.type === 'operations.submitted') {
     const { replyTo: address, tag, client, transactions } = event;
-    return { asker: { kind: 'cell', address, tag }, client, transactions, isChecked: false };
+    return { asker: { kind: 'cell', address, tag }, client, transactions, check: 'due' };
   }
   if (event.type !== 'message.received' || event.message.kind !== 'SubmitOperations') return undefined;
   const { from: peer, message } = event;
   const { tag, operations: transactions } = message;
-  return { asker: { kind: 'peer', peer, tag }, client: `peer ${peer}`, transactions, isChecked: false };
+  return { asker: { kind: 'peer', peer, tag }, client: `peer ${peer}`, transactions, check: 'due' };
 }
 
 /** What a certificate says of this node's state; a peer's word refuses nothing. */

@@ -89,7 +89,7 @@ export interface Admitted {
   readonly id: Digest;
   readonly transaction: Uint8Array;
   readonly handing?: Handing;
-  /** Not taken, but known. */
+  /** Known before, or perhaps: it may have been executed. */
   readonly isKnown?: boolean;
 }
 

@@ -5,7 +5,7 @@ import { GENESIS_HEIGHT } from '../../../src/protocol/chain/ordinals.ts';
 import type { CheckResult } from '../../../src/protocol/ports/application.ts';
 import { DUPLICATE_CODE, NODE_CODESPACE } from '../../../src/protocol/ports/execution.ts';
 import type { SyncStatus } from '../../../src/protocol/sync/types.ts';
-import { ended, operation, plain, stateAfter } from '../../protocol/bridge/operations-of.ts';
+import { ended, idOfOperation, operation, plain, stateAfter } from '../../protocol/bridge/operations-of.ts';
 import { height } from '../../protocol/consensus/fixture.ts';
 import { ofKind } from '../reach.ts';
 import { A, B, bridgeReach, C, isOfChecking, Rig, type RigOptions, SELF, STRANGER } from './bridge.rig.ts';
@@ -78,6 +78,21 @@ describe('a node without a vote asks its own application first (BR-8)', () => {
       expect([at.load, at.context.operations.counts.committed]).toEqual([1, 1]);
       for (let block = 3; block <= 40; block += 1) at.execute(stateAfter(block));
       expect(at.expired()).toEqual([]);
+    }
+  });
+
+  it('and tells as expired only what that let through: else who took it may lie, and it may have been executed long ago (ADR 0009)', () => {
+    for (const [answer, ends] of [
+      [(at: Rig) => say(at, [YES]), [[idOfOperation(operation('old', 40))], 0]],
+      [(at: Rig) => late(at), [[], 1]],
+      [(at: Rig) => say(at, []), [[], 1]],
+    ] as const) {
+      const at = level();
+      at.submit(operation('old', 40));
+      answer(at);
+      admitAll(at);
+      for (let block = 2; block <= 40; block += 1) at.execute(stateAfter(block));
+      expect([at.expired(), at.context.counts.forgotten]).toEqual(ends);
     }
   });
 
