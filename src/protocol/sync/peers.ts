@@ -50,11 +50,13 @@ export interface KnownPeer {
 /** At most REPUTATIONS_MAX. */
 export type KnownPeers = ReadonlyMap<Address, KnownPeer>;
 
+/** Nothing that it claimed counts. */
+const UNCLAIMED = { claimedBy: 0, claimedAmong: 0 } as const;
+
 const stranger = (set: ValidatorSet, peer: Address, reputation: Reputation): KnownPeer => ({
   presence: 'unknown',
   state: { peer, power: powerOf(set, peer), failures: 0, reputation },
-  claimedBy: 0,
-  claimedAmong: 0,
+  ...UNCLAIMED,
   withheld: 0,
   declined: 0,
 });
@@ -86,12 +88,7 @@ export function withSet(peers: KnownPeers, set: ValidatorSet, self: Address, now
   const next = new Map<Address, KnownPeer>();
   for (const [peer, known] of peers) {
     const { claim: _, answeredAt: __, ...state } = known.state;
-    next.set(peer, {
-      ...known,
-      state: { ...state, power: powerOf(set, peer) },
-      claimedBy: 0,
-      claimedAmong: 0,
-    });
+    next.set(peer, { ...known, state: { ...state, power: powerOf(set, peer) }, ...UNCLAIMED });
   }
   for (const { address } of set.validators) {
     if (address === self || next.has(address)) continue;
@@ -123,13 +120,7 @@ export function withConnected(
   const before = known ?? stranger(set, peer, newReputation(peer, now));
   const { claim: _, answeredAt: __, ...rest } = before.state;
   const reputation = resumed(rest.reputation, now);
-  return next.set(peer, {
-    ...before,
-    presence: 'connected',
-    state: { ...rest, reputation },
-    claimedBy: 0,
-    claimedAmong: 0,
-  });
+  return next.set(peer, { ...before, presence: 'connected', state: { ...rest, reputation }, ...UNCLAIMED });
 }
 
 /** Whoever is no validator, not connected and not distrusted, and was seen least lately. */
@@ -146,7 +137,7 @@ export function withGone(peers: KnownPeers, peer: Address): KnownPeers {
   const known = peers.get(peer);
   if (known === undefined) return peers;
   const { claim: _, answeredAt: __, ...state } = known.state;
-  return new Map(peers).set(peer, { ...known, presence: 'gone', state, claimedBy: 0, claimedAmong: 0 });
+  return new Map(peers).set(peer, { ...known, presence: 'gone', state, ...UNCLAIMED });
 }
 
 export const connectedOf = (peers: KnownPeers): readonly PeerState[] =>
