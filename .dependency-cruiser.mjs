@@ -8,7 +8,7 @@ const layers = [
   ['protocol'],
   ['machines'],
   ['actors'],
-  ['transport', 'time', 'storage', 'application', 'rpc', 'observe'],
+  ['transport', 'time', 'storage', 'application', 'rpc', 'observe', 'record'],
   ['node'],
   ['simulation', 'replay'],
   ['cli'],

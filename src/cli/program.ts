@@ -14,6 +14,7 @@ import { addKeyCommands } from './commands/keys.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
 import { addNetworkCommand } from './commands/network.ts';
 import { addReadCommands } from './commands/read.ts';
+import { addReplayCommands } from './commands/replay.ts';
 import { addResetCommand } from './commands/reset.ts';
 import { addResyncCommand } from './commands/resync.ts';
 import { addSetupCommands } from './commands/setup.ts';
@@ -75,6 +76,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addConfigCommand(program);
   addBenchCommand(program);
   addSimulateCommand(program, status);
+  addReplayCommands(program, status);
   withJson(program.command('version').description('print the version')).action(
     (options: { json?: boolean }) =>
       createOutput(options.json === true).data({ version: VERSION, node: process.version }, [

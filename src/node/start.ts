@@ -2,7 +2,7 @@
  * Starts one node out of its home: reads what is there, opens the store, builds the tree, and says when and why it ended.
  * Boundary; composes and decides nothing. What the user can mend is thrown as `StartRefused`.
  */
-import { child, createSystem, realClock, seededRandom } from '../actors/runtime/index.ts';
+import { type Clock, child, createSystem, realClock, seededRandom } from '../actors/runtime/index.ts';
 import { type WallTime, wallTime } from '../base/units.ts';
 import type { BlsEngine } from '../crypto/bls/engine.ts';
 import { loadBlsEngine } from '../crypto/bls/select.ts';
@@ -36,6 +36,7 @@ import { createNodePort } from './node-port.ts';
 import { offenceLog } from './offence-log.ts';
 import { applicationPages } from './pages.ts';
 import { type Member, readMember } from './read-home.ts';
+import { type JournalLog, recordingOf } from './recorded-node.ts';
 import { keeping } from './storage-cells.ts';
 import { presentEpoch, validatorsOf } from './stored-epochs.ts';
 import { SyncWatch } from './sync-watch.ts';
@@ -89,6 +90,7 @@ export async function startNode(
     metrics.stop();
     lag.stop();
     await withinTime(node.system.stop(), config.runtime.shutdownTimeoutMs);
+    await node.recording?.close();
     ending.fork.close();
     node.store.close();
     log.flush();
@@ -148,8 +150,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const gateway = new Gateway();
   const offences = offenceLog(log.of('consensus'), self);
   gateway.listen((event) => void (event.type === 'block.executed' && offences(event)));
-  const random = seededRandom(`${self}/${Date.now()}`);
-  const system = createSystem({ name: config.node.moniker, clock, wall, random });
+  const { system, recording } = recordedSystem(member, config, { clock, wall, log: log.of('journal') });
   const atStart = presentEpoch(store, epoch);
   const present = (): EpochContext => epochOf(system) ?? atStart;
   const network = nodeNetwork(config, keys.nodeSecret, clock, present);
@@ -166,41 +167,58 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     deviceFailed: (detail) => ending.ask({ kind: 'failed', detail }),
   });
   const { parameters } = genesis;
-  const root = system.start(
-    nodeTree({
-      ...{ epoch, present, bls, vrf: ECVRF, mempool },
-      signer: {
-        address: self,
-        sign: (message, key) => signatureBy(keys, bls, message, key),
-        prove: (input) => ECVRF.prove(keys.nodeSecret, input),
-      },
-      genesisTime: genesis.genesisTime,
-      limits: { batchesMax: parameters.blockBatchesMax, bytesMax: parameters.blockBytesMax },
-      timeliness: { precisionMs: parameters.timePrecision, messageDelayMs: parameters.messageDelay },
-      timeouts: timeoutConfigOf(config),
-      time: config.time,
-      sync: syncConfig,
-      bridge: bridgeConfigOf(config),
-      bridgeQueueSize: config.bridge.maxQueueSize,
-      get fork() {
-        return ending.fork.proved;
-      },
-      clocks: clocks.cells,
-      network: network.cells,
-      ...kept.cells,
-      deduplicationHeights: parameters.deduplicationHeights,
-      get joins() {
-        return config.sync.join === 'snapshot' && isEmpty(store);
-      },
-      evidenceAge: { ageHeights: parameters.evidenceAgeHeights, ageMax: parameters.evidenceAge },
-      surface: [
-        child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
-        child('alarm', alarmOf(member, { ending, log, wall, atStart }), { publicEvents: ALARM_EVENTS }),
-      ],
-    }),
-  );
+  const tree = nodeTree({
+    ...{ epoch, present, bls, vrf: ECVRF, mempool },
+    signer: {
+      address: self,
+      sign: (message, key) => signatureBy(keys, bls, message, key),
+      prove: (input) => ECVRF.prove(keys.nodeSecret, input),
+    },
+    genesisTime: genesis.genesisTime,
+    limits: { batchesMax: parameters.blockBatchesMax, bytesMax: parameters.blockBytesMax },
+    timeliness: { precisionMs: parameters.timePrecision, messageDelayMs: parameters.messageDelay },
+    timeouts: timeoutConfigOf(config),
+    time: config.time,
+    sync: syncConfig,
+    bridge: bridgeConfigOf(config),
+    bridgeQueueSize: config.bridge.maxQueueSize,
+    get fork() {
+      return ending.fork.proved;
+    },
+    clocks: clocks.cells,
+    network: network.cells,
+    ...kept.cells,
+    deduplicationHeights: parameters.deduplicationHeights,
+    get joins() {
+      return config.sync.join === 'snapshot' && isEmpty(store);
+    },
+    evidenceAge: { ageHeights: parameters.evidenceAgeHeights, ageMax: parameters.evidenceAge },
+    surface: [
+      child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
+      child('alarm', alarmOf(member, { ending, log, wall, atStart }), { publicEvents: ALARM_EVENTS }),
+    ],
+  });
+  const root = system.start(recording?.root(tree, system) ?? tree);
   void root.ended().then((reason) => ending.ask({ kind: 'failed', detail: JSON.stringify(reason) }));
-  return { system, present, root, store, network, gateway, clock, clocks, kept, mempool, syncConfig, ending };
+  return {
+    ...{ system, present, root, store, network, gateway, clock, clocks, kept, mempool, syncConfig, ending },
+    recording,
+  };
+}
+
+/** The system of cells, recorded unless the configuration says otherwise (RP-3). */
+function recordedSystem(
+  member: Member,
+  config: Config,
+  { clock, wall, log }: { readonly clock: Clock; readonly wall: () => WallTime; readonly log: JournalLog },
+) {
+  const seed = `${member.self}/${Date.now()}`;
+  const recording = recordingOf(member, config, { log, startedAt: clock.wall(), seed });
+  const system = createSystem({
+    ...{ name: config.node.moniker, clock, wall, random: seededRandom(seed) },
+    ...(recording === undefined ? {} : { journal: recording.journal, outside: recording.outside }),
+  });
+  return { system, recording };
 }
 
 /** What is told to the operator, and what ends the node. */

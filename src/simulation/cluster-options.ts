@@ -61,6 +61,8 @@ export interface ClusterOptions {
   readonly voiceOf?: (instance: Instance, cluster: Cluster) => Voice | undefined;
   readonly rounds?: readonly RoundRule[];
   readonly observers?: readonly Observer[];
+  /** A folder for the journals of all lives of all nodes (RP-1). */
+  readonly recordTo?: string;
   /** What becomes of a message on its way, before the faults. Names in it are instances. */
   readonly tamper?: (transit: Transit) => 'pass' | 'drop';
 }

@@ -138,6 +138,7 @@ export class Cluster {
       hub: this.hub,
       directory: this.directory,
       observer: this.#observer,
+      recordTo: options.recordTo,
       voiceOf: (instance) => options.voiceOf?.(instance, this),
     };
     this.nodes = this.directory.instances.map((instance) => {

@@ -54,6 +54,8 @@ export type FaultName = ActKind | 'late-start' | 'liar' | 'twin' | 'clock-error'
 export interface RunOptions {
   /** They see the run; what they found is theirs to tell. */
   readonly observers?: readonly Observer[];
+  /** A folder for the journals of all nodes. */
+  readonly recordTo?: string;
   /** The cluster before its first moment, for who wants more than an observer gets. */
   readonly prepared?: (cluster: Cluster) => void;
 }
@@ -78,7 +80,7 @@ class Run {
   readonly #violations: Violation[] = [];
   #recoveryMs: number | undefined;
 
-  constructor(plan: RunPlan, { observers = [], prepared }: RunOptions) {
+  constructor(plan: RunPlan, { observers = [], recordTo, prepared }: RunOptions) {
     this.#plan = plan;
     const { powers, leaders, leadership, rounds, time, sync, epochs } = plan;
     this.#cluster = new Cluster({
@@ -101,6 +103,7 @@ class Run {
       ...(plan.signatures === 'bls' ? { bls: REAL_BLS } : {}),
       voiceOf: voices(plan),
       observers: [this.#counter(), ...observers],
+      ...(recordTo === undefined ? {} : { recordTo }),
       start: false,
     });
     prepared?.(this.#cluster);

@@ -41,6 +41,8 @@ export interface Setting {
   readonly observer: Required<Observer>;
   /** What a faulty instance makes of its traffic; asked once for each. */
   readonly voiceOf: (instance: Instance) => Voice | undefined;
+  /** Where each life of each node is recorded (RP-1). */
+  readonly recordTo: string | undefined;
 }
 
 /** Of every run's genesis. @unit heights, ms @source chosen: runs outlive it */

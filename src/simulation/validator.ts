@@ -22,6 +22,7 @@ import { type NodeDisk, nodeDisk } from './node-disk.ts';
 import { type ProcessClock, processClock, WallClock } from './process-clock.ts';
 import { processHub, type Voice } from './process-hub.ts';
 import { type MachineHears, processTree } from './process-tree.ts';
+import { recordingOf } from './recorded.ts';
 import type { Setting } from './setting.ts';
 import { SnapshotShelf } from './snapshots.ts';
 
@@ -141,15 +142,18 @@ export class SimulatedNode {
     this.#takeChain();
     const store = this.disk.open();
     const adjusted = new AdjustedClock(clock);
+    const drawsFrom = `${seed}/${instance.node}/${this.#lives}`;
+    const recording = recordingOf(this.#setting, instance, this.#lives, drawsFrom);
     const system = createSystem({
       name: `node${instance.node}`,
       clock,
+      ...(recording === undefined ? {} : { journal: recording.journal, outside: recording.outside }),
       wall: () => {
         const time = adjusted.read();
         observer.timeSeen(instance, time, adjusted.isAdjusted);
         return time;
       },
-      random: seededRandom(`${seed}/${instance.node}/${this.#lives}`),
+      random: seededRandom(drawsFrom),
     });
     const ownHub = processHub({
       hub,
@@ -162,17 +166,17 @@ export class SimulatedNode {
     const kill = (): void => {
       clock.kill();
       ownHub.detachAll();
+      void recording?.close();
     };
     this.#life = { system, store, life: this.#lives, clock, adjusted, kill };
     observer.started(instance, this.#life);
-    system.start(
-      processTree({
-        ...{ setting: this.#setting, machine: this, hears: this.#hears(), hub: ownHub },
-        ...{ life: this.#lives, store, clock, adjusted },
-        signer: this.#signer,
-        present: () => epochOf(system) ?? this.#setting.epoch,
-      }),
-    );
+    const root = processTree({
+      ...{ setting: this.#setting, machine: this, hears: this.#hears(), hub: ownHub },
+      ...{ life: this.#lives, store, clock, adjusted },
+      signer: this.#signer,
+      present: () => epochOf(system) ?? this.#setting.epoch,
+    });
+    system.start(recording?.root(root, system) ?? root);
     return true;
   }
 

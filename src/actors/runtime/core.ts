@@ -74,8 +74,10 @@ export class Core {
     this.scope = new CellScope(this.turn);
     const { journal, outside } = options;
     if (journal !== undefined && options.boundaries === 'run') {
-      const record = (name: string, value: unknown): void =>
-        journal.record({ kind: 'result', turn: this.turns, name, value });
+      // Whoever calls between turns is no pure cell: a replay does not call there.
+      const record = (name: string, value: unknown): void => {
+        if (this.inTurn) journal.record({ kind: 'result', turn: this.turns, name, value });
+      };
       outside?.connect({ record });
     }
   }

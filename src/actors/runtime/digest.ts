@@ -40,7 +40,8 @@ function writeAny(value: unknown, above: readonly object[], budget: Budget): str
     case 'bigint':
       return `${value}n`;
     case 'number':
-      return Object.is(value, -0) ? '-0' : String(value);
+      // Zero has one sign: a journal keeps no other.
+      return String(value);
     case 'object':
       return value === null ? 'null' : writeObject(value, above, budget);
     case 'function':

@@ -12,6 +12,19 @@ export type {
 export type { ChildAnswer, ChildStart, ChildStop } from '../../protocol/supervision/requests.ts';
 export { AskDead, AskError, AskLate, AskRefused } from './asks.ts';
 export {
+  type BlueprintLogic,
+  type CellBlueprint,
+  chartHash,
+  chartsOf,
+  functionMark,
+  type PureFunctions,
+  type Rebuilt,
+  type Recordable,
+  rebuilt,
+  recordable,
+  revive,
+} from './blueprint.ts';
+export {
   type BoundaryContext,
   type BoundaryFunctionContext,
   type BoundaryLogic,

@@ -27,6 +27,8 @@ export interface CellInfo {
   readonly incarnation: number;
   readonly restarts: number;
   readonly counters: CellCounters;
+  /** Places of the mailbox. @unit messages */
+  readonly capacity: number;
   /** Named and state timers that are armed. */
   readonly timers: readonly { readonly key: string; readonly due: Monotonic }[];
   /** The chart, for `machine.definition` and `machine.config`. */

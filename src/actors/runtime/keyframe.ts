@@ -47,7 +47,8 @@ export interface CellRecord {
   readonly endReason?: ExitReason;
   readonly killDue?: Monotonic;
   readonly overflowed: boolean;
-  readonly input: unknown;
+  /** Absent: its specification's. */
+  readonly input?: unknown;
   readonly output: unknown;
   /** XState's persisted snapshot of a chart, or a reducer's snapshot. */
   readonly snapshot?: Snapshot<unknown>;
@@ -111,7 +112,6 @@ function captureCell(core: Core, cell: Cell): CellRecord {
     opening: cell.opening,
     stopDelivered: cell.stopDelivered,
     overflowed: cell.overflowed,
-    input: cell.input,
     output: cell.output,
     timers: [...(cell.timers?.values() ?? [])].map(
       ({ key, due, message, states, clockTimer, queued: letter }) => ({
@@ -133,6 +133,8 @@ function captureCell(core: Core, cell: Cell): CellRecord {
       refused: cell.refused,
       lost: [...(cell.lost ?? [])],
     },
+    // That of a specification may hold what is read anew at each start.
+    ...(cell.input === cell.spec.input ? {} : { input: cell.input }),
     ...(parent === undefined ? {} : { parent: parent.address }),
     ...(template === undefined ? {} : { template }),
     ...(spawnKind === undefined ? {} : { spawnKind }),
@@ -187,7 +189,7 @@ function restoreCell(core: Core, record: CellRecord, roots: ReadonlyMap<string, 
   cell.stopDelivered = record.stopDelivered;
   cell.endReason = record.endReason;
   cell.overflowed = record.overflowed;
-  cell.input = record.input;
+  if ('input' in record) cell.input = record.input;
   cell.output = record.output;
   cell.accepted = record.counts.accepted;
   cell.processed = record.counts.processed;

@@ -17,6 +17,8 @@ export interface HomePaths {
   readonly applicationData: string;
   /** States that were not the chain's, for whoever looks into the application (BR-4). */
   readonly divergences: string;
+  /** All that this node learned, for replay: `src/record/`. */
+  readonly journal: string;
   readonly keys: string;
   /** Of an application that is restored from a snapshot (SY-10). Within `resyncData`, whose chain it belongs to. */
   readonly resyncApplicationData: string;
@@ -38,6 +40,7 @@ export function homePaths(home: string): HomePaths {
     applicationData: join(home, 'data', 'application'),
     resyncApplicationData: join(home, 'data-resync', 'application'),
     divergences: join(home, 'divergences'),
+    journal: join(home, 'journal'),
     keys: join(home, 'keys'),
     possessions: join(home, 'keys', 'possessions'),
     adminTokenFile: join(home, 'keys', 'admin.token'),

@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { SOCKET_ADDRESS_OR_NONE, SOCKET_ADDRESS_SHAPE } from '../../application/socket/address.ts';
 import { BRIDGE_ORDERS, BRIDGE_SETTINGS } from './bridge-schema.ts';
 import { CONSENSUS_ORDERS, CONSENSUS_SETTINGS } from './consensus-schema.ts';
+import { JOURNAL_ORDERS, JOURNAL_SETTINGS } from './journal-schema.ts';
 import { MEMPOOL_ORDERS, MEMPOOL_SETTINGS } from './mempool-schema.ts';
 import { P2P_ORDERS, P2P_SETTINGS } from './p2p-schema.ts';
 import { RPC_ORDERS, RPC_SETTINGS } from './rpc-schema.ts';
@@ -100,6 +101,7 @@ export const SCHEMA = {
   bridge: BRIDGE_SETTINGS,
   application,
   storage,
+  journal: JOURNAL_SETTINGS,
   log,
   runtime,
   sync: SYNC_SETTINGS,
@@ -147,6 +149,7 @@ export const ORDERED_SETTINGS: readonly { readonly lesser: string; readonly grea
   ...TIME_ORDERS,
   ...CONSENSUS_ORDERS,
   ...MEMPOOL_ORDERS,
+  ...JOURNAL_ORDERS,
   ...SYNC_ORDERS,
   ...BRIDGE_ORDERS,
 ];

@@ -1,0 +1,36 @@
+/** `althing replay` and `althing verify-log`: what a journal says, repeated and checked. Rules RP-2, RP-4, RP-5, docs/journal.md. Boundary. */
+import type { Command } from 'commander';
+import { type CommonOptions, withJson } from '../command.ts';
+import type { ExitStatus } from '../program.ts';
+
+export interface ReplayCommandOptions extends CommonOptions {
+  readonly verify?: boolean;
+  readonly until?: string;
+  readonly break?: string;
+  readonly step?: boolean;
+  readonly cell?: string;
+}
+
+export function addReplayCommands(program: Command, status: ExitStatus): void {
+  withJson(program.command('replay').description('repeat a recorded run, to the identical state'))
+    .argument('<path>', 'a run, a journal, a home, or the data of a network: the newest run of each node')
+    .option('--verify', 'compare every digest of every run there; exit code 1 at the first divergence')
+    .option('--until <time>', 'stop there: +30s from the beginning, or a time like 2026-11-23T10:00:00Z')
+    .option(
+      '--break <expression>',
+      'stop where it holds: round > 7, state sync-coordinator = syncing, refusal …',
+    )
+    .option('--cell <address>', 'show what this cell knows where the replay stops')
+    .option('--step', 'then go on by hand: commands from stdin, `help` lists them')
+    .action(async (path: string, options: ReplayCommandOptions) => {
+      // Loaded when it is wanted: it holds all charts of a node.
+      const { replayRuns } = await import('../replay/replay.ts');
+      status.code = await replayRuns(path, options);
+    });
+  withJson(program.command('verify-log').description('check every byte of a journal'))
+    .argument('<path>', 'a run, a journal, a home, or the data of a network')
+    .action(async (path: string, options: CommonOptions) => {
+      const { verifyLogs } = await import('../replay/verify-log.ts');
+      status.code = verifyLogs(path, options.json === true);
+    });
+}
