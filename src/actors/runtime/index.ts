@@ -36,6 +36,7 @@ export {
   type Inbox,
   type TellOutcome,
 } from './boundary.ts';
+export { type Chart, type ChartHash, type ChartState, type ChartTransition, chartOf } from './chart.ts';
 export {
   type Clock,
   type ClockTimer,

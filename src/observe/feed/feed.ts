@@ -2,6 +2,9 @@
  * What the inspector feed and its viewers say to each other: JSON over one WebSocket. A viewer holds a `Moment` and the `Delta`s after it;
  * live, recorded and simulated runs speak the same. Types alone, for Node and browsers. Rules IN-1, IN-2, docs/inspector.md.
  */
+import type { Chart, ChartHash } from '../../actors/runtime/chart.ts';
+
+export type { Chart, ChartHash, ChartState, ChartTransition } from '../../actors/runtime/chart.ts';
 
 /** A viewer of another version is told so, and served nothing. */
 export const FEED_VERSION = 1;
@@ -10,8 +13,6 @@ export const FEED_VERSION = 1;
 export type NodeIndex = number;
 /** Adjusted time of the node that it is of. @unit ms since 1970 */
 export type At = number;
-/** Of a chart's definition: equal charts have equal hashes, in every process. */
-export type ChartHash = string;
 
 // ── What a viewer is told ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -295,6 +296,7 @@ export interface TransitionRow {
 export interface TakenRow {
   readonly source: string;
   readonly target: readonly string[];
+  /** As `ChartTransition.on`. */
   readonly on: string;
   /** Place among the transitions of `source` on `on`. */
   readonly index: number;
@@ -307,42 +309,6 @@ export interface DeadLetterRow {
   readonly to: string;
   readonly from?: string;
   readonly message: string;
-}
-
-// ── Charts ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** A statechart as data, with no function in it. */
-export interface Chart {
-  readonly hash: ChartHash;
-  readonly id: string;
-  readonly root: ChartState;
-}
-
-export interface ChartState {
-  /** Unique in the chart: keys from the root on, joined by '.'. XState's own id. */
-  readonly id: string;
-  readonly key: string;
-  readonly type: 'atomic' | 'compound' | 'parallel' | 'final' | 'history';
-  readonly initial?: string;
-  readonly description?: string;
-  readonly tags: readonly string[];
-  readonly entry: readonly string[];
-  readonly exit: readonly string[];
-  readonly states: readonly ChartState[];
-  readonly transitions: readonly ChartTransition[];
-}
-
-export interface ChartTransition {
-  /** The event's descriptor; '' for `always`; `xstate.after.…` is told as `after <name of the delay>`. */
-  readonly on: string;
-  /** Place among the transitions of its state on `on`. */
-  readonly index: number;
-  readonly target: readonly string[];
-  /** Names; an inline function is 'inline'. */
-  readonly guard?: string;
-  readonly actions: readonly string[];
-  readonly reenter: boolean;
-  readonly description?: string;
 }
 
 // ── What a viewer asks ───────────────────────────────────────────────────────────────────────────────────────────────
