@@ -78,6 +78,22 @@ export default {
       },
     },
     {
+      name: 'page-reads-the-contract-alone',
+      comment: "the page knows the feed's contract, and of the rules what a light client needs to verify",
+      severity: 'error',
+      from: { path: '^visualize/src/' },
+      to: {
+        path: ['^src/', '^visualize/dev/', '^(node:)?[a-z_]+$'],
+        pathNot: '^src/(observe/feed/feed\\.ts|client/light/|protocol/(chain|consensus|light)/|crypto/)',
+      },
+    },
+    {
+      name: 'nothing-of-a-node-needs-its-page',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^visualize/' },
+    },
+    {
       name: 'no-circles',
       severity: 'error',
       from: {},
@@ -93,7 +109,7 @@ export default {
     enhancedResolveOptions: {
       exportsFields: ['exports'],
       conditionNames: ['althing-source', 'import', 'node', 'default', 'types'],
-      extensions: ['.ts', '.mjs', '.js', '.json'],
+      extensions: ['.ts', '.tsx', '.mjs', '.js', '.json'],
     },
     exclude: { path: '^(coverage|\\.althing)' },
   },

@@ -17,7 +17,16 @@ const MODULES_MIN = 20;
 
 const run = spawnSync(
   'depcruise',
-  ['--config', '.dependency-cruiser.mjs', '--output-type', 'json', 'src', 'examples'],
+  [
+    '--config',
+    '.dependency-cruiser.mjs',
+    '--output-type',
+    'json',
+    'src',
+    'examples',
+    'visualize/src',
+    'visualize/dev',
+  ],
   {
     encoding: 'utf8',
     maxBuffer: 256 * 1024 * 1024,

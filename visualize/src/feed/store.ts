@@ -1,0 +1,303 @@
+/**
+ * The one state of the page: connection, run, the model that the views show, and what is selected. Feeds change it as often as they like;
+ * views hear of it once a frame at most. Not pure: it holds the socket. Frames come from the caller, so that tests give them.
+ */
+import type {
+  At,
+  Control,
+  Delta,
+  FeedMessage,
+  Hello,
+  Moment,
+  Playing,
+  Question,
+  Run,
+  ViewerMessage,
+} from '../../../src/observe/feed/feed.ts';
+import type { ConnectionEvents, ConnectionState } from './connection.ts';
+import { History } from './history.ts';
+import { apply, become, type CellName, cellKey, emptyModel, greet, type Model } from './model.ts';
+import { Questions } from './questions.ts';
+import { NOTHING_SELECTED, type Place, type Selection } from './selection.ts';
+
+/** How the instant moves. */
+export interface TimeState {
+  /** Live: the newest is shown as it comes. Else the instant is `at`. */
+  readonly isLive: boolean;
+  readonly at: At;
+  readonly isPlaying: boolean;
+  readonly speed: number;
+  /** What can be shown. */
+  readonly from: At;
+  readonly to: At;
+  /** Of recorded and simulated runs. */
+  readonly breakpoint: string;
+  readonly stopped: string | undefined;
+}
+
+export interface PageState {
+  readonly connection: ConnectionState;
+  readonly hello: Hello | undefined;
+  /** The run at the chosen instant: what all views show. */
+  readonly shown: Model;
+  /** The newest that the feed told; the same as `shown` while live, and in recorded runs. */
+  readonly newest: Model;
+  readonly time: TimeState;
+  readonly selection: Selection;
+}
+
+export interface Feed {
+  send(message: ViewerMessage): boolean;
+}
+
+const INITIAL: PageState = {
+  connection: { status: 'connecting' },
+  hello: undefined,
+  shown: emptyModel,
+  newest: emptyModel,
+  time: {
+    isLive: true,
+    at: 0,
+    isPlaying: false,
+    speed: 1,
+    from: 0,
+    to: 0,
+    breakpoint: '',
+    stopped: undefined,
+  },
+  selection: NOTHING_SELECTED,
+};
+
+/** A viewer may watch so many cells. @source ViewerMessage 'watch', feed.ts */
+const WATCHED_MAX = 16;
+
+export class PageStore implements ConnectionEvents {
+  readonly questions: Questions;
+  readonly #history = new History();
+  readonly #listeners = new Set<() => void>();
+  readonly #nextFrame: (callback: (now: number) => void) => void;
+  /** What views want watched, newest last; the same cell may be wanted twice. */
+  readonly #wanted: (readonly CellName[])[] = [];
+  #feed: Feed | undefined;
+  #isFrameDue = false;
+  #playedAt: number | undefined;
+  #state: PageState = INITIAL;
+  #published: PageState = INITIAL;
+
+  constructor(nextFrame: (callback: (now: number) => void) => void) {
+    this.#nextFrame = nextFrame;
+    this.questions = new Questions((message) => this.#feed?.send(message) ?? false);
+  }
+
+  attach(feed: Feed): void {
+    this.#feed = feed;
+  }
+
+  // ── For views ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Stable between two frames. */
+  readonly get = (): PageState => this.#published;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly select = (patch: Partial<Selection>): void => {
+    this.#change({ selection: { ...this.#state.selection, ...patch } });
+  };
+
+  /** Has details of these cells told until the returned function is called. Of all that is wanted, the newest 16 are. */
+  watch(cells: readonly CellName[]): () => void {
+    this.#wanted.push(cells);
+    this.#tellWatched();
+    return () => {
+      const place = this.#wanted.indexOf(cells);
+      if (place >= 0) this.#wanted.splice(place, 1);
+      this.#tellWatched();
+    };
+  }
+
+  ask(question: Question): Promise<unknown> {
+    return this.questions.ask({ type: 'ask', question });
+  }
+
+  order(control: Control): Promise<unknown> {
+    return this.questions.ask({ type: 'order', control });
+  }
+
+  // ── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly seek = (at: At): void => {
+    const { from, to } = this.#state.time;
+    const bounded = Math.min(Math.max(at, from), to);
+    if (isRemote(this.#state.hello?.run)) {
+      this.#feed?.send({ type: 'seek', at: bounded });
+      this.#time({ at: bounded });
+      return;
+    }
+    const shown = this.#history.modelAt(bounded) ?? this.#state.shown;
+    this.#change({ shown, time: { ...this.#state.time, isLive: false, at: bounded, stopped: undefined } });
+  };
+
+  readonly goLive = (): void => {
+    if (isRemote(this.#state.hello?.run)) return;
+    this.#playedAt = undefined;
+    this.#time({ isLive: true, isPlaying: false, stopped: undefined });
+    this.#change({ shown: this.#state.newest });
+  };
+
+  readonly play = (): void => {
+    if (isRemote(this.#state.hello?.run)) {
+      this.#feed?.send({ type: 'play', speed: this.#state.time.speed });
+      return;
+    }
+    if (this.#state.time.isLive) return;
+    this.#playedAt = undefined;
+    this.#time({ isPlaying: true, stopped: undefined });
+  };
+
+  readonly pause = (): void => {
+    const { run } = this.#state.hello ?? {};
+    if (isRemote(run)) this.#feed?.send({ type: 'pause' });
+    else if (this.#state.time.isLive) this.seek(this.#state.newest.at);
+    else this.#time({ isPlaying: false });
+  };
+
+  readonly setSpeed = (speed: number): void => {
+    this.#time({ speed });
+    const { hello, time } = this.#state;
+    if (isRemote(hello?.run) && time.isPlaying) this.#feed?.send({ type: 'play', speed });
+  };
+
+  readonly step = (by: 1 | -1): void => {
+    const { hello, time, selection } = this.#state;
+    if (isRemote(hello?.run)) {
+      const { node } = selection;
+      this.#feed?.send(node === undefined ? { type: 'step', by } : { type: 'step', by, node });
+      return;
+    }
+    const at = this.#history.neighbour(time.isLive ? this.#state.newest.at : time.at, by);
+    this.#time({ isPlaying: false });
+    if (at !== undefined) this.seek(at);
+  };
+
+  readonly setBreakpoint = (expression: string): void => {
+    this.#feed?.send({ type: 'break', expression });
+    this.#time({ breakpoint: expression });
+  };
+
+  // ── From the connection ────────────────────────────────────────────────────────────────────────────────────────────
+
+  readonly state = (connection: ConnectionState): void => {
+    if (connection.status !== 'open') this.questions.lose();
+    this.#change({ connection });
+    if (connection.status === 'open') this.#tellWatched();
+  };
+
+  readonly message = (message: FeedMessage, size: number): void => {
+    if (message.type === 'hello') this.#greeted(message);
+    else if (message.type === 'moment') this.#jumped(message);
+    else if (message.type === 'delta') this.#advanced(message, size);
+    else if (message.type === 'playing') this.#played(message);
+    else this.questions.settle(message);
+  };
+
+  /** The address of the page changed, or the page was opened with it. */
+  goTo({ selection, at }: Place): void {
+    this.#change({ selection });
+    if (at !== undefined && at !== this.#state.time.at) this.seek(at);
+  }
+
+  #greeted(hello: Hello): void {
+    const before = this.#state.hello?.run;
+    const newest = greet(this.#state.newest, hello);
+    // Nodes or the run are others: nothing of the past belongs to it.
+    if (newest.cells.size === 0 || before?.kind !== hello.run.kind) this.#history.clear();
+    const isLive = this.#state.time.isLive && hello.run.kind === 'live';
+    this.#change({ hello, newest, shown: isLive || isRemote(hello.run) ? newest : this.#state.shown });
+    if (hello.run.kind !== 'live')
+      this.#time({ isLive: false, from: hello.run.from, to: hello.run.to, at: hello.run.from });
+  }
+
+  #jumped(moment: Moment): void {
+    const newest = become(this.#state.newest, moment);
+    if (isRemote(this.#state.hello?.run)) {
+      this.#change({ newest, shown: newest });
+      this.#time({ at: moment.at });
+      return;
+    }
+    this.#history.restart(newest);
+    this.#follow(newest);
+  }
+
+  #advanced(delta: Delta, size: number): void {
+    const { newest: before, hello } = this.#state;
+    const newest = apply(before, delta);
+    if (isRemote(hello?.run)) {
+      this.#change({ newest, shown: newest });
+      this.#time({ at: newest.at });
+      return;
+    }
+    this.#history.push(before, delta, size);
+    this.#follow(newest);
+  }
+
+  #follow(newest: Model): void {
+    const { time, shown } = this.#state;
+    const span = { from: this.#history.from ?? newest.at, to: newest.at };
+    this.#change({
+      newest,
+      shown: time.isLive ? newest : shown,
+      time: { ...time, ...span, at: time.isLive ? newest.at : time.at },
+    });
+  }
+
+  #played({ at, isPlaying, speed, breakpoint, stopped }: Playing): void {
+    this.#time({ at, isPlaying, speed, breakpoint, stopped });
+  }
+
+  // ── Frames ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #time(patch: Partial<TimeState>): void {
+    this.#change({ time: { ...this.#state.time, ...patch } });
+  }
+
+  #change(patch: Partial<PageState>): void {
+    this.#state = { ...this.#state, ...patch };
+    if (this.#isFrameDue) return;
+    this.#isFrameDue = true;
+    this.#nextFrame(this.#frame);
+  }
+
+  readonly #frame = (now: number): void => {
+    this.#isFrameDue = false;
+    this.#playOn(now);
+    this.#published = this.#state;
+    for (const listener of this.#listeners) listener();
+  };
+
+  /** Of a live run's past: the page plays it itself. */
+  #playOn(now: number): void {
+    const { time, hello } = this.#state;
+    if (!time.isPlaying || time.isLive || isRemote(hello?.run)) return;
+    const elapsed = this.#playedAt === undefined ? 0 : now - this.#playedAt;
+    this.#playedAt = now;
+    const at = time.at + elapsed * time.speed;
+    if (at >= time.to) this.goLive();
+    else this.seek(at);
+    this.#change({});
+  }
+
+  #tellWatched(): void {
+    const cells = new Map<string, CellName>();
+    for (const wanted of this.#wanted.toReversed())
+      for (const name of wanted) {
+        if (cells.size < WATCHED_MAX) cells.set(cellKey(name.node, name.address), name);
+      }
+    this.#feed?.send({ type: 'watch', cells: [...cells.values()] });
+  }
+}
+
+/** Recorded and simulated runs are played by the server; a live one's past by the page. */
+export const isRemote = (run: Run | undefined): boolean => run !== undefined && run.kind !== 'live';

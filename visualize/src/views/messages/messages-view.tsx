@@ -1,0 +1,6 @@
+/** Messages. */
+import type { ReactNode } from 'react';
+
+export function MessagesView(): ReactNode {
+  return <p className="empty">Messages is being built.</p>;
+}
