@@ -118,6 +118,11 @@ export class PageStore implements ConnectionEvents {
     };
   }
 
+  /** The run as it was, where this page holds its past; a recorded run is asked for it by `seek`. */
+  modelAt(at: At): Model | undefined {
+    return isRemote(this.#state.hello?.run) ? undefined : this.#history.modelAt(at);
+  }
+
   ask(question: Question): Promise<unknown> {
     return this.questions.ask({ type: 'ask', question });
   }
