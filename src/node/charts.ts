@@ -22,28 +22,30 @@ import { stateSyncMachine } from '../machines/sync/state-sync.machine.ts';
 import { syncCoordinatorMachine } from '../machines/sync/sync-coordinator.machine.ts';
 import { timeCoordinatorMachine } from '../machines/time/time-coordinator.machine.ts';
 
-/** Each chart once, in the order of the supervision tree. */
-export const nodeCharts = (): readonly Chart[] =>
-  [
-    supervisorMachine,
-    peerMachine,
-    routerMachine,
-    timeCoordinatorMachine,
-    safetyMachine,
-    viewChangeMachine,
-    roundManagerMachine,
-    roundMachine,
-    mempoolMachine,
-    evidencePoolMachine,
-    epochKeeperMachine,
-    chainServerMachine,
-    heraldMachine,
-    stateSyncMachine,
-    heightSyncMachine,
-    blockSyncMachine,
-    chainSyncMachine,
-    networkSyncMachine,
-    syncCoordinatorMachine,
-    bridgeMachine,
-    breakerMachine,
-  ].map((machine) => chartOf(machine));
+/** Each machine once, in the order of the supervision tree. */
+export const NODE_MACHINES: readonly Parameters<typeof chartOf>[0][] = [
+  supervisorMachine,
+  peerMachine,
+  routerMachine,
+  timeCoordinatorMachine,
+  safetyMachine,
+  viewChangeMachine,
+  roundManagerMachine,
+  roundMachine,
+  mempoolMachine,
+  evidencePoolMachine,
+  epochKeeperMachine,
+  chainServerMachine,
+  heraldMachine,
+  stateSyncMachine,
+  heightSyncMachine,
+  blockSyncMachine,
+  chainSyncMachine,
+  networkSyncMachine,
+  syncCoordinatorMachine,
+  bridgeMachine,
+  breakerMachine,
+];
+
+/** Their charts. */
+export const nodeCharts = (): readonly Chart[] => NODE_MACHINES.map((machine) => chartOf(machine));

@@ -4,7 +4,7 @@
  */
 import { type AnyStateMachine, StateMachine } from 'xstate';
 import { type BoundaryLogic, handler, isBoundaryLogic } from './boundary.ts';
-import { digestOf } from './digest.ts';
+import { chartOf } from './chart.ts';
 import type { Outside } from './outside.ts';
 import type { CellLogic, CellSpec, SupervisorLogic } from './spec.ts';
 
@@ -144,16 +144,6 @@ export function chartsOf(blueprints: readonly CellBlueprint[]): ReadonlyMap<stri
   return found;
 }
 
-/** Of what a chart says, not of its functions' code; the same in every process. */
-export function chartHash(machine: AnyStateMachine): string {
-  const known = hashes.get(machine.config);
-  if (known !== undefined) return known;
-  const fresh = digestOf(machine.config);
-  hashes.set(machine.config, fresh);
-  return fresh;
-}
-const hashes = new WeakMap<object, string>();
-
 /** Puts wrapped functions and getters in the place of those in inputs. */
 class Rewriter {
   readonly #outside: Outside;
@@ -283,7 +273,7 @@ function logicOf(logic: CellLogic, id: string, names: Rewriter): BlueprintLogic 
   const spawned = Object.entries(logic.implementations.actors)
     .filter(([, kind]) => isBoundaryLogic('src' in kind ? kind.src : kind))
     .map(([kind]) => kind);
-  return { kind: 'chart', chart: logic.id, hash: chartHash(logic), spawned };
+  return { kind: 'chart', chart: logic.id, hash: chartOf(logic).hash, spawned };
 }
 
 /** Names in the place of functions and getters. */

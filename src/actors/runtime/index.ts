@@ -14,7 +14,6 @@ export { AskDead, AskError, AskLate, AskRefused } from './asks.ts';
 export {
   type BlueprintLogic,
   type CellBlueprint,
-  chartHash,
   chartsOf,
   functionMark,
   type PureFunctions,
