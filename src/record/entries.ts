@@ -23,27 +23,59 @@ const KIND_BY_NUMBER = new Map<unknown, Kind>(
   (Object.keys(FIELDS) as Kind[]).map((kind) => [FIELDS[kind][0], kind]),
 );
 
+/** As a `message`, but what came is what came with an earlier entry of the block, at that place. Told to several cells, it is written once. */
+const SAME_MESSAGE = 12;
+
 /** The body of a block. */
-export const packEntries = (packer: ValuePacker, entries: readonly JournalEntry[]): Uint8Array =>
-  packer.pack(entries.map(rowOf));
+export function packEntries(packer: ValuePacker, entries: readonly JournalEntry[]): Uint8Array {
+  const places = new Map<unknown, number>();
+  return packer.pack(
+    entries.map((entry, place) => {
+      const row = rowOf(entry);
+      if (entry.kind !== 'message') return row;
+      const before = places.get(entry.message);
+      if (before === undefined) {
+        places.set(entry.message, place);
+        return row;
+      }
+      row[0] = SAME_MESSAGE;
+      row[row.length - 1] = before;
+      return row;
+    }),
+  );
+}
 
 /** @throws Error where the bytes are no entries, which their CRC rules out but for another version's */
-export const unpackEntries = (body: Uint8Array): readonly JournalEntry[] => unpackValues(body).map(entryOf);
+export function unpackEntries(body: Uint8Array): readonly JournalEntry[] {
+  const entries: JournalEntry[] = [];
+  for (const row of unpackValues(body)) {
+    const [number, ...values] = Array.isArray(row) ? row : [];
+    if (number !== SAME_MESSAGE) {
+      entries.push(entryOf(number, values));
+      continue;
+    }
+    const before = entries[Number(values.pop())];
+    if (before?.kind !== 'message') throw new Error('an entry repeats a message that is not there');
+    entries.push(entryOf(FIELDS.message[0], [...values, before.message]));
+  }
+  return entries;
+}
 
-function rowOf(entry: JournalEntry): readonly unknown[] {
+function rowOf(entry: JournalEntry): unknown[] {
   const [number, ...names] = FIELDS[entry.kind];
   const row: unknown[] = [number];
   for (const name of names) row.push(Reflect.get(entry, name));
   return row;
 }
 
-function entryOf(row: unknown): JournalEntry {
-  const [number, ...values] = Array.isArray(row) ? row : [];
+function entryOf(number: unknown, values: readonly unknown[]): JournalEntry {
   const kind = KIND_BY_NUMBER.get(number);
   if (kind === undefined) throw new Error(`a journal of this version has no entry of kind ${String(number)}`);
   const [, ...names] = FIELDS[kind];
   if (names.length !== values.length)
     throw new Error(`an entry '${kind}' has ${names.length} fields, not ${values.length}`);
+  const entry: Record<string, unknown> = { kind };
+  for (const [place, name] of names.entries()) entry[name] = values[place];
   // Gateway: written by `rowOf`, and not changed since.
-  return { kind, ...Object.fromEntries(names.map((name, place) => [name, values[place]])) } as JournalEntry;
+  return entry as JournalEntry;
 }
