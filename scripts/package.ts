@@ -1,10 +1,12 @@
 /**
  * Fills `dist/` for `npm pack`, which runs this first: Node strips no types below `node_modules`, so what is installed is
- * JavaScript, with declarations beside it. Nothing in a clone runs from there. Boundary: disk, the compiler.
+ * JavaScript, with declarations beside it; and the layouts of charts, which elkjs makes. Nothing in a clone runs from there.
+ * Boundary: disk, the compiler.
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { nodeChartLayouts } from '../src/cli/chart-layouts.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const [SOURCES, COMPILED] = ['src', 'dist'].map((name) => join(ROOT, name));
@@ -12,7 +14,7 @@ const [SOURCES, COMPILED] = ['src', 'dist'].map((name) => join(ROOT, name));
 const PAGE_FOLDER = join('application', 'dice', 'page');
 const PAGE_FILES = ['index.html', 'style.css', 'icon.svg'];
 
-function pack(): number {
+async function pack(): Promise<number> {
   if (SOURCES === undefined || COMPILED === undefined) return 1;
   rmSync(COMPILED, { recursive: true, force: true });
   const { status, error } = spawnSync('tsc', ['--project', join(ROOT, 'tsconfig.package.json')], {
@@ -21,7 +23,8 @@ function pack(): number {
   if (error !== undefined) console.error(`tsc did not run (${error.message}): \`npm ci\` installs it`);
   if (status !== 0) return status ?? 1;
   for (const name of PAGE_FILES) cpSync(join(SOURCES, PAGE_FOLDER, name), join(COMPILED, PAGE_FOLDER, name));
+  writeFileSync(join(COMPILED, 'cli', 'chart-layouts.json'), JSON.stringify(await nodeChartLayouts()));
   return 0;
 }
 
-process.exitCode = pack();
+process.exitCode = await pack();

@@ -9,6 +9,7 @@ import { withJson } from './command.ts';
 import { addApplicationCommand } from './commands/application.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addBridgeCommand } from './commands/bridge.ts';
+import { addChartCommand } from './commands/chart.ts';
 import { addConfigCommand } from './commands/config.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
@@ -74,6 +75,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addResyncCommand(program);
   addApplicationCommand(program);
   addConfigCommand(program);
+  addChartCommand(program);
   addBenchCommand(program);
   addSimulateCommand(program, status);
   addReplayCommands(program, status);

@@ -63,6 +63,12 @@ it('brings the program: npx althing --version', async () => {
   expect((await installed.althing('--version')).trim()).toBe(version);
 });
 
+it('draws the charts of a node without what places them, which it does not bring (RP-7)', async () => {
+  expect(await installed.althing('chart', 'round', '--format', 'svg')).toContain(
+    '<title id="title">The statechart round<',
+  );
+});
+
 it('brings the client for Node, as the guide shows it: an operation is committed', async () => {
   installed.write('user.js', ofGuide('js'));
   expect(await installed.node('user.js')).toMatch(/^committed at height \d+\n$/);

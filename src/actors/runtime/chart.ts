@@ -1,6 +1,6 @@
 /**
  * A statechart as data: what an XState machine declares, by names and without functions, the same in every process. For pictures,
- * the inspector feed and the journal's header. Pure. Rules RP-1, RP-7, IN-1, docs/inspector.md.
+ * the inspector feed and the journal's header. Pure. Rules RP-1, RP-7, IN-1, docs/charts.md.
  */
 import { type AnyStateMachine, and, not, or, stateIn } from 'xstate';
 import { digestOf } from './digest.ts';
