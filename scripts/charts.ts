@@ -70,7 +70,7 @@ system is.
 | \`[guard]\`, \`else\`, \`at once\` | without an event, as soon as it holds; where none before it held; always |
 | \`after pause\` | when the state has lasted as long as the delay of that name |
 | \`→ running\`, \`→ itself, anew\` | it leads there; the state is left and entered again |
-| \`ignores a, b\` | expected there, and of no consequence. What a state does not name at all is a dead letter (RT-8) |
+| \`ignores a, b otherwise\` | expected there, and of no consequence; \`b\` where no guard before held. What a state does not name at all is a dead letter (RT-8) |
 
 A line inside a state is what it handles without an arrow; what stands in the outermost one holds in every state that does not say
 otherwise.

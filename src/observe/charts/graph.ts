@@ -53,11 +53,15 @@ const OPTIONS = {
   'elk.json.edgeCoords': 'ROOT',
 } as const;
 
-/** What ELK asks of each state that has others inside. Depth first: the states come in the order in which they are first reached. Distances @unit px @source looking at the node's charts */
+/**
+ * What ELK asks of each state that has others inside. Depth first: states come in the order in which they are reached. Labels always
+ * up: each stands to the right of its line, or above it, so that nobody asks whose it is. Distances @unit px @source looking
+ */
 const INSIDE = {
   'elk.layered.cycleBreaking.strategy': 'DEPTH_FIRST',
   'elk.layered.nodePlacement.strategy': 'NETWORK_SIMPLEX',
   'elk.layered.feedbackEdges': 'true',
+  'elk.layered.edgeLabels.sideSelection': 'ALWAYS_UP',
   'elk.spacing.nodeNode': '28',
   'elk.spacing.edgeNode': '16',
   'elk.spacing.edgeEdge': '12',

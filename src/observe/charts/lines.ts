@@ -45,7 +45,7 @@ export function rowsOf(
 ): readonly Row[] {
   const handled = inside.filter((one) => !isIgnoring(one));
   const ignored = inside.filter(isIgnoring);
-  const names = [...new Set(ignored.map(({ on, guard }) => (guard === undefined ? on : `${on} [${guard}]`)))];
+  const names = [...new Set(ignored.map(ignoredName))];
   return [
     ...doneRow('entry', entry),
     ...doneRow('exit', exit),
@@ -59,6 +59,9 @@ export function rowsOf(
 /** A transition that leads nowhere and does nothing says that its event is expected. */
 const isIgnoring = ({ target, actions }: ChartTransition): boolean =>
   target.length === 0 && actions.length === 0;
+
+const ignoredName = ({ on, index, guard }: ChartTransition): string =>
+  guard !== undefined ? `${on} [${guard}]` : index > 0 ? `${on} otherwise` : on;
 
 const doneRow = (when: string, actions: readonly string[]): readonly Row[] =>
   actions.length === 0 ? [] : [wrapped([...spansOf('note', when), ...actionSpans(actions)], ROW_CHARS_MAX)];
