@@ -65,7 +65,7 @@ it('brings the program: npx althing --version', async () => {
 
 it('draws the charts of a node without what places them, which it does not bring (RP-7)', async () => {
   expect(await installed.althing('chart', 'round', '--format', 'svg')).toContain(
-    '<title id="title">The statechart round<',
+    '<title id="title-round">The statechart round<',
   );
 });
 

@@ -10,18 +10,20 @@ import type { TextLine } from './lines.ts';
 export function svgOf(chart: Chart, layout: ChartLayout, active: readonly string[] = []): string {
   const { width, height } = layout;
   const isActive = new Set(active);
+  // Two pictures may stand in one page.
+  const id = chart.id.replaceAll(/[^A-Za-z0-9-]/g, '-');
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${-MARGIN} ${-MARGIN} ${width + 2 * MARGIN} ${height + 2 * MARGIN}"`,
-    ` width="${width + 2 * MARGIN}" height="${height + 2 * MARGIN}" role="img" aria-labelledby="title desc">`,
-    `<title id="title">${escaped(`The statechart ${chart.id}`)}</title>`,
-    `<desc id="desc">${escaped(described(layout))}</desc>`,
+    ` width="${width + 2 * MARGIN}" height="${height + 2 * MARGIN}" role="img" aria-labelledby="title-${id} desc-${id}">`,
+    `<title id="title-${id}">${escaped(`The statechart ${chart.id}`)}</title>`,
+    `<desc id="desc-${id}">${escaped(described(layout))}</desc>`,
     `<style>${STYLE}</style>`,
-    '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">',
+    `<defs><marker id="arrow-${id}" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">`,
     '<path d="M0 0.5 8 4 0 7.5z"/></marker></defs>',
     `<rect class="page" x="${-MARGIN}" y="${-MARGIN}" width="100%" height="100%"/>`,
-    ...layout.states.map((box) => stateBox(box, isActive.has(box.id))),
-    ...layout.starts.map(({ points }) => startMark(points)),
-    ...layout.edges.map(edgeLine),
+    ...layout.states.map((box) => stateBox(box, kindsOf(box, layout), isActive.has(box.id))),
+    ...layout.starts.map(({ points }) => startMark(points, id)),
+    ...layout.edges.map(({ points }) => wayOf(points, id)),
     ...layout.edges.map(edgeLabel),
     '</svg>\n',
   ].join('\n');
@@ -56,15 +58,19 @@ marker path,.dot{fill:#5a6577}
 marker path,.dot{fill:#93a0b4}
 }`;
 
-function stateBox(box: StateBox, isActive: boolean): string {
-  const { x, y, width, height, key, type, rows, parent } = box;
-  const hasInside = type === 'compound' || type === 'parallel';
-  const kinds = [
-    'state',
-    parent === undefined ? 'outer' : hasInside ? 'inner' : '',
-    isActive ? 'active' : '',
-  ];
-  const kind = kinds.filter((one) => one !== '').join(' ');
+/** What a box looks like: those around others are darker, and parts that are active at once have dashed borders. */
+function kindsOf({ parent, type }: StateBox, { states }: ChartLayout): string {
+  if (parent === undefined) return 'state outer';
+  const inner = type === 'compound' || type === 'parallel' ? ' inner' : '';
+  return `state${inner}${states.find(({ id }) => id === parent)?.type === 'parallel' ? ' region' : ''}`;
+}
+
+function stateBox(
+  { x, y, width, height, key, type, rows }: StateBox,
+  kinds: string,
+  isActive: boolean,
+): string {
+  const kind = isActive ? `${kinds} active` : kinds;
   const frame = (by: number): string =>
     `<rect class="${kind}" x="${x + by}" y="${y + by}" width="${width - 2 * by}" height="${height - 2 * by}" rx="${RADIUS - by}"/>`;
   const { padding, title } = SIZES;
@@ -89,16 +95,14 @@ const textLine = ({ spans }: TextLine, x: number, y: number): string =>
     .map(({ style, text }) => `<tspan class="${style}">${escaped(text)}</tspan>`)
     .join('')}</text>`;
 
-function startMark(points: readonly Point[]): string {
+function startMark(points: readonly Point[], chart: string): string {
   const [from] = points;
   if (from === undefined) return '';
-  return `<circle class="dot" cx="${from.x}" cy="${from.y}" r="${SIZES.start / 2}"/>${wayOf(points)}`;
+  return `<circle class="dot" cx="${from.x}" cy="${from.y}" r="${SIZES.start / 2}"/>${wayOf(points, chart)}`;
 }
 
-const edgeLine = ({ points }: Edge): string => wayOf(points);
-
-const wayOf = (points: readonly Point[]): string =>
-  `<path class="edge" marker-end="url(#arrow)" d="${roundedPath(points)}"/>`;
+const wayOf = (points: readonly Point[], chart: string): string =>
+  `<path class="edge" marker-end="url(#arrow-${chart})" d="${roundedPath(points)}"/>`;
 
 /** How far a bend is rounded off. @unit px */
 const BEND = 6;
@@ -142,5 +146,5 @@ function described({ states, edges }: ChartLayout): string {
   return `States: ${inside.join(', ')}. Transitions: ${ways.join('; ')}.`;
 }
 
-export const escaped = (text: string): string =>
+const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');

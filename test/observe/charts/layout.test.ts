@@ -117,8 +117,8 @@ describe.each(nodeCharts().map((chart) => [chart.id, chart] as const))('the layo
   it('is a picture with text that can be read out', () => {
     const svg = svgOf(chart, layout());
     for (const { key } of withAll(chart.root)) expect(svg).toContain(`>${key}<`);
-    expect(svg).toMatch(/role="img" aria-labelledby="title desc"/);
-    expect(svg).toContain(`<title id="title">The statechart ${chart.id}</title>`);
+    expect(svg).toMatch(/role="img" aria-labelledby="title-\S+ desc-\S+"/);
+    expect(svg).toContain(`<title id="title-${chart.id}">The statechart ${chart.id}</title>`);
     expect(svg).not.toMatch(/undefined|NaN/);
     expect([...svg.matchAll(/<(g|text|tspan|svg|defs|marker|style|desc|title)[\s>]/g)].length).toBe(
       [...svg.matchAll(/<\/(g|text|tspan|svg|defs|marker|style|desc|title)>/g)].length,
