@@ -22,10 +22,10 @@ export interface TextLine {
   readonly of?: TransitionKey;
 }
 
-/** @unit characters @source wide enough for nine in ten labels of the node's charts in two lines */
-export const LABEL_CHARS_MAX = 34;
-/** @unit characters @source the node's longest event and action side by side */
-export const ROW_CHARS_MAX = 54;
+/** @unit characters @source looking at the node's charts: longer labels make wide pictures, shorter ones tall */
+const LABEL_CHARS_MAX = 34;
+/** @unit characters @source the same */
+const ROW_CHARS_MAX = 54;
 
 /** Lines that belong together: those of one transition, or of what is done on entry. */
 export type Row = readonly TextLine[];
@@ -39,7 +39,7 @@ export const labelOf = (transitions: readonly ChartTransition[]): readonly Row[]
  * `nameOf` gives a state's key by its id.
  */
 export function rowsOf(
-  { id, entry, exit }: ChartState,
+  { id, entry, exit, initialActions = [] }: ChartState,
   inside: readonly ChartTransition[],
   nameOf: (id: string) => string,
 ): readonly Row[] {
@@ -49,6 +49,7 @@ export function rowsOf(
   return [
     ...doneRow('entry', entry),
     ...doneRow('exit', exit),
+    ...doneRow('initially', initialActions),
     ...handled.map((one) =>
       linesOf(one, [...eventSpans(one), ...targetSpans(id, one, nameOf)], ROW_CHARS_MAX),
     ),
