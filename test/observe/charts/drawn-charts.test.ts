@@ -7,8 +7,8 @@ import { layoutOf } from '../../../src/observe/charts/layout.ts';
 import { mermaidOf } from '../../../src/observe/charts/mermaid.ts';
 import { svgOf } from '../../../src/observe/charts/svg.ts';
 
-/** @unit levels @source deeper than any chart of the node */
-const DEPTH_MAX = 4;
+/** @unit levels @source as deep as the deepest chart of the node */
+const DEPTH_MAX = 3;
 
 const some = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index);
 

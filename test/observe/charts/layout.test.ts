@@ -13,7 +13,7 @@ const LETTER = 6.63;
 let layouts: Readonly<Record<string, ChartLayout>> = {};
 beforeAll(async () => {
   layouts = await nodeChartLayouts();
-});
+}, 60_000);
 
 const contains = (outer: Box, inner: Box): boolean =>
   inner.x >= outer.x &&
