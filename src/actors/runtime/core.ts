@@ -43,6 +43,8 @@ export class Core {
   readonly inspectors = new Set<Inspector>();
   /** Those of them that see every step: while there are none, no step is described. */
   stepInspectors: readonly Inspector[] = [];
+  /** Those that are told how long messages wait: while there are none, no message is stamped. */
+  waitInspectors: readonly Inspector[] = [];
   readonly turn: Writable<Turn>;
   readonly scope: CellScope;
   /** Work of boundary actors that must not run inside a pure turn. */
@@ -94,7 +96,16 @@ export class Core {
 
   #noteInspectors(): void {
     this.stepInspectors = [...this.inspectors].filter(({ transition }) => transition !== undefined);
-    this.scope.inspectMicrosteps(this.stepInspectors.length > 0);
+    this.waitInspectors = [...this.inspectors].filter(({ waited }) => waited !== undefined);
+    this.scope.inspectMicrosteps(false);
+  }
+
+  /** Before a step of a cell, while there are inspectors of steps. */
+  prepareInspection(address: CellAddress): void {
+    const isWanted = this.stepInspectors.some(
+      (inspector) => inspector.wantsMicrosteps === undefined || inspector.wantsMicrosteps(address),
+    );
+    this.scope.inspectMicrosteps(isWanted);
   }
 
   /** Takes an input: time moves to it, and only here (RT-14). */

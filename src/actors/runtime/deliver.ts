@@ -7,7 +7,7 @@ import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
 import type { DeadLetterReason } from './dead-letters.ts';
 import { isReserved } from './logic.ts';
-import type { Envelope } from './mailbox.ts';
+import { type Envelope, NOT_STAMPED } from './mailbox.ts';
 
 /** The sender of messages that no actor sent. */
 export const OUTSIDE: CellAddress = '@outside';
@@ -73,6 +73,7 @@ function admitFromOutside(
     forIncarnation: 0,
     timer: undefined,
     lane: cell.controlEvents?.has(type) === true ? 'control' : lane,
+    queuedAt: NOT_STAMPED,
   });
 }
 
@@ -98,11 +99,13 @@ function send(
     forIncarnation,
     timer: undefined,
     lane: isUrgent ? 'control' : lane,
+    queuedAt: NOT_STAMPED,
   });
 }
 
 /** Puts a message in a mailbox, by its overflow policy. */
 export function deliver(core: Core, cell: Cell, envelope: Envelope): TellOutcome {
+  if (core.waitInspectors.length > 0) envelope.queuedAt = core.clock.now();
   const admission = cell.mailbox.admit(envelope);
   switch (admission) {
     case 'admitted':

@@ -20,7 +20,7 @@ export function describeCell(cell: Cell): CellInfo {
       postponed: cell.mailbox.postponed,
       lost: cell.lost ?? new Map(),
     },
-    capacity: cell.spec.mailbox.capacity,
+    capacity: cell.mailbox.options.capacity,
     timers: [...(cell.timers?.values() ?? [])].map(({ key, due }) => ({ key, due: monotonic(due) })),
     machine: logic.kind === 'machine' || logic.kind === 'supervisor' ? logic.machine : undefined,
     snapshot: cell.snapshot ?? cell.reduced,

@@ -76,6 +76,7 @@ export {
 export {
   type CellRef,
   createSystem,
+  type Instant,
   restoreSystem,
   StartFailed,
   type System,

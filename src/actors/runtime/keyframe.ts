@@ -14,7 +14,7 @@ import type { DeadLetterReason } from './dead-letters.ts';
 import { spawnLogic, spawnSpec, specOfChild } from './effects.ts';
 import type { CellStatus } from './inspector.ts';
 import { addCell, armKill } from './lifecycle.ts';
-import type { Envelope } from './mailbox.ts';
+import { type Envelope, NOT_STAMPED } from './mailbox.ts';
 import type { CellSpec } from './spec.ts';
 import { armAt } from './timers.ts';
 import { watchCell } from './watch.ts';
@@ -30,7 +30,7 @@ export interface TimerRecord {
   readonly sequence: number;
 }
 
-export type EnvelopeRecord = Omit<Envelope, 'timer'> & { readonly timerKey?: string };
+export type EnvelopeRecord = Omit<Envelope, 'timer' | 'queuedAt'> & { readonly timerKey?: string };
 
 export interface CellRecord {
   readonly address: CellAddress;
@@ -145,7 +145,7 @@ function captureCell(core: Core, cell: Cell): CellRecord {
   };
 }
 
-function toRecord({ timer, ...rest }: Envelope): EnvelopeRecord {
+function toRecord({ timer, queuedAt: _, ...rest }: Envelope): EnvelopeRecord {
   return timer === undefined ? rest : { ...rest, timerKey: timer.key };
 }
 
@@ -206,7 +206,7 @@ function restoreCell(core: Core, record: CellRecord, roots: ReadonlyMap<string, 
   }
   const revive = ({ timerKey, ...rest }: EnvelopeRecord): Envelope => {
     const timer = timerKey === undefined ? undefined : cell.timers?.get(timerKey);
-    const envelope: Envelope = { ...rest, timer };
+    const envelope: Envelope = { ...rest, timer, queuedAt: NOT_STAMPED };
     if (timer !== undefined) timer.queued = envelope;
     return envelope;
   };

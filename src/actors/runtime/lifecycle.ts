@@ -16,6 +16,7 @@ import type { Core } from './core.ts';
 import { deliver, lose } from './deliver.ts';
 import { describeCell } from './describe.ts';
 import { prepareLogic } from './logic.ts';
+import { NOT_STAMPED } from './mailbox.ts';
 import type { CellSpec } from './spec.ts';
 import { cancelAllTimers, KILL_KEY } from './timers.ts';
 import { dropWatches, notifyWatchers } from './watch.ts';
@@ -204,6 +205,7 @@ function noteToSupervisor(core: Core, cell: Cell, message: Message): void {
     forIncarnation: parent.incarnation,
     timer: undefined,
     lane: 'supervision',
+    queuedAt: NOT_STAMPED,
   });
 }
 

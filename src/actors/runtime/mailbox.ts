@@ -42,7 +42,12 @@ export interface Envelope {
   readonly forIncarnation: number;
   readonly timer: CellTimer | undefined;
   lane: MailboxLane;
+  /** When it came, while an inspector wants to know; else NOT_STAMPED. Nothing that a cell or a journal sees. @unit ms */
+  queuedAt: number;
 }
+
+/** No time of a monotonic clock. */
+export const NOT_STAMPED = -1;
 
 export interface MailboxContents {
   readonly queued: readonly Envelope[];

@@ -89,6 +89,8 @@ export interface System {
     listen(listener: (letter: DeadLetter) => void): () => void;
   };
   counters(): SystemCounters;
+  /** At little cost, inside a turn too. */
+  instant(): Instant;
   /**
    * How often each child of a supervisor was started again, 0 included, by its address; children on request and spawned
    * ones go by their template or kind, so that there are no more paths than specifications.
@@ -109,6 +111,14 @@ export interface SystemCounters {
   readonly cells: number;
   /** The time that charts see. @unit ms */
   readonly now: Monotonic;
+}
+
+/** Where a system is in its run: what a step sees that runs now. */
+export interface Instant {
+  /** Turns of pure cells that have ended. */
+  readonly turn: number;
+  readonly now: Monotonic;
+  readonly wall: WallTime;
 }
 
 /** An empty system. It runs as its clock does. */
@@ -175,6 +185,7 @@ export function openSystem(core: Core, options: SystemOptions): System {
     keyframe: () => captureKeyframe(core),
     deadLetters: core.deadLetters,
     counters: () => countAll(core),
+    instant: () => ({ turn: core.turns, now: core.now, wall: core.turn.wall }),
     restarts: () => core.restarts,
   };
 }

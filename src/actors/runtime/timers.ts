@@ -3,6 +3,7 @@ import type { Message } from '../../protocol/supervision/effect.ts';
 import type { Cell, CellTimer } from './cell.ts';
 import type { Core } from './core.ts';
 import { deliver, lose } from './deliver.ts';
+import { NOT_STAMPED } from './mailbox.ts';
 
 /** The keys of the two kinds of timer, which never collide. */
 export const namedKey = (key: string): string => `named/${key}`;
@@ -75,6 +76,7 @@ export function fireTimer(core: Core, timer: CellTimer): void {
     forIncarnation: timer.incarnation,
     timer,
     lane: 'supervision',
+    queuedAt: NOT_STAMPED,
   };
   deliver(core, cell, timer.queued);
   core.wake();

@@ -13,10 +13,11 @@ import { lose } from './deliver.ts';
 import { boundedDigestOf } from './digest.ts';
 import { applyEffects, assertPossible } from './effects.ts';
 import { endCell, markStarted } from './lifecycle.ts';
-import type { Envelope } from './mailbox.ts';
+import { type Envelope, NOT_STAMPED } from './mailbox.ts';
 import { endStateTimers, forgetTimer } from './timers.ts';
 
 const INIT: Message = { type: 'xstate.init' };
+const NO_EFFECTS: readonly CellEffect[] = [];
 
 /** Gives a cell its turn. */
 export function runTurn(core: Core, cell: Cell): void {
@@ -81,6 +82,7 @@ function handleNext(core: Core, cell: Cell): void {
   const envelope = cell.mailbox.next();
   if (envelope === undefined) return;
   announceRoom(cell);
+  if (core.waitInspectors.length > 0) tellWait(core, cell, envelope);
   if (envelope.forIncarnation !== 0 && envelope.forIncarnation !== cell.incarnation) {
     lose(core, cell, envelope, 'stale');
     return;
@@ -151,6 +153,7 @@ function stepReducer(core: Core, cell: Cell, state: Snapshot<unknown>, envelope:
 function enter(core: Core, cell: Cell, envelope: Envelope | undefined): void {
   core.turn.address = cell.address;
   core.turn.sender = envelope?.from;
+  if (core.stepInspectors.length > 0) core.prepareInspection(cell.address);
 }
 
 // The state is committed: the message counts as processed, and the effects take place.
@@ -203,6 +206,7 @@ function runBoundaryTurn(core: Core, cell: Cell): void {
   const envelope = cell.mailbox.next();
   if (envelope === undefined) return;
   announceRoom(cell);
+  if (core.waitInspectors.length > 0) tellWait(core, cell, envelope);
   if (envelope.forIncarnation !== 0 && envelope.forIncarnation !== cell.incarnation) {
     lose(core, cell, envelope, 'stale');
   } else {
@@ -240,6 +244,13 @@ function contextOf(cell: Cell): unknown {
   return reduced !== undefined && 'context' in reduced ? reduced.context : undefined;
 }
 
+// What came before anybody wanted it has no stamp.
+function tellWait(core: Core, cell: Cell, { queuedAt }: Envelope): void {
+  if (queuedAt === NOT_STAMPED) return;
+  const waitMs = core.clock.now() - queuedAt;
+  for (const inspector of core.waitInspectors) inspector.waited?.(cell.address, waitMs);
+}
+
 function inspect(
   core: Core,
   cell: Cell,
@@ -252,11 +263,13 @@ function inspect(
     incarnation: cell.incarnation,
     turn: core.turns,
     now: core.now,
+    wall: core.turn.wall,
     from: envelope?.from,
     event,
     snapshot: cell.snapshot ?? cell.reduced,
     microsteps: core.scope.takeMicrosteps(),
-    effects,
+    // The scope fills an empty list again in the next step, and an inspector may keep this one.
+    effects: effects.length === 0 ? NO_EFFECTS : effects,
   };
   for (const inspector of core.stepInspectors) inspector.transition?.(transition);
 }

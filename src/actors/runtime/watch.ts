@@ -3,6 +3,7 @@ import type { CellAddress, CellDown, ExitReason } from '../../protocol/supervisi
 import type { Cell } from './cell.ts';
 import type { Core } from './core.ts';
 import { deliver, lose } from './deliver.ts';
+import { NOT_STAMPED } from './mailbox.ts';
 
 /** Watches the present incarnation at `address`; one that is watched already stays watched once. */
 export function watchCell(core: Core, watcher: Cell, address: CellAddress): void {
@@ -66,5 +67,6 @@ function sendDown(
     forIncarnation: watcher.incarnation,
     timer: undefined,
     lane: 'supervision',
+    queuedAt: NOT_STAMPED,
   });
 }

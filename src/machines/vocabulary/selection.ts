@@ -164,6 +164,27 @@ function plainGuard(machine: AnyStateMachine, guard: unknown): Candidate['isEnab
   return (args) => named(args, params);
 }
 
+/** What a guard says, a combination of guards too. Throws what the guard throws. */
+export function guardOf(
+  machine: AnyStateMachine,
+  guard: unknown,
+  snapshot: AnyMachineSnapshot,
+  event: Message,
+): boolean {
+  const { context } = snapshot;
+  const plain = plainGuard(machine, guard);
+  if (typeof plain === 'function') return Boolean(plain({ context, event }));
+  const named: unknown = typeof guard === 'string' ? machine.implementations.guards[guard] : guard;
+  return isCombination(named) && named.check(snapshot, { context, event }, named);
+}
+
+interface Combination {
+  readonly check: (snapshot: AnyMachineSnapshot, args: GuardArgs, own: Combination) => boolean;
+}
+
+const isCombination = (guard: unknown): guard is Combination =>
+  typeof guard === 'function' && 'check' in guard && typeof guard.check === 'function';
+
 /** A guard that is no combination of guards, which XState knows by `check`. */
 const isPlain = (guard: unknown): guard is (args: GuardArgs, params: unknown) => unknown =>
   typeof guard === 'function' && !('check' in guard);

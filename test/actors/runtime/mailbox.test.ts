@@ -23,6 +23,7 @@ const envelope = (lane: MailboxLane, value: number, from = 'a'): Envelope => ({
   forIncarnation: 0,
   timer: undefined,
   lane,
+  queuedAt: -1,
 });
 const noteOf = ({ message }: Envelope): unknown => ('value' in message ? message['value'] : undefined);
 const policies = fc.constantFrom<Overflow>('drop_newest', 'drop_oldest', 'reject', 'stop_actor');
