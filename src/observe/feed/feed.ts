@@ -234,8 +234,10 @@ export interface NodeHealth {
   /** Why not. */
   readonly reasons: readonly string[];
   readonly clock: {
+    /** Of this machine's clock to adjusted time. */
     readonly offsetMs: number;
-    readonly errorMs: number;
+    /** How wrong adjusted time may be; absent: nobody knows yet. */
+    readonly errorMs?: number;
     readonly state: string;
     readonly sources: readonly {
       readonly name: string;

@@ -1,0 +1,121 @@
+/** What a node holds of the chain, as a row of the feed: read off its cells' snapshots. Pure reading. Rules IN-1, CS-5, docs/inspector.md. */
+import type { System } from '../../actors/runtime/index.ts';
+import type { LiveTree } from '../../machines/consensus/round-manager.setup.ts';
+import type { BlockLabel, BlockRow, NodeChain } from '../../observe/feed/feed.ts';
+import type { Block, BlockId, Round } from '../../protocol/chain/types.ts';
+import type { BlockTree, TreeBlock } from '../../protocol/consensus/block-tree.ts';
+import { leaderAt } from '../../protocol/consensus/epoch.ts';
+import { epochOf, safetyOf, treeOf, viewOf } from '../views.ts';
+
+/** @unit blocks @source the contract */
+const BLOCKS_MAX = 64;
+
+/** Newest committed blocks at and below a height, lowest first; where a store is at hand. */
+export type CommittedBelow = (height: number, limit: number) => readonly TreeBlock[];
+
+/** Keeps the newest committed blocks: the tree forgets them. */
+export class ChainReader {
+  readonly #system: System;
+  /** By rising height; at most BLOCKS_MAX. */
+  #committed: readonly TreeBlock[] = [];
+  readonly #below: CommittedBelow;
+  #tree: BlockTree | undefined;
+  #told: readonly unknown[] = [];
+
+  constructor(system: System, below: CommittedBelow) {
+    this.#system = system;
+    this.#below = below;
+  }
+
+  /** @param ifChanged undefined, too, where all is as it was told last */
+  read(ifChanged: boolean): Omit<NodeChain, 'node'> | undefined {
+    const system = this.#system;
+    const [epoch, view, live] = [epochOf(system), viewOf(system), treeOf(system)];
+    if (epoch === undefined || live === undefined) return undefined;
+    const record = safetyOf(system)?.record;
+    const seen = [live.tree, view?.pacemaker.round, record];
+    if (ifChanged && seen.every((one, index) => one === this.#told[index])) return undefined;
+    this.#told = seen;
+    this.#keepCommitted(live);
+    const { root } = live.tree;
+    const round = view?.pacemaker.round ?? root.round;
+    const highQc = view?.pacemaker.highQC ?? live.highQC;
+    const locked = record === undefined ? undefined : this.#labelOf(live.tree, record.lockedRound);
+    const executed = newestExecuted(live.tree);
+    return {
+      at: system.instant().wall,
+      epoch: epoch.epoch,
+      round,
+      leader: leaderAt(epoch, round),
+      highQc: { height: highQc.height, id: highQc.blockId, round: highQc.round },
+      ...(locked === undefined ? {} : { locked }),
+      committed: { height: root.height, id: root.id, round: root.round },
+      executed: { height: executed.height, stateRoot: executed.appHash },
+      blocks: this.#rows(live.tree),
+    };
+  }
+
+  /** What has left the tree since it was read last was committed, or can never be. */
+  #keepCommitted({ tree }: LiveTree): void {
+    const { root } = tree;
+    const newest = this.#committed.at(-1);
+    if (newest?.id !== root.id) {
+      const known = new Map([
+        ...(this.#tree?.blocks ?? []),
+        ...this.#committed.map((one) => [one.id, one] as const),
+      ]);
+      const path: TreeBlock[] = [];
+      let next: BlockId = root.id;
+      for (let one = known.get(next); one !== undefined && path.length < BLOCKS_MAX; one = known.get(next)) {
+        path.unshift(one);
+        next = one.block.header.parentId;
+      }
+      // More was committed between two looks than the tree held.
+      this.#committed =
+        path.length > 0 && path.length >= Math.min(BLOCKS_MAX, this.#committed.length)
+          ? path
+          : this.#fromStore(root.height, path);
+    }
+    this.#tree = tree;
+  }
+
+  #fromStore(height: number, path: readonly TreeBlock[]): readonly TreeBlock[] {
+    const stored = this.#below(height, BLOCKS_MAX);
+    return stored.length > path.length ? stored : path;
+  }
+
+  #labelOf(tree: BlockTree, round: Round): BlockLabel | undefined {
+    if (round === tree.root.round) return { height: tree.root.height, id: tree.root.id, round };
+    const found = [...tree.blocks.values(), ...this.#committed].find(
+      ({ block }) => block.header.round === round,
+    );
+    return found === undefined ? undefined : { height: found.block.header.height, id: found.id, round };
+  }
+
+  #rows(tree: BlockTree): readonly BlockRow[] {
+    const { executedHeight, certificates, root } = tree;
+    const below = this.#committed
+      .filter(({ block }) => block.header.height <= root.height)
+      .map((one) => blockRow(one, one.block.header.height <= executedHeight ? 'executed' : 'committed'));
+    const above = [...tree.blocks.values()]
+      .map((one) => blockRow(one, certificates.has(one.id) ? 'certified' : 'proposed'))
+      .sort((left, right) => left.height - right.height || left.round - right.round);
+    return [...below, ...above].slice(-BLOCKS_MAX);
+  }
+}
+
+function newestExecuted({ executed, root }: BlockTree) {
+  return [...executed.values()].reduce(
+    (newest, one) => (one.height > newest.height ? one : newest),
+    root.executed,
+  );
+}
+
+export function blockRow(
+  { id, block: { header } }: { readonly id: BlockId; readonly block: Block },
+  status: BlockRow['status'],
+): BlockRow {
+  const { parentId: parent, height, epoch, round, proposer, time, batches } = header;
+  const transactions = batches.reduce((sum, { count }) => sum + count, 0);
+  return { id, parent, height, epoch, round, proposer, time, batches: batches.length, transactions, status };
+}

@@ -1,0 +1,35 @@
+/**
+ * A node as the feed sees it, beside what the runtime knows: messages between nodes, steps, chain, health. It needs the node's system
+ * alone, live, simulated or replayed; what a live node knows besides is given. Rules IN-1, IN-4, docs/inspector.md.
+ */
+import type { System } from '../../actors/runtime/index.ts';
+import type { Lens } from '../../observe/feed/lens.ts';
+import { safetyOf } from '../views.ts';
+import { ChainReader, type CommittedBelow } from './chain.ts';
+import { type Beside, HealthReader } from './health.ts';
+import { mayStep, StepReader } from './steps.ts';
+import { concernsWire, readWire } from './wire.ts';
+import { worthALook } from './worth.ts';
+
+export interface NodeLensParts extends Beside {
+  readonly system: System;
+  readonly committedBelow?: CommittedBelow;
+}
+
+/** For a `Collector`: `new Collector({ system, lens: () => nodeLens({ system }) })`. */
+export function nodeLens({ system, committedBelow = () => [], ...beside }: NodeLensParts): Lens {
+  const steps = new StepReader(system);
+  const chain = new ChainReader(system, committedBelow);
+  const health = new HealthReader(system, beside);
+  return {
+    wants: ({ address, event: { type } }) => mayStep(address) || concernsWire(address, type),
+    read(transition, seen) {
+      const { address, event } = transition;
+      if (concernsWire(address, event.type)) readWire(transition, safetyOf(system)?.signer.address, seen);
+      if (mayStep(address)) steps.read(transition, seen);
+    },
+    chain: (ifChanged) => chain.read(ifChanged),
+    health: () => health.read(),
+    worthALook: (_, context) => worthALook(context),
+  };
+}
