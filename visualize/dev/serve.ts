@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { nodeCharts } from '../../src/node/charts.ts';
 import { type LoadOptions, LoadRun } from './load.ts';
 
 /** @unit ms @source IN-1: 20 Hz */
@@ -39,11 +40,12 @@ const TOKEN = 'made-up';
 
 export async function serve(options: DevOptions): Promise<DevServer> {
   const http = createServer(({ url = '/' }, response) => {
-    const path = normalize(new URL(url, 'http://page').pathname);
+    const asked = normalize(new URL(url, 'http://page').pathname);
+    const path = asked === '/' ? '/index.html' : asked;
     try {
-      const body = readFileSync(join(FILES, path === '/' ? 'index.html' : path));
+      const body = readFileSync(join(FILES, path));
       response.writeHead(200, {
-        'content-type': TYPES[extname(path === '/' ? '.html' : path)] ?? 'application/octet-stream',
+        'content-type': TYPES[extname(path)] ?? 'application/octet-stream',
         'content-security-policy': POLICY,
       });
       response.end(body);
@@ -78,7 +80,7 @@ function play(viewer: WebSocket, { load, recorded }: DevOptions): void {
     playRecorded(viewer, recorded.split('\n').filter(Boolean));
     return;
   }
-  const run = new LoadRun(load);
+  const run = new LoadRun({ charts: nodeCharts(), ...load });
   const send = (message: unknown): void => viewer.send(JSON.stringify(message));
   // There is something to see at once.
   for (let ms = 0; ms < 6_000; ms += TICK_MS) run.advance(TICK_MS);

@@ -14,6 +14,7 @@ import type {
   Run,
   ViewerMessage,
 } from '../../../src/observe/feed/feed.ts';
+import { type Activity, after, noActivity } from './activity.ts';
 import type { ConnectionEvents, ConnectionState } from './connection.ts';
 import { History } from './history.ts';
 import { apply, become, type CellName, cellKey, emptyModel, greet, type Model } from './model.ts';
@@ -42,6 +43,8 @@ export interface PageState {
   readonly shown: Model;
   /** The newest that the feed told; the same as `shown` while live, and in recorded runs. */
   readonly newest: Model;
+  /** Of the whole run, as far as the page heard it. */
+  readonly activity: Activity;
   readonly time: TimeState;
   readonly selection: Selection;
 }
@@ -55,6 +58,7 @@ const INITIAL: PageState = {
   hello: undefined,
   shown: emptyModel,
   newest: emptyModel,
+  activity: noActivity,
   time: {
     isLive: true,
     at: 0,
@@ -71,10 +75,14 @@ const INITIAL: PageState = {
 /** A viewer may watch so many cells. @source ViewerMessage 'watch', feed.ts */
 const WATCHED_MAX = 16;
 
+/** Between two times that paced views hear of changes. @unit ms @source a figure that changes more often cannot be read */
+const PACED_MS = 120;
+
 export class PageStore implements ConnectionEvents {
   readonly questions: Questions;
   readonly #history = new History();
   readonly #listeners = new Set<() => void>();
+  readonly #pacedListeners = new Set<() => void>();
   readonly #nextFrame: (callback: (now: number) => void) => void;
   /** What views want watched, newest last; the same cell may be wanted twice. */
   readonly #wanted: (readonly CellName[])[] = [];
@@ -83,6 +91,8 @@ export class PageStore implements ConnectionEvents {
   #playedAt: number | undefined;
   #state: PageState = INITIAL;
   #published: PageState = INITIAL;
+  #paced: PageState = INITIAL;
+  #pacedAt = 0;
 
   constructor(nextFrame: (callback: (now: number) => void) => void) {
     this.#nextFrame = nextFrame;
@@ -97,6 +107,15 @@ export class PageStore implements ConnectionEvents {
 
   /** Stable between two frames. */
   readonly get = (): PageState => this.#published;
+
+  /** The same a few times a second, for what people read rather than watch: lists and numbers. At once when they act. */
+  readonly paced = {
+    get: (): PageState => this.#paced,
+    subscribe: (listener: () => void): (() => void) => {
+      this.#pacedListeners.add(listener);
+      return () => this.#pacedListeners.delete(listener);
+    },
+  };
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#listeners.add(listener);
@@ -218,7 +237,10 @@ export class PageStore implements ConnectionEvents {
     const before = this.#state.hello?.run;
     const newest = greet(this.#state.newest, hello);
     // Nodes or the run are others: nothing of the past belongs to it.
-    if (newest.cells.size === 0 || before?.kind !== hello.run.kind) this.#history.clear();
+    if (newest.cells.size === 0 || before?.kind !== hello.run.kind) {
+      this.#history.clear();
+      this.#change({ activity: noActivity });
+    }
     const isLive = this.#state.time.isLive && hello.run.kind === 'live';
     this.#change({ hello, newest, shown: isLive || isRemote(hello.run) ? newest : this.#state.shown });
     if (hello.run.kind !== 'live')
@@ -239,6 +261,7 @@ export class PageStore implements ConnectionEvents {
   #advanced(delta: Delta, size: number): void {
     const { newest: before, hello } = this.#state;
     const newest = apply(before, delta);
+    this.#change({ activity: after(this.#state.activity, delta) });
     if (isRemote(hello?.run)) {
       this.#change({ newest, shown: newest });
       this.#time({ at: newest.at });
@@ -270,6 +293,10 @@ export class PageStore implements ConnectionEvents {
 
   #change(patch: Partial<PageState>): void {
     this.#state = { ...this.#state, ...patch };
+    this.#wantFrame();
+  }
+
+  #wantFrame(): void {
     if (this.#isFrameDue) return;
     this.#isFrameDue = true;
     this.#nextFrame(this.#frame);
@@ -278,9 +305,23 @@ export class PageStore implements ConnectionEvents {
   readonly #frame = (now: number): void => {
     this.#isFrameDue = false;
     this.#playOn(now);
+    const isNews = this.#published !== this.#state;
     this.#published = this.#state;
-    for (const listener of this.#listeners) listener();
+    if (isNews) for (const listener of this.#listeners) listener();
+    this.#pace(now);
   };
+
+  #pace(now: number): void {
+    if (now - this.#pacedAt < PACED_MS && !isPressing(this.#paced, this.#state)) {
+      // The last change before a silence is told, too.
+      this.#wantFrame();
+      return;
+    }
+    if (this.#paced === this.#published) return;
+    this.#pacedAt = now;
+    this.#paced = this.#published;
+    for (const listener of this.#pacedListeners) listener();
+  }
 
   /** Of a live run's past: the page plays it itself. */
   #playOn(now: number): void {
@@ -291,7 +332,7 @@ export class PageStore implements ConnectionEvents {
     const at = time.at + elapsed * time.speed;
     if (at >= time.to) this.goLive();
     else this.seek(at);
-    this.#change({});
+    this.#wantFrame();
   }
 
   #tellWatched(): void {
@@ -303,6 +344,14 @@ export class PageStore implements ConnectionEvents {
     this.#feed?.send({ type: 'watch', cells: [...cells.values()] });
   }
 }
+
+/** Somebody acted, or the connection changed: that does not wait. */
+const isPressing = (before: PageState, after: PageState): boolean =>
+  before.selection !== after.selection ||
+  before.connection !== after.connection ||
+  before.hello !== after.hello ||
+  before.time.isLive !== after.time.isLive ||
+  (!after.time.isLive && before.time !== after.time);
 
 /** Recorded and simulated runs are played by the server; a live one's past by the page. */
 export const isRemote = (run: Run | undefined): boolean => run !== undefined && run.kind !== 'live';

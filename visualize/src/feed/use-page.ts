@@ -13,6 +13,12 @@ export function usePage<Part>(selector: (state: PageState) => Part): Part {
   return useSyncExternalStore(store.subscribe, () => selector(store.get()));
 }
 
+/** As `usePage`, a few times a second: for lists and figures. */
+export function usePaced<Part>(selector: (state: PageState) => Part): Part {
+  const { paced } = usePageStore();
+  return useSyncExternalStore(paced.subscribe, () => selector(paced.get()));
+}
+
 /** Calls once a frame at most, after the state changed: for canvases, which React does not draw. Not before the first change. */
 export function useFrames(draw: (state: PageState) => void): void {
   const store = usePageStore();

@@ -1,35 +1,100 @@
-/** Run, views, nodes, connection, theme. */
-import type { ReactNode } from 'react';
-import { usePage, usePageStore } from '../feed/use-page.ts';
-import { VIEW_CARDS } from '../views/views.ts';
+/** What runs, how its nodes are, how the page is connected, and the theme. */
+import { type ReactNode, useState } from 'react';
+import { usePaced, usePage, usePageStore } from '../feed/use-page.ts';
+import { ConnectionPill } from './connection-pill.tsx';
+import { Mark } from './icons.tsx';
+import { glanceAt, type NodeGlance } from './node-state.ts';
+import { chosenTheme, showTheme, type Theme } from './theme.ts';
+import { counted } from './words.ts';
 
-export function Header(): ReactNode {
+export interface HeaderProps {
+  readonly onFind: () => void;
+  readonly onHelp: () => void;
+}
+
+export function Header({ onFind, onHelp }: HeaderProps): ReactNode {
   const run = usePage(({ hello }) => hello?.run);
   return (
     <header className="header">
-      <h1 className="brand">Althing</h1>
-      <span className="run">{run?.title ?? ''}</span>
-      <Tabs />
+      <h1 className="brand">
+        <Mark />
+        Althing
+      </h1>
+      <span className="run" title={run?.title}>
+        {run?.title ?? ''}
+      </span>
+      <Nodes />
+      <ConnectionPill />
+      <button type="button" className="find" onClick={onFind} title="Find a cell, a node or a block (/)">
+        Find <kbd>/</kbd>
+      </button>
+      <ThemeSwitch />
+      <button type="button" className="help" onClick={onHelp} title="Keys and words (?)" aria-label="Help">
+        ?
+      </button>
     </header>
   );
 }
 
-function Tabs(): ReactNode {
-  const store = usePageStore();
-  const chosen = usePage(({ selection }) => selection.view);
+function Nodes(): ReactNode {
+  const model = usePaced(({ shown }) => shown);
+  const chosen = usePage(({ selection }) => selection.node);
+  const isMany = model.nodes.length > 6;
   return (
-    <nav className="tabs" aria-label="Views">
-      {VIEW_CARDS.map(({ id, title, hint }, place) => (
-        <button
-          key={id}
-          type="button"
-          title={`${hint} (${place + 1})`}
-          aria-current={chosen === id ? 'page' : undefined}
-          onClick={() => store.select({ view: id })}
-        >
-          {title}
-        </button>
+    <ul className={isMany ? 'nodes many' : 'nodes'} aria-label="Nodes">
+      {model.nodes.map(({ id }, node) => (
+        <li key={id}>
+          <NodeChip glance={glanceAt(model, node)} isChosen={chosen === node} isShort={isMany} />
+        </li>
       ))}
-    </nav>
+    </ul>
+  );
+}
+
+interface ChipProps {
+  readonly glance: NodeGlance;
+  readonly isChosen: boolean;
+  readonly isShort: boolean;
+}
+
+function NodeChip({
+  glance: { node, moniker, state, says, height },
+  isChosen,
+  isShort,
+}: ChipProps): ReactNode {
+  const store = usePageStore();
+  return (
+    <button
+      type="button"
+      className={`node-chip ${state}`}
+      title={says}
+      aria-label={says}
+      aria-pressed={isChosen}
+      onClick={() => store.select({ node: isChosen ? undefined : node, cell: undefined })}
+    >
+      <i className="dot" />
+      {isShort ? moniker.slice(0, 3) : moniker}
+      {isShort || height === undefined ? null : <span className="height">{counted(height)}</span>}
+    </button>
+  );
+}
+
+const NEXT: Readonly<Record<Theme, Theme>> = { system: 'light', light: 'dark', dark: 'system' };
+const THEME_WORD: Readonly<Record<Theme, string>> = { system: 'Auto', light: 'Light', dark: 'Dark' };
+
+function ThemeSwitch(): ReactNode {
+  const [theme, setTheme] = useState(chosenTheme);
+  return (
+    <button
+      type="button"
+      className="theme"
+      title="Colours: as the system says, light, or dark (T)"
+      onClick={() => {
+        showTheme(NEXT[theme]);
+        setTheme(NEXT[theme]);
+      }}
+    >
+      {THEME_WORD[theme]}
+    </button>
   );
 }

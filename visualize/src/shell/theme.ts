@@ -7,12 +7,8 @@ const KEY = 'althing.theme';
 export const chosenTheme = (): Theme =>
   THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? 'system';
 
-/** Canvases hear of a change by this event, and by the media query. */
-export const THEME_EVENT = 'althing-theme';
-
 export function showTheme(theme: Theme): void {
   localStorage.setItem(KEY, theme);
   if (theme === 'system') delete document.documentElement.dataset['theme'];
   else document.documentElement.dataset['theme'] = theme;
-  window.dispatchEvent(new Event(THEME_EVENT));
 }
