@@ -10,6 +10,12 @@ export function nodeName(nodes: readonly NodeCard[], node: NodeIndex | string): 
   return card.moniker === '' ? shortId(card.id) : card.moniker;
 }
 
+/** By the address of its key. */
+export function nodeOfId(nodes: readonly NodeCard[], id: string): NodeIndex | undefined {
+  const place = nodes.findIndex((node) => node.id === id);
+  return place < 0 ? undefined : place;
+}
+
 /** Enough of a hash to tell it from its neighbours. */
 export const shortId = (id: string): string => (id.length <= 10 ? id : id.slice(0, 8));
 
@@ -33,6 +39,9 @@ export function byteCount(bytes: number): string {
   if (bytes < 1_024) return `${bytes} B`;
   return bytes < 1_048_576 ? `${trimmed(bytes / 1_024)} KiB` : `${trimmed(bytes / 1_048_576)} MiB`;
 }
+
+/** With narrow spaces between thousands. */
+export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 
 /** Time of day, UTC: the same for whoever looks, wherever they are. */
 export function clockOf(at: number, withMs = true): string {

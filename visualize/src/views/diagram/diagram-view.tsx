@@ -89,7 +89,7 @@ export function DiagramView(): ReactNode {
         )}
       </div>
       {end === undefined && step === undefined ? null : (
-        <EndsPanel end={end} step={step} screen={screen} onClose={() => screen?.choose(undefined)} />
+        <EndsPanel end={end} step={step} book={screen?.book} onClose={() => screen?.choose(undefined)} />
       )}
     </section>
   );

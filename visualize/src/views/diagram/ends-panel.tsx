@@ -5,34 +5,41 @@ import { usePage, usePageStore } from '../../feed/use-page.ts';
 import { FamilySample } from '../family-sample.tsx';
 import { byteCount, clockOf, duration, FATE_WORDS, nodeName, STEP_WORDS, shortId } from '../words.ts';
 import { cellsOfInterest, stepsOfTurn } from './ends.ts';
-import { type Flight, tookMsOf } from './flights.ts';
-import type { Screen } from './screen.ts';
+import { type Flight, type FlightBook, tookMsOf } from './flights.ts';
 import type { End } from './travel.ts';
 
 interface EndsProps {
   readonly end: End | undefined;
   readonly step: StepEvent | undefined;
-  readonly screen: Screen | undefined;
+  readonly book: FlightBook | undefined;
   readonly onClose: () => void;
 }
 
-export function EndsPanel({ end, step, screen, onClose }: EndsProps): ReactNode {
+export function EndsPanel({ end, step, book, onClose }: EndsProps): ReactNode {
+  const store = usePageStore();
   return (
     <aside className="ends" aria-label="The chosen message" aria-live="polite">
       <button type="button" className="ends-close" aria-label="Close" onClick={onClose}>
         ×
       </button>
-      {end === undefined ? null : <FlightEnds end={end} screen={screen} />}
+      {end === undefined || book === undefined ? null : (
+        <>
+          <FlightEnds end={end} book={book} />
+          <button type="button" className="link" onClick={() => store.select({ view: 'messages' })}>
+            Decoded, in the list of messages
+          </button>
+        </>
+      )}
       {end === undefined && step !== undefined ? <StepEnd step={step} /> : null}
     </aside>
   );
 }
 
-function FlightEnds({ end, screen }: { readonly end: End; readonly screen: Screen | undefined }): ReactNode {
+export function FlightEnds({ end, book }: { readonly end: End; readonly book: FlightBook }): ReactNode {
   const store = usePageStore();
   const { flight } = end;
   const event = flight.sent ?? flight.received;
-  const fate = screen?.book.fateOf(flight) ?? 'arrived';
+  const fate = book.fateOf(flight);
   const took = tookMsOf(flight);
   const refused = flight.received?.refused;
   const isWrong = fate === 'lost' || fate === 'refused';
@@ -44,7 +51,7 @@ function FlightEnds({ end, screen }: { readonly end: End; readonly screen: Scree
       <p className={isWrong ? 'is-bad' : 'is-muted'}>
         {FATE_WORDS[fate]}
         {took === undefined ? '' : ` after ${duration(took)}`}
-        {screen === undefined || took === undefined ? '' : `, usual ${duration(screen.book.usualMs)}`}
+        {took === undefined ? '' : `, usual ${duration(book.usualMs)}`}
       </p>
       {refused === undefined ? null : (
         <p className="ends-refusal">
@@ -69,9 +76,6 @@ function FlightEnds({ end, screen }: { readonly end: End; readonly screen: Scree
       </dl>
       <FlightSide flight={flight} side="sent" isChosen={end.side === 'sent'} />
       <FlightSide flight={flight} side="received" isChosen={end.side === 'received'} />
-      <button type="button" className="link" onClick={() => store.select({ view: 'messages' })}>
-        In the list of messages
-      </button>
     </>
   );
 }

@@ -2,12 +2,12 @@
  * The diagram without React: it owns two canvases, the view and the books of what was seen, paints when something changed, and tells what
  * the pointer or the keys chose. Boundary: canvas, pointer, wheel, frames. The lower canvas has the run, the upper one what is marked.
  */
-import type { At, StepEvent, WireEvent } from '../../../../src/observe/feed/feed.ts';
+import type { At, StepEvent } from '../../../../src/observe/feed/feed.ts';
 import type { PageState } from '../../feed/store.ts';
 import { emptyTimeline } from '../../feed/timeline.ts';
 import { type Family, FIRST_SHOWN } from '../families.ts';
 import { Bundler } from './bundles.ts';
-import { type Flight, FlightBook } from './flights.ts';
+import type { Flight } from './flights.ts';
 import { Flow } from './flow.ts';
 import { Follower } from './follower.ts';
 import { flightAt, stepAt } from './hits.ts';
@@ -16,6 +16,7 @@ import { type FlightsDrawn, paintFlights } from './paint-flights.ts';
 import { paintFrame, paintGutter } from './paint-frame.ts';
 import { paintMarks, paintSteps } from './paint-steps.ts';
 import { type Palette, readPalette } from './palette.ts';
+import { Past } from './past.ts';
 import { RoundBook } from './rounds.ts';
 import type { Scene } from './scene.ts';
 import { type Direction, type End, endOf, travel } from './travel.ts';
@@ -59,10 +60,10 @@ const SPAN_FIRST_MS_MAX = 30_000;
 const FLOWING_MS = 100;
 
 export class Screen {
-  readonly book = new FlightBook();
+  readonly #past = new Past();
+  readonly book = this.#past.book;
   readonly #rounds = new RoundBook();
   readonly #outages = new OutageBook();
-  readonly #wire = new Follower<WireEvent>();
   readonly #steps = new Follower<StepEvent>();
   readonly #bundler = new Bundler();
   readonly #flow = new Flow();
@@ -79,7 +80,6 @@ export class Screen {
   #isFollowing = true;
   /** Nobody has zoomed yet: the span is that of a few rounds. */
   #isFirst = true;
-  #dropped = 0;
   #flowedAt = Number.NEGATIVE_INFINITY;
   readonly #wasUp: boolean[] = [];
 
@@ -278,13 +278,10 @@ export class Screen {
   }
 
   #learn({ shown, newest }: PageState): void {
-    const oldest = this.book.flights[0]?.at;
-    const wire = this.#wire.follow(shown.wire, oldest);
-    if (wire.isAnew) this.#forgetFlights();
-    const missing = shown.dropped - this.#dropped;
-    if (missing > 0) this.book.drop(shown.at - 100, shown.at);
-    this.#dropped = shown.dropped;
-    this.book.take(wire.rows);
+    if (this.#past.learn(shown)) {
+      this.#hovered = undefined;
+      this.#selected = undefined;
+    }
     const steps = this.#steps.follow(shown.steps);
     if (steps.isAnew) {
       this.#rounds.clear();
@@ -297,12 +294,6 @@ export class Screen {
       if (!isUp) this.#outages.down(node, newest.at);
       this.#wasUp[node] = isUp;
     }
-  }
-
-  #forgetFlights(): void {
-    this.book.clear();
-    this.#hovered = undefined;
-    this.#selected = undefined;
   }
 
   #chooseSpan(): void {
