@@ -85,6 +85,17 @@ export class RunReader {
     this.opening = opening;
   }
 
+  /** Where a replay can begin. @unit ms since 1970 */
+  get beginsAt(): number {
+    return this.stretches[0]?.keyframe?.head.at ?? this.opening.startedAt;
+  }
+
+  /** Of the last that it tells. @unit ms since 1970 */
+  get endsAt(): number {
+    const last = this.stretches.at(-1);
+    return last?.closing?.at ?? last?.entries.at(-1)?.head.at ?? this.beginsAt;
+  }
+
   close(): void {
     for (const segment of this.#segments) segment.close();
   }

@@ -3,16 +3,16 @@
  * where a breakpoint holds or two nodes have committed different blocks at a height. Deterministic. Rules RP-4, RP-5, docs/journal.md.
  */
 import type { Inspector, Transition } from '../actors/runtime/index.ts';
-import { RunReader } from '../record/run-reader.ts';
 import { type Breakpoint, holdsAt, type Moment } from './breakpoint.ts';
 import { standingOf } from './facts.ts';
-import { Player, type PlayerOptions } from './player.ts';
+import { Lane } from './lane.ts';
+import type { PlayerOptions } from './player.ts';
 
 /** Why playing stopped. */
 export type Stop =
-  | { readonly kind: 'breakpoint'; readonly track: number; readonly at: number; readonly because: string }
-  | { readonly kind: 'fork'; readonly track: number; readonly at: number; readonly because: string }
-  | { readonly kind: 'divergence'; readonly track: number; readonly at: number; readonly because: string }
+  | { readonly kind: 'breakpoint'; readonly lane: number; readonly at: number; readonly because: string }
+  | { readonly kind: 'fork'; readonly lane: number; readonly at: number; readonly because: string }
+  | { readonly kind: 'divergence'; readonly lane: number; readonly at: number; readonly because: string }
   | { readonly kind: 'end' };
 
 interface Hit {
@@ -22,30 +22,30 @@ interface Hit {
   readonly because: string;
 }
 
-/** Tracks run so far before they are asked who stopped first. @unit ms @source a seek back over it takes some ms */
+/** Lanes run so far before they are asked who stopped first. @unit ms @source a seek back over it takes some ms */
 const SLICE_MS = 500;
-/** Heights whose blocks are compared between tracks; older ones are forgotten. */
+/** Heights whose blocks are compared between lanes; older ones are forgotten. */
 const HEIGHTS_MAX = 65_536;
 
 export class Playback {
-  readonly tracks: readonly Player[];
+  /** One for each node. */
+  readonly lanes: readonly Lane[];
   readonly #hits: (Hit | undefined)[];
   readonly #last = new Map<number, Transition>();
   /** Nothing is noted while it is off: on the way to where playing begins. */
   #isArmed = false;
   #breakpoint: Breakpoint = [];
   #at: number;
-  /** First block seen at each height, and on which track. */
-  readonly #committed = new Map<number, { readonly track: number; readonly block: string }>();
+  /** First block seen at each height, and on which lane. */
+  readonly #committed = new Map<number, { readonly lane: number; readonly block: string }>();
 
-  /** @throws RunUnreadable, ChartsDiffer, Error of the system */
-  constructor(dirs: readonly string[], options: Pick<PlayerOptions, 'charts' | 'pure'>) {
-    this.#hits = dirs.map(() => undefined);
-    this.tracks = dirs.map(
-      (dir, track) =>
-        new Player(new RunReader(dir), { ...options, keepsWaypoints: true, inspector: this.#watch(track) }),
+  /** @param nodes the runs of each node @throws RunUnreadable, ChartsDiffer, Error of the system */
+  constructor(nodes: readonly (readonly string[])[], options: Pick<PlayerOptions, 'charts' | 'pure'>) {
+    this.#hits = nodes.map(() => undefined);
+    this.lanes = nodes.map(
+      (dirs, lane) => new Lane(dirs, { ...options, keepsWaypoints: true, inspector: this.#watch(lane) }),
     );
-    this.#at = Math.min(...this.tracks.map(({ run }) => run.opening.startedAt));
+    this.#at = this.span.from;
   }
 
   /** @unit ms since 1970 */
@@ -55,17 +55,16 @@ export class Playback {
 
   /** @unit ms since 1970 */
   get span(): { readonly from: number; readonly to: number } {
-    const ends = this.tracks.map(({ run }) => {
-      const last = run.stretches.at(-1);
-      return last?.closing?.at ?? last?.entries.at(-1)?.head.at ?? run.opening.startedAt;
-    });
-    const starts = this.tracks.map(({ run }) => run.stretches[0]?.keyframe?.head.at ?? run.opening.startedAt);
-    return { from: Math.min(...starts), to: Math.max(...ends) };
+    const spans = this.lanes.map(({ span }) => span);
+    return {
+      from: Math.min(...spans.map(({ from }) => from)),
+      to: Math.max(...spans.map(({ to }) => to)),
+    };
   }
 
   /** @param at ms since 1970 */
   seek(at: number): void {
-    for (const track of this.tracks) track.seekTime(at);
+    for (const lane of this.lanes) lane.seekTime(at);
     this.#at = at;
   }
 
@@ -77,7 +76,7 @@ export class Playback {
     while (this.#at < at) {
       const until = Math.min(at, this.#at + SLICE_MS);
       this.#isArmed = true;
-      for (const track of this.tracks) track.advanceTime(until);
+      for (const lane of this.lanes) lane.advanceTime(until);
       this.#isArmed = false;
       const stop = this.#first();
       if (stop !== undefined) return stop;
@@ -87,25 +86,25 @@ export class Playback {
     return undefined;
   }
 
-  /** One turn on or back, of one track or of the one whose turn it is. */
-  step(by: 1 | -1, track?: number): void {
-    const player = this.tracks[track ?? this.#whose(by)];
-    if (player === undefined) return;
-    player.seek(Math.max(0, player.turn + by));
-    this.#at = player.at;
+  /** One turn on or back, of one lane or of the one whose turn it is. */
+  step(by: 1 | -1, which?: number): void {
+    const lane = this.lanes[which ?? this.#whose(by)];
+    if (lane === undefined) return;
+    lane.step(by);
+    this.#at = lane.player.at;
   }
 
-  /** The newest step of a cell on a track. */
-  lastStep(track: number): Transition | undefined {
-    return this.#last.get(track);
+  /** The newest step of a cell on a lane. */
+  lastStep(lane: number): Transition | undefined {
+    return this.#last.get(lane);
   }
 
   close(): void {
-    for (const { run } of this.tracks) run.close();
+    for (const lane of this.lanes) lane.close();
   }
 
   #whose(by: 1 | -1): number {
-    const times = this.tracks.map((player) => {
+    const times = this.lanes.map(({ player }) => {
       if (by === -1) return -player.at;
       const next = player.next()?.entry;
       return next !== undefined && 'wall' in next ? next.wall : player.at;
@@ -115,62 +114,63 @@ export class Playback {
 
   /** The earliest of what stopped the tracks; all go there. */
   #first(): Stop | undefined {
-    for (const [track, player] of this.tracks.entries()) {
+    for (const [lane, { player }] of this.lanes.entries()) {
       const divergence = player.divergence();
       if (divergence !== undefined) {
         const because = `turn ${divergence.turn} is not as recorded`;
-        return { kind: 'divergence', track, at: player.at, because };
+        return { kind: 'divergence', lane, at: player.at, because };
       }
     }
-    const found = this.#hits.flatMap((hit, track) => (hit === undefined ? [] : [{ hit, track }]));
+    const found = this.#hits.flatMap((hit, lane) => (hit === undefined ? [] : [{ hit, lane }]));
     const [first] = found.sort((left, right) => left.hit.at - right.hit.at);
     if (first === undefined) return undefined;
-    const { hit, track } = first;
-    for (const [index, player] of this.tracks.entries()) {
-      if (index === track) player.seek(hit.turn + 1);
-      else player.seekTime(hit.at);
+    const { hit, lane } = first;
+    for (const [index, other] of this.lanes.entries()) {
+      other.seekTime(hit.at);
+      // Exactly behind the step that it was; later ones of that instant are still to come.
+      if (index === lane) other.player.seek(hit.turn + 1);
     }
     this.#at = hit.at;
-    return { kind: hit.kind, track, at: hit.at, because: hit.because };
+    return { kind: hit.kind, lane, at: hit.at, because: hit.because };
   }
 
-  #watch(track: number): Inspector {
+  #watch(lane: number): Inspector {
     return {
       transition: (transition) => {
-        this.#last.set(track, transition);
-        this.#note(track, transition.turn, { transition });
-        if (transition.address.endsWith('/round-manager')) this.#noteCommit(track, transition.turn);
+        this.#last.set(lane, transition);
+        this.#note(lane, transition.turn, { transition });
+        if (transition.address.endsWith('/round-manager')) this.#noteCommit(lane, transition.turn);
       },
       cellEnded: (address, _incarnation, reason) => {
-        const turn = this.tracks[track]?.turn ?? 0;
-        this.#note(track, turn, { ended: { address, reason } });
+        const turn = this.lanes[lane]?.player.turn ?? 0;
+        this.#note(lane, turn, { ended: { address, reason } });
       },
     };
   }
 
-  #note(track: number, turn: number, moment: Omit<Moment, 'system'>): void {
-    if (!this.#isArmed || this.#breakpoint.length === 0 || this.#hits[track] !== undefined) return;
-    const player = this.tracks[track];
+  #note(lane: number, turn: number, moment: Omit<Moment, 'system'>): void {
+    if (!this.#isArmed || this.#breakpoint.length === 0 || this.#hits[lane] !== undefined) return;
+    const player = this.lanes[lane]?.player;
     if (player === undefined) return;
     const because = holdsAt(this.#breakpoint, { system: player.system, ...moment });
-    if (because !== undefined) this.#hits[track] = { kind: 'breakpoint', turn, at: player.at, because };
+    if (because !== undefined) this.#hits[lane] = { kind: 'breakpoint', turn, at: player.at, because };
   }
 
   // RP-5: two nodes committing different blocks at one height.
-  #noteCommit(track: number, turn: number): void {
-    const player = this.tracks[track];
-    if (!this.#isArmed || player === undefined || this.tracks.length === 1) return;
+  #noteCommit(lane: number, turn: number): void {
+    const player = this.lanes[lane]?.player;
+    if (!this.#isArmed || player === undefined || this.lanes.length === 1) return;
     const { height, block } = standingOf(player.system);
     if (block === '') return;
     const known = this.#committed.get(height);
     if (known === undefined) {
-      this.#committed.set(height, { track, block });
+      this.#committed.set(height, { lane, block });
       this.#committed.delete(height - HEIGHTS_MAX);
       return;
     }
-    if (known.block === block || this.#hits[track] !== undefined) return;
-    const [one, other] = [this.tracks[known.track], player].map((of) => of?.run.opening.node.moniker);
+    if (known.block === block || this.#hits[lane] !== undefined) return;
+    const [one, other] = [this.lanes[known.lane]?.player, player].map((of) => of?.run.opening.node.moniker);
     const because = `height ${height}: ${one} committed ${known.block}, ${other} ${block}`;
-    this.#hits[track] = { kind: 'fork', turn, at: player.at, because };
+    this.#hits[lane] = { kind: 'fork', turn, at: player.at, because };
   }
 }

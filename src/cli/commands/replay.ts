@@ -1,6 +1,6 @@
 /** `althing replay` and `althing verify-log`: what a journal says, repeated and checked. Rules RP-2, RP-4, RP-5, docs/journal.md. Boundary. */
 import type { Command } from 'commander';
-import { type CommonOptions, withJson } from '../command.ts';
+import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import type { ExitStatus } from '../program.ts';
 
 export interface ReplayCommandOptions extends CommonOptions {
@@ -9,6 +9,8 @@ export interface ReplayCommandOptions extends CommonOptions {
   readonly break?: string;
   readonly step?: boolean;
   readonly cell?: string;
+  readonly page?: boolean;
+  readonly port?: number;
 }
 
 export function addReplayCommands(program: Command, status: ExitStatus): void {
@@ -22,6 +24,8 @@ export function addReplayCommands(program: Command, status: ExitStatus): void {
     )
     .option('--cell <address>', 'show what this cell knows where the replay stops')
     .option('--step', 'then go on by hand: commands from stdin, `help` lists them')
+    .option('--page', 'show it in a page of its own, until Ctrl-C; prints the address')
+    .option('--port <number>', 'of the page (default: a free one)', wholeNumber(0, 65_535))
     .action(async (path: string, options: ReplayCommandOptions) => {
       // Loaded when it is wanted: it holds all charts of a node.
       const { replayRuns } = await import('../replay/replay.ts');

@@ -20,21 +20,34 @@ export function runsAt(path: string): readonly string[] {
   return runs;
 }
 
-/** Those that overlap in time with the newest one, newest of each node: what was one network. */
-export function newestOfEach(runs: readonly string[]): readonly string[] {
-  const newest = new Map<string, { readonly dir: string; readonly startedAt: number }>();
-  const chains = new Set<string>();
-  for (const dir of runs) {
+/**
+ * The runs of each node that belong together: the newest one of each, and those before it that reach into the time of the others' newest.
+ * @throws CommandFailure for journals of different chains
+ */
+export function sessionOf(runs: readonly string[]): readonly (readonly string[])[] {
+  const found = runs.map((dir) => {
     const run = openRun(dir);
     const { node, startedAt, chain } = run.opening;
     run.close();
-    chains.add(`${chain.id} (genesis ${chain.genesisHash.slice(0, 12)})`);
-    const known = newest.get(node.id);
-    if (known === undefined || known.startedAt < startedAt) newest.set(node.id, { dir, startedAt });
-  }
-  if (chains.size > 1)
-    throw runtimeFailure(`the journals are of different chains: ${[...chains].join(', ')}; name one run`);
-  return [...newest.values()].map(({ dir }) => dir);
+    return {
+      dir,
+      node: node.id,
+      startedAt,
+      endsAt: run.endsAt,
+      chain: `${chain.id} (genesis ${chain.genesisHash.slice(0, 12)})`,
+    };
+  });
+  const chains = [...new Set(found.map(({ chain }) => chain))];
+  if (chains.length > 1)
+    throw runtimeFailure(`the journals are of different chains: ${chains.join(', ')}; name one run`);
+  const nodes = [...Map.groupBy(found, ({ node }) => node).values()];
+  const newest = nodes.map((lives) => Math.max(...lives.map(({ startedAt }) => startedAt)));
+  const since = Math.min(...newest);
+  return nodes.map((lives, index) =>
+    lives
+      .filter(({ startedAt, endsAt }) => endsAt >= since || startedAt === newest[index])
+      .map(({ dir }) => dir),
+  );
 }
 
 /** @throws CommandFailure for what is no run, or none that this program reads */

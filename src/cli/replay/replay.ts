@@ -8,7 +8,8 @@ import type { ReplayCommandOptions } from '../commands/replay.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
-import { newestOfEach, openRun, runLabel, runsAt } from './locate.ts';
+import { openRun, runLabel, runsAt, sessionOf } from './locate.ts';
+import { showPage } from './page.ts';
 import { breakpointOf, cellLines, stopLines, trackData, trackTable } from './show.ts';
 import { stepThrough } from './stepper.ts';
 import { INSTANT_FORMS, instantOf } from './times.ts';
@@ -21,7 +22,8 @@ export async function replayRuns(path: string, options: ReplayCommandOptions): P
   const runs = runsAt(path);
   try {
     if (options.verify === true) return verifyAll(runs, options.json === true);
-    const playback = new Playback(newestOfEach(runs), REPLAYED_BY);
+    if (options.page === true) return await showPage(path, sessionOf(runs), REPLAYED_BY, options);
+    const playback = new Playback(sessionOf(runs), REPLAYED_BY);
     const stop = playTo(playback, options);
     if (options.step === true) await stepThrough(playback, process.stdin, process.stdout);
     else show(playback, stop, options);
@@ -81,11 +83,11 @@ function show(
   const value = {
     at: new Date(playback.at).toISOString(),
     stop: stop ?? null,
-    nodes: playback.tracks.map((track) => trackData(track, cell)),
+    nodes: playback.lanes.map(({ player }) => trackData(player, cell)),
   };
   createOutput(json).data(value, [
     ...stopLines(playback, stop),
     ...trackTable(playback),
-    ...(cell === undefined ? [] : playback.tracks.flatMap((track) => cellLines(track, cell))),
+    ...(cell === undefined ? [] : playback.lanes.flatMap(({ player }) => cellLines(player, cell))),
   ]);
 }

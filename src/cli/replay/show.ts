@@ -21,14 +21,14 @@ export function breakpointOf(text: string | undefined): Breakpoint {
 export function stopLines(playback: Playback, stop: Stop | undefined): readonly string[] {
   const where = instantText(playback.at, playback.span.from);
   if (stop === undefined || stop.kind === 'end') return [`${where}${stop === undefined ? '' : ', the end'}`];
-  const node = playback.tracks[stop.track]?.run.opening.node.moniker ?? '';
+  const node = playback.lanes[stop.lane]?.player.run.opening.node.moniker ?? '';
   return [where, `${stop.kind} at ${node}: ${stop.because}`];
 }
 
 export const trackTable = (playback: Playback): readonly string[] =>
   table([
     ['node', 'turn', 'epoch', 'round', 'height', 'block', 'cells'],
-    ...playback.tracks.map((track) => {
+    ...playback.lanes.map(({ player: track }) => {
       const { epoch, round, height, block } = standingOf(track.system);
       const numbers = [track.turn, epoch, round, height].map(String);
       return [

@@ -69,7 +69,7 @@ class Stepper {
         playback.seek(this.#instant(rest));
         return [...stopLines(playback, undefined), ...trackTable(playback)];
       case 'cell':
-        return playback.tracks.flatMap((track) => cellLines(track, rest));
+        return playback.lanes.flatMap(({ player }) => cellLines(player, rest));
       case 'nodes':
         return trackTable(playback);
       default:
@@ -83,12 +83,12 @@ class Stepper {
       return [`give a number of turns from 1 to ${STEPS_MAX}`];
     const steps: string[] = [];
     for (let step = 0; step < count; step += 1) {
-      const before = this.#playback.tracks.map(({ turn }) => turn);
+      const before = this.#playback.lanes.map(({ player }) => player.turn);
       this.#playback.step(by);
-      for (const [index, track] of this.#playback.tracks.entries()) {
-        if (track.turn === before[index]) continue;
-        const { moniker } = track.run.opening.node;
-        steps.push(`${moniker} turn ${track.turn}: ${stepWords(this.#playback.lastStep(index))}`);
+      for (const [index, { player }] of this.#playback.lanes.entries()) {
+        if (player.turn === before[index]) continue;
+        const { moniker } = player.run.opening.node;
+        steps.push(`${moniker} turn ${player.turn}: ${stepWords(this.#playback.lastStep(index))}`);
       }
     }
     return steps.length === 0 ? ['nothing is there to step to'] : steps;

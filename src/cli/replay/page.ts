@@ -1,0 +1,51 @@
+/** `althing replay --page`: a recorded run in the page, until the user stops it. Boundary: sockets, signals. Rules IN-1, IN-2, RP-5, docs/inspector.md. */
+import { basename, resolve } from 'node:path';
+import { newToken } from '../../observe/feed/access.ts';
+import type { Mark } from '../../observe/feed/feed.ts';
+import { PAGE_FOLDER, pageFiles } from '../../observe/feed/page-files.ts';
+import { startFeedServer } from '../../observe/feed/server.ts';
+import { Playback } from '../../replay/playback.ts';
+import type { PlayerOptions } from '../../replay/player.ts';
+import { RecordedSource } from '../../replay/recorded-source.ts';
+import { RunTimeline } from '../../replay/run-timeline.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { usageFailure } from '../failure.ts';
+import { createOutput } from '../output.ts';
+import { stopSignal } from '../signals.ts';
+import { INSTANT_FORMS, instantOf } from './times.ts';
+
+export interface PageOptions {
+  readonly json?: boolean;
+  readonly port?: number;
+  readonly until?: string;
+  /** Known beforehand, as what a checker found. */
+  readonly marks?: readonly Mark[];
+}
+
+/** @param nodes the runs of each node @returns the exit code, when the user has stopped it */
+export async function showPage(
+  path: string,
+  nodes: readonly (readonly string[])[],
+  by: Pick<PlayerOptions, 'charts' | 'pure'>,
+  { json = false, port = 0, until, marks = [] }: PageOptions,
+): Promise<number> {
+  const playback = new Playback(nodes, by);
+  const at = until === undefined ? undefined : instantOf(until, playback.span.from);
+  if (until !== undefined && at === undefined) throw usageFailure(`--until ${until}: give ${INSTANT_FORMS}`);
+  const source = new RecordedSource({
+    playback,
+    timeline: new RunTimeline(new Playback(nodes, by), marks),
+    title: basename(resolve(path)),
+    ...(at === undefined ? {} : { at }),
+  });
+  const server = await startFeedServer({
+    ...{ source, host: '127.0.0.1', port, token: newToken() },
+    pages: (listening) => pageFiles(PAGE_FOLDER, listening),
+  });
+  createOutput(json).data({ page: server.url }, [`page  ${server.url}`, 'Ctrl-C ends it']);
+  const signal = stopSignal();
+  await new Promise<void>((ended) => signal.addEventListener('abort', () => ended(), { once: true }));
+  source.close();
+  await server.close();
+  return EXIT_CODES.ok;
+}

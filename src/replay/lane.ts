@@ -1,0 +1,98 @@
+/** One node on the axis of time: its runs, one after the other, each played when its time has come. Deterministic. Rules RP-4, RP-5. */
+import type { System } from '../actors/runtime/index.ts';
+import { RunReader } from '../record/run-reader.ts';
+import { Player, type PlayerOptions } from './player.ts';
+
+export class Lane {
+  /** By the time of their start. Never empty. */
+  readonly runs: readonly RunReader[];
+  readonly #options: PlayerOptions;
+  /** Made when they are wanted. */
+  readonly #players = new Map<number, Player>();
+  #life = 0;
+
+  /** @param dirs runs of one node @throws RunUnreadable, ChartsDiffer, Error of the system */
+  constructor(dirs: readonly string[], options: PlayerOptions) {
+    this.#options = options;
+    this.runs = dirs
+      .map((dir) => new RunReader(dir))
+      .sort((left, right) => left.opening.startedAt - right.opening.startedAt);
+    this.#playerOf(0);
+  }
+
+  /** Of the life that the lane is in. */
+  get player(): Player {
+    return this.#playerOf(this.#life);
+  }
+
+  get system(): System {
+    return this.player.system;
+  }
+
+  /** Place of the present run. */
+  get life(): number {
+    return this.#life;
+  }
+
+  /** The process of the present run has ended by then, or the first has not begun. @param at ms since 1970 */
+  isDown(at: number): boolean {
+    const run = this.runs[this.#life];
+    return run === undefined || at < run.opening.startedAt || at > run.endsAt;
+  }
+
+  /** @unit ms since 1970 */
+  get span(): { readonly from: number; readonly to: number } {
+    const ends = this.runs.map(({ endsAt }) => endsAt);
+    return { from: this.runs[0]?.beginsAt ?? 0, to: Math.max(...ends) };
+  }
+
+  /** @param at ms since 1970 */
+  seekTime(at: number): void {
+    const last = this.runs.findLastIndex(({ opening }) => opening.startedAt <= at);
+    this.#life = Math.max(0, last);
+    if (last === -1) this.player.seek(0);
+    else this.player.seekTime(at);
+  }
+
+  /** @param at ms since 1970 */
+  advanceTime(at: number): void {
+    const first = this.runs[0]?.opening.startedAt ?? 0;
+    if (at < first) return;
+    this.player.advanceTime(at);
+    while ((this.runs[this.#life + 1]?.opening.startedAt ?? Number.POSITIVE_INFINITY) <= at) {
+      this.player.finish();
+      this.#life += 1;
+      this.player.seekTime(at);
+    }
+  }
+
+  /** One turn on or back; over the end of a run into the next. */
+  step(by: 1 | -1): void {
+    const { player } = this;
+    const before = player.turn;
+    if (by === -1 && before === 0 && this.#life > 0) {
+      this.#life -= 1;
+      this.player.finish();
+      return;
+    }
+    player.seek(Math.max(0, before + by));
+    if (by === 1 && player.turn === before && this.#life + 1 < this.runs.length) {
+      this.#life += 1;
+      this.player.seek(0);
+    }
+  }
+
+  close(): void {
+    for (const run of this.runs) run.close();
+  }
+
+  #playerOf(life: number): Player {
+    const known = this.#players.get(life);
+    if (known !== undefined) return known;
+    const run = this.runs[life];
+    if (run === undefined) throw new Error(`a lane of ${this.runs.length} runs has no run ${life}`);
+    const fresh = new Player(run, this.#options);
+    this.#players.set(life, fresh);
+    return fresh;
+  }
+}

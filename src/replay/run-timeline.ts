@@ -1,0 +1,196 @@
+/**
+ * Messages and steps of a whole recorded run, for the diagram on both sides of an instant, and the places worth a look. A second playback goes
+ * through the run once, a little at a time, while viewers look already. Bounded in rows. Boundary: timers. Rules IN-1, RP-5, docs/inspector.md.
+ */
+import type { System, Transition } from '../actors/runtime/index.ts';
+import { nodeLens } from '../node/feed/lens.ts';
+import { Collector } from '../observe/feed/collector.ts';
+import type { Mark, Moment, NodeIndex, StepEvent, WireEvent } from '../observe/feed/feed.ts';
+import { type Outcome, refusedWith } from '../observe/feed/source.ts';
+import { toView } from '../observe/feed/view.ts';
+import type { Playback } from './playback.ts';
+
+/** Beyond, the run is told as far as this reaches. @unit rows @source about 100 MB */
+const ROWS_MAX = 400_000;
+/** Around an instant. @unit rows @source what the page keeps before, and a screen after */
+const BEFORE_MAX = 4_096;
+const AFTER_MAX = 1_024;
+/** @unit ms of the run @source less than the collector's bounds hold at 10,000 messages a second */
+const SLICE_MS = 50;
+/** Work before others get their turn. @unit ms */
+const WORK_MS = 25;
+/** Starts and ends of a network's processes that lie so near are one. @unit ms */
+const BESIDE_MS = 2_000;
+/** @unit marks */
+const MARKS_MAX = 500;
+
+export class RunTimeline {
+  readonly #playback: Playback;
+  readonly #collectors = new Map<
+    number,
+    { readonly system: System; readonly collector: Collector; readonly detach: () => void }
+  >();
+  readonly #wire: WireEvent[] = [];
+  readonly #steps: StepEvent[] = [];
+  readonly #marks: Mark[];
+  /** Ends and starts of processes, by time, that the playback has not come to. */
+  readonly #lives: StepEvent[];
+  readonly #indexOf: ReadonlyMap<string, NodeIndex>;
+  readonly #listeners = new Set<() => void>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isWhole = false;
+
+  /** @param playback of its own: nobody else moves it @param marks known beforehand, as a simulation's failure */
+  constructor(playback: Playback, marks: readonly Mark[] = []) {
+    this.#playback = playback;
+    const lives = livesOf(playback).sort((left, right) => left.at - right.at);
+    this.#marks = [...marks, ...lives];
+    this.#lives = lives.map(
+      ({ at, node, kind, detail }): StepEvent => ({
+        ...{ at, node, detail, turn: 0, cell: 'node' },
+        kind: kind === 'end' ? 'crashed' : 'restarted',
+      }),
+    );
+    this.#indexOf = new Map(playback.lanes.map(({ runs }, index) => [runs[0]?.opening.node.id ?? '', index]));
+    this.#schedule();
+  }
+
+  /** Told once, when the whole run was gone through. */
+  listen(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  marks(): readonly Mark[] {
+    return this.#marks.slice(0, MARKS_MAX);
+  }
+
+  /** @param at ms since 1970 */
+  around(at: number): Pick<Moment, 'wire' | 'steps'> {
+    return { wire: windowOf(this.#wire, at), steps: windowOf(this.#steps, at) };
+  }
+
+  /** A message between nodes, decoded, with its place in the journal. */
+  message(node: NodeIndex, id: string): Outcome {
+    const found = this.#wire.find((event) => event.node === node && event.id === id);
+    const lane = this.#playback.lanes[node];
+    if (found === undefined || lane === undefined)
+      return refusedWith(
+        'NOT_FOUND',
+        this.#isWhole ? `no message ${id} at this node` : 'the run is still being read',
+      );
+    if (!this.#isWhole) return refusedWith('NOT_YET', 'the run is still being read: ask again in a moment');
+    let taken: Transition | undefined;
+    lane.seekTime(found.at);
+    lane.player.seek(found.turn);
+    const detach = lane.system.inspect({
+      transition: (transition) => {
+        if (transition.turn === found.turn) taken = transition;
+      },
+    });
+    const at = lane.player.next();
+    lane.player.advance(found.turn + 1);
+    detach();
+    if (taken === undefined) return refusedWith('NOT_FOUND', `turn ${found.turn} has no such step`);
+    const place = at === undefined ? {} : { journal: { path: at.path, offset: at.offset, turn: found.turn } };
+    const cause = { event: taken.event.type, cell: taken.address, from: taken.from };
+    return { status: 'done', answer: { decoded: toView(taken.event), cause, ...place } };
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    for (const { detach } of this.#collectors.values()) detach();
+    this.#playback.close();
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => this.#work(), 0);
+  }
+
+  #work(): void {
+    const playback = this.#playback;
+    const begun = performance.now();
+    while (performance.now() - begun < WORK_MS) {
+      this.#attach();
+      const stop = playback.play(playback.at + SLICE_MS, []);
+      this.#gather();
+      const isFull = this.#wire.length + this.#steps.length >= ROWS_MAX;
+      if (stop === undefined && !isFull) continue;
+      if (stop !== undefined && stop.kind !== 'end') {
+        const kind = stop.kind === 'divergence' ? 'divergence' : 'failure';
+        this.#marks.push({ at: stop.at, node: stop.lane, kind, detail: stop.because });
+      }
+      this.#end();
+      return;
+    }
+    this.#schedule();
+  }
+
+  #end(): void {
+    this.#isWhole = true;
+    for (const { detach } of this.#collectors.values()) detach();
+    this.#collectors.clear();
+    this.#marks.sort((left, right) => left.at - right.at);
+    for (const listener of this.#listeners) listener();
+  }
+
+  #attach(): void {
+    for (const [node, lane] of this.#playback.lanes.entries()) {
+      const { system } = lane;
+      const known = this.#collectors.get(node);
+      if (known?.system === system) continue;
+      known?.detach();
+      const collector = new Collector({ system, node, lens: () => nodeLens({ system }) });
+      this.#collectors.set(node, { system, collector, detach: collector.attach() });
+    }
+  }
+
+  #gather(): void {
+    const wire: WireEvent[] = [];
+    const steps: StepEvent[] = [];
+    for (const { collector } of this.#collectors.values()) {
+      const delta = collector.collect();
+      for (const event of delta.wire ?? []) {
+        const { peer } = event;
+        wire.push({ ...event, peer: typeof peer === 'string' ? (this.#indexOf.get(peer) ?? peer) : peer });
+      }
+      steps.push(...(delta.steps ?? []));
+    }
+    while ((this.#lives[0]?.at ?? Number.POSITIVE_INFINITY) <= this.#playback.at)
+      steps.push(...this.#lives.splice(0, 1));
+    this.#wire.push(...wire.sort((left, right) => left.at - right.at));
+    this.#steps.push(...steps.sort((left, right) => left.at - right.at));
+    for (const step of steps) {
+      const kind = step.kind === 'violated' ? 'failure' : step.kind === 'crashed' ? 'fault' : undefined;
+      if (kind === undefined || this.#marks.length >= MARKS_MAX) continue;
+      this.#marks.push({
+        at: step.at,
+        node: step.node,
+        kind,
+        detail: `${step.cell}: ${step.detail ?? step.kind}`,
+      });
+    }
+  }
+}
+
+/** Processes that ended while others went on, and came back. */
+function livesOf({ lanes, span }: Playback) {
+  return lanes.flatMap(({ runs }, node) =>
+    runs.flatMap(({ opening: { startedAt }, endsAt }, life) => {
+      const isLate = life > 0 || startedAt - span.from >= BESIDE_MS;
+      const start = { at: startedAt, node, kind: 'start' as const, detail: 'the process starts' };
+      const end = { at: endsAt, node, kind: 'end' as const, detail: 'the process ends' };
+      return [...(isLate ? [start] : []), ...(span.to - endsAt < BESIDE_MS ? [] : [end])];
+    }),
+  );
+}
+
+/** Rows of about an instant, by time. */
+function windowOf<Row extends { readonly at: number }>(rows: readonly Row[], at: number): readonly Row[] {
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((rows[middle]?.at ?? 0) <= at) low = middle + 1;
+    else high = middle;
+  }
+  return rows.slice(Math.max(0, low - BEFORE_MAX), low + AFTER_MAX);
+}
