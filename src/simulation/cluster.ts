@@ -281,6 +281,7 @@ export class Cluster {
 
   /** The last looks into the nodes, after which nothing more happens (RT-8). */
   finish(): void {
+    for (const node of this.nodes) node.endRecording();
     this.#nodeChecker.finish();
     this.epochs.check(this.checker.report);
   }

@@ -4,6 +4,7 @@
  */
 import { ADDRESSES } from '../actors/addresses.ts';
 import { createSystem, type System, seededRandom } from '../actors/runtime/index.ts';
+import type { Recording } from '../node/recording.ts';
 import { epochOf } from '../node/views.ts';
 import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import type { Address, Height } from '../protocol/chain/types.ts';
@@ -39,6 +40,7 @@ interface Life extends SimulatedProcess {
   readonly clock: ProcessClock;
   /** As kill -9: nothing of it runs again. */
   readonly kill: () => void;
+  readonly recording: Recording | undefined;
 }
 
 export class SimulatedNode {
@@ -168,7 +170,7 @@ export class SimulatedNode {
       ownHub.detachAll();
       void recording?.close();
     };
-    this.#life = { system, store, life: this.#lives, clock, adjusted, kill };
+    this.#life = { system, store, life: this.#lives, clock, adjusted, kill, recording };
     observer.started(instance, this.#life);
     const root = processTree({
       ...{ setting: this.#setting, machine: this, hears: this.#hears(), hub: ownHub },
@@ -193,6 +195,11 @@ export class SimulatedNode {
     this.side.crash();
     this.#setting.observer.crashed(this.instance, life);
     return true;
+  }
+
+  /** What its process is doing is not written down any further. */
+  endRecording(): void {
+    void this.#life?.recording?.close();
   }
 
   /** SIGSTOP now, SIGCONT after so long. False when nothing runs. @unit ms */

@@ -1,6 +1,6 @@
 /** `simulate`: networks of validators in this process, under faults that seeds draw or a scenario file tells. Rule SM-6. */
 import type { Command } from 'commander';
-import type { LieKind } from '../../simulation/plan.ts';
+import type { LieKind, RunPlan } from '../../simulation/plan.ts';
 import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
@@ -27,6 +27,8 @@ interface SimulateFlags extends CommonOptions {
   readonly shrinkSeconds: number;
   readonly writeScenario?: string;
   readonly writeTest?: string;
+  readonly record?: string;
+  readonly page?: boolean;
 }
 
 export function addSimulateCommand(program: Command, status: ExitStatus): void {
@@ -57,6 +59,8 @@ export function addSimulateCommand(program: Command, status: ExitStatus): void {
     .option('--shrink-seconds <n>', 'time that making it small may take', wholeNumber(1, 1_000_000), 120)
     .option('--write-scenario <file>', 'where the failing run goes (default: scenario-<seed>.json)')
     .option('--write-test <file>', 'also write it as a vitest file')
+    .option('--record <dir>', 'record the first failing run, or the only one, for `althing replay`')
+    .option('--page', 'show that run in a page, at the instant where it failed')
     .action((flags: SimulateFlags) => runSimulateCommand(flags, status));
 }
 
@@ -68,8 +72,11 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
     if (flags.liveness !== undefined || flags.twice !== undefined || flags.lie !== undefined) {
       throw usageFailure('--liveness, --lie and --twice are of seeds: --twins has scenarios of its own');
     }
-    if (flags.coverage !== undefined || flags.writeTest !== undefined) {
-      throw usageFailure('--coverage and --write-test are of seeds: leave them away with --twins');
+    const { coverage, writeTest, record, page } = flags;
+    if ([coverage, writeTest, record, page].some((flag) => flag !== undefined)) {
+      throw usageFailure(
+        '--coverage, --write-test, --record and --page are of seeds: leave them away with --twins',
+      );
     }
     const { runTwinsCommand } = await import('../simulate/twins-command.ts');
     await runTwinsCommand({ ...flags, pairs: flags.twins }, stop, output, status);
@@ -79,6 +86,7 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
     flags.scenario === undefined
       ? seedsOf(flags, await lieOf(flags))
       : [await scenarioOf(flags.scenario, flags)];
+  const isToBeSeen = flags.record !== undefined || flags.page === true;
   const result = await campaign(flags, sources, stop, output);
   // Shrinking does not look at signals.
   looked.abort();
@@ -87,6 +95,28 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
   await show(flags, result, kept, output);
   if (result.summary.failed > 0 || result.divergences.length > 0) status.code = EXIT_CODES.runtime;
   else if (result.stopped) status.code = exitCodeOf(stop.reason);
+  if (isToBeSeen && !result.stopped) await showRecorded(flags, kept?.plan, output);
+}
+
+/** The first failing run, else the only one, is run again with its journals. */
+async function showRecorded(
+  flags: SimulateFlags,
+  failed: RunPlan | undefined,
+  output: Output,
+): Promise<void> {
+  const { planFrom } = await import('../simulate/task.ts');
+  const [only] =
+    flags.scenario === undefined
+      ? seedsOf({ ...flags, seeds: 1 }, await lieOf(flags))
+      : [await scenarioOf(flags.scenario, flags)];
+  const isOnly = flags.seeds === 1 || flags.scenario !== undefined;
+  const plan = failed ?? (isOnly && only !== undefined ? planFrom(only) : undefined);
+  if (plan === undefined) {
+    output.note('no run failed: to record one that does not, name it with --seeds 1 --from SEED');
+    return;
+  }
+  const { recordRun } = await import('../simulate/recorded-run.ts');
+  await recordRun(plan, flags, output);
 }
 
 async function lieOf({ lie, nodes }: SimulateFlags): Promise<LieKind | undefined> {
@@ -162,6 +192,7 @@ interface Kept {
   readonly lines: readonly string[];
   readonly shrunk: { readonly acts: number; readonly runs: number } | undefined;
   readonly scenario: string | undefined;
+  readonly plan: RunPlan;
 }
 
 /** The first failing run, small when asked for, in the files asked for. */
@@ -174,7 +205,7 @@ async function keepFinding(
   const { keep, shrinkFinding } = await import('../simulate/findings.ts');
   // A scenario that was given and not made smaller is in its file already.
   if (source.kind === 'plan' && flags.writeScenario === undefined && flags.writeTest === undefined) {
-    return { lines: [], shrunk: undefined, scenario: flags.scenario };
+    return { lines: [], shrunk: undefined, scenario: flags.scenario, plan: source.plan };
   }
   const bounds = { runsMax: flags.shrinkRuns, secondsMax: flags.shrinkSeconds };
   const shrunk = flags.shrink && !stopped ? shrinkFinding(report, bounds, output.note) : undefined;
@@ -197,6 +228,7 @@ async function keepFinding(
     lines,
     shrunk: shrunk === undefined ? undefined : { acts: plan.acts.length, runs: shrunk.runs },
     scenario,
+    plan,
   };
 }
 

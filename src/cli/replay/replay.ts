@@ -15,7 +15,7 @@ import { stepThrough } from './stepper.ts';
 import { INSTANT_FORMS, instantOf } from './times.ts';
 import { flawLine, isDamage } from './verify-log.ts';
 
-const REPLAYED_BY = { charts: NODE_CHARTS, pure: PURE_FUNCTIONS };
+export const REPLAYED_BY = { charts: NODE_CHARTS, pure: PURE_FUNCTIONS };
 
 /** @returns the exit code */
 export async function replayRuns(path: string, options: ReplayCommandOptions): Promise<number> {
