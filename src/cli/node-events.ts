@@ -14,6 +14,7 @@ const READY = z.object({
   moniker: z.string(),
   peer_address: z.string(),
   rpc_address: z.string(),
+  inspector_url: z.string().optional(),
   pid: z.number(),
 });
 
@@ -72,18 +73,22 @@ export function runnerEvent(event: NodeEvent): RunnerEvent {
 }
 
 /** The node's identity and addresses, once it listens. */
-export function readyEvent(status: {
-  readonly nodeId: string;
-  readonly moniker: string;
-  readonly peerAddress: string;
-  readonly rpcAddress: string;
-}): RunnerEvent {
+export function readyEvent(
+  status: {
+    readonly nodeId: string;
+    readonly moniker: string;
+    readonly peerAddress: string;
+    readonly rpcAddress: string;
+  },
+  inspectorUrl?: string,
+): RunnerEvent {
   return {
     type: 'ready',
     id: status.nodeId,
     moniker: status.moniker,
     peer_address: status.peerAddress,
     rpc_address: status.rpcAddress,
+    ...(inspectorUrl === undefined ? {} : { inspector_url: inspectorUrl }),
     pid: process.pid,
   };
 }

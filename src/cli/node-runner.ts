@@ -52,7 +52,7 @@ async function runOnce(
   const stop = (): void => void node.stop();
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
-  emit(readyEvent(node.port.status()));
+  emit(readyEvent(node.port.status(), node.inspectorUrl()));
   const unsubscribe = node.port.subscribe((event) => emit(runnerEvent(event)));
   const timer = setInterval(() => emit(progressEvent(node.port)), PROGRESS_INTERVAL);
   const end = await node.ended;

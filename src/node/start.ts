@@ -31,6 +31,7 @@ import { keepDivergence } from './divergence-keeper.ts';
 import { Ending, type NodeEnd } from './ending.ts';
 import { epochLog } from './epoch-log.ts';
 import { GATEWAY_EVENTS, Gateway } from './gateway.ts';
+import { NodeInspector } from './inspector.ts';
 import { endpointsOf, nodeNetwork, peerAddress, peersOf } from './node-network.ts';
 import { createNodePort } from './node-port.ts';
 import { offenceLog } from './offence-log.ts';
@@ -51,6 +52,8 @@ export type { NodeEnd } from './ending.ts';
 /** A node that is listening, its RPC too. */
 export interface RunningNode {
   readonly port: NodePort;
+  /** Where viewers connect, with this start's token; undefined: the inspector is off. */
+  readonly inspectorUrl: () => string | undefined;
   /** Settles once, after everything is closed; never rejects. */
   readonly ended: Promise<NodeEnd>;
   /** Stops proposing, drains, syncs, closes. Idempotent. */
@@ -82,6 +85,7 @@ export async function startNode(
   const lag = measureLoopLag();
   let rpc: RunningRpcServer | undefined;
   const port = portOf(node, member, config, lag.read, () => rpc?.address ?? config.rpc.listen);
+  node.inspector.lookAt({ system: node.system, port, store: node.store });
   const metrics = createMetrics(port, node.system);
   const unwatch = new SyncWatch(log.of('sync'), () => performance.now()).start(port.sync);
   const ended = ending.asked.then(async (reason): Promise<NodeEnd> => {
@@ -125,6 +129,7 @@ export async function startNode(
   }
   return {
     port,
+    inspectorUrl: () => node.inspector.url,
     ended,
     async stop() {
       ending.stop();
@@ -166,6 +171,8 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     setFor: (wanted) => validatorsOf(store, epoch, wanted),
     deviceFailed: (detail) => ending.ask({ kind: 'failed', detail }),
   });
+  const urlFile = paths.inspectorUrlFile;
+  const inspector = new NodeInspector({ config: config.inspector, urlFile, log: log.of('inspector') });
   const { parameters } = genesis;
   const tree = nodeTree({
     ...{ epoch, present, bls, vrf: ECVRF, mempool },
@@ -196,13 +203,14 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
     surface: [
       child('rpc', gateway.logic(), { publicEvents: GATEWAY_EVENTS, mailbox: { capacity: 65_536 } }),
       child('alarm', alarmOf(member, { ending, log, wall, atStart }), { publicEvents: ALARM_EVENTS }),
+      ...inspector.cells(),
     ],
   });
   const root = system.start(recording?.root(tree, system) ?? tree);
   void root.ended().then((reason) => ending.ask({ kind: 'failed', detail: JSON.stringify(reason) }));
   return {
     ...{ system, present, root, store, network, gateway, clock, clocks, kept, mempool, syncConfig, ending },
-    recording,
+    ...{ recording, inspector },
   };
 }
 

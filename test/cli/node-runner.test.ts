@@ -22,6 +22,7 @@ function runningNode() {
     port: new MemoryNode(),
     ended: promise,
     end: resolve,
+    inspectorUrl: () => undefined,
     stops: 0,
     stop: async () => {
       node.stops += 1;

@@ -24,6 +24,8 @@ export interface HomePaths {
   readonly resyncApplicationData: string;
   /** Which keys of the genesis have proven their possession already. */
   readonly possessions: string;
+  /** Where viewers of the running node connect, with this start's token, mode 0600; gone when it stops. */
+  readonly inspectorUrlFile: string;
   /** Bearer token of operator commands, mode 0600; written at the first start. */
   readonly adminTokenFile: string;
 }
@@ -43,6 +45,7 @@ export function homePaths(home: string): HomePaths {
     journal: join(home, 'journal'),
     keys: join(home, 'keys'),
     possessions: join(home, 'keys', 'possessions'),
+    inspectorUrlFile: join(home, 'keys', 'inspector.url'),
     adminTokenFile: join(home, 'keys', 'admin.token'),
   };
 }

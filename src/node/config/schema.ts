@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { SOCKET_ADDRESS_OR_NONE, SOCKET_ADDRESS_SHAPE } from '../../application/socket/address.ts';
 import { BRIDGE_ORDERS, BRIDGE_SETTINGS } from './bridge-schema.ts';
 import { CONSENSUS_ORDERS, CONSENSUS_SETTINGS } from './consensus-schema.ts';
+import { INSPECTOR_SETTINGS } from './inspector-schema.ts';
 import { JOURNAL_ORDERS, JOURNAL_SETTINGS } from './journal-schema.ts';
 import { MEMPOOL_ORDERS, MEMPOOL_SETTINGS } from './mempool-schema.ts';
 import { P2P_ORDERS, P2P_SETTINGS } from './p2p-schema.ts';
@@ -95,6 +96,7 @@ export const SCHEMA = {
   node,
   p2p: P2P_SETTINGS,
   rpc: RPC_SETTINGS,
+  inspector: INSPECTOR_SETTINGS,
   consensus: CONSENSUS_SETTINGS,
   time: TIME_SETTINGS,
   mempool: MEMPOOL_SETTINGS,

@@ -4,7 +4,6 @@
  */
 import { ADDRESSES } from '../../actors/addresses.ts';
 import type { Instant, System } from '../../actors/runtime/index.ts';
-import type { WallTime } from '../../base/units.ts';
 import { load } from '../../machines/bridge/bridge.setup.ts';
 import type { NodeHealth } from '../../observe/feed/feed.ts';
 import type { Address } from '../../protocol/chain/types.ts';
@@ -28,8 +27,8 @@ import { routerIn } from './snapshots.ts';
 
 /** What of a node moves outside its cells. All of it is missing in a replay. */
 export interface Beside {
-  /** This machine's clock, not adjusted. */
-  readonly systemTime?: () => WallTime;
+  /** Of this machine's clock to adjusted time. @unit ms */
+  readonly systemOffset?: () => number;
   readonly loopLag?: () => NonNullable<NodeHealth['loopLagMs']>;
   readonly journal?: () => NonNullable<NodeHealth['journal']>;
   /** As `/readyz` has it; else what the cells say. */
@@ -70,7 +69,7 @@ export class HealthReader {
       at: instant.wall,
       isReady: reasons.length === 0,
       reasons,
-      clock: clockOf(time),
+      clock: { offsetMs: this.#beside.systemOffset?.() ?? 0, ...clockOf(time) },
       round: {
         ...(durations === undefined || durations.length === 0 ? {} : { durationMs: medianOf(durations) }),
         timeoutMs:
@@ -90,9 +89,9 @@ export class HealthReader {
   }
 
   #time(instant: Instant): TimeReport {
-    const { names = NO_NAMES, systemTime } = this.#beside;
+    const { names = NO_NAMES } = this.#beside;
     const clocks = {
-      clock: { now: () => instant.now, wall: () => systemTime?.() ?? instant.wall },
+      clock: { now: () => instant.now, wall: () => instant.wall },
       adjusted: { read: () => instant.wall, isAdjusted: true },
       source: 'peers' as const,
     };
@@ -113,13 +112,18 @@ function medianOf(values: readonly number[]): number {
   return Math.round((ascending[Math.floor(ascending.length / 2)] ?? 0) * 10) / 10;
 }
 
-/** Offsets are of this machine's clock, and of its sources, to adjusted time. */
-function clockOf({ state, error, systemOffset, peers, servers, findings }: TimeReport): NodeHealth['clock'] {
+/** Offsets of the sources are to adjusted time. */
+function clockOf({
+  state,
+  error,
+  peers,
+  servers,
+  findings,
+}: TimeReport): Omit<NodeHealth['clock'], 'offsetMs'> {
   const outside = new Set<string>(
     findings?.peers.status === 'agreed' ? [...findings.peers.low, ...findings.peers.high] : [],
   );
   return {
-    offsetMs: systemOffset,
     ...(error === undefined ? {} : { errorMs: error }),
     state,
     sources: [

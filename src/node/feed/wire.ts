@@ -9,6 +9,7 @@ import type { Seen } from '../../observe/feed/lens.ts';
 import { refusalOf } from '../../observe/feed/rows.ts';
 import type { Address } from '../../protocol/chain/types.ts';
 import type { PeerMessage } from '../../protocol/consensus/types.ts';
+import type { MessageMemory } from './messages.ts';
 import { type Told, tellsOf, toldOf } from './told.ts';
 
 const SENDING: ReadonlySet<string> = new Set<Told['type']>([
@@ -23,7 +24,12 @@ export const concernsWire = (address: CellAddress, type: string): boolean =>
   type === 'frame.refused' ||
   (address === ADDRESSES.router && SENDING.has(type));
 
-export function readWire(transition: Transition, self: Address | undefined, seen: Seen): void {
+export function readWire(
+  transition: Transition,
+  self: Address | undefined,
+  seen: Seen,
+  memory: MessageMemory,
+): void {
   const told = toldOf(transition.event);
   switch (told?.type) {
     case 'network.sendRequested':
@@ -31,14 +37,15 @@ export function readWire(transition: Transition, self: Address | undefined, seen
         transition,
         told.outgoing.map(({ message }) => message),
         seen,
+        memory,
       );
       return;
     case 'guests.tellRequested':
     case 'guest.askRequested':
-      readSent(transition, [told.message], seen);
+      readSent(transition, [told.message], seen, memory);
       return;
     case 'message.received':
-      if (told.from !== self) readReceived(transition, told.from, told.message, seen);
+      if (told.from !== self) readReceived(transition, told.from, told.message, seen, memory);
       return;
     case 'frame.refused':
       readRefusedFrame(transition, told.refusal, seen);
@@ -49,10 +56,12 @@ export function readWire(transition: Transition, self: Address | undefined, seen
 
 /** The frames of a step are of its messages, in their order; equal ones follow each other. */
 function readSent(
-  { effects, wall: at, turn }: Transition,
+  transition: Transition,
   messages: readonly PeerMessage[],
   seen: Seen,
+  memory: MessageMemory,
 ): void {
+  const { effects, wall: at, turn } = transition;
   let next = 0;
   let frame: object | undefined;
   let about = messages[0];
@@ -67,7 +76,9 @@ function readSent(
     if (about === undefined) return;
     const peer = peerOf(to);
     const bytes = told.frame.bytes.length;
-    seen.wire({ ...labelOf(about), turn, direction: 'sent', peer, at, kind: about.kind, bytes });
+    const label = labelOf(about);
+    memory.sent(label.id, about, told.frame.bytes, transition);
+    seen.wire({ ...label, turn, direction: 'sent', peer, at, kind: about.kind, bytes });
   }
 }
 
@@ -76,10 +87,13 @@ function readReceived(
   from: Address,
   message: PeerMessage,
   seen: Seen,
+  memory: MessageMemory,
 ): void {
   const refused = blameFor(effects, from);
+  const label = labelOf(message);
+  memory.received(label.id, message);
   seen.wire({
-    ...labelOf(message),
+    ...label,
     ...{ turn, direction: 'received', peer: from, at, kind: message.kind },
     ...(refused === undefined ? {} : { refused }),
   });

@@ -210,6 +210,7 @@ export class Collector {
 
   #detach(): void {
     this.#looking?.detach();
+    this.#looking?.lens.end?.();
     this.#looking = undefined;
     this.#forgetCollected(0);
     this.#wanted = [];

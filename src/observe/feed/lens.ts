@@ -17,6 +17,8 @@ export interface Lens {
   /** Undefined: nobody knows yet, or, with `ifChanged`, it is as it was told last. */
   chain(ifChanged: boolean): Omit<NodeChain, 'node'> | undefined;
   health(): Omit<NodeHealth, 'node'> | undefined;
+  /** Nobody looks any more. */
+  end?(): void;
   /** What of a cell's context is worth a look, where all of it is too much; undefined: all of it. */
   worthALook?(address: CellAddress, context: object): unknown;
 }

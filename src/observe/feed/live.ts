@@ -14,6 +14,8 @@ export interface LiveParts {
     readonly kinds: readonly Control['kind'][];
     readonly order: (control: Control) => Promise<Outcome>;
   };
+  /** What went wrong while it looked; its viewers are sent away, and what is looked at goes on (IN-4). */
+  readonly failed: (failure: unknown) => void;
 }
 
 /** @unit ms @source IN-1: 20 Hz */
@@ -23,6 +25,7 @@ const IDLE_TICKS_MAX = 10;
 
 interface Viewer {
   readonly take: (update: FeedUpdate) => void;
+  readonly ended: (detail: string) => void;
   watched: readonly WatchedCell[];
 }
 
@@ -44,24 +47,26 @@ export class LiveSource implements FeedSource {
     return this.#detach !== undefined;
   }
 
-  subscribe(take: (update: FeedUpdate) => void) {
-    const { collector } = this.#parts;
-    const viewer: Viewer = { take, watched: [] };
+  subscribe(take: (update: FeedUpdate) => void, ended: (detail: string) => void) {
+    const viewer: Viewer = { take, ended, watched: [] };
     this.#viewers.add(viewer);
-    if (this.#detach === undefined) {
-      this.#detach = collector.attach();
-      this.#timer = setInterval(() => this.#tick(), TICK_MS);
-    }
-    take(this.#hello());
-    take(collector.moment());
+    this.#safely(() => {
+      const { collector } = this.#parts;
+      if (this.#detach === undefined) {
+        this.#detach = collector.attach();
+        this.#timer = setInterval(() => this.#safely(() => this.#tick()), TICK_MS);
+      }
+      take(this.#hello());
+      take(collector.moment());
+    });
     return {
       watch: (cells: readonly WatchedCell[]): void => {
         viewer.watched = cells;
-        this.#watch();
+        this.#safely(() => this.#watch());
       },
       end: (): void => {
         if (!this.#viewers.delete(viewer)) return;
-        this.#watch();
+        this.#safely(() => this.#watch());
         if (this.#viewers.size === 0) this.#rest();
       },
     };
@@ -77,6 +82,18 @@ export class LiveSource implements FeedSource {
   close(): void {
     this.#viewers.clear();
     this.#rest();
+  }
+
+  /** A defect of what looks must not become one of what is looked at. */
+  #safely(work: () => void): void {
+    try {
+      work();
+    } catch (failure) {
+      const viewers = [...this.#viewers];
+      this.close();
+      for (const { ended } of viewers) ended('the inspector failed: the log of the node says how');
+      this.#parts.failed(failure);
+    }
   }
 
   #rest(): void {

@@ -29,8 +29,11 @@ export interface Subscription {
 }
 
 export interface FeedSource {
-  /** Told at once or soon: hello, a moment, then what changes. `take` must not throw, and may hold nothing up. */
-  subscribe(take: (update: FeedUpdate) => void): Subscription;
+  /**
+   * Told at once or soon: hello, a moment, then what changes. `take` must not throw, and may hold nothing up.
+   * @param ended nothing more comes, in words why; not called where the subscription was ended
+   */
+  subscribe(take: (update: FeedUpdate) => void, ended: (detail: string) => void): Subscription;
   /** Never rejects. */
   ask(question: Question): Promise<Outcome>;
   /** Absent: viewers may only look. Never rejects. */

@@ -23,6 +23,7 @@ const RATE: BucketRate = { ratePerSecond: 50, burst: 200 };
 
 /** Close codes of RFC 6455, section 7.4.1. */
 const CLOSE_POLICY = 1008;
+const CLOSE_FAILED = 1011;
 const CLOSE_TRY_LATER = 1013;
 
 interface Backlog {
@@ -53,7 +54,10 @@ export class Viewer {
     socket.on('close', () => this.#leave());
     // What was wrong with its frames is in the close code that `ws` sends.
     socket.on('error', () => this.#leave());
-    this.#subscription = source.subscribe((update) => this.#take(update));
+    this.#subscription = source.subscribe(
+      (update) => this.#take(update),
+      (detail) => this.end(CLOSE_FAILED, 'SOURCE_ENDED', detail),
+    );
     if (this.#isEnding) this.#leave();
   }
 

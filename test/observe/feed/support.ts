@@ -42,7 +42,7 @@ export class TestSource implements FeedSource {
   watched: readonly WatchedCell[] = [];
   ask: FeedSource['ask'] = async (question) => ({ status: 'done', answer: question });
 
-  subscribe(take: (update: FeedUpdate) => void) {
+  subscribe(take: (update: FeedUpdate) => void, _ended: (detail: string) => void) {
     this.takers.add(take);
     take(HELLO);
     take(MOMENT);
