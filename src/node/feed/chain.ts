@@ -1,6 +1,5 @@
 /** What a node holds of the chain, as a row of the feed: read off its cells' snapshots. Pure reading. Rules IN-1, CS-5, docs/inspector.md. */
 import type { System } from '../../actors/runtime/index.ts';
-import type { LiveTree } from '../../machines/consensus/round-manager.setup.ts';
 import type { BlockLabel, BlockRow, NodeChain } from '../../observe/feed/feed.ts';
 import type { Block, BlockId, Round } from '../../protocol/chain/types.ts';
 import type { BlockTree, TreeBlock } from '../../protocol/consensus/block-tree.ts';
@@ -13,13 +12,12 @@ const BLOCKS_MAX = 64;
 /** Newest committed blocks at and below a height, lowest first; where a store is at hand. */
 export type CommittedBelow = (height: number, limit: number) => readonly TreeBlock[];
 
-/** Keeps the newest committed blocks: the tree forgets them. */
+/** Keeps the newest committed blocks, from the store at first. */
 export class ChainReader {
   readonly #system: System;
   /** By rising height; at most BLOCKS_MAX. */
   #committed: readonly TreeBlock[] = [];
   readonly #below: CommittedBelow;
-  #tree: BlockTree | undefined;
   #told: readonly unknown[] = [];
 
   constructor(system: System, below: CommittedBelow) {
@@ -36,7 +34,7 @@ export class ChainReader {
     const seen = [live.tree, view?.pacemaker.round, record];
     if (ifChanged && seen.every((one, index) => one === this.#told[index])) return undefined;
     this.#told = seen;
-    this.#keepCommitted(live);
+    if (this.#committed.length === 0) this.#committed = this.#below(live.tree.root.height, BLOCKS_MAX);
     const { root } = live.tree;
     const round = view?.pacemaker.round ?? root.round;
     const highQc = view?.pacemaker.highQC ?? live.highQC;
@@ -55,33 +53,14 @@ export class ChainReader {
     };
   }
 
-  /** What has left the tree since it was read last was committed, or can never be. */
-  #keepCommitted({ tree }: LiveTree): void {
-    const { root } = tree;
+  /** Told by round-manager's steps, oldest first: the tree forgets them. */
+  commit(blocks: readonly TreeBlock[]): void {
     const newest = this.#committed.at(-1);
-    if (newest?.id !== root.id) {
-      const known = new Map([
-        ...(this.#tree?.blocks ?? []),
-        ...this.#committed.map((one) => [one.id, one] as const),
-      ]);
-      const path: TreeBlock[] = [];
-      let next: BlockId = root.id;
-      for (let one = known.get(next); one !== undefined && path.length < BLOCKS_MAX; one = known.get(next)) {
-        path.unshift(one);
-        next = one.block.header.parentId;
-      }
-      // More was committed between two looks than the tree held.
-      this.#committed =
-        path.length > 0 && path.length >= Math.min(BLOCKS_MAX, this.#committed.length)
-          ? path
-          : this.#fromStore(root.height, path);
-    }
-    this.#tree = tree;
-  }
-
-  #fromStore(height: number, path: readonly TreeBlock[]): readonly TreeBlock[] {
-    const stored = this.#below(height, BLOCKS_MAX);
-    return stored.length > path.length ? stored : path;
+    const [first] = blocks;
+    if (first === undefined) return;
+    // A gap is a chain that this node fetched, or a time in which nobody looked.
+    const isNext = newest?.id === first.block.header.parentId;
+    this.#committed = [...(isNext ? this.#committed : []), ...blocks].slice(-BLOCKS_MAX);
   }
 
   #labelOf(tree: BlockTree, round: Round): BlockLabel | undefined {

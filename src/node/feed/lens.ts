@@ -28,8 +28,8 @@ export interface NodeLens extends Lens {
 /** For a `Collector`: `new Collector({ system, lens: () => nodeLens({ system }) })`. */
 export function nodeLens({ system, committedBelow = () => [], end, ...beside }: NodeLensParts): NodeLens {
   const memory = new MessageMemory();
-  const steps = new StepReader(system);
   const chain = new ChainReader(system, committedBelow);
+  const steps = new StepReader(system, (blocks) => chain.commit(blocks));
   const health = new HealthReader(system, beside);
   return {
     wants: ({ address, event: { type } }) => mayStep(address) || concernsWire(address, type),

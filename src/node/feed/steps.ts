@@ -8,6 +8,7 @@ import type { RefusalRow, StepEvent } from '../../observe/feed/feed.ts';
 import type { Seen } from '../../observe/feed/lens.ts';
 import type { SafetyRecord } from '../../protocol/consensus/types.ts';
 import type { RoundEntered } from '../../protocol/ports/consensus.ts';
+import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import { epochOf, networkSyncOf, safetyOf } from '../views.ts';
 import { epochIn, recordIn, refusalInRound, syncStateIn } from './snapshots.ts';
 import { type Told, tellsOf, toldOf } from './told.ts';
@@ -38,7 +39,11 @@ export class StepReader {
   #voted = '';
   readonly #refusals = new Map<CellAddress, RefusalRow>();
 
-  constructor(system: System) {
+  /** Told of each commit. */
+  readonly #committed: (blocks: readonly CommittedBlock[]) => void;
+
+  constructor(system: System, committed: (blocks: readonly CommittedBlock[]) => void) {
+    this.#committed = committed;
     this.#record = safetyOf(system)?.record;
     this.#epoch = epochOf(system)?.epoch;
     this.#sync = networkSyncOf(system)?.state ?? '';
@@ -123,6 +128,7 @@ export class StepReader {
         step({ kind: 'qcFormed', epoch, round, height, block });
       }
       if (told.type !== 'blocks.committed' || to !== ADDRESSES.executor) continue;
+      this.#committed(told.blocks);
       for (const {
         id: block,
         block: { header },

@@ -310,9 +310,10 @@ export class Collector {
   #sweep(): readonly CellInfo[] {
     const all = this.#system.cells();
     const addresses = new Set(all.map(({ address }) => address));
-    for (const held of [this.#last, this.#waits, this.#told]) {
+    for (const held of [this.#last, this.#waits]) {
       for (const address of held.keys()) if (!addresses.has(address)) held.delete(address);
     }
+    for (const address of this.#told.keys()) if (!addresses.has(address)) this.#dirty.add(address);
     return all.filter((info) => this.#told.get(info.address) !== fingerprint(info));
   }
 

@@ -113,6 +113,7 @@ describe('a node in the feed', () => {
     expect(chain?.blocks.map(({ height }) => height)).toEqual(
       (chain?.blocks ?? []).map((_, index) => (chain?.blocks[0]?.height ?? 0) + index),
     );
+    expect(chain?.blocks.filter(({ status }) => status === 'executed').length).toBeGreaterThan(2);
     expect(chain?.blocks.at(-1)?.status).toMatch(/certified|proposed/);
     expect(chain?.executed).toMatchObject({ height: net.node(0).height });
     expect(moment?.health[0]).toMatchObject({ isReady: true, reasons: [], peers: 3, reach: 'connected' });

@@ -85,6 +85,16 @@ describe('a collector', () => {
     ).toEqual(['top', 'top/a', 'top/b']);
   });
 
+  it('tells that a cell is gone, also when the collection is one that looks at all cells', () => {
+    const { collector, system, clock } = looking();
+    collector.moment();
+    for (let count = 1; count < SWEEP; count += 1) collector.collect();
+    void system.stop();
+    clock.settle();
+    expect(collector.collect().gone).toHaveLength(3);
+    expect(collector.collect().gone).toBeUndefined();
+  });
+
   it('tells details of watched cells alone: view, timers, transitions with guards, refusals and effects (IN-1)', () => {
     const { collector, tell, clock } = looking();
     collector.watch(['top/a']);
