@@ -5,7 +5,7 @@ import { nodeChartLayouts } from '../src/cli/chart-layouts.ts';
 
 const LAYOUTS = 'virtual:chart-layouts';
 
-/** The layouts of the node's charts, placed now, so that the page opens at once; for others it has ELK in a worker. */
+/** The layouts of the node's charts, placed now: ELK is no part of the page. */
 const chartLayouts: Plugin = {
   name: 'chart-layouts',
   resolveId: (id) => (id === LAYOUTS ? `\0${LAYOUTS}` : undefined),
@@ -23,8 +23,6 @@ export default defineConfig({
     target: 'es2024',
     // What would be inlined is a `data:` address, which the content policy need not allow.
     assetsInlineLimit: 0,
-    // ELK is as large as that; it is loaded for charts of other versions alone.
-    chunkSizeWarningLimit: 2_000,
     modulePreload: { polyfill: false },
   },
   worker: { format: 'es' },

@@ -154,7 +154,7 @@ export class CellLoad {
     const chart =
       row.chart === undefined ? undefined : this.#options.charts.find(({ hash }) => hash === row.chart);
     const active = chart === undefined ? undefined : pathTo(chart.root, row.states?.[0] ?? '').at(-1);
-    const options = active?.transitions ?? [];
+    const options = (active?.transitions ?? []).filter(({ on }) => on !== '');
     const taken = options[Math.floor(this.#random() * options.length)];
     this.#turn += 1;
     const refused =

@@ -167,6 +167,7 @@ const Figures = memo(function Figures({ row, samples, cellKey: key }: FiguresPro
       >
         {lost === 0 ? '' : short(lost)}
       </td>
+      <td className="wide last-event">{row.last?.event}</td>
     </>
   );
 });

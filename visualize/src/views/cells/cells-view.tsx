@@ -112,6 +112,9 @@ function Tree({ rows, model, folded, onFold }: TreeProps): ReactNode {
             <th scope="col" className="wide number" title="Messages that were not processed, by reason">
               Lost
             </th>
+            <th scope="col" className="wide last-event">
+              Last event
+            </th>
           </tr>
         </thead>
         <tbody style={{ height: rows.length * ROW_PX }} className="tree-body">

@@ -13,8 +13,9 @@ import {
   useStore,
 } from '@xyflow/react';
 import { createContext, memo, type ReactNode, use, useEffect, useMemo, useRef } from 'react';
+import { SIZES } from '../../../../src/observe/charts/drawn.ts';
 import type { ChartLayout, Edge, Point, StateBox } from '../../../../src/observe/charts/layout.ts';
-import type { TextLine } from '../../../../src/observe/charts/lines.ts';
+import { lengthOf, type TextLine, type TransitionKey } from '../../../../src/observe/charts/lines.ts';
 import { roundedPath } from '../../../../src/observe/charts/svg.ts';
 import { isTaken, type Lit, NOTHING_LIT, transitionKey } from './lit.ts';
 
@@ -241,22 +242,55 @@ function Way({ id, data }: EdgeProps<WayEdge>): ReactNode {
         style={farness > 1 ? { strokeWidth: (isLit ? 2.4 : 1.2) * farness } : undefined}
         markerEnd={isLit ? 'url(#arrow-lit)' : 'url(#arrow)'}
       />
-      {edge === undefined || (farness > 1 && !isLit) ? null : (
+      {edge === undefined ? null : (
         <EdgeLabelRenderer>
-          <div
-            className={isLit ? 'way-label lit' : 'way-label'}
-            style={{ transform: `translate(${edge.label.x}px, ${edge.label.y}px) scale(${farness})` }}
-          >
-            {edge.label.lines.map((line, place) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a label's lines keep their places
-              <Line key={place} line={line} source={edge.source} lit={lit} />
-            ))}
-          </div>
+          <WayLabel edge={edge} lit={lit} farness={farness} />
         </EdgeLabelRenderer>
       )}
     </>
   );
 }
+
+interface WayLabelProps {
+  readonly edge: Edge;
+  readonly lit: Lit;
+  readonly farness: number;
+}
+
+function WayLabel({ edge, lit, farness }: WayLabelProps): ReactNode {
+  const { label, source } = edge;
+  const shown = farness > 1 ? fromFar(edge, lit, farness) : { lines: label.lines, scale: 1 };
+  return (
+    <div
+      className={isTaken(edge, lit) ? 'way-label lit' : 'way-label'}
+      style={{ transform: `translate(${label.x}px, ${label.y}px) scale(${shown.scale})` }}
+    >
+      {shown.lines.map((line, place) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: a label's lines keep their places
+        <Line key={place} line={line} source={source} lit={lit} />
+      ))}
+    </div>
+  );
+}
+
+/** Of a label from far: the events alone, as great and as many as its place allows; the one taken goes first. */
+function fromFar({ label, source }: Edge, { taken }: Lit, farness: number) {
+  const isLit = ({ of }: TextLine): boolean =>
+    of !== undefined && taken.has(transitionKey(source, of.on, of.index));
+  const heads = label.lines
+    .filter(({ of }, place) => of !== undefined && !sameKey(of, label.lines[place - 1]?.of))
+    .map(({ spans, ...line }) => ({ ...line, spans: spans.slice(0, 1) }))
+    .toSorted((left, right) => Number(isLit(right)) - Number(isLit(left)));
+  const longest = Math.max(1, ...heads.map(lengthOf));
+  const scale = Math.max(1, Math.min(farness, label.width / (longest * SIZES.letter)));
+  return {
+    lines: heads.slice(0, Math.max(1, Math.floor((label.height * 1.3) / (SIZES.line * scale)))),
+    scale,
+  };
+}
+
+const sameKey = (one: TransitionKey, other: TransitionKey | undefined): boolean =>
+  one.on === other?.on && one.index === other.index;
 
 /** The picture in a sentence, for those who cannot see it. */
 function described({ id, states }: ChartLayout, { active }: Lit): string {

@@ -8,6 +8,7 @@ import { cellNameOf, type WatchedCell } from '../../feed/model.ts';
 import { usePaced, usePage, useWatched } from '../../feed/use-page.ts';
 import { chosenCell } from '../../shell/chosen-cell.ts';
 import { CellAside } from './cell-aside.tsx';
+import { ChartList } from './chart-list.tsx';
 import { ChartPicture } from './chart-picture.tsx';
 import { layoutFor } from './layouts.ts';
 import { type Lit, litBy, NOTHING_LIT, sameLight } from './lit.ts';
@@ -52,29 +53,22 @@ interface PictureProps {
 }
 
 function Picture({ chart, row, watched }: PictureProps): ReactNode {
-  const [layout, setLayout] = useState<ChartLayout>();
-  const [problem, setProblem] = useState<string>();
+  const [placed, setPlaced] = useState<{ readonly layout: ChartLayout | undefined }>();
   const lit = useRef<Lit>(NOTHING_LIT);
   useEffect(() => {
     let isWanted = true;
-    layoutFor(chart).then(
-      (placed) => {
-        if (isWanted) setLayout(placed);
-      },
-      (error: unknown) => setProblem(String(error)),
-    );
+    const show = (layout: ChartLayout | undefined): void => {
+      if (isWanted) setPlaced({ layout });
+    };
+    // A list is better than nothing when the file of layouts does not come.
+    layoutFor(chart.hash).then(show, () => show(undefined));
     return () => {
       isWanted = false;
     };
   }, [chart]);
-  if (problem !== undefined) {
-    return (
-      <p className="empty">
-        The chart {chart.id} could not be placed: {problem}. Choose it again to try again.
-      </p>
-    );
-  }
-  if (layout === undefined) return <div className="chart-picture" />;
+  if (placed === undefined) return <div className="chart-picture" />;
+  const { layout } = placed;
+  if (layout === undefined) return <ChartList chart={chart} row={row} />;
   const now = litBy(layout, row, watched);
   if (!sameLight(lit.current, now)) lit.current = now;
   return (
