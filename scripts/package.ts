@@ -1,12 +1,13 @@
 /**
- * Fills `dist/` for `npm pack`, which runs this first: Node strips no types below `node_modules`, so what is installed is
- * JavaScript, with declarations beside it; and the layouts of charts, which elkjs makes. Nothing in a clone runs from there.
- * Boundary: disk, the compiler.
+ * Fills `dist/` and `visualize/dist/` for `npm pack`, which runs this first: Node strips no types below `node_modules`, so what is
+ * installed is JavaScript, with declarations beside it; the layouts of charts, which elkjs makes; and the page, which Vite makes.
+ * Nothing in a clone runs from `dist/`. Boundary: disk, the compiler.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { nodeChartLayouts } from '../src/cli/chart-layouts.ts';
+import { buildPage } from './page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const [SOURCES, COMPILED] = ['src', 'dist'].map((name) => join(ROOT, name));
@@ -24,6 +25,7 @@ async function pack(): Promise<number> {
   if (status !== 0) return status ?? 1;
   for (const name of PAGE_FILES) cpSync(join(SOURCES, PAGE_FOLDER, name), join(COMPILED, PAGE_FOLDER, name));
   writeFileSync(join(COMPILED, 'cli', 'chart-layouts.json'), JSON.stringify(await nodeChartLayouts()));
+  await buildPage();
   return 0;
 }
 

@@ -1,6 +1,7 @@
 /**
- * npm runs this at the end of `npm ci`: it loads the node once, so that its first start finds it compiled. It only saves
- * time, so nothing that goes wrong here may fail an installation. JavaScript, since an older Node must get that far too.
+ * npm runs this at the end of `npm ci`: it builds the page that nodes serve, and loads the node once, so that its first start finds it
+ * compiled. A node runs without either, so nothing that goes wrong here may fail an installation. JavaScript, since an older Node must
+ * get that far too.
  */
 if (Number(process.versions.node.split('.')[0]) >= 24) {
   try {
@@ -14,5 +15,11 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
     ]);
   } catch (error) {
     process.stderr.write(`althing: not compiled beforehand, the first start will do it (${error})\n`);
+  }
+  try {
+    const { buildPage } = await import('./page.ts');
+    await buildPage();
+  } catch (error) {
+    process.stderr.write(`althing: the page was not built, \`npm run page\` tries again (${error})\n`);
   }
 }

@@ -24,6 +24,11 @@ export default defineConfig({
     // What would be inlined is a `data:` address, which the content policy need not allow.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    // React, React Flow and this page in one file, of which a browser on the same machine notices nothing.
+    chunkSizeWarningLimit: 1_000,
+    // Whose code is in it, and under which terms.
+    license: { fileName: 'licenses.md' },
+    rolldownOptions: { checks: { pluginTimings: false } },
   },
   worker: { format: 'es' },
 });

@@ -52,7 +52,8 @@ function ofGuide(language: string): string {
 it('holds what it needs to run, and no source or test', () => {
   expect(installed.files).toContain('dist/cli/main.js');
   expect(installed.files).toContain('dist/client/index.d.ts');
-  const foreign = /^(?:dist\/|src\/cli\/althing\.mjs$|package\.json$|README\.md$|LICENSE$)/;
+  expect(installed.files).toContain('visualize/dist/index.html');
+  const foreign = /^(?:dist\/|visualize\/dist\/|src\/cli\/althing\.mjs$|package\.json$|README\.md$|LICENSE$)/;
   expect(
     installed.files.filter((path) => !foreign.test(path) || /(?<!\.d)\.ts$|\.test\./.test(path)),
   ).toEqual([]);

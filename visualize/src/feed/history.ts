@@ -1,41 +1,45 @@
 /**
  * The past of a live run, for scrubbing: deltas with a whole model every so many; an instant is the nearest model before it and the
- * deltas up to it. No contact with the world. Bounded in deltas and in bytes of text; beyond that the oldest goes, a segment at a time.
+ * deltas up to it. No contact with the world. Bounded in segments and bytes: beyond that what is older than half a minute is thinned to its
+ * models, 2 s apart, which share most of what they hold; then the oldest goes.
  */
 import type { At, Delta } from '../../../src/observe/feed/feed.ts';
 import { apply, type Model } from './model.ts';
 
 /** Deltas after one whole model: what one jump reduces at most. @unit deltas @source 2 s at 20 Hz, measured under 20 ms */
 const SEGMENT_DELTAS = 40;
-/** 10 minutes at 20 Hz. @unit deltas */
-const DELTAS_MAX = 12_000;
-/** Of JSON text as it came; in memory it is about three times that. @unit bytes */
-const BYTES_MAX = 32 * 1_024 * 1_024;
+/** 10 minutes at 20 Hz. @unit segments */
+const SEGMENTS_MAX = 300;
+/** Never thinned: half a minute. @unit segments */
+const WHOLE_SEGMENTS = 15;
+/** Of JSON text as it came, which parsed takes about as much. @unit bytes */
+const BYTES_MAX = 64 * 1_024 * 1_024;
+/** What is left of a segment without its deltas. @source rows of 30 s of four nodes: 4,000 of 31,600 outlive their 2 s */
+const THINNED_SHARE = 1 / 8;
 
 interface Segment {
   /** What held before the first delta. */
   readonly base: Model;
-  readonly deltas: Delta[];
+  deltas: readonly Delta[];
   bytes: number;
 }
 
 export interface HistoryBounds {
-  readonly deltasMax: number;
+  readonly segmentsMax: number;
   readonly bytesMax: number;
 }
 
 export class History {
   readonly #segments: Segment[] = [];
   readonly #bounds: HistoryBounds;
-  #deltas = 0;
   #bytes = 0;
 
-  constructor(bounds: HistoryBounds = { deltasMax: DELTAS_MAX, bytesMax: BYTES_MAX }) {
+  constructor(bounds: HistoryBounds = { segmentsMax: SEGMENTS_MAX, bytesMax: BYTES_MAX }) {
     this.#bounds = bounds;
   }
 
-  get size(): { readonly deltas: number; readonly bytes: number } {
-    return { deltas: this.#deltas, bytes: this.#bytes };
+  get size(): { readonly segments: number; readonly bytes: number } {
+    return { segments: this.#segments.length, bytes: this.#bytes };
   }
 
   /** The oldest instant that can be shown. */
@@ -56,9 +60,8 @@ export class History {
       segment = { base: model, deltas: [], bytes: 0 };
       this.#segments.push(segment);
     }
-    segment.deltas.push(delta);
+    segment.deltas = [...segment.deltas, delta];
     segment.bytes += bytes;
-    this.#deltas += 1;
     this.#bytes += bytes;
     this.#forget();
   }
@@ -89,7 +92,6 @@ export class History {
 
   clear(): void {
     this.#segments.length = 0;
-    this.#deltas = 0;
     this.#bytes = 0;
   }
 
@@ -103,15 +105,19 @@ export class History {
   }
 
   #forget(): void {
-    const { deltasMax, bytesMax } = this.#bounds;
-    // Moments alone can make many segments, too: each counts as a delta.
-    while (
-      this.#segments.length > 1 &&
-      (this.#deltas + this.#segments.length > deltasMax || this.#bytes > bytesMax)
-    ) {
-      const oldest = this.#segments.shift();
-      this.#deltas -= oldest?.deltas.length ?? 0;
-      this.#bytes -= oldest?.bytes ?? 0;
+    const { segmentsMax, bytesMax } = this.#bounds;
+    while (this.#segments.length > segmentsMax) this.#bytes -= this.#segments.shift()?.bytes ?? 0;
+    while (this.#bytes > bytesMax && this.#segments.length > 1) {
+      const whole = this.#segments.slice(0, -WHOLE_SEGMENTS).find(({ deltas }) => deltas.length > 0);
+      if (whole === undefined) this.#bytes -= this.#segments.shift()?.bytes ?? 0;
+      else this.#thin(whole);
     }
+  }
+
+  #thin(segment: Segment): void {
+    const left = Math.ceil(segment.bytes * THINNED_SHARE);
+    this.#bytes -= segment.bytes - left;
+    segment.deltas = [];
+    segment.bytes = left;
   }
 }

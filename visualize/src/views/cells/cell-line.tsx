@@ -5,7 +5,7 @@ import type { CellKey, Model } from '../../feed/model.ts';
 import { Icon } from '../../shell/icons.tsx';
 import { glanceAt } from '../../shell/node-state.ts';
 import { counted, milliseconds, nameOf, short } from '../../shell/words.ts';
-import { curvePath, depthsOf, lostBy, rateOf, type TreeRow } from './tree.ts';
+import { columnsPath, curvePath, depthsOf, lostBy, rateOf, type TreeRow, workOf } from './tree.ts';
 
 interface LineProps {
   readonly model: Model;
@@ -151,7 +151,8 @@ const Figures = memo(function Figures({ row, samples, cellKey: key }: FiguresPro
       <td className="wide number">{rate === 0 ? '' : short(rate)}</td>
       <td className={`number mailbox${isDeep ? ' deep' : ''}`}>
         <svg viewBox="0 0 64 16" height="16" preserveAspectRatio="none" aria-hidden="true">
-          <path d={curvePath(depthsOf(samples, key), 64, 16)} />
+          <path className="work" d={columnsPath(workOf(samples, key), 64, 16)} />
+          <path className="depth" d={curvePath(depthsOf(samples, key), 64, 16)} />
         </svg>
         {row.queued === 0 ? <span className="zero">0</span> : short(row.queued)}
       </td>

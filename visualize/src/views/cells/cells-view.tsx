@@ -100,7 +100,11 @@ function Tree({ rows, model, folded, onFold }: TreeProps): ReactNode {
             <th scope="col" className="wide number" title="Messages taken a second">
               Taken /s
             </th>
-            <th scope="col" className="number" title="Messages that wait, over the last 16 s and now">
+            <th
+              scope="col"
+              className="number"
+              title="Over the last 16 s: columns are what it took, the line is what waited. The number waits now."
+            >
               Mailbox
             </th>
             <th scope="col" className="wide number" title="Wait in the mailbox, 99th percentile">

@@ -146,6 +146,27 @@ export function rateOf(samples: readonly Sample[], key: CellKey, span = 8): numb
 export const depthsOf = (samples: readonly Sample[], key: CellKey): readonly number[] =>
   samples.map(({ cells }) => cells.get(key)?.queued ?? 0);
 
+/** What the cell took between each two samples. */
+export const workOf = (samples: readonly Sample[], key: CellKey): readonly number[] =>
+  samples.slice(1).map(({ cells }, place) => {
+    const before = samples[place]?.cells.get(key)?.processed ?? 0;
+    return Math.max(0, (cells.get(key)?.processed ?? before) - before);
+  });
+
+/** The same as columns that stand on the ground of the box; on a scale of its own. */
+export function columnsPath(values: readonly number[], width: number, height: number): string {
+  const highest = Math.max(4, ...values);
+  const step = width / Math.max(1, values.length);
+  return values
+    .map((value, place) => {
+      const top = (value / highest) * (height - 3);
+      if (value === 0) return '';
+      const x = (place * step).toFixed(1);
+      return `M${x} ${height}v-${top.toFixed(1)}h${Math.max(0.6, step - 0.3).toFixed(1)}v${top.toFixed(1)}z`;
+    })
+    .join('');
+}
+
 /** The path of a curve in a box; the highest value touches its top, and few messages stay low. Nothing where all are 0. */
 export function curvePath(values: readonly number[], width: number, height: number, floor = 8): string {
   if (values.length < 2 || values.every((value) => value === 0)) return '';

@@ -26,7 +26,7 @@ export function CellAside({ row, watched }: CellAsideProps): ReactNode {
           {moniker} <span className="address">{row.address}</span>
         </h3>
         <p className="cell-facts">
-          {row.kind}, {row.status}, life {row.incarnation}
+          {row.kind}, {row.status}
           {row.restarts > 0 ? `, ${row.restarts} restarts` : ''} · {counted(row.processed)} taken
           {row.queued > 0 ? ` · ${counted(row.queued)} wait` : ''}
           {row.postponed > 0 ? ` · ${counted(row.postponed)} postponed` : ''}
