@@ -8,6 +8,7 @@ import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { nodeCharts } from '../../src/node/charts.ts';
+import type { Question } from '../../src/observe/feed/feed.ts';
 import { type LoadOptions, LoadRun } from './load.ts';
 
 /** @unit ms @source IN-1: 20 Hz */
@@ -34,6 +35,8 @@ export interface DevOptions {
   readonly load?: Partial<LoadOptions>;
   /** Text of a feed, one message a line, told again and again. */
   readonly recorded?: string;
+  /** What a node would know; undefined: it refuses. */
+  readonly answer?: (question: Question) => unknown;
 }
 
 const TOKEN = 'made-up';
@@ -75,7 +78,7 @@ export async function serve(options: DevOptions): Promise<DevServer> {
   };
 }
 
-function play(viewer: WebSocket, { load, recorded }: DevOptions): void {
+function play(viewer: WebSocket, { load, recorded, answer }: DevOptions): void {
   if (recorded !== undefined) {
     playRecorded(viewer, recorded.split('\n').filter(Boolean));
     return;
@@ -96,6 +99,11 @@ function play(viewer: WebSocket, { load, recorded }: DevOptions): void {
     if (asked.type === 'watch') run.watch(asked.cells);
     if (asked.type === 'order') send({ type: 'answer', id: asked.id, answer: { ordered: asked.control } });
     if (asked.type === 'ask') {
+      const known = answer?.(asked.question);
+      if (known !== undefined) {
+        send({ type: 'answer', id: asked.id, answer: known });
+        return;
+      }
       const detail = 'a made-up run holds no messages, blocks or certificates';
       send({ type: 'refused', code: 'MADE_UP', detail, isLast: false, id: asked.id });
     }

@@ -1,5 +1,6 @@
 /** A family's arrow, small, as legends and lists show it: the same head and colour as in the diagram. */
 import type { ReactNode } from 'react';
+import './families.css';
 import { type Family, type Head, headOf } from './families.ts';
 
 const HEADS: Readonly<Record<Head, ReactNode>> = {

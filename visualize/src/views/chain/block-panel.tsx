@@ -1,5 +1,6 @@
 /** The chosen block: header, batches, and transactions with their results, as a node answers. */
 import { type ReactNode, useEffect, useState } from 'react';
+import '../ends.css';
 import type { BlockRow, NodeIndex } from '../../../../src/observe/feed/feed.ts';
 import { usePage, usePageStore } from '../../feed/use-page.ts';
 import { Plain } from '../plain.tsx';

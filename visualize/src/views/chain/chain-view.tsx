@@ -1,6 +1,7 @@
 /** View 3: the block tree, how far each node has come on it, and the chosen block with its transactions. */
 import { type ReactNode, useMemo, useState } from 'react';
 import './chain.css';
+import '../families.css';
 import { usePage, usePageStore } from '../../feed/use-page.ts';
 import { BlockBook } from './block-book.ts';
 import { BlockPanel } from './block-panel.tsx';

@@ -4,6 +4,7 @@
  */
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import './diagram.css';
+import '../families.css';
 import type { StepEvent } from '../../../../src/observe/feed/feed.ts';
 import type { Selection } from '../../feed/selection.ts';
 import { useFrames, usePage, usePageStore } from '../../feed/use-page.ts';

@@ -1,5 +1,6 @@
 /** The chosen message or step: what it was, and the cells of both ends as they stood at that instant. */
 import type { ReactNode } from 'react';
+import '../ends.css';
 import type { At, CellRow, NodeIndex, StepEvent } from '../../../../src/observe/feed/feed.ts';
 import { usePage, usePageStore } from '../../feed/use-page.ts';
 import { FamilySample } from '../family-sample.tsx';
