@@ -198,7 +198,7 @@ export class JournalWriter implements Journal {
       const begun = performance.now();
       const body = packKeyframe(this.#packer, keyframe);
       this.#keyframe = { bytes: body.byteLength, tookMs: performance.now() - begun };
-      this.#put('keyframe', body);
+      this.#put('keyframe', body, { turn: keyframe.turn, at: keyframe.wall });
     }
     void deleteOldSegments(dir, limits, opening.run, this.#segment).then(
       (deleted) => deleted.segments > 0 && report({ kind: 'deleted', ...deleted }),

@@ -27,6 +27,7 @@ import {
 } from '../record/run-reader.ts';
 import { packKeyframe, unpackKeyframe, ValuePacker } from '../record/values.ts';
 import { type Charts, checkCharts } from './charts.ts';
+import { differenceOf } from './keyframes.ts';
 import { type Waypoint, Waypoints } from './waypoints.ts';
 
 export interface PlayerOptions {
@@ -142,6 +143,38 @@ export class Player {
     this.advance(Number.POSITIVE_INFINITY);
   }
 
+  /** Goes to a keyframe of a stretch: its first is 0, which is the empty system in the run's first segment. */
+  begin(stretch: number, keyframe: number): void {
+    const present = this.run.stretches[stretch];
+    const block = keyframe === 0 ? present?.keyframe : present?.keyframes[keyframe - 1];
+    this.#replay = this.#begin(
+      block === undefined ? this.#first() : this.#startOf(stretch, this.#firstBehind(block, present), block),
+    );
+  }
+
+  /** Plays to where a gap or the end of the run comes. */
+  finishStretch(): void {
+    for (let entry = this.#peek(); entry !== undefined; entry = this.#peek()) this.#feed(entry);
+    this.#replay.runTo(this.#present()?.closing?.turn ?? this.#known);
+  }
+
+  /**
+   * Plays all that the journal has before one of its keyframes of this stretch, and compares: what the cells have become with what they were.
+   * @returns what differs, in words
+   */
+  playTo(keyframe: PlacedBlock): string | undefined {
+    const first = this.#firstBehind(keyframe, this.#present());
+    for (let entry = this.#peek(); entry !== undefined && this.#block < first; entry = this.#peek())
+      this.#feed(entry);
+    const recorded = keyframeOf(keyframe, this.#rebuilt.functionOf);
+    if (isFlaw(recorded)) {
+      this.#flaw = recorded;
+      return undefined;
+    }
+    this.#replay.runTo(recorded.turn);
+    return this.divergence() === undefined ? differenceOf(recorded, this.system.keyframe()) : undefined;
+  }
+
   /** Goes to where so many turns have ended, from the nearest keyframe. */
   seek(turn: number): void {
     const start = this.#nearest(turn);
@@ -231,10 +264,7 @@ export class Player {
       const all =
         stretch.keyframe === undefined ? stretch.keyframes : [stretch.keyframe, ...stretch.keyframes];
       return all.map((block) => {
-        const first = stretch.entries.findIndex(
-          ({ head, segment }) => segment === block.segment && head.offset > block.head.offset,
-        );
-        return this.#startOf(index, first === -1 ? stretch.entries.length : first, block);
+        return this.#startOf(index, this.#firstBehind(block, stretch), block);
       });
     });
     const kept = this.#waypoints.before(turn);
@@ -243,6 +273,13 @@ export class Player {
     }
     const before = starts.filter((start) => start.turn <= turn);
     return before.reduce((best, start) => (start.turn >= best.turn ? start : best), this.#first());
+  }
+
+  /** Place of the first entries that came after a keyframe. */
+  #firstBehind({ head, segment }: PlacedBlock, stretch: Stretch | undefined): number {
+    const entries = stretch?.entries ?? [];
+    const first = entries.findIndex((block) => block.segment === segment && block.head.offset > head.offset);
+    return first === -1 ? entries.length : first;
   }
 
   #startOf(stretch: number, block: number, keyframe: PlacedBlock): Start {

@@ -1,35 +1,85 @@
-/** Plays a run to its end and compares each digest, draw and result with the recorded one. Deterministic but for the time that it takes. Rule RP-4. */
-import type { Divergence } from '../actors/runtime/index.ts';
-import type { JournalFlaw, RunReader } from '../record/run-reader.ts';
+/**
+ * Plays a run and compares each digest, draw and result with the recorded one, and the cells with each keyframe of the journal. A run is verified in
+ * parts, from keyframe to keyframe, so that several processors can do it. Deterministic but for the time that it takes. Rule RP-4.
+ */
+import { canonicalText } from '../actors/runtime/index.ts';
+import { type JournalFlaw, type PlacedBlock, RunReader } from '../record/run-reader.ts';
 import { Player, type PlayerOptions } from './player.ts';
 
-export interface Verification {
+/** From one keyframe of a run to the next, or to its end: plain data. */
+export interface VerificationPart {
+  readonly dir: string;
+  readonly stretch: number;
+  /** Place among the stretch's keyframes, its first included; 0 in the run's first segment is the empty system. */
+  readonly keyframe: number;
+}
+
+export interface PartVerified {
   readonly turns: number;
   /** Messages that cells processed. */
   readonly messages: number;
-  readonly divergence: Divergence | undefined;
-  /** Of the journal; a damaged one is verified up to the damage. */
-  readonly flaws: readonly JournalFlaw[];
-  readonly tookMs: number;
+  readonly divergence?: DivergenceTold;
+  /** What a part's own blocks have; the run's are known from its heads. */
+  readonly flaw?: JournalFlaw;
 }
 
-/** @throws ChartsDiffer; Error naming what this program has not got */
-export function verifyRun(
-  run: RunReader,
-  options: Pick<PlayerOptions, 'charts' | 'pure'>,
-  now: () => number,
-): Verification {
-  const player = new Player(run, options);
-  const begun = now();
-  player.finish();
-  const tookMs = now() - begun;
-  const flaw = player.flaw();
-  const { turns, processed } = player.system.counters();
-  return {
-    turns,
-    messages: processed,
-    divergence: player.divergence(),
-    flaws: flaw === undefined ? run.flaws : [...run.flaws, flaw],
-    tookMs,
-  };
+/** In words, for readers. */
+export interface DivergenceTold {
+  readonly turn: number;
+  readonly expected: string;
+  readonly got: string;
 }
+
+export function partsOf(run: RunReader): readonly VerificationPart[] {
+  return run.stretches.flatMap(({ keyframes }, stretch) =>
+    [0, ...keyframes.keys().map((place) => place + 1)].map((keyframe) => ({
+      dir: run.dir,
+      stretch,
+      keyframe,
+    })),
+  );
+}
+
+/** @throws RunUnreadable, ChartsDiffer; Error naming what this program has not got */
+export function verifyPart(
+  { dir, stretch, keyframe }: VerificationPart,
+  options: Pick<PlayerOptions, 'charts' | 'pure'>,
+): PartVerified {
+  const run = new RunReader(dir);
+  try {
+    const present = run.stretches[stretch];
+    const starts: readonly (PlacedBlock | undefined)[] = [present?.keyframe, ...(present?.keyframes ?? [])];
+    const player = new Player(run, options);
+    player.begin(stretch, keyframe);
+    const before = player.system.counters();
+    const next = starts[keyframe + 1];
+    const difference = next === undefined ? undefined : player.playTo(next);
+    if (next === undefined) player.finishStretch();
+    const after = player.system.counters();
+    const flaw = player.flaw();
+    const divergence = divergenceOf(player, difference);
+    return {
+      turns: after.turns - before.turns,
+      messages: after.processed - before.processed,
+      ...(divergence === undefined ? {} : { divergence }),
+      ...(flaw === undefined ? {} : { flaw }),
+    };
+  } finally {
+    run.close();
+  }
+}
+
+function divergenceOf(player: Player, difference: string | undefined): DivergenceTold | undefined {
+  const found = player.divergence();
+  if (found !== undefined) {
+    const { turn, expected, got } = found;
+    return { turn, expected: wordsOf(expected), got: wordsOf(got) };
+  }
+  if (difference === undefined) return undefined;
+  return { turn: player.turn, expected: 'the keyframe of the journal', got: difference };
+}
+
+/** @unit characters */
+const WORDS_MAX = 400;
+const wordsOf = (value: unknown): string =>
+  typeof value === 'string' ? value : canonicalText(value).slice(0, WORDS_MAX);

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Mark } from '../../observe/feed/feed.ts';
+import { REPLAYED_BY } from '../../replay/replayed-by.ts';
 import type { Cluster } from '../../simulation/cluster.ts';
 import type { Observer } from '../../simulation/observer.ts';
 import type { RunPlan } from '../../simulation/plan.ts';
@@ -11,7 +12,6 @@ import { usageFailure } from '../failure.ts';
 import type { Output } from '../output.ts';
 import { runsAt, sessionOf } from '../replay/locate.ts';
 import { showPage } from '../replay/page.ts';
-import { REPLAYED_BY } from '../replay/replay.ts';
 
 interface RecordFlags {
   readonly json?: boolean;

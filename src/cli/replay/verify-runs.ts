@@ -1,0 +1,104 @@
+/** `althing replay --verify`: all parts of all runs, on as many processors as there are. Boundary: worker threads. Rule RP-4, docs/journal.md. */
+import { availableParallelism } from 'node:os';
+import { extname, join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import type { JournalFlaw } from '../../record/run-reader.ts';
+import { type PartVerified, partsOf, type VerificationPart } from '../../replay/verify.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { runtimeFailure } from '../failure.ts';
+import { createOutput } from '../output.ts';
+import { openRun, runLabel } from './locate.ts';
+import { flawLine, isDamage } from './verify-log.ts';
+
+/** What a worker thread answers. */
+export type PartAnswer =
+  | { readonly status: 'verified'; readonly verified: PartVerified }
+  | { readonly status: 'failed'; readonly detail: string };
+
+interface RunVerified {
+  readonly run: string;
+  readonly turns: number;
+  readonly messages: number;
+  readonly parts: number;
+  readonly divergence: PartVerified['divergence'];
+  readonly flaws: readonly JournalFlaw[];
+}
+
+/** Compiled where this module is. */
+const PROGRAM = join(import.meta.dirname, `verify-worker${extname(import.meta.filename)}`);
+
+/** @returns the exit code: 1 for a divergence, 4 for damage */
+export async function verifyRuns(dirs: readonly string[], json: boolean): Promise<number> {
+  const runs = dirs.map((dir) => {
+    const run = openRun(dir);
+    const told = { label: runLabel(run), flaws: run.flaws, parts: partsOf(run) };
+    run.close();
+    return told;
+  });
+  const begun = performance.now();
+  const answers = await verifyAll(runs.flatMap(({ parts }) => parts));
+  const tookMs = performance.now() - begun;
+  let next = 0;
+  const results = runs.map(({ label, flaws, parts }): RunVerified => {
+    const verified = answers.slice(next, next + parts.length);
+    next += parts.length;
+    return {
+      run: label,
+      turns: sum(verified.map(({ turns }) => turns)),
+      messages: sum(verified.map(({ messages }) => messages)),
+      parts: parts.length,
+      divergence: verified.find(({ divergence }) => divergence !== undefined)?.divergence,
+      flaws: [...flaws, ...verified.flatMap(({ flaw }) => (flaw === undefined ? [] : [flaw]))],
+    };
+  });
+  const messages = sum(results.map((result) => result.messages));
+  const speed = Math.round((messages * 1_000) / Math.max(1, tookMs));
+  createOutput(json).data({ runs: results, messages, tookMs, messagesPerSecond: speed }, [
+    ...results.flatMap(linesOf),
+    `${messages.toLocaleString('en')} messages in ${(tookMs / 1_000).toFixed(1)} s: ${speed.toLocaleString('en')} messages/s`,
+  ]);
+  if (results.some(({ divergence }) => divergence !== undefined)) return EXIT_CODES.runtime;
+  return results.some(({ flaws }) => flaws.some(isDamage)) ? EXIT_CODES.corruptStore : EXIT_CODES.ok;
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((left, right) => left + right, 0);
+
+/** The answers in the order of the parts. */
+async function verifyAll(parts: readonly VerificationPart[]): Promise<readonly PartVerified[]> {
+  const answers = new Map<number, PartVerified>();
+  const waiting = [...parts.entries()];
+  const work = async (): Promise<void> => {
+    const worker = new Worker(PROGRAM);
+    try {
+      for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) {
+        answers.set(job[0], await answerOf(worker, job[1]));
+      }
+    } finally {
+      await worker.terminate();
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(availableParallelism(), parts.length) }, work));
+  return parts.flatMap((_, place) => answers.get(place) ?? []);
+}
+
+function answerOf(worker: Worker, part: VerificationPart): Promise<PartVerified> {
+  return new Promise((resolve, reject) => {
+    worker.once('message', (answer: PartAnswer) => {
+      worker.removeAllListeners('error');
+      if (answer.status === 'verified') resolve(answer.verified);
+      else reject(runtimeFailure(`${part.dir}: ${answer.detail}`));
+    });
+    worker.once('error', reject);
+    worker.postMessage(part);
+  });
+}
+
+function linesOf({ run, turns, messages, parts, divergence, flaws }: RunVerified): readonly string[] {
+  const counts = `${messages.toLocaleString('en')} messages in ${turns.toLocaleString('en')} turns, ${parts} part${parts === 1 ? '' : 's'}`;
+  const lines = [`${run}: ${counts}, ${divergence === undefined ? '0 divergences' : 'DIVERGED'}`];
+  if (divergence !== undefined) {
+    const { turn, expected, got } = divergence;
+    lines.push(`  turn ${turn}`, `  expected ${expected}`, `  got      ${got}`);
+  }
+  return [...lines, ...flaws.map(flawLine)];
+}

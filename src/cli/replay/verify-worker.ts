@@ -1,0 +1,15 @@
+/** A worker thread of `althing replay --verify`: verifies the parts that it is sent, one after the other. Boundary: messages. Rule RP-4. */
+import { parentPort } from 'node:worker_threads';
+import { REPLAYED_BY } from '../../replay/replayed-by.ts';
+import { type VerificationPart, verifyPart } from '../../replay/verify.ts';
+import type { PartAnswer } from './verify-runs.ts';
+
+function answerTo(part: VerificationPart): PartAnswer {
+  try {
+    return { status: 'verified', verified: verifyPart(part, REPLAYED_BY) };
+  } catch (error) {
+    return { status: 'failed', detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+parentPort?.on('message', (part: VerificationPart) => parentPort?.postMessage(answerTo(part)));
