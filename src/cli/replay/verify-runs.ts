@@ -9,11 +9,7 @@ import { runtimeFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
 import { openRun, runLabel } from './locate.ts';
 import { flawLine, isDamage } from './verify-log.ts';
-
-/** What a worker thread answers. */
-export type PartAnswer =
-  | { readonly status: 'verified'; readonly verified: PartVerified }
-  | { readonly status: 'failed'; readonly detail: string };
+import type { PartAnswer } from './verify-worker.ts';
 
 interface RunVerified {
   readonly run: string;

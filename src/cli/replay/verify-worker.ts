@@ -1,8 +1,12 @@
 /** A worker thread of `althing replay --verify`: verifies the parts that it is sent, one after the other. Boundary: messages. Rule RP-4. */
 import { parentPort } from 'node:worker_threads';
 import { REPLAYED_BY } from '../../replay/replayed-by.ts';
-import { type VerificationPart, verifyPart } from '../../replay/verify.ts';
-import type { PartAnswer } from './verify-runs.ts';
+import { type PartVerified, type VerificationPart, verifyPart } from '../../replay/verify.ts';
+
+/** What a worker thread answers. */
+export type PartAnswer =
+  | { readonly status: 'verified'; readonly verified: PartVerified }
+  | { readonly status: 'failed'; readonly detail: string };
 
 function answerTo(part: VerificationPart): PartAnswer {
   try {

@@ -1,0 +1,158 @@
+/** What viewers of a recorded run are told, and what they can do with it. Rules IN-1, RP-4, RP-5. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runsAt, sessionOf } from '../../src/cli/replay/locate.ts';
+import type { Delta, Hello, Moment, Playing } from '../../src/observe/feed/feed.ts';
+import type { FeedUpdate, Subscription } from '../../src/observe/feed/source.ts';
+import { Playback } from '../../src/replay/playback.ts';
+import { RecordedSource } from '../../src/replay/recorded-source.ts';
+import { REPLAYED_BY } from '../../src/replay/replayed-by.ts';
+import { RunTimeline } from '../../src/replay/run-timeline.ts';
+import { Cluster } from '../../src/simulation/cluster.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'althing-recorded-'));
+let source: RecordedSource;
+let subscription: Subscription;
+const told: FeedUpdate[] = [];
+
+/** Four validators for eight seconds; the third is dead from the third to the fifth. */
+function record(): void {
+  const cluster = new Cluster({ seed: 8, validators: 4, recordTo: dir });
+  for (let tenth = 0; tenth < 80; tenth += 1) {
+    if (tenth === 30) cluster.nodes[2]?.crash();
+    if (tenth === 50) cluster.nodes[2]?.start();
+    if (tenth % 5 === 0) cluster.submit(tenth % 2, `key${tenth}=value`);
+    cluster.advance(100);
+  }
+  cluster.finish();
+}
+
+/** The newest of a kind since the last look. */
+function newest<Kind extends FeedUpdate['type']>(
+  kind: Kind,
+): Extract<FeedUpdate, { type: Kind }> | undefined {
+  const found = told.findLast((update) => update.type === kind);
+  return found as Extract<FeedUpdate, { type: Kind }> | undefined;
+}
+
+async function until(what: () => boolean): Promise<void> {
+  for (let tries = 0; tries < 400 && !what(); tries += 1) await pause(25);
+  expect(what()).toBe(true);
+}
+
+const hello = (): Hello | undefined => newest('hello');
+const moment = (): Moment | undefined => newest('moment');
+const playing = (): Playing | undefined => newest('playing');
+const heights = (): readonly (number | undefined)[] | undefined =>
+  moment()?.chains.map(({ committed }) => committed.height);
+let from = 0;
+
+beforeAll(async () => {
+  record();
+  const nodes = sessionOf(runsAt(dir));
+  const timeline = new RunTimeline(new Playback(nodes, REPLAYED_BY));
+  source = new RecordedSource({ playback: new Playback(nodes, REPLAYED_BY), timeline, title: 'a run' });
+  subscription = source.subscribe((update) => void told.push(update));
+  const run = hello()?.run;
+  from = run !== undefined && 'from' in run ? run.from : 0;
+  await until(() => told.filter(({ type }) => type === 'hello').length > 1);
+}, 60_000);
+
+afterAll(() => {
+  subscription.end();
+  source.close();
+  rmSync(dir, { recursive: true });
+});
+
+describe('a viewer of a recorded run', () => {
+  it('is told which run it is, from when to when, and where a process ended and began', () => {
+    expect(hello()?.run).toMatchObject({ kind: 'simulated', seed: '8', title: 'a run', to: from + 8_000 });
+    const run = hello()?.run;
+    const marks = run !== undefined && 'marks' in run ? run.marks : [];
+    const lives = marks.filter(({ kind }) => kind === 'start' || kind === 'end');
+    expect(lives.map(({ at, node, kind }) => [Math.round((at - from) / 1_000), node, kind])).toEqual([
+      [3, 2, 'end'],
+      [5, 2, 'start'],
+    ]);
+  });
+
+  it('sees at an instant what the nodes were, and what they said before and after', () => {
+    subscription.play?.({ type: 'seek', at: from + 2_500 });
+    const before = heights();
+    expect(before).toHaveLength(4);
+    expect(Math.min(...(before ?? []).map(Number))).toBeGreaterThan(2);
+    const { wire = [], at = 0 } = moment() ?? {};
+    expect(wire.some((event) => event.at < at) && wire.some((event) => event.at > at)).toBe(true);
+    const votes = wire.filter(({ kind }) => kind === 'Vote');
+    expect(votes.every(({ peer }) => typeof peer === 'number')).toBe(true);
+    subscription.play?.({ type: 'seek', at: from + 7_900 });
+    expect(Math.min(...(heights() ?? []).map(Number))).toBeGreaterThan(
+      Math.max(...(before ?? []).map(Number)),
+    );
+    subscription.play?.({ type: 'seek', at: from + 2_500 });
+    expect(heights()).toEqual(before);
+  });
+
+  it('sees a node that is dead as down, with no cells, and back later', () => {
+    subscription.play?.({ type: 'seek', at: from + 4_000 });
+    expect(hello()?.nodes.map(({ isUp }) => isUp)).toEqual([true, true, false, true]);
+    expect(moment()?.cells.some(({ node }) => node === 2)).toBe(false);
+    subscription.play?.({ type: 'seek', at: from + 6_000 });
+    expect(hello()?.nodes.every(({ isUp }) => isUp)).toBe(true);
+    expect(moment()?.cells.some(({ node }) => node === 2)).toBe(true);
+  });
+
+  it('steps one turn on and back to the same state (RP-5)', () => {
+    subscription.play?.({ type: 'seek', at: from + 1_500 });
+    subscription.play?.({ type: 'step', by: 1, node: 1 });
+    const after = moment();
+    subscription.play?.({ type: 'step', by: 1, node: 1 });
+    expect(moment()?.cells).not.toEqual(after?.cells);
+    subscription.play?.({ type: 'step', by: -1, node: 1 });
+    const counts = (of: Moment | undefined) =>
+      of?.cells.map(({ address, processed }) => [address, processed]);
+    expect(counts(moment())).toEqual(counts(after));
+  });
+
+  it('plays until a breakpoint holds, and is told why (RP-5)', async () => {
+    subscription.play?.({ type: 'seek', at: from });
+    subscription.play?.({ type: 'break', expression: 'height >= 4' });
+    subscription.play?.({ type: 'play', speed: 20 });
+    await until(() => playing()?.stopped !== undefined);
+    expect(playing()).toMatchObject({ isPlaying: false, breakpoint: 'height >= 4' });
+    expect(playing()?.stopped).toMatch(/breakpoint at node\d: height is 4/);
+    expect(Math.max(...(heights() ?? []).map(Number))).toBe(4);
+  });
+
+  it('is told of a breakpoint that is not understood, and the former stays', () => {
+    subscription.play?.({ type: 'break', expression: 'when it rains' });
+    expect(playing()?.stopped).toContain('"when it rains" is no breakpoint: round > 7');
+    expect(playing()?.breakpoint).toBe('height >= 4');
+    subscription.play?.({ type: 'break', expression: '' });
+    expect(playing()?.breakpoint).toBe('');
+  });
+
+  it('is told the details of the cells that it watches, also where nothing plays', () => {
+    subscription.play?.({ type: 'seek', at: from + 5_500 });
+    const cells = [{ node: 0, address: 'node/consensus/safety' }];
+    subscription.watch(cells);
+    subscription.play?.({ type: 'step', by: 1 });
+    const details = told.flatMap((update): Delta[] => (update.type === 'delta' ? [update] : []));
+    const shown = details.flatMap((delta) => delta.details ?? []);
+    expect(shown.at(-1)).toMatchObject(cells[0] ?? {});
+  });
+
+  it('asks for a message, and gets it decoded with its place in the journal', async () => {
+    const vote = moment()?.wire.find(({ kind, direction }) => kind === 'Vote' && direction === 'received');
+    const answer = await source.ask({ kind: 'message', node: vote?.node ?? 0, id: vote?.id ?? '' });
+    expect(answer).toMatchObject({
+      status: 'done',
+      answer: { cause: { event: 'message.received' }, journal: { turn: vote?.turn } },
+    });
+    expect(await source.ask({ kind: 'message', node: 0, id: 'none' })).toMatchObject({ code: 'NOT_FOUND' });
+    expect(await source.ask({ kind: 'block', node: 0, height: 1 })).toMatchObject({ code: 'NOT_RECORDED' });
+  });
+});
