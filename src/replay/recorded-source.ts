@@ -17,14 +17,7 @@ import {
   type WireEvent,
 } from '../observe/feed/feed.ts';
 import { withDetailsOf } from '../observe/feed/live.ts';
-import {
-  type FeedSource,
-  type FeedUpdate,
-  type Outcome,
-  type PlayCommand,
-  refusedWith,
-  type WatchedCell,
-} from '../observe/feed/source.ts';
+import type { FeedSource, FeedUpdate, Outcome, PlayCommand, WatchedCell } from '../observe/feed/source.ts';
 import { BREAKPOINT_FORMS, type Breakpoint, parseBreakpoint } from './breakpoint.ts';
 import type { Lane } from './lane.ts';
 import type { Playback, Stop } from './playback.ts';
@@ -106,12 +99,7 @@ export class RecordedSource implements FeedSource {
   }
 
   ask(question: Question): Promise<Outcome> {
-    const detail = `a recorded run has no '${question.kind}' to show`;
-    return Promise.resolve(
-      question.kind === 'message'
-        ? this.#parts.timeline.message(question.node, question.id)
-        : refusedWith('NOT_RECORDED', detail),
-    );
+    return Promise.resolve(this.#parts.timeline.answer(question));
   }
 
   close(): void {

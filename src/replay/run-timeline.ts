@@ -3,11 +3,14 @@
  * through the run once, a little at a time, while viewers look already. Bounded in rows. Boundary: timers. Rules IN-1, RP-5, docs/inspector.md.
  */
 import type { System, Transition } from '../actors/runtime/index.ts';
+import { describeBlock } from '../node/feed/answers.ts';
 import { nodeLens } from '../node/feed/lens.ts';
+import { tellsOf, toldOf } from '../node/feed/told.ts';
 import { Collector } from '../observe/feed/collector.ts';
-import type { Mark, Moment, NodeIndex, StepEvent, WireEvent } from '../observe/feed/feed.ts';
+import type { Mark, Moment, NodeIndex, Question, StepEvent, WireEvent } from '../observe/feed/feed.ts';
 import { type Outcome, refusedWith } from '../observe/feed/source.ts';
-import { toView } from '../observe/feed/view.ts';
+import type { CommittedBlock } from '../protocol/ports/storage.ts';
+import type { Lane } from './lane.ts';
 import type { Playback } from './playback.ts';
 
 /** Beyond, the run is told as far as this reaches. @unit rows @source about 100 MB */
@@ -69,31 +72,46 @@ export class RunTimeline {
     return { wire: windowOf(this.#wire, at), steps: windowOf(this.#steps, at) };
   }
 
-  /** A message between nodes, decoded, with its place in the journal. */
-  message(node: NodeIndex, id: string): Outcome {
-    const found = this.#wire.find((event) => event.node === node && event.id === id);
-    const lane = this.#playback.lanes[node];
-    if (found === undefined || lane === undefined)
-      return refusedWith(
-        'NOT_FOUND',
-        this.#isWhole ? `no message ${id} at this node` : 'the run is still being read',
-      );
+  /** What was in a message or a block, read off the turn in which it came. */
+  answer(question: Question): Outcome {
+    const lane = this.#playback.lanes[question.node];
+    if (lane === undefined) return refusedWith('NOT_FOUND', `there is no node ${question.node}`);
+    if (question.kind === 'certificate')
+      return refusedWith('NOT_RECORDED', 'a journal holds no proofs: ask a node that runs');
     if (!this.#isWhole) return refusedWith('NOT_YET', 'the run is still being read: ask again in a moment');
-    let taken: Transition | undefined;
-    lane.seekTime(found.at);
-    lane.player.seek(found.turn);
-    const detach = lane.system.inspect({
-      transition: (transition) => {
-        if (transition.turn === found.turn) taken = transition;
-      },
-    });
-    const at = lane.player.next();
-    lane.player.advance(found.turn + 1);
-    detach();
-    if (taken === undefined) return refusedWith('NOT_FOUND', `turn ${found.turn} has no such step`);
-    const place = at === undefined ? {} : { journal: { path: at.path, offset: at.offset, turn: found.turn } };
-    const cause = { event: taken.event.type, cell: taken.address, from: taken.from };
-    return { status: 'done', answer: { decoded: toView(taken.event), cause, ...place } };
+    return question.kind === 'message'
+      ? this.#message(lane, question.node, question.id)
+      : this.#blockAnswer(lane, question.node, question.height);
+  }
+
+  #message(lane: Lane, node: NodeIndex, id: string): Outcome {
+    const found = this.#wire.find((event) => event.node === node && event.id === id);
+    const taken = found === undefined ? undefined : stepAt(lane, found);
+    if (taken === undefined) return refusedWith('NOT_FOUND', `no message ${id} at this node`);
+    const lens = nodeLens({ system: lane.system });
+    lens.read(taken.step, QUIET);
+    const answer = lens.message(id);
+    if (answer === undefined) return refusedWith('NOT_FOUND', `turn ${taken.step.turn} has no message ${id}`);
+    const { path, offset } = taken.place ?? {};
+    const journal = path === undefined || offset === undefined ? {} : { journal: { segment: path, offset } };
+    return { status: 'done', answer: { ...answer, ...journal } };
+  }
+
+  #blockAnswer(lane: Lane, node: NodeIndex, height: number): Outcome {
+    const of = (kind: StepEvent['kind']) =>
+      this.#steps.find((step) => step.node === node && step.kind === kind && step.height === height);
+    const [committed, executed] = [of('committed'), of('executed')].map((step) =>
+      step === undefined ? undefined : stepAt(lane, step)?.step,
+    );
+    const block = committed === undefined ? undefined : committedIn(committed, height);
+    if (block === undefined)
+      return refusedWith('NOT_FOUND', `the journal does not have the commit of height ${height}`);
+    const results = executed === undefined ? undefined : toldOf(executed.event);
+    const transactions = results?.type === 'block.executed' ? results.transactions : [];
+    return {
+      status: 'done',
+      answer: describeBlock(block, transactions, results === undefined ? 'committed' : 'executed'),
+    };
   }
 
   close(): void {
@@ -170,6 +188,42 @@ export class RunTimeline {
       });
     }
   }
+}
+
+const QUIET = { wire: () => undefined, step: () => undefined };
+
+interface StepFound {
+  readonly step: Transition;
+  /** Where the journal has what came with it, or next after it. */
+  readonly place: { readonly path: string; readonly offset: number } | undefined;
+}
+
+/** The step that a row was made of. */
+function stepAt(
+  lane: Lane,
+  { at, turn }: { readonly at: number; readonly turn: number },
+): StepFound | undefined {
+  lane.seekTime(at);
+  lane.player.seek(turn);
+  let step: Transition | undefined;
+  const detach = lane.system.inspect({
+    transition: (transition) => {
+      if (transition.turn === turn) step = transition;
+    },
+  });
+  const place = lane.player.next();
+  lane.player.advance(turn + 1);
+  detach();
+  return step === undefined ? undefined : { step, place };
+}
+
+function committedIn({ effects }: Transition, height: number): CommittedBlock | undefined {
+  for (const { told } of tellsOf(effects)) {
+    if (told.type !== 'blocks.committed') continue;
+    const found = told.blocks.find(({ block }) => block.header.height === height);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** Processes that ended while others went on, and came back. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runsAt, sessionOf } from '../../src/cli/replay/locate.ts';
-import type { Delta, Hello, Moment, Playing } from '../../src/observe/feed/feed.ts';
+import type { BlockAnswer, Delta, Hello, Moment, Playing } from '../../src/observe/feed/feed.ts';
 import type { FeedUpdate, Subscription } from '../../src/observe/feed/source.ts';
 import { Playback } from '../../src/replay/playback.ts';
 import { RecordedSource } from '../../src/replay/recorded-source.ts';
@@ -150,9 +150,22 @@ describe('a viewer of a recorded run', () => {
     const answer = await source.ask({ kind: 'message', node: vote?.node ?? 0, id: vote?.id ?? '' });
     expect(answer).toMatchObject({
       status: 'done',
-      answer: { cause: { event: 'message.received' }, journal: { turn: vote?.turn } },
+      answer: { kind: 'Vote', journal: { offset: expect.any(Number) } },
     });
     expect(await source.ask({ kind: 'message', node: 0, id: 'none' })).toMatchObject({ code: 'NOT_FOUND' });
-    expect(await source.ask({ kind: 'block', node: 0, height: 1 })).toMatchObject({ code: 'NOT_RECORDED' });
+    expect(await source.ask({ kind: 'certificate', node: 0, height: 1 })).toMatchObject({
+      code: 'NOT_RECORDED',
+    });
+  });
+
+  it('asks for a block, and gets its transactions with their results', async () => {
+    const found = await Promise.all(
+      [1, 2, 3, 4, 5, 6, 7, 8].map((height) => source.ask({ kind: 'block', node: 1, height })),
+    );
+    const shown = found.flatMap((outcome) =>
+      outcome.status === 'done' ? (outcome.answer as BlockAnswer).transactions : [],
+    );
+    expect(shown).toContainEqual(expect.objectContaining({ shown: 'key5=value', code: 0 }));
+    expect(await source.ask({ kind: 'block', node: 1, height: 9_999 })).toMatchObject({ code: 'NOT_FOUND' });
   });
 });

@@ -5,8 +5,9 @@ import { toView } from '../../observe/feed/view.ts';
 import { transactionHashOf } from '../../protocol/chain/batch.ts';
 import { genesisToJson } from '../../protocol/chain/genesis.ts';
 import { parseEpoch, parseHeight } from '../../protocol/chain/parse.ts';
-import type { Height } from '../../protocol/chain/types.ts';
+import type { Digest, Height } from '../../protocol/chain/types.ts';
 import { encodeEpochProof, encodeProvenHeader } from '../../protocol/light/encoding.ts';
+import type { CommittedBlock, TransactionResult } from '../../protocol/ports/storage.ts';
 import type { NodePort, StoredBlock, StoredResults } from '../../rpc/node-port.ts';
 import { blockRow } from './chain.ts';
 import type { NodeLens } from './lens.ts';
@@ -59,24 +60,35 @@ function blockAnswer(
   { committed, transactions }: StoredBlock,
   results: StoredResults | undefined,
 ): BlockAnswer {
-  const { header } = committed.block;
   const outcomes = new Map(results?.transactions.map(({ hash, result }) => [hash, result]));
+  const told = transactions.map((bytes) => {
+    const hash = transactionHashOf(bytes);
+    return { hash, bytes, result: outcomes.get(hash) };
+  });
+  return describeBlock(committed, told, results === undefined ? 'committed' : 'executed');
+}
+
+/** A committed block as the page shows it. @param transactions of all its batches, in order, with their results where they are known */
+export function describeBlock(
+  committed: CommittedBlock,
+  transactions: readonly {
+    readonly hash: Digest;
+    readonly bytes: Uint8Array;
+    readonly result: TransactionResult | undefined;
+  }[],
+  status: 'committed' | 'executed',
+): BlockAnswer {
+  const { header } = committed.block;
   const view: unknown = toView(header);
   return {
-    block: blockRow(committed, results === undefined ? 'committed' : 'executed'),
+    block: blockRow(committed, status),
     header: typeof view === 'object' && view !== null ? { ...view } : {},
     batches: header.batches.map(({ digest, count, bytes }) => ({ digest, count, bytes })),
-    transactions: transactions.slice(0, TRANSACTIONS_MAX).map((bytes) => {
-      const hash = transactionHashOf(bytes);
-      const result = outcomes.get(hash);
-      return {
-        hash,
-        bytes: bytes.length,
-        shown: shownOf(bytes),
-        ...(result === undefined ? {} : { code: result.code }),
-        ...(result === undefined || result.log === '' ? {} : { log: cut(result.log) }),
-      };
-    }),
+    transactions: transactions.slice(0, TRANSACTIONS_MAX).map(({ hash, bytes, result }) => ({
+      ...{ hash, bytes: bytes.length, shown: shownOf(bytes) },
+      ...(result === undefined ? {} : { code: result.code }),
+      ...(result === undefined || result.log === '' ? {} : { log: cut(result.log) }),
+    })),
     transactionsTotal: transactions.length,
   };
 }
