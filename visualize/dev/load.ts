@@ -27,6 +27,7 @@ export interface LoadOptions {
   /** Crashes, lost messages, timeouts and refusals now and then. */
   readonly faults: boolean;
   readonly charts: readonly Chart[];
+  readonly controls: Hello['controls'];
   readonly seed: number;
 }
 
@@ -37,6 +38,7 @@ export const LOAD_DEFAULTS: LoadOptions = {
   roundMs: 250,
   faults: true,
   charts: [],
+  controls: ['submit', 'stop', 'kill', 'start', 'partition', 'delay'],
   seed: 7,
 };
 
@@ -68,7 +70,7 @@ export class LoadRun {
       run: { kind: 'live', title: `${this.#options.nodes} validators, made up` },
       nodes: this.#chain.cards(),
       charts: Object.fromEntries(this.#options.charts.map((chart) => [chart.hash, chart])),
-      controls: ['submit', 'stop', 'kill', 'start', 'partition', 'delay'],
+      controls: this.#options.controls,
     };
   }
 

@@ -8,11 +8,12 @@ import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { nodeCharts } from '../../src/node/charts.ts';
-import type { Question } from '../../src/observe/feed/feed.ts';
 import { type LoadOptions, LoadRun } from './load.ts';
 
 /** @unit ms @source IN-1: 20 Hz */
 const TICK_MS = 50;
+/** Beyond, the viewer is waited for. @unit bytes */
+const BUFFERED_MAX = 8_000_000;
 const FILES = join(import.meta.dirname, '..', 'dist');
 const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
@@ -23,7 +24,7 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 /** As the node's server says it. */
 const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'";
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'";
 
 export interface DevServer {
   readonly url: string;
@@ -35,8 +36,10 @@ export interface DevOptions {
   readonly load?: Partial<LoadOptions>;
   /** Text of a feed, one message a line, told again and again. */
   readonly recorded?: string;
-  /** What a node would know; undefined: it refuses. */
-  readonly answer?: (question: Question) => unknown;
+  /** So many times faster than the clock. */
+  readonly hurry?: number;
+  /** What a viewer ordered. */
+  readonly onOrder?: (control: unknown) => void;
 }
 
 const TOKEN = 'made-up';
@@ -78,7 +81,7 @@ export async function serve(options: DevOptions): Promise<DevServer> {
   };
 }
 
-function play(viewer: WebSocket, { load, recorded, answer }: DevOptions): void {
+function play(viewer: WebSocket, { load, recorded, hurry = 1, onOrder }: DevOptions): void {
   if (recorded !== undefined) {
     playRecorded(viewer, recorded.split('\n').filter(Boolean));
     return;
@@ -91,19 +94,18 @@ function play(viewer: WebSocket, { load, recorded, answer }: DevOptions): void {
   send(run.moment());
   const timer = setInterval(() => {
     // A viewer that does not keep up is not sent more: the rest waits in the run.
-    if (viewer.bufferedAmount < 8_000_000) send(run.advance(TICK_MS));
+    for (let times = 0; times < hurry && viewer.bufferedAmount < BUFFERED_MAX; times += 1)
+      send(run.advance(TICK_MS));
   }, TICK_MS);
   viewer.on('close', () => clearInterval(timer));
   viewer.on('message', (data) => {
     const asked = JSON.parse(String(data));
     if (asked.type === 'watch') run.watch(asked.cells);
-    if (asked.type === 'order') send({ type: 'answer', id: asked.id, answer: { ordered: asked.control } });
+    if (asked.type === 'order') {
+      onOrder?.(asked.control);
+      send({ type: 'answer', id: asked.id, answer: { ordered: asked.control } });
+    }
     if (asked.type === 'ask') {
-      const known = answer?.(asked.question);
-      if (known !== undefined) {
-        send({ type: 'answer', id: asked.id, answer: known });
-        return;
-      }
       const detail = 'a made-up run holds no messages, blocks or certificates';
       send({ type: 'refused', code: 'MADE_UP', detail, isLast: false, id: asked.id });
     }

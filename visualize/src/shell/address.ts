@@ -13,7 +13,8 @@ export function takeToken({ location, history, sessionStorage }: Window): string
   sessionStorage.setItem(TOKEN_KEY, given);
   fragment.delete('token');
   query.delete('token');
-  const rest = [query, fragment].map(String);
+  // Slashes of a cell's address stay readable: they need no escape.
+  const rest = [query, fragment].map((fields) => String(fields).replaceAll('%2F', '/'));
   history.replaceState(
     null,
     '',

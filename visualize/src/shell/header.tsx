@@ -68,12 +68,12 @@ function NodeChip({
       type="button"
       className={`node-chip ${state}`}
       title={says}
-      aria-label={says}
       aria-pressed={isChosen}
       onClick={() => store.select({ node: isChosen ? undefined : node, cell: undefined })}
     >
       <i className="dot" />
       {isShort ? moniker.slice(0, 3) : moniker}
+      <span className="unseen">{state}</span>
       {isShort || height === undefined ? null : <span className="height">{counted(height)}</span>}
     </button>
   );

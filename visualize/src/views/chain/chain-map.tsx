@@ -149,7 +149,7 @@ function Box({
       type="button"
       className={`chain-box is-${standing}`}
       aria-pressed={isChosen}
-      aria-label={`Height ${block.height}, round ${block.round}, ${standing}, by ${proposer}`}
+      title={`Height ${block.height}, round ${block.round}, ${standing}, by ${proposer}`}
       style={{ left: leftOf(placed), top: topOf(placed), width: BOX.width, height: BOX.height }}
       onClick={() => onChoose(block.id)}
     >

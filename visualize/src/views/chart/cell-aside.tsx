@@ -12,7 +12,7 @@ export interface CellAsideProps {
   readonly watched: WatchedCell | undefined;
 }
 
-const PARTS = ['Last', 'Transitions', 'Why not', 'Context'] as const;
+const PARTS = ['Last', 'History', 'Why not', 'Context'] as const;
 type Part = (typeof PARTS)[number];
 
 export function CellAside({ row, watched }: CellAsideProps): ReactNode {
@@ -22,9 +22,9 @@ export function CellAside({ row, watched }: CellAsideProps): ReactNode {
   return (
     <aside className="cell-aside" aria-label="The chosen cell">
       <header>
-        <h3>
+        <h2>
           {moniker} <span className="address">{row.address}</span>
-        </h3>
+        </h2>
         <p className="cell-facts">
           {row.kind}, {row.status}
           {row.restarts > 0 ? `, ${row.restarts} restarts` : ''} · {counted(row.processed)} taken
@@ -123,7 +123,7 @@ function Last({ watched }: { readonly watched: WatchedCell }): ReactNode {
           <dd>{last.effects.length === 0 ? 'none' : <Effects effects={last.effects} />}</dd>
         </dl>
       )}
-      <h4>Timers</h4>
+      <h3>Timers</h3>
       {watched.timers.length === 0 ? <p className="muted">none armed</p> : null}
       <ul className="timers">
         {watched.timers.map(({ key, dueInMs }) => (
