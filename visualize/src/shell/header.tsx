@@ -1,5 +1,6 @@
 /** What runs, how its nodes are, how the page is connected, and the theme. */
 import { type ReactNode, useState } from 'react';
+import './header.css';
 import { usePaced, usePage, usePageStore } from '../feed/use-page.ts';
 import { ConnectionPill } from './connection-pill.tsx';
 import { Mark } from './icons.tsx';

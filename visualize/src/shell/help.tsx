@@ -1,5 +1,6 @@
 /** Keys and the words of the page, for whoever presses ?. */
 import { type ReactNode, useEffect, useRef } from 'react';
+import './dialogs.css';
 import { VIEW_CARDS } from '../views/views.ts';
 
 const KEYS: readonly (readonly [string, string])[] = [
@@ -74,7 +75,9 @@ export function Help({
         </section>
       </div>
       <form method="dialog">
-        <button type="submit">Close</button>
+        <button type="submit" className="button">
+          Close
+        </button>
       </form>
     </dialog>
   );

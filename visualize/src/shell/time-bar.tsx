@@ -1,5 +1,6 @@
 /** The instant that all views show: live or any other, with play, pause, steps, speed, and a breakpoint for runs that are played again. */
 import { type ReactNode, useState } from 'react';
+import './time-bar.css';
 import { isRemote } from '../feed/store.ts';
 import { usePaced, usePage, usePageStore } from '../feed/use-page.ts';
 import { Icon } from './icons.tsx';

@@ -5,6 +5,7 @@
 import { type KeyboardEvent, type ReactNode, useEffect, useMemo, useRef, useState } from 'react';
 import './cells.css';
 import type { CellKey, Model } from '../../feed/model.ts';
+import type { PageState } from '../../feed/store.ts';
 import { usePaced, usePage, usePageStore } from '../../feed/use-page.ts';
 import { chosenCell } from '../../shell/chosen-cell.ts';
 import { CellFilter } from './cell-filter.tsx';
@@ -49,7 +50,7 @@ interface TreeProps {
 
 function Tree({ rows, model, folded, onFold }: TreeProps): ReactNode {
   const store = usePageStore();
-  const chosen = usePage(chosenCell);
+  const chosen = usePage(chosenRow);
   const scroller = useRef<HTMLDivElement>(null);
   const { first, last } = useWindow(scroller, ROW_PX, rows.length);
   const shownCell = useRef<CellKey>(undefined);
@@ -93,34 +94,7 @@ function Tree({ rows, model, folded, onFold }: TreeProps): ReactNode {
         className="tree"
         onKeyDown={onKeyDown}
       >
-        <thead>
-          <tr className="tree-head">
-            <th scope="col">Cell</th>
-            <th scope="col">State</th>
-            <th scope="col" className="wide number" title="Messages taken a second">
-              Taken /s
-            </th>
-            <th
-              scope="col"
-              className="number"
-              title="Over the last 16 s: columns are what it took, the line is what waited. The number waits now."
-            >
-              Mailbox
-            </th>
-            <th scope="col" className="wide number" title="Wait in the mailbox, 99th percentile">
-              p99 wait
-            </th>
-            <th scope="col" className="wide number">
-              Restarts
-            </th>
-            <th scope="col" className="wide number" title="Messages that were not processed, by reason">
-              Lost
-            </th>
-            <th scope="col" className="wide last-event">
-              Last event
-            </th>
-          </tr>
-        </thead>
+        <TreeHead />
         <tbody style={{ height: rows.length * ROW_PX }} className="tree-body">
           {rows.slice(first, last).map((row, place) => {
             const common = {
@@ -139,6 +113,45 @@ function Tree({ rows, model, folded, onFold }: TreeProps): ReactNode {
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** A node, when it is chosen without one of its cells. */
+const chosenRow = (state: PageState): CellKey | undefined => {
+  const { node, cell } = state.selection;
+  return node !== undefined && cell === undefined ? nodeKey(node) : chosenCell(state);
+};
+
+function TreeHead(): ReactNode {
+  return (
+    <thead>
+      <tr className="tree-head">
+        <th scope="col">Cell</th>
+        <th scope="col">State</th>
+        <th scope="col" className="wide number" title="Messages taken a second">
+          Taken /s
+        </th>
+        <th
+          scope="col"
+          className="number"
+          title="Over the last 16 s: columns are what it took, the line is what waited. The number waits now."
+        >
+          Mailbox
+        </th>
+        <th scope="col" className="wide number" title="Wait in the mailbox, 99th percentile">
+          p99 wait
+        </th>
+        <th scope="col" className="wide number">
+          Restarts
+        </th>
+        <th scope="col" className="wide number" title="Messages that were not processed, by reason">
+          Lost
+        </th>
+        <th scope="col" className="wide last-event">
+          Last event
+        </th>
+      </tr>
+    </thead>
   );
 }
 

@@ -1,6 +1,7 @@
 /** Each validator with what may be done to it. What takes one away is asked for again, with what will follow. */
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { Control, NodeIndex } from '../../../../src/observe/feed/feed.ts';
+import type { Model } from '../../feed/model.ts';
 import { usePaced } from '../../feed/use-page.ts';
 import { glanceAt } from '../../shell/node-state.ts';
 import { counted } from '../../shell/words.ts';
@@ -23,7 +24,6 @@ export interface ValidatorTableProps {
 export function ValidatorTable({ may, give }: ValidatorTableProps): ReactNode {
   const model = usePaced(({ newest }) => newest);
   const [loss, setLoss] = useState<Loss>();
-  const [delays, setDelays] = useState<ReadonlyMap<NodeIndex, number>>(new Map());
   const { power, quorum, isEnough } = remainingPower(model.nodes);
   return (
     <section className="card" aria-label="Validators">
@@ -45,63 +45,16 @@ export function ValidatorTable({ may, give }: ValidatorTableProps): ReactNode {
           </tr>
         </thead>
         <tbody>
-          {model.nodes.map(({ id, isUp, power: own }, node) => {
-            const { moniker, state, says, height } = glanceAt(model, node);
-            return (
-              <tr key={id} className={state}>
-                <th scope="row" title={says}>
-                  <i className="dot" /> {moniker}
-                </th>
-                <td>{isUp ? (height === undefined ? '–' : counted(height)) : 'down'}</td>
-                <td>{own}</td>
-                {may.has('delay') ? (
-                  <td>
-                    <select
-                      aria-label={`Delay of ${moniker}`}
-                      disabled={!isUp}
-                      value={delays.get(node) ?? 0}
-                      onChange={({ target }) => {
-                        const ms = Number(target.value);
-                        setDelays(new Map([...delays, [node, ms]]));
-                        give({ kind: 'delay', node, ms });
-                      }}
-                    >
-                      {DELAYS.map((ms) => (
-                        <option key={ms} value={ms}>
-                          {ms === 0 ? 'nothing' : `${ms} ms`}
-                        </option>
-                      ))}
-                    </select>
-                  </td>
-                ) : null}
-                <td className="orders-of">
-                  {(['stop', 'kill'] as const).map((kind) =>
-                    may.has(kind) ? (
-                      <button
-                        key={kind}
-                        type="button"
-                        className={kind === 'kill' ? 'button danger' : 'button'}
-                        disabled={!isUp}
-                        onClick={() => setLoss({ kind, node })}
-                      >
-                        {kind === 'stop' ? 'Stop …' : 'Kill …'}
-                      </button>
-                    ) : null,
-                  )}
-                  {may.has('start') ? (
-                    <button
-                      type="button"
-                      className="button"
-                      disabled={isUp}
-                      onClick={() => give({ kind: 'start', node })}
-                    >
-                      Start
-                    </button>
-                  ) : null}
-                </td>
-              </tr>
-            );
-          })}
+          {model.nodes.map(({ id }, node) => (
+            <ValidatorRow
+              key={id}
+              model={model}
+              node={node}
+              may={may}
+              give={give}
+              onLoss={(kind) => setLoss({ kind, node })}
+            />
+          ))}
         </tbody>
       </table>
       <Confirm
@@ -114,6 +67,81 @@ export function ValidatorTable({ may, give }: ValidatorTableProps): ReactNode {
         }}
       />
     </section>
+  );
+}
+
+interface RowProps extends ValidatorTableProps {
+  readonly model: Model;
+  readonly node: NodeIndex;
+  readonly onLoss: (kind: Loss['kind']) => void;
+}
+
+function ValidatorRow({ model, node, may, give, onLoss }: RowProps): ReactNode {
+  const { moniker, state, says, height } = glanceAt(model, node);
+  const card = model.nodes[node];
+  const isUp = card?.isUp === true;
+  return (
+    <tr className={state}>
+      <th scope="row" title={says}>
+        <i className="dot" /> {moniker}
+      </th>
+      <td>{isUp ? (height === undefined ? '–' : counted(height)) : 'down'}</td>
+      <td>{card?.power}</td>
+      {may.has('delay') ? (
+        <td>
+          <Delay moniker={moniker} isUp={isUp} onChange={(ms) => give({ kind: 'delay', node, ms })} />
+        </td>
+      ) : null}
+      <td className="orders-of">
+        {may.has('stop') ? (
+          <button type="button" className="button" disabled={!isUp} onClick={() => onLoss('stop')}>
+            Stop …
+          </button>
+        ) : null}
+        {may.has('kill') ? (
+          <button type="button" className="button danger" disabled={!isUp} onClick={() => onLoss('kill')}>
+            Kill …
+          </button>
+        ) : null}
+        {may.has('start') ? (
+          <button
+            type="button"
+            className="button"
+            disabled={isUp}
+            onClick={() => give({ kind: 'start', node })}
+          >
+            Start
+          </button>
+        ) : null}
+      </td>
+    </tr>
+  );
+}
+
+interface DelayProps {
+  readonly moniker: string;
+  readonly isUp: boolean;
+  readonly onChange: (ms: number) => void;
+}
+
+function Delay({ moniker, isUp, onChange }: DelayProps): ReactNode {
+  const [delay, setDelay] = useState(0);
+  return (
+    <select
+      aria-label={`Delay of ${moniker}`}
+      disabled={!isUp}
+      value={delay}
+      onChange={({ target }) => {
+        setDelay(Number(target.value));
+        onChange(Number(target.value));
+      }}
+    >
+      {DELAYS.map((ms) => (
+        <option key={ms} value={ms}>
+          {ms === 0 ? 'nothing' : `${ms} ms`}
+        </option>
+      ))}
+    </select>
   );
 }
 
