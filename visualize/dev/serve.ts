@@ -8,6 +8,7 @@ import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { nodeCharts } from '../../src/node/charts.ts';
+import type { Question } from '../../src/observe/feed/feed.ts';
 import { type LoadOptions, LoadRun } from './load.ts';
 
 /** @unit ms @source IN-1: 20 Hz */
@@ -40,6 +41,8 @@ export interface DevOptions {
   readonly hurry?: number;
   /** What a viewer ordered. */
   readonly onOrder?: (control: unknown) => void;
+  /** What a node would know; undefined: it refuses. */
+  readonly answer?: (question: Question) => unknown;
 }
 
 const TOKEN = 'made-up';
@@ -81,7 +84,7 @@ export async function serve(options: DevOptions): Promise<DevServer> {
   };
 }
 
-function play(viewer: WebSocket, { load, recorded, hurry = 1, onOrder }: DevOptions): void {
+function play(viewer: WebSocket, { load, recorded, hurry = 1, onOrder, answer }: DevOptions): void {
   if (recorded !== undefined) {
     playRecorded(viewer, recorded.split('\n').filter(Boolean));
     return;
@@ -106,6 +109,11 @@ function play(viewer: WebSocket, { load, recorded, hurry = 1, onOrder }: DevOpti
       send({ type: 'answer', id: asked.id, answer: { ordered: asked.control } });
     }
     if (asked.type === 'ask') {
+      const known = answer?.(asked.question);
+      if (known !== undefined) {
+        send({ type: 'answer', id: asked.id, answer: known });
+        return;
+      }
       const detail = 'a made-up run holds no messages, blocks or certificates';
       send({ type: 'refused', code: 'MADE_UP', detail, isLast: false, id: asked.id });
     }

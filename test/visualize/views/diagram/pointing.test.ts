@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { StepEvent } from '../../../../src/observe/feed/feed.ts';
 import { emptyTimeline, extend } from '../../../../visualize/src/feed/timeline.ts';
+import { Activity } from '../../../../visualize/src/views/diagram/activity.ts';
 import { BUNDLES_MAX, Bundler, bundle } from '../../../../visualize/src/views/diagram/bundles.ts';
 import { FlightBook } from '../../../../visualize/src/views/diagram/flights.ts';
 import { distanceToSegment, flightAt, stepAt } from '../../../../visualize/src/views/diagram/hits.ts';
@@ -105,20 +106,57 @@ describe('bundles', () => {
     expect(bundler.count[1]).toBe(1);
   });
 
-  it('are never more than a frame can draw, and lose no message', () => {
+  it('are made of wider cells where there are too many, and lose no message', () => {
     const bundler = new Bundler();
-    bundle(bundler, (add) => {
-      for (let place = 0; place < 20_000; place += 1)
-        if (!add(place % 6, place % 16, (place * 7) % 16, (place * 31) % 1_200, 40)) return false;
+    const isDone = bundle(bundler, (add) => {
+      for (let place = 0; place < 2_000; place += 1)
+        if (!add(0, (place >> 1) % 8, 9, place * 6, 40)) return false;
       return true;
     });
-    expect(bundler.size).toBeLessThanOrEqual(BUNDLES_MAX);
-    expect(bundler.count.slice(0, bundler.size).reduce((sum, count) => sum + count, 0)).toBe(20_000);
+    expect([isDone, bundler.cellPx]).toEqual([true, 12]);
+    expect(bundler.count.slice(0, bundler.size).reduce((sum, count) => sum + count, 0)).toBe(2_000);
+  });
+
+  it('are given up where a frame could not draw them', () => {
+    const bundler = new Bundler();
+    const isDone = bundle(bundler, (add) => {
+      for (let place = 0; place < 20_000; place += 1)
+        if (!add(place % 6, place % 16, 16, (place * 31) % 12_000, 40)) return false;
+      return true;
+    });
+    expect(isDone).toBe(false);
+    expect(bundler.size).toBe(BUNDLES_MAX);
   });
 
   it('start over with each frame', () => {
     const bundler = new Bundler();
     for (let frame = 0; frame < 3; frame += 1) bundle(bundler, (add) => add(0, 1, 2, 601, 640));
     expect([bundler.size, bundler.count[0]]).toEqual([1, 1]);
+  });
+});
+
+describe('bars of activity', () => {
+  it('count what each lane sent and received, by family, and know the greatest', () => {
+    const activity = new Activity();
+    activity.begin(4, 200);
+    for (let times = 0; times < 3; times += 1) activity.add(1, 7, true, 0);
+    activity.add(1, 7, true, 4);
+    activity.add(1, 7, false, 4);
+    activity.measure();
+    expect([0, 4].map((family) => activity.of(1, 7, true, family))).toEqual([3, 1]);
+    expect(activity.of(1, 7, false, 4)).toBe(1);
+    expect(activity.most).toBe(4);
+  });
+
+  it('leave out what is not in sight, and start over with each frame', () => {
+    const activity = new Activity();
+    activity.begin(4, 200);
+    activity.add(4, 7, true, 0);
+    activity.add(1, -1, true, 0);
+    activity.add(1, 200, true, 0);
+    activity.add(3, 199, false, 9);
+    activity.begin(4, 200);
+    activity.measure();
+    expect(activity.most).toBe(0);
   });
 });

@@ -1,15 +1,18 @@
 /**
- * Level of detail: flights of one family between the same two lanes that begin in the same few pixels are one bundle with a count.
- * Mutable, in arrays that are made once: a frame allocates nothing. Bounded: beyond `BUNDLES_MAX` bundles the pixels are made more.
+ * Second level of detail: flights of one family between the same two lanes that begin in the same few pixels are one bundle with a count.
+ * Mutable, in arrays that are made once: a frame allocates nothing. Bounded: beyond `BUNDLES_MAX` there is no room, and bars take over.
  */
 
 /** What one frame draws of bundles at most. @unit bundles @source measured: 60 frames a second in software rendering */
-export const BUNDLES_MAX = 2_500;
-/** Of the table: flights of one frame, twice. A power of two. */
-const SLOTS = 65_536;
+export const BUNDLES_MAX = 1_200;
+/** Of the table: bundles, and room so that few of them meet. */
+const SLOT_BITS = 12;
+const SLOTS = 1 << SLOT_BITS;
+/** Fibonacci's: neighbouring keys come far apart. */
+const SPREAD = 0x9e37_79b1;
 /** Width of a cell in which flights are one bundle. @unit px */
 const CELL_PX_MIN = 6;
-const CELL_PX_MAX = 192;
+const CELL_PX_MAX = 12;
 /** Lanes that the table tells apart: the feed's nodes and one for those it does not know. */
 const LANES_MAX = 128;
 const FAMILIES_MAX = 16;
@@ -17,14 +20,14 @@ const FAMILIES_MAX = 16;
 export class Bundler {
   readonly #slots = new Int32Array(SLOTS);
   /** Of bundles, in the order in which they were begun. */
-  readonly #keys = new Float64Array(SLOTS / 2);
-  readonly #slotOf = new Int32Array(SLOTS / 2);
-  readonly count = new Int32Array(SLOTS / 2);
-  readonly fromX = new Float32Array(SLOTS / 2);
-  readonly toX = new Float32Array(SLOTS / 2);
-  readonly family = new Uint8Array(SLOTS / 2);
-  readonly from = new Uint8Array(SLOTS / 2);
-  readonly to = new Uint8Array(SLOTS / 2);
+  readonly #keys = new Float64Array(BUNDLES_MAX);
+  readonly #slotOf = new Int32Array(BUNDLES_MAX);
+  readonly count = new Int32Array(BUNDLES_MAX);
+  readonly fromX = new Float32Array(BUNDLES_MAX);
+  readonly toX = new Float32Array(BUNDLES_MAX);
+  readonly family = new Uint8Array(BUNDLES_MAX);
+  readonly from = new Uint8Array(BUNDLES_MAX);
+  readonly to = new Uint8Array(BUNDLES_MAX);
   size = 0;
   cellPx = CELL_PX_MIN;
 
@@ -38,7 +41,7 @@ export class Bundler {
   add(family: number, from: number, to: number, fromX: number, toX: number): boolean {
     const cell = Math.floor(fromX / this.cellPx) + 4_096;
     const key = ((cell * LANES_MAX + from) * LANES_MAX + to) * FAMILIES_MAX + family + 1;
-    let slot = Number((key * 2_654_435_761) % SLOTS);
+    let slot = Math.imul(key, SPREAD) >>> (32 - SLOT_BITS);
     for (;;) {
       const place = (this.#slots[slot] ?? 0) - 1;
       if (place < 0) break;
@@ -48,8 +51,7 @@ export class Bundler {
       }
       slot = (slot + 1) % SLOTS;
     }
-    if (this.size >= BUNDLES_MAX && this.cellPx < CELL_PX_MAX) return false;
-    if (this.size >= SLOTS / 2) return true;
+    if (this.size >= BUNDLES_MAX) return false;
     const place = this.size;
     this.size += 1;
     this.#slots[slot] = place + 1;
@@ -73,11 +75,12 @@ export class Bundler {
   }
 }
 
-/** Adds with the narrowest cells for which there is room. */
-export function bundle(bundler: Bundler, each: (add: Bundler['add']) => boolean): void {
+/** Adds with the narrowest cells for which there is room. False: there is none. */
+export function bundle(bundler: Bundler, each: (add: Bundler['add']) => boolean): boolean {
   const add: Bundler['add'] = (...flight) => bundler.add(...flight);
   for (let cellPx = CELL_PX_MIN; cellPx <= CELL_PX_MAX; cellPx *= 2) {
     bundler.begin(cellPx);
-    if (each(add)) return;
+    if (each(add)) return true;
   }
+  return false;
 }

@@ -12,6 +12,7 @@ import { type Family, FIRST_SHOWN } from '../families.ts';
 import { DiagramTip } from './diagram-tip.tsx';
 import { EndsPanel } from './ends-panel.tsx';
 import { Legend } from './legend.tsx';
+import type { FlightsDrawn } from './paint-flights.ts';
 import { watchTheme } from './palette.ts';
 import { type Pointed, Screen } from './screen.ts';
 import type { End } from './travel.ts';
@@ -28,7 +29,8 @@ export function DiagramView(): ReactNode {
   const [end, setEnd] = useState<End>();
   const [step, setStep] = useState<StepEvent>();
   const [isFollowing, setFollowing] = useState(true);
-  const [isBundled, setBundled] = useState(false);
+  const [detail, setDetail] = useState<FlightsDrawn['detail']>('each');
+  const [families, setFamilies] = useState<ReadonlySet<Family>>(new Set());
   const [shown, setShown] = useState<ReadonlySet<Family>>(FIRST_SHOWN);
 
   useEffect(() => {
@@ -36,7 +38,12 @@ export function DiagramView(): ReactNode {
     const made = new Screen(host.current, run.current, marks.current, {
       pointed: setPointed,
       followed: setFollowing,
-      drew: (drawn) => setBundled(drawn.isBundled),
+      drew: (drawn) => {
+        setDetail(drawn.detail);
+        setFamilies((before) =>
+          before.size === made.book.families.size ? before : new Set(made.book.families),
+        );
+      },
       chose: (chosen, chosenStep) => {
         setEnd(chosen);
         setStep(chosenStep);
@@ -69,9 +76,10 @@ export function DiagramView(): ReactNode {
       <Legend
         screen={screen}
         shown={shown}
+        families={families}
         onChange={choose}
         isFollowing={isFollowing}
-        isBundled={isBundled}
+        detail={detail}
       />
       <div
         ref={host}

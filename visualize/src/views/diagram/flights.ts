@@ -53,6 +53,8 @@ export class FlightBook {
   readonly #open = new Map<string, Flight[]>();
   readonly #durations: number[] = [];
   readonly #drops: { readonly from: At; readonly to: At }[] = [];
+  /** Of all that was ever taken. */
+  readonly families = new Set<Family>();
   #median = 0;
   #keys = 0;
   /** No flight is longer. @unit ms */
@@ -76,6 +78,7 @@ export class FlightBook {
     this.#open.clear();
     this.#durations.length = 0;
     this.#drops.length = 0;
+    this.families.clear();
     this.#median = 0;
     this.spanMax = 0;
     this.newest = Number.NEGATIVE_INFINITY;
@@ -139,6 +142,7 @@ export class FlightBook {
       received: isSent ? undefined : event,
       isLate: false,
     };
+    this.families.add(flight.family);
     this.flights.push(flight);
     for (let place = this.flights.length - 1; place > 0; place -= 1) {
       const before = this.flights[place - 1];

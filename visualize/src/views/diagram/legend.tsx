@@ -2,20 +2,26 @@
 import type { ReactNode } from 'react';
 import { FAMILIES, type Family } from '../families.ts';
 import { FamilySample } from '../family-sample.tsx';
+import type { FlightsDrawn } from './paint-flights.ts';
 import type { Screen } from './screen.ts';
+
+/** What every run has, sooner or later; others are named when there are some. */
+const ALWAYS: ReadonlySet<Family> = new Set(['proposal', 'vote', 'certificate', 'viewChange']);
 
 interface LegendProps {
   readonly screen: Screen | undefined;
   readonly shown: ReadonlySet<Family>;
+  /** Those that there are messages of. */
+  readonly families: ReadonlySet<Family>;
   readonly onChange: (shown: ReadonlySet<Family>) => void;
   readonly isFollowing: boolean;
-  readonly isBundled: boolean;
+  readonly detail: FlightsDrawn['detail'];
 }
 
 /** Zoom of one press. */
 const ZOOM_PRESS = 1.6;
 
-export function Legend({ screen, shown, onChange, isFollowing, isBundled }: LegendProps): ReactNode {
+export function Legend({ screen, shown, families, onChange, isFollowing, detail }: LegendProps): ReactNode {
   const toggle = (family: Family): void => {
     const next = new Set(shown);
     if (!next.delete(family)) next.add(family);
@@ -24,22 +30,24 @@ export function Legend({ screen, shown, onChange, isFollowing, isBundled }: Lege
   return (
     <div className="diagram-legend" role="toolbar" aria-label="Kinds of messages, and the view">
       <div className="diagram-families">
-        {FAMILIES.map(({ family, label, says }) => (
-          <button
-            key={family}
-            type="button"
-            className="family-chip"
-            aria-pressed={shown.has(family)}
-            title={`${says}. Press to ${shown.has(family) ? 'hide' : 'show'}.`}
-            onClick={() => toggle(family)}
-          >
-            <FamilySample family={family} />
-            {label}
-          </button>
-        ))}
+        {FAMILIES.filter(({ family }) => ALWAYS.has(family) || families.has(family)).map(
+          ({ family, label, says }) => (
+            <button
+              key={family}
+              type="button"
+              className="family-chip"
+              aria-pressed={shown.has(family)}
+              title={`${says}. Press to ${shown.has(family) ? 'hide' : 'show'}.`}
+              onClick={() => toggle(family)}
+            >
+              <FamilySample family={family} />
+              {label}
+            </button>
+          ),
+        )}
       </div>
       <Fates />
-      <span className="diagram-note">{isBundled ? 'bundled: zoom in for single messages' : ''}</span>
+      <span className="diagram-note">{DETAIL_WORDS[detail]}</span>
       <div className="diagram-buttons">
         <button
           type="button"
@@ -72,6 +80,12 @@ export function Legend({ screen, shown, onChange, isFollowing, isBundled }: Lege
     </div>
   );
 }
+
+const DETAIL_WORDS: Readonly<Record<FlightsDrawn['detail'], string>> = {
+  each: '',
+  bundles: 'bundled: zoom in for single messages',
+  bars: 'bars count messages: sent above the lane, received below',
+};
 
 function Fates(): ReactNode {
   return (

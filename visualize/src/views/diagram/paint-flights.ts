@@ -3,8 +3,10 @@
  * many. Draws on a canvas; a frame allocates nothing for a message.
  */
 import { FAMILIES, type Family, type Head, headOf } from '../families.ts';
+import type { Activity } from './activity.ts';
 import { type Bundler, bundle } from './bundles.ts';
 import type { Flight } from './flights.ts';
+import { paintActivity } from './paint-activity.ts';
 import type { Palette } from './palette.ts';
 import type { Scene } from './scene.ts';
 import { segmentOf } from './segments.ts';
@@ -12,6 +14,8 @@ import { GUTTER_PX, type Viewport, yOf } from './viewport.ts';
 
 /** More flights in sight are bundled. @unit flights @source measured: 60 frames a second in software rendering */
 const LINES_MAX = 1_500;
+/** Of more, so many begin together that bars tell it better: no bundling is tried. @unit flights */
+const BUNDLED_MAX = 8_000;
 /** More have no heads: heads would be all that is seen. @unit flights */
 const HEADS_MAX = 700;
 /** Lost, late and refused ones are drawn one by one, since they are what people look for; so many. @unit flights */
@@ -22,7 +26,7 @@ const SUBPATHS_MAX = 256;
 /** Of one frame: how the flights in sight were drawn, for the legend. */
 export interface FlightsDrawn {
   readonly seen: number;
-  readonly isBundled: boolean;
+  readonly detail: 'each' | 'bundles' | 'bars';
 }
 
 /** Reused by each frame. */
@@ -33,17 +37,21 @@ export function paintFlights(
   context: CanvasRenderingContext2D,
   scene: Scene,
   palette: Palette,
-  bundler: Bundler,
+  { bundler, activity }: { readonly bundler: Bundler; readonly activity: Activity },
 ): FlightsDrawn {
   collect(scene);
   const seen = whole.length + odd.length;
-  const isBundled = whole.length > LINES_MAX;
-  if (isBundled) paintBundles(context, scene, palette, bundler);
-  else paintWhole(context, scene, palette, whole.length <= HEADS_MAX);
+  let detail: FlightsDrawn['detail'] = 'each';
+  if (whole.length <= LINES_MAX) paintWhole(context, scene, palette, whole.length <= HEADS_MAX);
+  else {
+    detail = whole.length <= BUNDLED_MAX && bundleAll(scene, bundler) ? 'bundles' : 'bars';
+    if (detail === 'bundles') paintBundles(context, scene, palette, bundler);
+    else paintActivity(context, scene, palette, activity, whole);
+  }
   paintOdd(context, scene, palette);
   whole.length = 0;
   odd.length = 0;
-  return { seen, isBundled };
+  return { seen, detail };
 }
 
 function collect({ book, view, shown }: Scene): void {
@@ -162,15 +170,9 @@ const HEADS: Readonly<Record<Head, DrawHead>> = {
   },
 };
 
-function paintBundles(
-  context: CanvasRenderingContext2D,
-  scene: Scene,
-  palette: Palette,
-  bundler: Bundler,
-): void {
-  const { view, book } = scene;
-  const outside = scene.nodes.length;
-  bundle(bundler, (add) => {
+function bundleAll({ view, book, nodes }: Scene, bundler: Bundler): boolean {
+  const outside = nodes.length;
+  return bundle(bundler, (add) => {
     for (const flight of whole) {
       const { fromX, toX } = segmentOf(view, flight, book);
       const from = typeof flight.from === 'number' ? flight.from : outside;
@@ -179,6 +181,14 @@ function paintBundles(
     }
     return true;
   });
+}
+
+function paintBundles(
+  context: CanvasRenderingContext2D,
+  scene: Scene,
+  palette: Palette,
+  bundler: Bundler,
+): void {
   context.setLineDash(SOLID);
   for (const [place, { family }] of FAMILIES.entries()) {
     context.strokeStyle = palette.family.get(family) ?? palette.ink;

@@ -54,7 +54,7 @@ export function paintGutter(context: CanvasRenderingContext2D, scene: Scene, pal
     if (!isTall) continue;
     context.font = `400 11px ${palette.font}`;
     context.fillStyle = isDown ? palette.bad : palette.muted;
-    const words = chain === undefined ? '' : `round ${chain.round} · ${chain.committed.height} committed`;
+    const words = chain === undefined ? '' : `height ${chain.committed.height}`;
     context.fillText(isDown ? 'down' : clipped(context, words, GUTTER_PX - 18), 12, y + 8);
   }
   context.restore();

@@ -56,14 +56,11 @@ function paintStep(
   scale: number,
 ): void {
   const family = FAMILY_OF[kind];
-  const colour = WRONG.has(kind)
-    ? palette.bad
-    : family === undefined
-      ? palette.ink
-      : palette.family.get(family);
-  context.fillStyle = colour ?? palette.ink;
-  context.strokeStyle = colour ?? palette.ink;
-  context.lineWidth = 1.5;
+  const own = (family === undefined ? undefined : palette.family.get(family)) ?? palette.ink;
+  const colour = WRONG.has(kind) ? palette.bad : FAINT.has(kind) ? palette.faint : own;
+  context.fillStyle = colour;
+  context.strokeStyle = colour;
+  context.lineWidth = FAINT.has(kind) ? 1 : 1.5;
   context.beginPath();
   SHAPES[kind](context, x, y, scale, palette);
 }
@@ -237,6 +234,8 @@ const SHAPES: Readonly<Record<StepKind, Shape>> = {
   }),
 };
 
+/** Of every node in every round. */
+const FAINT: ReadonlySet<StepKind> = new Set(['roundEntered']);
 const WRONG: ReadonlySet<StepKind> = new Set(['refusedToVote', 'crashed', 'violated']);
 const FAMILY_OF: Readonly<Partial<Record<StepKind, Family>>> = {
   proposed: 'proposal',

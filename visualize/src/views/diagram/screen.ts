@@ -6,6 +6,7 @@ import type { At, StepEvent } from '../../../../src/observe/feed/feed.ts';
 import type { PageState } from '../../feed/store.ts';
 import { emptyTimeline } from '../../feed/timeline.ts';
 import { type Family, FIRST_SHOWN } from '../families.ts';
+import { Activity } from './activity.ts';
 import { Bundler } from './bundles.ts';
 import type { Flight } from './flights.ts';
 import { Flow } from './flow.ts';
@@ -65,7 +66,7 @@ export class Screen {
   readonly #rounds = new RoundBook();
   readonly #outages = new OutageBook();
   readonly #steps = new Follower<StepEvent>();
-  readonly #bundler = new Bundler();
+  readonly #levels = { bundler: new Bundler(), activity: new Activity() };
   readonly #flow = new Flow();
   readonly #host: HTMLElement;
   readonly #events: ScreenEvents;
@@ -78,6 +79,7 @@ export class Screen {
   #hovered: Flight | undefined;
   #selected: End | undefined;
   #isFollowing = true;
+  #wasMarked = true;
   /** Nobody has zoomed yet: the span is that of a few rounds. */
   #isFirst = true;
   #flowedAt = Number.NEGATIVE_INFINITY;
@@ -132,7 +134,7 @@ export class Screen {
     if (this.#isFirst) this.#chooseSpan();
     const isFlowing = time.isLive && this.#isFollowing;
     if (isFlowing) this.#view = following(this.#view, this.#flow.at(shown.at, performance.now()));
-    else if (before?.time.at !== time.at) this.#view = revealing(this.#view, time.at);
+    else if (!time.isLive && before?.time.at !== time.at) this.#view = revealing(this.#view, time.at);
     // Where each frame is painted anyhow, this one is too, in a moment.
     if (!isFlowing || performance.now() - this.#flowedAt > FLOWING_MS) this.paint();
   }
@@ -255,7 +257,7 @@ export class Screen {
     this.#run.beginPath();
     this.#run.rect(0, HEAD_PX - 14, scene.view.width, scene.view.height);
     this.#run.clip();
-    const drawn = paintFlights(this.#run, scene, this.#palette, this.#bundler);
+    const drawn = paintFlights(this.#run, scene, this.#palette, this.#levels);
     paintSteps(this.#run, scene, this.#palette);
     this.#run.restore();
     paintGutter(this.#run, scene, this.#palette);
@@ -265,7 +267,10 @@ export class Screen {
 
   #paintMarks(): void {
     const scene = this.#scene();
-    if (scene === undefined) return;
+    const isMarked = this.#hovered !== undefined || this.#selected !== undefined || scene?.isLive === false;
+    // An empty canvas that stays empty costs nothing.
+    if (scene === undefined || (!isMarked && !this.#wasMarked)) return;
+    this.#wasMarked = isMarked;
     paintMarks(this.#marks, scene, this.#palette, { hovered: this.#hovered, selected: this.#selected });
   }
 
