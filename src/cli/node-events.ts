@@ -52,6 +52,15 @@ const PROGRESS = z.object({
 
 const STOPPED = z.object({ type: z.literal('stopped'), reason: z.string() });
 
+/** A local network's parent to its validator: what becomes of its links. */
+export const LINKS_ORDER = z.object({
+  type: z.literal('links'),
+  /** Ids of nodes. */
+  cut: z.array(z.string()).max(512),
+  delay_ms: z.number().min(0).max(60_000),
+});
+export type LinksOrderEvent = z.infer<typeof LINKS_ORDER>;
+
 export const RUNNER_EVENT = z.discriminatedUnion('type', [READY, BLOCK, VIEW_CHANGE, PROGRESS, STOPPED]);
 export type RunnerEvent = z.infer<typeof RUNNER_EVENT>;
 

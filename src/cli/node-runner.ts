@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Told of every event; must not throw. */
   readonly emit: (event: RunnerEvent) => void;
+  /** Hands over the node, whenever one runs, to whoever may order what becomes of its links. */
+  readonly orders?: (node: Pick<RunningNode, 'disturb'> | undefined) => void;
 }
 
 /** @unit ms @source what a reader of a terminal notices */
@@ -27,13 +29,13 @@ const PROGRESS_INTERVAL = 500;
 
 /** Loads the home's configuration, runs the node, and answers the process's exit code. */
 export async function runNode(
-  { home, overrides, signal, emit }: RunOptions,
+  { home, overrides, ...options }: RunOptions,
   startNode: StartNode,
 ): Promise<number> {
   const result = loadConfig(home, process.env, overrides);
   if (result.status === 'refused') throw configFailure(result.problems);
   for (;;) {
-    const end = await runOnce({ home, signal, emit }, result.loaded.config, startNode);
+    const end = await runOnce({ home, ...options }, result.loaded.config, startNode);
     if (end.kind === 'stopped') return EXIT_CODES.ok;
     // SY-9: the node goes on with its new chain.
     if (end.kind === 'resynced') continue;
@@ -42,7 +44,7 @@ export async function runNode(
 }
 
 async function runOnce(
-  { home, signal, emit }: Omit<RunOptions, 'overrides'>,
+  { home, signal, emit, orders }: Omit<RunOptions, 'overrides'>,
   config: Config,
   startNode: StartNode,
 ): Promise<NodeEnd> {
@@ -52,10 +54,12 @@ async function runOnce(
   const stop = (): void => void node.stop();
   if (signal.aborted) stop();
   else signal.addEventListener('abort', stop, { once: true });
+  orders?.(node);
   emit(readyEvent(node.port.status(), node.inspectorUrl()));
   const unsubscribe = node.port.subscribe((event) => emit(runnerEvent(event)));
   const timer = setInterval(() => emit(progressEvent(node.port)), PROGRESS_INTERVAL);
   const end = await node.ended;
+  orders?.(undefined);
   clearInterval(timer);
   unsubscribe();
   signal.removeEventListener('abort', stop);

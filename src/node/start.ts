@@ -19,6 +19,7 @@ import { forgetReplaced } from '../storage/chain-swap.ts';
 import { consensusSecretOf, type NodeKeys } from '../storage/key-store.ts';
 import { openStore } from '../storage/open.ts';
 import type { Store } from '../storage/store.ts';
+import type { LinksOrder } from '../transport/disturbance.ts';
 import { LZ4 } from '../transport/lz4/select.ts';
 import { ALARM_EVENTS, alarmLogic } from './alarm.ts';
 import type { OwnApplication } from './application-place.ts';
@@ -54,6 +55,8 @@ export interface RunningNode {
   readonly port: NodePort;
   /** Where viewers connect, with this start's token; undefined: the inspector is off. */
   readonly inspectorUrl: () => string | undefined;
+  /** What the page of a local network does to this node's links. */
+  readonly disturb: (order: LinksOrder) => void;
   /** Settles once, after everything is closed; never rejects. */
   readonly ended: Promise<NodeEnd>;
   /** Stops proposing, drains, syncs, closes. Idempotent. */
@@ -130,6 +133,7 @@ export async function startNode(
   return {
     port,
     inspectorUrl: () => node.inspector.url,
+    disturb: (order) => network.disturb(order),
     ended,
     async stop() {
       ending.stop();

@@ -22,6 +22,7 @@ import type {
 import type { CarrierClock } from './clock.ts';
 import { Connection, type ConnectionEvents } from './connection.ts';
 import { dial } from './dial.ts';
+import type { Disturbance } from './disturbance.ts';
 import type { SelfDescription } from './handshake.ts';
 import { Listener, type ListenerCounts } from './listener.ts';
 import type { RateBook } from './rates.ts';
@@ -38,6 +39,7 @@ export interface Carrier {
   readonly router: CellAddress;
   /** What peers may send; and how many operations of guests were turned away for it, since the start. */
   readonly rates: RateBook;
+  readonly disturbance: Disturbance;
   operationsTurnedAway: number;
   /** The open listener's figures; undefined while there is none. */
   listening?: () => ListenerCounts & { readonly port: number };
@@ -91,20 +93,26 @@ export function listenerLogic(carrier: Carrier): BoundaryLogic<ListenerInput> {
   });
 }
 
+/** What a dial to a peer comes to that the network's page has cut off. */
+const CUT = { outcome: 'failed', reason: 'UNREACHABLE', detail: 'the link is cut by order' } as const;
+
 /** One attempt; its end is told to the peer's chart, and the proven connection waits in the room. */
 export function dialerLogic(carrier: Carrier): BoundaryLogic<DialerInput> {
   return boundary<Message, DialerInput>(async ({ input, self, signal, tell, inbox, exit }) => {
     const { attempt, endpoint, peer } = input;
     const report = (event: DialEvent): boolean => tell(parentOf(self), event) === 'accepted';
-    const outcome = await dial({
-      self: carrier.self,
-      endpoint,
-      expectedPeer: peer,
-      clock: carrier.clock,
-      signal,
-      insecure: carrier.insecure,
-      onUpgrading: () => void report({ type: 'dial.upgrading', attempt }),
-    });
+    const isCut = carrier.disturbance.isCut(peer);
+    const outcome = isCut
+      ? CUT
+      : await dial({
+          self: carrier.self,
+          endpoint,
+          expectedPeer: peer,
+          clock: carrier.clock,
+          signal,
+          insecure: carrier.insecure,
+          onUpgrading: () => void report({ type: 'dial.upgrading', attempt }),
+        });
     const end: DialEvent =
       outcome.outcome === 'failed'
         ? { type: 'dial.failed', attempt, reason: outcome.reason, detail: outcome.detail }
@@ -123,7 +131,7 @@ export function linkLogic(carrier: Carrier): BoundaryLogic<LinkInput> {
       if (state === undefined) return;
       switch (request.type) {
         case 'frame.sendRequested':
-          state.send(request.frame);
+          carrier.disturbance.send(state, request.frame);
           return;
         case 'link.closeRequested':
           state.close(request.reason);
@@ -155,6 +163,7 @@ function openLink(carrier: Carrier, context: BoundaryContext<LinkInput>): Connec
       exit(crash(`${reason}: ${detail}`));
     }
   };
+  if (carrier.disturbance.isCut(peer)) room.refuse(card.connection, 'STALLED');
   const proven = room.take(card.connection);
   if (proven === undefined) {
     ended('CONNECTION_LOST', 'the connection went before it was opened');

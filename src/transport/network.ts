@@ -20,6 +20,7 @@ import type { Route, Standing } from '../protocol/transport/peering.ts';
 import { type Carrier, dialerLogic, linkLogic, listenerLogic } from './cells.ts';
 import type { CarrierClock } from './clock.ts';
 import { encode } from './codec/codec.ts';
+import { Disturbance, type LinksOrder } from './disturbance.ts';
 import { type NodeIdentity, nodeIdentity, nodeIdOf } from './identity.ts';
 import type { ListenerCounts } from './listener.ts';
 import { RateBook } from './rates.ts';
@@ -64,6 +65,8 @@ export interface Network {
   connections(): readonly PeerConnection[];
   /** Operations of guests above their rate, since the start (TP-5). @unit operations */
   operationsTurnedAway(): number;
+  /** For networks on one machine: what their page does to this node's links. */
+  disturb(order: LinksOrder): void;
   /** Undefined while the listener is not open. */
   listening(): (ListenerCounts & { readonly port: number }) | undefined;
   /** The system's error of the last try to listen that failed: EADDRINUSE, EADDRNOTAVAIL, … */
@@ -83,6 +86,7 @@ export function createNetwork(options: NetworkOptions): Network {
   const { guests = GUEST_RATES_DEFAULT } = options;
   const carrier: Carrier = {
     ...{ self, clock, room, insecure, route, router },
+    disturbance: new Disturbance(),
     ...{ rates: new RateBook(guests, new Set(options.endpoints.keys())), operationsTurnedAway: 0 },
   };
   return {
@@ -94,6 +98,10 @@ export function createNetwork(options: NetworkOptions): Network {
     ],
     connections: () => room.connections(),
     operationsTurnedAway: () => carrier.operationsTurnedAway,
+    disturb(order) {
+      carrier.disturbance.set(order);
+      room.closeTo(order.cut, 'STALLED', 'the link is cut by order');
+    },
     listening: () => carrier.listening?.(),
     notListening: () => carrier.notListening,
   };

@@ -74,6 +74,13 @@ export class Room {
     return number;
   }
 
+  /** Ends the live connections with these. */
+  closeTo(peers: readonly NodeId[], reason: NamedCloseReason, detail: string): void {
+    for (const { peer, connection } of this.#live.values()) {
+      if (peers.includes(peer)) connection.close(reason, detail);
+    }
+  }
+
   /** The connection, out of the room; undefined when it is gone. */
   take(number: number): ProvenSocket | undefined {
     return this.#release(number)?.open();

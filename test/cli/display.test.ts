@@ -4,7 +4,13 @@ import { progressEvent, RUNNER_EVENT, type RunnerEvent, readyEvent } from '../..
 import { MemoryNode } from '../rpc/memory-node.ts';
 import { heightOf, progressOf } from '../rpc/sync-report.ts';
 
-const FACTS = { chainId: 'c', data: 'd', homes: ['node0', 'node1'], hints: ['rounds'] };
+const FACTS = {
+  chainId: 'c',
+  data: 'd',
+  homes: ['node0', 'node1'],
+  page: 'http://x/#token=y',
+  hints: ['rounds'],
+};
 const node = new MemoryNode();
 const ready = readyEvent(node.status());
 

@@ -23,6 +23,7 @@ function runningNode() {
     ended: promise,
     end: resolve,
     inspectorUrl: () => undefined,
+    disturb: () => undefined,
     stops: 0,
     stop: async () => {
       node.stops += 1;

@@ -6,7 +6,7 @@ import { applicationName, type CommonOptions, wholeNumber, withJson } from '../c
 import { usageFailure } from '../failure.ts';
 import type { LocalHomes } from '../local-network/homes.ts';
 import { runLocalNetwork } from '../local-network/network.ts';
-import { BASE_PORT_DEFAULT, requireFreePorts } from '../local-network/ports.ts';
+import { BASE_PORT_DEFAULT, feedPortOf, requireFreePorts } from '../local-network/ports.ts';
 import type { ExitStatus } from '../program.ts';
 import { stopSignal } from '../signals.ts';
 
@@ -64,7 +64,15 @@ async function runNetwork({
     const request = { directory: data, validators, basePort, application, requirePorts: requireFreePorts };
     const network = await openLocalHomes(request);
     const hints = hintsOf(network);
-    return await runLocalNetwork({ ...network, data, hints, json: json === true, signal: stopSignal() });
+    const pagePort = feedPortOf(network.basePort);
+    return await runLocalNetwork({
+      ...network,
+      data,
+      hints,
+      pagePort,
+      json: json === true,
+      signal: stopSignal(),
+    });
   } finally {
     release();
   }

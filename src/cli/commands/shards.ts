@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import { usageFailure } from '../failure.ts';
+import { BASE_PORT_DEFAULT, feedPortOf } from '../local-network/ports.ts';
 import { createOutput, fields, table } from '../output.ts';
 import type { ExitStatus } from '../program.ts';
 import { stopSignal } from '../signals.ts';
@@ -119,6 +120,7 @@ async function startShards(options: StartOptions): Promise<number> {
     const hints = ['supply', 'transfer al1… 12.5'].map((words) => `shards ${words}${place}`);
     const network = runLocalNetwork({
       ...{ chainId: chains, data: directory, homes, hints, json: json === true, signal },
+      pagePort: pagePortOf(found[0]?.endpoints[0] ?? ''),
     });
     const until = new AbortController();
     const relaying = relayer ? relayBeside(directory, AbortSignal.any([signal, until.signal])) : undefined;
@@ -129,6 +131,12 @@ async function startShards(options: StartOptions): Promise<number> {
   } finally {
     release();
   }
+}
+
+/** Beside the first validator's RPC, as of a network of one chain. */
+function pagePortOf(endpoint: string): number {
+  const port = Number(URL.parse(endpoint)?.port ?? '');
+  return feedPortOf(port > 0 ? port - 1 : BASE_PORT_DEFAULT);
 }
 
 /** Begins when the validators answer; what fails is tried again, and told where it is a terminal that listens. */

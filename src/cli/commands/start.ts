@@ -1,8 +1,10 @@
 /** `start`: one validator in this process, until a signal, or the end of the local network that started it. */
 import { type Command, Option } from 'commander';
 import type { ConfigOverride } from '../../node/config/load.ts';
+import type { RunningNode } from '../../node/start.ts';
+import { parseAddress } from '../../protocol/chain/parse.ts';
 import { type CommonOptions, collectSetting, withJson } from '../command.ts';
-import type { RunnerEvent } from '../node-events.ts';
+import { LINKS_ORDER, type RunnerEvent } from '../node-events.ts';
 import { runNode, type StartNode } from '../node-runner.ts';
 import type { ExitStatus } from '../program.ts';
 import { stopSignal } from '../signals.ts';
@@ -53,9 +55,29 @@ async function start(options: StartOptions): Promise<number> {
   const startNode: StartNode = async (home, config) =>
     (await import('../../node/start.ts')).startNode(home, config);
   return runNode(
-    { home: options.home, overrides: [...(options.set ?? []), ...shortcuts], signal, emit },
+    {
+      ...{ home: options.home, overrides: [...(options.set ?? []), ...shortcuts], signal, emit },
+      ...(managed ? { orders: obeyParent() } : {}),
+    },
     startNode,
   );
+}
+
+/** What the parent orders of the links holds for the node that runs, and for none when there is none. */
+function obeyParent(): (node: Pick<RunningNode, 'disturb'> | undefined) => void {
+  let running: Pick<RunningNode, 'disturb'> | undefined;
+  process.on('message', (message) => {
+    const order = LINKS_ORDER.safeParse(message);
+    if (!order.success) return;
+    const cut = order.data.cut.flatMap((id) => {
+      const peer = parseAddress(id);
+      return peer === 'malformed' ? [] : [peer];
+    });
+    running?.disturb({ cut, delayMs: order.data.delay_ms });
+  });
+  return (node) => {
+    running = node;
+  };
 }
 
 function parentGone(): AbortSignal {

@@ -21,6 +21,8 @@ export interface NetworkFacts {
   readonly chainId: string;
   readonly data: string;
   readonly homes: readonly string[];
+  /** Where the network is looked at, with the token of this start. */
+  readonly page: string;
   /** Commands to begin with, without the program's name. */
   readonly hints: readonly string[];
 }
@@ -41,7 +43,7 @@ export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
     settled.add(index);
     if (held === undefined || settled.size < facts.homes.length) return;
     const nodes = [...facts.homes.keys()].flatMap((node) => ready.get(node) ?? []);
-    const all = { type: 'ready', chain_id: facts.chainId, data: facts.data, nodes };
+    const all = { type: 'ready', chain_id: facts.chainId, data: facts.data, page: facts.page, nodes };
     const lines = [...(nodes.length === 0 ? [] : [all]), ...held];
     held = undefined;
     for (const line of lines) write(line);
@@ -49,7 +51,8 @@ export function jsonDisplay(facts: NetworkFacts): NetworkDisplay {
   return {
     event: (index, event) => {
       if (event.type === 'ready') {
-        const { type: _, ...node } = event;
+        // Of one validator alone, for this process.
+        const { type: _, inspector_url: __, ...node } = event;
         ready.set(index, { node: index, home: facts.homes[index], ...node });
         settle(index);
       } else if (event.type === 'block' || event.type === 'view-change') {
@@ -84,7 +87,7 @@ export function plainDisplay(facts: NetworkFacts): NetworkDisplay {
           `validator ${index} ${event.id} listens at ${event.peer_address}, RPC http://${event.rpc_address}`,
         );
         if (isFirst && ready.size === facts.homes.length)
-          write(`all ${ready.size} validators of ${facts.chainId} are up`);
+          write(`all ${ready.size} validators of ${facts.chainId} are up; look at them: ${facts.page}`);
       } else if (event.type === 'progress') {
         peers[index] = event.peers;
         const now = performance.now();
@@ -128,9 +131,13 @@ export function liveDisplay(facts: NetworkFacts): NetworkDisplay {
   const draw = (): void => {
     const up = drawn === 0 ? '' : `\u001b[${drawn}A\u001b[J`;
     // A line that wraps would be two lines for the terminal, and one for the count of lines to go up.
-    const lines = [...liveTable(rows), ...catchUpLines(rows), '', pc.dim(hintLine(facts.hints))].map((line) =>
-      clipped(line, process.stdout.columns - 1),
-    );
+    const lines = [
+      ...liveTable(rows),
+      ...catchUpLines(rows),
+      '',
+      `look at all of it: ${pc.underline(facts.page)}`,
+      pc.dim(hintLine(facts.hints)),
+    ].map((line) => clipped(line, process.stdout.columns - 1));
     const notices = pending
       .splice(0)
       .map((line) => `${line}\n`)

@@ -18,6 +18,9 @@ export const rpcAddressOf = (basePort: number, index: number): string =>
 /** Nodes to which one node's pages may go on. @unit nodes @source a page needs a few, not all of 512 */
 const NEIGHBOURS_MAX = 8;
 
+/** Of the network's page: between the ports of the first two validators. */
+export const feedPortOf = (basePort: number): number => basePort + STRIDE / 2;
+
 /** The RPC of the validators that come after and before one in the ring of all. */
 export function neighboursOf(
   basePort: number,

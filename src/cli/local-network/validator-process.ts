@@ -20,6 +20,10 @@ export interface ValidatorProcess {
   readonly ended: Promise<ProcessEnd>;
   /** Asks it to stop; kills it after `graceMs`. */
   readonly stop: (graceMs: number) => Promise<ProcessEnd>;
+  /** As kill -9. */
+  readonly kill: () => void;
+  /** Over the channel between the processes; false when it is closed. */
+  readonly tell: (message: object) => boolean;
 }
 
 /** How a child is started beside its home. */
@@ -56,7 +60,12 @@ export function startValidatorProcess(
     child.once('exit', (code, signal) => resolve({ code, signal, ...lastWords(code, logFile) }));
     child.once('error', () => resolve({ code: 1, signal: null }));
   });
-  return { index, home, logFile, ended, stop: (graceMs) => stop(child, ended, graceMs) };
+  return {
+    ...{ index, home, logFile, ended },
+    stop: (graceMs) => stop(child, ended, graceMs),
+    kill: () => void child.kill('SIGKILL'),
+    tell: (message) => child.connected && child.send(message, () => undefined),
+  };
 }
 
 function lastWords(code: number | null, logFile: string): Pick<ProcessEnd, 'lastWords'> {

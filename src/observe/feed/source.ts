@@ -1,7 +1,7 @@
 /** Where a feed comes from: a node that runs, several merged, a recorded or a simulated run. Types. Rules IN-1, RP-5, docs/inspector.md. */
 import type { Control, Delta, Hello, Moment, NodeIndex, Playing, Question, ViewerMessage } from './feed.ts';
 
-/** What a viewer is told without asking. A new hello is followed by a moment; a moment takes the place of all before. */
+/** What a viewer is told without asking. A later hello says which nodes run; a moment takes the place of all before. */
 export type FeedUpdate = Hello | Moment | Delta | Playing;
 
 export interface WatchedCell {

@@ -99,7 +99,8 @@ export class Viewer {
     const { delta } = this.#backlog;
     switch (update.type) {
       case 'hello':
-        this.#backlog = { hello: update };
+        // Nodes have come or gone: what a viewer holds stays.
+        this.#backlog.hello = update;
         break;
       case 'moment': {
         const { hello } = this.#backlog;

@@ -44,14 +44,22 @@ export class TestSource implements FeedSource {
 
   subscribe(take: (update: FeedUpdate) => void, _ended: (detail: string) => void) {
     this.takers.add(take);
-    take(HELLO);
-    take(MOMENT);
+    take(this.hello());
+    take(this.moment());
     return {
       watch: (cells: readonly WatchedCell[]): void => {
         this.watched = cells;
       },
       end: (): void => void this.takers.delete(take),
     };
+  }
+
+  hello(): Hello {
+    return HELLO;
+  }
+
+  moment(): Moment {
+    return MOMENT;
   }
 
   tell(update: FeedUpdate): void {
