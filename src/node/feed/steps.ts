@@ -119,7 +119,8 @@ export class StepReader {
     const heard = toldOf(event);
     if (heard?.type === 'block.executed') {
       const { executed, round, blockId: block, transactions } = heard;
-      const detail = `${transactions.length} transactions`;
+      const count = transactions.length;
+      const detail = count === 1 ? '1 transaction' : `${count} transactions`;
       step({ kind: 'executed', round, height: executed.height, block, detail });
     }
     for (const { to, told } of tellsOf(effects)) {
