@@ -12,8 +12,10 @@ import { buildPage } from './page.ts';
 const ROOT = join(import.meta.dirname, '..');
 const [SOURCES, COMPILED] = ['src', 'dist'].map((name) => join(ROOT, name));
 /** What nodes serve beside modules. */
-const PAGE_FOLDER = join('application', 'dice', 'page');
-const PAGE_FILES = ['index.html', 'style.css', 'icon.svg'];
+const PAGE_FILES = [
+  ...['index.html', 'style.css', 'icon.svg'].map((name) => join('application', 'dice', 'page', name)),
+  ...['index.html', 'style.css'].map((name) => join('observe', 'stately', 'page', name)),
+];
 
 async function pack(): Promise<number> {
   if (SOURCES === undefined || COMPILED === undefined) return 1;
@@ -23,7 +25,7 @@ async function pack(): Promise<number> {
   });
   if (error !== undefined) console.error(`tsc did not run (${error.message}): \`npm ci\` installs it`);
   if (status !== 0) return status ?? 1;
-  for (const name of PAGE_FILES) cpSync(join(SOURCES, PAGE_FOLDER, name), join(COMPILED, PAGE_FOLDER, name));
+  for (const path of PAGE_FILES) cpSync(join(SOURCES, path), join(COMPILED, path));
   writeFileSync(join(COMPILED, 'cli', 'chart-layouts.json'), JSON.stringify(await nodeChartLayouts()));
   await buildPage();
   return 0;

@@ -30,7 +30,8 @@ export function sendPage(file: PageFile, request: IncomingMessage, response: Ser
   response.setHeader('Content-Security-Policy', file.policy);
   response.setHeader('X-Content-Type-Options', 'nosniff');
   response.setHeader('Referrer-Policy', 'no-referrer');
-  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin');
+  // Whoever opens it has no hold of it; a window that it opens itself may speak to it (IN-3).
+  response.setHeader('Cross-Origin-Opener-Policy', 'same-origin-allow-popups');
   // Kept, and asked for anew each time: an updated node has updated pages.
   response.setHeader('Cache-Control', 'no-cache');
   response.setHeader('ETag', file.etag);
