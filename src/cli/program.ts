@@ -11,6 +11,7 @@ import { addBenchCommand } from './commands/bench.ts';
 import { addBridgeCommand } from './commands/bridge.ts';
 import { addChartCommand } from './commands/chart.ts';
 import { addConfigCommand } from './commands/config.ts';
+import { addInspectCommand } from './commands/inspect.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
 import { addNetworkCommand } from './commands/network.ts';
@@ -64,6 +65,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addSetupCommands(program);
   addReadCommands(program);
   addTimeCommand(program);
+  addInspectCommand(program);
   addBridgeCommand(program);
   addSyncCommand(program);
   addUseCommands(program);

@@ -1,10 +1,13 @@
 /**
- * What Stately's inspector reads: the messages of `@statelyai/inspect`, each an object of JSON. Types alone, for Node and browsers.
+ * What Stately's inspector reads: the messages of `@statelyai/inspect`, each an object of JSON. For Node and browsers.
  * Rule IN-3, docs/inspector.md.
  */
 
 /** The package whose messages these are; its receivers pass over what names none. Read its sources again before this is changed. */
 export const STATELY_VERSION = '0.7.2';
+
+/** Where Stately serves its inspector. @source the package's own default */
+export const HOSTED_INSPECTOR = 'https://stately.ai/inspect';
 
 export type StatelyMessage = StatelyActor | StatelyEvent | StatelySnapshot;
 

@@ -4,6 +4,7 @@ import { millis } from '../../../src/base/units.ts';
 import { nodeLens } from '../../../src/node/feed/lens.ts';
 import { Collector } from '../../../src/observe/feed/collector.ts';
 import type { Delta, Hello, Moment, NodeCard, ViewerMessage } from '../../../src/observe/feed/feed.ts';
+import type { FeedSource } from '../../../src/observe/feed/source.ts';
 import { Cluster } from '../../../src/simulation/cluster.ts';
 
 export class ClusterFeed {
@@ -63,6 +64,37 @@ export class ClusterFeed {
 
   get #at(): number {
     return this.cluster.clock.now();
+  }
+}
+
+/** A cluster's feed, for viewers of a server: its time goes on when a test says so. */
+export class ClusterSource implements FeedSource {
+  readonly feed = new ClusterFeed(4);
+  /** What viewers said that they watch. */
+  watched = 0;
+  readonly #takers = new Set<Parameters<FeedSource['subscribe']>[0]>();
+
+  subscribe(take: Parameters<FeedSource['subscribe']>[0]) {
+    this.#takers.add(take);
+    take(this.feed.hello());
+    take(this.feed.moment());
+    return {
+      watch: (cells: Parameters<ReturnType<FeedSource['subscribe']>['watch']>[0]) => {
+        this.watched = cells.length;
+        this.feed.watch({ type: 'watch', cells });
+      },
+      end: () => void this.#takers.delete(take),
+    };
+  }
+
+  ask() {
+    return Promise.reject(new Error('nobody asks'));
+  }
+
+  tick(): void {
+    this.feed.cluster.advance(50);
+    const delta = this.feed.delta();
+    for (const take of this.#takers) take(delta);
   }
 }
 
