@@ -33,7 +33,8 @@ export async function startInspectorSite(): Promise<InspectorSite> {
   };
 }
 
-async function bundled(entry: string): Promise<string> {
+/** A module with all that it imports, as one script for a browser. */
+export async function bundled(entry: string): Promise<string> {
   const result = await build({
     configFile: false,
     logLevel: 'error',

@@ -2,6 +2,7 @@
 import { type ReactNode, useState } from 'react';
 import './header.css';
 import { usePaced, usePage, usePageStore } from '../feed/use-page.ts';
+import { StatelyButton } from '../stately/stately-button.tsx';
 import { ConnectionPill } from './connection-pill.tsx';
 import { Mark } from './icons.tsx';
 import { glanceAt, type NodeGlance } from './node-state.ts';
@@ -29,6 +30,7 @@ export function Header({ onFind, onHelp }: HeaderProps): ReactNode {
       <button type="button" className="find" onClick={onFind} title="Find a cell, a node or a block (/)">
         Find <kbd>/</kbd>
       </button>
+      <StatelyButton />
       <ThemeSwitch />
       <button type="button" className="help" onClick={onHelp} title="Keys and words (?)" aria-label="Help">
         ?
