@@ -8,13 +8,14 @@ import { type CellSpec, child, handler, type System } from '../actors/runtime/in
 import { fromHex, utf8 } from '../base/bytes.ts';
 import { newToken } from '../observe/feed/access.ts';
 import { Collector } from '../observe/feed/collector.ts';
-import type { Control, NodeCard } from '../observe/feed/feed.ts';
+import type { Control, NodeCard, NodeHealth } from '../observe/feed/feed.ts';
 import { LiveSource } from '../observe/feed/live.ts';
 import { PAGE_FOLDER, pageFiles } from '../observe/feed/page-files.ts';
 import { type FeedServer, startFeedServer } from '../observe/feed/server.ts';
 import { type Outcome, refusedWith } from '../observe/feed/source.ts';
 import type { NodeLog } from '../observe/log.ts';
 import { parseHeight } from '../protocol/chain/parse.ts';
+import type { JournalStatus } from '../record/journal-writer.ts';
 import type { NodePort } from '../rpc/node-port.ts';
 import type { StoreReader } from '../storage/store.ts';
 import { found } from './chain-port.ts';
@@ -28,6 +29,8 @@ export interface Inspected {
   readonly system: System;
   readonly port: NodePort;
   readonly store: Pick<StoreReader, 'blocksFrom'>;
+  /** Undefined where nothing is recorded. */
+  readonly journal: () => JournalStatus | undefined;
 }
 
 export interface InspectorParts {
@@ -124,7 +127,7 @@ function placeOf(listen: string): { readonly host: string; readonly port: number
 }
 
 function sourceOf(
-  { system, port, store }: Inspected,
+  { system, port, store, journal }: Inspected,
   allowControl: boolean,
   failed: (failure: unknown) => void,
 ): LiveSource {
@@ -137,6 +140,7 @@ function sourceOf(
       loopLag: lag.read,
       systemOffset: () => port.time().systemOffset,
       reasons: () => port.health().reasons,
+      journal: () => journalHealth(journal()),
     });
     return lens;
   };
@@ -149,6 +153,13 @@ function sourceOf(
     ...(allowControl ? { control: { kinds: ['submit'], order: (control) => obey(port, control) } } : {}),
   });
 }
+
+/** RP-2: what is lowered is said. */
+const journalHealth = (status: JournalStatus | undefined): NonNullable<NodeHealth['journal']> => ({
+  bytes: status?.written ?? 0,
+  detail: status?.state === 'recording' ? 'full' : status?.state === 'paused' ? 'lowered' : 'off',
+  dropped: status?.missing ?? 0,
+});
 
 function cardOf(port: NodePort): NodeCard {
   const { nodeId, moniker, chainId, genesisHash, version, power } = port.status();

@@ -88,8 +88,11 @@ export async function startNode(
   const lag = measureLoopLag();
   let rpc: RunningRpcServer | undefined;
   const port = portOf(node, member, config, lag.read, () => rpc?.address ?? config.rpc.listen);
-  node.inspector.lookAt({ system: node.system, port, store: node.store });
-  const metrics = createMetrics(port, node.system);
+  node.inspector.lookAt({
+    ...{ system: node.system, port, store: node.store },
+    journal: () => node.recording?.status(),
+  });
+  const metrics = createMetrics(port, node.system, () => node.recording?.status());
   const unwatch = new SyncWatch(log.of('sync'), () => performance.now()).start(port.sync);
   const ended = ending.asked.then(async (reason): Promise<NodeEnd> => {
     await rpc?.close();

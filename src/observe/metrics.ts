@@ -7,10 +7,12 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { DEAD_LETTER_REASONS, type System } from '../actors/runtime/index.ts';
 import type { ViewChangeReason } from '../protocol/consensus/types.ts';
 import type { Misbehavior } from '../protocol/ports/application.ts';
+import type { JournalStatus } from '../record/journal-writer.ts';
 import type { FinishedCall } from '../rpc/calls.ts';
 import type { NodeEvent, NodePort } from '../rpc/node-port.ts';
 import { EARLY_CALLS, type EarlyCall } from '../rpc/retry-after.ts';
 import { registerBridge } from './bridge-metrics.ts';
+import { registerJournal } from './journal-metrics.ts';
 import { registerSync } from './sync-metrics.ts';
 import { registerTime } from './time-metrics.ts';
 
@@ -41,6 +43,7 @@ const REASONS: readonly ViewChangeReason[] = [
 export function createMetrics(
   port: NodePort,
   system?: Pick<System, 'restarts' | 'deadLetters'>,
+  journal: () => JournalStatus | undefined = () => undefined,
 ): NodeMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
@@ -48,6 +51,7 @@ export function createMetrics(
   registerTime(registry, port);
   registerBridge(registry, port);
   registerSync(registry, port);
+  registerJournal(registry, journal);
   if (system !== undefined) registerCells(registry, system);
   const observeEvent = eventMetrics(registry);
   const observeCall = callMetrics(registry);
