@@ -31,7 +31,8 @@ export function sessionOf(runs: readonly string[]): readonly (readonly string[])
     run.close();
     return {
       dir,
-      node: node.id,
+      // Twins of a simulation have one id.
+      node: `${node.id} ${node.moniker}`,
       startedAt,
       endsAt: run.endsAt,
       chain: `${chain.id} (genesis ${chain.genesisHash.slice(0, 12)})`,
