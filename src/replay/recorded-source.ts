@@ -12,6 +12,7 @@ import {
   type Hello,
   type Moment,
   type NodeCard,
+  type NodeChain,
   type Playing,
   type Question,
   type WireEvent,
@@ -227,7 +228,7 @@ export class RecordedSource implements FeedSource {
       type: 'moment',
       at: playback.at,
       cells: moments.flatMap(({ cells }): readonly CellRow[] => cells),
-      chains: moments.flatMap(({ chains }) => chains),
+      chains: moments.flatMap(({ chains }) => chains.map((chain) => withHistory(chain, timeline))),
       health: moments.flatMap(({ health }) => health),
       ...timeline.around(playback.at),
     };
@@ -273,6 +274,13 @@ export class RecordedSource implements FeedSource {
       ...(this.#stopped === undefined ? {} : { stopped: this.#stopped }),
     };
   }
+}
+
+/** Cells know the tree above the committed block; the run knows what is below. */
+function withHistory(chain: NodeChain, timeline: RunTimeline): NodeChain {
+  const own = new Set(chain.blocks.map(({ id }) => id));
+  const below = timeline.blocksUpTo(chain.node, chain.committed.height).filter(({ id }) => !own.has(id));
+  return { ...chain, blocks: [...below, ...chain.blocks] };
 }
 
 const clamped = (value: number, { from, to }: { readonly from: number; readonly to: number }): number =>

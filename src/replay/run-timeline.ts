@@ -7,7 +7,15 @@ import { describeBlock } from '../node/feed/answers.ts';
 import { nodeLens } from '../node/feed/lens.ts';
 import { tellsOf, toldOf } from '../node/feed/told.ts';
 import { Collector } from '../observe/feed/collector.ts';
-import type { Mark, Moment, NodeIndex, Question, StepEvent, WireEvent } from '../observe/feed/feed.ts';
+import type {
+  BlockRow,
+  Mark,
+  Moment,
+  NodeIndex,
+  Question,
+  StepEvent,
+  WireEvent,
+} from '../observe/feed/feed.ts';
 import { type Outcome, refusedWith } from '../observe/feed/source.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { Lane } from './lane.ts';
@@ -24,6 +32,8 @@ const SLICE_MS = 50;
 const WORK_MS = 25;
 /** Starts and ends of a network's processes that lie so near are one. @unit ms */
 const BESIDE_MS = 2_000;
+/** Of a node's chain at an instant, below what its cells hold. @unit blocks */
+const BLOCKS_MAX = 32;
 /** @unit marks */
 const MARKS_MAX = 500;
 
@@ -35,6 +45,8 @@ export class RunTimeline {
   >();
   readonly #wire: WireEvent[] = [];
   readonly #steps: StepEvent[] = [];
+  /** Committed blocks of each node, by height. Bounded by the run's rows. */
+  readonly #blocks = new Map<NodeIndex, Map<number, BlockRow>>();
   readonly #marks: Mark[];
   /** Ends and starts of processes, by time, that the playback has not come to. */
   readonly #lives: StepEvent[];
@@ -70,6 +82,17 @@ export class RunTimeline {
   /** @param at ms since 1970 */
   around(at: number): Pick<Moment, 'wire' | 'steps'> {
     return { wire: windowOf(this.#wire, at), steps: windowOf(this.#steps, at) };
+  }
+
+  /** The newest committed blocks of a node up to a height, lowest first: cells themselves forget them. */
+  blocksUpTo(node: NodeIndex, height: number): readonly BlockRow[] {
+    const known = this.#blocks.get(node);
+    const rows: BlockRow[] = [];
+    for (let at = height; at > height - BLOCKS_MAX; at -= 1) {
+      const row = known?.get(at);
+      if (row !== undefined) rows.unshift(row);
+    }
+    return rows;
   }
 
   /** What was in a message or a block, read off the turn in which it came. */
@@ -143,6 +166,14 @@ export class RunTimeline {
     this.#schedule();
   }
 
+  #keepBlocks(node: NodeIndex, rows: readonly BlockRow[]): void {
+    const known = this.#blocks.get(node) ?? new Map<number, BlockRow>();
+    this.#blocks.set(node, known);
+    for (const row of rows) {
+      if (row.status === 'committed' || row.status === 'executed') known.set(row.height, row);
+    }
+  }
+
   #end(): void {
     this.#isWhole = true;
     for (const { detach } of this.#collectors.values()) detach();
@@ -172,6 +203,7 @@ export class RunTimeline {
         wire.push({ ...event, peer: typeof peer === 'string' ? (this.#indexOf.get(peer) ?? peer) : peer });
       }
       steps.push(...(delta.steps ?? []));
+      for (const { node, blocks } of delta.chains ?? []) this.#keepBlocks(node, blocks);
     }
     while ((this.#lives[0]?.at ?? Number.POSITIVE_INFINITY) <= this.#playback.at)
       steps.push(...this.#lives.splice(0, 1));
