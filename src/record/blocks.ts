@@ -85,7 +85,7 @@ export function checkBody(head: BlockHead, body: Uint8Array): Block | BlocksEnd 
  */
 export function readHead(bytes: Uint8Array, offset: number, left: number): BlockHead | BlocksEnd {
   if (left === 0) return { status: 'ended', offset };
-  if (left < HEAD_BYTES) return { status: 'torn', offset, bytes: left };
+  if (Math.min(left, bytes.byteLength) < HEAD_BYTES) return { status: 'torn', offset, bytes: left };
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEAD_BYTES);
   const damaged = (detail: string): BlocksEnd => ({ status: 'damaged', offset, detail });
   const stated = view.getUint32(24, true);

@@ -4,7 +4,7 @@
  * a named place, and never the node. Boundary: disk. Rules RP-1, RP-2, RP-3, docs/journal.md.
  */
 import type { Journal, JournalEntry, Keyframe } from '../actors/runtime/index.ts';
-import { type BlockKind, headOf, MAGIC, type Place } from './blocks.ts';
+import { type BlockKind, BODY_BYTES_MAX, headOf, MAGIC, type Place } from './blocks.ts';
 import { type Closing, packClosing } from './closing.ts';
 import { packEntries } from './entries.ts';
 import { type Opening, packOpening } from './opening.ts';
@@ -77,6 +77,8 @@ export class JournalWriter implements Journal {
   #place: Place = { turn: 0, at: 0 };
   #timer: ReturnType<typeof setTimeout> | undefined;
   #file: SegmentFile | undefined;
+  /** Earlier segments of which the disk has not got all yet. */
+  readonly #leaving = new Set<SegmentFile>();
   #segment = 0;
   #segmentSince = 0;
   #turn = 0;
@@ -114,7 +116,7 @@ export class JournalWriter implements Journal {
       state: this.#state,
       dir: this.#options.dir,
       written: this.#written + (this.#file?.length ?? 0),
-      waiting: this.#file?.waiting ?? 0,
+      waiting: this.#waiting(),
       entries: this.#entries,
       segments: this.#segment,
       missing: this.#missing,
@@ -131,15 +133,16 @@ export class JournalWriter implements Journal {
       this.#end('ended');
     }
     if (this.#state !== 'failed') this.#state = 'closed';
-    await this.#file?.closed();
+    await Promise.all([...this.#leaving, this.#file].map((file) => file?.closed()));
   }
 
   /** Between two turns: where a segment may end and another begin. */
   readonly #tick = (): void => {
     this.#timer = undefined;
     if (this.#state === 'paused') this.#resume();
-    if (this.#state !== 'recording') return;
     this.#pack();
+    // Which may have paused it.
+    if (this.#state !== 'recording') return;
     const { limits } = this.#options;
     const length = this.#file?.length ?? 0;
     const age = performance.now() - this.#segmentSince;
@@ -149,41 +152,81 @@ export class JournalWriter implements Journal {
 
   #pack(): void {
     if (this.#gathered.length === 0) return;
-    this.#entries += this.#gathered.length;
-    this.#put('entries', packEntries(this.#packer, this.#gathered), this.#place);
+    const [gathered, place] = [this.#gathered, this.#place];
     this.#gathered = [];
     this.#gatheredBytes = 0;
-    const file = this.#file;
-    if (file === undefined || file.waiting <= this.#options.limits.waitingBytesMax) return;
+    this.#entries += gathered.length;
+    this.#putEntries(gathered, place);
+    const waiting = this.#waiting();
+    if (this.#state !== 'recording' || waiting <= this.#options.limits.waitingBytesMax) return;
     // RP-2: the disk is too slow. What is written stays whole; what comes is missing, and the journal says from where to where.
     this.#pausedAtTurn = this.#turn;
-    this.#options.report({ kind: 'paused', waitingBytes: file.waiting });
+    this.#options.report({ kind: 'paused', waitingBytes: waiting });
     this.#end('paused');
     this.#state = 'paused';
     this.#timer ??= setTimeout(this.#tick, GATHER_MS);
   }
 
+  /** In as few blocks as hold them. */
+  #putEntries(entries: readonly JournalEntry[], place: Place): void {
+    let body: Uint8Array;
+    try {
+      body = packEntries(this.#packer, entries);
+    } catch (error) {
+      this.#fail(`something came that is no plain data: ${String(error)}`);
+      return;
+    }
+    if (body.byteLength <= BODY_BYTES_MAX) {
+      this.#put('entries', body, place);
+      return;
+    }
+    if (entries.length === 1) {
+      this.#fail(`an entry of ${body.byteLength} bytes: a block holds ${BODY_BYTES_MAX}`);
+      return;
+    }
+    const half = entries.length >> 1;
+    this.#putEntries(entries.slice(0, half), place);
+    this.#putEntries(entries.slice(half), place);
+  }
+
   #rotate(): void {
+    const keyframe = this.#options.keyframe();
+    // Turns may have ended since the last entry, and the keyframe stands behind them.
+    if (keyframe !== undefined) this.#turn = keyframe.turn;
     this.#end('rotated');
-    this.#open();
+    this.#open(keyframe);
   }
 
   #resume(): void {
-    if ((this.#file?.waiting ?? 0) > 0) {
+    if (this.#waiting() > 0) {
       this.#timer = setTimeout(this.#tick, GATHER_MS);
       return;
     }
+    const keyframe = this.#options.keyframe();
+    if (keyframe !== undefined) this.#turn = keyframe.turn;
     this.#state = 'recording';
-    this.#open();
+    this.#open(keyframe);
+    if (this.status().state === 'failed') return;
     this.#options.report({ kind: 'resumed', missingTurns: this.#turn - this.#pausedAtTurn });
+  }
+
+  /** All that the disk has not got yet, of earlier segments too. @unit bytes */
+  #waiting(): number {
+    let bytes = this.#file?.waiting ?? 0;
+    for (const file of this.#leaving) bytes += file.waiting;
+    return bytes;
   }
 
   #end(reason: Closing['reason']): void {
     this.#put('closing', packClosing(this.#packer, { reason, turn: this.#turn, at: this.#wall }));
-    this.#file?.end();
+    const file = this.#file;
+    if (file === undefined) return;
+    this.#leaving.add(file);
+    void file.closed().then(() => this.#leaving.delete(file));
+    file.end();
   }
 
-  #open(): void {
+  #open(keyframe?: Keyframe): void {
     this.#written += this.#file?.length ?? 0;
     this.#segment += 1;
     this.#segmentSince = performance.now();
@@ -193,27 +236,32 @@ export class JournalWriter implements Journal {
     );
     this.#file.write([MAGIC]);
     this.#put('opening', packOpening(this.#packer, { ...opening, segment: this.#segment }));
-    const keyframe = this.#options.keyframe();
     if (keyframe !== undefined) {
       const begun = performance.now();
       const body = packKeyframe(this.#packer, keyframe);
       this.#keyframe = { bytes: body.byteLength, tookMs: performance.now() - begun };
+      if (body.byteLength > BODY_BYTES_MAX)
+        this.#fail(`a keyframe of ${body.byteLength} bytes: a block holds ${BODY_BYTES_MAX}`);
       this.#put('keyframe', body, { turn: keyframe.turn, at: keyframe.wall });
     }
     void deleteOldSegments(dir, limits, opening.run, this.#segment).then(
       (deleted) => deleted.segments > 0 && report({ kind: 'deleted', ...deleted }),
-      (error: unknown) => this.#fail(String(error)),
+      (error: unknown) =>
+        this.#fail(
+          `old segments cannot be deleted: ${error instanceof Error ? error.message : String(error)}`,
+        ),
     );
   }
 
   #put(kind: BlockKind, body: Uint8Array, place: Place = { turn: this.#turn, at: this.#wall }): void {
-    this.#file?.write([headOf(kind, body, place), body]);
+    if (this.#state !== 'failed') this.#file?.write([headOf(kind, body, place), body]);
   }
 
   #fail(detail: string): void {
     if (this.#state === 'failed') return;
     this.#state = 'failed';
     this.#gathered = [];
+    this.#file?.end();
     this.#options.report({ kind: 'failed', detail });
   }
 }

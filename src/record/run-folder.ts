@@ -2,7 +2,7 @@
  * Where the segments of a journal lie: a folder for each run, in it numbered files; which are there, and which are too many. Boundary: disk.
  * Rule RP-2, docs/journal.md.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -29,49 +29,60 @@ export function segmentsOf(runDir: string): readonly SegmentInfo[] {
     .sort((left, right) => left.number - right.number);
 }
 
-/** Folders below `dir`, and `dir` itself, that hold segments; by name, which begins with the time. At most two levels down. */
+/**
+ * Folders below `dir`, and `dir` itself, that hold segments; by name, which begins with the time. At most three levels down: the data of a
+ * network, a home, its journal, a run.
+ */
 export function runsIn(dir: string, depth = 3): readonly string[] {
   const names = readdirSync(dir, { withFileTypes: true });
   const own = names.some(({ name }) => SEGMENT.test(name)) ? [dir] : [];
   if (depth === 0) return own;
   const below = names
-    .filter((entry) => entry.isDirectory())
+    .filter((entry) => isFolder(dir, entry))
     .sort((left, right) => (left.name < right.name ? -1 : 1))
     .flatMap((entry) => runsIn(join(dir, entry.name), depth - 1));
   return [...own, ...below];
 }
 
+/** A link to one, too: a journal may lie on a disk of its own. */
+const isFolder = (dir: string, entry: Dirent): boolean =>
+  entry.isDirectory() ||
+  (entry.isSymbolicLink() &&
+    statSync(join(dir, entry.name), { throwIfNoEntry: false })?.isDirectory() === true);
+
 export interface Retention {
   /** @unit bytes */
   readonly bytesMax: number;
+  /** What the segment that is being written may come to take. @unit bytes */
+  readonly segmentBytes: number;
   /** @unit ms */
   readonly ageMax: number;
 }
 
-/** Deletes the oldest segments until the folder keeps to its bounds; never the one that is being written. */
+interface Candidate {
+  readonly path: string;
+  readonly folder: string;
+  readonly bytes: number;
+  readonly changed: number;
+}
+
+/** Deletes the oldest segments until the folder keeps to its bounds; never the one that is being written, nor one after it. */
 export async function deleteOldSegments(
   dir: string,
-  { bytesMax, ageMax }: Retention,
+  { bytesMax, segmentBytes, ageMax }: Retention,
   run: string,
   segment: number,
 ): Promise<{ readonly segments: number; readonly bytes: number }> {
-  const present = segmentPath(dir, run, segment);
-  const found: { path: string; folder: string; bytes: number; changed: number }[] = [];
+  const found: Candidate[] = [];
   for (const entry of await readdir(dir, { withFileTypes: true })) {
-    if (!entry.isDirectory()) continue;
-    const folder = join(dir, entry.name);
-    for (const name of await readdir(folder)) {
-      const path = join(folder, name);
-      if (!SEGMENT.test(name) || path === present) continue;
-      const { size, mtimeMs } = await stat(path);
-      found.push({ path, folder, bytes: size, changed: mtimeMs });
-    }
+    if (entry.isDirectory())
+      found.push(...(await segmentsIn(join(dir, entry.name), entry.name === run ? segment : undefined)));
   }
   found.sort((left, right) => left.changed - right.changed || (left.path < right.path ? -1 : 1));
   let kept = found.reduce((sum, { bytes }) => sum + bytes, 0);
   const deleted = { segments: 0, bytes: 0 };
   for (const { path, folder, bytes, changed } of found) {
-    if (kept <= bytesMax && Date.now() - changed <= ageMax) break;
+    if (kept + segmentBytes <= bytesMax && Date.now() - changed <= ageMax) break;
     await rm(path, { force: true });
     await rmdir(folder).catch(() => undefined);
     kept -= bytes;
@@ -80,3 +91,24 @@ export async function deleteOldSegments(
   }
   return deleted;
 }
+
+/** @param present number of the one that is being written, where it is in this folder */
+async function segmentsIn(folder: string, present: number | undefined): Promise<readonly Candidate[]> {
+  const found: Candidate[] = [];
+  for (const name of await readdir(folder).catch(unlessGone([]))) {
+    const number = SEGMENT.exec(name)?.[1];
+    if (number === undefined || (present !== undefined && Number(number) >= present)) continue;
+    const path = join(folder, name);
+    const info = await stat(path).catch(unlessGone(undefined));
+    if (info !== undefined) found.push({ path, folder, bytes: info.size, changed: info.mtimeMs });
+  }
+  return found;
+}
+
+/** Somebody else deleted it meanwhile: that is what was wanted. */
+const unlessGone =
+  <Instead>(instead: Instead) =>
+  (error: unknown): Instead => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return instead;
+    throw error;
+  };

@@ -3,9 +3,10 @@
  * Nothing after damage is believed. Boundary: disk. Rule RP-2, docs/journal.md.
  */
 import type { JournalEntry, Keyframe } from '../actors/runtime/index.ts';
-import type { Block, BlockHead, BlocksEnd } from './blocks.ts';
+import type { BlockHead, BlocksEnd } from './blocks.ts';
 import { type Closing, unpackClosing } from './closing.ts';
 import { unpackEntries } from './entries.ts';
+import { OpenFiles } from './open-files.ts';
 import { type Opening, unpackOpening } from './opening.ts';
 import { segmentsOf } from './run-folder.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -26,21 +27,27 @@ export interface PlacedBlock {
   readonly segment: SegmentReader;
 }
 
+/** Where a replay may begin. */
+export interface PlacedKeyframe extends PlacedBlock {
+  /** Place of the block that follows it, among the entries of its stretch. */
+  readonly first: number;
+}
+
 /** Segments that follow each other without a gap: a replay goes through them in one. */
 export interface Stretch {
   readonly opening: Opening;
   /** Where it begins; absent in a run's first segment, which begins with an empty system. */
-  readonly keyframe?: PlacedBlock;
+  readonly keyframe?: PlacedKeyframe;
   /** Keyframes of its later segments. */
-  readonly keyframes: readonly PlacedBlock[];
+  readonly keyframes: readonly PlacedKeyframe[];
   readonly entries: readonly PlacedBlock[];
   readonly closing?: Closing;
 }
 
 interface GrowingStretch {
   readonly opening: Opening;
-  readonly keyframe?: PlacedBlock;
-  readonly keyframes: PlacedBlock[];
+  readonly keyframe?: PlacedKeyframe;
+  readonly keyframes: PlacedKeyframe[];
   readonly entries: PlacedBlock[];
   closing?: Closing;
 }
@@ -48,6 +55,11 @@ interface GrowingStretch {
 /** Thrown for a folder that is no run, or one that this program cannot read at all. The message is for the user. */
 export class RunUnreadable extends Error {
   override readonly name = 'RunUnreadable';
+  readonly flaws: readonly JournalFlaw[];
+  constructor(message: string, flaws: readonly JournalFlaw[] = []) {
+    super(message);
+    this.flaws = flaws;
+  }
 }
 
 export class RunReader {
@@ -57,29 +69,35 @@ export class RunReader {
   readonly flaws: readonly JournalFlaw[];
   /** @unit bytes */
   readonly bytes: number;
-  readonly #segments: readonly SegmentReader[];
+  readonly #files = new OpenFiles();
+  #endsAt: number | undefined;
 
   /** Reads heads alone. @throws RunUnreadable, or Error of the system */
   constructor(dir: string) {
     this.dir = dir;
-    const infos = segmentsOf(dir);
-    if (infos.length === 0)
+    const segments = segmentReaders(dir, this.#files);
+    if (segments.length === 0)
       throw new RunUnreadable(`${dir} holds no segment of a journal (000001.journal, …)`);
     const scan = new Scan();
-    this.#segments = infos.map(({ path }) => new SegmentReader(path));
-    for (const [place, segment] of this.#segments.entries()) {
-      const [number, next] = [infos[place]?.number ?? 0, infos[place + 1]?.number];
-      if (!scan.segment(segment, next === undefined)) break;
-      if (next !== undefined && next !== number + 1) scan.gap(dir, number + 1, next - 1);
+    try {
+      for (const { segment, next, gap } of segments) {
+        scan.segment(segment, next === undefined);
+        if (gap !== undefined) scan.gap(gap);
+      }
+    } catch (error) {
+      this.#files.close();
+      throw error;
     }
     this.stretches = scan.stretches;
     this.flaws = scan.flaws;
-    this.bytes = this.#segments.reduce((sum, { length }) => sum + length, 0);
+    this.bytes = segments.reduce((sum, { segment }) => sum + segment.length, 0);
     const opening = scan.stretches[0]?.opening;
     if (opening === undefined) {
+      this.#files.close();
       const [flaw] = scan.flaws;
       throw new RunUnreadable(
         `${flaw?.path ?? dir}, byte ${flaw?.offset ?? 0}: ${flaw?.detail ?? 'no opening'}`,
+        scan.flaws,
       );
     }
     this.opening = opening;
@@ -90,46 +108,87 @@ export class RunReader {
     return this.stretches[0]?.keyframe?.head.at ?? this.opening.startedAt;
   }
 
-  /** Of the last that it tells. @unit ms since 1970 */
+  /** Of the latest that it tells: clocks are set back at times. @unit ms since 1970 */
   get endsAt(): number {
-    const last = this.stretches.at(-1);
-    return last?.closing?.at ?? last?.entries.at(-1)?.head.at ?? this.beginsAt;
+    this.#endsAt ??= latestOf(this.stretches, this.beginsAt);
+    return this.#endsAt;
   }
 
   close(): void {
-    for (const segment of this.#segments) segment.close();
+    this.#files.close();
   }
+}
+
+function latestOf(stretches: readonly Stretch[], from: number): number {
+  let latest = from;
+  for (const { entries, closing } of stretches) {
+    for (const { head } of entries) latest = Math.max(latest, head.at);
+    if (closing !== undefined) latest = Math.max(latest, closing.at);
+  }
+  // A block's head has the time of its first entry.
+  const last = stretches.at(-1)?.entries.at(-1);
+  const read = last === undefined ? [] : entriesOf(last);
+  if (isFlaw(read)) return latest;
+  return read.reduce((sum, entry) => ('wall' in entry ? Math.max(sum, entry.wall) : sum), latest);
+}
+
+/** A segment of a run, in order. */
+export interface NumberedSegment {
+  readonly segment: SegmentReader;
+  /** Number of the next one that is there. */
+  readonly next: number | undefined;
+  /** Others should stand between them. */
+  readonly gap: JournalFlaw | undefined;
+}
+
+/** All segments of a folder. One that is deleted meanwhile is not there. @throws Error of the system */
+export function segmentReaders(dir: string, files: OpenFiles): readonly NumberedSegment[] {
+  const there = segmentsOf(dir).flatMap(({ path, number }) => {
+    try {
+      return [{ segment: new SegmentReader(path, files), number }];
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+      throw error;
+    }
+  });
+  return there.map(({ segment, number }, place) => {
+    const next = there[place + 1]?.number;
+    const gap = next === undefined || next === number + 1 ? undefined : missing(dir, number + 1, next - 1);
+    return { segment, next, gap };
+  });
+}
+
+function missing(path: string, from: number, to: number): JournalFlaw {
+  const detail = from === to ? `segment ${from} is missing` : `segments ${from} to ${to} are missing`;
+  return { kind: 'missing', path, offset: 0, detail };
 }
 
 /** The entries of a block, or why they cannot be had. */
-export function entriesOf({ head, segment }: PlacedBlock): readonly JournalEntry[] | JournalFlaw {
-  return contentOf(segment, head, (body) => unpackEntries(body));
-}
+export const entriesOf = (block: PlacedBlock): readonly JournalEntry[] | JournalFlaw =>
+  contentOf(block, unpackEntries);
 
 /** The keyframe of a block, whose functions `functionOf` has. */
-export function keyframeOf(
-  { head, segment }: PlacedBlock,
+export const keyframeOf = (
+  block: PlacedBlock,
   functionOf: (name: string) => unknown,
-): Keyframe | JournalFlaw {
-  return contentOf(segment, head, (body) => unpackKeyframe(body, functionOf));
-}
+): Keyframe | JournalFlaw => contentOf(block, (body) => unpackKeyframe(body, functionOf));
 
-export const isFlaw = (value: object): value is JournalFlaw => 'detail' in value && 'offset' in value;
-
-function contentOf<Content>(
-  segment: SegmentReader,
-  head: BlockHead,
+/** What a block holds by `read`, or why it cannot be had. */
+export function contentOf<Content>(
+  { head, segment }: PlacedBlock,
   read: (body: Uint8Array) => Content,
 ): Content | JournalFlaw {
-  const block = segment.block(head);
-  if ('status' in block) return flawOf(segment.path, block);
   try {
-    return read(block.body);
+    const block = segment.block(head);
+    return 'status' in block ? flawOf(segment.path, block) : read(block.body);
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    return { kind: 'unreadable', path: segment.path, offset: head.offset, detail };
+    return { kind: 'unreadable', path: segment.path, offset: head.offset, detail: wordsOf(error) };
   }
 }
+
+const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+export const isFlaw = (value: object): value is JournalFlaw => 'detail' in value && 'offset' in value;
 
 function flawOf(path: string, end: BlocksEnd): JournalFlaw {
   const { offset } = end;
@@ -142,81 +201,102 @@ function flawOf(path: string, end: BlocksEnd): JournalFlaw {
   return { kind: 'unfinished', path, offset, detail };
 }
 
+/** Finds what is where. Each segment can be read alone: what is wrong with one takes nothing from the next. */
 class Scan {
   readonly stretches: GrowingStretch[] = [];
   readonly flaws: JournalFlaw[] = [];
   /** The next segment goes on where this one ended. */
   #isContinued = false;
 
-  /** @returns whether what follows may be read */
-  segment(segment: SegmentReader, isLast: boolean): boolean {
-    let closing: Closing | undefined;
-    let opening: Opening | undefined;
-    let stretch: GrowingStretch | undefined;
-    let next = segment.head(0);
-    for (; 'kind' in next; next = segment.head(next.end)) {
-      const placed = { head: next, segment };
-      if (next.kind === 'opening') {
-        const read = contentOf(segment, next, unpackOpening);
-        if (isFlaw(read)) return this.#flaw(read);
-        opening = read;
-        if (this.#isContinued || opening.segment === 1) stretch = this.#begin(opening);
-      } else if (next.kind === 'keyframe') {
-        if (opening === undefined) break;
-        if (this.#isContinued) stretch?.keyframes.push(placed);
-        else stretch = this.#begin(opening, placed);
-      } else if (next.kind === 'entries') stretch?.entries.push(placed);
-      else {
-        const read = contentOf(segment, next, unpackClosing);
-        if (isFlaw(read)) return this.#flaw(read);
-        closing = read;
-      }
+  segment(segment: SegmentReader, isLast: boolean): void {
+    const walk = walkSegment(segment, isLast);
+    const { opening, closing, keyframe, entries, flaw } = walk;
+    if (opening !== undefined) {
+      const stretch = this.#stretch(opening, keyframe);
+      for (const block of entries) stretch?.entries.push(block);
+      if (stretch !== undefined && closing !== undefined) stretch.closing = closing;
     }
-    if (stretch !== undefined && closing !== undefined) stretch.closing = closing;
+    if (flaw !== undefined) this.flaws.push(flaw);
     this.#isContinued = closing?.reason === 'rotated';
-    return this.#ended(segment, next, closing, isLast);
   }
 
-  gap(path: string, from: number, to: number): void {
+  gap(flaw: JournalFlaw): void {
     this.#isContinued = false;
-    const detail = from === to ? `segment ${from} is missing` : `segments ${from} to ${to} are missing`;
-    this.flaws.push({ kind: 'missing', path, offset: 0, detail });
+    this.flaws.push(flaw);
   }
 
-  #begin(opening: Opening, keyframe?: PlacedBlock): GrowingStretch {
+  /** The one that a segment belongs to; undefined when nothing can begin there. */
+  #stretch(opening: Opening, keyframe: PlacedBlock | undefined): GrowingStretch | undefined {
     const present = this.stretches.at(-1);
-    if (this.#isContinued && present !== undefined) return present;
-    const begun: GrowingStretch = {
-      opening,
-      keyframes: [],
-      entries: [],
-      ...(keyframe === undefined ? {} : { keyframe }),
-    };
+    if (this.#isContinued && present !== undefined) {
+      if (keyframe !== undefined) present.keyframes.push({ ...keyframe, first: present.entries.length });
+      return present;
+    }
+    if (keyframe === undefined && opening.segment !== 1) return undefined;
+    const first = keyframe === undefined ? {} : { keyframe: { ...keyframe, first: 0 } };
+    const begun: GrowingStretch = { opening, keyframes: [], entries: [], ...first };
     this.stretches.push(begun);
     return begun;
   }
+}
 
-  #ended(
-    segment: SegmentReader,
-    end: Exclude<ReturnType<SegmentReader['head']>, Block>,
-    closing: Closing | undefined,
-    isLast: boolean,
-  ): boolean {
-    const { path } = segment;
-    if (!('status' in end)) {
-      const detail = 'a keyframe comes before the opening';
-      return this.#flaw({ kind: 'unreadable', path, offset: end.offset, detail });
-    }
-    if (end.status !== 'ended' || closing === undefined) return this.#flaw(flawOf(path, end)) || !isLast;
-    if (closing.reason === 'paused') {
-      const detail = `the disk was too slow: nothing was recorded from turn ${closing.turn} until the next segment`;
-      this.flaws.push({ kind: 'paused', path, offset: end.offset, detail });
-    }
-    return true;
-  }
+interface Walk {
+  readonly opening?: Opening;
+  readonly keyframe?: PlacedBlock;
+  readonly entries: readonly PlacedBlock[];
+  readonly closing?: Closing;
+  readonly flaw?: JournalFlaw;
+}
 
-  #flaw(flaw: JournalFlaw): boolean {
-    this.flaws.push(flaw);
-    return flaw.kind === 'torn' || flaw.kind === 'unfinished';
+/** From a segment's first block to its last, by their heads. */
+function walkSegment(segment: SegmentReader, isLast: boolean): Walk {
+  const entries: PlacedBlock[] = [];
+  let walk: Walk = { entries };
+  let next = headAt(segment, 0);
+  for (; 'end' in next; next = headAt(segment, next.end)) {
+    const placed = { head: next, segment };
+    if (next.kind === 'entries') entries.push(placed);
+    else if (next.kind === 'keyframe') walk = { ...walk, keyframe: placed };
+    else if (next.kind === 'opening') {
+      const opening = contentOf(placed, unpackOpening);
+      if (isFlaw(opening)) return { ...walk, flaw: opening };
+      walk = { ...walk, opening };
+    } else {
+      const closing = contentOf(placed, unpackClosing);
+      if (isFlaw(closing)) return { ...walk, flaw: closing };
+      walk = { ...walk, closing };
+    }
   }
+  const flaw = flawAtEnd(segment, next, walk.closing, isLast);
+  return flaw === undefined ? walk : { ...walk, flaw };
+}
+
+/** What the head at `offset` says, or why it cannot be had. */
+export function headAt(segment: SegmentReader, offset: number): BlockHead | BlocksEnd | JournalFlaw {
+  try {
+    return segment.head(offset);
+  } catch (error) {
+    return { kind: 'unreadable', path: segment.path, offset, detail: wordsOf(error) };
+  }
+}
+
+/** Of a segment whose blocks were read up to `end`. */
+export function flawAtEnd(
+  { path }: SegmentReader,
+  end: BlocksEnd | JournalFlaw,
+  closing: Closing | undefined,
+  isLast: boolean,
+): JournalFlaw | undefined {
+  if ('kind' in end) return end;
+  if (end.status !== 'ended' || closing === undefined) return flawOf(path, end);
+  const { offset } = end;
+  if (closing.reason === 'paused') {
+    const detail = `the disk was too slow: nothing was recorded from turn ${closing.turn} until the next segment`;
+    return { kind: 'paused', path, offset, detail };
+  }
+  if (closing.reason === 'rotated' && isLast) {
+    const detail = 'it says that another segment follows, which is not there';
+    return { kind: 'missing', path, offset, detail };
+  }
+  return undefined;
 }

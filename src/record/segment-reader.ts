@@ -1,5 +1,5 @@
 /** Reads single blocks of a segment file: heads to find one's way, bodies when they are wanted. Boundary: disk. Rule RP-2. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import {
   type Block,
   type BlockHead,
@@ -10,48 +10,54 @@ import {
   readHead,
   readMagic,
 } from './blocks.ts';
+import type { OpenFiles } from './open-files.ts';
+
+/** Heads are read so much at a time. @unit bytes @source blocks of a node at rest are some hundred bytes long */
+const WINDOW_BYTES = 8_192;
 
 export class SegmentReader {
   readonly path: string;
-  readonly #fd: number;
-  /** When it was opened: one that is still written to grows. @unit bytes */
+  readonly #files: OpenFiles;
+  /** When it was found: one that is still written to grows. @unit bytes */
   readonly length: number;
+  #window: Uint8Array = new Uint8Array();
+  #windowAt = 0;
 
   /** @throws Error of the system */
-  constructor(path: string) {
+  constructor(path: string, files: OpenFiles) {
     this.path = path;
-    this.#fd = openSync(path, 'r');
-    this.length = fstatSync(this.#fd).size;
+    this.#files = files;
+    this.length = statSync(path).size;
   }
 
-  /** The head at `offset`; the first block's for 0. */
+  /** The head at `offset`; the first block's for 0. @throws Error of the system */
   head(offset: number): BlockHead | BlocksEnd {
     if (offset === 0) {
-      const magic = readMagic(this.#bytes(0, MAGIC.byteLength));
+      const magic = readMagic(this.#glance(0, MAGIC.byteLength));
       return magic.status === 'ended' ? this.head(magic.offset) : magic;
     }
-    return readHead(this.#bytes(offset, HEAD_BYTES), offset, this.length - offset);
+    return readHead(this.#glance(offset, HEAD_BYTES), offset, this.length - offset);
   }
 
+  /** @throws Error of the system */
   block(head: BlockHead): Block | BlocksEnd {
     const start = head.offset + HEAD_BYTES;
     return checkBody(head, this.#bytes(start, head.end - start));
   }
 
-  close(): void {
-    closeSync(this.#fd);
+  /** Like `#bytes`, for a few of them, valid until the next call. */
+  #glance(offset: number, length: number): Uint8Array {
+    const end = Math.min(offset + length, this.length);
+    if (offset < this.#windowAt || end > this.#windowAt + this.#window.byteLength) {
+      this.#window = this.#bytes(offset, WINDOW_BYTES);
+      this.#windowAt = offset;
+    }
+    return this.#window.subarray(offset - this.#windowAt, end - this.#windowAt);
   }
 
-  /** Fewer at the end of the file. */
+  /** Fewer at the end of the file, or where it was cut since. */
   #bytes(offset: number, length: number): Uint8Array {
     const bytes = new Uint8Array(Math.max(0, Math.min(length, this.length - offset)));
-    let read = 0;
-    while (read < bytes.byteLength) {
-      const got = readSync(this.#fd, bytes, read, bytes.byteLength - read, offset + read);
-      // Cut since it was opened.
-      if (got === 0) return bytes.subarray(0, read);
-      read += got;
-    }
-    return bytes;
+    return bytes.subarray(0, this.#files.read(this.path, bytes, offset));
   }
 }

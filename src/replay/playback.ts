@@ -6,7 +6,7 @@ import type { Inspector, Transition } from '../actors/runtime/index.ts';
 import { type Breakpoint, holdsAt, type Moment } from './breakpoint.ts';
 import { standingOf } from './facts.ts';
 import { Lane } from './lane.ts';
-import type { PlayerOptions } from './player.ts';
+import type { ReplayedBy } from './player.ts';
 
 /** Why playing stopped. */
 export type Stop =
@@ -40,7 +40,7 @@ export class Playback {
   readonly #committed = new Map<number, { readonly lane: number; readonly block: string }>();
 
   /** @param nodes the runs of each node @throws RunUnreadable, ChartsDiffer, Error of the system */
-  constructor(nodes: readonly (readonly string[])[], options: Pick<PlayerOptions, 'charts' | 'pure'>) {
+  constructor(nodes: readonly (readonly string[])[], options: ReplayedBy) {
     this.#hits = nodes.map(() => undefined);
     this.lanes = nodes.map(
       (dirs, lane) => new Lane(dirs, { ...options, keepsWaypoints: true, inspector: this.#watch(lane) }),

@@ -22,6 +22,7 @@ import {
   type JournalFlaw,
   keyframeOf,
   type PlacedBlock,
+  type PlacedKeyframe,
   type RunReader,
   type Stretch,
 } from '../record/run-reader.ts';
@@ -35,9 +36,14 @@ export interface PlayerOptions {
   readonly pure: PureFunctions;
   /** Keyframes are kept on the way, for going back. Without, a seek goes back to one of the journal's. */
   readonly keepsWaypoints?: boolean;
+  /** What an entry stands for, where a journal cannot hold it. */
+  readonly meaning?: (entry: JournalEntry) => JournalEntry;
   /** Watches each system that the player makes. */
   readonly inspector?: Inspector;
 }
+
+/** The program that a run is replayed by. */
+export type ReplayedBy = Pick<PlayerOptions, 'charts' | 'pure' | 'meaning'>;
 
 /** Where a player stands: the entry that is fed next. */
 interface Cursor {
@@ -48,6 +54,8 @@ interface Cursor {
 
 /** Where a replay may begin. */
 interface Start extends Omit<Waypoint<Cursor>, 'bytes'> {
+  /** Absent for the beginning, and for what was kept on the way. */
+  readonly block?: PlacedKeyframe;
   readonly keyframe: ((functionOf: (name: string) => unknown) => Keyframe | JournalFlaw) | undefined;
 }
 
@@ -68,6 +76,10 @@ export class Player {
   #seq = 0;
   /** Turns that the entries fed so far speak of. */
   #known = 0;
+  /** Turn of the newest input. */
+  #fed = -1;
+  /** Keyframes that cannot be read. */
+  readonly #unusable = new Set<PlacedKeyframe>();
 
   /** At the beginning of the run. @throws ChartsDiffer; Error naming what this program has not got */
   constructor(run: RunReader, options: PlayerOptions) {
@@ -147,9 +159,7 @@ export class Player {
   begin(stretch: number, keyframe: number): void {
     const present = this.run.stretches[stretch];
     const block = keyframe === 0 ? present?.keyframe : present?.keyframes[keyframe - 1];
-    this.#replay = this.#begin(
-      block === undefined ? this.#first() : this.#startOf(stretch, this.#firstBehind(block, present), block),
-    );
+    this.#replay = this.#begin(block === undefined ? this.#first() : this.#startOf(stretch, block));
   }
 
   /** Plays to where a gap or the end of the run comes. */
@@ -162,9 +172,8 @@ export class Player {
    * Plays all that the journal has before one of its keyframes of this stretch, and compares: what the cells have become with what they were.
    * @returns what differs, in words
    */
-  playTo(keyframe: PlacedBlock): string | undefined {
-    const first = this.#firstBehind(keyframe, this.#present());
-    for (let entry = this.#peek(); entry !== undefined && this.#block < first; entry = this.#peek())
+  playTo(keyframe: PlacedKeyframe): string | undefined {
+    for (let entry = this.#peek(); entry !== undefined && this.#block < keyframe.first; entry = this.#peek())
       this.#feed(entry);
     const recorded = keyframeOf(keyframe, this.#rebuilt.functionOf);
     if (isFlaw(recorded)) {
@@ -175,17 +184,29 @@ export class Player {
     return this.divergence() === undefined ? differenceOf(recorded, this.system.keyframe()) : undefined;
   }
 
-  /** Goes to where so many turns have ended, from the nearest keyframe. */
+  /** Goes to where so many turns have ended, from the nearest keyframe that can be read. */
   seek(turn: number): void {
-    const start = this.#nearest(turn);
-    if (turn < this.turn || start.turn > this.turn) this.#replay = this.#begin(start);
+    let start = this.#nearest(turn);
+    // Where it stands, inputs of that turn may have been fed already.
+    if (turn <= this.turn || start.turn > this.turn) {
+      this.#replay = this.#begin(start);
+      while (this.#flaw !== undefined && start.block !== undefined && !this.#unusable.has(start.block)) {
+        this.#unusable.add(start.block);
+        start = this.#nearest(turn);
+        this.#replay = this.#begin(start);
+      }
+    }
     this.advance(turn);
   }
 
-  /** Goes to the last input that had come at that time. @param at ms since 1970 */
+  /** Goes to just before the first input that came later than that. @param at ms since 1970 */
   seekTime(at: number): void {
-    const blocks = this.run.stretches.flatMap(({ entries }) => entries);
-    this.seek(blocks.findLast(({ head }) => head.at <= at)?.head.turn ?? 0);
+    // Clocks are set back at times: what counts is the order of the journal.
+    const heads = this.run.stretches.flatMap(({ keyframe, entries }) =>
+      (keyframe === undefined ? entries : [keyframe, ...entries]).map(({ head }) => head),
+    );
+    const later = heads.findIndex((head) => head.at > at);
+    this.seek((later === -1 ? heads.at(-1) : heads[later - 1])?.turn ?? 0);
     this.advanceTime(at);
   }
 
@@ -204,19 +225,26 @@ export class Player {
   }
 
   #feed(entry: JournalEntry): void {
-    this.#replay.feed(entry);
-    this.#entry += 1;
     const isInput = 'seq' in entry;
-    this.#known = Math.max(this.#known, isInput ? entry.turn : entry.turn + 1);
+    if (isInput && this.#options.keepsWaypoints === true) this.#keepWaypoint(entry.turn);
+    this.#replay.feed(this.#options.meaning?.(entry) ?? entry);
+    this.#entry += 1;
+    // A digest is the last that a turn writes; of what it draws and hears there may be more.
+    this.#known = Math.max(this.#known, entry.kind === 'digest' ? entry.turn + 1 : entry.turn);
     if (!isInput) return;
     this.#at = entry.wall;
     this.#seq = entry.seq;
-    // Right behind an input: what was fed has run, but for what that input began.
-    if (this.#options.keepsWaypoints === true && this.#waypoints.isWanted(this.turn)) {
-      const bytes = packKeyframe(this.#packer, this.system.keyframe());
-      const cursor = { stretch: this.#stretch, block: this.#block, entry: this.#entry };
-      this.#waypoints.add({ turn: this.turn, at: this.#at, seq: this.#seq, cursor, bytes });
-    }
+    this.#fed = entry.turn;
+  }
+
+  /** Before the first input of a turn: what came before has run, and a seek to that turn finds nothing more. */
+  #keepWaypoint(turn: number): void {
+    if (turn <= this.#fed || !this.#waypoints.isWanted(turn)) return;
+    this.#replay.runTo(turn);
+    if (this.turn !== turn) return;
+    const bytes = packKeyframe(this.#packer, this.system.keyframe());
+    const cursor = { stretch: this.#stretch, block: this.#block, entry: this.#entry };
+    this.#waypoints.add({ turn, at: this.#at, seq: this.#seq, cursor, bytes });
   }
 
   /** The entry that is fed next; undefined at the end of the stretch, or where the journal is damaged. */
@@ -255,7 +283,7 @@ export class Player {
     const next = this.run.stretches[this.#stretch + 1];
     if (this.turn >= turn || this.#flaw !== undefined || next?.keyframe === undefined) return false;
     if (this.#replay.divergence() !== undefined) return false;
-    this.#replay = this.#begin(this.#startOf(this.#stretch + 1, 0, next.keyframe));
+    this.#replay = this.#begin(this.#startOf(this.#stretch + 1, next.keyframe));
     return true;
   }
 
@@ -263,57 +291,51 @@ export class Player {
     const starts: Start[] = this.run.stretches.flatMap((stretch, index) => {
       const all =
         stretch.keyframe === undefined ? stretch.keyframes : [stretch.keyframe, ...stretch.keyframes];
-      return all.map((block) => {
-        return this.#startOf(index, this.#firstBehind(block, stretch), block);
-      });
+      return (
+        all
+          // A keyframe of a journal may hold inputs of its turn, which come after that turn.
+          .filter((block) => block.head.turn < turn && !this.#unusable.has(block))
+          .map((block) => this.#startOf(index, block))
+      );
     });
     const kept = this.#waypoints.before(turn);
     if (kept !== undefined) {
       starts.push({ ...kept, keyframe: (functionOf) => unpackKeyframe(kept.bytes, functionOf) });
     }
-    const before = starts.filter((start) => start.turn <= turn);
-    return before.reduce((best, start) => (start.turn >= best.turn ? start : best), this.#first());
+    return starts.reduce((best, start) => (start.turn >= best.turn ? start : best), this.#first());
   }
 
-  /** Place of the first entries that came after a keyframe. */
-  #firstBehind({ head, segment }: PlacedBlock, stretch: Stretch | undefined): number {
-    const entries = stretch?.entries ?? [];
-    const first = entries.findIndex((block) => block.segment === segment && block.head.offset > head.offset);
-    return first === -1 ? entries.length : first;
-  }
-
-  #startOf(stretch: number, block: number, keyframe: PlacedBlock): Start {
+  #startOf(stretch: number, keyframe: PlacedKeyframe): Start {
     const { turn, at } = keyframe.head;
     return {
-      ...{ turn, at, seq: 0, cursor: { stretch, block, entry: 0 } },
+      ...{ turn, at, seq: 0, cursor: { stretch, block: keyframe.first, entry: 0 }, block: keyframe },
       keyframe: (functionOf) => keyframeOf(keyframe, functionOf),
     };
   }
 
   #first(): Start {
     const [stretch] = this.run.stretches;
-    if (stretch?.keyframe !== undefined) return this.#startOf(0, 0, stretch.keyframe);
+    if (stretch?.keyframe !== undefined) return this.#startOf(0, stretch.keyframe);
     const at = stretch?.opening.startedAt ?? 0;
     return { turn: 0, at, seq: 0, cursor: { stretch: 0, block: 0, entry: 0 }, keyframe: undefined };
   }
 
-  #begin({ turn, at, seq, cursor, keyframe }: Start): Replay {
+  #begin({ turn, at, seq, cursor, keyframe, block }: Start): Replay {
     const { charts, pure, inspector } = this.#options;
     const { opening } = this.run;
     const outside = new Outside();
     this.#rebuilt = rebuilt(opening.blueprints, { outside, pure, charts });
     this.#packer = new ValuePacker(this.#rebuilt.nameOf);
     const from = keyframe?.(this.#rebuilt.functionOf);
-    if (from !== undefined && isFlaw(from)) {
-      this.#flaw = from;
-    } else this.#flaw = undefined;
+    this.#flaw = from !== undefined && isFlaw(from) ? from : undefined;
     this.#stretch = cursor.stretch;
     this.#block = cursor.block;
     this.#entry = cursor.entry;
     this.#entries = undefined;
     this.#at = at;
-    this.#seq = seq;
+    this.#seq = from === undefined || isFlaw(from) ? seq : from.seq;
     this.#known = turn;
+    this.#fed = block === undefined ? -1 : turn;
     return replay({
       name: opening.node.moniker,
       random: seededRandom(opening.seed),

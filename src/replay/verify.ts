@@ -3,8 +3,8 @@
  * parts, from keyframe to keyframe, so that several processors can do it. Deterministic but for the time that it takes. Rule RP-4.
  */
 import { canonicalText } from '../actors/runtime/index.ts';
-import { type JournalFlaw, type PlacedBlock, RunReader } from '../record/run-reader.ts';
-import { Player, type PlayerOptions } from './player.ts';
+import { type JournalFlaw, type PlacedKeyframe, RunReader } from '../record/run-reader.ts';
+import { Player, type ReplayedBy } from './player.ts';
 
 /** From one keyframe of a run to the next, or to its end: plain data. */
 export interface VerificationPart {
@@ -41,14 +41,14 @@ export function partsOf(run: RunReader): readonly VerificationPart[] {
 }
 
 /** @throws RunUnreadable, ChartsDiffer; Error naming what this program has not got */
-export function verifyPart(
-  { dir, stretch, keyframe }: VerificationPart,
-  options: Pick<PlayerOptions, 'charts' | 'pure'>,
-): PartVerified {
+export function verifyPart({ dir, stretch, keyframe }: VerificationPart, options: ReplayedBy): PartVerified {
   const run = new RunReader(dir);
   try {
     const present = run.stretches[stretch];
-    const starts: readonly (PlacedBlock | undefined)[] = [present?.keyframe, ...(present?.keyframes ?? [])];
+    const starts: readonly (PlacedKeyframe | undefined)[] = [
+      present?.keyframe,
+      ...(present?.keyframes ?? []),
+    ];
     const player = new Player(run, options);
     player.begin(stretch, keyframe);
     const before = player.system.counters();

@@ -4,6 +4,7 @@ import type { CellAddress, Message } from '../actors/runtime/index.ts';
 import { unreachable } from '../base/invariant.ts';
 import { parseRound } from '../protocol/chain/parse.ts';
 import type { ValidatorUpdate } from '../protocol/ports/application.ts';
+import { poison } from '../record/poison.ts';
 import type { Cluster } from './cluster.ts';
 import type { Act, FillableCell, KillableCell } from './plan.ts';
 
@@ -143,9 +144,6 @@ function fill(cluster: Cluster, node: number, cell: FillableCell, messages: numb
   });
 }
 
-/** What a cell dies of. */
-export const POISON = 'poisoned by the scenario';
-
 const POISONS: Readonly<Record<KillableCell, readonly [CellAddress, Message]>> = {
   mempool: [ADDRESSES.mempool, poison('message.received')],
   'round-manager': [ADDRESSES.roundManager, poison('message.received')],
@@ -163,19 +161,6 @@ const POISONS: Readonly<Record<KillableCell, readonly [CellAddress, Message]>> =
   router: [ADDRESSES.router, poison('network.sendRequested')],
   'time-coordinator': [ADDRESSES.timeCoordinator, poison('message.received')],
 };
-
-/** A message whose every field throws when it is read: as good as a bug that one input brings out. */
-function poison(type: string): Message {
-  return new Proxy<Message>(
-    { type },
-    {
-      get(_, field) {
-        if (field === 'type') return type;
-        throw new Error(POISON);
-      },
-    },
-  );
-}
 
 function tell(cluster: Cluster, node: number, address: CellAddress, message: Message): boolean {
   return cluster.node(node).reach((system) => {

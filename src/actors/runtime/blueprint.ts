@@ -62,6 +62,9 @@ export type PureFunctions = Readonly<Record<string, (...given: never[]) => unkno
 
 type AnyFunction = (...given: unknown[]) => unknown;
 
+/** Getters may make functions anew each time: what nobody holds is forgotten. */
+type FunctionNames = WeakMap<object, string>;
+
 /** Roots as a recorded system is to start them, with what a journal says of them. */
 export interface Recordable {
   readonly roots: readonly CellSpec[];
@@ -75,13 +78,15 @@ export interface Recordable {
  * @throws Error for a root that no journal can tell of: reducers, charts that spawn charts with boundary actors
  */
 export function recordable(roots: readonly CellSpec[], outside: Outside, pure: PureFunctions): Recordable {
-  const names = new Map<unknown, string>(Object.entries(pure).map(([name, work]) => [work, `pure/${name}`]));
+  const names: FunctionNames = new WeakMap(
+    Object.entries(pure).map(([name, work]): [object, string] => [work, `pure/${name}`]),
+  );
   const rewriter = new Rewriter(outside, names);
   const rewritten = roots.map((spec) => rewriter.spec(spec, spec.id));
   return {
     roots: rewritten,
     blueprints: rewritten.map((spec) => blueprintOf(spec, rewriter)),
-    nameOf: (work) => names.get(work),
+    nameOf: (work) => (typeof work === 'function' ? names.get(work) : undefined),
   };
 }
 
@@ -148,19 +153,21 @@ export function chartsOf(blueprints: readonly CellBlueprint[]): ReadonlyMap<stri
 class Rewriter {
   readonly #outside: Outside;
   /** Of wrapped and pure functions. */
-  readonly names: Map<unknown, string>;
+  readonly names: FunctionNames;
   readonly getters = new Map<unknown, string>();
   /** What each function and object with functions became: shared ones stay shared. */
   readonly #become = new WeakMap<object, unknown>();
 
-  constructor(outside: Outside, names: Map<unknown, string>) {
+  constructor(outside: Outside, names: FunctionNames) {
     this.#outside = outside;
     this.names = names;
   }
 
   spec(spec: CellSpec, path: string): CellSpec {
-    const input = this.#value(spec.input, `${path}#`);
     const { logic } = spec;
+    // A replay runs no boundary actors: what they are given is theirs alone.
+    if (isBoundaryLogic(logic)) return spec;
+    const input = this.#value(spec.input, `${path}#`);
     if (!('supervisor' in logic)) return { ...spec, input };
     const below = (specs: ReadonlyMap<string, CellSpec>): ReadonlyMap<string, CellSpec> =>
       new Map([...specs].map(([id, one]) => [id, this.spec(one, `${path}/${id}`)]));
@@ -234,28 +241,29 @@ class Rewriter {
 const same = <Item>(before: readonly Item[], after: readonly Item[]): readonly Item[] =>
   before.every((one, place) => one === after[place]) ? before : after;
 
-/** Own properties, and the methods of a class, which are called as those of the object. */
-function describedFields(value: object): readonly (readonly [string, PropertyDescriptor])[] {
-  const own = Object.entries(Object.getOwnPropertyDescriptors(value));
-  const methods: [string, PropertyDescriptor][] = [];
+/** Own properties, and the methods and getters of a class, which are called as those of the object. */
+function describedFields(value: object): ReadonlyMap<string, PropertyDescriptor> {
+  const fields = new Map(Object.entries(Object.getOwnPropertyDescriptors(value)));
   for (
     let above: unknown = Object.getPrototypeOf(value);
     typeof above === 'object' && above !== null && above !== Object.prototype;
     above = Object.getPrototypeOf(above)
   ) {
     for (const [key, field] of Object.entries(Object.getOwnPropertyDescriptors(above))) {
-      if (key === 'constructor' || typeof field.value !== 'function') continue;
-      methods.push([
-        key,
-        { ...field, value: (...given: unknown[]) => Reflect.apply(field.value, value, given) },
-      ]);
+      // What is nearer hides what is farther.
+      if (key === 'constructor' || fields.has(key)) continue;
+      if (field.get !== undefined) fields.set(key, field);
+      if (typeof field.value !== 'function') continue;
+      const method = (...given: unknown[]): unknown => Reflect.apply(field.value, value, given);
+      fields.set(key, { ...field, value: method });
     }
   }
-  return [...own, ...methods];
+  return fields;
 }
 
 function blueprintOf(spec: CellSpec, names: Rewriter): CellBlueprint {
-  return { ...spec, input: named(spec.input, names), logic: logicOf(spec.logic, spec.id, names) };
+  const input = isBoundaryLogic(spec.logic) ? undefined : named(spec.input, names);
+  return { ...spec, input, logic: logicOf(spec.logic, spec.id, names) };
 }
 
 function logicOf(logic: CellLogic, id: string, names: Rewriter): BlueprintLogic {

@@ -100,6 +100,8 @@ export function replay(options: ReplayOptions): Replay {
   const system = openSystem(core, systemOptions);
   outside?.connect({
     recall(name) {
+      // Whoever looks at a cell between turns is no pure cell either: nothing was recorded for it.
+      if (!core.inTurn) return undefined;
       const found = recorded({ kind: 'result', turn: core.turns, name, value: undefined });
       if (found?.kind !== 'result') throw new Error(`the journal has no result of ${name} here`);
       return found.value;

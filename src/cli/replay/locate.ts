@@ -28,13 +28,14 @@ export function sessionOf(runs: readonly string[]): readonly (readonly string[])
   const found = runs.map((dir) => {
     const run = openRun(dir);
     const { node, startedAt, chain } = run.opening;
+    const { endsAt } = run;
     run.close();
     return {
       dir,
       // Twins of a simulation have one id.
       node: `${node.id} ${node.moniker}`,
       startedAt,
-      endsAt: run.endsAt,
+      endsAt,
       chain: `${chain.id} (genesis ${chain.genesisHash.slice(0, 12)})`,
     };
   });
