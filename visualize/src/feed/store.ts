@@ -167,8 +167,9 @@ export class PageStore implements ConnectionEvents {
   readonly goLive = (): void => {
     if (isRemote(this.#state.hello?.run)) return;
     this.#playedAt = undefined;
-    this.#time({ isLive: true, isPlaying: false, stopped: undefined });
-    this.#change({ shown: this.#state.newest });
+    const { newest } = this.#state;
+    this.#time({ isLive: true, isPlaying: false, stopped: undefined, at: newest.at });
+    this.#change({ shown: newest });
   };
 
   readonly play = (): void => {

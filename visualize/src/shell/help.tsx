@@ -20,7 +20,7 @@ const WORDS: readonly (readonly [string, string])[] = [
   ['turn', 'one message taken by one cell.'],
   ['round', 'a leader’s turn to propose a block.'],
   ['QC', 'quorum certificate: the votes of more than two thirds of the power, in one.'],
-  ['locked', 'the block that this validator does not vote against any more.'],
+  ['locked', 'the block with the highest QC that this validator has voted on top of.'],
   ['dead letter', 'a message that nobody processed, with the reason.'],
   ['refusal', 'why something from outside was not accepted.'],
 ];

@@ -154,7 +154,7 @@ interface ConfirmProps {
 
 const HOW: Readonly<Record<Loss['kind'], string>> = {
   stop: 'It says goodbye to its peers and closes its files.',
-  kill: 'Its process ends at once, in the middle of what it does, as by kill -9. What it had promised is on its disk.',
+  kill: 'Its process ends at once, in the middle of what it does, as by kill\u00a0-9. What it had promised is on its disk.',
 };
 
 function Confirm({ loss, moniker, follows, onEnd }: ConfirmProps): ReactNode {

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import type { NodeCard } from '../../../src/observe/feed/feed.ts';
+import { answerWords, wordsOf } from '../../../visualize/src/views/control/orders.ts';
+import { afterLosing, remainingPower } from '../../../visualize/src/views/control/quorum.ts';
+import { heard } from '../support/run.ts';
+
+const nodes = (...powers: readonly string[]): readonly NodeCard[] =>
+  heard(0, { nodes: powers.length }).hello.nodes.map((card, node) => ({
+    ...card,
+    power: powers[node] ?? '0',
+  }));
+
+describe('what is left of a quorum', () => {
+  it('is counted in power, by integers', () => {
+    expect(remainingPower(nodes('10', '10', '10', '10'), 3)).toEqual({
+      power: 30n,
+      quorum: 27n,
+      isEnough: true,
+    });
+    expect(remainingPower(nodes('1', '1', '1'), 0)).toEqual({ power: 2n, quorum: 3n, isEnough: false });
+    expect(remainingPower(nodes('9007199254740993', '1'), 1).power).toBe(9_007_199_254_740_993n);
+  });
+
+  it('does not count who is down, full nodes, or what is no number', () => {
+    const cards = nodes('10', '10', '10', '0').map((card, node) => ({ ...card, isUp: node !== 1 }));
+    expect(remainingPower(cards).isEnough).toBe(false);
+    expect(remainingPower(nodes('10', 'much')).quorum).toBe(7n);
+  });
+
+  it('is said before a validator is taken away', () => {
+    expect(afterLosing(nodes('1', '1', '1', '1'), 0)).toContain('The others go on');
+    expect(afterLosing(nodes('1', '1', '1'), 0)).toContain('will stand still');
+  });
+});
+
+describe('an order in words', () => {
+  it('names who and what', () => {
+    const cards = nodes('1', '1', '1');
+    expect(wordsOf({ kind: 'kill', node: 1 }, cards)).toBe('kill bravo');
+    expect(wordsOf({ kind: 'partition', groups: [[0, 2], [1]] }, cards)).toBe(
+      'cut the network: alfa + charlie | bravo',
+    );
+    expect(wordsOf({ kind: 'partition', groups: [] }, cards)).toBe('heal all links');
+    expect(wordsOf({ kind: 'delay', node: 0, ms: 0 }, cards)).toBe('no delay for alfa');
+    expect(wordsOf({ kind: 'submit', node: 9, transaction: 'a=b' }, cards)).toBe('submit “a=b” to node 9');
+  });
+
+  it('is answered in few words, whatever the answer is', () => {
+    expect([answerWords(true), answerWords(undefined), answerWords('committed at 7')]).toEqual([
+      '',
+      '',
+      'committed at 7',
+    ]);
+    expect(answerWords({ height: 7 })).toBe('{"height":7}');
+    expect(answerWords({ text: 'x'.repeat(1_000) })).toHaveLength(301);
+  });
+});
