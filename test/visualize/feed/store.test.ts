@@ -200,6 +200,18 @@ describe('the instant of a recorded run', () => {
   });
 });
 
+describe('the marks of a live run', () => {
+  it('tell when a process went and came', () => {
+    const down = { ...hello, nodes: hello.nodes.map((card, node) => ({ ...card, isUp: node !== 1 })) };
+    bench.hear(hello, moment, ...deltas.slice(0, 10), down, ...deltas.slice(10, 20), hello);
+    bench.frame(0);
+    expect(bench.store.get().activity.marks.map(({ at, detail }) => [at, detail])).toEqual([
+      [second(9), 'bravo went down'],
+      [second(19), 'bravo is up again'],
+    ]);
+  });
+});
+
 describe('what the page asks for', () => {
   it('is watched while a view shows it, the newest sixteen, and again after a connection was lost', () => {
     const cell = (address: string) => ({ node: 0, address });
@@ -216,17 +228,35 @@ describe('what the page asks for', () => {
   });
 
   it('is answered by id, refused with the reason, or lost with the connection', async () => {
-    const asked = bench.store.ask({ kind: 'block', node: 0, height: 7 });
-    const ordered = bench.store.order({ kind: 'kill', node: 1 });
-    const lost = bench.store.order({ kind: 'stop', node: 1 });
-    const [first, second, third] = bench.sent.map((message) => ('id' in message ? message.id : 0));
+    const answered = bench.store.ask({ kind: 'block', node: 0, height: 7 });
+    const refused = bench.store.ask({ kind: 'block', node: 0, height: 8 });
+    const lost = bench.store.ask({ kind: 'block', node: 0, height: 9 });
+    const [first, second] = bench.sent.map((message) => ('id' in message ? message.id : 0));
     bench.hear({ type: 'refused', id: second ?? 0, code: 'DOWN', detail: 'it is down', isLast: false });
     bench.hear({ type: 'answer', id: first ?? 0, answer: { height: 7 } });
-    expect(third).toBeGreaterThan(second ?? 0);
     bench.store.state({ status: 'waiting', why: 'nobody answers', retryInMs: 250 });
-    await expect(asked).resolves.toEqual({ height: 7 });
-    await expect(ordered).rejects.toThrow('it is down');
+    await expect(answered).resolves.toEqual({ height: 7 });
+    await expect(refused).rejects.toThrow('it is down');
     await expect(lost).rejects.toThrow('lost');
+  });
+
+  it('is kept with what became of it when it is an order, the newest thirty', async () => {
+    const killed = bench.store.order({ kind: 'kill', node: 1 });
+    const stopped = bench.store.order({ kind: 'stop', node: 1 });
+    const [first, second] = bench.sent.map((message) => ('id' in message ? message.id : 0));
+    bench.hear({ type: 'answer', id: first ?? 0, answer: null });
+    bench.hear({ type: 'refused', id: second ?? 0, code: 'DOWN', detail: 'it is down', isLast: false });
+    await Promise.all([killed, stopped]);
+    bench.frame(0);
+    const { orders } = bench.store.get();
+    expect(orders.map(({ control, outcome }) => [control.kind, outcome?.isDone])).toEqual([
+      ['stop', false],
+      ['kill', true],
+    ]);
+    bench.isConnected = false;
+    for (let times = 0; times < 40; times += 1) await bench.store.order({ kind: 'start', node: 1 });
+    bench.frame(16);
+    expect(bench.store.get().orders).toHaveLength(30);
   });
 
   it('is refused at once when nobody is connected, or too much waits', async () => {

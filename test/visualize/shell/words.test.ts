@@ -37,6 +37,7 @@ describe('figures', () => {
     expect(nameOf(`node/network/peer/${first?.id}`, hello.nodes)).toBe('alfa');
     expect(nameOf(`node/network/peer/${'0'.repeat(40)}`, hello.nodes)).toBe('00000000…');
     expect(nameOf('node/consensus/safety', hello.nodes)).toBe('safety');
+    expect(nameOf('node/consensus/round-manager/round/0/37', hello.nodes)).toBe('round/0/37');
   });
 });
 

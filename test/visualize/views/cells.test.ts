@@ -4,6 +4,7 @@ import { apply, become, cellKey, emptyModel, greet } from '../../../visualize/sr
 import {
   columnsPath,
   curvePath,
+  foldedAtFirst,
   isTroubled,
   lostBy,
   NO_FILTER,
@@ -46,6 +47,21 @@ describe('the rows of the trees', () => {
     const rows = treeRows(model, new Set([nodeKey(0), cellKey(1, 'node')]), NO_FILTER);
     expect(named(rows).slice(0, 4)).toEqual(['#0', '#1', 'node', '#2']);
     expect(rows[0]).toMatchObject({ isOpen: false, cells: model.cells.size / hello.nodes.length });
+  });
+
+  it('are folded at first where nodes are alike, and where a chart starts cells by itself', () => {
+    const round = {
+      ...row('node/storage'),
+      address: 'node/consensus/round-manager/round/0/7',
+      parent: 'node/consensus/round-manager',
+    };
+    const cells = new Map([...model.cells, [cellKey(0, round.address), round]]);
+    expect([...foldedAtFirst({ cells, nodes: hello.nodes })]).toEqual([
+      nodeKey(1),
+      nodeKey(2),
+      nodeKey(3),
+      cellKey(0, 'node/consensus/round-manager'),
+    ]);
   });
 
   it('are by a filter what matches with what is above it, and nodes without any are left out', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { NodeCard } from '../../../src/observe/feed/feed.ts';
-import { answerWords, wordsOf } from '../../../visualize/src/views/control/orders.ts';
+import { outcomeWords, wordsOf } from '../../../visualize/src/views/control/orders.ts';
 import { afterLosing, remainingPower } from '../../../visualize/src/views/control/quorum.ts';
 import { heard } from '../support/run.ts';
 
@@ -45,13 +45,11 @@ describe('an order in words', () => {
     expect(wordsOf({ kind: 'submit', node: 9, transaction: 'a=b' }, cards)).toBe('submit “a=b” to node 9');
   });
 
-  it('is answered in few words, whatever the answer is', () => {
-    expect([answerWords(true), answerWords(undefined), answerWords('committed at 7')]).toEqual([
-      '',
-      '',
-      'committed at 7',
-    ]);
-    expect(answerWords({ height: 7 })).toBe('{"height":7}');
-    expect(answerWords({ text: 'x'.repeat(1_000) })).toHaveLength(301);
+  it('has an outcome in few words, whatever the answer is', () => {
+    const words = (isDone: boolean, answer: unknown): string => outcomeWords({ isDone, answer, tookMs: 12 });
+    expect(words(true, null)).toBe('done after 12 ms');
+    expect(words(true, { height: 7 })).toBe('done after 12 ms: {"height":7}');
+    expect(words(false, new Error('it is down'))).toBe('refused after 12 ms: it is down');
+    expect(words(true, 'x'.repeat(1_000)).length).toBeLessThan(330);
   });
 });

@@ -1,5 +1,13 @@
 /** What a run did over time, coarsely: turns a second, and the moments worth a look. For the time bar of a live run. Pure; bounded. */
-import type { At, Delta, Mark, NodeIndex, StepEvent, StepKind } from '../../../src/observe/feed/feed.ts';
+import type {
+  At,
+  Delta,
+  Mark,
+  NodeCard,
+  NodeIndex,
+  StepEvent,
+  StepKind,
+} from '../../../src/observe/feed/feed.ts';
 
 export interface Activity {
   /** One for each second in which something was told, oldest first. */
@@ -39,6 +47,27 @@ export function after(activity: Activity, { at, turns, steps }: Delta): Activity
     seconds: next,
     marks: marks.length === 0 ? activity.marks : [...activity.marks, ...marks].slice(-MARKS_MAX),
   };
+}
+
+/** A node's process that went or came is worth a mark too: a hello tells it. */
+export function greeted(
+  activity: Activity,
+  at: At,
+  before: readonly NodeCard[],
+  nodes: readonly NodeCard[],
+): Activity {
+  const marks = nodes.flatMap(({ id, isUp, moniker }, node): readonly TimeMark[] => {
+    const earlier = before.find((card) => card.id === id);
+    if (earlier === undefined || earlier.isUp === isUp) return [];
+    return [
+      isUp
+        ? { at, node, kind: 'start', detail: `${moniker} is up again` }
+        : { at, node, kind: 'fault', detail: `${moniker} went down` },
+    ];
+  });
+  return marks.length === 0
+    ? activity
+    : { ...activity, marks: [...activity.marks, ...marks].slice(-MARKS_MAX) };
 }
 
 const MARKED: Partial<Record<StepKind, readonly [TimeMark['kind'], string]>> = {

@@ -14,10 +14,11 @@ import type {
   Run,
   ViewerMessage,
 } from '../../../src/observe/feed/feed.ts';
-import { type Activity, after, noActivity } from './activity.ts';
+import { type Activity, after, greeted, noActivity } from './activity.ts';
 import type { ConnectionEvents, ConnectionState } from './connection.ts';
 import { History } from './history.ts';
 import { apply, become, type CellName, cellKey, emptyModel, greet, type Model } from './model.ts';
+import { ended, given, type Order } from './orders.ts';
 import { Questions } from './questions.ts';
 import { NOTHING_SELECTED, type Place, type Selection } from './selection.ts';
 
@@ -47,6 +48,8 @@ export interface PageState {
   readonly activity: Activity;
   readonly time: TimeState;
   readonly selection: Selection;
+  /** Newest first. */
+  readonly orders: readonly Order[];
 }
 
 export interface Feed {
@@ -70,6 +73,7 @@ const INITIAL: PageState = {
     stopped: undefined,
   },
   selection: NOTHING_SELECTED,
+  orders: [],
 };
 
 /** A viewer may watch so many cells. @source ViewerMessage 'watch', feed.ts */
@@ -89,6 +93,7 @@ export class PageStore implements ConnectionEvents {
   #feed: Feed | undefined;
   #isFrameDue = false;
   #playedAt: number | undefined;
+  #lastOrder = 0;
   #state: PageState = INITIAL;
   #published: PageState = INITIAL;
   #paced: PageState = INITIAL;
@@ -146,8 +151,19 @@ export class PageStore implements ConnectionEvents {
     return this.questions.ask({ type: 'ask', question });
   }
 
-  order(control: Control): Promise<unknown> {
-    return this.questions.ask({ type: 'order', control });
+  /** What becomes of it stands in `orders`. */
+  async order(control: Control): Promise<void> {
+    this.#lastOrder += 1;
+    const [id, since] = [this.#lastOrder, performance.now()];
+    this.#change({ orders: given(this.#state.orders, id, control) });
+    const end = (isDone: boolean, answer: unknown): void => {
+      const outcome = { isDone, answer, tookMs: performance.now() - since };
+      this.#change({ orders: ended(this.#state.orders, id, outcome) });
+    };
+    await this.questions.ask({ type: 'order', control }).then(
+      (answer) => end(true, answer),
+      (error: unknown) => end(false, error),
+    );
   }
 
   // ── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -242,6 +258,8 @@ export class PageStore implements ConnectionEvents {
       this.#history.clear();
       this.#change({ activity: noActivity });
     }
+    const { activity, hello: earlier } = this.#state;
+    this.#change({ activity: greeted(activity, newest.at, earlier?.nodes ?? [], hello.nodes) });
     const isLive = this.#state.time.isLive && hello.run.kind === 'live';
     this.#change({ hello, newest, shown: isLive || isRemote(hello.run) ? newest : this.#state.shown });
     if (hello.run.kind !== 'live')
@@ -351,6 +369,7 @@ const isPressing = (before: PageState, after: PageState): boolean =>
   before.selection !== after.selection ||
   before.connection !== after.connection ||
   before.hello !== after.hello ||
+  before.orders !== after.orders ||
   before.time.isLive !== after.time.isLive ||
   (!after.time.isLive && before.time !== after.time);
 

@@ -38,9 +38,11 @@ export function short(count: number): string {
 
 export const counted = (count: number): string => count.toLocaleString('en-GB');
 
-/** Of an address the last name; where that is a node's id, the node's moniker. */
+/** Of an address the last name, `safety` or `round/0/37`; where that is a node's id, the node's moniker. */
 export function nameOf(address: string, nodes: readonly NodeCard[]): string {
-  const name = address.slice(address.lastIndexOf('/') + 1);
+  const parts = address.split('/');
+  const word = parts.findLastIndex((part) => !/^\d{1,15}$/.test(part));
+  const name = parts.slice(Math.max(0, word)).join('/');
   if (!/^[0-9a-f]{16,}$/.test(name)) return name;
   return nodes.find(({ id }) => id === name)?.moniker ?? `${name.slice(0, 8)}…`;
 }

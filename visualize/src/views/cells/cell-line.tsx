@@ -154,7 +154,7 @@ const Figures = memo(function Figures({ row, samples, cellKey: key }: FiguresPro
           <path className="work" d={columnsPath(workOf(samples, key), 64, 16)} />
           <path className="depth" d={curvePath(depthsOf(samples, key), 64, 16)} />
         </svg>
-        {row.queued === 0 ? <span className="zero">0</span> : short(row.queued)}
+        <span className="waits">{row.queued === 0 ? '' : short(row.queued)}</span>
       </td>
       <td className="wide number">{row.waitP99 === undefined ? '' : milliseconds(row.waitP99)}</td>
       <td className={row.restarts > 0 ? 'wide number warn' : 'wide number'}>

@@ -10,7 +10,15 @@ import { usePaced, usePage, usePageStore } from '../../feed/use-page.ts';
 import { chosenCell } from '../../shell/chosen-cell.ts';
 import { CellFilter } from './cell-filter.tsx';
 import { CellLine, NodeLine } from './cell-line.tsx';
-import { isTroubled, NO_FILTER, nodeKey, type TreeFilter, type TreeRow, treeRows } from './tree.ts';
+import {
+  foldedAtFirst,
+  isTroubled,
+  NO_FILTER,
+  nodeKey,
+  type TreeFilter,
+  type TreeRow,
+  treeRows,
+} from './tree.ts';
 import { useWindow } from './use-window.ts';
 
 /** As --row in the style sheet. @unit px */
@@ -19,8 +27,9 @@ const ROW_PX = 24;
 export function CellsView(): ReactNode {
   const model = usePaced(({ shown }) => shown);
   const [filter, setFilter] = useState<TreeFilter>(NO_FILTER);
-  const [folds, setFolds] = useState<ReadonlySet<CellKey>>();
-  const folded = folds ?? (model.nodes.length > 1 ? allButFirst(model) : NOTHING);
+  const [turned, setTurned] = useState<ReadonlySet<CellKey>>(NOTHING);
+  const atFirst = useMemo(() => foldedAtFirst(model), [model]);
+  const folded = useMemo(() => atFirst.symmetricDifference(turned), [atFirst, turned]);
   const rows = treeRows(model, folded, filter);
   const troubled = useMemo(() => [...model.cells.values()].filter(isTroubled).length, [model.cells]);
   return (
@@ -29,17 +38,18 @@ export function CellsView(): ReactNode {
       {model.cells.size === 0 ? (
         <p className="empty">No cell was told of yet: the feed sends them when it is connected.</p>
       ) : (
-        <Tree rows={rows} model={model} folded={folded} onFold={setFolds} />
+        <Tree
+          rows={rows}
+          model={model}
+          folded={folded}
+          onFold={(wanted) => setTurned(new Set(atFirst).symmetricDifference(wanted))}
+        />
       )}
     </div>
   );
 }
 
 const NOTHING: ReadonlySet<CellKey> = new Set();
-
-/** With several nodes, whose trees are alike, the first is open. */
-const allButFirst = ({ nodes }: Model): ReadonlySet<CellKey> =>
-  new Set(nodes.flatMap((_, node) => (node === 0 ? [] : [nodeKey(node)])));
 
 interface TreeProps {
   readonly rows: readonly TreeRow[];

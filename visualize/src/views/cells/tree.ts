@@ -35,6 +35,16 @@ export type TreeRow =
 /** Key under which a whole node is folded. */
 export const nodeKey = (node: NodeIndex): CellKey => cellKey(node, '');
 
+/** Until somebody unfolds them: the trees of all nodes but the first, which are alike, and what charts start by themselves. */
+export function foldedAtFirst({ cells, nodes }: Pick<Model, 'cells' | 'nodes'>): Set<CellKey> {
+  const folded = new Set(nodes.flatMap((_, node) => (node === 0 ? [] : [nodeKey(node)])));
+  for (const { node, parent } of cells.values()) {
+    const key = parent === undefined ? undefined : cellKey(node, parent);
+    if (key !== undefined && cells.get(key)?.kind === 'machine') folded.add(key);
+  }
+  return folded;
+}
+
 /** `folded` holds keys whose children are not shown; a filter unfolds all that it finds. */
 export function treeRows(
   model: Pick<Model, 'cells' | 'nodes' | 'samples'>,

@@ -1,16 +1,7 @@
-/** Orders that the reader gave, in words, with what became of them. The words are pure. */
+/** Orders and their answers in words. Pure. */
 import type { Control, NodeCard, NodeIndex } from '../../../../src/observe/feed/feed.ts';
-
-export interface OrderRow {
-  readonly id: number;
-  readonly words: string;
-  readonly outcome: 'on its way' | 'done' | 'refused';
-  readonly detail: string;
-  readonly tookMs: number | undefined;
-}
-
-/** @unit rows */
-export const ORDERS_MAX = 30;
+import type { OrderOutcome } from '../../feed/orders.ts';
+import { milliseconds } from '../../shell/words.ts';
 
 export function wordsOf(control: Control, nodes: readonly NodeCard[]): string {
   const name = (node: NodeIndex): string => nodes[node]?.moniker ?? `node ${node}`;
@@ -30,10 +21,18 @@ export function wordsOf(control: Control, nodes: readonly NodeCard[]): string {
   }
 }
 
-/** What the server says of an order that was done, as far as it is words or plain facts. */
-export function answerWords(answer: unknown): string {
+/** `done after 12 ms: …`, `refused after 3 ms: …`. */
+export function outcomeWords({ isDone, answer, tookMs }: OrderOutcome): string {
+  const words = answerWords(answer);
+  return `${isDone ? 'done' : 'refused'} after ${milliseconds(tookMs)}${words === '' ? '' : `: ${words}`}`;
+}
+
+/** @unit characters */
+const ANSWER_CHARS_MAX = 300;
+
+function answerWords(answer: unknown): string {
   if (answer === null || answer === undefined || answer === true) return '';
-  if (typeof answer === 'string') return answer;
-  const text = JSON.stringify(answer) ?? '';
-  return text.length > 300 ? `${text.slice(0, 300)}…` : text;
+  if (answer instanceof Error) return answer.message;
+  const text = typeof answer === 'string' ? answer : (JSON.stringify(answer) ?? '');
+  return text.length > ANSWER_CHARS_MAX ? `${text.slice(0, ANSWER_CHARS_MAX)}…` : text;
 }
