@@ -154,6 +154,7 @@ describe('the instant of a live run', () => {
 describe('the instant of a recorded run', () => {
   it('is the server’s: the page asks, and shows what it is told', () => {
     bench.hear(recordedHello, moment);
+    bench.sent.length = 0;
     bench.store.seek(moment.at + 5_000);
     bench.store.setSpeed(5);
     bench.store.play();
@@ -185,6 +186,24 @@ describe('the instant of a recorded run', () => {
       stopped,
       to: moment.at + 60_000,
     });
+  });
+
+  it('stays where it is when more of the run is read', () => {
+    bench.hear(recordedHello, { ...moment, at: moment.at + 9_000 });
+    bench.hear({
+      ...recordedHello,
+      run: { ...recordedHello.run, kind: 'recorded', from: moment.at, to: moment.at + 90_000, marks: [] },
+    });
+    bench.frame(0);
+    expect(bench.store.get().time).toMatchObject({ at: moment.at + 9_000, to: moment.at + 90_000 });
+  });
+
+  it('has details of what is watched told at each instant that it jumps to', () => {
+    bench.hear(recordedHello, moment);
+    bench.store.watch([{ node: 0, address: 'node/storage' }]);
+    bench.sent.length = 0;
+    bench.hear({ ...moment, at: moment.at + 9_000 });
+    expect(bench.sent).toEqual([{ type: 'watch', cells: [{ node: 0, address: 'node/storage' }] }]);
   });
 
   it('shows each moment that it jumps to, and deltas as it plays', () => {

@@ -262,8 +262,10 @@ export class PageStore implements ConnectionEvents {
     this.#change({ activity: greeted(activity, newest.at, earlier?.nodes ?? [], hello.nodes) });
     const isLive = this.#state.time.isLive && hello.run.kind === 'live';
     this.#change({ hello, newest, shown: isLive || isRemote(hello.run) ? newest : this.#state.shown });
-    if (hello.run.kind !== 'live')
-      this.#time({ isLive: false, from: hello.run.from, to: hello.run.to, at: hello.run.from });
+    if (hello.run.kind === 'live') return;
+    // It is told again as more of the run is read: where it stands stays.
+    const { from, to } = hello.run;
+    this.#time({ isLive: false, from, to, at: Math.min(Math.max(this.#state.time.at, from), to) });
   }
 
   #jumped(moment: Moment): void {
@@ -271,6 +273,8 @@ export class PageStore implements ConnectionEvents {
     if (isRemote(this.#state.hello?.run)) {
       this.#change({ newest, shown: newest });
       this.#time({ at: moment.at });
+      // A moment has no details; whoever asks for them anew is told those of this instant.
+      this.#tellWatched();
       return;
     }
     this.#history.restart(newest);

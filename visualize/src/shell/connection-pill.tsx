@@ -11,7 +11,15 @@ export function ConnectionPill(): ReactNode {
   const status = usePage(({ connection }) => connection.status);
   const samples = usePaced(({ newest }) => newest.samples);
   const dropped = usePaced(({ newest }) => newest.dropped);
+  const run = usePage(({ hello }) => hello?.run.kind);
   if (status !== 'open') return <span className={`pill ${status}`}>{WORDS[status]}</span>;
+  if (run !== undefined && run !== 'live') {
+    return (
+      <span className="pill open" title="This run is over: it is played again from its journals.">
+        {run} run
+      </span>
+    );
+  }
   const [last, first] = [samples.at(-1), samples.at(-RATE_SAMPLES) ?? samples[0]];
   const span = (last?.at ?? 0) - (first?.at ?? 0);
   const rate = span <= 0 ? 0 : (((last?.turns ?? 0) - (first?.turns ?? 0)) * 1_000) / span;
