@@ -117,7 +117,10 @@ describe('what a row tells', () => {
     expect(rateOf(samples, 'k')).toBe(100);
     expect(rateOf(samples, 'unknown')).toBe(0);
     expect(rateOf([], 'k')).toBe(0);
-    expect(workOf(samples, 'k')).toEqual([100, 100]);
+    expect(workOf(samples, 'k')).toEqual([200]);
+    expect(
+      workOf([...samples, ...samples.slice(-1), ...samples.slice(-1), ...samples.slice(-1)], 'k'),
+    ).toEqual([100, 100]);
   });
 
   it('draws nothing where nothing happened, and small numbers low', () => {

@@ -156,12 +156,19 @@ export function rateOf(samples: readonly Sample[], key: CellKey, span = 8): numb
 export const depthsOf = (samples: readonly Sample[], key: CellKey): readonly number[] =>
   samples.map(({ cells }) => cells.get(key)?.queued ?? 0);
 
-/** What the cell took between each two samples. */
-export const workOf = (samples: readonly Sample[], key: CellKey): readonly number[] =>
-  samples.slice(1).map(({ cells }, place) => {
-    const before = samples[place]?.cells.get(key)?.processed ?? 0;
-    return Math.max(0, (cells.get(key)?.processed ?? before) - before);
-  });
+/** Samples that one column stands for. @unit samples of 250 ms */
+const COLUMN_SAMPLES = 4;
+
+/** What the cell took in each second. */
+export function workOf(samples: readonly Sample[], key: CellKey): readonly number[] {
+  const taken = samples.map(({ cells }) => cells.get(key)?.processed);
+  const work: number[] = [];
+  for (let last = samples.length - 1; last > 0; last -= COLUMN_SAMPLES) {
+    const [now = 0, before = now] = [taken[last], taken[Math.max(0, last - COLUMN_SAMPLES)]];
+    work.unshift(Math.max(0, now - before));
+  }
+  return work;
+}
 
 /** The same as columns that stand on the ground of the box; on a scale of its own. */
 export function columnsPath(values: readonly number[], width: number, height: number): string {

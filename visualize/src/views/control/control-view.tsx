@@ -53,7 +53,7 @@ function NoControl({ isPlayed }: { readonly isPlayed: boolean }): ReactNode {
       ) : (
         <p>
           This page may only look. A network of this machine (<code>npm start</code>) may be controlled; a
-          single node permits it when it is started with <code>--allow-control</code>.
+          single node permits it by <code>inspector.allow_control</code> in its configuration.
         </p>
       )}
     </div>
