@@ -1,4 +1,4 @@
-/** `althing replay` and `althing verify-log`: what a journal says, repeated and checked. Rules RP-2, RP-4, RP-5, docs/journal.md. Boundary. */
+/** `althing replay`, `verify-log` and `diff`: what journals say, repeated, checked and compared. Rules RP-2, RP-4 to RP-6, docs/journal.md. Boundary. */
 import type { Command } from 'commander';
 import { type CommonOptions, wholeNumber, withJson } from '../command.ts';
 import type { ExitStatus } from '../program.ts';
@@ -36,5 +36,21 @@ export function addReplayCommands(program: Command, status: ExitStatus): void {
     .action(async (path: string, options: CommonOptions) => {
       const { verifyLogs } = await import('../replay/verify-log.ts');
       status.code = verifyLogs(path, options.json === true);
+    });
+  withJson(program.command('diff').description('the first place where two recorded runs part'))
+    .argument('<left>', 'a run, a journal, a home, or the data of a network')
+    .argument('<right>', 'another')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Lives of one node with the same draws (a simulation, repeated) are compared input by input: the first message, timer or result that one has',
+        'and the other has not, and the cell that took it. Others are compared by what they committed: the first height with two blocks.',
+        'Exit code 1 when they differ.',
+      ].join('\n'),
+    )
+    .action(async (left: string, right: string, options: CommonOptions) => {
+      const { diffRuns } = await import('../replay/diff.ts');
+      status.code = diffRuns(left, right, options.json === true);
     });
 }
