@@ -8,7 +8,7 @@ import { extname, join, normalize } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { nodeCharts } from '../../src/node/charts.ts';
-import type { Question } from '../../src/observe/feed/feed.ts';
+import type { FeedMessage, Question, ViewerMessage } from '../../src/observe/feed/feed.ts';
 import { type LoadOptions, LoadRun } from './load.ts';
 
 /** @unit ms @source IN-1: 20 Hz */
@@ -35,7 +35,7 @@ export interface DevServer {
 export interface DevOptions {
   readonly port?: number;
   readonly load?: Partial<LoadOptions>;
-  /** Text of a feed, one message a line, told again and again. */
+  /** Text of a feed, one message a line, told once; then the run stands still. */
   readonly recorded?: string;
   /** So many times faster than the clock. */
   readonly hurry?: number;
@@ -87,6 +87,10 @@ export async function serve(options: DevOptions): Promise<DevServer> {
 function play(viewer: WebSocket, { load, recorded, hurry = 1, onOrder, answer }: DevOptions): void {
   if (recorded !== undefined) {
     playRecorded(viewer, recorded.split('\n').filter(Boolean));
+    viewer.on('message', (data) => {
+      const asked = JSON.parse(String(data));
+      if (asked.type === 'ask') viewer.send(JSON.stringify(answerTo(asked, answer)));
+    });
     return;
   }
   const run = new LoadRun({ charts: nodeCharts(), ...load });
@@ -109,26 +113,27 @@ function play(viewer: WebSocket, { load, recorded, hurry = 1, onOrder, answer }:
       send({ type: 'answer', id: asked.id, answer: { ordered: asked.control } });
     }
     if (asked.type === 'ask') {
-      const known = answer?.(asked.question);
-      if (known !== undefined) {
-        send({ type: 'answer', id: asked.id, answer: known });
-        return;
-      }
-      const detail = 'a made-up run holds no messages, blocks or certificates';
-      send({ type: 'refused', code: 'MADE_UP', detail, isLast: false, id: asked.id });
+      send(answerTo(asked, answer));
     }
   });
 }
 
-/** As fast as they were told, by their times; then from the start again. */
+function answerTo(
+  { id, question }: Extract<ViewerMessage, { readonly type: 'ask' }>,
+  answer: DevOptions['answer'],
+): FeedMessage {
+  const known = answer?.(question);
+  if (known !== undefined) return { type: 'answer', id, answer: known };
+  const detail = 'a made-up run holds no messages, blocks or certificates';
+  return { type: 'refused', code: 'MADE_UP', detail, isLast: false, id };
+}
+
+/** As fast as they were told, by their times. */
 function playRecorded(viewer: WebSocket, lines: readonly string[]): void {
   let place = 0;
   const timer = setInterval(() => {
     const line = lines[place];
-    if (line === undefined) {
-      place = 0;
-      return;
-    }
+    if (line === undefined) return;
     viewer.send(line);
     place += 1;
     // Those that stand before the first delta come at once.

@@ -75,9 +75,9 @@ export interface Sample {
   readonly turns: number;
 }
 
-/** What the page keeps. @unit rows @source the diagram draws so many at 60 fps; 10 minutes of 16 nodes' health */
+/** What the page keeps. @unit rows @source the diagram draws 20,000 messages, of two rows each, at 60 fps; 10 minutes of 16 nodes' health */
 export const BOUNDS = {
-  wire: 20_000,
+  wire: 40_000,
   steps: 20_000,
   healths: 8_000,
   deadLetters: 2_000,

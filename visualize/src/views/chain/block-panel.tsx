@@ -24,7 +24,7 @@ export function BlockPanel({ id, block, committedBy, onClose }: PanelProps): Rea
       <button type="button" className="ends-close" aria-label="Close" onClick={onClose}>
         ×
       </button>
-      <h3>{block === undefined ? 'Block' : `Height ${count(block.height)}`}</h3>
+      <h2>{block === undefined ? 'Block' : `Height ${count(block.height)}`}</h2>
       <p className="mono chain-id">{id}</p>
       {block === undefined ? (
         <p className="is-muted">No node that is watched tells of this block: it is too old for this page.</p>
@@ -114,10 +114,10 @@ function Content({ answer }: { readonly answer: NonNullable<ReadBlock['answer']>
           ))}
         </ul>
       </details>
-      <h4>
+      <h3>
         {count(transactionsTotal)} {transactionsTotal === 1 ? 'transaction' : 'transactions'}
         {transactions.length < transactionsTotal ? `, the first ${transactions.length}` : ''}
-      </h4>
+      </h3>
       {transactionsTotal === 0 ? (
         <p className="is-muted">An empty block: leaders propose them so that what is below is committed.</p>
       ) : (

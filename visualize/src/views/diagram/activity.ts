@@ -4,15 +4,16 @@
  */
 
 /** Of time, for one bar. @unit px */
-export const BUCKET_PX = 5;
+export const BUCKET_PX = 8;
 const BUCKETS_MAX = 1_024;
 /** In sight at once. @unit lanes */
 const LANES_MAX = 64;
 const FAMILIES_MAX = 10;
 const SIDES = 2;
+export const ACTIVITY_BARS_MAX = LANES_MAX * BUCKETS_MAX * SIDES;
 
 export class Activity {
-  readonly #counts = new Uint16Array(LANES_MAX * BUCKETS_MAX * SIDES * FAMILIES_MAX);
+  readonly #counts = new Uint16Array(ACTIVITY_BARS_MAX * FAMILIES_MAX);
   #lanes = 0;
   #buckets = 0;
   /** The most that one side of a lane has in one bucket. */

@@ -46,9 +46,9 @@ export function FlightEnds({ end, book }: { readonly end: End; readonly book: Fl
   const isWrong = fate === 'lost' || fate === 'refused';
   return (
     <>
-      <h3>
+      <h2>
         <FamilySample family={flight.family} /> {flight.kind}
-      </h3>
+      </h2>
       <p className={isWrong ? 'is-bad' : 'is-muted'}>
         {FATE_WORDS[fate]}
         {took === undefined ? '' : ` after ${duration(took)}`}
@@ -95,9 +95,9 @@ function FlightSide({
   const node = side === 'sent' ? flight.from : flight.to;
   return (
     <section className="ends-side" data-chosen={isChosen}>
-      <h4>
+      <h3>
         {side === 'sent' ? 'Sent by' : 'Received by'} {nodeName(nodes, node)}
-      </h4>
+      </h3>
       {event === undefined ? (
         <p className="is-muted">
           {typeof node === 'string' ? 'That node is not watched.' : 'Not seen at this end.'}
@@ -113,9 +113,9 @@ function StepEnd({ step }: { readonly step: StepEvent }): ReactNode {
   const nodes = usePage(({ shown }) => shown.nodes);
   return (
     <>
-      <h3>
+      <h2>
         {nodeName(nodes, step.node)} {STEP_WORDS[step.kind]}
-      </h3>
+      </h2>
       {step.detail === undefined ? null : <p className="is-muted">{step.detail}</p>}
       {step.refused === undefined ? null : (
         <p className="ends-refusal">
@@ -129,7 +129,7 @@ function StepEnd({ step }: { readonly step: StepEvent }): ReactNode {
         <Fact name="block" value={step.block === undefined ? undefined : shortId(step.block)} />
       </dl>
       <section className="ends-side" data-chosen="true">
-        <h4>At that instant</h4>
+        <h3>At that instant</h3>
         <NodeThen node={step.node} at={step.at} turn={step.turn} epoch={step.epoch} round={step.round} />
       </section>
     </>

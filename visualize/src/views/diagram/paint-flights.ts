@@ -29,8 +29,9 @@ export interface FlightsDrawn {
   readonly detail: 'each' | 'bundles' | 'bars';
 }
 
-/** Reused by each frame. */
+/** Reused by each frame, and longer than what is in it. */
 const whole: Flight[] = [];
+let wholeCount = 0;
 const odd: Flight[] = [];
 
 export function paintFlights(
@@ -40,29 +41,31 @@ export function paintFlights(
   { bundler, activity }: { readonly bundler: Bundler; readonly activity: Activity },
 ): FlightsDrawn {
   collect(scene);
-  const seen = whole.length + odd.length;
+  const seen = wholeCount + odd.length;
   let detail: FlightsDrawn['detail'] = 'each';
-  if (whole.length <= LINES_MAX) paintWhole(context, scene, palette, whole.length <= HEADS_MAX);
+  if (wholeCount <= LINES_MAX) paintWhole(context, scene, palette, wholeCount <= HEADS_MAX);
   else {
-    detail = whole.length <= BUNDLED_MAX && bundleAll(scene, bundler) ? 'bundles' : 'bars';
+    detail = wholeCount <= BUNDLED_MAX && bundleAll(scene, bundler) ? 'bundles' : 'bars';
     if (detail === 'bundles') paintBundles(context, scene, palette, bundler);
-    else paintActivity(context, scene, palette, activity, whole);
+    else paintActivity(context, scene, palette, activity, whole, wholeCount);
   }
   paintOdd(context, scene, palette);
-  whole.length = 0;
   odd.length = 0;
   return { seen, detail };
 }
 
 function collect({ book, view, shown }: Scene): void {
+  wholeCount = 0;
   const until = view.from + view.spanMs + book.spanMax;
   for (let place = book.firstAt(view.from); place < book.flights.length; place += 1) {
     const flight = book.flights[place];
     if (flight === undefined || flight.at > until) break;
     if (!shown.has(flight.family) || !isInSight(view, flight)) continue;
-    const fate = book.fateOf(flight);
-    if (fate === 'arrived' || odd.length >= ODD_MAX) whole.push(flight);
-    else odd.push(flight);
+    if (odd.length < ODD_MAX && book.fateOf(flight) !== 'arrived') odd.push(flight);
+    else {
+      whole[wholeCount] = flight;
+      wholeCount += 1;
+    }
   }
 }
 
@@ -83,10 +86,11 @@ function paintWhole(
     context.strokeStyle = palette.family.get(family) ?? palette.ink;
     context.fillStyle = context.strokeStyle;
     context.lineWidth = weightOf(family);
-    context.globalAlpha = (whole.length > 400 ? 0.75 : 1) * (QUIET.has(family) ? 0.6 : 1);
+    context.globalAlpha = (wholeCount > 400 ? 0.75 : 1) * (QUIET.has(family) ? 0.6 : 1);
     let subpaths = 0;
-    for (const flight of whole) {
-      if (flight.family !== family) continue;
+    for (let place = 0; place < wholeCount; place += 1) {
+      const flight = whole[place];
+      if (flight?.family !== family) continue;
       if (subpaths === 0) context.beginPath();
       const { fromX, fromY, toX, toY } = segmentOf(view, flight, book);
       context.moveTo(fromX, fromY);
@@ -108,8 +112,9 @@ function paintHeads(
   family: Family,
   head: Head,
 ): void {
-  for (const flight of whole) {
-    if (flight.family !== family) continue;
+  for (let place = 0; place < wholeCount; place += 1) {
+    const flight = whole[place];
+    if (flight?.family !== family) continue;
     const { fromX, fromY, toX, toY } = segmentOf(view, flight, book);
     paintHead(context, head, fromX, fromY, toX, toY);
   }
@@ -173,7 +178,9 @@ const HEADS: Readonly<Record<Head, DrawHead>> = {
 function bundleAll({ view, book, nodes }: Scene, bundler: Bundler): boolean {
   const outside = nodes.length;
   return bundle(bundler, (add) => {
-    for (const flight of whole) {
+    for (let place = 0; place < wholeCount; place += 1) {
+      const flight = whole[place];
+      if (flight === undefined) break;
       const { fromX, toX } = segmentOf(view, flight, book);
       const from = typeof flight.from === 'number' ? flight.from : outside;
       const to = typeof flight.to === 'number' ? flight.to : outside;

@@ -88,8 +88,8 @@ export class Screen {
   constructor(host: HTMLElement, run: HTMLCanvasElement, marks: HTMLCanvasElement, events: ScreenEvents) {
     this.#host = host;
     this.#events = events;
-    this.#run = contextOf(run);
-    this.#marks = contextOf(marks);
+    this.#run = contextOf(run, false);
+    this.#marks = contextOf(marks, true);
     this.#palette = readPalette(host);
     this.#view = { from: 0, spanMs: SPAN_MS_FIRST, width: 1, height: 1, scrollY: 0, lanes: 0 };
   }
@@ -339,8 +339,9 @@ export class Screen {
   }
 }
 
-function contextOf(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
-  const context = canvas.getContext('2d', { alpha: true });
+/** What is opaque costs less to compose. */
+function contextOf(canvas: HTMLCanvasElement, alpha: boolean): CanvasRenderingContext2D {
+  const context = canvas.getContext('2d', { alpha });
   if (context === null)
     throw new Error(
       'this browser gives no 2D canvas: the diagram cannot be drawn; the message list has the same rows',

@@ -90,7 +90,7 @@ function OneNode({ health, name }: { readonly health: NodeHealth; readonly name:
   return (
     <div className="health-one">
       <section>
-        <h3>{name}: clock sources</h3>
+        <h2>{name}: clock sources</h2>
         <p className="is-muted">
           {health.clock.state}, {clockWords(health.clock)}
         </p>
@@ -120,7 +120,7 @@ function OneNode({ health, name }: { readonly health: NodeHealth; readonly name:
         )}
       </section>
       <section>
-        <h3>Links</h3>
+        <h2>Links</h2>
         <p>
           {health.reach}; {health.peers} {health.peers === 1 ? 'peer' : 'peers'}
         </p>

@@ -14,7 +14,7 @@ export function Decoded({ flight }: { readonly flight: Flight }): ReactNode {
   return (
     <>
       {cause === undefined ? null : <Cause cause={cause} />}
-      <h4>Decoded</h4>
+      <h3>Decoded</h3>
       <Plain value={message} />
       {encoded === undefined ? null : (
         <details>

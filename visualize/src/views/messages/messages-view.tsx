@@ -2,7 +2,7 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import './messages.css';
 import type { Model } from '../../feed/model.ts';
-import { useFrames, usePage, usePageStore } from '../../feed/use-page.ts';
+import { usePage, usePageStore } from '../../feed/use-page.ts';
 import { FlightEnds } from '../diagram/ends-panel.tsx';
 import type { Flight, FlightBook } from '../diagram/flights.ts';
 import { Past } from '../diagram/past.ts';
@@ -89,27 +89,30 @@ interface Rows {
 function useRows(past: Past, filter: MessageFilter): Rows {
   const store = usePageStore();
   const [rows, setRows] = useState<Rows>({ rows: [], kinds: [] });
-  const madeAt = useRef(Number.NEGATIVE_INFINITY);
-  const latest = useRef(filter);
-  const make = (model: Model): void => {
-    madeAt.current = performance.now();
-    past.learn(model);
-    const { flights } = past.book;
-    const found = flights.filter(
-      (flight) => flight.at <= model.at && passes(flight, past.book.fateOf(flight), latest.current),
-    );
-    setRows({ rows: found, kinds: kindsOf(flights) });
-  };
-  // biome-ignore lint/correctness/useExhaustiveDependencies: made anew with each filter, and with the first model
-  useEffect(() => {
-    latest.current = filter;
-    make(store.get().shown);
-  }, [filter]);
   const seen = useRef<Model>(undefined);
-  useFrames(({ shown }) => {
-    if (seen.current === shown || performance.now() - madeAt.current < LIST_MS) return;
-    seen.current = shown;
-    make(shown);
-  });
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  useEffect(() => {
+    const make = (): void => {
+      const { shown } = store.get();
+      seen.current = shown;
+      timer.current = undefined;
+      past.learn(shown);
+      const { flights } = past.book;
+      const found = flights.filter(
+        (flight) => flight.at <= shown.at && passes(flight, past.book.fateOf(flight), filter),
+      );
+      setRows({ rows: found, kinds: kindsOf(flights) });
+    };
+    make();
+    // The newest model is always shown in the end, though none comes after it.
+    const stop = store.subscribe(() => {
+      if (seen.current !== store.get().shown) timer.current ??= setTimeout(make, LIST_MS);
+    });
+    return () => {
+      stop();
+      clearTimeout(timer.current);
+      timer.current = undefined;
+    };
+  }, [store, past, filter]);
   return rows;
 }

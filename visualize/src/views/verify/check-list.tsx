@@ -11,7 +11,7 @@ export function CheckList({ report }: { readonly report: Report }): ReactNode {
         <li key={check.name} className={`is-${check.outcome}`}>
           <Mark outcome={check.outcome} />
           <div>
-            <h4>{CHECK_WORDS[check.name].title}</h4>
+            <h2>{CHECK_WORDS[check.name].title}</h2>
             <p className="is-muted">{CHECK_WORDS[check.name].why}</p>
             <Says check={check} code={check.outcome === 'failed' ? report.refusal?.code : undefined} />
             {check.name === 'quorum' && check.outcome !== 'notReached' ? <Signers report={report} /> : null}

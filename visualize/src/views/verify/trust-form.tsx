@@ -20,7 +20,7 @@ export function TrustForm({ trusted, onChange }: TrustProps): ReactNode {
   };
   return (
     <>
-      <h3>What you trust</h3>
+      <h2>What you trust</h2>
       <label className="verify-choice">
         <input
           type="radio"

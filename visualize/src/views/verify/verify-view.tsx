@@ -74,7 +74,7 @@ export function VerifyView(): ReactNode {
       </div>
       <aside className="verify-aside">
         <TrustForm trusted={trusted} onChange={setTrusted} />
-        <h3>What this does not prove</h3>
+        <h2>What this does not prove</h2>
         <ul className="verify-not">
           {NOT_PROVEN.map((sentence) => (
             <li key={sentence}>{sentence}</li>
