@@ -32,7 +32,6 @@ export function nodeLens({ system, committedBelow = () => [], end, ...beside }: 
   const steps = new StepReader(system, (blocks) => chain.commit(blocks));
   const health = new HealthReader(system, beside);
   return {
-    wants: ({ address, event: { type } }) => mayStep(address) || concernsWire(address, type),
     read(transition, seen) {
       const { address, event } = transition;
       if (concernsWire(address, event.type))

@@ -9,9 +9,9 @@ import { toView } from '../../observe/feed/view.ts';
 import type { PeerMessage, PeerMessageKind } from '../../protocol/consensus/types.ts';
 
 /** The oldest goes first. @unit messages @source what a reader can have in view */
-const MESSAGES_MAX = 2_048;
-/** Of a frame. @unit bytes @source the contract */
-const FRAME_BYTES_MAX = 4_096;
+const MESSAGES_MAX = 1_024;
+/** Of a frame. @unit bytes @source a vote is 300; the contract allows four times as much */
+const FRAME_BYTES_MAX = 1_024;
 /** Kinds that may hold megabytes: of these the bounded view is kept, and not the message. */
 const HEAVY: ReadonlySet<PeerMessageKind> = new Set([
   ...(['Batch', 'Blocks', 'EpochChange', 'Epochs', 'Snapshot', 'SnapshotChunk'] as const),

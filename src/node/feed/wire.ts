@@ -76,6 +76,7 @@ function readSent(
     if (about === undefined) return;
     const peer = peerOf(to);
     const bytes = told.frame.bytes.length;
+    if (!seen.hasRoomFor(sortOf(about.kind))) continue;
     const label = labelOf(about);
     memory.sent(label.id, about, told.frame.bytes, transition);
     seen.wire({ ...label, turn, direction: 'sent', peer, at, kind: about.kind, bytes });
@@ -90,6 +91,7 @@ function readReceived(
   memory: MessageMemory,
 ): void {
   const refused = blameFor(effects, from);
+  if (!seen.hasRoomFor(refused === undefined ? sortOf(message.kind) : 'deciding')) return;
   const label = labelOf(message);
   memory.received(label.id, message);
   seen.wire({
@@ -108,6 +110,7 @@ function blameFor(effects: Transition['effects'], from: Address): RefusalRow | u
 }
 
 function readRefusedFrame({ address, event, wall: at, turn }: Transition, refusal: object, seen: Seen): void {
+  if (!seen.hasRoomFor('deciding')) return;
   const refused = refusalOf(event);
   const kind = 'kind' in refusal && typeof refusal.kind === 'string' ? refusal.kind : 'frame';
   seen.wire({
@@ -115,6 +118,13 @@ function readRefusedFrame({ address, event, wall: at, turn }: Transition, refusa
     ...(refused === undefined ? {} : { refused }),
   });
 }
+
+/** What moves rounds on; the rest comes with the load. */
+const DECIDING: ReadonlySet<PeerMessage['kind']> = new Set([
+  ...(['Proposal', 'Vote', 'QC', 'ViewChange', 'NewView', 'EpochChange', 'Evidence', 'VoteShown'] as const),
+]);
+
+const sortOf = (kind: PeerMessage['kind']): 'deciding' | 'bulk' => (DECIDING.has(kind) ? 'deciding' : 'bulk');
 
 /** Of the peer's own cell, or of one below it. */
 const peerOf = (address: CellAddress): string =>

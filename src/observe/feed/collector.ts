@@ -39,10 +39,9 @@ export interface CollectorParts {
   readonly node?: NodeIndex;
 }
 
-/** Steps between two collections that the lens is given; the newest beyond are counted as dropped. @unit steps @source 20 collections/s × 80,000 steps/s */
-const WANTED_MAX = 4_096;
-/** Of each kind in one delta; the oldest beyond are counted as dropped. @unit rows */
-const WIRE_MAX = 1_024;
+/** Messages of each sort in one delta; those beyond are counted as dropped. @unit rows @source a round of 100 validators; what a diagram can show of the rest */
+const WIRE_MAX = { deciding: 512, bulk: 96 } as const;
+/** The oldest beyond are counted as dropped. @unit rows */
 const STEPS_MAX = 512;
 const DEAD_LETTERS_MAX = 64;
 /** Steps of one watched cell in one delta; the oldest beyond are counted as dropped. @unit steps @source the contract */
@@ -80,14 +79,17 @@ export class Collector {
   #looking: Looking | undefined;
   readonly #dirty = new Set<CellAddress>();
   /** Bounded by the cells: those that are gone are forgotten at the next sweep. */
-  readonly #last = new Map<CellAddress, LastStep>();
+  readonly #last = new Map<CellAddress, Transition | LastStep>();
   readonly #waits = new Map<CellAddress, Waits>();
   readonly #told = new Map<CellAddress, number>();
   readonly #watched = new Map<CellAddress, Watched>();
   readonly #charts = new Map<ChartHash, Chart>();
   #newCharts: Chart[] = [];
-  #wanted: Transition[] = [];
   #wire: WireEvent[] = [];
+  /** Since the last collection, those that were dropped too. */
+  #wireCounts = { deciding: 0, bulk: 0 };
+  /** What the lens threw. */
+  #failure: Error | undefined;
   #steps: StepEvent[] = [];
   #deadLetters: DeadLetterRow[] = [];
   readonly #recentWire = new RingBuffer<WireEvent>();
@@ -169,7 +171,8 @@ export class Collector {
     const { lens } = this.#looking ?? {};
     const { wall: at, turn, now } = this.#system.instant();
     this.#collections += 1;
-    if (lens !== undefined) this.#readWanted(lens);
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#dropped += cutTo(this.#steps, STEPS_MAX);
     const swept = this.#collections % SWEEP_EVERY === 0 ? this.#sweep() : [];
     const { cells, gone } = this.#collectCells(swept);
     const chain = this.#collections % CHAIN_EVERY === 0 ? lens?.chain(true) : undefined;
@@ -201,6 +204,7 @@ export class Collector {
 
   #forgetCollected(turn: number): void {
     this.#wire = [];
+    this.#wireCounts = { deciding: 0, bulk: 0 };
     this.#steps = [];
     this.#deadLetters = [];
     this.#newCharts = [];
@@ -213,7 +217,7 @@ export class Collector {
     this.#looking?.lens.end?.();
     this.#looking = undefined;
     this.#forgetCollected(0);
-    this.#wanted = [];
+    this.#failure = undefined;
     for (const held of [this.#dirty, this.#last, this.#waits, this.#told, this.#watched]) held.clear();
     for (const held of [this.#recentWire, this.#recentSteps]) while (held.shift() !== undefined);
   }
@@ -221,13 +225,10 @@ export class Collector {
   // ── Inside turns ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   #noteStep(lens: Lens, transition: Transition): void {
-    const { address, wall: at, turn, event, from } = transition;
+    const { address } = transition;
     this.#dirty.add(address);
-    this.#last.set(address, { at, turn, event: event.type, ...(from === undefined ? {} : { from }) });
-    if (lens.wants(transition)) {
-      if (this.#wanted.length < WANTED_MAX) this.#wanted.push(transition);
-      else this.#dropped += 1;
-    }
+    this.#last.set(address, transition);
+    this.#readStep(lens, transition);
     const watched = this.#watched.get(address);
     if (watched === undefined) return;
     watched.steps.push({ transition, before: watched.before });
@@ -235,6 +236,16 @@ export class Collector {
     if (watched.steps.length <= TRANSITIONS_MAX) return;
     watched.steps.shift();
     this.#dropped += 1;
+  }
+
+  /** A defect of the lens must not crash the cell in whose turn it shows: it is told at the next collection. */
+  #readStep(lens: Lens, transition: Transition): void {
+    if (this.#failure !== undefined) return;
+    try {
+      lens.read(transition, this.#seen);
+    } catch (failure) {
+      this.#failure = failure instanceof Error ? failure : new Error(String(failure));
+    }
   }
 
   #noteWait(address: CellAddress, ms: number): void {
@@ -289,22 +300,18 @@ export class Collector {
   // ── At a collection ────────────────────────────────────────────────────────────────────────────────────────────────
 
   readonly #seen: Seen = {
-    wire: (event) => {
-      this.#wire.push({ node: this.#node, ...event });
-      if (this.#wire.length >= 2 * WIRE_MAX) this.#dropped += cutTo(this.#wire, WIRE_MAX);
+    hasRoomFor: (sort) => {
+      this.#wireCounts[sort] += 1;
+      if (this.#wireCounts[sort] <= WIRE_MAX[sort]) return true;
+      this.#dropped += 1;
+      return false;
     },
+    wire: (event) => void this.#wire.push({ node: this.#node, ...event }),
     step: (event) => {
       this.#steps.push({ node: this.#node, ...event });
       if (this.#steps.length >= 2 * STEPS_MAX) this.#dropped += cutTo(this.#steps, STEPS_MAX);
     },
   };
-
-  #readWanted(lens: Lens): void {
-    const wanted = this.#wanted;
-    this.#wanted = [];
-    for (const transition of wanted) lens.read(transition, this.#seen);
-    this.#dropped += cutTo(this.#wire, WIRE_MAX) + cutTo(this.#steps, STEPS_MAX);
-  }
 
   /** What changed without a step: a mailbox that fills, a cell that waits for its restart. */
   #sweep(): readonly CellInfo[] {
@@ -335,7 +342,7 @@ export class Collector {
 
   #row(info: CellInfo, waitP99: number | undefined): CellRow {
     this.#noteChart(info);
-    return cellRow({ node: this.#node, info, last: this.#last.get(info.address), waitP99 });
+    return cellRow({ node: this.#node, info, last: lastOf(this.#last.get(info.address)), waitP99 });
   }
 
   #collectDetails(now: number): readonly CellDetail[] {
@@ -362,6 +369,12 @@ export class Collector {
     if (typeof context !== 'object' || context === null) return toView(context);
     return toView(this.#looking?.lens.worthALook?.(info.address, context) ?? context);
   }
+}
+
+function lastOf(last: Transition | LastStep | undefined): LastStep | undefined {
+  if (last === undefined || 'at' in last) return last;
+  const { wall: at, turn, event, from } = last;
+  return { at, turn, event: event.type, ...(from === undefined ? {} : { from }) };
 }
 
 /** Of what a row shows that may change without a step. Two that are equal by chance are told apart a second later. */

@@ -4,15 +4,21 @@ import type { NodeChain, NodeHealth, StepEvent, WireEvent } from './feed.ts';
 
 /** What a lens saw in a step. `node` is filled in by the collector. */
 export interface Seen {
+  /**
+   * Whether there is room for one more message of its sort before the next collection; where there is none, it counts as dropped. Asked
+   * first, so that what is left out costs nothing. `bulk` is what comes by the thousand: it must not crowd out what decides.
+   */
+  readonly hasRoomFor: (sort: 'deciding' | 'bulk') => boolean;
   readonly wire: (event: Omit<WireEvent, 'node'>) => void;
   readonly step: (event: Omit<StepEvent, 'node'>) => void;
 }
 
 /** Made when somebody begins to look, and dropped when nobody does: it may keep what it compares with. */
 export interface Lens {
-  /** Called inside the turn, so it must be quick: whether `read` is to be given this step, at the next collection. */
-  wants(transition: Transition): boolean;
-  /** Given the wanted steps in their order. Values are the cells' own: not to be changed, not to be kept. */
+  /**
+   * Given each step, inside the turn: it must be quick. Rows are made at once, since steps that are kept cost more: they outlive
+   * the young generation (measured: bench/inspector.bench.ts). Values are the cells' own: not to be changed.
+   */
   read(transition: Transition, seen: Seen): void;
   /** Undefined: nobody knows yet, or, with `ifChanged`, it is as it was told last. */
   chain(ifChanged: boolean): Omit<NodeChain, 'node'> | undefined;

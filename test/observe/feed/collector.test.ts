@@ -5,7 +5,6 @@ import type { Lens } from '../../../src/observe/feed/lens.ts';
 import { puppet, rig } from '../../actors/runtime/harness.ts';
 
 const BLIND: Lens = {
-  wants: () => false,
   read: () => undefined,
   chain: () => undefined,
   health: () => undefined,
@@ -145,28 +144,31 @@ describe('a collector', () => {
     expect(first.dropped + second.dropped).toBe(36);
   });
 
-  it('bounds what its lens makes, newest first, and counts the rest', () => {
+  it('bounds what its lens makes, what decides apart from the bulk, and counts the rest', () => {
     let id = 0;
     const { collector, tell } = looking({
       ...BLIND,
-      wants: ({ event }) => event.type === 'note',
-      read({ turn, wall: at }, { wire }) {
+      read({ turn, wall: at, event }, { hasRoomFor, wire }) {
+        if (event.type !== 'note') return;
         for (let copy = 0; copy < 3_000; copy += 1) {
           id += 1;
+          if (!hasRoomFor(copy % 3 === 0 ? 'deciding' : 'bulk')) continue;
           wire({ id: `m${id}`, turn, at, direction: 'sent', peer: 'x', kind: 'Note' });
         }
       },
     });
     tell('a', { type: 'note', value: 1 });
     const { wire = [], dropped } = collector.collect();
-    expect([wire.length, dropped, wire.at(-1)?.id]).toEqual([1_024, 1_976, 'm3000']);
-    expect(collector.moment().wire.at(-1)?.id).toBe('m3000');
+    expect([wire.length, dropped, wire.at(-1)?.id]).toEqual([512 + 96, 3_000 - 512 - 96, 'm1534']);
+    expect(collector.moment().wire.at(-1)?.id).toBe('m1534');
+    tell('a', { type: 'note', value: 2 });
+    expect(collector.collect().wire).toHaveLength(512 + 96);
   });
 
   it('asks nothing of the system once it is detached (IN-1, IN-4)', () => {
     const { collector, tell, detach } = looking({
       ...BLIND,
-      wants: () => {
+      read: () => {
         throw new Error('nobody looks');
       },
     });

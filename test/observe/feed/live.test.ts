@@ -75,7 +75,6 @@ describe('a node that runs, as a source', () => {
 
   it('sends its viewers away when it fails, and what it looks at goes on (IN-4)', async () => {
     const { source, failures, note, system } = live({
-      wants: () => true,
       read: () => {
         throw new Error('a defect');
       },
