@@ -100,7 +100,7 @@ describe('the page of a run', () => {
       for (const [place, view] of VIEWS.entries()) {
         await page.keyboard.type(String(place + 1));
         await says(page, '.tabs [aria-current=page]', view);
-        await page.waitForSelector(`main[aria-label="${view}"] > *`);
+        await page.waitForSelector(`main[aria-label="${view}"] > :not(h2)`);
         await new Promise((resolve) => setTimeout(resolve, 300));
         await shot(page, `${theme}-${place + 1}`);
         const faults = await findings(page);
@@ -148,6 +148,8 @@ describe('the page of a run', () => {
     );
     await page.keyboard.press('Space');
     await page.waitForSelector('.play[aria-label=Pause]');
+    await page.keyboard.press('Home');
+    await page.waitForSelector('.live[aria-pressed=false]');
     await page.keyboard.press('KeyL');
     await says(page, '.instant', 'now');
     expect(complaints).toEqual([]);

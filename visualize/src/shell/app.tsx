@@ -24,6 +24,7 @@ export function App(): ReactNode {
       <TimeBar />
       <ConnectionNotice />
       <main className="view" aria-label={card?.title}>
+        <h2 className="unseen">{card?.title}</h2>
         {card === undefined ? null : <card.View key={card.id} />}
       </main>
       <Finder isOpen={dialog === 'find'} onClose={close} />

@@ -7,6 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['1 … 9', 'the views'],
   ['space', 'pause, or play on'],
   ['← →', 'one step back or on; with Shift a second'],
+  ['Home End', 'the oldest that is known, the newest'],
   ['[ ]', 'slower, faster'],
   ['L', 'back to live'],
   ['/', 'find a cell, a node or a block'],

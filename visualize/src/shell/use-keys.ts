@@ -1,6 +1,6 @@
 /** Keys that work everywhere on the page. Boundary: the document's key events. */
 import { useEffect } from 'react';
-import type { PageStore } from '../feed/store.ts';
+import { isRemote, type PageStore } from '../feed/store.ts';
 import { usePageStore } from '../feed/use-page.ts';
 import { VIEW_CARDS } from '../views/views.ts';
 import { SPEEDS } from './time-bar.tsx';
@@ -30,6 +30,8 @@ function act(event: KeyboardEvent, store: PageStore, { find, help }: KeyActions)
   if (card !== undefined) store.select({ view: card.id });
   else if (event.key === 'ArrowLeft' || event.key === 'ArrowRight')
     move(store, event.key === 'ArrowLeft' ? -1 : 1, event.shiftKey);
+  else if (event.key === 'Home') store.seek(store.get().time.from);
+  else if (event.key === 'End') goToEnd(store);
   else if (event.key === ' ') return toggle(event, store);
   else if (event.key === '[' || event.key === ']') changeSpeed(store, event.key === '[' ? -1 : 1);
   else if (event.key === 'l' || event.key === 'L') store.goLive();
@@ -44,6 +46,12 @@ function act(event: KeyboardEvent, store: PageStore, { find, help }: KeyActions)
 function move(store: PageStore, by: 1 | -1, isLeap: boolean): void {
   if (isLeap) store.seek(store.get().time.at + by * LEAP_MS);
   else store.step(by);
+}
+
+function goToEnd(store: PageStore): void {
+  const { hello, time } = store.get();
+  if (isRemote(hello?.run)) store.seek(time.to);
+  else store.goLive();
 }
 
 /** A space on a button presses the button. */
