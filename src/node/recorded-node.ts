@@ -34,6 +34,7 @@ export function recordingOf(
       bytesMax: journal.bytesMax,
       ageMax: journal.ageMsMax,
       waitingBytesMax: journal.waitingBytesMax,
+      freeBytesMin: journal.freeBytesMin,
     },
     report: (event) => reportJournal(log, event),
     opening: {
@@ -58,8 +59,10 @@ function reportJournal(log: JournalLog, event: JournalEvent): void {
   switch (event.kind) {
     case 'paused':
       log.warn(
-        { waitingBytes: event.waitingBytes },
-        'the disk is too slow for the journal: recording pauses, the node goes on',
+        { bytes: event.bytes },
+        event.because === 'slow'
+          ? 'the disk is too slow for the journal: recording pauses, the node goes on'
+          : 'the disk has too little space for a journal: recording pauses, the node goes on',
       );
       return;
     case 'resumed':

@@ -2,7 +2,7 @@
 import { unpackValues, type ValuePacker } from './values.ts';
 
 export interface Closing {
-  /** `rotated`: another segment follows. `ended`: the process stopped in order. `paused`: the disk was too slow, and what comes until the next segment is missing. */
+  /** `rotated`: another segment follows. `ended`: the process stopped in order. `paused`: the disk was too slow or too full, and what comes until the next segment is missing. */
   readonly reason: 'rotated' | 'ended' | 'paused';
   /** Pure turns that had ended: a replay runs to here. */
   readonly turn: number;

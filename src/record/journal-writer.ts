@@ -3,9 +3,11 @@
  * background. Each segment begins with all that a replay needs, so that old ones can be deleted. A disk that cannot follow pauses the recording, at
  * a named place, and never the node. Boundary: disk. Rules RP-1, RP-2, RP-3, docs/journal.md.
  */
+import { mkdirSync } from 'node:fs';
 import type { Journal, JournalEntry, Keyframe } from '../actors/runtime/index.ts';
 import { type BlockKind, BODY_BYTES_MAX, headOf, MAGIC, type Place } from './blocks.ts';
 import { type Closing, packClosing } from './closing.ts';
+import { DiskSpace } from './disk-space.ts';
 import { packEntries } from './entries.ts';
 import { type Opening, packOpening } from './opening.ts';
 import { deleteOldSegments, segmentPath } from './run-folder.ts';
@@ -23,6 +25,8 @@ export interface JournalLimits {
   readonly ageMax: number;
   /** What waits for the disk; beyond it the recording pauses. @unit bytes */
   readonly waitingBytesMax: number;
+  /** What the disk must have free; below it the recording pauses. 0: it is not asked. @unit bytes */
+  readonly freeBytesMin: number;
 }
 
 export interface JournalOptions {
@@ -39,7 +43,7 @@ export interface JournalOptions {
 }
 
 export type JournalEvent =
-  | { readonly kind: 'paused'; readonly waitingBytes: number }
+  | { readonly kind: 'paused'; readonly because: 'slow' | 'full'; readonly bytes: number }
   | { readonly kind: 'resumed'; readonly missingTurns: number }
   | { readonly kind: 'failed'; readonly detail: string }
   | { readonly kind: 'deleted'; readonly segments: number; readonly bytes: number };
@@ -64,6 +68,8 @@ const GATHER_MS = 25;
 const GATHERED_MAX = 256;
 /** @unit bytes @source two great batches: packed at once they stop the node for a millisecond */
 const GATHERED_BYTES_MAX = 1_048_576;
+/** Between two looks whether a pause may end. @unit ms */
+const PAUSED_MS = 100;
 /** Keyframes take no more of the time than one part in so many. @source RP-3: a tenth of what the journal may cost */
 const KEYFRAME_SHARE = 100;
 
@@ -89,12 +95,21 @@ export class JournalWriter implements Journal {
   #missing = 0;
   #pausedAtTurn = 0;
   #keyframe = { bytes: 0, tookMs: 0 };
+  readonly #space: DiskSpace;
 
   constructor(options: JournalOptions) {
     this.#options = options;
     this.digestEvery = options.opening.digestEvery;
     this.#packer = new ValuePacker(options.nameOf);
-    this.#open();
+    this.#space = new DiskSpace(folderOf(options.dir), options.limits.freeBytesMin);
+    if (!this.#space.isLow) {
+      this.#open();
+      return;
+    }
+    // The first segment that there will be begins with a keyframe, so it is not the run's first.
+    this.#segment = 1;
+    this.#state = 'paused';
+    options.report({ kind: 'paused', because: 'full', bytes: this.#space.free });
   }
 
   record(entry: JournalEntry): void {
@@ -102,6 +117,7 @@ export class JournalWriter implements Journal {
     if ('wall' in entry) this.#wall = entry.wall;
     if (this.#state !== 'recording') {
       this.#missing += 1;
+      if (this.#state === 'paused') this.#timer ??= setTimeout(this.#tick, PAUSED_MS);
       return;
     }
     if (this.#gathered.length === 0) this.#place = { turn: this.#turn, at: this.#wall };
@@ -143,6 +159,11 @@ export class JournalWriter implements Journal {
     this.#pack();
     // Which may have paused it.
     if (this.#state !== 'recording') return;
+    this.#space.look(performance.now());
+    if (this.#space.isLow) {
+      this.#pause({ kind: 'paused', because: 'full', bytes: this.#space.free });
+      return;
+    }
     const { limits } = this.#options;
     const length = this.#file?.length ?? 0;
     const age = performance.now() - this.#segmentSince;
@@ -159,12 +180,16 @@ export class JournalWriter implements Journal {
     this.#putEntries(gathered, place);
     const waiting = this.#waiting();
     if (this.#state !== 'recording' || waiting <= this.#options.limits.waitingBytesMax) return;
-    // RP-2: the disk is too slow. What is written stays whole; what comes is missing, and the journal says from where to where.
+    this.#pause({ kind: 'paused', because: 'slow', bytes: waiting });
+  }
+
+  // RP-2: what is written stays whole; what comes is missing, and the journal says from where to where.
+  #pause(event: JournalEvent): void {
     this.#pausedAtTurn = this.#turn;
-    this.#options.report({ kind: 'paused', waitingBytes: waiting });
+    this.#options.report(event);
     this.#end('paused');
     this.#state = 'paused';
-    this.#timer ??= setTimeout(this.#tick, GATHER_MS);
+    this.#timer ??= setTimeout(this.#tick, PAUSED_MS);
   }
 
   /** In as few blocks as hold them. */
@@ -198,8 +223,9 @@ export class JournalWriter implements Journal {
   }
 
   #resume(): void {
-    if (this.#waiting() > 0) {
-      this.#timer = setTimeout(this.#tick, GATHER_MS);
+    this.#space.look(performance.now());
+    if (this.#waiting() > 0 || this.#space.isLow) {
+      this.#timer = setTimeout(this.#tick, PAUSED_MS);
       return;
     }
     const keyframe = this.#options.keyframe();
@@ -264,6 +290,16 @@ export class JournalWriter implements Journal {
     this.#file?.end();
     this.#options.report({ kind: 'failed', detail });
   }
+}
+
+/** Made here, so that its disk can be asked. */
+function folderOf(dir: string): string {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  } catch {
+    // The first segment will fail there, and say why.
+  }
+  return dir;
 }
 
 /** About what an entry holds; only great byte strings count. @unit bytes */

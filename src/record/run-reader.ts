@@ -291,7 +291,7 @@ export function flawAtEnd(
   if (end.status !== 'ended' || closing === undefined) return flawOf(path, end);
   const { offset } = end;
   if (closing.reason === 'paused') {
-    const detail = `the disk was too slow: nothing was recorded from turn ${closing.turn} until the next segment`;
+    const detail = `the disk was too slow or too full: nothing was recorded from turn ${closing.turn} until the next segment`;
     return { kind: 'paused', path, offset, detail };
   }
   if (closing.reason === 'rotated' && isLast) {

@@ -13,6 +13,7 @@ const UNBOUNDED = {
   bytesMax: Number.POSITIVE_INFINITY,
   ageMax: Number.POSITIVE_INFINITY,
   waitingBytesMax: Number.POSITIVE_INFINITY,
+  freeBytesMin: 0,
 } as const;
 
 /** @unit turns @source RP-1 */

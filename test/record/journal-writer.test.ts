@@ -182,6 +182,20 @@ function stickDisk(): void {
   };
 }
 
+describe('a disk with little space', () => {
+  it('is left to the chain: nothing is recorded, it is said once and counted, and the node goes on (RP-2)', async () => {
+    const run = new SmallRun({ dir, limits: { freeBytesMin: 2 ** 60 } });
+    run.feed(10);
+    expect(run.system.counters().turns).toBeGreaterThan(10);
+    await sleep(150);
+    expect(run.status).toMatchObject({ state: 'paused', written: 0, waiting: 0 });
+    expect(run.status.missing).toBeGreaterThan(10);
+    expect(run.events).toMatchObject([{ kind: 'paused', because: 'full' }]);
+    await run.close();
+    expect(readdirSync(dir)).toEqual([]);
+  });
+});
+
 describe('a slow disk', () => {
   it('pauses the recording and never the node, and the replay goes on behind the gap (RP-2)', async () => {
     const run = new SmallRun({ dir, limits: { waitingBytesMax: 30_000, segmentBytes: 20_000 } });

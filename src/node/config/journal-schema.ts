@@ -46,6 +46,14 @@ export const JOURNAL_SETTINGS = {
     note: 'What may wait for a slow disk; beyond it the recording pauses, says so, and goes on with a new segment.',
     source: 'RP-2',
   }),
+  free_bytes_min: integer({
+    default: 1_024 * MEBIBYTE,
+    min: 0,
+    max: 1_048_576 * MEBIBYTE,
+    unit: 'bytes',
+    note: 'What the disk must have free; with less the recording pauses, so that the chain has the rest. 0: it is not looked at.',
+    source: 'RP-2; room for hours of blocks',
+  }),
   digest_every: integer({
     default: 512,
     min: 1,

@@ -75,6 +75,7 @@ export const UNBOUNDED: JournalLimits = {
   bytesMax: Number.POSITIVE_INFINITY,
   ageMax: Number.POSITIVE_INFINITY,
   waitingBytesMax: Number.POSITIVE_INFINITY,
+  freeBytesMin: 0,
 };
 
 export interface SmallOptions {
