@@ -1,6 +1,6 @@
 /** The supervision trees of all nodes as rows of a list: what is shown, how deep, what is folded or filtered away. Pure. */
 import type { CellRow, NodeIndex } from '../../../../src/observe/feed/feed.ts';
-import { type CellKey, type Cells, cellKey, type Model, type Sample } from '../../feed/model.ts';
+import { BOUNDS, type CellKey, type Cells, cellKey, type Model, type Sample } from '../../feed/model.ts';
 
 export interface TreeFilter {
   readonly text: string;
@@ -154,7 +154,10 @@ export function rateOf(samples: readonly Sample[], key: CellKey, span = 8): numb
 
 /** What the cell held at each sample. */
 export const depthsOf = (samples: readonly Sample[], key: CellKey): readonly number[] =>
-  samples.map(({ cells }) => cells.get(key)?.queued ?? 0);
+  padded(
+    samples.map(({ cells }) => cells.get(key)?.queued ?? 0),
+    BOUNDS.samples,
+  );
 
 /** Samples that one column stands for. @unit samples of 250 ms */
 const COLUMN_SAMPLES = 4;
@@ -167,8 +170,14 @@ export function workOf(samples: readonly Sample[], key: CellKey): readonly numbe
     const [now = 0, before = now] = [taken[last], taken[Math.max(0, last - COLUMN_SAMPLES)]];
     work.unshift(Math.max(0, now - before));
   }
-  return work;
+  return padded(work, BOUNDS.samples / COLUMN_SAMPLES);
 }
+
+/** A young curve begins where an old one would be by now, so that curves can be compared. */
+const padded = (values: readonly number[], length: number): readonly number[] => [
+  ...Array.from({ length: Math.max(0, length - values.length) }, () => 0),
+  ...values,
+];
 
 /** The same as columns that stand on the ground of the box; on a scale of its own. */
 export function columnsPath(values: readonly number[], width: number, height: number): string {
