@@ -11,6 +11,7 @@ import { addBenchCommand } from './commands/bench.ts';
 import { addBridgeCommand } from './commands/bridge.ts';
 import { addChartCommand } from './commands/chart.ts';
 import { addConfigCommand } from './commands/config.ts';
+import { addExportCommand } from './commands/export.ts';
 import { addInspectCommand } from './commands/inspect.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addLedgerCommands } from './commands/ledger.ts';
@@ -81,6 +82,7 @@ function createProgram(status: ExitStatus, json: boolean): Command {
   addBenchCommand(program);
   addSimulateCommand(program, status);
   addReplayCommands(program, status);
+  addExportCommand(program, status);
   withJson(program.command('version').description('print the version')).action(
     (options: { json?: boolean }) =>
       createOutput(options.json === true).data({ version: VERSION, node: process.version }, [

@@ -100,7 +100,7 @@ export async function startNode(
     metrics.stop();
     lag.stop();
     await withinTime(node.system.stop(), config.runtime.shutdownTimeoutMs);
-    await node.recording?.close();
+    await withinTime(node.recording?.close() ?? Promise.resolve(), config.runtime.shutdownTimeoutMs);
     ending.fork.close();
     node.store.close();
     log.flush();

@@ -24,6 +24,8 @@ export interface Opening {
   /** @unit turns */
   readonly digestEvery: number;
   readonly blueprints: readonly CellBlueprint[];
+  /** It is a copy without what users sent (RP-8), and cannot be replayed. */
+  readonly redacted?: true;
   /** Whoever recorded it: a node, or a simulated one with the seed of its run. */
   readonly source: { readonly kind: 'node' } | { readonly kind: 'simulation'; readonly scenario: string };
 }

@@ -135,6 +135,7 @@ function latestOf(stretches: readonly Stretch[], from: number): number {
 /** A segment of a run, in order. */
 export interface NumberedSegment {
   readonly segment: SegmentReader;
+  readonly number: number;
   /** Number of the next one that is there. */
   readonly next: number | undefined;
   /** Others should stand between them. */
@@ -154,7 +155,7 @@ export function segmentReaders(dir: string, files: OpenFiles): readonly Numbered
   return there.map(({ segment, number }, place) => {
     const next = there[place + 1]?.number;
     const gap = next === undefined || next === number + 1 ? undefined : missing(dir, number + 1, next - 1);
-    return { segment, next, gap };
+    return { segment, number, next, gap };
   });
 }
 
@@ -232,7 +233,8 @@ class Scan {
       if (keyframe !== undefined) present.keyframes.push({ ...keyframe, first: present.entries.length });
       return present;
     }
-    if (keyframe === undefined && opening.segment !== 1) return undefined;
+    const isReplayable = opening.redacted !== true;
+    if (isReplayable && keyframe === undefined && opening.segment !== 1) return undefined;
     const first = keyframe === undefined ? {} : { keyframe: { ...keyframe, first: 0 } };
     const begun: GrowingStretch = { opening, keyframes: [], entries: [], ...first };
     this.stretches.push(begun);

@@ -8,8 +8,13 @@ export type Charts = ReadonlyMap<string, AnyStateMachine>;
 /** Those of a node's tree. */
 export const NODE_CHARTS: Charts = new Map(NODE_MACHINES.map((machine) => [machine.id, machine]));
 
+/** A run that this program cannot repeat. The message is for the user. */
+export class NotReplayable extends Error {
+  override readonly name: string = 'NotReplayable';
+}
+
 /** A chart is not the one that the journal was recorded with: its replay would be of another program. */
-export class ChartsDiffer extends Error {
+export class ChartsDiffer extends NotReplayable {
   override readonly name = 'ChartsDiffer';
 }
 

@@ -27,7 +27,7 @@ import {
   type Stretch,
 } from '../record/run-reader.ts';
 import { packKeyframe, unpackKeyframe, ValuePacker } from '../record/values.ts';
-import { type Charts, checkCharts } from './charts.ts';
+import { type Charts, checkCharts, NotReplayable } from './charts.ts';
 import { differenceOf } from './keyframes.ts';
 import { type Waypoint, Waypoints } from './waypoints.ts';
 
@@ -85,6 +85,10 @@ export class Player {
   constructor(run: RunReader, options: PlayerOptions) {
     this.run = run;
     this.#options = options;
+    if (run.opening.redacted === true)
+      throw new NotReplayable(
+        `${run.dir} is redacted: it says what happened, and has not got what cells decided about`,
+      );
     checkCharts(run.opening.blueprints, options.charts);
     // Each is made anew by `#begin`.
     this.#rebuilt = { roots: [], functionOf: () => () => undefined, nameOf: () => undefined };

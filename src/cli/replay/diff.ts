@@ -2,7 +2,7 @@
 import { basename, dirname } from 'node:path';
 import { canonicalText, type JournalEntry } from '../../actors/runtime/index.ts';
 import type { Commit } from '../../replay/chain-diff.ts';
-import { ChartsDiffer } from '../../replay/charts.ts';
+import { NotReplayable } from '../../replay/charts.ts';
 import { differencesOf, firstOf, type InputDifference, type RunDifference } from '../../replay/diff.ts';
 import { REPLAYED_BY } from '../../replay/replayed-by.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
@@ -31,7 +31,7 @@ function compared(lefts: readonly string[], rights: readonly string[]): readonly
   try {
     return differencesOf(lefts, rights, REPLAYED_BY);
   } catch (error) {
-    if (error instanceof ChartsDiffer) throw runtimeFailure(error.message);
+    if (error instanceof NotReplayable) throw runtimeFailure(error.message);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** `althing replay`: verifies runs, or plays them together to where they stop, and says what is there. Boundary: disk, stdin. Rules RP-4, RP-5. */
-import { ChartsDiffer } from '../../replay/charts.ts';
+import { NotReplayable } from '../../replay/charts.ts';
 import { Playback, type Stop } from '../../replay/playback.ts';
 import { REPLAYED_BY } from '../../replay/replayed-by.ts';
 import type { ReplayCommandOptions } from '../commands/replay.ts';
@@ -26,7 +26,7 @@ export async function replayRuns(path: string, options: ReplayCommandOptions): P
     playback.close();
     return stop?.kind === 'divergence' ? EXIT_CODES.runtime : EXIT_CODES.ok;
   } catch (error) {
-    if (error instanceof ChartsDiffer) throw runtimeFailure(`${path}: ${error.message}`);
+    if (error instanceof NotReplayable) throw runtimeFailure(`${path}: ${error.message}`);
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** One simulated run, run once more with the journals of all its nodes, and shown where it failed. Boundary: disk. Rules SM-5, RP-1, docs/simulation.md. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Mark } from '../../observe/feed/feed.ts';
@@ -8,8 +8,10 @@ import type { Cluster } from '../../simulation/cluster.ts';
 import type { Observer } from '../../simulation/observer.ts';
 import type { RunPlan } from '../../simulation/plan.ts';
 import { runPlan } from '../../simulation/run.ts';
+import { writeScenario } from '../../simulation/scenario.ts';
 import { usageFailure } from '../failure.ts';
 import type { Output } from '../output.ts';
+import { SCENARIO_FILE } from '../replay/export.ts';
 import { runsAt, sessionOf } from '../replay/locate.ts';
 import { showPage } from '../replay/page.ts';
 
@@ -42,6 +44,8 @@ export async function recordRun(
 
 /** @returns what the checkers found, when they did */
 function recordTo(dir: string, plan: RunPlan): readonly Mark[] {
+  mkdirSync(dir, { recursive: true });
+  writeFileSync(join(dir, SCENARIO_FILE), writeScenario(plan));
   const marks: Mark[] = [];
   let cluster: Cluster | undefined;
   // A checker says nothing of time: whoever watches each turn sees when there is more than before.

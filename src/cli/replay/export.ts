@@ -1,0 +1,96 @@
+/** `althing export`: a recorded run as others read it: a log for ShiViz, a regression test, a copy without payloads. Boundary: disk. Rules RP-7, RP-8. */
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
+import { redactRun } from '../../record/redact.ts';
+import { RunReader } from '../../record/run-reader.ts';
+import { NotReplayable } from '../../replay/charts.ts';
+import { REPLAYED_BY } from '../../replay/replayed-by.ts';
+import { hostsOf, shivizLog } from '../../replay/shiviz.ts';
+import { readScenario } from '../../simulation/scenario.ts';
+import type { ExportOptions } from '../commands/export.ts';
+import { EXIT_CODES } from '../exit-codes.ts';
+import { runtimeFailure, usageFailure } from '../failure.ts';
+import { createOutput } from '../output.ts';
+import { runsAt, sessionOf } from './locate.ts';
+import { flawLine } from './verify-log.ts';
+
+/** The plan of a recorded simulation, beside its journals. */
+export const SCENARIO_FILE = 'scenario.json';
+
+/** @returns the exit code */
+export function exportRuns(path: string, options: ExportOptions): number {
+  const { shiviz = false, test = false, redact = false } = options;
+  if ([shiviz, test, redact].filter(Boolean).length !== 1)
+    throw usageFailure('give one of --shiviz, --test and --redact');
+  if (redact) return redactAll(path, options);
+  const text = shiviz ? shivizOf(path) : testOf(path);
+  if (options.output === undefined) process.stdout.write(text);
+  else writeNew(options.output, text);
+  return EXIT_CODES.ok;
+}
+
+function writeNew(path: string, text: string): void {
+  if (existsSync(path)) throw usageFailure(`--output ${path}: it is there already; name a new file`);
+  writeFileSync(path, text);
+}
+
+function shivizOf(path: string): string {
+  const runs = sessionOf(runsAt(path))
+    .flat()
+    .map((dir) => new RunReader(dir));
+  try {
+    return shivizLog(hostsOf(runs, REPLAYED_BY));
+  } catch (error) {
+    if (error instanceof NotReplayable) throw runtimeFailure(error.message);
+    throw error;
+  } finally {
+    for (const run of runs) run.close();
+  }
+}
+
+function redactAll(path: string, { output, json = false }: ExportOptions): number {
+  if (output === undefined) throw usageFailure('--redact: name a new folder for the copy with --output');
+  if (existsSync(output)) throw usageFailure(`--output ${output}: it is there already; name a new folder`);
+  const redactions = runsAt(path).map((dir) => {
+    const from = relative(resolve(path), resolve(dir, '..'));
+    return redactRun(dir, join(output, from));
+  });
+  createOutput(json).data(
+    redactions,
+    redactions.flatMap(({ run, entries, flaw }) => [
+      `${run}: ${entries} entries, without payloads`,
+      ...(flaw === undefined ? [] : [flawLine(flaw)]),
+    ]),
+  );
+  return EXIT_CODES.ok;
+}
+
+/** A file for test/simulation that plays the plan, and holds that nothing is violated. */
+function testOf(path: string): string {
+  const file =
+    statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? join(path, SCENARIO_FILE) : path;
+  if (!existsSync(file))
+    throw usageFailure(
+      `${file} is not there: give a scenario file, or the folder that \`althing simulate --record\` wrote`,
+    );
+  const text = readFileSync(file, 'utf8');
+  const reading = readScenario(text);
+  if (reading.status === 'refused') {
+    const [{ path: where, message }] = reading.problems;
+    throw usageFailure(`${file}: ${where}: ${message}`);
+  }
+  const { seed } = reading.plan;
+  return `/** What \`althing simulate\` found with seed ${seed}, held. Made by \`althing export --test ${basename(file)}\`. Rule SM-6. */
+import { expect, it } from 'vitest';
+import { runPlan } from '../../src/simulation/run.ts';
+import { readScenario } from '../../src/simulation/scenario.ts';
+
+const SCENARIO = ${text.trim()};
+
+it('seed ${seed}: nothing that may not happen happens', () => {
+  const reading = readScenario(JSON.stringify(SCENARIO));
+  if (reading.status !== 'read') throw new Error(JSON.stringify(reading.problems));
+  expect(runPlan(reading.plan).violations).toEqual([]);
+});
+`;
+}
