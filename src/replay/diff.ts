@@ -110,9 +110,12 @@ function repeatDifference(
   const entry = parting.alone?.entry ?? parting.left ?? parting.right;
   if (entry === undefined) return { kind: 'equal', ...dirs, entries };
   const [has, hasNot] = side === 'left' ? [left, right] : [right, left];
-  const step = stepOf(has, entry, by);
+  // What is redacted is compared, and not played (RP-8).
+  const isPlayed = has.opening.redacted !== true && hasNot.opening.redacted !== true;
+  const step = isPlayed ? stepOf(has, entry, by) : undefined;
   const cell = step?.cell ?? ('to' in entry ? entry.to : undefined);
-  const other = cell === undefined || !('wall' in entry) ? [] : statesAt(hasNot, cell, entry.wall, by);
+  const other =
+    !isPlayed || cell === undefined || !('wall' in entry) ? [] : statesAt(hasNot, cell, entry.wall, by);
   return { kind: 'inputs', ...dirs, parting, side, entry, step, other };
 }
 

@@ -51,7 +51,7 @@ function rowsOf(run: RunReader, by: ReplayedBy): readonly WireRow[] {
         readWire(
           transition,
           self === 'malformed' ? undefined : self,
-          { wire: note, step: () => undefined },
+          { wire: note, step: () => undefined, hasRoomFor: () => true },
           memory,
         );
       },

@@ -49,7 +49,7 @@ describe('the commands for journals', () => {
     const scenario = join(dir, 'scenario.json');
     writeFileSync(scenario, writeScenario(planOf(24)));
     const test = await althing(['export', '--test', scenario]);
-    expect(test.stdout).toContain("it('seed 24: ");
+    expect(test.stdout).toContain('happens no more (seed 24)');
     expect(await althing(['export', '--shiviz', left])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^\(\?<event>/),

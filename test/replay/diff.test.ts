@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { wallTime } from '../../src/base/units.ts';
 import type { Vote } from '../../src/protocol/chain/types.ts';
+import { redactRun } from '../../src/record/redact.ts';
 import { runsIn } from '../../src/record/run-folder.ts';
 import { RunReader } from '../../src/record/run-reader.ts';
 import { differencesOf, firstOf } from '../../src/replay/diff.ts';
@@ -72,6 +73,19 @@ describe('two runs of one seed', () => {
     const receiver = new RunReader(first.left);
     expect(receiver.opening.node.id).toBe(dropped?.to);
     receiver.close();
+  });
+
+  it('are compared when they are redacted, too, without what only a replay knows (RP-8)', () => {
+    const dropped = recorded('to show', { drop: 9 });
+    for (const name of ['whole', 'to show'])
+      for (const run of runsIn(join(dir, name)))
+        redactRun(run, join(dir, `${name} redacted`, run.split('/').at(-2) ?? ''));
+    const first = firstOf(compare('whole redacted', 'to show redacted'));
+    expect(first).toMatchObject({
+      kind: 'inputs',
+      entry: { message: { message: { vote: { validator: dropped?.vote.validator } } } },
+      step: undefined,
+    });
   });
 
   it('of which one has a life more: it is told', () => {

@@ -1,6 +1,6 @@
 /** `althing export`: a recorded run as others read it: a log for ShiViz, a regression test, a copy without payloads. Boundary: disk. Rules RP-7, RP-8. */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join, relative, resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { redactRun } from '../../record/redact.ts';
 import { RunReader } from '../../record/run-reader.ts';
 import { NotReplayable } from '../../replay/charts.ts';
@@ -11,11 +11,14 @@ import type { ExportOptions } from '../commands/export.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
+import { testFile } from '../simulate/findings.ts';
 import { runsAt, sessionOf } from './locate.ts';
 import { flawLine } from './verify-log.ts';
 
 /** The plan of a recorded simulation, beside its journals. */
 export const SCENARIO_FILE = 'scenario.json';
+
+const NOTHING_VIOLATED = 'what a simulation found happens no more';
 
 /** @returns the exit code */
 export function exportRuns(path: string, options: ExportOptions): number {
@@ -23,7 +26,7 @@ export function exportRuns(path: string, options: ExportOptions): number {
   if ([shiviz, test, redact].filter(Boolean).length !== 1)
     throw usageFailure('give one of --shiviz, --test and --redact');
   if (redact) return redactAll(path, options);
-  const text = shiviz ? shivizOf(path) : testOf(path);
+  const text = shiviz ? shivizOf(path) : testOf(path, options.output);
   if (options.output === undefined) process.stdout.write(text);
   else writeNew(options.output, text);
   return EXIT_CODES.ok;
@@ -66,7 +69,7 @@ function redactAll(path: string, { output, json = false }: ExportOptions): numbe
 }
 
 /** A file for test/simulation that plays the plan, and holds that nothing is violated. */
-function testOf(path: string): string {
+function testOf(path: string, output: string | undefined): string {
   const file =
     statSync(path, { throwIfNoEntry: false })?.isDirectory() === true ? join(path, SCENARIO_FILE) : path;
   if (!existsSync(file))
@@ -79,18 +82,5 @@ function testOf(path: string): string {
     const [{ path: where, message }] = reading.problems;
     throw usageFailure(`${file}: ${where}: ${message}`);
   }
-  const { seed } = reading.plan;
-  return `/** What \`althing simulate\` found with seed ${seed}, held. Made by \`althing export --test ${basename(file)}\`. Rule SM-6. */
-import { expect, it } from 'vitest';
-import { runPlan } from '../../src/simulation/run.ts';
-import { readScenario } from '../../src/simulation/scenario.ts';
-
-const SCENARIO = ${text.trim()};
-
-it('seed ${seed}: nothing that may not happen happens', () => {
-  const reading = readScenario(JSON.stringify(SCENARIO));
-  if (reading.status !== 'read') throw new Error(JSON.stringify(reading.problems));
-  expect(runPlan(reading.plan).violations).toEqual([]);
-});
-`;
+  return testFile(output ?? 'test/simulation/found.test.ts', reading.plan, NOTHING_VIOLATED);
 }

@@ -13,7 +13,7 @@ export function verifyLogs(path: string, json: boolean): number {
 }
 
 const linesOf = ({ run, bytes, segments, entries, keyframes, flaws }: RunCheck): readonly string[] => [
-  `${run}: ${bytesText(bytes)} in ${segments} segments, ${entries} entries, ${keyframes} keyframes, ${flaws.some(isDamage) ? 'DAMAGED' : 'whole'}`,
+  `${run}: ${bytesText(bytes)} in ${segments} segment${segments === 1 ? '' : 's'}, ${entries.toLocaleString('en')} entries, ${keyframes} keyframes, ${flaws.some(isDamage) ? 'DAMAGED' : 'whole'}`,
   ...flaws.map(flawLine),
 ];
 
