@@ -39,12 +39,12 @@ describe('the commands for journals', () => {
 
   it('simulate --record writes journals that replay verifies, and does not write where something is', async () => {
     const to = join(dir, 'simulated');
-    const made = await althing(['simulate', '--seeds', '1', '--from', '3', '--record', to]);
+    const made = await althing(['simulate', '--seeds', '1', '--nodes', '4', '--record', to]);
     expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining(`althing replay ${to} --page`) });
     const { code, stdout } = await althing(['replay', to, '--verify']);
     expect(code).toBe(0);
     expect(stdout.match(/0 divergences/g)?.length).toBeGreaterThanOrEqual(4);
-    const again = await althing(['simulate', '--seeds', '1', '--from', '3', '--record', to]);
+    const again = await althing(['simulate', '--seeds', '1', '--nodes', '4', '--record', to]);
     expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('it is not empty') });
   });
 

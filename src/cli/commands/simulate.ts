@@ -86,6 +86,7 @@ async function runSimulateCommand(flags: SimulateFlags, status: ExitStatus): Pro
     flags.scenario === undefined
       ? seedsOf(flags, await lieOf(flags))
       : [await scenarioOf(flags.scenario, flags)];
+  if (flags.record !== undefined) (await import('../simulate/recorded-run.ts')).assertEmpty(flags.record);
   const isToBeSeen = flags.record !== undefined || flags.page === true;
   const result = await campaign(flags, sources, stop, output);
   // Shrinking does not look at signals.

@@ -21,13 +21,12 @@ interface RecordFlags {
   readonly page?: boolean;
 }
 
-/** @throws CommandFailure for a folder that holds something already */
+/** @param flags `record`: a folder that `assertEmpty` has seen */
 export async function recordRun(
   plan: RunPlan,
   { json, record, page }: RecordFlags,
   output: Output,
 ): Promise<void> {
-  if (record !== undefined) assertEmpty(record);
   const dir = record ?? mkdtempSync(join(tmpdir(), 'althing-run-'));
   const marks = recordTo(dir, plan);
   if (record !== undefined) output.note(`recorded in ${dir}: althing replay ${dir} --page`);
@@ -62,7 +61,8 @@ function recordTo(dir: string, plan: RunPlan): readonly Mark[] {
   return marks;
 }
 
-function assertEmpty(dir: string): void {
+/** Before anything runs. @throws CommandFailure for a folder that holds something already */
+export function assertEmpty(dir: string): void {
   try {
     if (readdirSync(dir).length > 0)
       throw usageFailure(`--record ${dir}: it is not empty; name a new folder`);
