@@ -46,7 +46,13 @@ export function CellAside({ row, watched }: CellAsideProps): ReactNode {
           </button>
         ))}
       </div>
-      <div className="part" role="tabpanel" aria-label={part}>
+      <div
+        className="part"
+        role="tabpanel"
+        aria-label={part}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled by keys
+        tabIndex={0}
+      >
         {watched === undefined ? (
           <NotWatched row={row} />
         ) : (

@@ -5,7 +5,8 @@ import type { CellRow, Chart, ChartState } from '../../../../src/observe/feed/fe
 export function ChartList({ chart, row }: { readonly chart: Chart; readonly row: CellRow }): ReactNode {
   const active = new Set(row.states ?? []);
   return (
-    <div className="chart-list">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls can be scrolled by keys
+    <div className="chart-list" tabIndex={0}>
       <p className="muted">
         The chart {chart.id} is of another version than this page, which has no picture of it: its states as a
         list.
