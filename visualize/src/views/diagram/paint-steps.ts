@@ -125,7 +125,7 @@ function paintMarked(
   const { fromX, fromY, toX, toY } = segmentOf(view, flight, book);
   context.lineCap = 'round';
   context.strokeStyle = palette.panel;
-  context.lineWidth = weight + 4;
+  context.lineWidth = weight + 2.5;
   context.beginPath();
   context.moveTo(fromX, fromY);
   context.lineTo(toX, toY);
