@@ -4,7 +4,7 @@
  */
 import type { System, Transition } from '../actors/runtime/index.ts';
 import { describeBlock } from '../node/feed/answers.ts';
-import { nodeLens } from '../node/feed/lens.ts';
+import { type NodeLens, nodeLens } from '../node/feed/lens.ts';
 import { tellsOf, toldOf } from '../node/feed/told.ts';
 import { Collector } from '../observe/feed/collector.ts';
 import type {
@@ -188,7 +188,8 @@ export class RunTimeline {
       const known = this.#collectors.get(node);
       if (known?.system === system) continue;
       known?.detach();
-      const collector = new Collector({ system, node, lens: () => nodeLens({ system }) });
+      const lens = (): NodeLens => nodeLens({ system });
+      const collector = new Collector({ system, node, lens, wireMax: WIRE_MAX });
       this.#collectors.set(node, { system, collector, detach: collector.attach() });
     }
   }
@@ -221,6 +222,9 @@ export class RunTimeline {
     }
   }
 }
+
+/** Of a slice: all that a node sends and hears in it. @unit rows */
+const WIRE_MAX = { deciding: 65_536, bulk: 65_536 };
 
 const QUIET = { hasRoomFor: () => true, wire: () => undefined, step: () => undefined };
 

@@ -6,12 +6,14 @@ import { HOSTED_INSPECTOR } from '../../observe/stately/messages.ts';
 import { type CommonOptions, collectText, wholeNumber, withJson } from '../command.ts';
 import { runtimeFailure, usageFailure } from '../failure.ts';
 import { inspectByStately } from '../inspect/stately.ts';
+import { networkUrlFile } from '../local-network/feed.ts';
 import { createOutput } from '../output.ts';
 import { stopSignal } from '../signals.ts';
 
 interface InspectOptions extends CommonOptions {
   readonly feed?: URL;
   readonly home?: string;
+  readonly data?: string;
   readonly stately?: boolean;
   readonly port: number;
   readonly inspector: URL;
@@ -22,6 +24,7 @@ interface InspectOptions extends CommonOptions {
 export function addInspectCommand(program: Command): void {
   withJson(program.command('inspect').description('look inside a running node: its page'))
     .option('--home <dir>', "the node's home: prints the address of its page, with this start's token")
+    .option('--data <dir>', 'of a local network: the folder that it runs in (default: .althing)')
     .option(
       '--feed <address>',
       "with --stately: that address, of a network or of another user's node",
@@ -57,21 +60,30 @@ async function inspect(options: InspectOptions): Promise<void> {
   output.data({ url: href }, [href]);
 }
 
-/** Where the node's page and feed are, read anew each time: a start of the node has another token. */
-function feedOf({ feed, home }: InspectOptions): () => Promise<URL> {
-  if (feed !== undefined && home === undefined) return async () => feed;
-  if (home === undefined || feed !== undefined)
-    throw usageFailure('give --home DIR, or --feed ADDRESS as a network prints it at its start');
-  const { inspectorUrlFile, configFile } = homePaths(home);
-  return async () => {
-    const text = await readFile(inspectorUrlFile, 'utf8').catch(() => '');
-    const address = URL.parse(text.trim());
-    if (address !== null) return address;
-    throw runtimeFailure(
-      `nobody serves a page of ${home}: the node does not run, or inspector.listen in ${configFile} is ""; "127.0.0.1:0" takes a free port`,
-    );
-  };
+/** Where page and feed are, read anew each time: another start has another token. */
+function feedOf({ feed, home, data }: InspectOptions): () => Promise<URL> {
+  const given = [feed, home, data].filter((one) => one !== undefined);
+  if (given.length > 1) throw usageFailure('give one of --home DIR, --data DIR and --feed ADDRESS');
+  if (feed !== undefined) return async () => feed;
+  if (home !== undefined) {
+    const { inspectorUrlFile, configFile } = homePaths(home);
+    const remedy = `the node does not run, or inspector.listen in ${configFile} is ""; "127.0.0.1:0" takes a free port`;
+    return () => addressIn(inspectorUrlFile, `nobody serves a page of ${home}: ${remedy}`);
+  }
+  const folder = data ?? NETWORK_DATA;
+  const remedy = 'no local network runs there; of another node give --home DIR';
+  return () => addressIn(networkUrlFile(folder), `nobody serves a page of ${folder}: ${remedy}`);
 }
+
+async function addressIn(file: string, otherwise: string): Promise<URL> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const address = URL.parse(text.trim());
+  if (address === null) throw runtimeFailure(otherwise);
+  return address;
+}
+
+/** As the command that starts the network. */
+const NETWORK_DATA = '.althing';
 
 function webAddress(raw: string): URL {
   const address = URL.parse(raw);

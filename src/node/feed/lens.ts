@@ -5,7 +5,6 @@
 import type { System } from '../../actors/runtime/index.ts';
 import type { MessageAnswer } from '../../observe/feed/feed.ts';
 import type { Lens } from '../../observe/feed/lens.ts';
-import { safetyOf } from '../views.ts';
 import { ChainReader, type CommittedBelow } from './chain.ts';
 import { type Beside, HealthReader } from './health.ts';
 import { MessageMemory } from './messages.ts';
@@ -34,8 +33,7 @@ export function nodeLens({ system, committedBelow = () => [], end, ...beside }: 
   return {
     read(transition, seen) {
       const { address, event } = transition;
-      if (concernsWire(address, event.type))
-        readWire(transition, safetyOf(system)?.signer.address, seen, memory);
+      if (concernsWire(address, event.type)) readWire(transition, seen, memory);
       if (mayStep(address)) steps.read(transition, seen);
     },
     chain: (ifChanged) => chain.read(ifChanged),

@@ -18,6 +18,8 @@ const HEAVY: ReadonlySet<PeerMessageKind> = new Set([
   ...(['SubmitOperations', 'OperationsAnswered', 'Chain'] as const),
 ]);
 
+const NOTHING = new Uint8Array(0);
+
 interface Kept {
   readonly kind: string;
   readonly message: PeerMessage | { readonly view: unknown };
@@ -38,8 +40,10 @@ export class MessageMemory {
     // One frame for all receivers; sent again it is the same message.
     if (this.#kept.get(id)?.frame !== undefined) return;
     const cause = { event: event.type, cell: from ?? ADDRESSES.router, turn, at };
-    const front = frame.slice(0, FRAME_BYTES_MAX);
-    this.#keep(id, { ...keptOf(message), frame: { front, length: frame.length }, cause });
+    const { length } = frame;
+    // Of what may be megabytes, only how long it was.
+    const front = HEAVY.has(message.kind) ? NOTHING : frame.slice(0, FRAME_BYTES_MAX);
+    this.#keep(id, { ...keptOf(message), frame: { front, length }, cause });
   }
 
   received(id: string, message: PeerMessage): void {
@@ -56,13 +60,15 @@ export class MessageMemory {
       message: 'view' in message ? message.view : toView(message),
       ...(frame === undefined
         ? {}
-        : { encoded: Buffer.from(frame.front).toString('hex'), bytes: frame.length }),
+        : {
+            bytes: frame.length,
+            ...(frame.front.length === 0 ? {} : { encoded: Buffer.from(frame.front).toString('hex') }),
+          }),
       ...(cause === undefined ? {} : { cause }),
     };
   }
 
   #keep(id: string, kept: Kept): void {
-    this.#kept.delete(id);
     this.#kept.set(id, kept);
     if (this.#kept.size <= MESSAGES_MAX) return;
     const [oldest] = this.#kept.keys();

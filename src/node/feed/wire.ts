@@ -24,12 +24,7 @@ export const concernsWire = (address: CellAddress, type: string): boolean =>
   type === 'frame.refused' ||
   (address === ADDRESSES.router && SENDING.has(type));
 
-export function readWire(
-  transition: Transition,
-  self: Address | undefined,
-  seen: Seen,
-  memory: MessageMemory,
-): void {
+export function readWire(transition: Transition, seen: Seen, memory: MessageMemory): void {
   const told = toldOf(transition.event);
   switch (told?.type) {
     case 'network.sendRequested':
@@ -45,7 +40,9 @@ export function readWire(
       readSent(transition, [told.message], seen, memory);
       return;
     case 'message.received':
-      if (told.from !== self) readReceived(transition, told.from, told.message, seen, memory);
+      // What a node tells itself comes from the router, what others tell it from a link (CS-18).
+      if (transition.from !== ADDRESSES.router)
+        readReceived(transition, told.from, told.message, seen, memory);
       return;
     case 'frame.refused':
       readRefusedFrame(transition, told.refusal, seen);

@@ -37,10 +37,12 @@ export interface CollectorParts {
   readonly lens: () => Lens;
   /** Default: 0. */
   readonly node?: NodeIndex;
+  /** Messages of each sort in one delta; default: what a live viewer can take in. @unit rows */
+  readonly wireMax?: { readonly deciding: number; readonly bulk: number };
 }
 
 /** Messages of each sort in one delta; those beyond are counted as dropped. @unit rows @source a round of 100 validators; what a diagram can show of the rest */
-const WIRE_MAX = { deciding: 512, bulk: 96 } as const;
+const WIRE_MAX = { deciding: 256, bulk: 48 } as const;
 /** The oldest beyond are counted as dropped. @unit rows */
 const STEPS_MAX = 512;
 const DEAD_LETTERS_MAX = 64;
@@ -76,6 +78,7 @@ export class Collector {
   readonly #system: System;
   readonly #makeLens: () => Lens;
   readonly #node: NodeIndex;
+  readonly #wireMax: { readonly deciding: number; readonly bulk: number };
   #looking: Looking | undefined;
   readonly #dirty = new Set<CellAddress>();
   /** Bounded by the cells: those that are gone are forgotten at the next sweep. */
@@ -98,7 +101,8 @@ export class Collector {
   #collections = 0;
   #turns = 0;
 
-  constructor({ system, lens, node = 0 }: CollectorParts) {
+  constructor({ system, lens, node = 0, wireMax = WIRE_MAX }: CollectorParts) {
+    this.#wireMax = wireMax;
     this.#system = system;
     this.#makeLens = lens;
     this.#node = node;
@@ -302,7 +306,7 @@ export class Collector {
   readonly #seen: Seen = {
     hasRoomFor: (sort) => {
       this.#wireCounts[sort] += 1;
-      if (this.#wireCounts[sort] <= WIRE_MAX[sort]) return true;
+      if (this.#wireCounts[sort] <= this.#wireMax[sort]) return true;
       this.#dropped += 1;
       return false;
     },

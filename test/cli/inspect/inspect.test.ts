@@ -29,4 +29,16 @@ describe('althing inspect --home', () => {
     expect(text).toEqual({ code: 0, stdout: 'http://127.0.0.1:26700/#token=abc\n', stderr: '' });
     expect(JSON.parse(json.stdout)).toEqual({ url: 'http://127.0.0.1:26700/#token=abc' });
   });
+
+  it('finds the page of a local network by its folder, and takes one place at a time', async () => {
+    const none = await althing(['inspect', '--data', home]);
+    expect([none.code, none.stderr]).toEqual([1, expect.stringContaining(`nobody serves a page of ${home}`)]);
+    writeFileSync(join(home, 'inspector.url'), 'http://127.0.0.1:26661/#token=def\n');
+    const [found, both] = await Promise.all([
+      althing(['inspect', '--data', home]),
+      althing(['inspect', '--data', home, '--home', home]),
+    ]);
+    expect(found).toEqual({ code: 0, stdout: 'http://127.0.0.1:26661/#token=def\n', stderr: '' });
+    expect([both.code, both.stderr]).toEqual([2, expect.stringContaining('give one of')]);
+  });
 });

@@ -16,7 +16,8 @@ function look(net: Cluster): readonly Collector[] {
   return net.nodes.map((_, node) => {
     const system = net.node(node).process?.system;
     if (system === undefined) throw new Error(`node ${node} does not run`);
-    const collector = new Collector({ system, node, lens: () => nodeLens({ system }) });
+    const wireMax = { deciding: 4_096, bulk: 4_096 };
+    const collector = new Collector({ system, node, wireMax, lens: () => nodeLens({ system }) });
     collector.attach();
     return collector;
   });

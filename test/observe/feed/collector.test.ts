@@ -159,10 +159,10 @@ describe('a collector', () => {
     });
     tell('a', { type: 'note', value: 1 });
     const { wire = [], dropped } = collector.collect();
-    expect([wire.length, dropped, wire.at(-1)?.id]).toEqual([512 + 96, 3_000 - 512 - 96, 'm1534']);
-    expect(collector.moment().wire.at(-1)?.id).toBe('m1534');
+    expect([wire.length, dropped, wire.at(-1)?.id]).toEqual([256 + 48, 3_000 - 256 - 48, 'm766']);
+    expect(collector.moment().wire.at(-1)?.id).toBe('m766');
     tell('a', { type: 'note', value: 2 });
-    expect(collector.collect().wire).toHaveLength(512 + 96);
+    expect(collector.collect().wire).toHaveLength(256 + 48);
   });
 
   it('asks nothing of the system once it is detached (IN-1, IN-4)', () => {
