@@ -205,12 +205,7 @@ export class Player {
 
   /** Goes to just before the first input that came later than that. @param at ms since 1970 */
   seekTime(at: number): void {
-    // Clocks are set back at times: what counts is the order of the journal.
-    const heads = this.run.stretches.flatMap(({ keyframe, entries }) =>
-      (keyframe === undefined ? entries : [keyframe, ...entries]).map(({ head }) => head),
-    );
-    const later = heads.findIndex((head) => head.at > at);
-    this.seek((later === -1 ? heads.at(-1) : heads[later - 1])?.turn ?? 0);
+    this.seek(this.#turnAt(at));
     this.advanceTime(at);
   }
 
@@ -219,8 +214,11 @@ export class Player {
     for (let entry = this.#peek(); ; entry = this.#peek()) {
       if (entry === undefined) {
         const later = this.run.stretches[this.#stretch + 1]?.keyframe?.head;
-        if (!this.#crossGap(later !== undefined && later.at <= at ? Number.POSITIVE_INFINITY : this.#known))
+        if (later === undefined || later.at > at) {
+          this.#replay.runTo(this.#present()?.closing?.turn ?? this.#known);
           return;
+        }
+        if (!this.#crossGap(Number.POSITIVE_INFINITY)) return;
       } else if ('wall' in entry && entry.wall > at) {
         this.#replay.runTo(entry.turn);
         return;
@@ -262,6 +260,22 @@ export class Player {
       this.#entry = 0;
       this.#entries = undefined;
     }
+  }
+
+  /** Turn of the last block before the first that is later. Clocks are set back at times: what counts is the order of the journal. */
+  #turnAt(at: number): number {
+    let turn = 0;
+    for (const { keyframe, entries } of this.run.stretches) {
+      if (keyframe !== undefined) {
+        if (keyframe.head.at > at) return turn;
+        turn = keyframe.head.turn;
+      }
+      for (const { head } of entries) {
+        if (head.at > at) return turn;
+        turn = head.turn;
+      }
+    }
+    return turn;
   }
 
   #placed(): PlacedBlock | undefined {

@@ -268,3 +268,24 @@ describe('a failing disk', () => {
     expect(readdirSync(run.runDir)).toEqual(['000001.journal']);
   });
 });
+
+describe('a clock that is set back', () => {
+  it('takes nothing from the replay: a time is where the journal passed it first, and all of it is played', async () => {
+    let wall = 1.7e12;
+    const run = new SmallRun({ dir, wall: () => wall });
+    for (const at of [0, 1_000, 2_000, 500, 600, 700]) {
+      wall = 1.7e12 + at;
+      run.feed(2);
+      await sleep(30);
+    }
+    await run.close();
+    const reader = new RunReader(run.runDir);
+    const player = new Player(reader, BY);
+    player.seekTime(1.7e12 + 650);
+    expect(player.at).toBe(1.7e12);
+    player.seekTime(reader.endsAt);
+    expect(reader.endsAt).toBe(1.7e12 + 2_000);
+    expect(stateOf(player.system)).toBe(stateOf(run.system));
+    reader.close();
+  });
+});

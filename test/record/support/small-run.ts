@@ -17,6 +17,7 @@ import {
   types,
   type VirtualClock,
   virtualClock,
+  wallTime,
 } from '../../../src/actors/runtime/index.ts';
 import { Recording } from '../../../src/node/recording.ts';
 import type { JournalEvent, JournalLimits } from '../../../src/record/journal-writer.ts';
@@ -84,6 +85,8 @@ export interface SmallOptions {
   readonly limits?: Partial<JournalLimits>;
   readonly writing?: Writing;
   readonly digestEvery?: number;
+  /** What the clock on the wall shows. Default: that of the virtual clock. @unit ms since 1970 */
+  readonly wall?: () => number;
 }
 
 export class SmallRun {
@@ -94,7 +97,7 @@ export class SmallRun {
   readonly dir: string;
   readonly runDir: string;
 
-  constructor({ dir, run = 'run', limits, writing = 'background', digestEvery = 3 }: SmallOptions) {
+  constructor({ dir, run = 'run', limits, writing = 'background', digestEvery = 3, wall }: SmallOptions) {
     this.dir = dir;
     this.runDir = join(dir, run);
     this.recording = new Recording({
@@ -117,6 +120,7 @@ export class SmallRun {
     const { journal, outside } = this.recording;
     this.system = createSystem({
       ...{ name: 'small', clock: this.clock, random: seededRandom('small'), journal, outside },
+      ...(wall === undefined ? {} : { wall: () => wallTime(wall()) }),
     });
     this.system.start(this.recording.root(tree(), this.system));
     this.clock.settle();
