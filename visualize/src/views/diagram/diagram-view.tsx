@@ -40,9 +40,7 @@ export function DiagramView(): ReactNode {
       followed: setFollowing,
       drew: (drawn) => {
         setDetail(drawn.detail);
-        setFamilies((before) =>
-          before.size === made.book.families.size ? before : new Set(made.book.families),
-        );
+        setFamilies((before) => grown(before, made.book.families));
       },
       chose: (chosen, chosenStep) => {
         setEnd(chosen);
@@ -50,16 +48,9 @@ export function DiagramView(): ReactNode {
         store.select(selectionOf(chosen, chosenStep));
       },
     });
-    const observer = new ResizeObserver(() => made.resize());
-    observer.observe(host.current);
-    const unwatch = watchTheme(() => made.recolour());
-    made.resize();
     made.show(store.get());
     setScreen(made);
-    return () => {
-      observer.disconnect();
-      unwatch();
-    };
+    return keepFitting(made, host.current);
   }, [store]);
 
   useFrames((state) => screen?.show(state));
@@ -67,17 +58,14 @@ export function DiagramView(): ReactNode {
   useSmoothFollow(screen);
   usePointer(host, screen);
 
-  const choose = (families: ReadonlySet<Family>): void => {
-    setShown(families);
-    screen?.filter(families);
-  };
+  useEffect(() => screen?.filter(shown), [screen, shown]);
   return (
     <section className="diagram">
       <Legend
         screen={screen}
         shown={shown}
         families={families}
-        onChange={choose}
+        onChange={setShown}
         isFollowing={isFollowing}
         detail={detail}
       />
@@ -97,11 +85,25 @@ export function DiagramView(): ReactNode {
           <DiagramTip pointed={pointed} screen={screen} />
         )}
       </div>
-      {end === undefined && step === undefined ? null : (
-        <EndsPanel end={end} step={step} book={screen?.book} onClose={() => screen?.choose(undefined)} />
-      )}
+      <EndsPanel end={end} step={step} book={screen?.book} onClose={() => screen?.choose(undefined)} />
     </section>
   );
+}
+
+/** The same set where nothing came to it, so that nothing is drawn anew. */
+const grown = (before: ReadonlySet<Family>, now: ReadonlySet<Family>): ReadonlySet<Family> =>
+  before.size === now.size ? before : new Set(now);
+
+/** To its place, and to the theme. Gives what ends that. */
+function keepFitting(screen: Screen, host: HTMLElement): () => void {
+  const observer = new ResizeObserver(() => screen.resize());
+  observer.observe(host);
+  const unwatch = watchTheme(() => screen.recolour());
+  screen.resize();
+  return () => {
+    observer.disconnect();
+    unwatch();
+  };
 }
 
 const LABEL =

@@ -18,6 +18,7 @@ interface EndsProps {
 
 export function EndsPanel({ end, step, book, onClose }: EndsProps): ReactNode {
   const store = usePageStore();
+  if (end === undefined && step === undefined) return null;
   return (
     <aside className="ends" aria-label="The chosen message" aria-live="polite">
       <button type="button" className="ends-close" aria-label="Close" onClick={onClose}>

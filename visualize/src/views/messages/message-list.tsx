@@ -51,7 +51,6 @@ export function MessageList({ rows, book, chosen, onChoose }: ListProps): ReactN
     current.scrollTop = scrollFor(next, ROW_PX, current.scrollTop, current.clientHeight - ROW_PX);
     onChoose(flight);
   };
-  const { first, end, top } = windowOf(count, ROW_PX, view.top, view.height);
   return (
     <section
       ref={scroller}
@@ -62,35 +61,48 @@ export function MessageList({ rows, book, chosen, onChoose }: ListProps): ReactN
       onScroll={onScroll}
       onKeyDown={onKey}
     >
-      <table aria-rowcount={count + 1}>
-        <thead>
-          <tr>
-            {COLUMNS.map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          <Gap height={top} />
-          {rows.slice(first, end).map((flight, place) => (
-            <Row
-              key={flight.key}
-              flight={flight}
-              place={first + place}
-              fate={book.fateOf(flight)}
-              isChosen={flight === chosen}
-              onChoose={onChoose}
-            />
-          ))}
-          <Gap height={(count - end) * ROW_PX} />
-        </tbody>
-      </table>
+      <Table rows={rows} book={book} chosen={chosen} onChoose={onChoose} view={view} />
       {count === 0 ? (
         <p className="messages-none">No message passes the filter, or none was sent yet.</p>
       ) : null}
     </section>
+  );
+}
+
+interface TableProps extends ListProps {
+  /** @unit px */
+  readonly view: { readonly top: number; readonly height: number };
+}
+
+function Table({ rows, book, chosen, onChoose, view }: TableProps): ReactNode {
+  const count = rows.length;
+  const { first, end, top } = windowOf(count, ROW_PX, view.top, view.height);
+  return (
+    <table aria-rowcount={count + 1}>
+      <thead>
+        <tr>
+          {COLUMNS.map((name) => (
+            <th key={name} scope="col">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        <Gap height={top} />
+        {rows.slice(first, end).map((flight, place) => (
+          <Row
+            key={flight.key}
+            flight={flight}
+            place={first + place}
+            fate={book.fateOf(flight)}
+            isChosen={flight === chosen}
+            onChoose={onChoose}
+          />
+        ))}
+        <Gap height={(count - end) * ROW_PX} />
+      </tbody>
+    </table>
   );
 }
 

@@ -6,23 +6,16 @@ import { usePage, usePageStore } from '../../feed/use-page.ts';
 import { count, duration, nodeName, shortId } from '../words.ts';
 import { CheckList } from './check-list.tsx';
 import { NOT_PROVEN, type Trusted } from './report.ts';
+import type { Asked } from './run-verifier.ts';
 import { Tamper } from './tamper.tsx';
 import { TrustForm } from './trust-form.tsx';
 import { useVerifier, type Work } from './use-verifier.ts';
 
 export function VerifyView(): ReactNode {
-  const nodes = usePage(({ shown }) => shown.nodes);
-  const chains = usePage(({ shown }) => shown.chains);
-  const [node, setNode] = useState(0);
-  const [typed, setTyped] = useState('');
+  const isEmpty = usePage(({ shown }) => shown.nodes.length === 0);
   const [trusted, setTrusted] = useState<Trusted>();
   const { work, verify, tamper } = useVerifier();
-  const chosen = useChosenBlock();
-  const newest = chains.get(node)?.committed;
-  const height = /^\d{1,15}$/.test(typed) ? Number(typed) : (chosen?.height ?? newest?.height);
-  const block = height === chosen?.height ? chosen?.id : undefined;
-  useEffect(() => setTyped(chosen === undefined ? '' : String(chosen.height)), [chosen]);
-  if (nodes.length === 0) return <p className="empty">No node has told anything yet.</p>;
+  if (isEmpty) return <p className="empty">No node has told anything yet.</p>;
   return (
     <section className="verify">
       <div className="verify-main">
@@ -30,44 +23,7 @@ export function VerifyView(): ReactNode {
           A node says that a block is committed. This page checks the proof itself: hashes, quorum and one BLS
           signature, in this browser.
         </p>
-        <form
-          className="verify-form"
-          onSubmit={(event) => {
-            event.preventDefault();
-            if (height !== undefined) verify({ node, height, block, trusted });
-          }}
-        >
-          <label>
-            Ask{' '}
-            <select value={node} onChange={({ target }) => setNode(Number(target.value))}>
-              {nodes.map(({ id }, place) => (
-                <option key={id} value={place}>
-                  {nodeName(nodes, place)}
-                </option>
-              ))}
-            </select>
-          </label>
-          <label>
-            about height{' '}
-            <input
-              inputMode="numeric"
-              size={10}
-              value={typed}
-              placeholder={newest === undefined ? '' : String(newest.height)}
-              onChange={({ target }) => setTyped(target.value)}
-            />
-          </label>
-          <button
-            type="submit"
-            className="verify-go"
-            disabled={height === undefined || work.status === 'busy'}
-          >
-            Verify
-          </button>
-          {block === undefined ? null : (
-            <span className="is-muted">as block {shortId(block)} of the chain view</span>
-          )}
-        </form>
+        <AskForm isBusy={work.status === 'busy'} onAsk={(asked) => verify({ ...asked, trusted })} />
         <Outcome work={work} />
         {work.status === 'done' ? <Tamper work={work} onTamper={tamper} /> : null}
         {work.status === 'done' ? <CheckList report={work.verified.report} /> : null}
@@ -82,6 +38,60 @@ export function VerifyView(): ReactNode {
         </ul>
       </aside>
     </section>
+  );
+}
+
+interface AskProps {
+  readonly isBusy: boolean;
+  readonly onAsk: (asked: Omit<Asked, 'trusted'>) => void;
+}
+
+/** Which node is asked about which height: that of the block chosen in the chain view, else the newest. */
+function AskForm({ isBusy, onAsk }: AskProps): ReactNode {
+  const nodes = usePage(({ shown }) => shown.nodes);
+  const chains = usePage(({ shown }) => shown.chains);
+  const [node, setNode] = useState(0);
+  const [typed, setTyped] = useState('');
+  const chosen = useChosenBlock();
+  const newest = chains.get(node)?.committed;
+  const height = /^\d{1,15}$/.test(typed) ? Number(typed) : (chosen?.height ?? newest?.height);
+  const block = height === chosen?.height ? chosen?.id : undefined;
+  useEffect(() => setTyped(chosen === undefined ? '' : String(chosen.height)), [chosen]);
+  return (
+    <form
+      className="verify-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (height !== undefined) onAsk({ node, height, block });
+      }}
+    >
+      <label>
+        Ask{' '}
+        <select value={node} onChange={({ target }) => setNode(Number(target.value))}>
+          {nodes.map(({ id }, place) => (
+            <option key={id} value={place}>
+              {nodeName(nodes, place)}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        about height{' '}
+        <input
+          inputMode="numeric"
+          size={10}
+          value={typed}
+          placeholder={newest === undefined ? '' : String(newest.height)}
+          onChange={({ target }) => setTyped(target.value)}
+        />
+      </label>
+      <button type="submit" className="verify-go" disabled={height === undefined || isBusy}>
+        Verify
+      </button>
+      {block === undefined ? null : (
+        <span className="is-muted">as block {shortId(block)} of the chain view</span>
+      )}
+    </form>
   );
 }
 
