@@ -6,7 +6,6 @@
 import { MessageMemory } from '../node/feed/messages.ts';
 import { concernsWire, readWire } from '../node/feed/wire.ts';
 import type { WireEvent } from '../observe/feed/feed.ts';
-import { parseAddress } from '../protocol/chain/parse.ts';
 import type { RunReader } from '../record/run-reader.ts';
 import { Player, type ReplayedBy } from './player.ts';
 
@@ -41,19 +40,13 @@ export function hostsOf(runs: readonly RunReader[], by: ReplayedBy): readonly Ho
 
 function rowsOf(run: RunReader, by: ReplayedBy): readonly WireRow[] {
   const rows: WireRow[] = [];
-  const self = parseAddress(run.opening.node.id);
   const memory = new MessageMemory();
   const player = new Player(run, {
     ...by,
     inspector: {
       transition: (transition) => {
         if (!concernsWire(transition.address, transition.event.type)) return;
-        readWire(
-          transition,
-          self === 'malformed' ? undefined : self,
-          { wire: note, step: () => undefined, hasRoomFor: () => true },
-          memory,
-        );
+        readWire(transition, { wire: note, step: () => undefined, hasRoomFor: () => true }, memory);
       },
     },
   });
