@@ -85,15 +85,69 @@ function conditionOf(part: string): Condition | undefined {
   return undefined;
 }
 
-/** In words, why it holds at this step; undefined when it does not. */
-export function holdsAt(breakpoint: Breakpoint, moment: Moment): string | undefined {
-  const words: string[] = [];
-  for (const condition of breakpoint) {
-    const because = becauseOf(condition, moment);
-    if (because === undefined) return undefined;
-    words.push(because);
+/**
+ * A breakpoint on one node, which stops where it begins to hold: who plays on from there is not stopped by what has not changed. What is true
+ * for a while (a state, a number, a full mailbox) counts until it is not; what happens (an event, a refusal, a crash) counts once.
+ */
+export class Watchpoint {
+  readonly #breakpoint: Breakpoint;
+  /** Why each condition holds now; undefined where it does not. */
+  #now: (string | undefined)[] = [];
+  #held = false;
+
+  constructor(breakpoint: Breakpoint) {
+    this.#breakpoint = breakpoint;
   }
-  return words.join(' and ');
+
+  /** Before playing begins: what holds already stops nobody. */
+  arm(system: System): void {
+    this.#now = this.#breakpoint.map((condition) => standsAt(condition, system));
+    this.#held = this.#breakpoint.length > 0 && this.#now.every((because) => because !== undefined);
+  }
+
+  /** In words, why it began to hold at this instant; undefined when it did not. */
+  see(moment: Moment): string | undefined {
+    if (this.#breakpoint.length === 0) return undefined;
+    this.#now = this.#breakpoint.map((condition, index) =>
+      concerns(condition, moment) ? becauseOf(condition, moment) : lasting(condition, this.#now[index]),
+    );
+    const before = this.#held;
+    this.#held = this.#now.every((because) => because !== undefined);
+    const happened = this.#breakpoint.some((condition) => !isLasting(condition));
+    return this.#held && (!before || happened) ? this.#now.join(' and ') : undefined;
+  }
+}
+
+const isLasting = ({ kind }: Condition): boolean =>
+  kind === 'number' || kind === 'state' || kind === 'mailbox';
+
+const lasting = (condition: Condition, because: string | undefined): string | undefined =>
+  isLasting(condition) ? because : undefined;
+
+/** Whether what happened can change what a lasting condition says. */
+function concerns(condition: Condition, { transition }: Moment): boolean {
+  if (condition.kind !== 'state' && condition.kind !== 'mailbox')
+    return condition.kind !== 'number' || transition !== undefined;
+  return transition !== undefined && endsWith(transition.address, condition.cell);
+}
+
+/** Why a lasting condition holds at an instant in which nothing happens. */
+function standsAt(condition: Condition, system: System): string | undefined {
+  if (condition.kind === 'number') {
+    const { of, is, than } = condition;
+    const value = of === 'turn' ? system.instant().turn : standingOf(system)[of];
+    return compare(value, is, than) ? `${of} is ${value}` : undefined;
+  }
+  if (condition.kind !== 'state' && condition.kind !== 'mailbox') return undefined;
+  for (const { address, snapshot } of system.cells()) {
+    if (!endsWith(address, condition.cell)) continue;
+    const because =
+      condition.kind === 'state'
+        ? inState(address, snapshot, condition.state)
+        : mailboxOver(system, address, condition.cell, condition.percent);
+    if (because !== undefined) return because;
+  }
+  return undefined;
 }
 
 function becauseOf(condition: Condition, { system, transition, ended }: Moment): string | undefined {
@@ -119,9 +173,7 @@ function becauseOfStep(
     }
     case 'state': {
       if (!endsWith(address, condition.cell)) return undefined;
-      const { state } = condition;
-      const found = statePaths(transition.snapshot).find((path) => endsWith(path, state, '.'));
-      return found === undefined ? undefined : `${address} is in '${found}'`;
+      return inState(address, transition.snapshot, condition.state);
     }
     case 'event': {
       const { type, cell } = condition;
@@ -144,6 +196,11 @@ function compare(value: number, is: Comparison, than: number): boolean {
   if (is === '<=') return value <= than;
   if (is === '=') return value === than;
   return is === '>=' ? value >= than : value > than;
+}
+
+function inState(address: string, snapshot: unknown, state: string): string | undefined {
+  const found = statePaths(snapshot).find((path) => endsWith(path, state, '.'));
+  return found === undefined ? undefined : `${address} is in '${found}'`;
 }
 
 /** The whole, or its last parts. */

@@ -3,7 +3,7 @@
  * where a breakpoint holds or two nodes have committed different blocks at a height. Deterministic. Rules RP-4, RP-5, docs/journal.md.
  */
 import type { Inspector, Transition } from '../actors/runtime/index.ts';
-import { type Breakpoint, holdsAt, type Moment } from './breakpoint.ts';
+import { type Breakpoint, type Moment, Watchpoint } from './breakpoint.ts';
 import { standingOf } from './facts.ts';
 import { Lane } from './lane.ts';
 import type { ReplayedBy } from './player.ts';
@@ -34,7 +34,7 @@ export class Playback {
   readonly #last = new Map<number, Transition>();
   /** Nothing is noted while it is off: on the way to where playing begins. */
   #isArmed = false;
-  #breakpoint: Breakpoint = [];
+  #watchpoints: readonly Watchpoint[] = [];
   #at: number;
   /** First block seen at each height, and on which lane. */
   readonly #committed = new Map<number, { readonly lane: number; readonly block: string }>();
@@ -70,7 +70,11 @@ export class Playback {
 
   /** Runs on to an instant, or to where something stops it before. @param at ms since 1970 */
   play(at: number, breakpoint: Breakpoint): Stop | undefined {
-    this.#breakpoint = breakpoint;
+    this.#watchpoints = this.lanes.map(({ system }) => {
+      const watchpoint = new Watchpoint(breakpoint);
+      watchpoint.arm(system);
+      return watchpoint;
+    });
     this.#hits.fill(undefined);
     const { to } = this.span;
     while (this.#at < at) {
@@ -149,10 +153,10 @@ export class Playback {
   }
 
   #note(lane: number, turn: number, moment: Omit<Moment, 'system'>): void {
-    if (!this.#isArmed || this.#breakpoint.length === 0 || this.#hits[lane] !== undefined) return;
+    if (!this.#isArmed || this.#hits[lane] !== undefined) return;
     const player = this.lanes[lane]?.player;
     if (player === undefined) return;
-    const because = holdsAt(this.#breakpoint, { system: player.system, ...moment });
+    const because = this.#watchpoints[lane]?.see({ system: player.system, ...moment });
     if (because !== undefined) this.#hits[lane] = { kind: 'breakpoint', turn, at: player.at, because };
   }
 

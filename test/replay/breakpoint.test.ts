@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stepThrough } from '../../src/cli/replay/stepper.ts';
 import { runsIn } from '../../src/record/run-folder.ts';
-import { BREAKPOINT_FORMS, parseBreakpoint } from '../../src/replay/breakpoint.ts';
+import { BREAKPOINT_FORMS, type Breakpoint, parseBreakpoint } from '../../src/replay/breakpoint.ts';
 import { standingOf } from '../../src/replay/facts.ts';
 import { Playback, type Stop } from '../../src/replay/playback.ts';
 import { REPLAYED_BY } from '../../src/replay/replayed-by.ts';
@@ -33,10 +33,14 @@ function play(
   condition: string,
   nodes: readonly number[] = [0],
 ): { stop: Stop | undefined; playback: Playback } {
-  const parsed = parseBreakpoint(condition);
-  if ('notUnderstood' in parsed) throw new Error(`not understood: ${parsed.notUnderstood}`);
   const playback = new Playback(nodes.map(runsOf), REPLAYED_BY);
-  return { stop: playback.play(playback.span.to, parsed), playback };
+  return { stop: playback.play(playback.span.to, breakpointOf(condition)), playback };
+}
+
+function breakpointOf(text: string): Breakpoint {
+  const parsed = parseBreakpoint(text);
+  if ('notUnderstood' in parsed) throw new Error(parsed.notUnderstood);
+  return parsed;
 }
 
 describe('a breakpoint', () => {
@@ -98,6 +102,22 @@ describe('a breakpoint', () => {
     const state = play('state round-manager = running');
     expect(state.stop).toMatchObject({ because: expect.stringContaining("round-manager is in 'running'") });
     for (const { playback } of [event, both, state]) playback.close();
+  });
+
+  it('does not stop who plays on while nothing of it has changed, and stops again where it begins anew', () => {
+    const { stop, playback } = play('height >= 3');
+    expect(stop?.kind).toBe('breakpoint');
+    expect(playback.play(playback.span.to, breakpointOf('height >= 3'))).toEqual({ kind: 'end' });
+    playback.close();
+    const again = play('state safety = persisting');
+    const stops: number[] = [];
+    for (let found = again.stop; found?.kind === 'breakpoint' && stops.length < 3; ) {
+      stops.push(again.playback.lanes[0]?.player.turn ?? 0);
+      found = again.playback.play(again.playback.span.to, breakpointOf('state safety = persisting'));
+    }
+    expect(stops).toHaveLength(3);
+    expect(new Set(stops).size).toBe(3);
+    again.playback.close();
   });
 
   it('that never holds lets the run end', () => {
