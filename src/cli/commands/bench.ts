@@ -5,6 +5,7 @@ import type { ConfigOverride } from '../../node/config/load.ts';
 import type { TimeReport } from '../bench/profile.ts';
 import type { BenchOptions, BenchResult } from '../bench/result.ts';
 import { type CommonOptions, collectSetting, collectText, wholeNumber, withJson } from '../command.ts';
+import { usageFailure } from '../failure.ts';
 import { createOutput, type Output } from '../output.ts';
 import { stopSignal } from '../signals.ts';
 
@@ -65,6 +66,7 @@ async function runBenchCommand(flags: BenchFlags): Promise<void> {
   const output = createOutput(flags.json === true);
   const options = optionsOf(flags);
   const signal = stopSignal();
+  await ensureFolder(flags.dir);
   const at = circumstances(flags.dir);
   const profiling = await profilingOf(flags);
   const runs: BenchResult['runs'][number][] = [];
@@ -86,6 +88,16 @@ async function runBenchCommand(flags: BenchFlags): Promise<void> {
   const lines = [...reportLines(result), ...(time === undefined ? [] : await timeLines(time))];
   output.data(time === undefined ? result : { ...result, time: shortened(time) }, lines);
   if (flags.write === true) await store(result, output);
+}
+
+/** @throws CommandFailure where there can be none */
+async function ensureFolder(dir: string): Promise<void> {
+  const { mkdirSync } = await import('node:fs');
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (error) {
+    throw usageFailure(`--dir ${dir}: ${error instanceof Error ? error.message : String(error)}`);
+  }
 }
 
 const optionsOf = (flags: BenchFlags): BenchOptions => ({
