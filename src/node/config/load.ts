@@ -285,10 +285,15 @@ function unknownKey(section: string, key: string): string {
     : `unknown key ${key} in [${section}]; it belongs to [${elsewhere.section}]`;
 }
 
+/** So many names a reader still takes in at a glance; beyond them the command that lists them is named. @unit names */
+const LISTED_MAX = 16;
+
 function hint(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
   if (near !== undefined) return `; did you mean ${near}?`;
-  return known.length <= 12 ? `; known are ${known.join(', ')}` : '; `althing config print` lists them';
+  return known.length <= LISTED_MAX
+    ? `; known are ${known.join(', ')}`
+    : '; `althing config print` lists them';
 }
 
 function defaultOf(entry: SettingEntry): Candidate {
