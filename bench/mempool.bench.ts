@@ -116,8 +116,10 @@ function live(transactions: readonly Uint8Array[], isNamed = false): void {
     send({ type: 'seal.due' });
     const limits = { bytesMax: 8e6, countMax: 256, replyTo: 'round', tag: 1, exclude: [] };
     send({ type: 'payload.requested', height: height(at + 1), ...limits });
-    const executed = transactions.slice(executedTo, from + SUBMISSION).map((bytes, index) => {
-      return { hash: HASHES.get(bytes) ?? transactionHashOf(bytes), index, bytes, result: DUPLICATE_RESULT };
+    const { code, codespace } = DUPLICATE_RESULT;
+    const executed = transactions.slice(executedTo, from + SUBMISSION).map((bytes) => {
+      const hash = HASHES.get(bytes) ?? transactionHashOf(bytes);
+      return { hash, byteLength: bytes.byteLength, code, codespace };
     });
     executedTo = from + SUBMISSION;
     const { block, id } = committedBlock(height(at), [], author);
@@ -129,7 +131,6 @@ function live(transactions: readonly Uint8Array[], isNamed = false): void {
       time: wallTime(at),
       executed: { height: height(at), appHash: id },
       transactions: executed,
-      events: [],
       validatorUpdates: [],
     });
   }

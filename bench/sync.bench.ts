@@ -193,6 +193,7 @@ function nodeOf(
     storage: 'node/storage',
     mempool: 'node/silent',
     listeners: ['node/driver', 'node/round-manager'],
+    servers: ['node/silent'],
   });
   return child(
     'node',

@@ -19,7 +19,12 @@ import {
 import { differs } from '../protocol/execution/plan.ts';
 import { randomnessOf } from '../protocol/ordering/randomness.ts';
 import type { Application } from '../protocol/ports/application.ts';
-import type { BlockExecuted, ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
+import type {
+  BlockExecuted,
+  BlockResults,
+  ExecutionReply,
+  ExecutionRequest,
+} from '../protocol/ports/execution.ts';
 import type { MempoolReply } from '../protocol/ports/mempool.ts';
 import type { StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
 import { type ReadBlock, readAnswer, readBlock } from './answer-shapes.ts';
@@ -279,7 +284,7 @@ export class BlockRunner {
     const of = { blockId: block.id, round, proposer, time };
     const misbehavior = provenIn(block, this.#life.options);
     const told = { executed, transactions, events, validatorUpdates, ...misbehavior };
-    const outcome: BlockExecuted = { type: 'block.executed', ...of, ...told };
+    const outcome: BlockResults = { type: 'results.persisted', ...of, ...told };
     this.#untold.add(outcome, block.bytes + bytes, this.#persist(outcome));
     this.#takeSnapshot(executed, block.isCommittedAlone);
   }
@@ -296,7 +301,7 @@ export class BlockRunner {
   }
 
   /** The same outcome again is as good: the store knows it (ST-5). */
-  #persist(block: BlockExecuted): number {
+  #persist(block: BlockResults): number {
     const tag = this.#life.nextTag();
     const { blockId, executed, transactions, events, validatorUpdates } = block;
     const replyTo = this.#life.context.self;
@@ -348,11 +353,13 @@ export class BlockRunner {
     return undefined;
   }
 
-  #persisted(blocks: readonly BlockExecuted[]): void {
+  #persisted(blocks: readonly BlockResults[]): void {
     const { context, options } = this.#life;
     for (const block of blocks) {
       this.#stored = block.executed.height;
-      for (const listener of options.listeners) context.tell(listener, block);
+      const outcome = outcomeOf(block);
+      for (const listener of options.listeners) context.tell(listener, outcome);
+      for (const server of options.servers) context.tell(server, block);
     }
     if (blocks.length > 0) this.#life.progressed();
     if (this.#end !== undefined) this.#fail(this.#end.code, this.#end.detail);
@@ -384,5 +391,16 @@ export class BlockRunner {
 }
 
 /** What the evidence in the block says of validators; absent where it carries none (CS-14). */
-const provenIn = (block: ReadyBlock, { setFor }: Life['options']): Pick<BlockExecuted, 'misbehavior'> =>
+const provenIn = (block: ReadyBlock, { setFor }: Life['options']): Pick<BlockResults, 'misbehavior'> =>
   block.evidence.length === 0 ? {} : { misbehavior: misbehaviorIn(block, setFor) };
+
+function outcomeOf({ transactions, events: _, type: __, ...facts }: BlockResults): BlockExecuted {
+  return {
+    type: 'block.executed',
+    ...facts,
+    transactions: transactions.map(({ hash, bytes, result: { code, codespace } }) => ({
+      ...{ hash, byteLength: bytes.byteLength },
+      ...{ code, codespace },
+    })),
+  };
+}

@@ -22,8 +22,10 @@ export interface ExecutorOptions {
   readonly setFor: (epoch: Epoch) => ValidatorSet | undefined;
   readonly storage: CellAddress;
   readonly mempool: CellAddress;
-  /** Told `block.executed` and `execution.failed`. */
+  /** Cells, told `block.executed` and `execution.failed`. */
   readonly listeners: readonly CellAddress[];
+  /** Who serve clients, told `results.persisted`. */
+  readonly servers: readonly CellAddress[];
   /** Absent: no snapshots are taken (SY-10). */
   readonly snapshots?: {
     readonly keeper: CellAddress;

@@ -5,7 +5,7 @@
  * Mutable, deterministic. Rules EX-1, EX-5, docs/applications.md.
  */
 import { RingBuffer } from '../base/ring-buffer.ts';
-import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { BlockResults } from '../protocol/ports/execution.ts';
 
 /** Executed and not yet durable, for an application that runs ahead; for others 1. @unit blocks @source bench/sync.bench.ts */
 export const UNTOLD_MAX = 128;
@@ -15,7 +15,7 @@ const UNTOLD_BYTES_MAX = 16 * 1_048_576;
 export const RUNS_PER_WAIT = 4;
 
 interface Outcome {
-  readonly block: BlockExecuted;
+  readonly block: BlockResults;
   readonly bytes: number;
   tag: number;
 }
@@ -48,7 +48,7 @@ export class Untold {
   }
 
   /** Storage was asked to keep it, by this tag. @param bytes of its batches and its answer */
-  add(block: BlockExecuted, bytes: number, tag: number): void {
+  add(block: BlockResults, bytes: number, tag: number): void {
     this.#outcomes.push({ block, bytes, tag });
     this.#bytes += bytes;
     this.#run.blocks += 1;
@@ -59,9 +59,9 @@ export class Untold {
   }
 
   /** Storage has it: what is to be told now, in order. Storage writes in order, so what was before it is durable too. */
-  persisted(tag: number): readonly BlockExecuted[] {
+  persisted(tag: number): readonly BlockResults[] {
     if (this.#lost || !this.isOutstanding(tag)) return [];
-    const durable: BlockExecuted[] = [];
+    const durable: BlockResults[] = [];
     for (let oldest = this.#outcomes.peek(); oldest !== undefined; oldest = this.#outcomes.peek()) {
       if (oldest.tag > tag) break;
       this.#outcomes.shift();
@@ -90,7 +90,7 @@ export class Untold {
   }
 
   /** All of them once more, oldest first, each by its new tag. */
-  askAgain(ask: (block: BlockExecuted) => number): void {
+  askAgain(ask: (block: BlockResults) => number): void {
     this.#lost = false;
     for (let at = 0; at < this.#outcomes.length; at += 1) {
       const outcome = this.#outcomes.at(at);

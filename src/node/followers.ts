@@ -7,7 +7,7 @@ import { GENESIS_HEIGHT } from '../protocol/chain/ordinals.ts';
 import { parseHeight } from '../protocol/chain/parse.ts';
 import type { Digest, Height } from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
-import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { BlockResults } from '../protocol/ports/execution.ts';
 import type { Followed, FollowedOperation, FollowersReport, OperationStanding } from '../rpc/node-port.ts';
 import type { HeightRange, TransactionFound } from '../storage/store.ts';
 import { LookupTurns } from './lookup-turns.ts';
@@ -116,7 +116,7 @@ export class Followers {
   }
 
   /** A block was executed, and its results are durable. */
-  take({ executed: { height }, transactions }: BlockExecuted): void {
+  take({ executed: { height }, transactions }: BlockResults): void {
     const woken = new Set<Call>();
     // Blocks between were not told here: a snapshot took their place, or the cell was restarted.
     if (height !== this.#executed + 1) {

@@ -11,7 +11,7 @@ import { transactionHashOf } from '../protocol/chain/batch.ts';
 import type { Digest, ExecutedState } from '../protocol/chain/types.ts';
 import { isWithheld } from '../protocol/execution/outcome.ts';
 import type { OperationsAnswered, OperationsExpired, OperationsSubmitted } from '../protocol/ports/bridge.ts';
-import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
+import type { BlockResults, ExecutionReply } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncEnded, SyncDone } from '../protocol/ports/sync.ts';
 import type { QueryAnswer, QueryAsked, TransactionFate } from '../rpc/node-port.ts';
@@ -19,7 +19,7 @@ import type { Checkpoint, ResyncOutcome, SyncNowOutcome } from '../rpc/sync-port
 import { SubmissionsOfATurn } from './submissions-of-a-turn.ts';
 
 type GatewayMessage =
-  | BlockExecuted
+  | BlockResults
   | FailedRound
   | OperationsAnswered
   | OperationsExpired
@@ -29,7 +29,7 @@ type GatewayMessage =
 
 /** Event types that other cells may send (RT-16). */
 export const GATEWAY_EVENTS = [
-  'block.executed',
+  'results.persisted',
   'round.failed',
   'operations.answered',
   'operations.expired',
@@ -91,7 +91,7 @@ type Waiter = (fate: TransactionFate) => void;
 export class Gateway {
   readonly #calls = new Map<number, Call>();
   readonly #waiters = new Map<Digest, Set<Waiter>>();
-  readonly #listeners = new Set<(event: BlockExecuted | FailedRound) => void>();
+  readonly #listeners = new Set<(event: BlockResults | FailedRound) => void>();
   readonly #submissions = new SubmissionsOfATurn((transactions, client) =>
     this.#submitAll(transactions, client),
   );
@@ -192,7 +192,7 @@ export class Gateway {
   }
 
   /** The returned function ends it. */
-  listen(listener: (event: BlockExecuted | FailedRound) => void): () => void {
+  listen(listener: (event: BlockResults | FailedRound) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -243,7 +243,7 @@ export class Gateway {
 
   #receive(message: GatewayMessage): void {
     switch (message.type) {
-      case 'block.executed':
+      case 'results.persisted':
         this.#executed = message.executed;
         this.#settleExecuted(message);
         for (const listener of this.#listeners) listener(message);
@@ -263,7 +263,7 @@ export class Gateway {
     }
   }
 
-  #settleExecuted({ transactions, executed: { height } }: BlockExecuted): void {
+  #settleExecuted({ transactions, executed: { height } }: BlockResults): void {
     if (this.#waiters.size === 0) return;
     for (const { hash, index, result } of transactions) {
       // What the application did not get is no commit: the bridge, or the first appearance, tells its end (EX-7).

@@ -14,7 +14,7 @@ import { isValidator, powerOf } from '../protocol/chain/validator-set.ts';
 import { type EpochContext, leaderAt } from '../protocol/consensus/epoch.ts';
 import type { MempoolConfig } from '../protocol/mempool/config.ts';
 import type { ApplicationInfo } from '../protocol/ports/application.ts';
-import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { BlockResults } from '../protocol/ports/execution.ts';
 import type { SyncConfig } from '../protocol/sync/config.ts';
 import { connectedOf } from '../protocol/sync/peers.ts';
 import type {
@@ -123,7 +123,7 @@ export function createNodePort(parts: NodePortParts): NodePort {
     ...operatorPort(host),
     subscribe: (listener) =>
       gateway.listen((event) =>
-        listener(event.type === 'block.executed' ? blockEvent(event) : viewChangeEvent(event)),
+        listener(event.type === 'results.persisted' ? blockEvent(event) : viewChangeEvent(event)),
       ),
   };
 }
@@ -278,7 +278,7 @@ const viewChangeEvent = (failed: FailedRound): NodeEvent => ({
   viewChange: viewChangeReport(failed),
 });
 
-function blockEvent(event: BlockExecuted): NodeEvent {
+function blockEvent(event: BlockResults): NodeEvent {
   const { blockId, round, proposer, time, executed, transactions, misbehavior = [] } = event;
   return {
     type: 'block.committed',

@@ -5,7 +5,7 @@
 import type { NodeLog } from '../observe/log.ts';
 import type { Address } from '../protocol/chain/types.ts';
 import type { Misbehavior } from '../protocol/ports/application.ts';
-import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { BlockResults } from '../protocol/ports/execution.ts';
 
 type Log = Pick<ReturnType<NodeLog['of']>, 'warn' | 'error'>;
 
@@ -17,7 +17,7 @@ const DEEDS: Readonly<Record<Misbehavior['type'], string>> = {
 /** To be told of each block once, when its outcome is durable: a line for each offence. */
 export const offenceLog =
   (log: Log, self: Address) =>
-  ({ executed: { height }, misbehavior = [] }: Pick<BlockExecuted, 'executed' | 'misbehavior'>): void => {
+  ({ executed: { height }, misbehavior = [] }: Pick<BlockResults, 'executed' | 'misbehavior'>): void => {
     for (const { type, validator, height: committedAt } of misbehavior) {
       const facts = { validator: validator.address, power: String(validator.power), offence: type };
       const words = `block ${height} proves that`;

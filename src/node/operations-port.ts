@@ -53,7 +53,7 @@ function followersOf({ store, gateway, card, executedAtStart }: PortHost): Follo
     reach: batchTtlHeights + deduplicationHeights,
   });
   gateway.listen((event) => {
-    if (event.type === 'block.executed') followers.take(event);
+    if (event.type === 'results.persisted') followers.take(event);
   });
   return followers;
 }

@@ -161,7 +161,7 @@ function startCells(member: Member, config: Config, bls: BlsEngine, log: NodeLog
   const wall = (): WallTime => clocks.adjusted.read();
   const gateway = new Gateway();
   const offences = offenceLog(log.of('consensus'), self);
-  gateway.listen((event) => void (event.type === 'block.executed' && offences(event)));
+  gateway.listen((event) => void (event.type === 'results.persisted' && offences(event)));
   const { system, recording } = recordedSystem(member, config, { clock, wall, log: log.of('journal') });
   const atStart = presentEpoch(store, epoch);
   const present = (): EpochContext => epochOf(system) ?? atStart;

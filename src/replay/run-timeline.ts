@@ -20,6 +20,8 @@ import { type Outcome, refusedWith } from '../observe/feed/source.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { Lane } from './lane.ts';
 import type { Playback } from './playback.ts';
+import { RecordedBatches } from './recorded-batches.ts';
+import { stepAt } from './step-at.ts';
 
 /** Beyond, the run is told as far as this reaches. @unit rows @source about 100 MB */
 const ROWS_MAX = 400_000;
@@ -47,6 +49,7 @@ export class RunTimeline {
   readonly #steps: StepEvent[] = [];
   /** Committed blocks of each node, by height. Bounded by the run's rows. */
   readonly #blocks = new Map<NodeIndex, Map<number, BlockRow>>();
+  readonly #batches = new Map<NodeIndex, RecordedBatches>();
   readonly #marks: Mark[];
   /** Ends and starts of processes, by time, that the playback has not come to. */
   readonly #lives: StepEvent[];
@@ -130,7 +133,12 @@ export class RunTimeline {
     if (block === undefined)
       return refusedWith('NOT_FOUND', `the journal does not have the commit of height ${height}`);
     const results = executed === undefined ? undefined : toldOf(executed.event);
-    const transactions = results?.type === 'block.executed' ? results.transactions : [];
+    const outcomes = results?.type === 'block.executed' ? results.transactions : [];
+    const digests = block.block.header.batches.map(({ digest }) => digest);
+    const known = this.#batches.get(node)?.transactionsOf(lane, digests);
+    const transactions = outcomes.map(({ hash, byteLength, code }) => ({
+      ...{ hash, byteLength, bytes: known?.get(hash), result: { code } },
+    }));
     return {
       status: 'done',
       answer: describeBlock(block, transactions, results === undefined ? 'committed' : 'executed'),
@@ -190,7 +198,13 @@ export class RunTimeline {
       known?.detach();
       const lens = (): NodeLens => nodeLens({ system });
       const collector = new Collector({ system, node, lens, wireMax: WIRE_MAX });
-      this.#collectors.set(node, { system, collector, detach: collector.attach() });
+      const batches = this.#batches.get(node) ?? new RecordedBatches();
+      this.#batches.set(node, batches);
+      const watches = [collector.attach(), system.inspect(batches)];
+      const detach = (): void => {
+        for (const end of watches) end();
+      };
+      this.#collectors.set(node, { system, collector, detach });
     }
   }
 
@@ -227,31 +241,6 @@ export class RunTimeline {
 const WIRE_MAX = { deciding: 65_536, bulk: 65_536 };
 
 const QUIET = { hasRoomFor: () => true, wire: () => undefined, step: () => undefined };
-
-interface StepFound {
-  readonly step: Transition;
-  /** Where the journal has what came with it, or next after it. */
-  readonly place: { readonly path: string; readonly offset: number } | undefined;
-}
-
-/** The step that a row was made of. */
-function stepAt(
-  lane: Lane,
-  { at, turn }: { readonly at: number; readonly turn: number },
-): StepFound | undefined {
-  lane.seekTime(at);
-  lane.player.seek(turn);
-  let step: Transition | undefined;
-  const detach = lane.system.inspect({
-    transition: (transition) => {
-      if (transition.turn === turn) step = transition;
-    },
-  });
-  const place = lane.player.next();
-  lane.player.advance(turn + 1);
-  detach();
-  return step === undefined ? undefined : { step, place };
-}
 
 function committedIn({ effects }: Transition, height: number): CommittedBlock | undefined {
   for (const { told } of tellsOf(effects)) {

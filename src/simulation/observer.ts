@@ -2,7 +2,7 @@
 import type { WallTime } from '../base/units.ts';
 import type { Address, Round } from '../protocol/chain/types.ts';
 import type { PeerMessage } from '../protocol/consensus/types.ts';
-import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { BlockResults } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { Instance } from './instance.ts';
@@ -19,7 +19,7 @@ export interface Observer {
   /** A message leaves an instance, as its own code made it (before it is lied about, whether or not it arrives). */
   sent?(instance: Instance, to: Address, message: PeerMessage): void;
   /** A block became durable as committed, and was executed. */
-  executed?(instance: Instance, executed: BlockExecuted): void;
+  executed?(instance: Instance, executed: BlockResults): void;
   committed?(instance: Instance, block: CommittedBlock): void;
   /** An instance itself saw two commits at a height. */
   alarmed?(instance: Instance, detail: string): void;

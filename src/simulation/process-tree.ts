@@ -122,7 +122,8 @@ function executorCell({ setting, machine, store }: ProcessParts): CellSpec {
     storage: ADDRESSES.storage,
     mempool: ADDRESSES.mempool,
     setFor: (wanted) => validatorsOf(store, epoch, wanted),
-    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge, ADDRESSES.rpc],
+    listeners: [ADDRESSES.roundManager, ADDRESSES.mempool, ADDRESSES.bridge],
+    servers: [ADDRESSES.rpc],
     snapshots: { keeper: ADDRESSES.snapshotKeeper, intervalHeights },
   });
   return child('executor', logic, { publicEvents: EXECUTOR_EVENTS });

@@ -8,28 +8,22 @@ import type {
   StateDivergence,
 } from '../protocol/ports/bridge.ts';
 import type { EpochBegan, SafetyViolated } from '../protocol/ports/consensus.ts';
-import type { BlockExecuted, ExecutionReply } from '../protocol/ports/execution.ts';
+import type { BlockResults } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import type { ResyncReady, SyncAlertsChanged } from '../protocol/ports/sync.ts';
 
-type SurfaceMessage =
-  | BlockExecuted
-  | FailedRound
-  | OperationsAnswered
-  | OperationsExpired
-  | Extract<ExecutionReply, { type: 'execution.failed' }>;
+type SurfaceMessage = BlockResults | FailedRound | OperationsAnswered | OperationsExpired;
 
 const SURFACE_EVENTS = [
-  'block.executed',
+  'results.persisted',
   'round.failed',
   'operations.answered',
   'operations.expired',
-  'execution.failed',
 ] as const;
 
 /** What is done with each. */
 export interface SurfaceHears {
-  readonly executed: (message: BlockExecuted) => void;
+  readonly executed: (message: BlockResults) => void;
   readonly roundFailed: (round: FailedRound['round']) => void;
   readonly admitted: (admissions: readonly Admission[]) => void;
   readonly violated: (detail: string) => void;
@@ -48,7 +42,7 @@ const rpc = ({ executed, roundFailed, admitted }: SurfaceHears) =>
   handler<undefined, SurfaceMessage>({
     init: () => undefined,
     receive: (message) => {
-      if (message.type === 'block.executed') executed(message);
+      if (message.type === 'results.persisted') executed(message);
       if (message.type === 'round.failed') roundFailed(message.round);
       if (message.type === 'operations.answered') admitted(message.admissions);
     },

@@ -11,7 +11,7 @@ import type { Address, Height } from '../protocol/chain/types.ts';
 import type { NodeSigner } from '../protocol/consensus/safety.ts';
 import type { Application } from '../protocol/ports/application.ts';
 import type { StateDivergence } from '../protocol/ports/bridge.ts';
-import type { BlockExecuted } from '../protocol/ports/execution.ts';
+import type { BlockResults } from '../protocol/ports/execution.ts';
 import type { Admission } from '../protocol/ports/mempool.ts';
 import { memoryDisk } from '../storage/memory-store.ts';
 import { type MemorySideDisk, memorySide } from '../storage/side-disk.ts';
@@ -268,7 +268,7 @@ export class SimulatedNode {
     };
   }
 
-  #executed(message: BlockExecuted): void {
+  #executed(message: BlockResults): void {
     const { observer } = this.#setting;
     observer.executed(this.instance, message);
     this.#unreported.push(message.executed.height);

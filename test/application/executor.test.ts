@@ -113,6 +113,20 @@ describe('executing committed blocks (EX-1, EX-2)', () => {
     expect(ground.calls[0]?.texts).toEqual(['a', 'b']);
   });
 
+  it('tells cells what became of each transaction, and no more of it (RP-3)', () => {
+    const lives = new Lives();
+    const life = lives.begin(() => logApplication(emptyGround()));
+    life.commit(lives.chain, lives.chain.add(['a', 'bb', 'a']));
+    const [results, outcome] = [life.executed[0], life.outcomes[0]];
+    expect(outcome?.transactions).toEqual(
+      results?.transactions.map(({ hash, bytes, result: { code, codespace } }) => ({
+        ...{ hash, byteLength: bytes.length, code, codespace },
+      })),
+    );
+    expect(outcome?.transactions.map(({ byteLength }) => byteLength)).toEqual([1, 2, 1]);
+    expect(outcome).toMatchObject({ executed: results?.executed, blockId: results?.blockId });
+  });
+
   it('passes over what it has executed, and reads from storage what it was not told', () => {
     const lives = new Lives();
     const life = lives.begin(() => logApplication(emptyGround()));

@@ -19,7 +19,7 @@ import { SNAPSHOT_RESTORER_EVENTS, snapshotRestorerLogic } from '../../src/appli
 import { seededRandom } from '../../src/base/random.ts';
 import { millis, wallTime } from '../../src/base/units.ts';
 import type { Application } from '../../src/protocol/ports/application.ts';
-import type { BlockExecuted, ExecutionReply } from '../../src/protocol/ports/execution.ts';
+import type { BlockResults, ExecutionReply } from '../../src/protocol/ports/execution.ts';
 import type { SnapshotKeeperReply } from '../../src/protocol/ports/snapshots.ts';
 import type { SideStoreRequest } from '../../src/protocol/ports/sync.ts';
 import {
@@ -94,7 +94,7 @@ async function running(...cells: readonly CellSpec[]) {
       return reply;
     },
     executed: () =>
-      replies.filter((reply): reply is Message & BlockExecuted => reply.type === 'block.executed'),
+      replies.filter((reply): reply is Message & BlockResults => reply.type === 'results.persisted'),
     failures: () =>
       replies.filter(
         (reply): reply is Message & Extract<ExecutionReply, { type: 'execution.failed' }> =>
@@ -113,6 +113,7 @@ function nodeOn(store: Store, snapshots: string, openApplication: () => Applicat
     storage: 'node/storage',
     mempool: 'node/mempool',
     listeners: ['node/client'],
+    servers: ['node/client'],
     snapshots: { keeper: 'node/keeper', intervalHeights: 10 },
   };
   const keeper = {
@@ -247,7 +248,7 @@ it('a node joins by a snapshot: chunks, certified hash, planted chain, swap; and
   expect(found(joined.tip())).toMatchObject({ base, height: 40, id: tip.id, executed });
   const node = await nodeOn(joined, join(data, 'snapshots'), () => kv({ dir: join(data, 'application') }));
   await vi.waitFor(() => expect(node.executed()).toHaveLength(10), { timeout: 5_000 });
-  const outcomes = (blocks: readonly BlockExecuted[]) =>
+  const outcomes = (blocks: readonly BlockResults[]) =>
     blocks.map(({ executed: after, transactions }) => [after, transactions.map(({ result }) => result.code)]);
   expect(outcomes(node.executed())).toEqual(outcomes(server.executed().slice(30)));
   expect(node.executed()[1]?.transactions.map(({ result }) => result.code)).toEqual([0, 0, 30]);

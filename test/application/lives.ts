@@ -19,7 +19,7 @@ import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { batchDigestOf, encodeBatch } from '../../src/protocol/chain/batch.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
-import type { BlockExecuted, ExecutionReply } from '../../src/protocol/ports/execution.ts';
+import type { BlockExecuted, BlockResults, ExecutionReply } from '../../src/protocol/ports/execution.ts';
 import type { MempoolRequest } from '../../src/protocol/ports/mempool.ts';
 import type { CommittedBlock } from '../../src/protocol/ports/storage.ts';
 import { type MemoryDisk, type MemoryFaults, memoryDisk } from '../../src/storage/memory-store.ts';
@@ -91,7 +91,9 @@ export class Lives {
 export class Life {
   readonly store: Store;
   readonly clock = virtualClock();
-  readonly executed: BlockExecuted[] = [];
+  readonly executed: BlockResults[] = [];
+  /** The same blocks, as cells are told of them. */
+  readonly outcomes: BlockExecuted[] = [];
   readonly failures: Extract<ExecutionReply, { type: 'execution.failed' }>[] = [];
   readonly answers: ExecutionReply[] = [];
   readonly reports: ExecutionStanding[] = [];
@@ -127,6 +129,7 @@ export class Life {
       storage: 'node/storage',
       mempool: 'node/mempool',
       listeners: ['node/listener'],
+      servers: ['node/listener'],
       report: (report) => this.reports.push(report),
       waiting: (call) => {
         this.waiting = call;
@@ -148,7 +151,8 @@ export class Life {
     const listener = handler<undefined, ExecutionReply>({
       init: () => undefined,
       receive: (message) => {
-        if (message.type === 'block.executed') this.executed.push(message);
+        if (message.type === 'results.persisted') this.executed.push(message);
+        else if (message.type === 'block.executed') this.outcomes.push(message);
         else if (message.type === 'execution.failed' && message.tag === 0) this.failures.push(message);
         else this.answers.push(message);
       },

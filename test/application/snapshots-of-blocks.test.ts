@@ -22,7 +22,7 @@ import { utf8 } from '../../src/base/bytes.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { millis } from '../../src/base/units.ts';
 import type { Application } from '../../src/protocol/ports/application.ts';
-import type { BlockExecuted, ExecutionReply } from '../../src/protocol/ports/execution.ts';
+import type { BlockResults, ExecutionReply } from '../../src/protocol/ports/execution.ts';
 import { memoryDisk } from '../../src/storage/memory-store.ts';
 import { STORAGE_EVENTS, storageLogic } from '../../src/storage/storage-actor.ts';
 import { committed, IDENTITY, write } from '../storage/fixtures.ts';
@@ -41,13 +41,13 @@ async function started(openApplication: () => Application, intervalHeights: numb
   folders.push(home);
   const dir = join(home, 'snapshots');
   const store = memoryDisk(IDENTITY).open();
-  const executed: BlockExecuted[] = [];
+  const executed: BlockResults[] = [];
   const failures: ExecutionReply[] = [];
   const reports: SnapshotReport[] = [];
   const listener = handler<undefined, ExecutionReply>({
     init: () => undefined,
     receive: (message) => {
-      if (message.type === 'block.executed') executed.push(message);
+      if (message.type === 'results.persisted') executed.push(message);
       if (message.type === 'execution.failed') failures.push(message);
     },
   });
@@ -60,6 +60,7 @@ async function started(openApplication: () => Application, intervalHeights: numb
     storage: 'node/storage',
     mempool: 'node/mempool',
     listeners: ['node/listener'],
+    servers: ['node/listener'],
     times: { retryMin: millis(10) },
     snapshots: { keeper: 'node/snapshot-keeper', intervalHeights },
   });

@@ -3,11 +3,11 @@ import { RUNS_PER_WAIT, UNTOLD_MAX, Untold } from '../../src/application/untold.
 import { utf8 } from '../../src/base/bytes.ts';
 import { wallTime } from '../../src/base/units.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
-import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
+import type { BlockResults } from '../../src/protocol/ports/execution.ts';
 import { address, child, height, round } from '../storage/fixtures.ts';
 
-const outcome = (at: number): BlockExecuted => ({
-  type: 'block.executed',
+const outcome = (at: number): BlockResults => ({
+  type: 'results.persisted',
   blockId: child(undefined).id,
   round: round(at),
   proposer: address(1),
@@ -17,7 +17,7 @@ const outcome = (at: number): BlockExecuted => ({
   events: [],
   validatorUpdates: [],
 });
-const heightsOf = (blocks: readonly BlockExecuted[]) => blocks.map(({ executed }) => executed.height);
+const heightsOf = (blocks: readonly BlockResults[]) => blocks.map(({ executed }) => executed.height);
 const filled = (count: number, max = UNTOLD_MAX): Untold => {
   const untold = new Untold(max);
   for (let at = 1; at <= count; at += 1) untold.add(outcome(at), 10, 100 + at);

@@ -4,7 +4,7 @@ import { millis } from '../../src/base/units.ts';
 import { Followers } from '../../src/node/followers.ts';
 import { digestOf } from '../../src/protocol/chain/canonical.ts';
 import type { Digest, Height } from '../../src/protocol/chain/types.ts';
-import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
+import type { BlockResults } from '../../src/protocol/ports/execution.ts';
 import type { ExecutedTransaction } from '../../src/protocol/ports/storage.ts';
 import type { Followed } from '../../src/rpc/node-port.ts';
 import { heightOf } from '../rpc/sync-report.ts';
@@ -28,7 +28,7 @@ function executedOf(text: string, index: number, code: number): ExecutedTransact
 /** Executed blocks, and a lookup that counts. */
 class Chain {
   readonly #blocks = new Map<number, readonly ExecutedTransaction[]>();
-  readonly #tell: (event: BlockExecuted) => void;
+  readonly #tell: (event: BlockResults) => void;
   height: number;
   lookups = 0;
   readonly followers: Followers;
@@ -61,9 +61,9 @@ class Chain {
 
   execute(...transactions: readonly ExecutedTransaction[]): void {
     this.store(...transactions);
-    const event = { type: 'block.executed', transactions, executed: { height: heightOf(this.height) } };
+    const event = { type: 'results.persisted', transactions, executed: { height: heightOf(this.height) } };
     // The gateway of this test: followers read these members only.
-    this.#tell(event as unknown as BlockExecuted);
+    this.#tell(event as unknown as BlockResults);
   }
 
   executeMany(count: number): void {

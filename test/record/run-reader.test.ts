@@ -1,7 +1,7 @@
 /** Journals of a simulated network that something was done to: cut, flipped, deleted, replaced. What is found, and what is still read. Rule RP-2. */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { seededRandom } from '../../src/actors/runtime/index.ts';
 import { type BlockHead, HEAD_BYTES, headOf, MAGIC } from '../../src/record/blocks.ts';
 import { checkRun } from '../../src/record/check-run.ts';
@@ -212,12 +212,14 @@ describe('a run', () => {
   it('that is still written is read as far as it is there', async () => {
     const growing = new SmallRun({ dir, run: 'growing' });
     growing.feed(5);
-    await new Promise((resolve) => setTimeout(resolve, 60));
-    const run = new RunReader(growing.runDir);
-    expect(run.flaws).toMatchObject([{ kind: 'unfinished' }]);
-    const [block] = run.stretches[0]?.entries ?? [];
-    expect(block === undefined ? [] : entriesOf(block)).not.toEqual([]);
-    run.close();
+    await vi.waitFor(() => {
+      const run = new RunReader(growing.runDir);
+      expect(run.flaws).toMatchObject([{ kind: 'unfinished' }]);
+      const [block] = run.stretches[0]?.entries ?? [];
+      const read = block === undefined ? [] : entriesOf(block);
+      run.close();
+      expect(read).not.toEqual([]);
+    }, 10_000);
     await growing.close();
   });
 });

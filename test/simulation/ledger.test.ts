@@ -6,7 +6,7 @@ import { stateApplication } from '../../src/application/state/application.ts';
 import { millis } from '../../src/base/units.ts';
 import { evidencePoolOf } from '../../src/node/views.ts';
 import type { Evidence } from '../../src/protocol/chain/types.ts';
-import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
+import type { BlockResults } from '../../src/protocol/ports/execution.ts';
 import { createLiar } from '../../src/simulation/byzantine/index.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
@@ -40,7 +40,7 @@ interface Seen {
 }
 
 /** What blocks of the chain lead to, each block once. */
-function watching(): { readonly seen: Seen; readonly executed: (message: BlockExecuted) => void } {
+function watching(): { readonly seen: Seen; readonly executed: (message: BlockResults) => void } {
   const seen: Seen = { accused: [], powers: [] };
   let newest = 0;
   return {

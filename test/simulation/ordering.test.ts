@@ -12,7 +12,7 @@ import { sha256 } from '../../src/crypto/hash.ts';
 import { digestBytes } from '../../src/protocol/chain/parse.ts';
 import { commitIdOf, commitmentOf } from '../../src/protocol/ordering/commitment.ts';
 import { revealHeightsMin } from '../../src/protocol/ordering/window.ts';
-import type { BlockExecuted } from '../../src/protocol/ports/execution.ts';
+import type { BlockResults } from '../../src/protocol/ports/execution.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import type { ClusterOptions } from '../../src/simulation/cluster-options.ts';
 import type { ReplicatedBy } from '../../src/simulation/replicated.ts';
@@ -61,7 +61,7 @@ function run(options: Partial<ClusterOptions> & { readonly isSilent?: boolean } 
   };
   let newest = 0;
   let isCensoring = false;
-  const executed = ({ executed: { height }, proposer, transactions, events }: BlockExecuted): void => {
+  const executed = ({ executed: { height }, proposer, transactions, events }: BlockResults): void => {
     if (height <= newest) return;
     newest = height;
     if (isCensoring && CENSORS.some((index) => cluster.node(index).address === proposer)) {

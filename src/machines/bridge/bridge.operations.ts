@@ -29,8 +29,8 @@ import { GENESIS_HEIGHT } from '../../protocol/chain/ordinals.ts';
 import type { Address, Digest, Height } from '../../protocol/chain/types.ts';
 import { isValidator } from '../../protocol/chain/validator-set.ts';
 import type { OperationsExpired } from '../../protocol/ports/bridge.ts';
+import type { TransactionOutcome } from '../../protocol/ports/execution.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
-import type { ExecutedTransaction } from '../../protocol/ports/storage.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import type { BreakerReport, BreakerRequest } from './breaker.setup.ts';
 import { handingOf, settleAgain } from './bridge.again.ts';
@@ -315,7 +315,7 @@ export function refuseAll(
 /** A block was executed while its operations' admissions were on their way, or waited for a message once they were checked: they end when they are admitted. */
 export function withEarly(
   context: BridgeContext,
-  transactions: readonly ExecutedTransaction[],
+  transactions: readonly TransactionOutcome[],
 ): Pick<BridgeContext, 'submissions' | 'queue'> {
   let { submissions, queue } = context;
   if (submissions.size + queue.size === 0 || transactions.length === 0) return { submissions, queue };

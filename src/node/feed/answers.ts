@@ -63,7 +63,7 @@ function blockAnswer(
   const outcomes = new Map(results?.transactions.map(({ hash, result }) => [hash, result]));
   const told = transactions.map((bytes) => {
     const hash = transactionHashOf(bytes);
-    return { hash, bytes, result: outcomes.get(hash) };
+    return { hash, byteLength: bytes.byteLength, bytes, result: outcomes.get(hash) };
   });
   return describeBlock(committed, told, results === undefined ? 'committed' : 'executed');
 }
@@ -73,8 +73,10 @@ export function describeBlock(
   committed: CommittedBlock,
   transactions: readonly {
     readonly hash: Digest;
-    readonly bytes: Uint8Array;
-    readonly result: TransactionResult | undefined;
+    readonly byteLength: number;
+    /** Undefined where they cannot be had. */
+    readonly bytes: Uint8Array | undefined;
+    readonly result: (Pick<TransactionResult, 'code'> & Partial<TransactionResult>) | undefined;
   }[],
   status: 'committed' | 'executed',
 ): BlockAnswer {
@@ -84,10 +86,10 @@ export function describeBlock(
     block: blockRow(committed, status),
     header: typeof view === 'object' && view !== null ? { ...view } : {},
     batches: header.batches.map(({ digest, count, bytes }) => ({ digest, count, bytes })),
-    transactions: transactions.slice(0, TRANSACTIONS_MAX).map(({ hash, bytes, result }) => ({
-      ...{ hash, bytes: bytes.length, shown: shownOf(bytes) },
+    transactions: transactions.slice(0, TRANSACTIONS_MAX).map(({ hash, byteLength, bytes, result }) => ({
+      ...{ hash, bytes: byteLength, shown: bytes === undefined ? 'not in the journal' : shownOf(bytes) },
       ...(result === undefined ? {} : { code: result.code }),
-      ...(result === undefined || result.log === '' ? {} : { log: cut(result.log) }),
+      ...(result?.log === undefined || result.log === '' ? {} : { log: cut(result.log) }),
     })),
     transactionsTotal: transactions.length,
   };

@@ -17,6 +17,7 @@ import type {
   NetworkRequest,
   PeerMessageReceived,
 } from '../../protocol/ports/network.ts';
+import type { StorageRequest } from '../../protocol/ports/storage.ts';
 import type { LinkEvent, LinkRequest } from '../../protocol/transport/peering.ts';
 
 /** Those of which the feed makes rows. */
@@ -32,6 +33,7 @@ export type Told =
   | GuestsTellRequested
   | GuestAskRequested
   | PeerMessageReceived
+  | Extract<StorageRequest, { type: 'batches.persistRequested' }>
   | Extract<LinkEvent, { type: 'frame.refused' }>
   | Extract<LinkRequest, { type: 'frame.sendRequested' }>;
 
@@ -40,7 +42,13 @@ const TYPES: ReadonlySet<string> = new Set<Told['type']>([
   ...(['timeout.sent', 'timeout.refused', 'proof.made', 'proof.refused'] as const),
   ...(['round.entered', 'qc.formed', 'safety.violated', 'vote.requested', 'block.executed'] as const),
   ...(['blocks.committed', 'network.sendRequested', 'peer.misbehaved', 'guests.tellRequested'] as const),
-  ...(['guest.askRequested', 'message.received', 'frame.refused', 'frame.sendRequested'] as const),
+  ...([
+    'batches.persistRequested',
+    'guest.askRequested',
+    'message.received',
+    'frame.refused',
+    'frame.sendRequested',
+  ] as const),
 ]);
 
 /** Undefined for a message of another type. */

@@ -6,8 +6,12 @@ import { emptyMap, getIn, type PersistentMap, removeIn, setIn, valuesOf } from '
 import type { Millis, Monotonic } from '../../base/units.ts';
 import { parseOperation } from '../chain/operation.ts';
 import type { Digest, Height } from '../chain/types.ts';
-import { EXPIRED_CODE, EXPIRES_TOO_LATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
-import type { ExecutedTransaction } from '../ports/storage.ts';
+import {
+  EXPIRED_CODE,
+  EXPIRES_TOO_LATE_CODE,
+  NODE_CODESPACE,
+  type TransactionOutcome,
+} from '../ports/execution.ts';
 import { type Handing, type HandingFacts, isDue, KEPT_BYTES_MAX, merged } from './handing.ts';
 
 /** An admitted operation. Its votes are read off the block that carries it, where somebody asks. */
@@ -191,15 +195,16 @@ export interface Ended {
 export function executed(
   operations: Operations,
   height: Height,
-  transactions: readonly ExecutedTransaction[],
+  transactions: readonly TransactionOutcome[],
 ): Ended {
   if (operations.pending.size === 0) return { operations, expired: [], forgotten: 0 };
   let { pending } = operations;
   const [committed, expired] = [new Set<Digest>(), new Set<Digest>()];
-  for (const { hash, result } of transactions) {
+  for (const outcome of transactions) {
+    const { hash } = outcome;
     const held = getIn(pending, hash);
     if (held === undefined || committed.has(hash) || expired.has(hash)) continue;
-    switch (endOf(result, held)) {
+    switch (endOf(outcome, held)) {
       case 'committed':
         committed.add(hash);
         break;
@@ -255,8 +260,8 @@ export const overdue = (operations: Operations, now: Monotonic, timeout: Millis)
   pendingOperations(operations).filter(({ submittedAt }) => now - submittedAt > timeout).length;
 
 /** What was executed of a block; the rest of it never is. */
-export const executedOf = (transactions: readonly ExecutedTransaction[]): readonly Digest[] =>
-  transactions.flatMap(({ hash, result }) => (isExecuted(result) ? [hash] : []));
+export const executedOf = (transactions: readonly TransactionOutcome[]): readonly Digest[] =>
+  transactions.filter(isExecuted).map(({ hash }) => hash);
 
 /** A submission was answered, and nothing can be known of what became of it since: its places are free. */
 export function release(operations: Operations, places: number, rejected: number): Operations {
@@ -264,7 +269,7 @@ export function release(operations: Operations, places: number, rejected: number
 }
 
 /** A result that the application gave, or would have: a duplicate was executed before. */
-const isExecuted = ({ code, codespace }: ExecutedTransaction['result']): boolean =>
+const isExecuted = ({ code, codespace }: TransactionOutcome): boolean =>
   codespace !== NODE_CODESPACE || (code !== EXPIRED_CODE && code !== EXPIRES_TOO_LATE_CODE);
 
 /**
@@ -272,10 +277,9 @@ const isExecuted = ({ code, codespace }: ExecutedTransaction['result']): boolean
  * time; until then it is a duplicate of what was never executed.
  */
 function endOf(
-  result: ExecutedTransaction['result'],
+  { code, codespace }: TransactionOutcome,
   { wasTooEarly }: PendingOperation,
 ): 'committed' | 'expired' | 'none' {
-  const { code, codespace } = result;
   if (codespace !== NODE_CODESPACE) return 'committed';
   if (code === EXPIRED_CODE) return 'expired';
   return code === EXPIRES_TOO_LATE_CODE || wasTooEarly === true ? 'none' : 'committed';

@@ -41,7 +41,7 @@ export function executed(state: MempoolState, block: BlockExecuted): Step {
       : withoutPending(
           state,
           hashes,
-          block.transactions.map(({ bytes }) => bytes.byteLength),
+          block.transactions.map(({ byteLength }) => byteLength),
         );
   const executedHeight = Math.max(state.executedHeight, block.executed.height) as Height;
   return expired({ ...next, executedHeight });

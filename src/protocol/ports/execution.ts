@@ -30,21 +30,42 @@ export type ExecutionRequest =
       readonly prove?: boolean;
     } & Request);
 
-/** A block's outcome, told to every listener of the executor after it is durable, in order of height. */
-export interface BlockExecuted {
-  readonly type: 'block.executed';
+/** What became of a transaction, as far as cells decide by it. */
+export interface TransactionOutcome {
+  readonly hash: Digest;
+  /** Of the transaction. @unit bytes */
+  readonly byteLength: number;
+  readonly code: number;
+  readonly codespace: string;
+}
+
+interface BlockFacts {
   readonly blockId: BlockId;
   readonly round: Round;
   readonly proposer: Address;
   readonly time: WallTime;
   /** State after this block. */
   readonly executed: ExecutedState;
-  readonly transactions: readonly ExecutedTransaction[];
-  readonly events: readonly ApplicationEvent[];
   /** CS-16: take effect at the first block whose `executed.height` has reached this one. */
   readonly validatorUpdates: readonly ValidatorUpdate[];
   /** CS-14: what the application was told of the evidence in it. Left out: none. */
   readonly misbehavior?: readonly Misbehavior[];
+}
+
+/**
+ * A block's outcome, told to the cells that listen to the executor after it is durable, in order of height. Without what none of them decides
+ * about, which would weigh more than all else that they hear: mailboxes hold it, the journal records it.
+ */
+export interface BlockExecuted extends BlockFacts {
+  readonly type: 'block.executed';
+  readonly transactions: readonly TransactionOutcome[];
+}
+
+/** The same with all that the application answered, told to those who serve clients. */
+export interface BlockResults extends BlockFacts {
+  readonly type: 'results.persisted';
+  readonly transactions: readonly ExecutedTransaction[];
+  readonly events: readonly ApplicationEvent[];
 }
 
 export type ExecutionReply =
@@ -62,7 +83,8 @@ export type ExecutionReply =
       readonly code: 'APPLICATION_FAILED' | 'BATCH_MISSING' | 'STORAGE_FAILED';
       readonly detail: string;
     }
-  | BlockExecuted;
+  | BlockExecuted
+  | BlockResults;
 
 /** The path of questions that are proven, in every application: `data` is a key as the application keeps it. */
 export const PROVEN_PATH = '/pair';

@@ -1,7 +1,7 @@
 /** What was executed is what the block names: its batches in the header's order, their transactions in theirs. EX-1, SM-4. */
 import { parseBatch, transactionsOf } from '../../protocol/chain/batch.ts';
 import { DEFAULT_MEMPOOL_CONFIG } from '../../protocol/mempool/config.ts';
-import type { BlockExecuted } from '../../protocol/ports/execution.ts';
+import type { BlockResults } from '../../protocol/ports/execution.ts';
 import type { MemoryDisk } from '../../storage/memory-store.ts';
 import type { Report } from './claim.ts';
 
@@ -16,7 +16,7 @@ export class Contents {
     this.#report = report;
   }
 
-  executed(by: string, disk: MemoryDisk, { executed, blockId, transactions }: BlockExecuted): void {
+  executed(by: string, disk: MemoryDisk, { executed, blockId, transactions }: BlockResults): void {
     if (this.#judged.has(executed.height)) return;
     this.#judged.add(executed.height);
     const block = disk.block(blockId);

@@ -3,7 +3,7 @@
  * Mutable memory. Rules SM-4, EX-2, MP-7.
  */
 import type { Digest } from '../../protocol/chain/types.ts';
-import { type BlockExecuted, DUPLICATE_CODE, NODE_CODESPACE } from '../../protocol/ports/execution.ts';
+import { type BlockResults, DUPLICATE_CODE, NODE_CODESPACE } from '../../protocol/ports/execution.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import type { Report } from './claim.ts';
 
@@ -42,7 +42,7 @@ export class Execution {
   }
 
   /** @param isFaulty several instances may go by one name */
-  executed(by: string, { executed, transactions }: BlockExecuted, isFaulty: boolean): void {
+  executed(by: string, { executed, transactions }: BlockResults, isFaulty: boolean): void {
     const { height, appHash } = executed;
     this.#state(EQUAL_STATES, height, appHash, by);
     const last = this.#newest.get(by);

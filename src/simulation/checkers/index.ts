@@ -4,7 +4,7 @@
  */
 import type { Address, Digest, QuorumCertificate, TimeoutCertificate } from '../../protocol/chain/types.ts';
 import type { PeerMessage } from '../../protocol/consensus/types.ts';
-import type { BlockExecuted } from '../../protocol/ports/execution.ts';
+import type { BlockResults } from '../../protocol/ports/execution.ts';
 import type { Admission } from '../../protocol/ports/mempool.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import { Agreement, ONE_CHAIN } from './agreement.ts';
@@ -104,7 +104,7 @@ export class SafetyChecker {
     }
   }
 
-  executed(by: Address, block: BlockExecuted): void {
+  executed(by: Address, block: BlockResults): void {
     this.#agreement.executed(by, block.executed.height, block.blockId);
     this.#execution.executed(by, block, this.#faulty.has(by));
   }

@@ -23,7 +23,7 @@ import { TIMELINESS_DEFAULTS } from '../../protocol/consensus/timeliness.ts';
 import type { TimeoutConfig } from '../../protocol/consensus/timeouts.ts';
 import type { Outgoing, PeerMessage, SafetyRecord } from '../../protocol/consensus/types.ts';
 import type { SafetyViolated } from '../../protocol/ports/consensus.ts';
-import type { BlockExecuted } from '../../protocol/ports/execution.ts';
+import type { BlockExecuted, BlockResults } from '../../protocol/ports/execution.ts';
 import type { MempoolRequest } from '../../protocol/ports/mempool.ts';
 import type { NetworkRequest, PeerMessageReceived } from '../../protocol/ports/network.ts';
 import type {
@@ -42,7 +42,7 @@ export interface Surroundings {
   /** A message leaves for a validator's address; never for the instance's own. */
   transmit(to: Address, message: PeerMessage): void;
   committed(block: CommittedBlock): void;
-  executed(executed: BlockExecuted): void;
+  executed(results: BlockResults): void;
   /** It saw two commits at a height itself. */
   alarmed(detail: string): void;
 }
@@ -333,19 +333,14 @@ function execute(options: ReplicaOptions, context: GroundContext, { id, block }:
   const { height, round, proposer, time } = block.header;
   if (height !== state.executed.height + 1) return;
   state.executed = { height, appHash: digestOf(utf8(`${state.executed.appHash}/${id}`)) };
-  const executed: BlockExecuted = {
+  const { executed } = state;
+  const outcome: BlockExecuted = {
     type: 'block.executed',
-    blockId: id,
-    round,
-    proposer,
-    time,
-    executed: state.executed,
-    transactions: [],
-    events: [],
-    validatorUpdates: [],
+    ...{ blockId: id, round, proposer, time, executed },
+    ...{ transactions: [], validatorUpdates: [] },
   };
-  options.surroundings.executed(executed);
-  context.tell(replicaAddresses(options.name).roundManager, executed);
+  options.surroundings.executed({ ...outcome, type: 'results.persisted', transactions: [], events: [] });
+  context.tell(replicaAddresses(options.name).roundManager, outcome);
 }
 
 function send(options: ReplicaOptions, context: GroundContext, outgoing: readonly Outgoing[]): void {

@@ -10,8 +10,9 @@ import type { BridgeMessage } from '../../../src/protocol/bridge/messages.ts';
 import { transactionHashOf } from '../../../src/protocol/chain/batch.ts';
 import type { Address, Digest, ExecutedState } from '../../../src/protocol/chain/types.ts';
 import type { OperationsAnswered } from '../../../src/protocol/ports/bridge.ts';
+import type { TransactionOutcome } from '../../../src/protocol/ports/execution.ts';
 import type { Admission } from '../../../src/protocol/ports/mempool.ts';
-import type { CommittedBlock, ExecutedTransaction } from '../../../src/protocol/ports/storage.ts';
+import type { CommittedBlock } from '../../../src/protocol/ports/storage.ts';
 import type { Message } from '../../../src/protocol/supervision/effect.ts';
 import { blockExecuted, committedAt, stateAfter } from '../../protocol/bridge/operations-of.ts';
 import { height, round, world } from '../../protocol/consensus/fixture.ts';
@@ -189,7 +190,7 @@ export class Rig {
     return answer?.admissions.flatMap((one) => (one.status === 'refused' ? [one.log] : [])) ?? [];
   }
 
-  execute(state: ExecutedState, ...transactions: readonly ExecutedTransaction[]): void {
+  execute(state: ExecutedState, ...transactions: readonly TransactionOutcome[]): void {
     this.send(blockExecuted(state, ...transactions));
   }
 

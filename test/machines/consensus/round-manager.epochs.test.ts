@@ -122,7 +122,6 @@ const executed = (block: Block, validatorUpdates: readonly ValidatorUpdate[] = [
     time: block.header.time,
     executed: executedAt(block.header.height),
     transactions: [],
-    events: [],
     validatorUpdates,
   }) as const;
 const durable = (tag: number) => ({ type: 'blocks.committed', tag, height: height(1) }) as const;

@@ -176,7 +176,6 @@ describe('round-manager chart: recovery', () => {
         time: GENESIS_TIME,
         executed: GENESIS_EXECUTED,
         transactions: [],
-        events: [],
         validatorUpdates: [],
       },
     ] as const;
@@ -614,7 +613,6 @@ describe('round-manager chart: rounds', () => {
       time: GENESIS_TIME,
       executed,
       transactions: [],
-      events: [],
       validatorUpdates: [],
     } as const;
     const told = toldTo(chart.send(outcome), 'rm/round/0/3');

@@ -11,8 +11,9 @@ import {
   EXPIRED_CODE,
   EXPIRES_TOO_LATE_CODE,
   NODE_CODESPACE,
+  type TransactionOutcome,
 } from '../../../src/protocol/ports/execution.ts';
-import type { CommittedBlock, ExecutedTransaction } from '../../../src/protocol/ports/storage.ts';
+import type { CommittedBlock } from '../../../src/protocol/ports/storage.ts';
 import { blockOn, height, idOf, qcOf, round, type World, world } from '../consensus/fixture.ts';
 
 export const T0 = monotonic(0);
@@ -40,18 +41,9 @@ const CODES = {
 } as const;
 
 /** How a block ended it. */
-export function ended(bytes: Uint8Array, how: keyof typeof CODES = 'fine'): ExecutedTransaction {
+export function ended(bytes: Uint8Array, how: keyof typeof CODES = 'fine'): TransactionOutcome {
   const [codespace, code] = CODES[how];
-  const result = {
-    code,
-    codespace,
-    data: new Uint8Array(0),
-    log: '',
-    gasWanted: 0n,
-    gasUsed: 0n,
-    events: [],
-  };
-  return { hash: transactionHashOf(bytes), index: 0, bytes, result };
+  return { hash: transactionHashOf(bytes), byteLength: bytes.byteLength, code, codespace };
 }
 
 const PLACE = world();
@@ -60,7 +52,7 @@ const BLOCK = blockOn(PLACE, PLACE.epoch.rootQC, 1);
 /** What the executor tells of a block. */
 export const blockExecuted = (
   executed: ExecutedState,
-  ...transactions: readonly ExecutedTransaction[]
+  ...transactions: readonly TransactionOutcome[]
 ): BlockExecuted => ({
   type: 'block.executed',
   blockId: idOf(PLACE, BLOCK),
@@ -69,7 +61,6 @@ export const blockExecuted = (
   time: wallTime(1),
   executed,
   transactions,
-  events: [],
   validatorUpdates: [],
 });
 

@@ -484,11 +484,12 @@ export class World {
       if (view === 'malformed') throw new Error('a committed batch is on somebody’s disk');
       return transactionsOf(view);
     });
-    const executed = transactions.map((bytes, index) => {
+    const executed = transactions.map((bytes) => {
       const hash = transactionHashOf(bytes);
-      const result = node.executedHashes.has(hash) ? DUPLICATE_RESULT : { ...DUPLICATE_RESULT, code: 0 };
+      const { code, codespace } = DUPLICATE_RESULT;
+      const isKnown = node.executedHashes.has(hash);
       node.executedHashes.add(hash);
-      return { hash, index, bytes, result };
+      return { hash, byteLength: bytes.byteLength, code: isKnown ? code : 0, codespace };
     });
     const { height: at, round, proposer, time } = block.block.header;
     return {
@@ -499,7 +500,6 @@ export class World {
       time,
       executed: { height: at, appHash: digestOf(utf8(toHex(utf8(String(at))))) },
       transactions: executed,
-      events: [],
       validatorUpdates: [],
     };
   }

@@ -28,7 +28,7 @@ import { addressOf, validatorSet } from '../../../src/protocol/chain/validator-s
 import { firstEpoch, leaderAt } from '../../../src/protocol/consensus/epoch.ts';
 import { buildBlock } from '../../../src/protocol/consensus/proposal.ts';
 import type { ProposalMessage, ViewChangeMessage } from '../../../src/protocol/consensus/types.ts';
-import { type BlockExecuted, DUPLICATE_CODE, NODE_CODESPACE } from '../../../src/protocol/ports/execution.ts';
+import { type BlockResults, DUPLICATE_CODE, NODE_CODESPACE } from '../../../src/protocol/ports/execution.ts';
 import type { CommittedBlock } from '../../../src/protocol/ports/storage.ts';
 import { heightOf } from './heights.ts';
 
@@ -178,10 +178,10 @@ export function executedOf(
   block: Block,
   names: readonly string[],
   state = `after ${block.header.height}`,
-): BlockExecuted {
+): BlockResults {
   const nothing = new Uint8Array(0);
   return {
-    type: 'block.executed',
+    type: 'results.persisted',
     blockId: blockIdOf(domain, block),
     round: block.header.round,
     proposer: block.header.proposer,
