@@ -10,6 +10,7 @@ import { runsIn } from '../src/record/run-folder.ts';
 import { entriesOf, isFlaw, RunReader } from '../src/record/run-reader.ts';
 import { Player } from '../src/replay/player.ts';
 import { REPLAYED_BY } from '../src/replay/replayed-by.ts';
+import { WaypointsByRun } from '../src/replay/waypoints.ts';
 import { Cluster } from '../src/simulation/cluster.ts';
 
 const PAIRS = 5;
@@ -80,7 +81,7 @@ for (const path of runs) {
 
 const [first = ''] = runs;
 const run = new RunReader(first);
-const player = new Player(run, { ...REPLAYED_BY, keepsWaypoints: true });
+const player = new Player(run, { ...REPLAYED_BY, waypoints: new WaypointsByRun() });
 player.finish();
 const last = player.turn;
 const seeks: number[] = [];

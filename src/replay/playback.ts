@@ -7,6 +7,7 @@ import { type Breakpoint, type Moment, Watchpoint } from './breakpoint.ts';
 import { standingOf } from './facts.ts';
 import { Lane } from './lane.ts';
 import type { ReplayedBy } from './player.ts';
+import { WaypointsByRun } from './waypoints.ts';
 
 /** Why playing stopped. */
 export type Stop =
@@ -39,11 +40,11 @@ export class Playback {
   /** First block seen at each height, and on which lane. */
   readonly #committed = new Map<number, { readonly lane: number; readonly block: string }>();
 
-  /** @param nodes the runs of each node @throws RunUnreadable, ChartsDiffer, Error of the system */
-  constructor(nodes: readonly (readonly string[])[], options: ReplayedBy) {
+  /** @param nodes the runs of each node @param waypoints shared with another playback of them @throws RunUnreadable, ChartsDiffer, Error of the system */
+  constructor(nodes: readonly (readonly string[])[], options: ReplayedBy, waypoints = new WaypointsByRun()) {
     this.#hits = nodes.map(() => undefined);
     this.lanes = nodes.map(
-      (dirs, lane) => new Lane(dirs, { ...options, keepsWaypoints: true, inspector: this.#watch(lane) }),
+      (dirs, lane) => new Lane(dirs, { ...options, waypoints, inspector: this.#watch(lane) }),
     );
     this.#at = this.span.from;
   }

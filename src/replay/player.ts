@@ -29,13 +29,13 @@ import {
 import { packKeyframe, unpackKeyframe, ValuePacker } from '../record/values.ts';
 import { type Charts, checkCharts, NotReplayable } from './charts.ts';
 import { differenceOf } from './keyframes.ts';
-import { type Waypoint, Waypoints } from './waypoints.ts';
+import { BYTES_PER_TURN, type Waypoint, type WaypointsByRun } from './waypoints.ts';
 
 export interface PlayerOptions {
   readonly charts: Charts;
   readonly pure: PureFunctions;
-  /** Keyframes are kept on the way, for going back. Without, a seek goes back to one of the journal's. */
-  readonly keepsWaypoints?: boolean;
+  /** Where keyframes are kept on the way, for going back. Without, a seek goes back to one of the journal's. */
+  readonly waypoints?: WaypointsByRun;
   /** What an entry stands for, where a journal cannot hold it. */
   readonly meaning?: (entry: JournalEntry) => JournalEntry;
   /** Watches each system that the player makes. */
@@ -45,15 +45,8 @@ export interface PlayerOptions {
 /** The program that a run is replayed by. */
 export type ReplayedBy = Pick<PlayerOptions, 'charts' | 'pure' | 'meaning'>;
 
-/** Where a player stands: the entry that is fed next. */
-interface Cursor {
-  readonly stretch: number;
-  readonly block: number;
-  readonly entry: number;
-}
-
 /** Where a replay may begin. */
-interface Start extends Omit<Waypoint<Cursor>, 'bytes'> {
+interface Start extends Omit<Waypoint, 'keyframe' | 'way'> {
   /** Absent for the beginning, and for what was kept on the way. */
   readonly block?: PlacedKeyframe;
   readonly keyframe: ((functionOf: (name: string) => unknown) => Keyframe | JournalFlaw) | undefined;
@@ -62,7 +55,6 @@ interface Start extends Omit<Waypoint<Cursor>, 'bytes'> {
 export class Player {
   readonly run: RunReader;
   readonly #options: PlayerOptions;
-  readonly #waypoints = new Waypoints<Cursor>();
   #rebuilt: Rebuilt;
   #packer: ValuePacker;
   #replay: Replay;
@@ -78,6 +70,8 @@ export class Player {
   #known = 0;
   /** Turn of the newest input. */
   #fed = -1;
+  /** Where each segment begins in the run. @unit bytes */
+  readonly #begins = new Map<PlacedBlock['segment'], number>();
   /** Keyframes that cannot be read. */
   readonly #unusable = new Set<PlacedKeyframe>();
 
@@ -90,6 +84,12 @@ export class Player {
         `${run.dir} is redacted: it says what happened, and has not got what cells decided about`,
       );
     checkCharts(run.opening.blueprints, options.charts);
+    let bytes = 0;
+    for (const { segment } of run.stretches.flatMap(({ entries }) => entries)) {
+      if (this.#begins.has(segment)) continue;
+      this.#begins.set(segment, bytes);
+      bytes += segment.length;
+    }
     // Each is made anew by `#begin`.
     this.#rebuilt = { roots: [], functionOf: () => () => undefined, nameOf: () => undefined };
     this.#packer = new ValuePacker(() => undefined);
@@ -228,7 +228,7 @@ export class Player {
 
   #feed(entry: JournalEntry): void {
     const isInput = 'seq' in entry;
-    if (isInput && this.#options.keepsWaypoints === true) this.#keepWaypoint(entry.turn);
+    if (isInput && this.#options.waypoints !== undefined) this.#keepWaypoint(entry.turn);
     this.#replay.feed(this.#options.meaning?.(entry) ?? entry);
     this.#entry += 1;
     // A digest is the last that a turn writes; of what it draws and hears there may be more.
@@ -241,12 +241,20 @@ export class Player {
 
   /** Before the first input of a turn: what came before has run, and a seek to that turn finds nothing more. */
   #keepWaypoint(turn: number): void {
-    if (turn <= this.#fed || !this.#waypoints.isWanted(turn)) return;
+    const waypoints = this.#options.waypoints?.of(this.run.dir);
+    const way = turn + this.#bytesBefore() / BYTES_PER_TURN;
+    if (turn <= this.#fed || waypoints?.isWanted({ turn, way }) !== true) return;
     this.#replay.runTo(turn);
     if (this.turn !== turn) return;
-    const bytes = packKeyframe(this.#packer, this.system.keyframe());
+    const keyframe = () => packKeyframe(this.#packer, this.system.keyframe());
     const cursor = { stretch: this.#stretch, block: this.#block, entry: this.#entry };
-    this.#waypoints.add({ turn, at: this.#at, seq: this.#seq, cursor, bytes });
+    waypoints.add({ turn, way, at: this.#at, seq: this.#seq, cursor, keyframe });
+  }
+
+  /** Of the journal, before the present block. */
+  #bytesBefore(): number {
+    const block = this.#placed();
+    return block === undefined ? 0 : (this.#begins.get(block.segment) ?? 0) + block.head.offset;
   }
 
   /** The entry that is fed next; undefined at the end of the stretch, or where the journal is damaged. */
@@ -316,9 +324,9 @@ export class Player {
           .map((block) => this.#startOf(index, block))
       );
     });
-    const kept = this.#waypoints.before(turn);
+    const kept = this.#options.waypoints?.of(this.run.dir).before(turn);
     if (kept !== undefined) {
-      starts.push({ ...kept, keyframe: (functionOf) => unpackKeyframe(kept.bytes, functionOf) });
+      starts.push({ ...kept, keyframe: (functionOf) => unpackKeyframe(kept.keyframe(), functionOf) });
     }
     return starts.reduce((best, start) => (start.turn >= best.turn ? start : best), this.#first());
   }

@@ -1,43 +1,90 @@
-/** Keyframes that a player keeps on its way, packed, so that going back is quick: ever farther apart as they grow too many. Pure. Rule RP-4. */
+/**
+ * Keyframes that players of a run keep on their way, packed, so that going anywhere that one of them has been is quick: ever farther apart as
+ * they grow too many. Players of one run share them. Rule RP-4.
+ */
+import { constants as zlib, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 
-export interface Waypoint<Cursor> {
+/** Where a player stands: the entry that is fed next. */
+export interface Cursor {
+  readonly stretch: number;
+  readonly block: number;
+  readonly entry: number;
+}
+
+export interface Waypoint {
   readonly turn: number;
   /** Of the newest input. @unit ms since 1970 */
   readonly at: number;
   readonly seq: number;
   readonly cursor: Cursor;
+  /** How far it is from the run's beginning, by what a replay costs: rises with the turn. @unit turns of usual cost */
+  readonly way: number;
   /** A packed keyframe. */
-  readonly bytes: Uint8Array;
+  readonly keyframe: () => Uint8Array;
 }
 
-/** First distance. @unit turns @source 40 ms of replay at 100,000 turns a second: a seek stays under 100 ms */
-const SPACING = 4_000;
-/** @unit bytes @source a small part of a laptop's memory */
-const BYTES_MAX = 268_435_456;
+interface Kept extends Waypoint {
+  readonly bytes: number;
+}
 
-export class Waypoints<Cursor> {
-  #kept: Waypoint<Cursor>[] = [];
+/** What costs as much as a turn besides. @unit bytes of journal @source full load: 34 ns a byte, 20 µs a turn */
+export const BYTES_PER_TURN = 600;
+/** First distance. @unit turns of usual cost @source 30 ms of replay: a seek stays under 100 ms on a busy machine too */
+const SPACING = 1_500;
+/** Of one run. @unit bytes @source a small part of a laptop's memory, for four nodes; about 1,000 keyframes */
+const BYTES_MAX = 134_217_728;
+
+/** Of one run. */
+export class Waypoints {
+  #kept: Kept[] = [];
   #bytes = 0;
-  #spacing = SPACING;
+  #spacing: number;
 
-  /** Whether one here would bring a later seek nearer. */
-  isWanted(turn: number): boolean {
-    const before = this.before(turn);
-    return turn - (before?.turn ?? 0) >= this.#spacing;
+  /** @param spacing first distance. @unit turns of usual cost */
+  constructor(spacing: number) {
+    this.#spacing = spacing;
   }
 
-  add(waypoint: Waypoint<Cursor>): void {
-    const place = this.#kept.findLastIndex(({ turn }) => turn <= waypoint.turn) + 1;
-    this.#kept.splice(place, 0, waypoint);
-    this.#bytes += waypoint.bytes.byteLength;
+  /** Whether one here would bring a later seek nearer. */
+  isWanted({ turn, way }: Pick<Waypoint, 'turn' | 'way'>): boolean {
+    return way - (this.before(turn)?.way ?? 0) >= this.#spacing;
+  }
+
+  add({ keyframe, ...waypoint }: Waypoint): void {
+    // A tenth of its size, in a millisecond: much of a keyframe is what has been for long.
+    const packed = zstdCompressSync(keyframe(), { params: { [zlib.ZSTD_c_compressionLevel]: 1 } });
+    const kept = { ...waypoint, keyframe: () => zstdDecompressSync(packed), bytes: packed.byteLength };
+    this.#kept.splice(this.#after(waypoint.turn), 0, kept);
+    this.#bytes += kept.bytes;
     if (this.#bytes <= BYTES_MAX) return;
     this.#spacing *= 2;
     this.#kept = this.#kept.filter((_, index) => index % 2 === 0);
-    this.#bytes = this.#kept.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
+    this.#bytes = this.#kept.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** The last one that is not after `turn`. */
-  before(turn: number): Waypoint<Cursor> | undefined {
-    return this.#kept.findLast((waypoint) => waypoint.turn <= turn);
+  before(turn: number): Waypoint | undefined {
+    return this.#kept[this.#after(turn) - 1];
+  }
+
+  #after(turn: number): number {
+    return this.#kept.findLastIndex((waypoint) => waypoint.turn <= turn) + 1;
+  }
+}
+
+/** Of the runs that are looked at together, by their folders. */
+export class WaypointsByRun {
+  readonly #byRun = new Map<string, Waypoints>();
+  readonly #spacing: number;
+
+  /** @param spacing first distance; the default keeps a seek under 100 ms. @unit turns of usual cost */
+  constructor(spacing: number = SPACING) {
+    this.#spacing = spacing;
+  }
+
+  of(dir: string): Waypoints {
+    const known = this.#byRun.get(dir) ?? new Waypoints(this.#spacing);
+    this.#byRun.set(dir, known);
+    return known;
   }
 }

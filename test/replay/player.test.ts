@@ -7,6 +7,7 @@ import { runsIn } from '../../src/record/run-folder.ts';
 import { RunReader } from '../../src/record/run-reader.ts';
 import { Player } from '../../src/replay/player.ts';
 import { REPLAYED_BY as BY } from '../../src/replay/replayed-by.ts';
+import { WaypointsByRun } from '../../src/replay/waypoints.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import { runPlan } from '../../src/simulation/run.ts';
 import { planOf } from '../../src/simulation/swarm.ts';
@@ -68,7 +69,8 @@ describe('a recorded simulation is replayed to the bit (RP-4)', () => {
 describe('a player', () => {
   const to = join(dir, 'seeks');
   const runDir = join(to, 'node0', 'life001');
-  const playerOf = (keepsWaypoints: boolean) => new Player(new RunReader(runDir), { ...BY, keepsWaypoints });
+  const playerOf = (keepsWaypoints: boolean) =>
+    new Player(new RunReader(runDir), keepsWaypoints ? { ...BY, waypoints: new WaypointsByRun() } : BY);
   runPlan(planOf(5), { recordTo: to });
 
   it('shows the same at a turn, wherever it came from (RP-4)', () => {
@@ -87,6 +89,30 @@ describe('a player', () => {
       fresh.run.close();
     }
     moving.run.close();
+  });
+
+  it('goes on as it would have from anywhere: no cell decides by which object it holds (RT-12)', () => {
+    const player = new Player(new RunReader(runDir), { ...BY, waypoints: new WaypointsByRun(100) });
+    player.finish();
+    for (let turn = player.turn - 1; turn > 200; turn -= 100) {
+      player.seek(turn);
+      expect(player.divergence()).toBeUndefined();
+      expect(player.turn).toBe(turn);
+    }
+    player.run.close();
+  });
+
+  it('comes back to where another player of the run has been, by its keyframes (RP-4)', () => {
+    const waypoints = new WaypointsByRun(500);
+    const first = new Player(new RunReader(runDir), { ...BY, waypoints });
+    first.finish();
+    let played = 0;
+    const inspector = { transition: () => void (played += 1) };
+    const second = new Player(new RunReader(runDir), { ...BY, waypoints, inspector });
+    second.seek(first.turn - 1);
+    expect(second.turn).toBe(first.turn - 1);
+    expect(played).toBeLessThan(1_000);
+    for (const { run } of [first, second]) run.close();
   });
 
   it('shows the same at a time, wherever it came from', () => {

@@ -8,6 +8,7 @@ import { Playback } from '../../replay/playback.ts';
 import type { PlayerOptions } from '../../replay/player.ts';
 import { RecordedSource } from '../../replay/recorded-source.ts';
 import { RunTimeline } from '../../replay/run-timeline.ts';
+import { WaypointsByRun } from '../../replay/waypoints.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
@@ -29,12 +30,14 @@ export async function showPage(
   by: Pick<PlayerOptions, 'charts' | 'pure'>,
   { json = false, port = 0, until, marks = [] }: PageOptions,
 ): Promise<number> {
-  const playback = new Playback(nodes, by);
+  // What the timeline passes on its way, the viewers' playback comes back to.
+  const waypoints = new WaypointsByRun();
+  const playback = new Playback(nodes, by, waypoints);
   const at = until === undefined ? undefined : instantOf(until, playback.span.from);
   if (until !== undefined && at === undefined) throw usageFailure(`--until ${until}: give ${INSTANT_FORMS}`);
   const source = new RecordedSource({
     playback,
-    timeline: new RunTimeline(new Playback(nodes, by), marks),
+    timeline: new RunTimeline(new Playback(nodes, by, waypoints), marks),
     title: basename(resolve(path)),
     ...(at === undefined ? {} : { at }),
   });

@@ -45,6 +45,7 @@ import type {
 import type { CommittedBlock, StorageRequest } from '../../protocol/ports/storage.ts';
 import type { SyncStanding } from '../../protocol/ports/sync.ts';
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
+import { saysTheSame } from '../../protocol/sync/status.ts';
 import type { RoundSetting } from './round.live.ts';
 
 /** Rounds whose cells are kept for readers and late certificates; the oldest is stopped. @unit rounds @source chosen */
@@ -243,9 +244,9 @@ function areEqual(left: ChainFacts, right: ChainFacts): boolean {
     left.nextHash === right.nextHash &&
     left.hasWork === right.hasWork &&
     left.mayPropose === right.mayPropose &&
-    left.sync === right.sync &&
     left.committedRound === right.committedRound &&
     left.evidenceWaits === right.evidenceWaits &&
+    saysTheSame(left.sync, right.sync) &&
     areSame(left.namedOffences, right.namedOffences) &&
     areSame(left.namedBatches, right.namedBatches)
   );

@@ -15,7 +15,13 @@ import type {
 import { type CellAddress, type Effect, telling } from '../../protocol/supervision/effect.ts';
 import { type SyncAlerts, stepSyncAlerts } from '../../protocol/sync/alerts.ts';
 import type { SyncConfig } from '../../protocol/sync/config.ts';
-import { type CheckFact, consensusHeightOf, type SyncFacts, statusOf } from '../../protocol/sync/status.ts';
+import {
+  type CheckFact,
+  consensusHeightOf,
+  type SyncFacts,
+  saysTheSame,
+  statusOf,
+} from '../../protocol/sync/status.ts';
 import type {
   ForkEvidence,
   ProvedTip,
@@ -287,14 +293,6 @@ export function answerStatus(context: NetworkSyncContext, replyTo: CellAddress):
   const followers = listeners.includes(replyTo) ? others : [...others, replyTo].slice(-FOLLOWERS_MAX);
   return { context: { followers }, effects: told === undefined ? [] : [telling(replyTo, told)] };
 }
-
-/** A gap that grows or shrinks within its kind is no news: it would be told with every block. */
-const saysTheSame = (left: SyncStatusChanged, right: SyncStatusChanged): boolean =>
-  left.forkProved === right.forkProved &&
-  left.status.kind === right.status.kind &&
-  reasonOf(left.status) === reasonOf(right.status);
-
-const reasonOf = (status: SyncStatus): string | undefined => ('reason' in status ? status.reason : undefined);
 
 /** Which alerts the facts deserve. */
 function conditionsOf(context: NetworkSyncContext, now: Monotonic): ReadonlyMap<SyncAlert, string> {

@@ -3,6 +3,7 @@
  * Rules SY-1 to SY-3, SY-5, docs/protocol/sync.md.
  */
 import type { Height } from '../chain/types.ts';
+import type { SyncStanding } from '../ports/sync.ts';
 import { MEDIUM_GAP_MAX, type SyncConfig } from './config.ts';
 import type { ForkEvidence, SyncError, SyncStatus } from './types.ts';
 
@@ -155,3 +156,11 @@ export function describeFork(evidence: ForkEvidence): string {
       return `Two certificates of round ${evidence.first.round}: ${evidence.first.blockId} and ${evidence.second.blockId}`;
   }
 }
+
+/** A gap that grows or shrinks within its kind is no news: it would be told with every block. */
+export const saysTheSame = (left: SyncStanding, right: SyncStanding): boolean =>
+  left.forkProved === right.forkProved &&
+  left.status.kind === right.status.kind &&
+  reasonOf(left.status) === reasonOf(right.status);
+
+const reasonOf = (status: SyncStatus): string | undefined => ('reason' in status ? status.reason : undefined);
