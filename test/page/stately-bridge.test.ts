@@ -19,7 +19,7 @@ beforeAll(async () => {
   const html = '<!doctype html><title>bridge</title><script type="module" src="/b.js"></script>';
   const policy = "default-src 'self'; img-src data:";
   const pages = new Map([
-    ['/', pageFile('text/html', html, policy)],
+    ['/', pageFile('text/html', html, policy, 'same-origin-allow-popups')],
     ['/b.js', pageFile('text/javascript', script)],
   ]);
   [browser, site, server] = await Promise.all([

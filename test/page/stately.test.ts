@@ -107,6 +107,10 @@ describe("the relay's page (IN-3)", () => {
     await frame.evaluate(() => location.reload());
     tick();
     await untilWhole(await frameOf(player));
+    // The token is in no address that the browser keeps; the page can be loaded anew all the same.
+    expect(player.page.url()).toBe(new URL('/', relay.pageUrl).href);
+    await player.page.reload();
+    await player.sees('#state', 'Connected to localhost');
     expect(player.complaints).toEqual([]);
   });
 

@@ -30,6 +30,9 @@ describe('pages of a node', () => {
       'content-security-policy': "default-src 'self'",
       'x-content-type-options': 'nosniff',
       'cache-control': 'no-cache',
+      // It opens no windows: none of another origin has any hold of it.
+      'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin',
     });
     expect((await rpc.get('/game/style.css')).headers.get('content-security-policy')).toBe(
       "default-src 'none'; frame-ancestors 'none'",

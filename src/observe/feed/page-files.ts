@@ -39,7 +39,11 @@ export function pageFiles(
     const type = CONTENT_TYPES[extname(name)];
     if (type === undefined) return [];
     const bytes = readFileSync(join(folder, name));
-    const file = extname(name) === '.html' ? pageFile(type, bytes, policy) : pageFile(type, bytes);
+    // It opens Stately's inspector (IN-3).
+    const file =
+      extname(name) === '.html'
+        ? pageFile(type, bytes, policy, 'same-origin-allow-popups')
+        : pageFile(type, bytes);
     return name === 'index.html' ? [['/', file]] : [[`/${name}`, file]];
   });
   return new Map(files);

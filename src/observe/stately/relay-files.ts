@@ -22,7 +22,7 @@ export function relayFiles(inspector: URL, port: number): Pages {
     .replace('name="inspector" content=""', () => `name="inspector" content="${address}"`)
     .replace('/main.ts', entryPath);
   return new Map<string, PageFile>([
-    ['/', pageFile('text/html; charset=utf-8', html, policyOf(inspector, port))],
+    ['/', pageFile('text/html; charset=utf-8', html, policyOf(inspector, port), 'same-origin-allow-popups')],
     ['/style.css', pageFile('text/css; charset=utf-8', read('style.css'))],
     ...files,
   ]);

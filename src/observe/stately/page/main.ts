@@ -11,6 +11,8 @@ const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 10_000;
 /** How often it is looked whether the window is there, and the count is shown. @unit ms */
 const LOOK_MS = 500;
+/** Of this tab's storage. */
+const TOKEN_KEY = 'althing.stately.token';
 
 type State = 'opening' | 'connected' | 'lost';
 
@@ -23,7 +25,7 @@ interface Shown {
 }
 
 const inspector = new URL(document.querySelector<HTMLMetaElement>('meta[name=inspector]')?.content ?? '');
-const token = new URLSearchParams(location.hash.slice(1)).get('token');
+const token = takeToken();
 const frame = part('frame', HTMLIFrameElement);
 const [inWindow, inFrame] = [part('in-window', HTMLButtonElement), part('in-frame', HTMLButtonElement)];
 const sessions = new Set<string>();
@@ -55,6 +57,15 @@ function begin(): void {
   fetch(inspector, { mode: 'no-cors', cache: 'no-store', credentials: 'omit' }).catch(() => {
     if (shown?.stream === undefined) failed(`There is no way to ${inspector.host}: is this machine offline?`);
   });
+}
+
+/** Out of the address, which history and bookmarks keep, into this tab, so that it can be loaded anew. */
+function takeToken(): string | null {
+  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (given === null) return sessionStorage.getItem(TOKEN_KEY);
+  sessionStorage.setItem(TOKEN_KEY, given);
+  history.replaceState(null, '', location.pathname);
+  return given;
 }
 
 function openFrame(): void {
