@@ -119,21 +119,4 @@ describe('a node in the feed', () => {
     expect(chain?.executed).toMatchObject({ height: net.node(0).height });
     expect(moment?.health[0]).toMatchObject({ isReady: true, reasons: [], peers: 3, reach: 'connected' });
   });
-
-  it('changes nothing of a run, whoever looks and whatever is watched (IN-4)', () => {
-    const outcome = (isLookedAt: boolean): readonly unknown[] => {
-      const net = cluster();
-      const collectors = isLookedAt ? look(net) : [];
-      for (const collector of collectors) {
-        collector.watch(['node/consensus/round-manager', 'node/consensus/safety', 'node/network/router']);
-      }
-      for (let turn = 0; turn < 40; turn += 1) {
-        net.submit(turn % 4, `k${turn}=${turn}`);
-        run(net, collectors, 50);
-      }
-      const turns = net.nodes.map(({ process }) => process?.system.counters());
-      return [net.fingerprint(), turns];
-    };
-    expect(outcome(true)).toEqual(outcome(false));
-  });
 });
