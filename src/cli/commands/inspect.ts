@@ -42,7 +42,7 @@ export function addInspectCommand(program: Command): void {
     .option(
       '--allow-origin <origin>',
       'with --stately: a page that may read too (repeatable)',
-      collectText,
+      collectOrigin,
       [],
     )
     .action(inspect);
@@ -56,8 +56,23 @@ async function inspect(options: InspectOptions): Promise<void> {
     const signal = stopSignal();
     return inspectByStately({ feed, port, inspector, only, allowedOrigins, signal, output });
   }
-  const { href } = await feed();
-  output.data({ url: href }, [href]);
+  const address = await feed();
+  await assertServed(address);
+  output.data({ url: address.href }, [address.href]);
+}
+
+/** @unit ms @source a busy node of this machine, many times */
+const ANSWER_MS_MAX = 3_000;
+
+/** A node that was killed leaves its file behind, and in it an address that is nobody's. */
+async function assertServed(address: URL): Promise<void> {
+  try {
+    await fetch(address, { method: 'HEAD', signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+  } catch {
+    throw runtimeFailure(
+      `nobody answers at http://${address.host}/, where the page was served last: the node or network has ended, or is ending; start it again`,
+    );
+  }
 }
 
 /** Where page and feed are, read anew each time: another start has another token. */
@@ -84,6 +99,14 @@ async function addressIn(file: string, otherwise: string): Promise<URL> {
 
 /** As the command that starts the network. */
 const NETWORK_DATA = '.althing';
+
+/** As browsers write it in `Origin`: no path, no `/` at the end. */
+function collectOrigin(raw: string, before: readonly string[] = []): readonly string[] {
+  const { origin, href } = webAddress(raw);
+  if (href !== `${origin}/`)
+    throw new InvalidArgumentError(`give an origin, without a path: ${origin} for ${raw}.`);
+  return [...before, origin];
+}
 
 function webAddress(raw: string): URL {
   const address = URL.parse(raw);
