@@ -82,8 +82,9 @@ export class NodeInspector {
     this.#url = undefined;
     if (served === undefined) return;
     rmSync(this.#parts.urlFile, { force: true });
-    served.source.close();
+    // First the door: who came in meanwhile would begin to look again.
     await served.server.close();
+    served.source.close();
   }
 }
 
@@ -135,8 +136,13 @@ function sourceOf(
   const names = new Map(port.genesis().validators.map(({ address, name }) => [address, name]));
   const makeLens = (): NodeLens => {
     const lag = loopLag();
+    const end = (): void => {
+      lag.stop();
+      // It keeps messages and blocks, which nobody asks for any more.
+      lens = undefined;
+    };
     lens = nodeLens({
-      ...{ system, names, committedBelow: committedBelow(store), end: lag.stop },
+      ...{ system, names, committedBelow: committedBelow(store), end },
       loopLag: lag.read,
       systemOffset: () => port.time().systemOffset,
       reasons: () => port.health().reasons,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import type { Control, Delta, FeedMessage, Hello, Moment, Question } from '../../src/observe/feed/feed.ts';
-import { feedAddress } from '../../src/observe/feed/remote.ts';
+import { feedAddress } from '../../src/observe/feed/link.ts';
 import { eventually, LocalNetwork } from './support/local-network.ts';
 
 const NODES = [0, 1, 2, 3];
@@ -15,7 +15,7 @@ class Page {
   #id = 0;
 
   constructor(url: string) {
-    this.socket = new WebSocket(feedAddress(url));
+    this.socket = new WebSocket(feedAddress(new URL(url)));
     this.socket.on('message', (data) => void this.heard.push(JSON.parse(String(data))));
   }
 
@@ -30,6 +30,16 @@ class Page {
   moment(): Promise<Moment> {
     return eventually('a moment is told', 10_000, () =>
       this.heard.flatMap((one) => (one.type === 'moment' ? [one] : [])).at(0),
+    );
+  }
+
+  watch(cells: readonly { readonly node: number; readonly address: string }[]): void {
+    this.socket.send(JSON.stringify({ type: 'watch', cells }));
+  }
+
+  isDetailed(node: number, address: string): boolean {
+    return this.deltas.some(({ details = [] }) =>
+      details.some((one) => one.node === node && one.address === address),
     );
   }
 
@@ -113,9 +123,43 @@ describe('the page of a local network', () => {
     expect(await page.ask({ kind: 'block', node: 3, height: 999_999 })).toMatchObject({ code: 'NOT_STORED' });
   });
 
+  it('tells nobody a private key, whichever cell is watched (RP-8)', async () => {
+    const { cells } = await page.moment();
+    const charts = cells.filter(
+      ({ node, kind, address }) => node === 0 && kind === 'machine' && !/\d$/.test(address),
+    );
+    expect(charts.length).toBeGreaterThan(15);
+    for (let from = 0; from < charts.length; from += 16) {
+      const batch = charts.slice(from, from + 16);
+      page.watch(batch.map(({ node, address }) => ({ node, address })));
+      await eventually('all are told', 5_000, () =>
+        batch.every(({ address }) => page.isDetailed(0, address)) ? true : undefined,
+      );
+    }
+    page.watch([]);
+    const told = JSON.stringify(page.heard);
+    const keys = ['consensus.json', 'node.json'].map((name) =>
+      readFileSync(join(network.homeOf(0), 'keys', name), 'utf8'),
+    );
+    const secrets = keys.flatMap((text) => text.match(/"secret": *"([0-9a-f]{64})"/)?.[1] ?? []);
+    expect(secrets).toHaveLength(2);
+    for (const hex of secrets) {
+      const bytes = Buffer.from(hex, 'hex');
+      // The beginning is enough: a view cuts what is long.
+      for (const form of [
+        hex.slice(0, 24),
+        bytes.toString('base64').slice(0, 24),
+        bytes.subarray(0, 8).join(),
+      ])
+        expect(told.includes(form)).toBe(false);
+    }
+  });
+
   it('parts validators from each other, and heals', async () => {
     expect(await page.order({ kind: 'partition', groups: [[0, 1, 2]] })).toMatchObject({ type: 'answer' });
     await eventually('the fourth is alone', 10_000, () => (peersOf(page, 3) === 0 ? true : undefined));
+    // Who names a node that is not there has not parted the others.
+    expect(await page.order({ kind: 'partition', groups: [[0, 9]] })).toMatchObject({ code: 'NO_SUCH_NODE' });
     expect(await page.order({ kind: 'partition', groups: [] })).toMatchObject({ type: 'answer' });
     await eventually('all see each other', 20_000, () =>
       NODES.every((node) => peersOf(page, node) === 3) ? true : undefined,

@@ -2,8 +2,9 @@
  * `althing inspect --stately`: a viewer of the feed that tells Stately's inspector what it sees, until it is stopped. A node that goes
  * away is waited for. Boundary: sockets, stdout. Rule IN-3, docs/inspector.md.
  */
-import type { FeedMessage, Moment } from '../../observe/feed/feed.ts';
-import { followFeed } from '../../observe/stately/feed-link.ts';
+import type { Moment } from '../../observe/feed/feed.ts';
+import { FeedLink, type LinkEnd } from '../../observe/feed/link.ts';
+import type { FeedUpdate, WatchedCell } from '../../observe/feed/source.ts';
 import { type Relay, startRelay } from '../../observe/stately/relay.ts';
 import { Sessions } from '../../observe/stately/sessions.ts';
 import { messageOf, runtimeFailure } from '../failure.ts';
@@ -23,6 +24,8 @@ export interface StatelyOptions {
   readonly output: Output;
 }
 
+/** How often it is asked whose details are wanted. @unit ms @source a feed tells a watched cell as often as ten times a second */
+const REWATCH_MS = 250;
 /** Before it is looked for the node again, doubled each time. @unit ms */
 const RETRY_MS_MIN = 500;
 const RETRY_MS_MAX = 10_000;
@@ -51,20 +54,16 @@ async function follow(sessions: Sessions, relay: Relay, options: StatelyOptions)
   const { feed, signal, output } = options;
   let wasThere = false;
   let retryMs = RETRY_MS_MIN;
-  const take = (message: FeedMessage): void => {
+  const take = (message: FeedUpdate): void => {
     relay.note(sessions.take(message));
     if (message.type !== 'moment') return;
     retryMs = RETRY_MS_MIN;
     if (!wasThere) announce(relay, sessions, output);
     wasThere = true;
   };
-  const toSay = () => {
-    const cells = sessions.rewatch();
-    return cells === undefined ? undefined : ({ type: 'watch', cells } as const);
-  };
   while (!signal.aborted) {
     const end = await feed()
-      .then((address) => followFeed({ address, take, toSay, signal }))
+      .then((address) => untilItEnds({ address, take, rewatch: () => sessions.rewatch(), signal }))
       .catch((cause: unknown) => ({ status: 'unreachable', detail: messageOf(cause) }) as const);
     if (signal.aborted) return;
     if (!wasThere) throw runtimeFailure(end.detail);
@@ -73,6 +72,36 @@ async function follow(sessions: Sessions, relay: Relay, options: StatelyOptions)
     await pause(retryMs, signal);
     retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);
   }
+}
+
+interface OneLink {
+  readonly address: URL;
+  readonly take: (update: FeedUpdate) => void;
+  /** Whose details are wanted, when others are than before. */
+  readonly rewatch: () => readonly WatchedCell[] | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Resolves when the connection has ended; never rejects. */
+function untilItEnds({ address, take, rewatch, signal }: OneLink): Promise<LinkEnd> {
+  return new Promise((resolve) => {
+    const finish = (end: LinkEnd): void => {
+      clearInterval(looking);
+      signal.removeEventListener('abort', stop);
+      resolve(end);
+    };
+    const link = new FeedLink(address, { take, ended: finish });
+    const stop = (): void => {
+      link.close();
+      finish({ status: 'ended', detail: 'this program stops' });
+    };
+    const looking = setInterval(() => {
+      const cells = rewatch();
+      if (cells !== undefined) link.watch(cells);
+    }, REWATCH_MS);
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+  });
 }
 
 /** What is there while there is no feed. */

@@ -92,7 +92,7 @@ async function obey(
   switch (control.kind) {
     case 'submit': {
       const remote = source.remote(control.node);
-      return remote === undefined ? source.notUp(control.node) : remote.order(control);
+      return remote === undefined ? source.notUp(control.node) : remote.order({ ...control, node: 0 });
     }
     case 'stop':
       return (await network.stop(control.node)) ? DONE : source.notUp(control.node);
@@ -101,9 +101,13 @@ async function obey(
     case 'start':
       if (homes[control.node] === undefined) return source.notUp(control.node);
       return network.start(control.node) ? DONE : refusedWith('RUNS', `node${control.node} runs already`);
-    case 'partition':
+    case 'partition': {
+      // A place that is none would leave all others alone.
+      const unknown = control.groups.flat().find((node) => homes[node] === undefined);
+      if (unknown !== undefined) return source.notUp(unknown);
       links.partition(control.groups);
       return DONE;
+    }
     case 'delay':
       return links.delay(control.node, control.ms) ? DONE : source.notUp(control.node);
   }

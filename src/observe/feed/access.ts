@@ -5,7 +5,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
 export interface AccessRules {
-  /** `host:port`, lower case, as browsers write them. */
+  /** `host:port`, lower case, as browsers write them: without the port that HTTP has by itself. */
   readonly hosts: ReadonlySet<string>;
   /** `http://host:port` */
   readonly origins: ReadonlySet<string>;
@@ -26,11 +26,15 @@ export function accessRules(
   const own = listening.host.includes(':') ? `[${listening.host}]` : listening.host;
   const loopback = ['127.0.0.1', 'localhost', '[::1]'];
   const hosts = [own, ...loopback, ...names].map((name) =>
-    // A name with a port is what another door leads to: a tunnel, a reverse proxy.
-    /:\d+$/.test(name) ? name.toLowerCase() : `${name.toLowerCase()}:${listening.port}`,
+    asBrowsersWrite(
+      // A name with a port is what another door leads to: a tunnel, a reverse proxy.
+      /:\d+$/.test(name) ? name.toLowerCase() : `${name.toLowerCase()}:${listening.port}`,
+    ),
   );
   return { hosts: new Set(hosts), origins: new Set(hosts.map((host) => `http://${host}`)), token };
 }
+
+const asBrowsersWrite = (host: string): string => host.replace(/:80$/, '');
 
 export interface Headers {
   readonly host?: string | undefined;
@@ -45,7 +49,7 @@ export type AccessRefusal =
 
 /** For every request, the page's files too. */
 export function ruleOnHost({ host }: Headers, { hosts }: AccessRules): AccessRefusal {
-  if (host !== undefined && hosts.has(host.toLowerCase())) return undefined;
+  if (host !== undefined && hosts.has(asBrowsersWrite(host.toLowerCase()))) return undefined;
   const detail = `host "${host ?? ''}" is not served: open the page under ${[...hosts][0]}, or add the name to inspector.allowed_hosts`;
   return { status: 403, code: 'HOST_NOT_ALLOWED', detail };
 }

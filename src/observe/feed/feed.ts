@@ -1,6 +1,6 @@
 /**
  * What the inspector feed and its viewers say to each other: JSON over one WebSocket. A viewer holds a `Moment` and the `Delta`s after it;
- * live, recorded and simulated runs speak the same. Types alone, for Node and browsers. Rules IN-1, IN-2, docs/inspector.md.
+ * live, recorded and simulated runs speak the same. Types and two constants, for Node and browsers. Rules IN-1, IN-2, docs/inspector.md.
  */
 import type { Chart, ChartHash } from '../../actors/runtime/chart.ts';
 
@@ -8,6 +8,9 @@ export type { Chart, ChartHash, ChartState, ChartTransition } from '../../actors
 
 /** A viewer of another version is told so, and served nothing. */
 export const FEED_VERSION = 1;
+
+/** Where viewers connect. */
+export const FEED_PATH = '/feed';
 
 /** Place of a node in `Hello.nodes`. */
 export type NodeIndex = number;

@@ -114,10 +114,13 @@ export class LiveSource implements FeedSource {
     };
   }
 
+  /** The first of each viewer, then the second of each: the collector takes so many, and nobody crowds another out. */
   #watch(): void {
-    const addresses = new Set(
-      [...this.#viewers].flatMap(({ watched }) => watched.map(({ address }) => address)),
-    );
+    const wanted = [...this.#viewers].map(({ watched }) => watched);
+    const addresses = new Set<string>();
+    for (let place = 0; place < Math.max(0, ...wanted.map(({ length }) => length)); place += 1) {
+      for (const { address } of wanted.flatMap((cells) => cells[place] ?? [])) addresses.add(address);
+    }
     this.#parts.collector.watch(addresses);
   }
 

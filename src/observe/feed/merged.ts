@@ -16,7 +16,7 @@ import {
   type NodeIndex,
   type Question,
 } from './feed.ts';
-import { RemoteFeed } from './remote.ts';
+import { FeedLink } from './link.ts';
 import { type FeedSource, type FeedUpdate, type Outcome, refusedWith, type WatchedCell } from './source.ts';
 
 export interface MergedParts {
@@ -80,11 +80,11 @@ export class MergedSource implements FeedSource {
 
   async ask(question: Question): Promise<Outcome> {
     const remote = this.remote(question.node);
-    return remote === undefined ? this.notUp(question.node) : remote.ask(question);
+    return remote === undefined ? this.notUp(question.node) : remote.ask({ ...question, node: 0 });
   }
 
   /** A connection to the node, of whoever looks. */
-  remote(node: NodeIndex): RemoteFeed | undefined {
+  remote(node: NodeIndex): FeedLink | undefined {
     for (const viewer of this.#viewers) {
       const remote = viewer.remote(node);
       if (remote !== undefined) return remote;
@@ -138,7 +138,7 @@ export class MergedSource implements FeedSource {
 }
 
 interface Connected {
-  readonly remote: RemoteFeed;
+  readonly remote: FeedLink;
   /** Undefined until its first moment. */
   cells: Set<CellAddress> | undefined;
 }
@@ -176,7 +176,7 @@ class MergedViewer {
     this.#nodes.clear();
   }
 
-  remote(node: NodeIndex): RemoteFeed | undefined {
+  remote(node: NodeIndex): FeedLink | undefined {
     const found = this.#nodes.get(node);
     return found?.cells === undefined ? undefined : found.remote;
   }
@@ -193,17 +193,18 @@ class MergedViewer {
     if (this.#first === undefined) this.#take(this.#source.hello());
   }
 
-  #watchedOf(node: NodeIndex): readonly CellAddress[] {
-    return this.#watched.filter((one) => one.node === node).map(({ address }) => address);
+  /** As the node has them: to itself it is the first. */
+  #watchedOf(node: NodeIndex): readonly WatchedCell[] {
+    return this.#watched.filter((one) => one.node === node).map(({ address }) => ({ node: 0, address }));
   }
 
   #connect(node: NodeIndex): void {
     const url = this.#source.places[node]?.url;
     if (url === undefined) return;
-    const remote = new RemoteFeed(url, {
+    const remote = new FeedLink(new URL(url), {
       take: (update) => this.#hear(node, update),
       // Whether its process is gone, its parent says; until then its rows stay as they are.
-      closed: () => this.#lost(node, url),
+      ended: () => this.#lost(node, url),
     });
     this.#nodes.set(node, { remote, cells: undefined });
     const watched = this.#watchedOf(node);

@@ -1,14 +1,15 @@
 /**
  * The feed's door: a page by HTTP and a WebSocket for viewers, on loopback, behind exact lists of Host and Origin and a token. Bounded in
- * connections, viewers and time. Boundary: sockets. Rules IN-1, IN-2, docs/inspector.md.
+ * connections, viewers, how often they come, and time. Boundary: sockets. Rules IN-1, IN-2, docs/inspector.md.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { monotonic } from '../../base/units.ts';
+import { type BucketRate, fullBucket, takeTokens } from '../../protocol/transport/bucket.ts';
 import { type Pages, sendPage } from '../../rpc/pages.ts';
-import { type AccessRefusal, type AccessRules, accessRules, ruleOnHost, ruleOnViewer } from './access.ts';
-import type { FeedMessage } from './feed.ts';
+import { type AccessRules, accessRules, ruleOnHost, ruleOnViewer } from './access.ts';
+import { Door, type DoorRefusal } from './door.ts';
+import { FEED_PATH, type FeedMessage } from './feed.ts';
 import type { FeedSource } from './source.ts';
 import { Viewer } from './viewer.ts';
 import { VIEWER_MESSAGE_BYTES_MAX } from './viewer-message.ts';
@@ -43,60 +44,45 @@ export interface FeedServer {
 const VIEWERS_MAX = 16;
 /** Beside viewers: a browser opens six for a page. @unit connections */
 const FILE_CONNECTIONS_MAX = 48;
-/** Of a request's head. @unit bytes */
-const HEAD_BYTES_MAX = 16_384;
-/** @unit ms @source as the RPC's */
-const HEAD_MS_MAX = 5_000;
-const REQUEST_MS_MAX = 10_000;
+/** Who comes is told everything first: that costs a node milliseconds, and a page that connects anew waits longer each time. */
+const COMING: BucketRate = { ratePerSecond: 8, burst: 32 };
 /** How often slow viewers are looked after. @unit ms @source the feed's own beat */
 const LOOK_MS = 50;
-/** @unit ms */
-const CLOSE_GRACE_MS = 1_000;
+/** For who is turned away to say goodbye. @unit ms */
+const CLOSE_MS_MAX = 1_000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_TRY_LATER = 1013;
-
-export const FEED_PATH = '/feed';
 
 /** Listens; rejects when the address is taken or not this machine's. */
 export async function startFeedServer(options: FeedServerOptions): Promise<FeedServer> {
   const { host, port, token, source, allowedHosts = [], viewersMax = VIEWERS_MAX } = options;
   const { now = () => performance.now() } = options;
-  const server = createServer({
-    maxHeaderSize: HEAD_BYTES_MAX,
-    headersTimeout: HEAD_MS_MAX,
-    requestTimeout: REQUEST_MS_MAX,
-  });
-  server.maxConnections = viewersMax + FILE_CONNECTIONS_MAX;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, resolve);
-  });
-  const listening = boundTo(server);
-  const rules = accessRules({ host, port: listening.port }, allowedHosts, token);
-  const pages = options.pages({ host, port: listening.port });
+  const door = await Door.open({ host, port, connectionsMax: viewersMax + FILE_CONNECTIONS_MAX });
+  const listening = { host, port: door.port };
+  const rules = accessRules(listening, allowedHosts, token);
+  const pages = options.pages(listening);
   const viewers = new Set<Viewer>();
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: VIEWER_MESSAGE_BYTES_MAX,
     perMessageDeflate: false,
   });
-  server.on('request', (request, response) => serveFile(pages, rules, request, response));
-  server.on('upgrade', (request, socket, head) => {
-    const refusal = ruleOnUpgrade(request, rules);
-    if (refusal !== undefined) {
-      refuseUpgrade(socket, refusal);
-      return;
-    }
-    sockets.handleUpgrade(request, socket, head, (accepted) => {
-      if (viewers.size >= viewersMax) {
-        turnAway(accepted, viewersMax);
-        return;
-      }
-      const viewer = new Viewer(accepted, source, now);
-      viewers.add(viewer);
-      accepted.once('close', () => viewers.delete(viewer));
-    });
-  });
+  const mayCome = doorkeeper(viewers, viewersMax, now);
+  door.server.on('request', (request, response) => serveFile(pages, rules, request, response));
+  door.onUpgrade(
+    (request) => ruleOnUpgrade(request, rules),
+    (request, socket, head) =>
+      sockets.handleUpgrade(request, socket, head, (accepted) => {
+        const refused = mayCome();
+        if (refused !== undefined) {
+          turnAway(accepted, refused);
+          return;
+        }
+        const viewer = new Viewer(accepted, source, now);
+        viewers.add(viewer);
+        accepted.once('close', () => viewers.delete(viewer));
+      }),
+  );
   const looking = setInterval(() => {
     for (const viewer of viewers) viewer.look();
   }, LOOK_MS);
@@ -108,55 +94,49 @@ export async function startFeedServer(options: FeedServerOptions): Promise<FeedS
     async close() {
       clearInterval(looking);
       for (const viewer of viewers) viewer.end(CLOSE_GOING_AWAY, 'ENDED', 'the node stops');
-      await closeServer(server);
+      await door.close();
     },
   };
 }
 
-function turnAway(socket: WebSocket, viewersMax: number): void {
-  const detail = `${viewersMax} look already: close one`;
-  const refused: FeedMessage = { type: 'refused', code: 'TOO_MANY_VIEWERS', detail, isLast: true };
+type Refused = Extract<FeedMessage, { type: 'refused' }>;
+
+/** Of those who have the token: why one more is not let in now. */
+function doorkeeper(
+  viewers: ReadonlySet<Viewer>,
+  viewersMax: number,
+  now: () => number,
+): () => Refused | undefined {
+  let coming = fullBucket(COMING, monotonic(now()));
+  const refused = (code: string, detail: string): Refused => ({
+    type: 'refused',
+    code,
+    detail,
+    isLast: true,
+  });
+  return () => {
+    if (viewers.size >= viewersMax)
+      return refused('TOO_MANY_VIEWERS', `${viewersMax} look already: close one`);
+    const { bucket, taken } = takeTokens(coming, COMING, monotonic(now()));
+    coming = bucket;
+    if (taken) return undefined;
+    return refused('TOO_OFTEN', `more than ${COMING.ratePerSecond} viewers came in a second: come later`);
+  };
+}
+
+function turnAway(socket: WebSocket, refused: Refused): void {
   socket.on('error', () => undefined);
   socket.send(JSON.stringify(refused));
-  socket.close(CLOSE_TRY_LATER, 'TOO_MANY_VIEWERS');
+  socket.close(CLOSE_TRY_LATER, refused.code);
+  setTimeout(() => socket.terminate(), CLOSE_MS_MAX).unref();
 }
 
-function boundTo(server: Server): AddressInfo {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the feed listens on no port');
-  return address;
-}
-
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
-  await closed;
-  clearTimeout(timer);
-}
-
-function ruleOnUpgrade(request: IncomingMessage, rules: AccessRules): AccessRefusal {
+function ruleOnUpgrade(request: IncomingMessage, rules: AccessRules): DoorRefusal | undefined {
   const url = URL.parse(request.url ?? '', 'http://feed');
   const byViewer = ruleOnViewer(request.headers, url?.searchParams.get('token') ?? null, rules);
-  if (byViewer !== undefined) return byViewer;
+  if (byViewer !== undefined) return { ...byViewer, detail: `${byViewer.code}: ${byViewer.detail}` };
   if (url?.pathname === FEED_PATH) return undefined;
-  return { status: 403, code: 'NO_SUCH_PATH', detail: `viewers connect to ${FEED_PATH}` };
-}
-
-function refuseUpgrade(socket: Duplex, { status, code, detail }: NonNullable<AccessRefusal>): void {
-  const body = `${code}: ${detail}\n`;
-  const reason = status === 401 ? 'Unauthorized' : 'Forbidden';
-  socket.on('error', () => undefined);
-  socket.end(
-    [
-      `HTTP/1.1 ${status} ${reason}`,
-      'Content-Type: text/plain; charset=utf-8',
-      `Content-Length: ${Buffer.byteLength(body)}`,
-      'Connection: close',
-      '',
-      body,
-    ].join('\r\n'),
-  );
+  return { status: 403, detail: `NO_SUCH_PATH: viewers connect to ${FEED_PATH}` };
 }
 
 function serveFile(

@@ -1,6 +1,7 @@
 /**
  * What a cell holds, as a viewer is shown it: plain JSON, bounded in depth, length and size; what is cut ends in '…'. Functions are
- * left out: they are the same in every cell of a kind. Pure. Rule IN-1, docs/inspector.md.
+ * left out: they are the same in every cell of a kind. Getters are not called: they may throw, cost, or ask anew. Total, pure. Rule
+ * IN-1, docs/inspector.md.
  */
 
 /** Containers within each other. @unit levels @source what a reader unfolds */
@@ -30,10 +31,10 @@ function view(value: unknown, depth: number, budget: Budget): unknown {
   budget.left -= 1;
   switch (typeof value) {
     case 'string':
-      return value.length > TEXT_MAX ? value.slice(0, TEXT_MAX) + CUT : value;
+      return cut(value);
     case 'bigint':
     case 'symbol':
-      return String(value);
+      return cut(String(value));
     case 'number':
       // JSON has none of the others.
       return Number.isFinite(value) ? value + 0 : String(value);
@@ -47,17 +48,31 @@ function view(value: unknown, depth: number, budget: Budget): unknown {
   }
 }
 
+const cut = (text: string): string => (text.length > TEXT_MAX ? text.slice(0, TEXT_MAX) + CUT : text);
+
 function viewObject(value: object, depth: number, budget: Budget): unknown {
   if (value instanceof Uint8Array) return hexOf(value);
-  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name} ${value.byteLength} bytes`;
+  if (value instanceof Error) return cut(`${value.name}: ${value.message}`);
   if (depth >= DEPTH_MAX) return CUT;
   const inside = (one: unknown): unknown => view(one, depth + 1, budget);
   if (Array.isArray(value) || value instanceof Set) return listOf(value, inside);
   if (value instanceof Map) return listOf(value, (pair) => inside(pair));
-  const entries = Object.entries(value).filter(([, one]) => one !== undefined && typeof one !== 'function');
-  const shown = entries.slice(0, ENTRIES_MAX).map(([name, one]) => [name, inside(one)] as const);
-  const cut = entries.length > ENTRIES_MAX ? [[CUT, `${entries.length - ENTRIES_MAX} more`] as const] : [];
-  return Object.fromEntries([...shown, ...cut]);
+  return fieldsOf(value, inside);
+}
+
+function fieldsOf(value: object, inside: (one: unknown) => unknown): unknown {
+  const shown: (readonly [string, unknown])[] = [];
+  let more = 0;
+  for (const name of Object.keys(value)) {
+    const field = Object.getOwnPropertyDescriptor(value, name);
+    const one: unknown = field?.get === undefined ? field?.value : CUT;
+    if (one === undefined || typeof one === 'function') continue;
+    if (shown.length < ENTRIES_MAX) shown.push([cut(name), inside(one)]);
+    else more += 1;
+  }
+  if (more > 0) shown.push([CUT, `${more} more`]);
+  return Object.fromEntries(shown);
 }
 
 /** The first entries, without walking the rest. */

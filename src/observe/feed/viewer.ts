@@ -7,7 +7,7 @@ import { monotonic } from '../../base/units.ts';
 import { type Bucket, type BucketRate, fullBucket, takeTokens } from '../../protocol/transport/bucket.ts';
 import { mergeDeltas } from './backlog.ts';
 import type { Delta, FeedMessage, Hello, Moment, Playing, ViewerMessage } from './feed.ts';
-import type { FeedSource, FeedUpdate, Outcome, Subscription } from './source.ts';
+import { type FeedSource, type FeedUpdate, type Outcome, refusedWith, type Subscription } from './source.ts';
 import { readViewerMessage } from './viewer-message.ts';
 
 /** Unsent beyond this, what comes is merged and waits. @unit bytes @source ten deltas of a network at full load */
@@ -20,6 +20,10 @@ const CLOSE_GRACE_MS = 1_000;
 const ASKED_MAX = 16;
 /** What a page sends when somebody clicks as fast as they can. */
 const RATE: BucketRate = { ratePerSecond: 50, burst: 200 };
+/** A longer message counts as so many more: reading one costs by its length. @unit bytes @source a click is below; 256 KiB of brackets take 15 ms */
+const BYTES_PER_TOKEN = 4_096;
+/** Of what is wrong with a message: it may quote it. @unit letters */
+const DETAIL_MAX = 300;
 
 /** Close codes of RFC 6455, section 7.4.1. */
 const CLOSE_POLICY = 1008;
@@ -50,7 +54,7 @@ export class Viewer {
     this.#source = source;
     this.#now = now;
     this.#bucket = fullBucket(RATE, monotonic(now()));
-    socket.on('message', (data, isBinary) => this.#hear(isBinary ? undefined : String(data)));
+    socket.on('message', (data, isBinary) => this.#hear(String(data), isBinary));
     socket.on('close', () => this.#leave());
     // What was wrong with its frames is in the close code that `ws` sends.
     socket.on('error', () => this.#leave());
@@ -128,22 +132,25 @@ export class Viewer {
       this.#socket.send(JSON.stringify(message), () => undefined);
   }
 
-  #hear(text: string | undefined): void {
+  #hear(text: string, isBinary: boolean): void {
     if (this.#isEnding) return;
-    const { bucket, taken } = takeTokens(this.#bucket, RATE, monotonic(this.#now()), 1);
+    const cost = 1 + Math.floor(text.length / BYTES_PER_TOKEN);
+    const { bucket, taken } = takeTokens(this.#bucket, RATE, monotonic(this.#now()), cost);
     this.#bucket = bucket;
     if (!taken) {
-      this.end(CLOSE_POLICY, 'TOO_MANY_MESSAGES', `more than ${RATE.ratePerSecond} messages a second`);
+      const most = `${RATE.ratePerSecond} messages, or ${(RATE.ratePerSecond * BYTES_PER_TOKEN) / 1_024} KiB, a second`;
+      this.end(CLOSE_POLICY, 'TOO_MANY_MESSAGES', `more than ${most}`);
       return;
     }
-    const read = text === undefined ? BINARY : readViewerMessage(text);
+    const read = isBinary ? BINARY : readViewerMessage(text);
     if (read.status === 'malformed') {
       const { detail, id } = read;
       this.#refuse('MALFORMED', detail, id);
     } else this.#obey(read.message);
   }
 
-  #refuse(code: string, detail: string, id?: number): void {
+  #refuse(code: string, words: string, id?: number): void {
+    const detail = words.length > DETAIL_MAX ? `${words.slice(0, DETAIL_MAX)}…` : words;
     this.#send({ type: 'refused', code, detail, isLast: false, ...(id === undefined ? {} : { id }) });
   }
 
@@ -179,12 +186,25 @@ export class Viewer {
       this.#refuse('TOO_MANY_QUESTIONS', `${ASKED_MAX} have no answer yet: wait for one`, id);
       return;
     }
+    if (this.#socket.bufferedAmount > UNSENT_BYTES_MAX) {
+      this.#refuse('NOT_READ', 'earlier answers are not read yet: read them, then ask', id);
+      return;
+    }
     this.#asked += 1;
-    void ask().then((outcome) => {
+    void outcomeOf(ask).then((outcome) => {
       this.#asked -= 1;
       if (outcome.status === 'done') this.#send({ type: 'answer', id, answer: outcome.answer });
       else this.#refuse(outcome.code, outcome.detail, id);
     });
+  }
+}
+
+/** Whatever goes wrong in answering is an answer, and ends no process. */
+async function outcomeOf(ask: () => Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await ask();
+  } catch (failure) {
+    return refusedWith('FAILED', failure instanceof Error ? failure.message : String(failure));
   }
 }
 

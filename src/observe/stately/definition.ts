@@ -92,8 +92,8 @@ function historyTarget({ transitions }: ChartState, targets: ReadonlyMap<string,
 
 /** `on`, `always`, `after` and `onDone`, each in the order of the chart. */
 function transitionsConfig({ transitions }: ChartState, targets: ReadonlyMap<string, string>): object {
-  const on: Record<string, object[]> = {};
-  const after: Record<string, object[]> = {};
+  const on = new Map<string, object[]>();
+  const after = new Map<string, object[]>();
   const always: object[] = [];
   const onDone: object[] = [];
   for (const transition of transitions) {
@@ -107,14 +107,14 @@ function transitionsConfig({ transitions }: ChartState, targets: ReadonlyMap<str
   return {
     ...(always.length === 0 ? {} : { always }),
     ...(onDone.length === 0 ? {} : { onDone }),
-    ...(Object.keys(on).length === 0 ? {} : { on }),
-    ...(Object.keys(after).length === 0 ? {} : { after }),
+    ...(on.size === 0 ? {} : { on: Object.fromEntries(on) }),
+    ...(after.size === 0 ? {} : { after: Object.fromEntries(after) }),
   };
 }
 
-function add(into: Record<string, object[]>, key: string, config: object): void {
-  const before = into[key];
-  if (before === undefined) into[key] = [config];
+function add(into: Map<string, object[]>, key: string, config: object): void {
+  const before = into.get(key);
+  if (before === undefined) into.set(key, [config]);
   else before.push(config);
 }
 

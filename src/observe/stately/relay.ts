@@ -3,17 +3,11 @@
  * hosted inspector in a frame or window. Of this machine alone: 127.0.0.1, exact Host and Origin, a token for each start. Boundary:
  * HTTP. Rules IN-2, IN-3, docs/inspector.md.
  */
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http';
-import type { Duplex } from 'node:stream';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Pages, sendPage } from '../../rpc/pages.ts';
 import { type AccessRules, accessRules, newToken, ruleOnHost, ruleOnViewer } from '../feed/access.ts';
+import { Door, type DoorRefusal } from '../feed/door.ts';
 import { relayFiles } from './relay-files.ts';
 import type { SessionChanges, Sessions } from './sessions.ts';
 import { ViewerQueue } from './viewer-queue.ts';
@@ -53,19 +47,10 @@ const STALL_MS_MAX = 30_000;
 /** A receiver has nothing to say. @unit bytes */
 const SAID_BYTES_MAX = 1_024;
 const CONNECTIONS_MAX = 64;
-const HEADER_BYTES_MAX = 16_384;
-/** @unit ms */
-const RECEIVE_TIMEOUT_MS = 5_000;
 
 /** WebSocket's own codes: the end goes away; come later. */
 const GOING_AWAY = 1_001;
 const TRY_LATER = 1_013;
-
-interface Refusal {
-  /** Of HTTP. */
-  readonly status: number;
-  readonly detail: string;
-}
 
 interface Viewer {
   readonly socket: WebSocket;
@@ -76,24 +61,15 @@ interface Viewer {
 
 /** Listens; rejects when the port is taken. */
 export async function startRelay(options: RelayOptions): Promise<Relay> {
-  const server = createServer({
-    maxHeaderSize: HEADER_BYTES_MAX,
-    headersTimeout: RECEIVE_TIMEOUT_MS,
-    requestTimeout: RECEIVE_TIMEOUT_MS,
-  });
-  server.maxConnections = CONNECTIONS_MAX;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, '127.0.0.1', resolve);
-  });
-  return new RunningRelay(server, portOf(server), options);
+  const door = await Door.open({ host: '127.0.0.1', port: options.port, connectionsMax: CONNECTIONS_MAX });
+  return new RunningRelay(door, options);
 }
 
 class RunningRelay implements Relay {
   readonly pageUrl: string;
   readonly streamUrl: string;
   readonly #sessions: Sessions;
-  readonly #server: Server;
+  readonly #door: Door;
   readonly #rules: AccessRules;
   readonly #files: Pages;
   readonly #sockets = new WebSocketServer({
@@ -104,17 +80,22 @@ class RunningRelay implements Relay {
   readonly #viewers = new Set<Viewer>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(server: Server, port: number, options: RelayOptions) {
+  constructor(door: Door, options: RelayOptions) {
     const { sessions, inspector, allowedOrigins } = options;
+    const { port } = door;
     const own = accessRules({ host: '127.0.0.1', port }, [], newToken());
-    this.#server = server;
+    this.#door = door;
     this.#sessions = sessions;
     this.#rules = { ...own, origins: new Set([...own.origins, ...allowedOrigins]) };
     this.#files = relayFiles(inspector, port);
     this.pageUrl = `http://127.0.0.1:${port}/#token=${own.token}`;
     this.streamUrl = `ws://127.0.0.1:${port}/stream?token=${own.token}`;
-    server.on('request', (request, response) => this.#serve(request, response));
-    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    door.server.on('request', (request, response) => this.#serve(request, response));
+    door.onUpgrade(
+      (request) => this.#refusalOf(request),
+      (request, socket, head) =>
+        this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#welcome(opened)),
+    );
     this.#timer = setInterval(() => this.#flushAll(), FLUSH_MS);
   }
 
@@ -129,19 +110,18 @@ class RunningRelay implements Relay {
   async close(reason: string): Promise<void> {
     clearInterval(this.#timer);
     for (const { socket } of this.#viewers) socket.close(GOING_AWAY, reason);
-    await new Promise<void>((resolve) => {
-      this.#server.close(() => resolve());
-      this.#server.closeIdleConnections();
-      setTimeout(() => {
-        for (const { socket } of this.#viewers) socket.terminate();
-        this.#server.closeAllConnections();
-      }, FLUSH_MS).unref();
-    });
+    await this.#door.close();
   }
 
   #serve(request: IncomingMessage, response: ServerResponse): void {
     const say = (status: number, words: string): void => {
-      response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8' }).end(`${words}\n`);
+      response
+        .writeHead(status, {
+          'Content-Type': 'text/plain; charset=utf-8',
+          'X-Content-Type-Options': 'nosniff',
+          'Cache-Control': 'no-store',
+        })
+        .end(`${words}\n`);
     };
     const { headers, method, url = '/' } = request;
     const file = this.#files.get(url.replace(/\?.*$/s, ''));
@@ -153,15 +133,8 @@ class RunningRelay implements Relay {
     else sendPage(file, request, response);
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy());
-    const refusal = this.#refusalOf(request);
-    if (refusal !== undefined) refuse(socket, refusal);
-    else this.#sockets.handleUpgrade(request, socket, head, (opened) => this.#welcome(opened));
-  }
-
   /** Why not, in words; undefined: it may (IN-2). */
-  #refusalOf({ headers, url: target = '/' }: IncomingMessage): Refusal | undefined {
+  #refusalOf({ headers, url: target = '/' }: IncomingMessage): DoorRefusal | undefined {
     const url = URL.parse(target, 'http://relay');
     const refusal = ruleOnViewer(headers, url?.searchParams.get('token') ?? null, this.#rules);
     if (refusal?.code === 'ORIGIN_NOT_ALLOWED')
@@ -204,20 +177,4 @@ function flush(viewer: Viewer): void {
   if (now - viewer.stalledSince < STALL_MS_MAX) return;
   socket.close(TRY_LATER, `this viewer has read nothing for ${STALL_MS_MAX / 1_000} s`);
   socket.terminate();
-}
-
-function refuse(socket: Duplex, { status, detail }: Refusal): void {
-  const body = `${detail}\n`;
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ];
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
-}
-
-function portOf(server: Server): number {
-  const address = server.address();
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

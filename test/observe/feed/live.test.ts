@@ -73,6 +73,20 @@ describe('a node that runs, as a source', () => {
     for (const { subscription } of [one, two]) subscription.end();
   });
 
+  it('tells who came last of one cell at least, when many watch more than is looked into at once', async () => {
+    const { source, note } = live();
+    const many = Array.from({ length: 5 }, () => look(source));
+    for (const [place, { subscription }] of many.entries()) {
+      const cells = Array.from({ length: 16 }, (_, index) => ({ node: 0, address: `of-${place}/${index}` }));
+      subscription.watch(cells);
+    }
+    const last = look(source);
+    last.subscription.watch([{ node: 0, address: 'w' }]);
+    note(1);
+    await vi.waitFor(() => expect(last.deltas().flatMap(({ details = [] }) => details)).not.toEqual([]));
+    for (const { subscription } of [...many, last]) subscription.end();
+  });
+
   it('sends its viewers away when it fails, and what it looks at goes on (IN-4)', async () => {
     const { source, failures, note, system } = live({
       read: () => {

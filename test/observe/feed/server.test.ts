@@ -3,6 +3,7 @@ import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { accessRules, ruleOnViewer } from '../../../src/observe/feed/access.ts';
 import { PAGE_FOLDER, pageFiles } from '../../../src/observe/feed/page-files.ts';
 import { delta, HELLO, MOMENT, serve, TestSource, TOKEN, upgrade, view } from './support.ts';
 
@@ -92,6 +93,33 @@ describe('the door of the feed', () => {
     expect(await upgrade(server, ['Host: node.example:8443'])).toMatch(/ 403 /);
   });
 
+  it('is known by the names that browsers write at the port of HTTP itself (IN-2)', () => {
+    const rules = accessRules({ host: '127.0.0.1', port: 80 }, ['node.example'], TOKEN);
+    const viewer = (host: string, origin: string) => ruleOnViewer({ host, origin }, TOKEN, rules);
+    expect(viewer('127.0.0.1', 'http://127.0.0.1')).toBeUndefined();
+    expect(viewer('Node.Example', 'http://node.example')).toBeUndefined();
+    expect(viewer('localhost:80', 'http://localhost')).toBeUndefined();
+    for (const host of ['localhost.', 'localhost:8080', 'a@localhost', 'localhost:80:80', 'evil.example'])
+      expect(viewer(host, 'http://localhost')).toMatchObject({ code: 'HOST_NOT_ALLOWED' });
+  });
+
+  it('lets in thirty-two at once and then eight a second: each is told everything first', async () => {
+    let now = 0;
+    const source = new TestSource();
+    const server = await serve(source, { now: () => now });
+    for (let count = 0; count < 32; count += 1) {
+      const viewer = view(server);
+      await viewer.next(({ type }) => type === 'moment');
+      viewer.socket.terminate();
+      await viewer.closed;
+    }
+    const early = view(server);
+    expect(await early.next(() => true)).toMatchObject({ type: 'refused', code: 'TOO_OFTEN', isLast: true });
+    expect(await early.closed).toEqual({ code: 1013, reason: 'TOO_OFTEN' });
+    now = 125;
+    await view(server).next(({ type }) => type === 'moment');
+  });
+
   it('lets in no more viewers than it may, and one again when one has gone', async () => {
     const source = new TestSource();
     const server = await serve(source, { viewersMax: 2 });
@@ -122,7 +150,11 @@ describe('the door of the feed', () => {
     const policy = page.headers.get('content-security-policy') ?? '';
     expect(policy).toContain("default-src 'none'");
     expect(policy).toContain(`connect-src 'self' ws://127.0.0.1:${portOf(server.address)}`);
-    expect((await load('/assets/a.js')).headers.get('content-type')).toMatch(/javascript/);
+    // It opens Stately's inspector, and whoever opens it has no hold of it.
+    expect(page.headers.get('cross-origin-opener-policy')).toBe('same-origin-allow-popups');
+    const script = await load('/assets/a.js');
+    expect(script.headers.get('content-type')).toMatch(/javascript/);
+    expect(script.headers.get('cross-origin-resource-policy')).toBe('same-origin');
     for (const path of ['/assets', '/..%2f..%2fetc/passwd', '/assets/%2e%2e/index.html.bak']) {
       expect((await load(path)).status).toBe(404);
     }
@@ -189,6 +221,52 @@ describe('a viewer', () => {
     await quick.next(({ type }) => type === 'moment');
     for (let count = 0; count < 300; count += 1) quick.say({ type: 'pause' });
     expect(await quick.closed).toEqual({ code: 1008, reason: 'TOO_MANY_MESSAGES' });
+    // Reading a long one costs by its length: five of 200 KB at once are too many.
+    const long = view(server);
+    await long.next(({ type }) => type === 'moment');
+    for (let count = 0; count < 5; count += 1) long.say(`[${'0,'.repeat(100_000)}0]`);
+    expect(await long.closed).toEqual({ code: 1008, reason: 'TOO_MANY_MESSAGES' });
+  });
+
+  it('is told in some words what is wrong, however long its message is', async () => {
+    const viewer = view(await serve(new TestSource()));
+    await viewer.next(({ type }) => type === 'moment');
+    const keys = Array.from({ length: 10_000 }, (_, index) => [`key${index}`, 1]);
+    viewer.say({ type: 'pause', ...Object.fromEntries(keys) });
+    const refused = await viewer.next(({ type }) => type === 'refused');
+    expect(refused).toMatchObject({ code: 'MALFORMED', detail: expect.stringContaining('"key0"') });
+    expect(JSON.stringify(refused).length).toBeLessThan(500);
+  });
+
+  it('is told when answering fails; the process goes on', async () => {
+    const source = new TestSource();
+    source.ask = () => Promise.reject(new Error('the disk is gone'));
+    const viewer = view(await serve(source));
+    await viewer.next(({ type }) => type === 'moment');
+    viewer.say({ type: 'ask', id: 3, question: { kind: 'block', node: 0, height: 1 } });
+    expect(await viewer.next(({ type }) => type === 'refused')).toMatchObject({
+      ...{ id: 3, code: 'FAILED', detail: 'the disk is gone' },
+    });
+  });
+
+  it('is asked to read its answers before it is given more (IN-1)', async () => {
+    const source = new TestSource();
+    const answer = 'x'.repeat(2_000_000);
+    let asked = 0;
+    source.ask = async () => {
+      asked += 1;
+      return { status: 'done', answer };
+    };
+    const viewer = view(await serve(source));
+    await viewer.next(({ type }) => type === 'moment');
+    viewer.socket.pause();
+    for (let id = 0; id < 100; id += 1) {
+      viewer.say({ type: 'ask', id, question: { kind: 'block', node: 0, height: 1 } });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    viewer.socket.resume();
+    await viewer.next((one) => one.type === 'refused' && one.code === 'NOT_READ');
+    expect(asked).toBeLessThan(20);
   });
 
   it('has a bounded number of questions open', async () => {

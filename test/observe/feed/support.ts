@@ -40,6 +40,8 @@ export const delta = (at: number, more: Partial<Delta> = {}): Delta => ({
 export class TestSource implements FeedSource {
   readonly takers = new Set<(update: FeedUpdate) => void>();
   watched: readonly WatchedCell[] = [];
+  /** How often it was told whom to watch. */
+  watches = 0;
   ask: FeedSource['ask'] = async (question) => ({ status: 'done', answer: question });
 
   subscribe(take: (update: FeedUpdate) => void, _ended: (detail: string) => void) {
@@ -49,6 +51,7 @@ export class TestSource implements FeedSource {
     return {
       watch: (cells: readonly WatchedCell[]): void => {
         this.watched = cells;
+        this.watches += 1;
       },
       end: (): void => void this.takers.delete(take),
     };

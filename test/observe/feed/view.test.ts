@@ -40,6 +40,30 @@ describe('what a viewer is shown of a context', () => {
     expect(JSON.stringify(toView(cycle)).length).toBeLessThan(100_000);
   });
 
+  it('calls no getter, which may throw, cost, or ask the world (IN-1, IN-4)', () => {
+    let calls = 0;
+    const holder = {
+      a: 1,
+      get dear() {
+        calls += 1;
+        throw new Error('not now');
+      },
+    };
+    expect([toView({ holder }), calls]).toEqual([{ holder: { a: 1, dear: '…' } }, 0]);
+  });
+
+  it('is bounded in names, messages and numbers too (IN-1)', () => {
+    const view = toView({
+      ['n'.repeat(100_000)]: 1,
+      error: new Error('e'.repeat(100_000)),
+      symbol: Symbol('s'.repeat(100_000)),
+      floats: new Float64Array(100_000),
+      buffer: new DataView(new ArrayBuffer(9)),
+    });
+    expect(view).toMatchObject({ floats: 'Float64Array 800000 bytes', buffer: 'DataView 9 bytes' });
+    expect(JSON.stringify(view).length).toBeLessThan(1_000);
+  });
+
   it('is JSON, for any value', () => {
     fc.assert(
       fc.property(fc.anything({ withBigInt: true, withMap: true, withSet: true }), (value) => {

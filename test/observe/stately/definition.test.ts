@@ -67,6 +67,12 @@ describe('the definition of a chart (IN-3)', () => {
       expect(chartOf(parsed(chart)).root).toEqual(withPlainIds(chart));
     },
   );
+
+  it('has events of any name, such as every object has', () => {
+    const names = ['constructor', '__proto__', 'toString'];
+    const chart = chartOf(createMachine({ id: 'odd', on: Object.fromEntries(names.map((on) => [on, {}])) }));
+    expect(Object.keys(JSON.parse(definitionOf(chart)).on)).toEqual(names);
+  });
 });
 
 describe('the state value of a chart (IN-3)', () => {
