@@ -85,6 +85,20 @@ describe('the connection of the page', () => {
     await expect.poll(() => states.at(-1)?.status, { timeout: 3_000 }).toBe('open');
   });
 
+  it('says the last words of a server that closes, and comes again, less often while it hears no others', async () => {
+    const last = { type: 'refused', code: 'STALLED', detail: 'nothing was read for 15 s', isLast: true };
+    const { origin, viewers } = await served((viewer) => {
+      viewer.send(JSON.stringify(viewers.length === 3 ? hello : last));
+      if (viewers.length < 3) viewer.close(1013, 'STALLED');
+    });
+    const { states } = connected(origin);
+    await expect.poll(() => viewers.length, { timeout: 3_000 }).toBe(3);
+    const waits = states.flatMap((state) => (state.status === 'waiting' ? [state] : []));
+    expect(waits.map(({ retryInMs }) => retryInMs)).toEqual([250, 500]);
+    expect(waits[0]?.why).toBe('the connection was closed: nothing was read for 15 s');
+    await expect.poll(() => states.at(-1)?.status).toBe('open');
+  });
+
   it('gives up, and says what to do, when its token is of another start', async () => {
     const { origin } = await served(() => undefined);
     const { states } = connected(origin, 'wrong');
@@ -94,7 +108,6 @@ describe('the connection of the page', () => {
   it.each([
     ['a feed of another version', { ...hello, version: 99 }, 'OTHER_VERSION'],
     ['what is no message', { type: 'hullo' }, 'UNKNOWN_MESSAGE'],
-    ['a last word', { type: 'refused', code: 'FULL', detail: 'too many viewers', isLast: true }, 'FULL'],
   ])('ends by name at %s', async (_, message, code) => {
     const { origin, viewers } = await served((viewer) => viewer.send(JSON.stringify(message)));
     const { states } = connected(origin);

@@ -34,6 +34,8 @@ export class Connection {
   #socket: WebSocket | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tries = 0;
+  /** Why the server is about to close: it stops, it is full, this page read too slowly. */
+  #lastWord: string | undefined;
   #isClosed = false;
 
   /** `origin` is the page's own, `http://127.0.0.1:26700`. */
@@ -49,9 +51,9 @@ export class Connection {
     const socket = new WebSocket(feedAddress(this.#origin, this.#token));
     this.#socket = socket;
     let wasOpen = false;
+    this.#lastWord = undefined;
     socket.addEventListener('open', () => {
       wasOpen = true;
-      this.#tries = 0;
       this.#events.state({ status: 'open' });
     });
     socket.addEventListener('message', ({ data }) => {
@@ -60,7 +62,7 @@ export class Connection {
     socket.addEventListener('close', ({ reason }) => {
       if (socket !== this.#socket || this.#isClosed) return;
       this.#socket = undefined;
-      void this.#lost(wasOpen, reason);
+      void this.#lost(wasOpen, this.#lastWord ?? reason);
     });
   }
 
@@ -81,9 +83,12 @@ export class Connection {
   #take(text: string): void {
     const read = readFeedMessage(text);
     if (!read.ok) this.#refuse(read.code, read.detail);
-    else if (read.message.type === 'refused' && read.message.isLast)
-      this.#refuse(read.message.code, read.message.detail);
-    else this.#events.message(read.message, text.length);
+    else if (read.message.type === 'refused' && read.message.isLast) this.#lastWord = read.message.detail;
+    else {
+      // It was let in: the next loss is another one.
+      this.#tries = 0;
+      this.#events.message(read.message, text.length);
+    }
   }
 
   #refuse(code: string, detail: string): void {
