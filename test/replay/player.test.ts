@@ -107,7 +107,11 @@ describe('a player', () => {
     const first = new Player(new RunReader(runDir), { ...BY, waypoints });
     first.finish();
     let played = 0;
-    const inspector = { transition: () => void (played += 1) };
+    const inspector = {
+      transition: () => {
+        played += 1;
+      },
+    };
     const second = new Player(new RunReader(runDir), { ...BY, waypoints, inspector });
     second.seek(first.turn - 1);
     expect(second.turn).toBe(first.turn - 1);
