@@ -10,11 +10,14 @@ export interface Output {
   readonly note: (line: string) => void;
 }
 
+/** The reader of a pipe has seen enough: nothing is wrong. */
+const pipeEnded = ({ code }: NodeJS.ErrnoException): void => {
+  if (code === 'EPIPE') process.exit(0);
+};
+
 export function createOutput(json: boolean): Output {
-  // The reader of a pipe has seen enough: nothing is wrong.
-  process.stdout.once('error', ({ code }: NodeJS.ErrnoException) => {
-    if (code === 'EPIPE') process.exit(0);
-  });
+  // Once, however many outputs there are.
+  process.stdout.off('error', pipeEnded).on('error', pipeEnded);
   return {
     json,
     data: (value, lines) => {

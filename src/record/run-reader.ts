@@ -114,6 +114,22 @@ export class RunReader {
     return this.#endsAt;
   }
 
+  /** Turn of the last block before the first that is later. Clocks are set back at times: what counts is the order of the journal. @param at ms since 1970 */
+  turnAt(at: number): number {
+    let turn = 0;
+    for (const { keyframe, entries } of this.stretches) {
+      if (keyframe !== undefined) {
+        if (keyframe.head.at > at) return turn;
+        turn = keyframe.head.turn;
+      }
+      for (const { head } of entries) {
+        if (head.at > at) return turn;
+        turn = head.turn;
+      }
+    }
+    return turn;
+  }
+
   close(): void {
     this.#files.close();
   }

@@ -3,15 +3,22 @@
  * different nodes, or lives of their own draws, by what they committed. Deterministic; reads the disk through `RunReader`. Rule RP-6, docs/journal.md.
  */
 import type { JournalEntry, Transition } from '../actors/runtime/index.ts';
-import { entriesOf, isFlaw, RunReader } from '../record/run-reader.ts';
+import { isDamage } from '../record/check-run.ts';
+import { entriesOf, isFlaw, type JournalFlaw, RunReader } from '../record/run-reader.ts';
 import { statePaths } from './breakpoint.ts';
 import { type ChainDifference, chainDifference } from './chain-diff.ts';
+import { NotReplayable } from './charts.ts';
 import { type Parting, partingOf } from './entry-diff.ts';
 import { Player, type ReplayedBy } from './player.ts';
 
 export type RunDifference =
   | { readonly kind: 'equal'; readonly left: string; readonly right: string; readonly entries: number }
   | { readonly kind: 'only'; readonly in: 'left' | 'right'; readonly dir: string }
+  /** Equal up to where one of them is damaged; nobody knows what came then. */
+  | ({ readonly kind: 'damaged'; readonly left: string; readonly right: string } & {
+      readonly entries: number;
+      readonly flaws: readonly JournalFlaw[];
+    })
   | ({ readonly kind: 'inputs'; readonly left: string; readonly right: string } & InputDifference)
   | ({ readonly left: string; readonly right: string } & {
       readonly kind: 'chains';
@@ -96,15 +103,18 @@ function repeatDifference(
     const side = left === undefined ? 'right' : 'left';
     return { kind: 'only', in: side, dir: (left ?? right)?.dir ?? '' };
   }
-  let entries = 0;
-  const counted = function* (run: RunReader): Iterable<JournalEntry> {
-    for (const entry of entriesIn(run)) {
-      entries += 1;
-      yield entry;
-    }
-  };
-  const parting = partingOf(counted(left), entriesIn(right));
+  if (left.opening.redacted !== right.opening.redacted)
+    throw new NotReplayable(
+      `of ${left.dir} and ${right.dir} one is redacted: compare it with a redacted copy of the other`,
+    );
+  const [ours, theirs] = [new Entries(left), new Entries(right)];
+  const parting = partingOf(ours, theirs);
   const dirs = { left: left.dir, right: right.dir };
+  const entries = parting?.same ?? ours.count;
+  const flaws = [ours, theirs].flatMap(({ count, flaw }) =>
+    flaw !== undefined && count === entries ? [flaw] : [],
+  );
+  if (flaws.length > 0) return { kind: 'damaged', ...dirs, entries, flaws };
   if (parting === undefined) return { kind: 'equal', ...dirs, entries };
   const side = parting.alone?.in ?? (parting.left === undefined ? 'right' : 'left');
   const entry = parting.alone?.entry ?? parting.left ?? parting.right;
@@ -120,13 +130,35 @@ function repeatDifference(
 }
 
 /** All of a run, up to where it is damaged. */
-function* entriesIn(run: RunReader): Iterable<JournalEntry> {
-  for (const { entries } of run.stretches) {
-    for (const block of entries) {
-      const read = entriesOf(block);
-      if (isFlaw(read)) return;
-      yield* read;
+class Entries implements Iterable<JournalEntry> {
+  readonly #run: RunReader;
+  /** Read so far. */
+  count = 0;
+  /** What ended it before its end. */
+  flaw: JournalFlaw | undefined;
+
+  constructor(run: RunReader) {
+    this.#run = run;
+  }
+
+  *[Symbol.iterator](): Iterator<JournalEntry> {
+    const damage = this.#run.flaws.find(isDamage);
+    for (const [index, { entries }] of this.#run.stretches.entries()) {
+      // What stands behind damage would be compared with what stood in its place.
+      if (index > 0 && damage !== undefined) break;
+      for (const block of entries) {
+        const read = entriesOf(block);
+        if (isFlaw(read)) {
+          this.flaw = read;
+          return;
+        }
+        for (const entry of read) {
+          this.count += 1;
+          yield entry;
+        }
+      }
     }
+    this.flaw = damage;
   }
 }
 

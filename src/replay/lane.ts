@@ -1,6 +1,6 @@
 /** One node on the axis of time: its runs, one after the other, each played when its time has come. Deterministic. Rules RP-4, RP-5. */
 import type { System } from '../actors/runtime/index.ts';
-import { RunReader } from '../record/run-reader.ts';
+import { type JournalFlaw, RunReader } from '../record/run-reader.ts';
 import { Player, type PlayerOptions } from './player.ts';
 
 export class Lane {
@@ -70,16 +70,23 @@ export class Lane {
   step(by: 1 | -1): void {
     const { player } = this;
     const before = player.turn;
-    if (by === -1 && before === 0 && this.#life > 0) {
-      this.#life -= 1;
-      this.player.finish();
-      return;
-    }
-    player.seek(Math.max(0, before + by));
-    if (by === 1 && player.turn === before && this.#life + 1 < this.runs.length) {
-      this.#life += 1;
-      this.player.seek(0);
-    }
+    // Back from behind a gap is to what the journal had before it.
+    player.seek(Math.max(0, before + by), by === 1);
+    const next = this.#life + by;
+    if ((player.turn - before) * by > 0 || this.runs[next] === undefined) return;
+    this.#life = next;
+    if (by === 1) this.player.seek(0);
+    else this.player.finish();
+  }
+
+  /** What is not as it was written, as far as it was seen. */
+  flaws(): readonly JournalFlaw[] {
+    return [...this.runs.flatMap((run) => run.flaws), ...this.met()];
+  }
+
+  /** Damaged blocks that were met while playing. */
+  met(): readonly JournalFlaw[] {
+    return [...this.#players.values()].flatMap((player) => player.flaws());
   }
 
   close(): void {

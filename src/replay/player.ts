@@ -63,7 +63,9 @@ export class Player {
   #entry = 0;
   /** Of the present block; undefined before it is read. */
   #entries: readonly JournalEntry[] | undefined;
+  /** What ends the present stretch before its end. */
   #flaw: JournalFlaw | undefined;
+  readonly #flaws: JournalFlaw[] = [];
   #at = 0;
   #seq = 0;
   /** Turns that the entries fed so far speak of. */
@@ -72,8 +74,8 @@ export class Player {
   #fed = -1;
   /** Where each segment begins in the run. @unit bytes */
   readonly #begins = new Map<PlacedBlock['segment'], number>();
-  /** Keyframes that cannot be read. */
-  readonly #unusable = new Set<PlacedKeyframe>();
+  /** Whether a keyframe can be read, once it was tried. */
+  readonly #usable = new Map<PlacedKeyframe, boolean>();
 
   /** At the beginning of the run. @throws ChartsDiffer; Error naming what this program has not got */
   constructor(run: RunReader, options: PlayerOptions) {
@@ -120,9 +122,9 @@ export class Player {
     return this.#replay.divergence();
   }
 
-  /** What stopped the journal before its end. */
-  flaw(): JournalFlaw | undefined {
-    return this.#flaw;
+  /** Damage that was met so far, and gone around where there is a keyframe behind it. */
+  flaws(): readonly JournalFlaw[] {
+    return this.#flaws;
   }
 
   /** What is fed next, and where the journal has it; undefined at the end of a stretch. */
@@ -133,12 +135,15 @@ export class Player {
     return { entry, path: block.segment.path, offset: block.head.offset };
   }
 
-  /** Runs until so many turns have ended, or the journal has. Where it has a gap the player jumps. */
-  advance(turn: number): void {
+  /** Runs until so many turns have ended, or the journal has. Where it has a gap the player jumps, unless that is too far: `jumps`. */
+  advance(turn: number, jumps = true): void {
     while (this.turn < turn) {
       const entry = this.#peek();
       if (entry === undefined) {
-        if (!this.#crossGap(turn)) return;
+        this.#runOut(turn);
+        const later = this.turn < turn ? this.#later() : undefined;
+        if (later === undefined || (!jumps && later.turn > turn)) return;
+        this.#replay = this.#begin(later);
       } else if (entry.turn < turn) this.#feed(entry);
       else {
         this.#replay.runTo(turn);
@@ -169,7 +174,7 @@ export class Player {
   /** Plays to where a gap or the end of the run comes. */
   finishStretch(): void {
     for (let entry = this.#peek(); entry !== undefined; entry = this.#peek()) this.#feed(entry);
-    this.#replay.runTo(this.#present()?.closing?.turn ?? this.#known);
+    this.#runOut();
   }
 
   /**
@@ -177,35 +182,41 @@ export class Player {
    * @returns what differs, in words
    */
   playTo(keyframe: PlacedKeyframe): string | undefined {
-    for (let entry = this.#peek(); entry !== undefined && this.#block < keyframe.first; entry = this.#peek())
-      this.#feed(entry);
+    const next = (): JournalEntry | undefined => this.#peek(keyframe.first);
+    for (let entry = next(); entry !== undefined; entry = next()) this.#feed(entry);
+    // Without all that came before it, the cells are others.
+    if (this.#flaw !== undefined) return undefined;
     const recorded = keyframeOf(keyframe, this.#rebuilt.functionOf);
     if (isFlaw(recorded)) {
-      this.#flaw = recorded;
+      this.#meet(recorded);
       return undefined;
     }
     this.#replay.runTo(recorded.turn);
     return this.divergence() === undefined ? differenceOf(recorded, this.system.keyframe()) : undefined;
   }
 
-  /** Goes to where so many turns have ended, from the nearest keyframe that can be read. */
-  seek(turn: number): void {
+  /** Goes to where so many turns have ended, from the nearest keyframe that can be read. As `advance`. */
+  seek(turn: number, jumps = true): void {
     let start = this.#nearest(turn);
     // Where it stands, inputs of that turn may have been fed already.
     if (turn <= this.turn || start.turn > this.turn) {
       this.#replay = this.#begin(start);
-      while (this.#flaw !== undefined && start.block !== undefined && !this.#unusable.has(start.block)) {
-        this.#unusable.add(start.block);
+      while (
+        this.#flaw !== undefined &&
+        start.block !== undefined &&
+        this.#usable.get(start.block) !== false
+      ) {
+        this.#usable.set(start.block, false);
         start = this.#nearest(turn);
         this.#replay = this.#begin(start);
       }
     }
-    this.advance(turn);
+    this.advance(turn, jumps);
   }
 
   /** Goes to just before the first input that came later than that. @param at ms since 1970 */
   seekTime(at: number): void {
-    this.seek(this.#turnAt(at));
+    this.seek(this.run.turnAt(at));
     this.advanceTime(at);
   }
 
@@ -213,12 +224,10 @@ export class Player {
   advanceTime(at: number): void {
     for (let entry = this.#peek(); ; entry = this.#peek()) {
       if (entry === undefined) {
-        const later = this.run.stretches[this.#stretch + 1]?.keyframe?.head;
-        if (later === undefined || later.at > at) {
-          this.#replay.runTo(this.#present()?.closing?.turn ?? this.#known);
-          return;
-        }
-        if (!this.#crossGap(Number.POSITIVE_INFINITY)) return;
+        this.#runOut();
+        const later = this.#later();
+        if (later === undefined || later.at > at) return;
+        this.#replay = this.#begin(later);
       } else if ('wall' in entry && entry.wall > at) {
         this.#replay.runTo(entry.turn);
         return;
@@ -257,10 +266,10 @@ export class Player {
     return block === undefined ? 0 : (this.#begins.get(block.segment) ?? 0) + block.head.offset;
   }
 
-  /** The entry that is fed next; undefined at the end of the stretch, or where the journal is damaged. */
-  #peek(): JournalEntry | undefined {
+  /** The entry that is fed next; undefined at the end of the stretch, where the journal is damaged, and from the block `end` on. */
+  #peek(end = Number.POSITIVE_INFINITY): JournalEntry | undefined {
     for (;;) {
-      if (this.#flaw !== undefined) return undefined;
+      if (this.#flaw !== undefined || this.#block >= end) return undefined;
       this.#entries ??= this.#read();
       const entry = this.#entries?.[this.#entry];
       if (entry !== undefined || this.#entries === undefined) return entry;
@@ -268,22 +277,6 @@ export class Player {
       this.#entry = 0;
       this.#entries = undefined;
     }
-  }
-
-  /** Turn of the last block before the first that is later. Clocks are set back at times: what counts is the order of the journal. */
-  #turnAt(at: number): number {
-    let turn = 0;
-    for (const { keyframe, entries } of this.run.stretches) {
-      if (keyframe !== undefined) {
-        if (keyframe.head.at > at) return turn;
-        turn = keyframe.head.turn;
-      }
-      for (const { head } of entries) {
-        if (head.at > at) return turn;
-        turn = head.turn;
-      }
-    }
-    return turn;
   }
 
   #placed(): PlacedBlock | undefined {
@@ -299,28 +292,56 @@ export class Player {
     if (block === undefined) return undefined;
     const read = entriesOf(block);
     if (!isFlaw(read)) return read;
-    this.#flaw = read;
+    this.#meet(read);
     return undefined;
   }
 
-  /** The stretch has ended: what is left of it runs. True when another follows, which the player is at then. */
-  #crossGap(turn: number): boolean {
-    this.#replay.runTo(Math.min(turn, this.#present()?.closing?.turn ?? this.#known));
-    const next = this.run.stretches[this.#stretch + 1];
-    if (this.turn >= turn || this.#flaw !== undefined || next?.keyframe === undefined) return false;
-    if (this.#replay.divergence() !== undefined) return false;
-    this.#replay = this.#begin(this.#startOf(this.#stretch + 1, next.keyframe));
-    return true;
+  #meet(flaw: JournalFlaw): void {
+    this.#flaw = flaw;
+    this.#note(flaw);
+  }
+
+  #note(flaw: JournalFlaw): void {
+    const isKnown = this.#flaws.some(({ path, offset }) => path === flaw.path && offset === flaw.offset);
+    if (!isKnown) this.#flaws.push(flaw);
+  }
+
+  /** The stretch has ended, or is damaged: the turns that follow from what was fed run. */
+  #runOut(turn = Number.POSITIVE_INFINITY): void {
+    const closing = this.#flaw === undefined ? this.#present()?.closing : undefined;
+    this.#replay.runTo(Math.min(turn, closing?.turn ?? this.#known));
+  }
+
+  /** Where the journal goes on, behind a gap or damage: the next keyframe that can be read. */
+  #later(): Start | undefined {
+    if (this.#replay.divergence() !== undefined) return undefined;
+    for (const [index, stretch] of this.run.stretches.entries()) {
+      if (index < this.#stretch) continue;
+      const isPresent = index === this.#stretch;
+      if (isPresent && this.#flaw === undefined) continue;
+      const block = keyframesOf(stretch).find(
+        (one) => (!isPresent || one.first > this.#block) && this.#isUsable(one),
+      );
+      if (block !== undefined) return this.#startOf(index, block);
+    }
+    return undefined;
+  }
+
+  #isUsable(block: PlacedKeyframe): boolean {
+    const known = this.#usable.get(block);
+    if (known !== undefined) return known;
+    const read = keyframeOf(block, this.#rebuilt.functionOf);
+    if (isFlaw(read)) this.#note(read);
+    this.#usable.set(block, !isFlaw(read));
+    return !isFlaw(read);
   }
 
   #nearest(turn: number): Start {
     const starts: Start[] = this.run.stretches.flatMap((stretch, index) => {
-      const all =
-        stretch.keyframe === undefined ? stretch.keyframes : [stretch.keyframe, ...stretch.keyframes];
       return (
-        all
+        keyframesOf(stretch)
           // A keyframe of a journal may hold inputs of its turn, which come after that turn.
-          .filter((block) => block.head.turn < turn && !this.#unusable.has(block))
+          .filter((block) => block.head.turn < turn && this.#usable.get(block) !== false)
           .map((block) => this.#startOf(index, block))
       );
     });
@@ -353,7 +374,8 @@ export class Player {
     this.#rebuilt = rebuilt(opening.blueprints, { outside, pure, charts });
     this.#packer = new ValuePacker(this.#rebuilt.nameOf);
     const from = keyframe?.(this.#rebuilt.functionOf);
-    this.#flaw = from !== undefined && isFlaw(from) ? from : undefined;
+    this.#flaw = undefined;
+    if (from !== undefined && isFlaw(from)) this.#meet(from);
     this.#stretch = cursor.stretch;
     this.#block = cursor.block;
     this.#entry = cursor.entry;
@@ -373,3 +395,6 @@ export class Player {
     });
   }
 }
+
+const keyframesOf = ({ keyframe, keyframes }: Stretch): readonly PlacedKeyframe[] =>
+  keyframe === undefined ? keyframes : [keyframe, ...keyframes];

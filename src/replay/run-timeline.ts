@@ -55,6 +55,8 @@ export class RunTimeline {
   readonly #lives: StepEvent[];
   readonly #indexOf: ReadonlyMap<string, NodeIndex>;
   readonly #listeners = new Set<() => void>();
+  /** Damaged blocks that have a mark. */
+  readonly #damaged = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isWhole = false;
 
@@ -162,6 +164,7 @@ export class RunTimeline {
       this.#attach();
       const stop = playback.play(playback.at + SLICE_MS, []);
       this.#gather();
+      this.#markDamage();
       const isFull = this.#wire.length + this.#steps.length >= ROWS_MAX;
       if (stop === undefined && !isFull) continue;
       if (stop !== undefined && stop.kind !== 'end') {
@@ -172,6 +175,18 @@ export class RunTimeline {
       return;
     }
     this.#schedule();
+  }
+
+  /** RP-2: where the journal is damaged, at the instant up to which it could be read. */
+  #markDamage(): void {
+    for (const [node, lane] of this.#playback.lanes.entries()) {
+      for (const { path, offset, kind, detail } of lane.met()) {
+        const where = `${path}, byte ${offset}`;
+        if (this.#damaged.has(where) || this.#marks.length >= MARKS_MAX) continue;
+        this.#damaged.add(where);
+        this.#marks.push({ at: lane.player.at, node, kind: 'fault', detail: `${where}: ${kind}: ${detail}` });
+      }
+    }
   }
 
   #keepBlocks(node: NodeIndex, rows: readonly BlockRow[]): void {
@@ -222,8 +237,8 @@ export class RunTimeline {
     }
     while ((this.#lives[0]?.at ?? Number.POSITIVE_INFINITY) <= this.#playback.at)
       steps.push(...this.#lives.splice(0, 1));
-    this.#wire.push(...wire.sort((left, right) => left.at - right.at));
-    this.#steps.push(...steps.sort((left, right) => left.at - right.at));
+    for (const event of wire.sort((left, right) => left.at - right.at)) this.#wire.push(event);
+    for (const step of steps.sort((left, right) => left.at - right.at)) this.#steps.push(step);
     for (const step of steps) {
       const kind = step.kind === 'violated' ? 'failure' : step.kind === 'crashed' ? 'fault' : undefined;
       if (kind === undefined || this.#marks.length >= MARKS_MAX) continue;

@@ -6,7 +6,7 @@
 import { MessageMemory } from '../node/feed/messages.ts';
 import { concernsWire, readWire } from '../node/feed/wire.ts';
 import type { WireEvent } from '../observe/feed/feed.ts';
-import type { RunReader } from '../record/run-reader.ts';
+import type { JournalFlaw, RunReader } from '../record/run-reader.ts';
 import { Player, type ReplayedBy } from './player.ts';
 
 /** What ShiViz reads a log by: its own default. */
@@ -25,21 +25,24 @@ export interface Host {
   readonly rows: readonly WireRow[];
 }
 
-/** @throws NotReplayable */
-export function hostsOf(runs: readonly RunReader[], by: ReplayedBy): readonly Host[] {
+/** What the nodes of some runs sent and received, with what could not be read of it. @throws NotReplayable */
+export function hostsOf(
+  runs: readonly RunReader[],
+  by: ReplayedBy,
+): { readonly hosts: readonly Host[]; readonly flaws: readonly JournalFlaw[] } {
   const hosts = new Map<string, { id: string; name: string; rows: WireRow[] }>();
+  const flaws: JournalFlaw[] = [];
   const inOrder = runs.toSorted((left, right) => left.opening.startedAt - right.opening.startedAt);
   for (const run of inOrder) {
     const { id, moniker } = run.opening.node;
     const host = hosts.get(id) ?? { id, name: moniker.replaceAll(/\s/g, '_'), rows: [] };
     hosts.set(id, host);
-    host.rows.push(...rowsOf(run, by));
+    flaws.push(...readRows(run, by, (row) => void host.rows.push(row)));
   }
-  return [...hosts.values()];
+  return { hosts: [...hosts.values()], flaws };
 }
 
-function rowsOf(run: RunReader, by: ReplayedBy): readonly WireRow[] {
-  const rows: WireRow[] = [];
+function readRows(run: RunReader, by: ReplayedBy, take: (row: WireRow) => void): readonly JournalFlaw[] {
   const memory = new MessageMemory();
   const player = new Player(run, {
     ...by,
@@ -57,10 +60,10 @@ function rowsOf(run: RunReader, by: ReplayedBy): readonly WireRow[] {
       height === undefined ? '' : `height ${height}`,
       refused === undefined ? '' : `refused: ${refused.code}`,
     ].filter((word) => word !== '');
-    rows.push({ id, direction, kind, at, peer: String(peer), about: about.join(', ') });
+    take({ id, direction, kind, at, peer: String(peer), about: about.join(', ') });
   };
   player.finish();
-  return rows;
+  return player.flaws();
 }
 
 /** The whole log. What was sent and never came stands with its sender alone; what came from elsewhere, with its receiver. */

@@ -20,7 +20,7 @@ export interface PartVerified {
   readonly messages: number;
   readonly divergence?: DivergenceTold;
   /** What a part's own blocks have; the run's are known from its heads. */
-  readonly flaw?: JournalFlaw;
+  readonly flaws: readonly JournalFlaw[];
 }
 
 /** In words, for readers. */
@@ -56,13 +56,12 @@ export function verifyPart({ dir, stretch, keyframe }: VerificationPart, options
     const difference = next === undefined ? undefined : player.playTo(next);
     if (next === undefined) player.finishStretch();
     const after = player.system.counters();
-    const flaw = player.flaw();
     const divergence = divergenceOf(player, difference);
     return {
       turns: after.turns - before.turns,
       messages: after.processed - before.processed,
       ...(divergence === undefined ? {} : { divergence }),
-      ...(flaw === undefined ? {} : { flaw }),
+      flaws: player.flaws(),
     };
   } finally {
     run.close();

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeCharts } from '../../src/node/charts.ts';
 import { mermaidOf } from '../../src/observe/charts/mermaid.ts';
+import { althingHere } from './here.ts';
 import { althing } from './run.ts';
 
 let directory = '';
@@ -25,10 +26,8 @@ describe('althing chart', () => {
   });
 
   it('prints a chart as text that Mermaid draws, and as data with --json', async () => {
-    const [text, data] = await Promise.all([
-      althing(['chart', 'breaker']),
-      althing(['chart', 'breaker', '--json']),
-    ]);
+    const text = await althingHere(['chart', 'breaker']);
+    const data = await althingHere(['chart', 'breaker', '--json']);
     expect(text.stdout).toBe(breaker && mermaidOf(breaker));
     expect(JSON.parse(data.stdout)).toEqual(breaker);
   });
@@ -36,13 +35,13 @@ describe('althing chart', () => {
   it('writes a picture to a file, with the active state marked', async () => {
     const file = join(directory, 'breaker.svg');
     const args = ['chart', 'breaker', '--format', 'svg', '--active', 'open', '--output', file];
-    expect(await althing(args)).toEqual({ code: 0, stdout: '', stderr: `written to ${file}\n` });
+    expect(await althingHere(args)).toEqual({ code: 0, stdout: '', stderr: `written to ${file}\n` });
     const svg = readFileSync(file, 'utf8');
     expect(svg.match(/class="state[^"]* active"/g)).toHaveLength(1);
     expect(svg).toMatch(/active"[^>]*\/>\s*<text class="title"[^>]*>open</);
   });
 
-  it.concurrent.each([
+  it.each([
     [['chart', 'rond'], "unknown chart 'rond'; did you mean round?"],
     [['chart', 'xyzzyx'], "unknown chart 'xyzzyx'; see `althing chart --list`"],
     [['chart', 'round', '--active', 'propose'], '--active belongs to --format svg'],
@@ -55,7 +54,7 @@ describe('althing chart', () => {
       '--active awaiting: network-sync.catchingUp.awaiting or network-sync.resyncing.awaiting?',
     ],
   ])('althing %j: exit 2, and what to do', async (args, expected) => {
-    const { code, stdout, stderr } = await althing(args);
+    const { code, stdout, stderr } = await althingHere(args);
     expect(stderr).toContain(expected);
     expect([code, stdout]).toEqual([2, '']);
   });

@@ -1,11 +1,13 @@
 /** The commands for journals, as a user types them: what they print, and with which exit code. Rules RP-2, RP-4 to RP-8. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { HEAD_BYTES, MAGIC, readBlock } from '../../src/record/blocks.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import { writeScenario } from '../../src/simulation/scenario.ts';
 import { planOf } from '../../src/simulation/swarm.ts';
 import { testFolder } from '../record/support/small-run.ts';
+import { althingHere } from './here.ts';
 import { althing } from './run.ts';
 
 const { dir, remove } = testFolder();
@@ -21,60 +23,101 @@ for (const name of ['left', 'right']) {
 }
 const left = join(dir, 'left');
 
+function flip(path: string, place: number): void {
+  const bytes = readFileSync(path);
+  bytes[place] = (bytes[place] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+/** Where the first block of entries begins. */
+function entriesAt(path: string): number {
+  const file = readFileSync(path);
+  const opening = readBlock(file, MAGIC.byteLength);
+  if (!('end' in opening)) throw new Error(`${path} has no opening`);
+  return opening.end;
+}
+
 describe('the commands for journals', () => {
   it('verify-log names a flipped bit with file and byte, and ends with 4', async () => {
+    // As a process of its own: its exit code is what a script sees.
     const whole = await althing(['verify-log', left]);
     expect(whole).toMatchObject({ code: 0, stdout: expect.stringMatching(/node0 life001: .* whole/) });
     const path = join(dir, 'right', 'node2', 'life001', '000001.journal');
-    const bytes = readFileSync(path);
-    bytes[bytes.byteLength - 9] = (bytes[bytes.byteLength - 9] ?? 0) ^ 1;
-    writeFileSync(path, bytes);
+    const { byteLength } = readFileSync(path);
+    flip(path, byteLength - 9);
     const { code, stdout } = await althing(['verify-log', join(dir, 'right')]);
     expect(code).toBe(4);
     expect(stdout).toContain(`${path}, byte `);
     expect(stdout).toContain('damaged: the CRC-32');
-    bytes[bytes.byteLength - 9] = (bytes[bytes.byteLength - 9] ?? 0) ^ 1;
-    writeFileSync(path, bytes);
+    flip(path, byteLength - 9);
   });
 
   it('simulate --record writes journals that replay verifies, and does not write where something is', async () => {
     const to = join(dir, 'simulated');
-    const made = await althing(['simulate', '--seeds', '1', '--nodes', '4', '--record', to]);
+    const simulate = ['simulate', '--seeds', '1', '--from', '7', '--nodes', '2', '--record', to];
+    const made = await althingHere(simulate);
     expect(made).toMatchObject({ code: 0, stderr: expect.stringContaining(`althing replay ${to} --page`) });
-    const { code, stdout } = await althing(['replay', to, '--verify']);
+    const { code, stdout } = await althingHere(['replay', to, '--verify']);
     expect(code).toBe(0);
-    expect(stdout.match(/0 divergences/g)?.length).toBeGreaterThanOrEqual(4);
-    const again = await althing(['simulate', '--seeds', '1', '--nodes', '4', '--record', to]);
+    // One of the two was killed, and has two.
+    expect(stdout.match(/0 divergences/g)).toHaveLength(3);
+    const again = await althingHere(simulate);
     expect(again).toMatchObject({ code: 2, stderr: expect.stringContaining('it is not empty') });
   });
 
   it('diff names what one has alone, and ends with 1', async () => {
-    const { code, stdout } = await althing(['diff', left, join(dir, 'right')]);
+    const { code, stdout } = await althingHere(['diff', left, join(dir, 'right')]);
     expect(code).toBe(1);
     expect(stdout).toMatch(/left has what right has not:\n {2}message message\.received/);
     expect(stdout).toContain('message.kind: "Vote"');
-    expect(await althing(['diff', left, left])).toMatchObject({ code: 0 });
+    expect(await althingHere(['diff', left, left])).toMatchObject({ code: 0 });
+  });
+
+  it('damage in one run is named by each of them, ends with 4, and hides nothing of the others (RP-2)', async () => {
+    const damaged = join(dir, 'damaged');
+    cpSync(left, damaged, { recursive: true });
+    const fileOf = (node: string): string => join(damaged, node, 'life001', '000001.journal');
+    const [body, opening] = [fileOf('node1'), fileOf('node2')];
+    const offset = entriesAt(body);
+    flip(body, offset + HEAD_BYTES);
+    flip(opening, MAGIC.byteLength + HEAD_BYTES);
+    for (const command of [
+      ['replay'],
+      ['diff', left],
+      ['export', '--shiviz', '--output', join(dir, 'log')],
+    ]) {
+      const { code, stdout, stderr } = await althingHere([...command, damaged]);
+      const told = `${stdout}${stderr}`;
+      expect({ command, code }).toEqual({ command, code: 4 });
+      expect(told).toContain(command[0] === 'diff' ? 'the CRC-32' : `${body}, byte ${offset}: damaged`);
+      expect(told).not.toContain('a defect of Althing');
+      if (command[0] === 'replay') expect(told).toMatch(/^node0 .*\n.*node1 .*\n.*node3 /m);
+    }
+    const alone = await althingHere(['diff', join(left, 'node1'), join(damaged, 'node1')]);
+    expect(alone).toMatchObject({ code: 4, stdout: expect.stringContaining('up to where it is damaged') });
+    const copy = await althingHere(['export', '--redact', damaged, '--output', join(dir, 'of damage')]);
+    expect(copy).toMatchObject({ code: 4, stdout: expect.stringContaining(`${body}, byte`) });
   });
 
   it('export writes a test of a scenario, a log, and a copy that replay refuses', async () => {
     const scenario = join(dir, 'scenario.json');
     writeFileSync(scenario, writeScenario(planOf(24)));
-    const test = await althing(['export', '--test', scenario]);
+    const test = await althingHere(['export', '--test', scenario]);
     expect(test.stdout).toContain('happens no more (seed 24)');
-    expect(await althing(['export', '--shiviz', left])).toMatchObject({
+    expect(await althingHere(['export', '--shiviz', left])).toMatchObject({
       code: 0,
       stdout: expect.stringMatching(/^\(\?<event>/),
     });
     const copy = join(dir, 'copy');
-    expect(await althing(['export', '--redact', left, '--output', copy])).toMatchObject({ code: 0 });
-    const refused = await althing(['replay', copy]);
+    expect(await althingHere(['export', '--redact', left, '--output', copy])).toMatchObject({ code: 0 });
+    const refused = await althingHere(['replay', copy]);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain('is redacted');
-    expect(await althing(['export', left])).toMatchObject({ code: 2 });
+    expect(await althingHere(['export', left])).toMatchObject({ code: 2 });
   });
 
   it('say what is no journal', async () => {
-    const none = await althing(['replay', join(dir, 'nowhere')]);
+    const none = await althingHere(['replay', join(dir, 'nowhere')]);
     expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('give the folder of a run') });
   });
 });

@@ -12,10 +12,11 @@ import { contentOf, entriesOf, isFlaw, RunReader } from '../../src/record/run-re
 import { SegmentReader } from '../../src/record/segment-reader.ts';
 import { ValuePacker } from '../../src/record/values.ts';
 import { ChartsDiffer } from '../../src/replay/charts.ts';
+import { Lane } from '../../src/replay/lane.ts';
 import { Player } from '../../src/replay/player.ts';
 import { REPLAYED_BY } from '../../src/replay/replayed-by.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
-import { SMALL_CHARTS, SmallRun, testFolder } from './support/small-run.ts';
+import { SMALL_CHARTS, SmallRun, testFolder, verifyRun } from './support/small-run.ts';
 
 const { dir, remove } = testFolder();
 afterAll(remove);
@@ -54,6 +55,12 @@ function headsOf(path: string): readonly BlockHead[] {
   for (let next = reader.head(0); 'kind' in next; next = reader.head(next.end)) heads.push(next);
   files.close();
   return heads;
+}
+
+function flip(path: string, place: number): void {
+  const bytes = readFileSync(path);
+  bytes[place] = (bytes[place] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
 }
 
 describe('one bit flipped', () => {
@@ -106,12 +113,49 @@ describe('one bit flipped', () => {
     run.close();
   });
 
+  it('in the body of entries is named, and gone around from the next keyframe, on and back (RP-4)', () => {
+    const [, , damaged] = headsOf(segment(2));
+    const next = headsOf(segment(3)).find(({ kind }) => kind === 'keyframe');
+    if (damaged === undefined || next === undefined)
+      throw new Error('the segments have entries and keyframes');
+    flip(segment(2), damaged.offset + HEAD_BYTES + 9);
+    const by = { charts: SMALL_CHARTS, pure: {} };
+    const lane = new Lane([work], by);
+    lane.player.seek(next.turn - 1, false);
+    const before = lane.player.turn;
+    expect(before).toBeLessThanOrEqual(damaged.turn);
+    lane.step(1);
+    expect(lane.player.turn).toBe(next.turn);
+    lane.step(-1);
+    expect(lane.player.turn).toBe(before);
+    lane.player.finish();
+    expect(lane.player.turn).toBe(small.system.counters().turns);
+    expect(lane.player.divergence()).toBeUndefined();
+    expect(lane.flaws()).toMatchObject([{ kind: 'damaged', path: segment(2), offset: damaged.offset }]);
+    lane.close();
+    const { divergence, flaws } = verifyRun(work, by);
+    expect(divergence).toBeUndefined();
+    expect(flaws).toMatchObject([{ kind: 'damaged', path: segment(2), offset: damaged.offset }]);
+  });
+
+  it('in a body and in the keyframe behind it is gone around from the one after that', () => {
+    const [, , damaged] = headsOf(segment(2));
+    const keyframe = headsOf(segment(3)).find(({ kind }) => kind === 'keyframe');
+    if (damaged === undefined || keyframe === undefined)
+      throw new Error('the segments have entries and keyframes');
+    flip(segment(2), damaged.offset + HEAD_BYTES + 9);
+    flip(segment(3), keyframe.offset + HEAD_BYTES + 9);
+    const player = new Player(new RunReader(work), { charts: SMALL_CHARTS, pure: {} });
+    player.finish();
+    expect(player.turn).toBe(small.system.counters().turns);
+    expect(player.flaws().map(({ offset }) => offset)).toEqual([damaged.offset, keyframe.offset]);
+    player.run.close();
+  });
+
   it('in a keyframe is stepped over: a seek begins before it', () => {
     const keyframe = headsOf(segment(3)).find(({ kind }) => kind === 'keyframe');
     if (keyframe === undefined) throw new Error('the segment has a keyframe');
-    const bytes = readFileSync(segment(3));
-    bytes[keyframe.offset + HEAD_BYTES + 9] = (bytes[keyframe.offset + HEAD_BYTES + 9] ?? 0) ^ 1;
-    writeFileSync(segment(3), bytes);
+    flip(segment(3), keyframe.offset + HEAD_BYTES + 9);
     const run = new RunReader(work);
     const player = new Player(run, { charts: SMALL_CHARTS, pure: {} });
     player.seek(keyframe.turn + 1);

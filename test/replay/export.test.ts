@@ -49,7 +49,7 @@ function parsed(log: string): readonly Line[] {
 
 describe('a log for ShiViz (RP-7)', () => {
   const runs = RUNS.map((run) => new RunReader(run));
-  const hosts = hostsOf(runs, REPLAYED_BY);
+  const { hosts } = hostsOf(runs, REPLAYED_BY);
   for (const run of runs) run.close();
   const log = shivizLog(hosts);
   const lines = parsed(log);

@@ -1,5 +1,5 @@
 /** What viewers of a recorded run are told, and what they can do with it. Rules IN-1, RP-4, RP-5. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -7,6 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runsAt, sessionOf } from '../../src/cli/replay/locate.ts';
 import type { BlockAnswer, Delta, Hello, Moment, Playing } from '../../src/observe/feed/feed.ts';
 import type { FeedUpdate, Subscription } from '../../src/observe/feed/source.ts';
+import { HEAD_BYTES, MAGIC, readBlock } from '../../src/record/blocks.ts';
+import { segmentPath } from '../../src/record/run-folder.ts';
 import { Playback } from '../../src/replay/playback.ts';
 import { RecordedSource } from '../../src/replay/recorded-source.ts';
 import { REPLAYED_BY } from '../../src/replay/replayed-by.ts';
@@ -52,7 +54,7 @@ let from = 0;
 
 beforeAll(async () => {
   record();
-  const nodes = sessionOf(runsAt(dir));
+  const { nodes } = sessionOf(runsAt(dir));
   const timeline = new RunTimeline(new Playback(nodes, REPLAYED_BY));
   source = new RecordedSource({ playback: new Playback(nodes, REPLAYED_BY), timeline, title: 'a run' });
   subscription = source.subscribe((update) => void told.push(update));
@@ -167,5 +169,27 @@ describe('a viewer of a recorded run', () => {
     );
     expect(shown).toContainEqual(expect.objectContaining({ shown: 'key5=value', code: 0 }));
     expect(await source.ask({ kind: 'block', node: 1, height: 9_999 })).toMatchObject({ code: 'NOT_FOUND' });
+  });
+});
+
+describe('a timeline', () => {
+  it('marks where a journal is damaged, and goes on where it can (RP-2)', async () => {
+    const run = join(dir, 'damaged');
+    cpSync(join(dir, 'node3', 'life001'), run, { recursive: true });
+    const path = segmentPath(dir, 'damaged', 1);
+    const bytes = readFileSync(path);
+    const opening = readBlock(bytes, MAGIC.byteLength);
+    const first = 'end' in opening ? readBlock(bytes, opening.end) : opening;
+    if (!('end' in first)) throw new Error('the run has entries');
+    bytes[first.end + HEAD_BYTES] = (bytes[first.end + HEAD_BYTES] ?? 0) ^ 1;
+    writeFileSync(path, bytes);
+    const timeline = new RunTimeline(new Playback([[run]], REPLAYED_BY));
+    await new Promise<void>((resolve) => timeline.listen(resolve));
+    const faults = timeline.marks().filter(({ kind }) => kind === 'fault');
+    expect(faults).toMatchObject([
+      { node: 0, detail: expect.stringContaining(`${path}, byte ${first.end}`) },
+    ]);
+    expect(faults[0]?.at).toBeGreaterThan(first.at);
+    timeline.close();
   });
 });

@@ -1,6 +1,7 @@
 /** `althing diff`: the first place where two recorded runs part, side by side. Boundary: disk. Rule RP-6, docs/journal.md. */
 import { basename, dirname } from 'node:path';
 import { canonicalText, type JournalEntry } from '../../actors/runtime/index.ts';
+import { RunUnreadable } from '../../record/run-reader.ts';
 import type { Commit } from '../../replay/chain-diff.ts';
 import { NotReplayable } from '../../replay/charts.ts';
 import { differencesOf, firstOf, type InputDifference, type RunDifference } from '../../replay/diff.ts';
@@ -8,9 +9,10 @@ import { REPLAYED_BY } from '../../replay/replayed-by.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { runtimeFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
-import { runsAt } from './locate.ts';
+import { runsAt, unreadable } from './locate.ts';
+import { flawLine } from './verify-log.ts';
 
-/** @returns the exit code: 1 when they differ */
+/** @returns the exit code: 1 when they differ, 4 when all that can be read is equal, and not all can */
 export function diffRuns(left: string, right: string, json: boolean): number {
   const [lefts, rights] = [runsAt(left), runsAt(right)];
   const differences = compared(lefts, rights);
@@ -22,6 +24,7 @@ export function diffRuns(left: string, right: string, json: boolean): number {
     ...(equal > 0 ? [`${runsText(equal)} of ${differences.length} equal to the last entry`] : []),
     ...(first === undefined ? equalLines(differences) : linesOf(first)),
   ]);
+  if (first?.kind === 'damaged') return EXIT_CODES.corruptStore;
   return first === undefined ? EXIT_CODES.ok : EXIT_CODES.runtime;
 }
 
@@ -32,6 +35,7 @@ function compared(lefts: readonly string[], rights: readonly string[]): readonly
     return differencesOf(lefts, rights, REPLAYED_BY);
   } catch (error) {
     if (error instanceof NotReplayable) throw runtimeFailure(error.message);
+    if (error instanceof RunUnreadable) throw unreadable(error);
     throw error;
   }
 }
@@ -49,6 +53,11 @@ function linesOf(difference: RunDifference): readonly string[] {
       return [];
     case 'only':
       return [`${lifeText(difference.dir)} is on the ${difference.in} alone`];
+    case 'damaged':
+      return [
+        `${lifeText(difference.left)} is equal for ${difference.entries} entries, up to where it is damaged`,
+        ...difference.flaws.map(flawLine),
+      ];
     case 'chains': {
       const { chains } = difference;
       if (chains.kind === 'same') return [];

@@ -1,8 +1,9 @@
 /** `althing export`: a recorded run as others read it: a log for ShiViz, a regression test, a copy without payloads. Boundary: disk. Rules RP-7, RP-8. */
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import { isDamage } from '../../record/check-run.ts';
 import { redactRun } from '../../record/redact.ts';
-import { RunReader } from '../../record/run-reader.ts';
+import { type JournalFlaw, RunReader } from '../../record/run-reader.ts';
 import { NotReplayable } from '../../replay/charts.ts';
 import { REPLAYED_BY } from '../../replay/replayed-by.ts';
 import { hostsOf, shivizLog } from '../../replay/shiviz.ts';
@@ -26,23 +27,29 @@ export function exportRuns(path: string, options: ExportOptions): number {
   if ([shiviz, test, redact].filter(Boolean).length !== 1)
     throw usageFailure('give one of --shiviz, --test and --redact');
   if (redact) return redactAll(path, options);
-  const text = shiviz ? shivizOf(path) : testOf(path, options.output);
+  const { text, damage } = shiviz ? shivizOf(path) : { text: testOf(path, options.output), damage: [] };
   if (options.output === undefined) process.stdout.write(text);
   else writeNew(options.output, text);
-  return EXIT_CODES.ok;
+  for (const flaw of damage) createOutput(options.json === true).note(flawLine(flaw).trim());
+  return exitOf(damage);
 }
+
+const exitOf = (flaws: readonly JournalFlaw[]): number =>
+  flaws.some(isDamage) ? EXIT_CODES.corruptStore : EXIT_CODES.ok;
 
 function writeNew(path: string, text: string): void {
   if (existsSync(path)) throw usageFailure(`--output ${path}: it is there already; name a new file`);
   writeFileSync(path, text);
 }
 
-function shivizOf(path: string): string {
-  const runs = sessionOf(runsAt(path))
-    .flat()
-    .map((dir) => new RunReader(dir));
+/** @returns the log of all that can be read, and what cannot */
+function shivizOf(path: string): { readonly text: string; readonly damage: readonly JournalFlaw[] } {
+  const { nodes, flaws } = sessionOf(runsAt(path));
+  const runs = nodes.flat().map((dir) => new RunReader(dir));
   try {
-    return shivizLog(hostsOf(runs, REPLAYED_BY));
+    const { hosts, flaws: met } = hostsOf(runs, REPLAYED_BY);
+    const damage = [...flaws, ...runs.flatMap((run) => run.flaws), ...met].filter(isDamage);
+    return { text: shivizLog(hosts), damage };
   } catch (error) {
     if (error instanceof NotReplayable) throw runtimeFailure(error.message);
     throw error;
@@ -65,7 +72,7 @@ function redactAll(path: string, { output, json = false }: ExportOptions): numbe
       ...(flaw === undefined ? [] : [flawLine(flaw)]),
     ]),
   );
-  return EXIT_CODES.ok;
+  return exitOf(redactions.flatMap(({ flaw }) => flaw ?? []));
 }
 
 /** A file for test/simulation that plays the plan, and holds that nothing is violated. */

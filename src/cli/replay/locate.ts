@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { runsIn } from '../../record/run-folder.ts';
-import { RunReader, RunUnreadable } from '../../record/run-reader.ts';
+import { type JournalFlaw, RunReader, RunUnreadable } from '../../record/run-reader.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { CommandFailure, runtimeFailure, usageFailure } from '../failure.ts';
 
@@ -20,47 +20,62 @@ export function runsAt(path: string): readonly string[] {
   return runs;
 }
 
+/** The runs that a replay shows together. */
+export interface Session {
+  /** The runs of each node. */
+  readonly nodes: readonly (readonly string[])[];
+  /** Of runs that cannot be read at all, and are left out: the others are not worse for them. */
+  readonly flaws: readonly JournalFlaw[];
+}
+
 /**
  * The runs of each node that belong together: the newest one of each, and those before it that reach into the time of the others' newest.
- * @throws CommandFailure for journals of different chains
+ * @throws CommandFailure for journals of different chains, or when none can be read
  */
-export function sessionOf(runs: readonly string[]): readonly (readonly string[])[] {
-  const found = runs.map((dir) => {
-    const run = openRun(dir);
-    const { node, startedAt, chain } = run.opening;
-    const { endsAt } = run;
-    run.close();
-    return {
-      dir,
-      // Twins of a simulation have one id.
-      node: `${node.id} ${node.moniker}`,
-      startedAt,
-      endsAt,
-      chain: `${chain.id} (genesis ${chain.genesisHash.slice(0, 12)})`,
-    };
-  });
+export function sessionOf(runs: readonly string[]): Session {
+  const opened = runs.map(toldOf);
+  const found = opened.flatMap((one) => ('dir' in one ? [one] : []));
+  const unread = opened.flatMap((one) => ('dir' in one ? [] : [one]));
+  const [first] = unread;
+  if (found.length === 0 && first !== undefined) throw unreadable(first);
   const chains = [...new Set(found.map(({ chain }) => chain))];
   if (chains.length > 1)
     throw runtimeFailure(`the journals are of different chains: ${chains.join(', ')}; name one run`);
   const nodes = [...Map.groupBy(found, ({ node }) => node).values()];
   const newest = nodes.map((lives) => Math.max(...lives.map(({ startedAt }) => startedAt)));
   const since = Math.min(...newest);
-  return nodes.map((lives, index) =>
-    lives
-      .filter(({ startedAt, endsAt }) => endsAt >= since || startedAt === newest[index])
-      .map(({ dir }) => dir),
-  );
+  return {
+    nodes: nodes.map((lives, index) =>
+      lives
+        .filter(({ startedAt, endsAt }) => endsAt >= since || startedAt === newest[index])
+        .map(({ dir }) => dir),
+    ),
+    flaws: unread.flatMap(({ flaws }) => flaws),
+  };
 }
 
-/** @throws CommandFailure for what is no run, or none that this program reads */
-export function openRun(dir: string): RunReader {
+/** What a session is chosen by. */
+function toldOf(dir: string) {
   try {
-    return new RunReader(dir);
+    const run = new RunReader(dir);
+    const { node, startedAt, chain } = run.opening;
+    const { endsAt } = run;
+    run.close();
+    return {
+      ...{ dir, startedAt, endsAt },
+      // Twins of a simulation have one id.
+      node: `${node.id} ${node.moniker}`,
+      chain: `${chain.id} (genesis ${chain.genesisHash.slice(0, 12)})`,
+    };
   } catch (error) {
-    if (error instanceof RunUnreadable) throw new CommandFailure(error.message, EXIT_CODES.corruptStore);
+    if (error instanceof RunUnreadable) return error;
     throw error;
   }
 }
+
+/** What no command can do anything with. */
+export const unreadable = ({ message }: RunUnreadable): CommandFailure =>
+  new CommandFailure(message, EXIT_CODES.corruptStore);
 
 /** For readers: `node0 2026-11-23T02-48-06Z-3ebea2`. */
 export const runLabel = ({ opening, dir }: RunReader): string => `${opening.node.moniker} ${basename(dir)}`;

@@ -13,7 +13,9 @@ import { EXIT_CODES } from '../exit-codes.ts';
 import { usageFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
 import { stopSignal } from '../signals.ts';
+import type { Session } from './locate.ts';
 import { INSTANT_FORMS, instantOf } from './times.ts';
+import { flawLine } from './verify-log.ts';
 
 export interface PageOptions {
   readonly json?: boolean;
@@ -23,10 +25,10 @@ export interface PageOptions {
   readonly marks?: readonly Mark[];
 }
 
-/** @param nodes the runs of each node @returns the exit code, when the user has stopped it */
+/** @returns the exit code, when the user has stopped it */
 export async function showPage(
   path: string,
-  nodes: readonly (readonly string[])[],
+  { nodes, flaws }: Session,
   by: Pick<PlayerOptions, 'charts' | 'pure'>,
   { json = false, port = 0, until, marks = [] }: PageOptions,
 ): Promise<number> {
@@ -45,7 +47,11 @@ export async function showPage(
     ...{ source, host: '127.0.0.1', port, token: newToken() },
     pages: (listening) => pageFiles(PAGE_FOLDER, listening),
   });
-  createOutput(json).data({ page: server.url }, [`page  ${server.url}`, 'Ctrl-C ends it']);
+  createOutput(json).data({ page: server.url }, [
+    `page  ${server.url}`,
+    ...flaws.map(flawLine),
+    'Ctrl-C ends it',
+  ]);
   const signal = stopSignal();
   await new Promise<void>((ended) => signal.addEventListener('abort', () => ended(), { once: true }));
   source.close();

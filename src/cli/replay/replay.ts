@@ -1,4 +1,6 @@
 /** `althing replay`: verifies runs, or plays them together to where they stop, and says what is there. Boundary: disk, stdin. Rules RP-4, RP-5. */
+import { isDamage } from '../../record/check-run.ts';
+import type { JournalFlaw } from '../../record/run-reader.ts';
 import { NotReplayable } from '../../replay/charts.ts';
 import { Playback, type Stop } from '../../replay/playback.ts';
 import { REPLAYED_BY } from '../../replay/replayed-by.ts';
@@ -11,6 +13,7 @@ import { showPage } from './page.ts';
 import { breakpointOf, cellLines, stopLines, trackData, trackTable } from './show.ts';
 import { stepThrough } from './stepper.ts';
 import { INSTANT_FORMS, instantOf } from './times.ts';
+import { flawLine } from './verify-log.ts';
 import { verifyRuns } from './verify-runs.ts';
 
 /** @returns the exit code */
@@ -18,13 +21,16 @@ export async function replayRuns(path: string, options: ReplayCommandOptions): P
   const runs = runsAt(path);
   try {
     if (options.verify === true) return await verifyRuns(runs, options.json === true);
-    if (options.page === true) return await showPage(path, sessionOf(runs), REPLAYED_BY, options);
-    const playback = new Playback(sessionOf(runs), REPLAYED_BY);
+    const session = sessionOf(runs);
+    if (options.page === true) return await showPage(path, session, REPLAYED_BY, options);
+    const playback = new Playback(session.nodes, REPLAYED_BY);
     const stop = playTo(playback, options);
     if (options.step === true) await stepThrough(playback, process.stdin, process.stdout);
-    else show(playback, stop, options);
+    const damage = [...session.flaws, ...playback.lanes.flatMap((lane) => lane.flaws())].filter(isDamage);
+    if (options.step !== true) show(playback, stop, damage, options);
     playback.close();
-    return stop?.kind === 'divergence' ? EXIT_CODES.runtime : EXIT_CODES.ok;
+    if (stop?.kind === 'divergence') return EXIT_CODES.runtime;
+    return damage.length > 0 ? EXIT_CODES.corruptStore : EXIT_CODES.ok;
   } catch (error) {
     if (error instanceof NotReplayable) throw runtimeFailure(`${path}: ${error.message}`);
     throw error;
@@ -43,16 +49,19 @@ function playTo(playback: Playback, options: ReplayCommandOptions): Stop | undef
 function show(
   playback: Playback,
   stop: Stop | undefined,
+  damage: readonly JournalFlaw[],
   { json = false, cell }: ReplayCommandOptions,
 ): void {
   const value = {
     at: new Date(playback.at).toISOString(),
     stop: stop ?? null,
     nodes: playback.lanes.map(({ player }) => trackData(player, cell)),
+    damage,
   };
   createOutput(json).data(value, [
     ...stopLines(playback, stop),
     ...trackTable(playback),
     ...(cell === undefined ? [] : playback.lanes.flatMap(({ player }) => cellLines(player, cell))),
+    ...damage.map(flawLine),
   ]);
 }

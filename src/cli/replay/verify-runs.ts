@@ -51,7 +51,7 @@ export async function verifyRuns(dirs: readonly string[], json: boolean): Promis
       messages: sum(verified.map(({ messages }) => messages)),
       parts: parts.length,
       divergence: verified.find(({ divergence }) => divergence !== undefined)?.divergence,
-      flaws: [...flaws, ...verified.flatMap(({ flaw }) => (flaw === undefined ? [] : [flaw]))],
+      flaws: [...flaws, ...verified.flatMap((part) => part.flaws)],
     };
   });
   const messages = sum(results.map((result) => result.messages));

@@ -160,7 +160,7 @@ export function verifyRun(dir: string, by: ReplayedBy) {
   return {
     stretches,
     divergence: parts.find(({ divergence }) => divergence !== undefined)?.divergence,
-    flaws: [...flaws, ...parts.flatMap(({ flaw }) => (flaw === undefined ? [] : [flaw]))],
+    flaws: [...flaws, ...parts.flatMap((part) => part.flaws)],
     turns: parts.reduce((sum, { turns }) => sum + turns, 0),
   };
 }
