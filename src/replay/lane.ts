@@ -66,6 +66,16 @@ export class Lane {
     }
   }
 
+  /** When its next turn comes, in this life or the next; undefined: it has none. @unit ms since 1970 */
+  nextAt(): number | undefined {
+    return this.player.nextAt() ?? this.runs[this.#life + 1]?.opening.startedAt;
+  }
+
+  /** When its newest turn came; undefined: it has had none. @unit ms since 1970 */
+  get lastAt(): number | undefined {
+    return this.#life === 0 && this.player.turn === 0 ? undefined : this.player.at;
+  }
+
   /** One turn on or back; over the end of a run into the next. */
   step(by: 1 | -1): void {
     const { player } = this;

@@ -25,6 +25,8 @@ interface Hit {
 
 /** Lanes run so far before they are asked who stopped first. @unit ms @source a seek back over it takes some ms */
 const SLICE_MS = 500;
+/** Processes that end so near to the end of the run are stopped with it. @unit ms @source what a network takes to stop */
+const STOPPING_MS = 2_000;
 /** Heights whose blocks are compared between lanes; older ones are forgotten. */
 const HEIGHTS_MAX = 65_536;
 
@@ -63,6 +65,13 @@ export class Playback {
     };
   }
 
+  /** The newest instant at which all that are stopped with the run still go. @unit ms since 1970 */
+  get lastWhole(): number {
+    const { from, to } = this.span;
+    const ends = this.lanes.map(({ span }) => span.to).filter((end) => end > to - STOPPING_MS);
+    return Math.max(from, Math.min(to, ...ends));
+  }
+
   /** @param at ms since 1970 */
   seek(at: number): void {
     for (const lane of this.lanes) lane.seekTime(at);
@@ -91,12 +100,20 @@ export class Playback {
     return undefined;
   }
 
-  /** One turn on or back, of one lane or of the one whose turn it is. */
+  /** One turn on or back: of the lane whose turn it is, or of one lane, and then the others go to its instant. */
   step(by: 1 | -1, which?: number): void {
-    const lane = this.lanes[which ?? this.#whose(by)];
-    if (lane === undefined) return;
+    const chosen = which ?? (by === 1 ? this.#nextOne() : this.#lastOne());
+    const lane = chosen === undefined ? undefined : this.lanes[chosen];
+    if (lane === undefined || (by === 1 ? lane.nextAt() : lane.lastAt) === undefined) return;
     lane.step(by);
-    this.#at = lane.player.at;
+    const instant = (which === undefined ? undefined : lane.lastAt) ?? this.#newest();
+    this.#at = instant;
+    if (which === undefined) return;
+    for (const other of this.lanes) {
+      if (other === lane) continue;
+      if (by === 1) other.advanceTime(instant);
+      else if ((other.lastAt ?? instant) > instant) other.seekTime(instant);
+    }
   }
 
   /** The newest step of a cell on a lane. */
@@ -108,13 +125,19 @@ export class Playback {
     for (const lane of this.lanes) lane.close();
   }
 
-  #whose(by: 1 | -1): number {
-    const times = this.lanes.map(({ player }) => {
-      if (by === -1) return -player.at;
-      const next = player.next()?.entry;
-      return next !== undefined && 'wall' in next ? next.wall : player.at;
-    });
-    return times.indexOf(Math.min(...times));
+  /** The lane whose turn comes first; none where all are over. */
+  #nextOne(): number | undefined {
+    return placeOfLeast(this.lanes.map((lane) => lane.nextAt()));
+  }
+
+  /** The lane whose turn was the last; none at the beginning. */
+  #lastOne(): number | undefined {
+    return placeOfLeast(this.lanes.map(({ lastAt }) => (lastAt === undefined ? undefined : -lastAt)));
+  }
+
+  /** Of the newest turn of all lanes. @unit ms since 1970 */
+  #newest(): number {
+    return Math.max(this.span.from, ...this.lanes.flatMap(({ lastAt }) => lastAt ?? []));
   }
 
   /** The earliest of what stopped the tracks; all go there. */
@@ -178,4 +201,9 @@ export class Playback {
     const because = `height ${height}: ${one} committed ${known.block}, ${other} ${block}`;
     this.#hits[lane] = { kind: 'fork', turn, at: player.at, because };
   }
+}
+
+function placeOfLeast(times: readonly (number | undefined)[]): number | undefined {
+  const least = Math.min(...times.map((time) => time ?? Number.POSITIVE_INFINITY));
+  return Number.isFinite(least) ? times.indexOf(least) : undefined;
 }

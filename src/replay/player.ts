@@ -135,6 +135,15 @@ export class Player {
     return { entry, path: block.segment.path, offset: block.head.offset };
   }
 
+  /** When the next turn comes: of the newest input while turns of it are left; undefined where the run is over. @unit ms since 1970 */
+  nextAt(): number | undefined {
+    const entry = this.#peek();
+    if (entry !== undefined) return 'wall' in entry ? entry.wall : this.#at;
+    if (this.#flaw !== undefined || this.divergence() !== undefined) return undefined;
+    if (this.turn < (this.#present()?.closing?.turn ?? this.#known)) return this.#at;
+    return this.run.stretches[this.#stretch + 1]?.keyframe?.head.at;
+  }
+
   /** Runs until so many turns have ended, or the journal has. Where it has a gap the player jumps, unless that is too far: `jumps`. */
   advance(turn: number, jumps = true): void {
     while (this.turn < turn) {

@@ -62,6 +62,8 @@ export class RecordedSource implements FeedSource {
   #breakpoint: Breakpoint = [];
   #breakpointText = '';
   #stopped: string | undefined;
+  /** Nobody has moved it yet. */
+  #isUntouched = true;
   /** Which nodes viewers know to be up. */
   #up = '';
 
@@ -111,6 +113,8 @@ export class RecordedSource implements FeedSource {
 
   #obey(command: PlayCommand): void {
     const { playback } = this.#parts;
+    const isAtEnd = playback.at >= playback.span.to || (this.#isUntouched && playback.at >= playback.lastWhole);
+    if (command.type !== 'break') this.#isUntouched = false;
     switch (command.type) {
       case 'seek':
         this.#pause(undefined);
@@ -120,6 +124,11 @@ export class RecordedSource implements FeedSource {
       case 'play':
         this.#speed = clamped(command.speed, { from: 1 / SPEED_MAX, to: SPEED_MAX });
         this.#stopped = undefined;
+        // At the end there is nothing to play: it begins anew, as players of all kinds do.
+        if (isAtEnd && this.#timer === undefined) {
+          playback.seek(playback.span.from);
+          this.#jumped();
+        }
         this.#timer ??= setInterval(() => this.#tick(), TICK_MS);
         this.#tellAll([this.#playing()]);
         return;

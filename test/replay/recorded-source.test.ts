@@ -119,6 +119,60 @@ describe('a viewer of a recorded run', () => {
     expect(counts(moment())).toEqual(counts(after));
   });
 
+  it('steps to what happened next, also while a process is dead that comes back later (RP-5)', () => {
+    for (const node of [undefined, 0]) {
+      subscription.play?.({ type: 'seek', at: from + 4_000 });
+      const before = moment();
+      subscription.play?.({ type: 'step', by: 1, ...(node === undefined ? {} : { node }) });
+      expect((moment()?.at ?? 0) - from).toBeLessThan(4_500);
+      expect(moment()?.cells).not.toEqual(before?.cells);
+      expect(hello()?.nodes[2]?.isUp).toBe(false);
+    }
+  });
+
+  it('steps back over the start of a process to what others did last (RP-5)', () => {
+    const playback = new Playback(sessionOf(runsAt(dir)), REPLAYED_BY);
+    const back = playback.lanes[2];
+    playback.seek(from + 4_999);
+    back?.seekTime(from + 5_000);
+    back?.player.seek(0);
+    expect(back?.life).toBe(1);
+    playback.step(-1);
+    expect(back?.life).toBe(0);
+    expect(playback.at - from).toBeGreaterThan(4_500);
+    playback.seek(from);
+    for (let turns = 0; turns < 4; turns += 1) playback.step(-1);
+    expect(playback.at).toBe(from);
+    playback.close();
+  });
+
+  it('has all nodes at the instant that a step of one of them leads to (RP-5)', () => {
+    subscription.play?.({ type: 'seek', at: from + 5_200 });
+    const taken = (): number =>
+      (moment()?.cells ?? []).reduce((sum, { node, processed }) => sum + (node === 0 ? processed : 0), 0);
+    const before = taken();
+    for (let turns = 0; turns < 60; turns += 1) subscription.play?.({ type: 'step', by: 1, node: 2 });
+    expect(taken()).toBeGreaterThan(before);
+  });
+
+  it('is shown the end of the run first, with all nodes; playing from there begins at the beginning', async () => {
+    const nodes = sessionOf(runsAt(dir));
+    const playback = new Playback(nodes, REPLAYED_BY);
+    const timeline = new RunTimeline(new Playback(nodes, REPLAYED_BY));
+    const opened = new RecordedSource({ playback, timeline, title: 'a run', at: playback.lastWhole });
+    const heard: FeedUpdate[] = [];
+    const viewer = opened.subscribe((update) => void heard.push(update));
+    const [first, shown] = heard;
+    expect(first?.type === 'hello' && first.nodes.every(({ isUp }) => isUp)).toBe(true);
+    expect(shown?.type === 'moment' ? shown.at - from : 0).toBeGreaterThan(7_500);
+    expect(shown?.type === 'moment' && shown.chains.length).toBe(4);
+    viewer.play?.({ type: 'play', speed: 1 });
+    viewer.play?.({ type: 'pause' });
+    expect(playback.at).toBe(from);
+    viewer.end();
+    opened.close();
+  });
+
   it('plays until a breakpoint holds, and is told why (RP-5)', async () => {
     subscription.play?.({ type: 'seek', at: from });
     subscription.play?.({ type: 'break', expression: 'height >= 4' });

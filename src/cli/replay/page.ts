@@ -35,13 +35,14 @@ export async function showPage(
   // What the timeline passes on its way, the viewers' playback comes back to.
   const waypoints = new WaypointsByRun();
   const playback = new Playback(nodes, by, waypoints);
-  const at = until === undefined ? undefined : instantOf(until, playback.span.from);
-  if (until !== undefined && at === undefined) throw usageFailure(`--until ${until}: give ${INSTANT_FORMS}`);
+  // A run begins with nodes that are not there yet: whoever opens it sees how it came out, and goes back from there.
+  const at = until === undefined ? playback.lastWhole : instantOf(until, playback.span.from);
+  if (at === undefined) throw usageFailure(`--until ${until}: give ${INSTANT_FORMS}`);
   const source = new RecordedSource({
     playback,
     timeline: new RunTimeline(new Playback(nodes, by, waypoints), marks),
     title: basename(resolve(path)),
-    ...(at === undefined ? {} : { at }),
+    at,
   });
   const server = await startFeedServer({
     ...{ source, host: '127.0.0.1', port, token: newToken() },
