@@ -46,6 +46,11 @@ export class Lane {
     return { from: this.runs[0]?.beginsAt ?? 0, to: Math.max(...ends) };
   }
 
+  /** Its last process ended as it was asked to; else it was killed, or is running. */
+  get isStopped(): boolean {
+    return this.runs.at(-1)?.stretches.at(-1)?.closing !== undefined;
+  }
+
   /** @param at ms since 1970 */
   seekTime(at: number): void {
     const last = this.runs.findLastIndex(({ opening }) => opening.startedAt <= at);

@@ -25,7 +25,7 @@ interface Hit {
 
 /** Lanes run so far before they are asked who stopped first. @unit ms @source a seek back over it takes some ms */
 const SLICE_MS = 500;
-/** Processes that end so near to the end of the run are stopped with it. @unit ms @source what a network takes to stop */
+/** Processes that end so near to the end of the run are stopped with it, and take as long for it at most. @unit ms @source what a network takes */
 const STOPPING_MS = 2_000;
 /** Heights whose blocks are compared between lanes; older ones are forgotten. */
 const HEIGHTS_MAX = 65_536;
@@ -65,10 +65,12 @@ export class Playback {
     };
   }
 
-  /** The newest instant at which all that are stopped with the run still go. @unit ms since 1970 */
+  /** The newest instant before the run's end at which nothing was being stopped yet. @unit ms since 1970 */
   get lastWhole(): number {
     const { from, to } = this.span;
-    const ends = this.lanes.map(({ span }) => span.to).filter((end) => end > to - STOPPING_MS);
+    const ends = this.lanes.flatMap(({ span, isStopped }) =>
+      span.to > to - STOPPING_MS ? [isStopped ? span.to - STOPPING_MS : span.to] : [],
+    );
     return Math.max(from, Math.min(to, ...ends));
   }
 

@@ -113,7 +113,8 @@ export class RecordedSource implements FeedSource {
 
   #obey(command: PlayCommand): void {
     const { playback } = this.#parts;
-    const isAtEnd = playback.at >= playback.span.to || (this.#isUntouched && playback.at >= playback.lastWhole);
+    const isAtEnd =
+      playback.at >= playback.span.to || (this.#isUntouched && playback.at >= playback.lastWhole);
     if (command.type !== 'break') this.#isUntouched = false;
     switch (command.type) {
       case 'seek':

@@ -164,7 +164,7 @@ describe('a viewer of a recorded run', () => {
     const viewer = opened.subscribe((update) => void heard.push(update));
     const [first, shown] = heard;
     expect(first?.type === 'hello' && first.nodes.every(({ isUp }) => isUp)).toBe(true);
-    expect(shown?.type === 'moment' ? shown.at - from : 0).toBeGreaterThan(7_500);
+    expect(shown?.type === 'moment' ? shown.at - from : 0).toBeGreaterThanOrEqual(5_900);
     expect(shown?.type === 'moment' && shown.chains.length).toBe(4);
     viewer.play?.({ type: 'play', speed: 1 });
     viewer.play?.({ type: 'pause' });

@@ -23,6 +23,7 @@ import {
   viewChangeOf,
   viewOf,
 } from '../views.ts';
+import type { RoundTimes } from './round-times.ts';
 import { routerIn } from './snapshots.ts';
 
 /** What of a node moves outside its cells. All of it is missing in a replay. */
@@ -44,11 +45,14 @@ const LAG_UNKNOWN = 0;
 export class HealthReader {
   readonly #system: System;
   readonly #beside: Beside;
+  readonly #rounds: RoundTimes;
   #before: Instant;
+  #turnsPerSecond: number | undefined;
 
-  constructor(system: System, beside: Beside) {
+  constructor(system: System, beside: Beside, rounds: RoundTimes) {
     this.#system = system;
     this.#beside = beside;
+    this.#rounds = rounds;
     this.#before = system.instant();
   }
 
@@ -61,17 +65,17 @@ export class HealthReader {
     const reasons = this.#beside.reasons?.() ?? reasonsByCells(system, time);
     const bridge = bridgeOf(system);
     const router = routerIn(system.ref(ADDRESSES.router).info()?.snapshot);
-    const durations = view?.pacemaker.durations.recent;
     const lag = this.#beside.loopLag?.();
     const journal = this.#beside.journal?.();
     const pace = this.#pace(instant);
+    const offsetMs = this.#beside.systemOffset?.();
     return {
       at: instant.wall,
       isReady: reasons.length === 0,
       reasons,
-      clock: { offsetMs: this.#beside.systemOffset?.() ?? 0, ...clockOf(time) },
+      clock: { ...(offsetMs === undefined ? {} : { offsetMs }), ...clockOf(time) },
       round: {
-        ...(durations === undefined || durations.length === 0 ? {} : { durationMs: medianOf(durations) }),
+        ...this.#rounds.figures,
         timeoutMs:
           view === undefined || viewChange === undefined
             ? 0
@@ -98,18 +102,14 @@ export class HealthReader {
     return timeReport(clocks, timeOf(this.#system), names);
   }
 
+  /** Since it was read last; of two reads at one instant the second has nothing to count, and tells what the first did. */
   #pace(instant: Instant): number | undefined {
     const elapsed = instant.now - this.#before.now;
-    if (elapsed <= 0) return undefined;
-    const pace = ((instant.turn - this.#before.turn) * 1_000) / elapsed;
+    if (elapsed <= 0) return this.#turnsPerSecond;
+    this.#turnsPerSecond = Math.round(((instant.turn - this.#before.turn) * 1_000) / elapsed);
     this.#before = instant;
-    return Math.round(pace);
+    return this.#turnsPerSecond;
   }
-}
-
-function medianOf(values: readonly number[]): number {
-  const ascending = Float64Array.from(values).sort();
-  return Math.round((ascending[Math.floor(ascending.length / 2)] ?? 0) * 10) / 10;
 }
 
 /** Offsets of the sources are to adjusted time. */

@@ -8,6 +8,7 @@ import type { Lens } from '../../observe/feed/lens.ts';
 import { ChainReader, type CommittedBelow } from './chain.ts';
 import { type Beside, HealthReader } from './health.ts';
 import { MessageMemory } from './messages.ts';
+import { RoundTimes } from './round-times.ts';
 import { mayStep, StepReader } from './steps.ts';
 import { concernsWire, readWire } from './wire.ts';
 import { worthALook } from './worth.ts';
@@ -28,8 +29,9 @@ export interface NodeLens extends Lens {
 export function nodeLens({ system, committedBelow = () => [], end, ...beside }: NodeLensParts): NodeLens {
   const memory = new MessageMemory();
   const chain = new ChainReader(system, committedBelow);
-  const steps = new StepReader(system, (blocks) => chain.commit(blocks));
-  const health = new HealthReader(system, beside);
+  const rounds = new RoundTimes();
+  const steps = new StepReader(system, (blocks) => chain.commit(blocks), rounds);
+  const health = new HealthReader(system, beside, rounds);
   return {
     read(transition, seen) {
       const { address, event } = transition;

@@ -10,6 +10,7 @@ import type { SafetyRecord } from '../../protocol/consensus/types.ts';
 import type { RoundEntered } from '../../protocol/ports/consensus.ts';
 import type { CommittedBlock } from '../../protocol/ports/storage.ts';
 import { epochOf, networkSyncOf, safetyOf } from '../views.ts';
+import type { RoundTimes } from './round-times.ts';
 import { epochIn, recordIn, refusalInRound, syncStateIn } from './snapshots.ts';
 import { type Told, tellsOf, toldOf } from './told.ts';
 
@@ -41,9 +42,12 @@ export class StepReader {
 
   /** Told of each commit. */
   readonly #committed: (blocks: readonly CommittedBlock[]) => void;
+  /** Told of each step. */
+  readonly #rounds: RoundTimes;
 
-  constructor(system: System, committed: (blocks: readonly CommittedBlock[]) => void) {
+  constructor(system: System, committed: (blocks: readonly CommittedBlock[]) => void, rounds: RoundTimes) {
     this.#committed = committed;
+    this.#rounds = rounds;
     this.#record = safetyOf(system)?.record;
     this.#epoch = epochOf(system)?.epoch;
     this.#sync = networkSyncOf(system)?.state ?? '';
@@ -51,7 +55,10 @@ export class StepReader {
 
   read(transition: Transition, seen: Seen): void {
     const { address: cell, wall: at, turn } = transition;
-    const step = (made: Step): void => seen.step({ at, turn, cell, ...made });
+    const step = (made: Step): void => {
+      this.#rounds.take(made, at);
+      seen.step({ at, turn, cell, ...made });
+    };
     switch (cell) {
       case ADDRESSES.safety:
         this.#readSafety(transition, step);
@@ -179,7 +186,10 @@ function readViewChange({ event, effects }: Transition, step: (made: Step) => vo
     // A certificate that came ready-made is of an earlier round than the timeout that brought it.
     if (entry.by === 'tc' && entry.tc.round === timeout)
       step({ kind: 'tcFormed', epoch, round: entry.tc.round });
-    step({ kind: 'roundEntered', epoch, round, detail: enteredWords(told) });
+    step({
+      ...{ kind: 'roundEntered', epoch, round, detail: enteredWords(told) },
+      ...{ leader: String(told.leader), by: entry.by },
+    });
   }
 }
 

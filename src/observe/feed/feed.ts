@@ -193,6 +193,10 @@ export interface StepEvent {
   readonly height?: number;
   readonly block?: string;
   readonly detail?: string;
+  /** Of a round that was entered: who leads it, by the address of its key. */
+  readonly leader?: string;
+  /** Of a round that was entered: what ended the one before. */
+  readonly by?: 'qc' | 'tc';
   readonly refused?: RefusalRow;
 }
 
@@ -237,8 +241,8 @@ export interface NodeHealth {
   /** Why not. */
   readonly reasons: readonly string[];
   readonly clock: {
-    /** Of this machine's clock to adjusted time. */
-    readonly offsetMs: number;
+    /** Of this machine's clock to adjusted time; absent: a journal has no such clock. */
+    readonly offsetMs?: number;
     /** How wrong adjusted time may be; absent: nobody knows yet. */
     readonly errorMs?: number;
     readonly state: string;
@@ -249,7 +253,13 @@ export interface NodeHealth {
       readonly isUsed: boolean;
     }[];
   };
-  readonly round: { readonly durationMs?: number; readonly qcDelayMs?: number; readonly timeoutMs: number };
+  readonly round: {
+    /** Of the last round that ended while somebody looked. */
+    readonly durationMs?: number;
+    /** From this node's vote to the certificate of that round. */
+    readonly qcDelayMs?: number;
+    readonly timeoutMs: number;
+  };
   readonly sync: {
     readonly state: string;
     readonly tier?: string;

@@ -206,6 +206,18 @@ describe('the instant of a recorded run', () => {
     expect(bench.sent).toEqual([{ type: 'watch', cells: [{ node: 0, address: 'node/storage' }] }]);
   });
 
+  it('knows of no process that ended because somebody went to another instant, and marks a step once', () => {
+    const gone = recordedHello.nodes.map((node) => ({ ...node, isUp: false }));
+    bench.hear(recordedHello, moment, { ...recordedHello, nodes: gone }, moment, recordedHello, moment);
+    const steps = [{ node: 0, at: moment.at, turn: 1, kind: 'tcFormed' as const, cell: 'node', round: 4 }];
+    const played = { type: 'delta' as const, at: moment.at, turns: 9, dropped: 0, steps };
+    bench.hear(played, moment, played);
+    bench.frame(1_000);
+    const { activity } = bench.store.get();
+    expect(activity.marks.map(({ kind }) => kind)).toEqual(['timeout']);
+    expect(activity.seconds).toEqual([]);
+  });
+
   it('shows each moment that it jumps to, and deltas as it plays', () => {
     bench.hear(recordedHello, moment, ...deltas.slice(0, 4));
     bench.frame(0);

@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { become, emptyModel, greet } from '../../../visualize/src/feed/model.ts';
 import { find } from '../../../visualize/src/shell/finding.ts';
 import { glanceAt } from '../../../visualize/src/shell/node-state.ts';
-import { duration, milliseconds, nameOf, short } from '../../../visualize/src/shell/words.ts';
+import {
+  clockTime,
+  duration,
+  milliseconds,
+  nameOf,
+  short,
+  shortNamesOf,
+} from '../../../visualize/src/shell/words.ts';
+import { clockOf } from '../../../visualize/src/views/words.ts';
 import { heard } from '../support/run.ts';
 
 const { hello, moment, deltas } = heard(100);
@@ -30,6 +38,20 @@ describe('figures', () => {
       '3 min 5 s',
       '2 h 4 min',
     ]);
+  });
+
+  it('tell the time as the views and the logs do, wherever the reader is', () => {
+    expect(clockTime(Date.UTC(2026, 6, 1, 9, 5, 7, 250))).toBe('09:05:07.250');
+    expect(clockTime(Date.UTC(2026, 6, 1, 9, 5, 7, 250))).toBe(clockOf(Date.UTC(2026, 6, 1, 9, 5, 7, 250)));
+  });
+
+  it('shorten names so that they still differ', () => {
+    const numbered = Array.from({ length: 16 }, (_, node) => `node${node}`);
+    expect(new Set(shortNamesOf(numbered)).size).toBe(16);
+    expect(shortNamesOf(['node8', 'node9', 'node10'])).toEqual(['8', '9', '10']);
+    expect(shortNamesOf(['node10', 'node11', 'node12'])).toEqual(['10', '11', '12']);
+    expect(shortNamesOf(['alfa', 'bravo', 'charlie'])).toEqual(['alf', 'bra', 'cha']);
+    expect(shortNamesOf(['same', 'same'])).toEqual(['sam', 'sam']);
   });
 
   it('name a peer by its moniker, and an unknown one by the start of its id', () => {

@@ -49,6 +49,17 @@ export function after(activity: Activity, { at, turns, steps }: Delta): Activity
   };
 }
 
+/** Of a run that is played: in any order and again, so that turns are not counted, and a mark is made once. */
+export function marked(activity: Activity, { steps }: Delta): Activity {
+  const known = new Set(activity.marks.map(labelOf));
+  const marks = (steps ?? []).flatMap(markOf).filter((mark) => !known.has(labelOf(mark)));
+  return marks.length === 0
+    ? activity
+    : { ...activity, marks: [...activity.marks, ...marks].slice(-MARKS_MAX) };
+}
+
+const labelOf = ({ at, node, kind }: TimeMark): string => `${at}/${node ?? ''}/${kind}`;
+
 /** A node's process that went or came is worth a mark too: a hello tells it. */
 export function greeted(
   activity: Activity,

@@ -14,7 +14,7 @@ import type {
   Run,
   ViewerMessage,
 } from '../../../src/observe/feed/feed.ts';
-import { type Activity, after, greeted, noActivity } from './activity.ts';
+import { type Activity, after, greeted, marked, noActivity } from './activity.ts';
 import type { ConnectionEvents, ConnectionState } from './connection.ts';
 import { History } from './history.ts';
 import { apply, become, type CellName, cellKey, emptyModel, greet, type Model } from './model.ts';
@@ -259,7 +259,9 @@ export class PageStore implements ConnectionEvents {
       this.#change({ activity: noActivity });
     }
     const { activity, hello: earlier } = this.#state;
-    this.#change({ activity: greeted(activity, newest.at, earlier?.nodes ?? [], hello.nodes) });
+    // Who scrubs through a recorded run leaves nodes behind that are up: no process ended. Such a run tells its marks itself.
+    if (!isRemote(hello.run))
+      this.#change({ activity: greeted(activity, newest.at, earlier?.nodes ?? [], hello.nodes) });
     const isLive = this.#state.time.isLive && hello.run.kind === 'live';
     this.#change({ hello, newest, shown: isLive || isRemote(hello.run) ? newest : this.#state.shown });
     if (hello.run.kind === 'live') return;
@@ -284,8 +286,11 @@ export class PageStore implements ConnectionEvents {
   #advanced(delta: Delta, size: number): void {
     const { newest: before, hello } = this.#state;
     const newest = apply(before, delta);
-    this.#change({ activity: after(this.#state.activity, delta) });
-    if (isRemote(hello?.run)) {
+    const isPlayed = isRemote(hello?.run);
+    this.#change({
+      activity: isPlayed ? marked(this.#state.activity, delta) : after(this.#state.activity, delta),
+    });
+    if (isPlayed) {
       this.#change({ newest, shown: newest });
       this.#time({ at: newest.at });
       return;

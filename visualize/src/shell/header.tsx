@@ -7,7 +7,7 @@ import { ConnectionPill } from './connection-pill.tsx';
 import { Mark } from './icons.tsx';
 import { glanceAt, type NodeGlance } from './node-state.ts';
 import { chosenTheme, showTheme, type Theme } from './theme.ts';
-import { counted } from './words.ts';
+import { counted, shortNamesOf } from './words.ts';
 
 export interface HeaderProps {
   readonly onFind: () => void;
@@ -43,11 +43,12 @@ function Nodes(): ReactNode {
   const model = usePaced(({ shown }) => shown);
   const chosen = usePage(({ selection }) => selection.node);
   const isMany = model.nodes.length > 6;
+  const shortNames = isMany ? shortNamesOf(model.nodes.map(({ moniker }) => moniker)) : [];
   return (
     <ul className={isMany ? 'nodes many' : 'nodes'} aria-label="Nodes">
       {model.nodes.map(({ id }, node) => (
         <li key={id}>
-          <NodeChip glance={glanceAt(model, node)} isChosen={chosen === node} isShort={isMany} />
+          <NodeChip glance={glanceAt(model, node)} isChosen={chosen === node} shortName={shortNames[node]} />
         </li>
       ))}
     </ul>
@@ -57,13 +58,14 @@ function Nodes(): ReactNode {
 interface ChipProps {
   readonly glance: NodeGlance;
   readonly isChosen: boolean;
-  readonly isShort: boolean;
+  /** Where there are many. */
+  readonly shortName: string | undefined;
 }
 
 function NodeChip({
   glance: { node, moniker, state, says, height },
   isChosen,
-  isShort,
+  shortName,
 }: ChipProps): ReactNode {
   const store = usePageStore();
   return (
@@ -75,9 +77,11 @@ function NodeChip({
       onClick={() => store.select({ node: isChosen ? undefined : node, cell: undefined })}
     >
       <i className="dot" />
-      {isShort ? moniker.slice(0, 3) : moniker}
+      {shortName ?? moniker}
       <span className="unseen">{state}</span>
-      {isShort || height === undefined ? null : <span className="height">{counted(height)}</span>}
+      {shortName !== undefined || height === undefined ? null : (
+        <span className="height">{counted(height)}</span>
+      )}
     </button>
   );
 }

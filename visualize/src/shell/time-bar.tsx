@@ -63,7 +63,7 @@ function Instant(): ReactNode {
   return (
     <div className="instant">
       <time title={title} dateTime={title}>
-        {clockTime(at)}
+        {clockTime(at)} <small>UTC</small>
       </time>
       <span className="behind">
         {isPlayed ? `${duration(at - from)} in` : behind > 0 ? `${duration(behind)} ago` : 'now'}

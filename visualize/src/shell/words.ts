@@ -1,14 +1,11 @@
 /** Times, counts and addresses as people read them. Pure. */
 import type { At, NodeCard } from '../../../src/observe/feed/feed.ts';
 
-const two = (value: number): string => String(value).padStart(2, '0');
-
-/** `14:03:05.250`, in the reader's zone. */
+/** `14:03:05.250`, UTC: as in the views, the logs and for whoever gets the link. */
 export function clockTime(at: At): string {
   if (at <= 0) return '––:––:––.–––';
   const time = new Date(at);
-  const ms = String(time.getMilliseconds()).padStart(3, '0');
-  return `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}.${ms}`;
+  return time.toISOString().slice(11, 23);
 }
 
 /** `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`. */
@@ -36,7 +33,8 @@ export function short(count: number): string {
   return `${(count / 1_000_000).toFixed(1)}M`;
 }
 
-export const counted = (count: number): string => count.toLocaleString('en-GB');
+/** With narrow spaces between thousands. */
+export const counted = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 
 /** Of an address the last name, `safety` or `round/0/37`; where that is a node's id, the node's moniker. */
 export function nameOf(address: string, nodes: readonly NodeCard[]): string {
@@ -45,4 +43,15 @@ export function nameOf(address: string, nodes: readonly NodeCard[]): string {
   const name = parts.slice(Math.max(0, word)).join('/');
   if (!/^[0-9a-f]{16,}$/.test(name)) return name;
   return nodes.find(({ id }) => id === name)?.moniker ?? `${name.slice(0, 8)}…`;
+}
+
+/** Names for little room that still differ: without what all begin with, where they differ within four letters from there; else three. */
+export function shortNamesOf(names: readonly string[]): readonly string[] {
+  const [first = ''] = names;
+  let common = 0;
+  while (common < first.length && names.every((name) => name[common] === first[common])) common += 1;
+  // A number is not torn apart.
+  while (common > 0 && /\d/.test(first[common - 1] ?? '')) common -= 1;
+  const isTold = common > 0 && names.every(({ length }) => length > common);
+  return names.map((name) => (isTold ? name.slice(common, common + 4) : name.slice(0, 3)));
 }

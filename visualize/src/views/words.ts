@@ -40,8 +40,7 @@ export function byteCount(bytes: number): string {
   return bytes < 1_048_576 ? `${trimmed(bytes / 1_024)} KiB` : `${trimmed(bytes / 1_048_576)} MiB`;
 }
 
-/** With narrow spaces between thousands. */
-export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+export { counted as count } from '../shell/words.ts';
 
 /** Time of day, UTC: the same for whoever looks, wherever they are. */
 export function clockOf(at: number, withMs = true): string {

@@ -80,6 +80,32 @@ describe('the layout of the chain', () => {
     expect(layout([a, b, c, other], [chainOf(0, c), chainOf(1, a)]).forks).toEqual([]);
   });
 
+  it('calls it a fork when two blocks of one round have a certificate, before anything is committed', () => {
+    const [one, other] = [block('one', 'c', 4, 4, 'proposed'), block('other', 'c', 4, 4, 'proposed')];
+    const later = block('later', 'c', 4, 5, 'proposed');
+    const knows = (node: number, of: BlockRow) =>
+      chainOf(node, c, [{ ...of, status: 'certified' }], { round: 5, highQc: labelOf(of) });
+    const { blocks, forks, splits } = layout([a, b, c, one, other, later], [knows(0, one), knows(1, other)]);
+    const standing = new Map(blocks.map(({ block: { id }, standing: at }) => [id, at]));
+    expect([forks, splits]).toEqual([[], [4]]);
+    expect(['one', 'other', 'later'].map((id) => standing.get(id))).toEqual(['forked', 'forked', 'proposed']);
+    expect(layout([a, b, c, one, other], [knows(0, one)]).splits).toEqual([]);
+  });
+
+  it('has what is certified in the first row, and a rival of the present round as proposed, not abandoned', () => {
+    const certified = block('certified', 'c', 4, 4, 'proposed');
+    const [rival, old] = [block('rival', 'c', 4, 6, 'proposed'), block('old', 'c', 4, 3.5, 'proposed')];
+    const chain = chainOf(0, c, [certified], { round: 6, highQc: labelOf(certified) });
+    const { blocks } = layout([a, b, c, certified, rival, old], [chain]);
+    expect(blocks.slice(3).map(({ block: { id }, row, standing }) => [id, row > 0, standing])).toEqual([
+      ...[
+        ['old', true, 'abandoned'],
+        ['certified', false, 'certified'],
+      ],
+      ['rival', true, 'proposed'],
+    ]);
+  });
+
   it('marks what each node executed, committed, locked and knows certified', () => {
     const chain = chainOf(2, a, [], {
       executed: { height: 1, stateRoot: '' },

@@ -54,7 +54,7 @@ describe('the view of the diagram', () => {
 
   it('scrolls lanes that do not fit, and no further than the last', () => {
     const many = { ...VIEW, lanes: 40 };
-    expect(laneHeightOf(many)).toBe(30);
+    expect(laneHeightOf(many)).toBe(15);
     const last = scrolled(many, 1e6);
     expect(laneAt(last, yOf(last, 39))).toBe(39);
     expect(scrolled(last, 50)).toEqual(last);

@@ -106,7 +106,11 @@ function NodeLabel({
   return (
     <div className="chain-name" style={{ height: lane }}>
       <b>{node.moniker || shortId(node.id)}</b>
-      <span className="is-muted">{chain === undefined ? 'tells nothing' : `round ${chain.round}`}</span>
+      {node.isUp ? (
+        <span className="is-muted">{chain === undefined ? 'tells nothing' : `round ${chain.round}`}</span>
+      ) : (
+        <span className="is-bad">down</span>
+      )}
     </div>
   );
 }
@@ -149,7 +153,7 @@ function Box({
       type="button"
       className={`chain-box is-${standing}`}
       aria-pressed={isChosen}
-      title={`Height ${block.height}, round ${block.round}, ${standing}, by ${proposer}`}
+      title={`Height ${block.height}, round ${block.round}, ${standing}, by ${proposer}. Press to see its transactions.`}
       style={{ left: leftOf(placed), top: topOf(placed), width: BOX.width, height: BOX.height }}
       onClick={() => onChoose(block.id)}
     >

@@ -28,13 +28,16 @@ function ChainOfRun(): ReactNode {
   if (layout.heights.length === 0) return <p className="empty">{NOTHING}</p>;
   return (
     <section className="chain">
-      <Fork heights={layout.forks} />
+      <Fork heights={layout.forks} rounds={layout.splits} />
       <Legend />
       <ChainMap
         layout={layout}
         chosen={chosen}
         onChoose={(id) => store.select({ block: id === chosen ? undefined : id })}
       />
+      {chosen === undefined ? (
+        <p className="chain-hint">A press on a block shows its transactions and their results.</p>
+      ) : null}
       {chosen === undefined ? null : (
         <BlockPanel
           key={chosen}
@@ -52,12 +55,21 @@ const NOTHING =
   'No block yet. A block appears when a leader proposes it; it moves from proposed to certified, committed and executed.';
 
 /** The one thing that a consensus must never do. */
-function Fork({ heights }: { readonly heights: readonly number[] }): ReactNode {
-  if (heights.length === 0) return null;
+function Fork({
+  heights,
+  rounds,
+}: {
+  readonly heights: readonly number[];
+  readonly rounds: readonly number[];
+}): ReactNode {
+  if (heights.length + rounds.length === 0) return null;
   return (
     <p className="chain-fork" role="alert">
-      <b>Fork.</b> At height {heights.join(', ')} nodes committed different blocks. Safety is broken: more
-      than a third of the power signed both.
+      <b>Fork.</b>{' '}
+      {heights.length > 0
+        ? `At height ${heights.join(', ')} nodes committed different blocks.`
+        : `In round ${rounds.join(', ')} different blocks got a certificate; none of them is committed yet.`}{' '}
+      Safety is broken: a third of the power or more signed both.
     </p>
   );
 }
@@ -75,8 +87,7 @@ function Legend(): ReactNode {
         <i className="chain-key is-proposed" /> proposed
       </li>
       <li>
-        <i className="chain-key is-abandoned" /> abandoned: its round had no QC, or the next leader did not
-        know it
+        <i className="chain-key is-abandoned" /> abandoned: no QC, or none that the next leader knew
       </li>
       <li>
         <i className="chain-key is-forked" /> fork

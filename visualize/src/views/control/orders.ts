@@ -1,6 +1,6 @@
 /** Orders and their answers in words. Pure. */
 import type { Control, NodeCard, NodeIndex } from '../../../../src/observe/feed/feed.ts';
-import type { OrderOutcome } from '../../feed/orders.ts';
+import type { Order, OrderOutcome } from '../../feed/orders.ts';
 import { milliseconds } from '../../shell/words.ts';
 
 export function wordsOf(control: Control, nodes: readonly NodeCard[]): string {
@@ -25,6 +25,26 @@ export function wordsOf(control: Control, nodes: readonly NodeCard[]): string {
 export function outcomeWords({ isDone, answer, tookMs }: OrderOutcome): string {
   const words = answerWords(answer);
   return `${isDone ? 'done' : 'refused'} after ${milliseconds(tookMs)}${words === '' ? '' : `: ${words}`}`;
+}
+
+/** The delay that a validator was given last, as far as this page knows; a process that was started anew has none. @unit ms */
+export function delayOf(orders: readonly Order[], node: NodeIndex): number {
+  const last = orders.find(
+    ({ control, outcome }) =>
+      outcome?.isDone !== false &&
+      ((control.kind === 'delay' && control.node === node) ||
+        (control.kind === 'start' && control.node === node)),
+  )?.control;
+  return last?.kind === 'delay' ? last.ms : 0;
+}
+
+/** How the network was cut last: the side of each validator, by place; none: it is whole. */
+export function sidesOf(orders: readonly Order[]): ReadonlyMap<NodeIndex, number> {
+  const last = orders.find(
+    ({ control, outcome }) => control.kind === 'partition' && outcome?.isDone !== false,
+  )?.control;
+  const groups = last?.kind === 'partition' ? last.groups : [];
+  return new Map(groups.flatMap((group, side) => group.map((node): [NodeIndex, number] => [node, side])));
 }
 
 /** @unit characters */

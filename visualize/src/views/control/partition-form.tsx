@@ -1,15 +1,21 @@
 /** Cuts the network: each validator goes to a side, and sides do not hear each other until they are healed. */
 import { type ReactNode, useState } from 'react';
 import type { NodeIndex } from '../../../../src/observe/feed/feed.ts';
-import { usePaced } from '../../feed/use-page.ts';
+import { usePaced, usePage } from '../../feed/use-page.ts';
 import type { Give } from './control-view.tsx';
+import { sidesOf } from './orders.ts';
 
 const SIDES = ['A', 'B', 'C'] as const;
 type Side = (typeof SIDES)[number];
 
 export function PartitionForm({ give }: { readonly give: Give }): ReactNode {
   const nodes = usePaced(({ newest }) => newest.nodes);
-  const [sides, setSides] = useState<ReadonlyMap<NodeIndex, Side>>(new Map());
+  const orders = usePage((state) => state.orders);
+  const inForce = sidesOf(orders);
+  // As they are, until somebody moves one.
+  const [sides, setSides] = useState<ReadonlyMap<NodeIndex, Side>>(
+    () => new Map([...inForce].map(([node, side]) => [node, SIDES[side] ?? 'A'])),
+  );
   const groups = SIDES.map((side) =>
     nodes.flatMap((_, node) => ((sides.get(node) ?? 'A') === side ? [node] : [])),
   );
@@ -19,6 +25,7 @@ export function PartitionForm({ give }: { readonly give: Give }): ReactNode {
       <h2>Partition</h2>
       <p className="muted">
         Put validators on sides that shall not hear each other. Only a side with a quorum goes on.
+        {inForce.size === 0 ? null : <b className="warn"> The network is cut now.</b>}
       </p>
       <div className="sides">
         {nodes.map(({ id, moniker }, node) => (

@@ -2,10 +2,11 @@
 import { type ReactNode, useEffect, useRef, useState } from 'react';
 import type { Control, NodeIndex } from '../../../../src/observe/feed/feed.ts';
 import type { Model } from '../../feed/model.ts';
-import { usePaced } from '../../feed/use-page.ts';
+import { usePaced, usePage } from '../../feed/use-page.ts';
 import { glanceAt } from '../../shell/node-state.ts';
 import { counted } from '../../shell/words.ts';
 import type { Give } from './control-view.tsx';
+import { delayOf } from './orders.ts';
 import { afterLosing, remainingPower } from './quorum.ts';
 
 /** @unit ms @source from a good link to one that makes rounds time out */
@@ -40,7 +41,7 @@ export function ValidatorTable({ may, give }: ValidatorTableProps): ReactNode {
             <th scope="col">Validator</th>
             <th scope="col">Height</th>
             <th scope="col">Power</th>
-            {may.has('delay') ? <th scope="col">What it sends comes later by</th> : null}
+            {may.has('delay') ? <th scope="col">Delay of what it sends</th> : null}
             <th scope="col">Orders</th>
           </tr>
         </thead>
@@ -89,7 +90,12 @@ function ValidatorRow({ model, node, may, give, onLoss }: RowProps): ReactNode {
       <td>{card?.power}</td>
       {may.has('delay') ? (
         <td>
-          <Delay moniker={moniker} isUp={isUp} onChange={(ms) => give({ kind: 'delay', node, ms })} />
+          <Delay
+            moniker={moniker}
+            node={node}
+            isUp={isUp}
+            onChange={(ms) => give({ kind: 'delay', node, ms })}
+          />
         </td>
       ) : null}
       <td className="orders-of">
@@ -120,25 +126,24 @@ function ValidatorRow({ model, node, may, give, onLoss }: RowProps): ReactNode {
 
 interface DelayProps {
   readonly moniker: string;
+  readonly node: NodeIndex;
   readonly isUp: boolean;
   readonly onChange: (ms: number) => void;
 }
 
-function Delay({ moniker, isUp, onChange }: DelayProps): ReactNode {
-  const [delay, setDelay] = useState(0);
+function Delay({ moniker, node, isUp, onChange }: DelayProps): ReactNode {
+  // What was ordered, also before this view was opened again.
+  const delay = usePage(({ orders }) => delayOf(orders, node));
   return (
     <select
       aria-label={`Delay of ${moniker}`}
       disabled={!isUp}
       value={delay}
-      onChange={({ target }) => {
-        setDelay(Number(target.value));
-        onChange(Number(target.value));
-      }}
+      onChange={({ target }) => onChange(Number(target.value))}
     >
       {DELAYS.map((ms) => (
         <option key={ms} value={ms}>
-          {ms === 0 ? 'nothing' : `${ms} ms`}
+          {ms === 0 ? 'no delay' : `${ms} ms`}
         </option>
       ))}
     </select>

@@ -67,10 +67,15 @@ function paintBands(context: CanvasRenderingContext2D, scene: Scene, palette: Pa
   forEachBand(scene, (band, from, to) => {
     const x = Math.max(from, GUTTER_PX) + 6;
     if (to < GUTTER_PX + 8 || x < free) return;
-    paintBandName(context, band, scene.nodes[band.leader ?? -1]?.moniker, x, to - x, palette);
+    paintBandName(context, band, leaderName(scene, band), x, to - x, palette);
     free = x + NUMBER_PX;
   });
 }
+
+/** Whoever proposed; else whose turn it was. */
+const leaderName = ({ nodes }: Scene, { leader, leaderId }: Band): string | undefined =>
+  (leader === undefined ? nodes.find(({ id }) => id === leaderId) : nodes[leader])?.moniker ??
+  leaderId?.slice(0, 8);
 
 /** Those in sight, with their left and right. */
 function forEachBand({ view, rounds }: Scene, visit: (band: Band, from: number, to: number) => void): void {
@@ -121,8 +126,13 @@ function paintBandName(
   const numberPx = context.measureText(String(round)).width + 7;
   context.font = `400 11px ${palette.font}`;
   context.fillStyle = palette.muted;
-  const about = height === undefined ? '' : ` · height ${height}`;
-  const words = end === 'failed' ? `no QC, ${timedOut.size} timed out` : `${leader ?? ''}${about}`;
+  const about =
+    end === 'failed'
+      ? [`no QC, ${timedOut.size} timed out`]
+      : height === undefined
+        ? []
+        : [`height ${height}`];
+  const words = [...(leader === undefined ? [] : [leader]), ...about].join(' · ');
   context.fillText(clipped(context, words, room - numberPx - 6), x + numberPx, 11);
 }
 

@@ -10,6 +10,8 @@ export interface Band {
   /** When the first node entered it. */
   from: At;
   leader: NodeIndex | undefined;
+  /** As those who entered it name the leader, whether anything was proposed or not. */
+  readonly leaderId: string | undefined;
   /** Height of what was proposed in it. */
   height: number | undefined;
   end: 'open' | 'certified' | 'failed';
@@ -66,11 +68,11 @@ export class RoundBook {
     else if (kind === 'timedOut') band.timedOut.add(node);
   }
 
-  #enter({ epoch = 0, at }: StepEvent, round: number): void {
+  #enter({ epoch = 0, at, leader }: StepEvent, round: number): void {
     const known = this.of(epoch, round);
     if (known !== undefined && known.from <= at) return;
     const band: Band = known ?? {
-      ...{ epoch, round, from: at, leader: undefined, height: undefined, end: 'open' },
+      ...{ epoch, round, from: at, leader: undefined, leaderId: leader, height: undefined, end: 'open' },
       timedOut: new Set(),
     };
     band.from = at;

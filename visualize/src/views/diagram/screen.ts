@@ -2,8 +2,9 @@
  * The diagram without React: it owns two canvases, the view and the books of what was seen, paints when something changed, and tells what
  * the pointer or the keys chose. Boundary: canvas, pointer, wheel, frames. The lower canvas has the run, the upper one what is marked.
  */
-import type { At, StepEvent } from '../../../../src/observe/feed/feed.ts';
-import type { PageState } from '../../feed/store.ts';
+import type { At, NodeIndex, StepEvent } from '../../../../src/observe/feed/feed.ts';
+import type { Model } from '../../feed/model.ts';
+import { isRemote, type PageState } from '../../feed/store.ts';
 import { emptyTimeline } from '../../feed/timeline.ts';
 import { type Family, FIRST_SHOWN } from '../families.ts';
 import { Activity } from './activity.ts';
@@ -22,6 +23,7 @@ import { RoundBook } from './rounds.ts';
 import type { Scene } from './scene.ts';
 import { type Direction, type End, endOf, travel } from './travel.ts';
 import {
+  FOOT_PX,
   fitting,
   following,
   HEAD_PX,
@@ -169,7 +171,8 @@ export class Screen {
     this.paint();
   }
 
-  zoomBy(factor: number, x = (this.#view.width + xOf(this.#view, this.#view.from)) / 2): void {
+  /** @param x what stays where it is: the shown instant where nothing else is pointed at */
+  zoomBy(factor: number, x = this.#pivot()): void {
     this.#isFirst = false;
     this.#view = zoomed(this.#view, x, factor);
     if (this.#isFollowing && this.#state?.time.isLive === true) {
@@ -255,7 +258,7 @@ export class Screen {
     paintFrame(this.#run, scene, this.#palette);
     this.#run.save();
     this.#run.beginPath();
-    this.#run.rect(0, HEAD_PX - 14, scene.view.width, scene.view.height);
+    this.#run.rect(0, HEAD_PX - 14, scene.view.width, scene.view.height - FOOT_PX - HEAD_PX + 14);
     this.#run.clip();
     const drawn = paintFlights(this.#run, scene, this.#palette, this.#levels);
     paintSteps(this.#run, scene, this.#palette);
@@ -263,6 +266,13 @@ export class Screen {
     paintGutter(this.#run, scene, this.#palette);
     this.#paintMarks();
     this.#events.drew(drawn);
+  }
+
+  #pivot(): number {
+    const { width, from } = this.#view;
+    const left = xOf(this.#view, from);
+    const instant = this.#state?.time.isLive === false ? xOf(this.#view, this.#state.time.at) : left;
+    return instant > left && instant < width ? instant : (width + left) / 2;
   }
 
   #paintMarks(): void {
@@ -282,7 +292,7 @@ export class Screen {
     return { view, nodes, chains, book, rounds, outages, steps, shown: this.#shown, at, isLive: time.isLive };
   }
 
-  #learn({ shown, newest }: PageState): void {
+  #learn({ shown, newest, hello }: PageState): void {
     if (this.#past.learn(shown)) {
       this.#hovered = undefined;
       this.#selected = undefined;
@@ -290,13 +300,14 @@ export class Screen {
     const steps = this.#steps.follow(shown.steps);
     if (steps.isAnew) {
       this.#rounds.clear();
-      this.#outages.clear();
+      // What a live run's processes did does not change with the instant that is shown; a recorded run tells it anew.
+      if (isRemote(hello?.run)) this.#outages.clear();
     }
     this.#rounds.take(steps.rows);
     this.#outages.take(steps.rows);
     for (const [node, { isUp }] of newest.nodes.entries()) {
       if (this.#wasUp[node] === false && isUp) this.#outages.up(node, newest.at);
-      if (!isUp) this.#outages.down(node, newest.at);
+      if (!isUp) this.#outages.down(node, lastSignOf(newest, node));
       this.#wasUp[node] = isUp;
     }
   }
@@ -348,3 +359,7 @@ function contextOf(canvas: HTMLCanvasElement, alpha: boolean): CanvasRenderingCo
     );
   return context;
 }
+
+/** When a node that is down was heard of last; whoever opens the diagram later sees the same gap. @unit ms since 1970; 0: never */
+const lastSignOf = ({ chains, health }: Model, node: NodeIndex): At =>
+  Math.max(0, chains.get(node)?.at ?? 0, health.get(node)?.at ?? 0);

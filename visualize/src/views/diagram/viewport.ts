@@ -23,8 +23,8 @@ export const HEAD_PX = 34;
 export const FOOT_PX = 22;
 /** Room of the lanes' names, left of the instants. @unit px */
 export const GUTTER_PX = 132;
-/** A lane is no lower, and scrolls instead; and no higher. @unit px */
-const LANE_PX_MIN = 30;
+/** A lane is no lower, and scrolls instead; and no higher. @unit px @source a name can be read; 16 of them fit into the overview of 1280 × 800 */
+const LANE_PX_MIN = 15;
 const LANE_PX_MAX = 190;
 /** Free at the right of the newest instant, as a part of the width, while the diagram follows. */
 const AHEAD_PART = 0.06;

@@ -111,13 +111,14 @@ function Cells({ health }: { readonly health: NodeHealth }): ReactNode {
       </td>
       <td>{count(pending)}</td>
       <td>{turnsPerSecond === undefined ? '' : count(Math.round(turnsPerSecond))}</td>
-      <td className={journal?.detail === 'lowered' ? 'is-warn' : 'is-muted'}>
-        {journal === undefined
-          ? ''
-          : journal.detail === 'off'
-            ? 'off'
-            : `${journal.detail}, ${byteCount(journal.bytes)}`}
-      </td>
+      <td className={journal?.detail === 'lowered' ? 'is-warn' : 'is-muted'}>{journalWords(journal)}</td>
     </>
   );
+}
+
+/** "full" would read as a disk that has no room. */
+function journalWords(journal: NodeHealth['journal']): string {
+  if (journal === undefined) return '';
+  if (journal.detail === 'off') return 'off';
+  return `${byteCount(journal.bytes)}${journal.detail === 'lowered' ? ', less detail' : ''}`;
 }

@@ -3,6 +3,7 @@ import { type ReactNode, useMemo } from 'react';
 import './health.css';
 import '../families.css';
 import type { NodeCard, NodeHealth } from '../../../../src/observe/feed/feed.ts';
+import { isRemote } from '../../feed/store.ts';
 import { usePage, usePageStore } from '../../feed/use-page.ts';
 import { duration, nodeName, nodeOfId } from '../words.ts';
 import { HealthTable } from './health-table.tsx';
@@ -53,6 +54,8 @@ interface PlotCard {
   readonly says: string;
   readonly pick: Pick;
   readonly hasBand?: boolean;
+  /** Of the machine, not of the cells. */
+  readonly isOutside?: boolean;
 }
 
 const PLOTS: readonly PlotCard[] = [
@@ -61,26 +64,33 @@ const PLOTS: readonly PlotCard[] = [
     says: 'against adjusted time; the band is the chosen node’s error',
     pick: clockOffset,
     hasBand: true,
+    isOutside: true,
   },
   { title: 'Round duration', says: 'from one round to the next', pick: roundDuration },
-  { title: 'QC delay', says: 'from the proposal to its quorum', pick: qcDelay },
-  { title: 'Event-loop lag', says: 'how late a timer is, 99th percentile', pick: loopLag },
+  { title: 'QC delay', says: 'from a node’s vote to the certificate of its round', pick: qcDelay },
+  { title: 'Event-loop lag', says: 'how late a timer is, 99th percentile', pick: loopLag, isOutside: true },
 ];
 
 function HealthPlot({
   pick,
   hasBand = false,
+  isOutside = false,
   names,
   chosen,
   ...card
 }: PlotCard & { readonly names: readonly string[]; readonly chosen: number }): ReactNode {
   const healths = usePage(({ shown }) => shown.healths);
+  const isPlayed = usePage(({ hello }) => isRemote(hello?.run));
+  const nothing =
+    isPlayed && isOutside ? 'a journal does not hold it' : 'no round ended since somebody looks';
   const columns = useMemo(() => {
     const now = healths.chunks.at(-1)?.at(-1)?.at ?? 0;
     const band = hasBand ? { node: chosen, high: clockHigh, low: clockLow } : undefined;
     return columnsOf(healths, names.length, now, pick, band);
   }, [healths, names, pick, chosen, hasBand]);
-  return <Plot {...card} columns={columns} names={names} chosen={chosen} hasBand={hasBand} />;
+  return (
+    <Plot {...card} columns={columns} names={names} chosen={chosen} hasBand={hasBand} nothing={nothing} />
+  );
 }
 
 /** What has no place in a line of the table. */

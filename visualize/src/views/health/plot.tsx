@@ -14,6 +14,8 @@ interface PlotProps {
   readonly chosen: number;
   /** The last two columns are the high and the low of the chosen node's band. */
   readonly hasBand?: boolean;
+  /** Why there is nothing to see, if so. */
+  readonly nothing: string;
 }
 
 /** @unit px */
@@ -21,7 +23,15 @@ const HEIGHT = 168;
 /** Lines beyond are dashed: so many colours are told apart. */
 const COLOURS = 8;
 
-export function Plot({ title, says, columns, names, chosen, hasBand = false }: PlotProps): ReactNode {
+export function Plot({
+  title,
+  says,
+  columns,
+  names,
+  chosen,
+  hasBand = false,
+  nothing,
+}: PlotProps): ReactNode {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
   const latest = useRef(columns);
@@ -55,7 +65,7 @@ export function Plot({ title, says, columns, names, chosen, hasBand = false }: P
         <b>{title}</b> <span className="is-muted">{says}</span>
       </figcaption>
       <div ref={host} />
-      {hasValues(columns) ? null : <p className="health-none">not measured yet</p>}
+      {hasValues(columns) ? null : <p className="health-none">{nothing}</p>}
     </figure>
   );
 }

@@ -13,8 +13,10 @@ export const WINDOW_MS = 300_000;
 export type Pick = (health: NodeHealth) => number | undefined;
 
 export const clockOffset: Pick = ({ clock }) => clock.offsetMs;
-export const clockHigh: Pick = ({ clock }) => clock.offsetMs + (clock.errorMs ?? 0);
-export const clockLow: Pick = ({ clock }) => clock.offsetMs - (clock.errorMs ?? 0);
+export const clockHigh: Pick = ({ clock: { offsetMs, errorMs = 0 } }) =>
+  offsetMs === undefined ? undefined : offsetMs + errorMs;
+export const clockLow: Pick = ({ clock: { offsetMs, errorMs = 0 } }) =>
+  offsetMs === undefined ? undefined : offsetMs - errorMs;
 export const roundDuration: Pick = ({ round }) => round.durationMs;
 export const qcDelay: Pick = ({ round }) => round.qcDelayMs;
 export const loopLag: Pick = ({ loopLagMs }) => loopLagMs?.p99;

@@ -22,7 +22,10 @@ export function syncOf({ state, tier, height, target, etaMs }: NodeHealth['sync'
 export const signed = (ms: number): string => `${ms > 0 ? '+' : ms < 0 ? '−' : ''}${duration(Math.abs(ms))}`;
 
 export const clockWords = ({ offsetMs, errorMs }: NodeHealth['clock']): string =>
-  `${signed(offsetMs)}${errorMs === undefined ? '' : ` ± ${duration(errorMs)}`}`;
+  [
+    ...(offsetMs === undefined ? [] : [signed(offsetMs)]),
+    ...(errorMs === undefined ? [] : [`± ${duration(errorMs)}`]),
+  ].join(' ');
 
 /** Those that do not simply let everything through. */
 export const openBreakers = ({ breakers }: NodeHealth): NodeHealth['breakers'] =>
