@@ -85,8 +85,8 @@ describe('the page under load', () => {
     async (view) => {
       const load = { nodes: 6, cells: 240, turnsPerSecond: 50_000, batchesPerSecond: 2_000 };
       const frames = await withPage({ load }, `&view=${view}`, async (page) => {
-        await wait(1_500);
-        const [drawn, work] = await Promise.all([framesOf(page, 3), workOf(page, 3)]);
+        await wait(1_000);
+        const [drawn, work] = await Promise.all([framesOf(page, 2), workOf(page, 2)]);
         return { ...drawn, work };
       });
       if (process.env['ALTHING_FRAMES'] === 'print') console.log(view, frames);
@@ -99,10 +99,10 @@ describe('the page under load', () => {
   it('takes no more memory as the run goes on', async () => {
     // 20 deltas are a second of run: within seconds its past is as large as it may become.
     const load = { nodes: 4, turnsPerSecond: 50_000, batchesPerSecond: 400 };
-    const heaps = await withPage({ load, hurry: 60 }, '', async (page) => {
+    const heaps = await withPage({ load, hurry: 90 }, '', async (page) => {
       const measured: number[] = [];
       for (let times = 0; times < 2; times += 1) {
-        await wait(times === 0 ? 7_000 : 3_000);
+        await wait(times === 0 ? 4_700 : 2_000);
         measured.push(await heapOf(page));
       }
       return measured;

@@ -70,7 +70,7 @@ async function shot(page: Page, name: string): Promise<void> {
 
 /** What axe-core finds, by rule and place. */
 async function findings(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axe.source);
   return page.evaluate(async () => {
     const { violations } = await (window as unknown as { axe: typeof axe }).axe.run();
     return violations.flatMap(({ id, nodes }) =>
@@ -101,7 +101,7 @@ describe('the page of a run', () => {
         await page.keyboard.type(String(place + 1));
         await says(page, '.tabs [aria-current=page]', view);
         await page.waitForSelector(`main[aria-label="${view}"] > :not(h2)`);
-        await new Promise((resolve) => setTimeout(resolve, 300));
+        await new Promise((resolve) => setTimeout(resolve, 120));
         await shot(page, `${theme}-${place + 1}`);
         const faults = await findings(page);
         if (faults.length > 0) found[view] = faults;
@@ -276,6 +276,28 @@ describe('control', () => {
   it('says how it could be had where it is not permitted', async () => {
     const { page } = await open({ load: { controls: [] } }, '&view=control');
     await says(page, 'main .empty', 'This page may only look');
+  });
+});
+
+describe('the page on little room', () => {
+  it.each([390, 853])('keeps all within reach, and nothing lies over another (%i px)', async (width) => {
+    const { page, complaints } = await open({ load: { nodes: 16 } }, '&view=control');
+    await page.setViewport({ width, height: 700 });
+    await page.waitForFunction((to) => innerWidth === to, {}, width);
+    const placed = await page.evaluate(() => {
+      const boxOf = (where: string) => document.querySelector(where)?.getBoundingClientRect();
+      const right = (where: string): number =>
+        Math.max(...[...document.querySelectorAll(where)].map((one) => one.getBoundingClientRect().right));
+      return {
+        right: right('.header > button, .nodes, .pill, .tabs, .time-bar > *, .card, .orders'),
+        page: document.documentElement.scrollWidth,
+        gap: (boxOf('.orders')?.top ?? 0) - (boxOf('.control-forms')?.bottom ?? 0),
+      };
+    });
+    expect(placed.right).toBeLessThanOrEqual(width);
+    expect(placed.page).toBeLessThanOrEqual(width);
+    expect(placed.gap).toBeGreaterThanOrEqual(0);
+    expect(complaints).toEqual([]);
   });
 });
 

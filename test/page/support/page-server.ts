@@ -6,13 +6,21 @@ import { type DevOptions, type DevServer, serve } from '../../../visualize/dev/s
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
+let built: Promise<void> | undefined;
+
 export async function servePage(options: DevOptions): Promise<DevServer> {
+  built ??= buildWhereOld();
+  await built;
+  return serve(options);
+}
+
+/** Looked at once by each file of tests. */
+async function buildWhereOld(): Promise<void> {
   if (
     newestIn(join(ROOT, 'visualize', 'dist')) <
     Math.max(...['src', 'visualize/src'].map((name) => newestIn(join(ROOT, name))))
   )
     await buildPage();
-  return serve(options);
 }
 
 /** When what is in a folder changed last; 0 when it is not there. @unit ms since 1970 */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { NodeCard } from '../../../src/observe/feed/feed.ts';
-import { outcomeWords, wordsOf } from '../../../visualize/src/views/control/orders.ts';
+import type { Control, NodeCard } from '../../../src/observe/feed/feed.ts';
+import type { Order } from '../../../visualize/src/feed/orders.ts';
+import { delayOf, outcomeWords, sidesOf, wordsOf } from '../../../visualize/src/views/control/orders.ts';
 import { afterLosing, remainingPower } from '../../../visualize/src/views/control/quorum.ts';
 import { heard } from '../support/run.ts';
 
@@ -51,5 +52,38 @@ describe('an order in words', () => {
     expect(words(true, { height: 7 })).toBe('done after 12 ms: {"height":7}');
     expect(words(false, new Error('it is down'))).toBe('refused after 12 ms: it is down');
     expect(words(true, 'x'.repeat(1_000)).length).toBeLessThan(330);
+  });
+});
+
+describe('what was ordered', () => {
+  const given = (control: Control, isDone = true): Order => ({
+    ...{ id: 0, control },
+    outcome: { isDone, answer: null, tookMs: 1 },
+  });
+
+  it('stays in force until it is ordered otherwise, whatever view is open', () => {
+    const delay = given({ kind: 'delay', node: 1, ms: 500 });
+    expect(delayOf([given({ kind: 'kill', node: 0 }), delay], 1)).toBe(500);
+    expect(delayOf([delay], 0)).toBe(0);
+    expect(delayOf([given({ kind: 'delay', node: 1, ms: 20 }, false), delay], 1)).toBe(500);
+    expect(delayOf([given({ kind: 'start', node: 1 }), delay], 1)).toBe(0);
+    const cut = given({ kind: 'partition', groups: [[0, 2], [1]] });
+    expect([...sidesOf([cut])]).toEqual([
+      [0, 0],
+      [2, 0],
+      [1, 1],
+    ]);
+    expect(sidesOf([given({ kind: 'partition', groups: [] }), cut]).size).toBe(0);
+  });
+
+  it('is told with what became of the transaction: taken, then committed', () => {
+    const taken = { isDone: true, answer: { hash: 'ab12' }, tookMs: 29 };
+    expect(outcomeWords(taken)).toBe('taken after 29 ms, not in a block yet; hash ab12');
+    expect(outcomeWords({ ...taken, commit: { height: 1_234, code: 0, tookMs: 84 } })).toBe(
+      'committed and executed at height 1\u202f234 after 84 ms',
+    );
+    expect(
+      outcomeWords({ ...taken, commit: { height: 7, code: 3, log: 'not yours', tookMs: 84 } }),
+    ).toContain('refused it: code 3, not yours');
   });
 });

@@ -24,6 +24,8 @@ const RETRY_MS_MIN = 250;
 /** @unit ms */
 const RETRY_MS_MAX = 5_000;
 
+const NO_TOKEN =
+  'the server runs, but this address has no token, and it shows nothing without. Open the address that the terminal printed, with what follows the #';
 const REFUSED_TOKEN =
   'the server runs, but does not accept this page: its token is of another start. Open the address that the terminal printed';
 
@@ -101,7 +103,7 @@ export class Connection {
     const isServerUp = !wasOpen && (await answers(this.#origin));
     if (this.#isClosed) return;
     if (isServerUp) {
-      this.#refuse('REFUSED', REFUSED_TOKEN);
+      this.#refuse('REFUSED', this.#token === '' ? NO_TOKEN : REFUSED_TOKEN);
       return;
     }
     const retryInMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.min(this.#tries, 8));

@@ -1,5 +1,6 @@
 /** What the reader ordered, and what became of it: kept while the page is open, whatever view is shown. Pure; bounded. */
 import type { Control } from '../../../src/observe/feed/feed.ts';
+import type { Commit } from './commits.ts';
 
 export interface Order {
   readonly id: number;
@@ -13,6 +14,8 @@ export interface OrderOutcome {
   /** What the server answered, or why it did not do it. */
   readonly answer: unknown;
   readonly tookMs: number;
+  /** Of a transaction: where it was executed, and after how long, as soon as the page has seen it. */
+  readonly commit?: Commit & { readonly tookMs: number };
 }
 
 /** Beyond, the oldest is forgotten. @unit orders */
@@ -24,3 +27,21 @@ export const given = (orders: readonly Order[], id: number, control: Control): r
 
 export const ended = (orders: readonly Order[], id: number, outcome: OrderOutcome): readonly Order[] =>
   orders.map((order) => (order.id === id ? { ...order, outcome } : order));
+
+export const committed = (
+  orders: readonly Order[],
+  id: number,
+  commit: Commit,
+  tookMs: number,
+): readonly Order[] =>
+  orders.map((order) =>
+    order.id === id && order.outcome !== undefined
+      ? { ...order, outcome: { ...order.outcome, commit: { ...commit, tookMs } } }
+      : order,
+  );
+
+/** What a validator answers to a transaction that it took. */
+export function hashIn(answer: unknown): string | undefined {
+  if (typeof answer !== 'object' || answer === null || !('hash' in answer)) return undefined;
+  return typeof answer.hash === 'string' ? answer.hash : undefined;
+}

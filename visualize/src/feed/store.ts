@@ -11,70 +11,23 @@ import type {
   Moment,
   Playing,
   Question,
-  Run,
   ViewerMessage,
 } from '../../../src/observe/feed/feed.ts';
-import { type Activity, after, greeted, marked, noActivity } from './activity.ts';
+import { after, greeted, marked, noActivity } from './activity.ts';
+import { commitOf, executedBy } from './commits.ts';
 import type { ConnectionEvents, ConnectionState } from './connection.ts';
 import { History } from './history.ts';
-import { apply, become, type CellName, cellKey, emptyModel, greet, type Model } from './model.ts';
-import { ended, given, type Order } from './orders.ts';
+import { apply, become, type CellName, cellKey, greet, type Model } from './model.ts';
+import { committed, ended, given } from './orders.ts';
+import { INITIAL, isPressing, isRemote, type PageState, type TimeState } from './page-state.ts';
 import { Questions } from './questions.ts';
-import { NOTHING_SELECTED, type Place, type Selection } from './selection.ts';
-
-/** How the instant moves. */
-export interface TimeState {
-  /** Live: the newest is shown as it comes. Else the instant is `at`. */
-  readonly isLive: boolean;
-  readonly at: At;
-  readonly isPlaying: boolean;
-  readonly speed: number;
-  /** What can be shown. */
-  readonly from: At;
-  readonly to: At;
-  /** Of recorded and simulated runs. */
-  readonly breakpoint: string;
-  readonly stopped: string | undefined;
-}
-
-export interface PageState {
-  readonly connection: ConnectionState;
-  readonly hello: Hello | undefined;
-  /** The run at the chosen instant: what all views show. */
-  readonly shown: Model;
-  /** The newest that the feed told; the same as `shown` while live, and in recorded runs. */
-  readonly newest: Model;
-  /** Of the whole run, as far as the page heard it. */
-  readonly activity: Activity;
-  readonly time: TimeState;
-  readonly selection: Selection;
-  /** Newest first. */
-  readonly orders: readonly Order[];
-}
+import type { Place, Selection } from './selection.ts';
 
 export interface Feed {
   send(message: ViewerMessage): boolean;
 }
 
-const INITIAL: PageState = {
-  connection: { status: 'connecting' },
-  hello: undefined,
-  shown: emptyModel,
-  newest: emptyModel,
-  activity: noActivity,
-  time: {
-    isLive: true,
-    at: 0,
-    isPlaying: false,
-    speed: 1,
-    from: 0,
-    to: 0,
-    breakpoint: '',
-    stopped: undefined,
-  },
-  selection: NOTHING_SELECTED,
-  orders: [],
-};
+export { isRemote, type PageState, type TimeState } from './page-state.ts';
 
 /** A viewer may watch so many cells. @source ViewerMessage 'watch', feed.ts */
 const WATCHED_MAX = 16;
@@ -155,15 +108,35 @@ export class PageStore implements ConnectionEvents {
   async order(control: Control): Promise<void> {
     this.#lastOrder += 1;
     const [id, since] = [this.#lastOrder, performance.now()];
+    const before = executedBy(this.#state.newest, control);
     this.#change({ orders: given(this.#state.orders, id, control) });
     const end = (isDone: boolean, answer: unknown): void => {
       const outcome = { isDone, answer, tookMs: performance.now() - since };
       this.#change({ orders: ended(this.#state.orders, id, outcome) });
     };
     await this.questions.ask({ type: 'order', control }).then(
-      (answer) => end(true, answer),
+      (answer) => {
+        end(true, answer);
+        void this.#watchCommit(id, control, answer, since, before);
+      },
       (error: unknown) => end(false, error),
     );
+  }
+
+  /** Where a transaction went. */
+  async #watchCommit(
+    id: number,
+    control: Control,
+    answer: unknown,
+    since: number,
+    after: number,
+  ): Promise<void> {
+    const commit = await commitOf(control, answer, after, {
+      ask: (question) => this.ask(question),
+      executed: () => executedBy(this.#state.newest, control),
+    });
+    if (commit !== undefined)
+      this.#change({ orders: committed(this.#state.orders, id, commit, performance.now() - since) });
   }
 
   // ── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -372,15 +345,3 @@ export class PageStore implements ConnectionEvents {
     this.#feed?.send({ type: 'watch', cells: [...cells.values()] });
   }
 }
-
-/** Somebody acted, or the connection changed: that does not wait. */
-const isPressing = (before: PageState, after: PageState): boolean =>
-  before.selection !== after.selection ||
-  before.connection !== after.connection ||
-  before.hello !== after.hello ||
-  before.orders !== after.orders ||
-  before.time.isLive !== after.time.isLive ||
-  (!after.time.isLive && before.time !== after.time);
-
-/** Recorded and simulated runs are played by the server; a live one's past by the page. */
-export const isRemote = (run: Run | undefined): boolean => run !== undefined && run.kind !== 'live';

@@ -49,7 +49,9 @@ export function ConnectionNotice(): ReactNode {
   if (connection.status === 'refused') {
     return (
       <p className="notice bad" role="alert">
-        <b>Not connected.</b> {connection.detail}.{rest} <code>{connection.code}</code>
+        <b>Not connected.</b> {connection.detail}.
+        {connection.code === 'ENDED' ? ' Started again, it prints a new address: open that.' : ''}
+        {rest} <code>{connection.code}</code>
       </p>
     );
   }

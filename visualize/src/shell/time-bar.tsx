@@ -14,6 +14,7 @@ export function TimeBar(): ReactNode {
   const isLive = usePage(({ time }) => time.isLive);
   const isPlaying = usePage(({ time }) => time.isPlaying);
   const isPlayed = usePage(({ hello }) => isRemote(hello?.run));
+  const isConnected = usePage(({ connection }) => connection.status === 'open');
   const isMoving = isLive || isPlaying;
   return (
     <section className="time-bar" aria-label="Time">
@@ -37,8 +38,8 @@ export function TimeBar(): ReactNode {
           <button
             type="button"
             className="live"
-            aria-pressed={isLive}
-            title="Follow the newest (L)"
+            aria-pressed={isLive && isConnected}
+            title={isConnected ? 'Follow the newest (L)' : 'Not connected: nothing new comes'}
             onClick={() => store.goLive()}
           >
             <i className="dot" />
@@ -58,6 +59,7 @@ function Instant(): ReactNode {
   const at = usePaced(({ time }) => time.at);
   const behind = usePaced(({ time }) => (time.isLive ? 0 : time.to - time.at));
   const isPlayed = usePage(({ hello }) => isRemote(hello?.run));
+  const isConnected = usePaced(({ connection }) => connection.status === 'open');
   const from = usePage(({ time }) => time.from);
   const title = at > 0 ? new Date(at).toISOString() : '';
   return (
@@ -66,7 +68,13 @@ function Instant(): ReactNode {
         {clockTime(at)} <small>UTC</small>
       </time>
       <span className="behind">
-        {isPlayed ? `${duration(at - from)} in` : behind > 0 ? `${duration(behind)} ago` : 'now'}
+        {isPlayed
+          ? `${duration(at - from)} in`
+          : behind > 0
+            ? `${duration(behind)} ago`
+            : isConnected
+              ? 'now'
+              : 'the last it heard'}
       </span>
     </div>
   );

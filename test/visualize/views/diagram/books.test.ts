@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { StepEvent, WireEvent } from '../../../../src/observe/feed/feed.ts';
+import { apply, become, emptyModel, greet } from '../../../../visualize/src/feed/model.ts';
 import { emptyTimeline, extend } from '../../../../visualize/src/feed/timeline.ts';
 import { Flow } from '../../../../visualize/src/views/diagram/flow.ts';
 import { Follower } from '../../../../visualize/src/views/diagram/follower.ts';
 import { OutageBook } from '../../../../visualize/src/views/diagram/outages.ts';
 import { RoundBook } from '../../../../visualize/src/views/diagram/rounds.ts';
+import { heard } from '../../support/run.ts';
 import { sent } from './messages.ts';
 
 const step = (kind: StepEvent['kind'], at: number, more: Partial<StepEvent> = {}): StepEvent => ({
@@ -33,6 +35,14 @@ describe('bands of rounds', () => {
     expect([0, 10, 24, 25, 99].map((at) => book.bands[book.placeAt(at)]?.round)).toEqual([1, 1, 1, 2, 2]);
   });
 
+  it('know whose turn it was where nothing was proposed', () => {
+    const book = new RoundBook();
+    book.take([step('roundEntered', 1, { round: 1, leader: 'ab12' }), step('tcFormed', 9, { round: 1 })]);
+    expect(book.bands.map(({ leader, leaderId, end }) => [leader, leaderId, end])).toEqual([
+      [undefined, 'ab12', 'failed'],
+    ]);
+  });
+
   it('do not mix the rounds of two epochs', () => {
     const book = new RoundBook();
     book.take([step('roundEntered', 1, { round: 1 }), step('roundEntered', 2, { round: 1, epoch: 1 })]);
@@ -49,6 +59,19 @@ describe('bands of rounds', () => {
 });
 
 describe('outages', () => {
+  it('begin when the process was heard of last, however late the diagram is opened', () => {
+    const { hello, moment, deltas } = heard(40);
+    const model = deltas.reduce(apply, become(greet(emptyModel, hello), moment));
+    const last = Math.max(model.chains.get(2)?.at ?? 0, model.health.get(2)?.at ?? 0);
+    expect(last).toBeGreaterThan(0);
+    const gone = hello.nodes.map((card, node) => ({ ...card, isUp: node !== 2 }));
+    const book = new OutageBook();
+    book.see({ ...model, nodes: gone, at: model.at + 60_000 });
+    expect(book.outages).toEqual([{ node: 2, from: last, to: undefined }]);
+    book.see({ ...model, nodes: hello.nodes, at: model.at + 70_000 });
+    expect(book.outages).toEqual([{ node: 2, from: last, to: model.at + 70_000 }]);
+  });
+
   it('are those of a whole process, not of a cell that its supervisor mends', () => {
     const book = new OutageBook();
     book.take([

@@ -20,7 +20,10 @@ export function ChartView(): ReactNode {
   const row = usePaced(({ shown }) => (key === undefined ? undefined : shown.cells.get(key)));
   const watched = usePaced(({ shown }) => (key === undefined ? undefined : shown.details.get(key)));
   const chart = usePage(({ newest }) => (row?.chart === undefined ? undefined : newest.charts[row.chart]));
-  if (name === undefined) return <p className="empty">Choose a cell in the tree to see its chart.</p>;
+  if (name === undefined)
+    return (
+      <p className="empty">Choose a cell to see its chart: in the tree of Cells (4), or by its name (/).</p>
+    );
   if (row === undefined) {
     return (
       <p className="empty">At this instant there is no cell {name.address} in the node that is chosen.</p>

@@ -1,7 +1,7 @@
 /** Orders and their answers in words. Pure. */
 import type { Control, NodeCard, NodeIndex } from '../../../../src/observe/feed/feed.ts';
-import type { Order, OrderOutcome } from '../../feed/orders.ts';
-import { milliseconds } from '../../shell/words.ts';
+import { hashIn, type Order, type OrderOutcome } from '../../feed/orders.ts';
+import { counted, milliseconds } from '../../shell/words.ts';
 
 export function wordsOf(control: Control, nodes: readonly NodeCard[]): string {
   const name = (node: NodeIndex): string => nodes[node]?.moniker ?? `node ${node}`;
@@ -22,7 +22,10 @@ export function wordsOf(control: Control, nodes: readonly NodeCard[]): string {
 }
 
 /** `done after 12 ms: …`, `refused after 3 ms: …`. */
-export function outcomeWords({ isDone, answer, tookMs }: OrderOutcome): string {
+export function outcomeWords({ isDone, answer, tookMs, commit }: OrderOutcome): string {
+  if (commit !== undefined) return commitWords(commit);
+  const hash = isDone ? hashIn(answer) : undefined;
+  if (hash !== undefined) return `taken after ${milliseconds(tookMs)}, not in a block yet; hash ${hash}`;
   const words = answerWords(answer);
   return `${isDone ? 'done' : 'refused'} after ${milliseconds(tookMs)}${words === '' ? '' : `: ${words}`}`;
 }
@@ -46,6 +49,11 @@ export function sidesOf(orders: readonly Order[]): ReadonlyMap<NodeIndex, number
   const groups = last?.kind === 'partition' ? last.groups : [];
   return new Map(groups.flatMap((group, side) => group.map((node): [NodeIndex, number] => [node, side])));
 }
+
+const commitWords = ({ height, code, log, tookMs }: NonNullable<OrderOutcome['commit']>): string =>
+  `committed and executed at height ${counted(height)} after ${milliseconds(tookMs)}${
+    code === 0 ? '' : `; the application refused it: code ${code}${log === undefined ? '' : `, ${log}`}`
+  }`;
 
 /** @unit characters */
 const ANSWER_CHARS_MAX = 300;

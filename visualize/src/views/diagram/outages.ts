@@ -3,6 +3,7 @@
  * feed says of its process. Mutable, no I/O. Bounded: beyond `OUTAGES_MAX` the oldest go.
  */
 import type { At, NodeIndex, StepEvent } from '../../../../src/observe/feed/feed.ts';
+import type { Model } from '../../feed/model.ts';
 
 export interface Outage {
   readonly node: NodeIndex;
@@ -18,12 +19,22 @@ const PROCESS = 'node';
 
 export class OutageBook {
   readonly outages: Outage[] = [];
+  readonly #wasUp: boolean[] = [];
 
   take(steps: readonly StepEvent[]): void {
     for (const { kind, node, cell, at } of steps) {
       if (cell !== PROCESS) continue;
       if (kind === 'crashed') this.down(node, at);
       else if (kind === 'restarted') this.up(node, at);
+    }
+  }
+
+  /** Which processes there are. One that is gone ended when it was heard of last: whoever looks later sees the same gap. */
+  see({ nodes, chains, health, at }: Pick<Model, 'nodes' | 'chains' | 'health' | 'at'>): void {
+    for (const [node, { isUp }] of nodes.entries()) {
+      if (this.#wasUp[node] === false && isUp) this.up(node, at);
+      if (!isUp) this.down(node, Math.max(0, chains.get(node)?.at ?? 0, health.get(node)?.at ?? 0));
+      this.#wasUp[node] = isUp;
     }
   }
 

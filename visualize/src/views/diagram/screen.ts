@@ -2,8 +2,7 @@
  * The diagram without React: it owns two canvases, the view and the books of what was seen, paints when something changed, and tells what
  * the pointer or the keys chose. Boundary: canvas, pointer, wheel, frames. The lower canvas has the run, the upper one what is marked.
  */
-import type { At, NodeIndex, StepEvent } from '../../../../src/observe/feed/feed.ts';
-import type { Model } from '../../feed/model.ts';
+import type { At, StepEvent } from '../../../../src/observe/feed/feed.ts';
 import { isRemote, type PageState } from '../../feed/store.ts';
 import { emptyTimeline } from '../../feed/timeline.ts';
 import { type Family, FIRST_SHOWN } from '../families.ts';
@@ -85,7 +84,6 @@ export class Screen {
   /** Nobody has zoomed yet: the span is that of a few rounds. */
   #isFirst = true;
   #flowedAt = Number.NEGATIVE_INFINITY;
-  readonly #wasUp: boolean[] = [];
 
   constructor(host: HTMLElement, run: HTMLCanvasElement, marks: HTMLCanvasElement, events: ScreenEvents) {
     this.#host = host;
@@ -305,11 +303,7 @@ export class Screen {
     }
     this.#rounds.take(steps.rows);
     this.#outages.take(steps.rows);
-    for (const [node, { isUp }] of newest.nodes.entries()) {
-      if (this.#wasUp[node] === false && isUp) this.#outages.up(node, newest.at);
-      if (!isUp) this.#outages.down(node, lastSignOf(newest, node));
-      this.#wasUp[node] = isUp;
-    }
+    this.#outages.see(newest);
   }
 
   #chooseSpan(): void {
@@ -359,7 +353,3 @@ function contextOf(canvas: HTMLCanvasElement, alpha: boolean): CanvasRenderingCo
     );
   return context;
 }
-
-/** When a node that is down was heard of last; whoever opens the diagram later sees the same gap. @unit ms since 1970; 0: never */
-const lastSignOf = ({ chains, health }: Model, node: NodeIndex): At =>
-  Math.max(0, chains.get(node)?.at ?? 0, health.get(node)?.at ?? 0);
