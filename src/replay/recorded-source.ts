@@ -78,7 +78,9 @@ export class RecordedSource implements FeedSource {
     }));
     this.#indexOf = new Map(playback.lanes.map(({ runs }, index) => [runs[0]?.opening.node.id ?? '', index]));
     playback.seek(at ?? playback.span.from);
-    timeline.listen(() => this.#tellAll([this.#hello(), this.#moment()]));
+    timeline.listen(() =>
+      this.#tellAll(timeline.readTo === undefined ? [this.#hello(), this.#moment()] : [this.#hello()]),
+    );
   }
 
   subscribe(take: (update: FeedUpdate) => void) {
@@ -239,7 +241,12 @@ export class RecordedSource implements FeedSource {
       at: playback.at,
       cells: moments.flatMap(({ cells }): readonly CellRow[] => cells),
       chains: moments.flatMap(({ chains }) => chains.map((chain) => withHistory(chain, timeline))),
-      health: moments.flatMap(({ health }) => health),
+      health: moments.flatMap(({ health }) =>
+        health.map((row) => ({
+          ...row,
+          round: { ...row.round, ...timeline.roundsAt(row.node, playback.at) },
+        })),
+      ),
       ...timeline.around(playback.at),
     };
   }
@@ -260,7 +267,13 @@ export class RecordedSource implements FeedSource {
   #hello(): Hello {
     const { playback, timeline, title } = this.#parts;
     const source = playback.lanes[0]?.runs[0]?.opening.source;
-    const run = { title, ...playback.span, marks: timeline.marks() };
+    const { readTo } = timeline;
+    const run = {
+      title,
+      ...playback.span,
+      marks: timeline.marks(),
+      ...(readTo === undefined ? {} : { readTo }),
+    };
     return {
       type: 'hello',
       version: FEED_VERSION,

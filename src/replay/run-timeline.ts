@@ -5,6 +5,7 @@
 import type { System, Transition } from '../actors/runtime/index.ts';
 import { describeBlock } from '../node/feed/answers.ts';
 import { type NodeLens, nodeLens } from '../node/feed/lens.ts';
+import { RoundTimes } from '../node/feed/round-times.ts';
 import { tellsOf, toldOf } from '../node/feed/told.ts';
 import { Collector } from '../observe/feed/collector.ts';
 import type {
@@ -30,6 +31,8 @@ const BEFORE_MAX = 4_096;
 const AFTER_MAX = 1_024;
 /** @unit ms of the run @source less than the collector's bounds hold at 10,000 messages a second */
 const SLICE_MS = 50;
+/** Between two reports of how far it is. @unit ms */
+const PROGRESS_MS = 1_000;
 /** Work before others get their turn. @unit ms */
 const WORK_MS = 25;
 /** Starts and ends of a network's processes that lie so near are one. @unit ms */
@@ -59,6 +62,7 @@ export class RunTimeline {
   readonly #damaged = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isWhole = false;
+  #toldAt = performance.now();
 
   /** @param playback of its own: nobody else moves it @param marks known beforehand, as a simulation's failure */
   constructor(playback: Playback, marks: readonly Mark[] = []) {
@@ -75,9 +79,23 @@ export class RunTimeline {
     this.#schedule();
   }
 
-  /** Told once, when the whole run was gone through. */
+  /** Told every second or so of how far it was gone through, and when it is whole. */
   listen(listener: () => void): void {
     this.#listeners.add(listener);
+  }
+
+  /** Until when messages and steps are known; undefined: all of them are. @unit ms since 1970 */
+  get readTo(): number | undefined {
+    return this.#isWhole ? undefined : this.#playback.at;
+  }
+
+  /** The rounds of a node as of an instant, of its steps before. @param at ms since 1970 */
+  roundsAt(node: NodeIndex, at: number): RoundTimes['figures'] {
+    const rounds = new RoundTimes();
+    for (const step of windowOf(this.#steps, at)) {
+      if (step.node === node && step.at <= at) rounds.take(step, step.at);
+    }
+    return rounds.figures;
   }
 
   marks(): readonly Mark[] {
@@ -173,6 +191,10 @@ export class RunTimeline {
       }
       this.#end();
       return;
+    }
+    if (begun - this.#toldAt > PROGRESS_MS) {
+      this.#toldAt = begun;
+      for (const listener of this.#listeners) listener();
     }
     this.#schedule();
   }

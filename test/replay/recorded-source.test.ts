@@ -47,6 +47,10 @@ async function until(what: () => boolean): Promise<void> {
 
 const hello = (): Hello | undefined => newest('hello');
 const moment = (): Moment | undefined => newest('moment');
+const readTo = (): number | undefined => {
+  const run = hello()?.run;
+  return run !== undefined && 'readTo' in run ? run.readTo : undefined;
+};
 const playing = (): Playing | undefined => newest('playing');
 const heights = (): readonly (number | undefined)[] | undefined =>
   moment()?.chains.map(({ committed }) => committed.height);
@@ -60,7 +64,7 @@ beforeAll(async () => {
   subscription = source.subscribe((update) => void told.push(update));
   const run = hello()?.run;
   from = run !== undefined && 'from' in run ? run.from : 0;
-  await until(() => told.filter(({ type }) => type === 'hello').length > 1);
+  await until(() => told.filter(({ type }) => type === 'hello').length > 1 && readTo() === undefined);
 }, 60_000);
 
 afterAll(() => {
@@ -86,6 +90,7 @@ describe('a viewer of a recorded run', () => {
     const before = heights();
     expect(before).toHaveLength(4);
     expect(Math.min(...(before ?? []).map(Number))).toBeGreaterThan(2);
+    expect(moment()?.health.every(({ round }) => (round.durationMs ?? 0) > 0)).toBe(true);
     const { wire = [], at = 0 } = moment() ?? {};
     expect(wire.some((event) => event.at < at) && wire.some((event) => event.at > at)).toBe(true);
     const votes = wire.filter(({ kind }) => kind === 'Vote');
@@ -163,6 +168,8 @@ describe('a viewer of a recorded run', () => {
     const heard: FeedUpdate[] = [];
     const viewer = opened.subscribe((update) => void heard.push(update));
     const [first, shown] = heard;
+    // Its messages are read meanwhile, and the page is told how far.
+    expect(first?.type === 'hello' && 'readTo' in first.run ? first.run.readTo : 0).toBe(from);
     expect(first?.type === 'hello' && first.nodes.every(({ isUp }) => isUp)).toBe(true);
     expect(shown?.type === 'moment' ? shown.at - from : 0).toBeGreaterThanOrEqual(5_900);
     expect(shown?.type === 'moment' && shown.chains.length).toBe(4);

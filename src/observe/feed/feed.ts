@@ -55,6 +55,8 @@ export type Run =
       readonly to: At;
       /** Places worth a look, for the time bar: a failure of a checker, a crash, a partition, a restart. */
       readonly marks: readonly Mark[];
+      /** Until when messages and steps have been read so far; absent: all of them. */
+      readonly readTo?: At;
       /** Of a simulation. */
       readonly seed?: string;
     };

@@ -107,7 +107,7 @@ describe('a node in the feed', () => {
   it('tells chain and health of a node off its system alone (IN-1)', () => {
     const net = cluster();
     const collectors = look(net);
-    run(net, collectors, 2_000);
+    const seen = run(net, collectors, 2_000);
     const [moment] = collectors.map((collector) => collector.moment());
     const [chain] = moment?.chains ?? [];
     expect(chain?.committed.height).toBe(net.node(0).height);
@@ -117,6 +117,23 @@ describe('a node in the feed', () => {
     expect(chain?.blocks.filter(({ status }) => status === 'executed').length).toBeGreaterThan(2);
     expect(chain?.blocks.at(-1)?.status).toMatch(/certified|proposed/);
     expect(chain?.executed).toMatchObject({ height: net.node(0).height });
-    expect(moment?.health[0]).toMatchObject({ isReady: true, reasons: [], peers: 3, reach: 'connected' });
+    const health = moment?.health[0];
+    expect(health).toMatchObject({ isReady: true, reasons: [], peers: 3, reach: 'connected' });
+    // Of the last rounds that were lived through, not of those that had work.
+    const entered = stepsOf(seen, 'roundEntered').filter(({ node }) => node === 0);
+    const [before, last] = [entered.at(-2)?.at ?? 0, entered.at(-1)?.at ?? 0];
+    expect(health?.round.durationMs).toBe(last - before);
+    expect(health?.round.qcDelayMs).toBeGreaterThan(0);
+    expect(health?.round.qcDelayMs).toBeLessThanOrEqual(last - before);
+  });
+
+  it('tells no clock and no loop that it does not know, and its pace at each read (IN-1)', () => {
+    const net = cluster();
+    const [collector] = look(net);
+    net.advance(500);
+    const [one, two] = [collector?.moment().health[0], collector?.moment().health[0]];
+    expect([one?.clock.offsetMs, one?.loopLagMs]).toEqual([undefined, undefined]);
+    expect(one?.turnsPerSecond).toBeGreaterThan(0);
+    expect(two?.turnsPerSecond).toBe(one?.turnsPerSecond);
   });
 });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { StepEvent, WireEvent } from '../../../../src/observe/feed/feed.ts';
+import type { Run, StepEvent, WireEvent } from '../../../../src/observe/feed/feed.ts';
 import { apply, become, emptyModel, greet } from '../../../../visualize/src/feed/model.ts';
 import { emptyTimeline, extend } from '../../../../visualize/src/feed/timeline.ts';
 import { Flow } from '../../../../visualize/src/views/diagram/flow.ts';
 import { Follower } from '../../../../visualize/src/views/diagram/follower.ts';
 import { OutageBook } from '../../../../visualize/src/views/diagram/outages.ts';
+import { readPart } from '../../../../visualize/src/views/diagram/read-part.ts';
 import { RoundBook } from '../../../../visualize/src/views/diagram/rounds.ts';
 import { heard } from '../../support/run.ts';
 import { sent } from './messages.ts';
@@ -132,5 +133,17 @@ describe('the flow of time between deltas', () => {
     expect(Math.min(...moves.slice(5))).toBeGreaterThan(8);
     expect(Math.max(...moves.slice(5))).toBeLessThan(24);
     expect(flow.at(5_900, 60_000)).toBe(6_020);
+  });
+});
+
+describe('the messages of a recorded run', () => {
+  it('are said to be on their way where they are not read yet', () => {
+    const run: Run = { kind: 'recorded', title: '', from: 1_000, to: 3_000, marks: [] };
+    expect(readPart({ ...run, readTo: 1_500 }, 2_000)).toBe(25);
+    expect(readPart({ ...run, readTo: 1_500 }, 1_400)).toBeUndefined();
+    expect([readPart(run, 2_000), readPart({ kind: 'live', title: '' }, 2_000)]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 });

@@ -110,7 +110,8 @@ function optionsOf(
         ...axis,
         size: 24,
         space: 90,
-        values: (_, seconds) => seconds.map((at) => clockOf(at * 1_000, false)),
+        // Without any row the axis begins at 1970.
+        values: (_, seconds) => seconds.map((at) => (at < 1e6 ? '' : clockOf(at * 1_000, false))),
       },
       { ...axis, size: 62, space: 28, values: (_, values) => values.map((value) => duration(value)) },
     ],
