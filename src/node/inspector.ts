@@ -104,8 +104,9 @@ async function serve(
     log.error({ failure: String(failure) }, 'the inspector failed: viewers are sent away, the node goes on'),
   );
   const { host, port } = placeOf(config.listen);
+  let server: FeedServer | undefined;
   try {
-    const server = await startFeedServer({
+    server = await startFeedServer({
       ...{ source, host, port, token: newToken() },
       allowedHosts: config.allowedHosts,
       viewersMax: config.viewersMax,
@@ -115,6 +116,8 @@ async function serve(
     log.info(`look into this node at http://${server.address}/; \`althing inspect --home\` has the token`);
     return { server, source };
   } catch (failure) {
+    // Without the file nobody has the token: a door that nobody can open.
+    await server?.close();
     source.close();
     const words = failure instanceof Error ? failure.message : String(failure);
     log.error(`inspector.listen ${config.listen}: ${words}; the node runs without its inspector`);

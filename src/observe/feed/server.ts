@@ -53,11 +53,21 @@ const CLOSE_MS_MAX = 1_000;
 const CLOSE_GOING_AWAY = 1001;
 const CLOSE_TRY_LATER = 1013;
 
-/** Listens; rejects when the address is taken or not this machine's. */
+/** Listens; rejects when the address is taken or not this machine's, or the page cannot be read: then nothing listens. */
 export async function startFeedServer(options: FeedServerOptions): Promise<FeedServer> {
-  const { host, port, token, source, allowedHosts = [], viewersMax = VIEWERS_MAX } = options;
-  const { now = () => performance.now() } = options;
+  const { host, port, viewersMax = VIEWERS_MAX } = options;
   const door = await Door.open({ host, port, connectionsMax: viewersMax + FILE_CONNECTIONS_MAX });
+  try {
+    return serveBehind(door, options);
+  } catch (failure) {
+    await door.close();
+    throw failure;
+  }
+}
+
+function serveBehind(door: Door, options: FeedServerOptions): FeedServer {
+  const { host, token, source, allowedHosts = [], viewersMax = VIEWERS_MAX } = options;
+  const { now = () => performance.now() } = options;
   const listening = { host, port: door.port };
   const rules = accessRules(listening, allowedHosts, token);
   const pages = options.pages(listening);

@@ -161,6 +161,16 @@ describe('the door of the feed', () => {
     expect((await fetch(`http://${server.address}/`, { method: 'POST' })).status).toBe(405);
   });
 
+  it('listens at no port when its page cannot be read', async () => {
+    let port = 0;
+    const pages = (listening: { readonly port: number }): never => {
+      port = listening.port;
+      throw new Error('EACCES: index.html');
+    };
+    await expect(serve(new TestSource(), { pages })).rejects.toThrow('EACCES');
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow('fetch failed');
+  });
+
   it('says how to build the page where it is not built', async () => {
     const server = await serve(new TestSource(), {
       pages: (listening) => pageFiles(join(PAGE_FOLDER, 'nowhere'), listening),
