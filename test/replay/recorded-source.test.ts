@@ -136,7 +136,7 @@ describe('a viewer of a recorded run', () => {
   });
 
   it('steps back over the start of a process to what others did last (RP-5)', () => {
-    const playback = new Playback(sessionOf(runsAt(dir)), REPLAYED_BY);
+    const playback = new Playback(sessionOf(runsAt(dir)).nodes, REPLAYED_BY);
     const back = playback.lanes[2];
     playback.seek(from + 4_999);
     back?.seekTime(from + 5_000);
@@ -161,7 +161,7 @@ describe('a viewer of a recorded run', () => {
   });
 
   it('is shown the end of the run first, with all nodes; playing from there begins at the beginning', async () => {
-    const nodes = sessionOf(runsAt(dir));
+    const { nodes } = sessionOf(runsAt(dir));
     const playback = new Playback(nodes, REPLAYED_BY);
     const timeline = new RunTimeline(new Playback(nodes, REPLAYED_BY));
     const opened = new RecordedSource({ playback, timeline, title: 'a run', at: playback.lastWhole });
