@@ -14,8 +14,6 @@ export const segmentPath = (dir: string, run: string, segment: number): string =
 export interface SegmentInfo {
   readonly path: string;
   readonly number: number;
-  /** @unit bytes */
-  readonly bytes: number;
 }
 
 /** The segments of one run, in order. Empty for a folder that holds none. */
@@ -23,8 +21,7 @@ export function segmentsOf(runDir: string): readonly SegmentInfo[] {
   return readdirSync(runDir)
     .flatMap((name): SegmentInfo[] => {
       const number = SEGMENT.exec(name)?.[1];
-      const path = join(runDir, name);
-      return number === undefined ? [] : [{ path, number: Number(number), bytes: statSync(path).size }];
+      return number === undefined ? [] : [{ path: join(runDir, name), number: Number(number) }];
     })
     .sort((left, right) => left.number - right.number);
 }

@@ -7,9 +7,11 @@ export class Lane {
   /** By the time of their start. Never empty. */
   readonly runs: readonly RunReader[];
   readonly #options: PlayerOptions;
-  /** Made when they are wanted. */
-  readonly #players = new Map<number, Player>();
   #life = 0;
+  /** Of one life alone: a player may hold much. */
+  #present: { readonly life: number; readonly player: Player } | undefined;
+  /** Damage that players of other lives met. */
+  #metBefore: readonly JournalFlaw[] = [];
 
   /** @param dirs runs of one node @throws RunUnreadable, ChartsDiffer, Error of the system */
   constructor(dirs: readonly string[], options: PlayerOptions) {
@@ -101,7 +103,7 @@ export class Lane {
 
   /** Damaged blocks that were met while playing. */
   met(): readonly JournalFlaw[] {
-    return [...this.#players.values()].flatMap((player) => player.flaws());
+    return [...this.#metBefore, ...(this.#present?.player.flaws() ?? [])];
   }
 
   close(): void {
@@ -109,12 +111,13 @@ export class Lane {
   }
 
   #playerOf(life: number): Player {
-    const known = this.#players.get(life);
-    if (known !== undefined) return known;
+    if (this.#present?.life === life) return this.#present.player;
     const run = this.runs[life];
     if (run === undefined) throw new Error(`a lane of ${this.runs.length} runs has no run ${life}`);
-    const fresh = new Player(run, this.#options);
-    this.#players.set(life, fresh);
-    return fresh;
+    const met = new Map(this.met().map((flaw) => [`${flaw.path} ${flaw.offset}`, flaw]));
+    this.#metBefore = [...met.values()];
+    const player = new Player(run, this.#options);
+    this.#present = { life, player };
+    return player;
   }
 }

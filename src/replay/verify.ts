@@ -3,7 +3,7 @@
  * parts, from keyframe to keyframe, so that several processors can do it. Deterministic but for the time that it takes. Rule RP-4.
  */
 import { canonicalText } from '../actors/runtime/index.ts';
-import { type JournalFlaw, type PlacedKeyframe, RunReader } from '../record/run-reader.ts';
+import type { JournalFlaw, PlacedKeyframe, RunReader } from '../record/run-reader.ts';
 import { Player, type ReplayedBy } from './player.ts';
 
 /** From one keyframe of a run to the next, or to its end: plain data. */
@@ -40,32 +40,28 @@ export function partsOf(run: RunReader): readonly VerificationPart[] {
   );
 }
 
-/** @throws RunUnreadable, ChartsDiffer; Error naming what this program has not got */
-export function verifyPart({ dir, stretch, keyframe }: VerificationPart, options: ReplayedBy): PartVerified {
-  const run = new RunReader(dir);
-  try {
-    const present = run.stretches[stretch];
-    const starts: readonly (PlacedKeyframe | undefined)[] = [
-      present?.keyframe,
-      ...(present?.keyframes ?? []),
-    ];
-    const player = new Player(run, options);
-    player.begin(stretch, keyframe);
-    const before = player.system.counters();
-    const next = starts[keyframe + 1];
-    const difference = next === undefined ? undefined : player.playTo(next);
-    if (next === undefined) player.finishStretch();
-    const after = player.system.counters();
-    const divergence = divergenceOf(player, difference);
-    return {
-      turns: after.turns - before.turns,
-      messages: after.processed - before.processed,
-      ...(divergence === undefined ? {} : { divergence }),
-      flaws: player.flaws(),
-    };
-  } finally {
-    run.close();
-  }
+/** @param run of the part @throws ChartsDiffer; Error naming what this program has not got */
+export function verifyPart(
+  run: RunReader,
+  { stretch, keyframe }: VerificationPart,
+  options: ReplayedBy,
+): PartVerified {
+  const present = run.stretches[stretch];
+  const starts: readonly (PlacedKeyframe | undefined)[] = [present?.keyframe, ...(present?.keyframes ?? [])];
+  const player = new Player(run, options);
+  player.begin(stretch, keyframe);
+  const before = player.system.counters();
+  const next = starts[keyframe + 1];
+  const difference = next === undefined ? undefined : player.playTo(next);
+  if (next === undefined) player.finishStretch();
+  const after = player.system.counters();
+  const divergence = divergenceOf(player, difference);
+  return {
+    turns: after.turns - before.turns,
+    messages: after.processed - before.processed,
+    ...(divergence === undefined ? {} : { divergence }),
+    flaws: player.flaws(),
+  };
 }
 
 function divergenceOf(player: Player, difference: string | undefined): DivergenceTold | undefined {

@@ -31,18 +31,27 @@ interface Kept extends Waypoint {
 export const BYTES_PER_TURN = 600;
 /** First distance. @unit turns of usual cost @source 30 ms of replay: a seek stays under 100 ms on a busy machine too */
 const SPACING = 1_500;
-/** Of one run. @unit bytes @source a small part of a laptop's memory, for four nodes; about 1,000 keyframes */
+/** Of one run, where there are few. @unit bytes @source about 1,000 keyframes */
 const BYTES_MAX = 134_217_728;
+/** Of all runs that are looked at together. @unit bytes @source a small part of a laptop's memory */
+const BYTES_MAX_OF_ALL = 4 * BYTES_MAX;
 
 /** Of one run. */
 export class Waypoints {
   #kept: Kept[] = [];
   #bytes = 0;
   #spacing: number;
+  readonly #bytesMax: () => number;
 
-  /** @param spacing first distance. @unit turns of usual cost */
-  constructor(spacing: number) {
+  /** @param spacing first distance. @unit turns of usual cost @param bytesMax asked each time: it falls when more runs are looked at */
+  constructor(spacing: number, bytesMax: () => number) {
     this.#spacing = spacing;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** @unit bytes */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Whether one here would bring a later seek nearer. */
@@ -56,7 +65,7 @@ export class Waypoints {
     const kept = { ...waypoint, keyframe: () => zstdDecompressSync(packed), bytes: packed.byteLength };
     this.#kept.splice(this.#after(waypoint.turn), 0, kept);
     this.#bytes += kept.bytes;
-    if (this.#bytes <= BYTES_MAX) return;
+    if (this.#bytes <= this.#bytesMax()) return;
     this.#spacing *= 2;
     this.#kept = this.#kept.filter((_, index) => index % 2 === 0);
     this.#bytes = this.#kept.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -82,8 +91,12 @@ export class WaypointsByRun {
     this.#spacing = spacing;
   }
 
+  #bytesMax(): number {
+    return Math.min(BYTES_MAX, BYTES_MAX_OF_ALL / this.#byRun.size);
+  }
+
   of(dir: string): Waypoints {
-    const known = this.#byRun.get(dir) ?? new Waypoints(this.#spacing);
+    const known = this.#byRun.get(dir) ?? new Waypoints(this.#spacing, () => this.#bytesMax());
     this.#byRun.set(dir, known);
     return known;
   }

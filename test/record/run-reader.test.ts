@@ -1,5 +1,17 @@
 /** Journals of a simulated network that something was done to: cut, flipped, deleted, replaced. What is found, and what is still read. Rule RP-2. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { seededRandom } from '../../src/actors/runtime/index.ts';
@@ -22,10 +34,10 @@ const { dir, remove } = testFolder();
 afterAll(remove);
 
 const cluster = new Cluster({ seed: 3, recordTo: join(dir, 'network') });
-cluster.advance(3_000);
+cluster.advance(700);
 cluster.crash(2);
 cluster.start(2);
-cluster.advance(3_000);
+cluster.advance(700);
 cluster.finish();
 const RUNS = runsIn(join(dir, 'network'));
 
@@ -57,6 +69,9 @@ function headsOf(path: string): readonly BlockHead[] {
   return heads;
 }
 
+const put = (fd: number, place: number, byte: number): void =>
+  void writeSync(fd, Uint8Array.of(byte), 0, 1, place);
+
 function flip(path: string, place: number): void {
   const bytes = readFileSync(path);
   bytes[place] = (bytes[place] ?? 0) ^ 1;
@@ -68,7 +83,7 @@ describe('one bit flipped', () => {
     const draws = seededRandom('flips').stream('places');
     const files = RUNS.map((run) => {
       const path = segmentPath(join(run, '..'), run.split('/').at(-1) ?? '', 1);
-      return { run, path, bytes: readFileSync(path), heads: headsOf(path) };
+      return { run, path, fd: openSync(path, 'r+'), bytes: readFileSync(path), heads: headsOf(path) };
     });
     const total = files.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
     for (let flip = 0; flip < 1_000; flip += 1) {
@@ -81,8 +96,8 @@ describe('one bit flipped', () => {
       if (file === undefined) throw new Error('the place is in one of the files');
       const holder = file.heads.find(({ offset, end }) => place >= offset && place < end);
       const bit = 1 << Math.floor(draws.next() * 8);
-      file.bytes[place] = (file.bytes[place] ?? 0) ^ bit;
-      writeFileSync(file.path, file.bytes);
+      const was = file.bytes[place] ?? 0;
+      put(file.fd, place, was ^ bit);
       const { flaws } = checkRun(file.run);
       const what = `bit ${bit} of byte ${place} of ${file.path}`;
       expect(flaws, what).toHaveLength(1);
@@ -91,9 +106,9 @@ describe('one bit flipped', () => {
         path: file.path,
         offset: holder?.offset ?? 0,
       });
-      file.bytes[place] = (file.bytes[place] ?? 0) ^ bit;
-      writeFileSync(file.path, file.bytes);
+      put(file.fd, place, was);
     }
+    for (const { fd } of files) closeSync(fd);
     for (const run of RUNS) expect(checkRun(run).flaws).toEqual([]);
   });
 
@@ -189,6 +204,16 @@ describe('a run', () => {
     expect(run.stretches).toHaveLength(2);
     run.close();
     expect(checkRun(work).flaws).toMatchObject([{ kind: 'missing' }]);
+  });
+
+  it('whose oldest segment is deleted while it is opened is read from the next one on', () => {
+    rmSync(segment(1));
+    // Its name was read, and it is gone.
+    symlinkSync(join(work, 'nowhere'), segment(1));
+    const run = new RunReader(work);
+    expect(run.opening.segment).toBe(2);
+    expect(checkRun(work)).toMatchObject({ segments: 3, flaws: [] });
+    run.close();
   });
 
   it('without its last segment says so', () => {

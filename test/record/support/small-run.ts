@@ -155,8 +155,8 @@ export class SmallRun {
 export function verifyRun(dir: string, by: ReplayedBy) {
   const run = new RunReader(dir);
   const { flaws, stretches } = run;
+  const parts = partsOf(run).map((part) => verifyPart(run, part, by));
   run.close();
-  const parts = partsOf(run).map((part) => verifyPart(part, by));
   return {
     stretches,
     divergence: parts.find(({ divergence }) => divergence !== undefined)?.divergence,
