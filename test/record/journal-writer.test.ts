@@ -16,8 +16,8 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
-import { segmentPath, segmentsOf } from '../../src/record/run-folder.ts';
-import { RunReader } from '../../src/record/run-reader.ts';
+import { deleteOldSegments, segmentPath, segmentsOf } from '../../src/record/run-folder.ts';
+import { entriesOf, isFlaw, RunReader } from '../../src/record/run-reader.ts';
 import { Player } from '../../src/replay/player.ts';
 import { SMALL_CHARTS, SmallRun, stateOf, testFolder, until, verifyRun } from './support/small-run.ts';
 
@@ -70,6 +70,17 @@ describe('a journal', () => {
     expect(stateAtEnd(run)).toBe(stateOf(run.system));
   });
 
+  it('that comes all at once is packed before anybody looks: what waits to be packed is bounded', async () => {
+    const many = new SmallRun({ dir, writing: 'at once' });
+    many.feed(300);
+    expect(many.status.entries).toBeGreaterThanOrEqual(256);
+    await many.close();
+    const great = new SmallRun({ dir, run: 'great', writing: 'at once' });
+    great.feed(3, 400_000);
+    expect(great.status.entries).toBeGreaterThan(0);
+    await great.close();
+  });
+
   it('keeps what comes after its closing out, and counts it', async () => {
     const run = new SmallRun({ dir });
     await run.close();
@@ -78,6 +89,21 @@ describe('a journal', () => {
     await run.close();
     expect(run.status.missing).toBeGreaterThan(3);
     expect(statSync(segmentPath(dir, 'run', 1)).size).toBe(written);
+  });
+
+  it('of a killed process is replayed to the end of the last turn that it tells of', async () => {
+    const run = new SmallRun({ dir, writing: 'at once', digestEvery: 1 });
+    run.feed(300);
+    const reader = new RunReader(run.runDir);
+    expect(reader.flaws).toMatchObject([{ kind: 'unfinished' }]);
+    const block = reader.stretches[0]?.entries.at(-1);
+    const told = block === undefined ? [] : entriesOf(block);
+    const last = isFlaw(told) ? undefined : told.at(-1);
+    const player = new Player(reader, BY);
+    player.finish();
+    expect(last).toMatchObject({ kind: 'digest', turn: player.turn - 1 });
+    reader.close();
+    await run.close();
   });
 
   it('goes on in a new segment when one is long, from a keyframe (RP-2)', async () => {
@@ -142,13 +168,26 @@ describe('retention', () => {
     await run.close();
     const left = segmentsOf(run.runDir);
     // All but the newest, which has grown since the others were looked after; nine were written, of 20 KB and more.
-    const bytes = left.slice(0, -1).reduce((sum, segment) => sum + segment.bytes, 0);
+    const bytes = left.slice(0, -1).reduce((sum, { path }) => sum + statSync(path).size, 0);
     expect(bytes).toBeLessThanOrEqual(90_000);
     expect(run.status.written).toBeGreaterThan(180_000);
     expect(left.at(-1)?.number).toBe(run.status.segments);
     expect(run.kinds).toContain('deleted');
     expect(existsSync(join(dir, 'notes', 'kept.txt'))).toBe(true);
     expect(verify(run).divergence).toBeUndefined();
+  });
+
+  it('leaves room for the segment that is being written', async () => {
+    mkdirSync(join(dir, 'old'), { recursive: true });
+    for (const number of [1, 2, 3]) {
+      const path = segmentPath(dir, 'old', number);
+      writeFileSync(path, new Uint8Array(100));
+      utimesSync(path, number, number);
+    }
+    const retention = { bytesMax: 300, segmentBytes: 100, ageMax: Number.POSITIVE_INFINITY };
+    expect(await deleteOldSegments(dir, retention, 'run', 1)).toEqual({ segments: 1, bytes: 100 });
+    expect(segmentsOf(join(dir, 'old')).map(({ number }) => number)).toEqual([2, 3]);
+    expect(await deleteOldSegments(dir, retention, 'run', 1)).toEqual({ segments: 0, bytes: 0 });
   });
 
   it('deletes what is too old, and never the segment that is being written', async () => {
@@ -212,6 +251,8 @@ describe('a slow disk', () => {
     run.feed(10);
     expect(run.system.counters().turns).toBeGreaterThan(turns);
     expect(run.status.missing).toBeGreaterThan(10);
+    await sleep(130);
+    expect(run.status.state, 'while the disk has not got all').toBe('paused');
     release();
     await until(() => run.status.state === 'recording', 'end of the pause');
     run.feed(10);

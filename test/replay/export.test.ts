@@ -1,9 +1,10 @@
 /** A recorded network told to others: for ShiViz, and without what users sent. Rules RP-7, RP-8. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { type JournalEntry, monotonic, wallTime } from '../../src/actors/runtime/index.ts';
 import { checkRun } from '../../src/record/check-run.ts';
-import { redactRun } from '../../src/record/redact.ts';
+import { redactEntry, redactRun } from '../../src/record/redact.ts';
 import { runsIn, segmentPath } from '../../src/record/run-folder.ts';
 import { entriesOf, isFlaw, RunReader } from '../../src/record/run-reader.ts';
 import { NotReplayable } from '../../src/replay/charts.ts';
@@ -148,6 +149,37 @@ describe('a redacted copy (RP-8)', () => {
         Reflect.get(Reflect.get(entry.message, 'message') ?? {}, 'kind') === 'Vote',
     );
     expect(vote).toMatchObject({ message: { message: { vote: { signature: expect.any(Uint8Array) } } } });
+  });
+
+  it('is for its owner alone, as the journal is', () => {
+    for (const copy of runsIn(output))
+      expect(statSync(segmentPath(join(copy, '..'), basename(copy), 1)).mode & 0o777).toBe(0o600);
+  });
+
+  it('has nothing of what an application says of a transaction, in whatever field', () => {
+    const said = {
+      log: 'log of it',
+      info: 'info of it',
+      events: ['event of it'],
+      data: 'data of it',
+      code: 'KEPT',
+    };
+    const entry: JournalEntry = {
+      ...{
+        kind: 'message',
+        seq: 1,
+        turn: 1,
+        now: monotonic(1),
+        wall: wallTime(1),
+        from: 'a',
+        to: 'b',
+        lane: 'user',
+      },
+      message: { type: 'block.executed', transactions: [said] },
+    };
+    const told = JSON.stringify(redactEntry(entry));
+    expect(told).not.toContain('of it');
+    expect(told).toContain('KEPT');
   });
 
   it('is refused by a replay, which says why', () => {
