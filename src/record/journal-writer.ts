@@ -123,7 +123,10 @@ export class JournalWriter implements Journal {
     if (this.#gathered.length === 0) this.#place = { turn: this.#turn, at: this.#wall };
     this.#gathered.push(entry);
     this.#gatheredBytes += weightOf(entry);
-    if (this.#gathered.length >= GATHERED_MAX || this.#gatheredBytes >= GATHERED_BYTES_MAX) this.#pack();
+    if (this.#gathered.length >= GATHERED_MAX || this.#gatheredBytes >= GATHERED_BYTES_MAX) {
+      this.#pack();
+      this.#pauseIfSlow();
+    }
     this.#timer ??= setTimeout(this.#tick, GATHER_MS);
   }
 
@@ -145,6 +148,7 @@ export class JournalWriter implements Journal {
     clearTimeout(this.#timer);
     this.#turn = Math.max(turn, this.#turn);
     if (this.#state === 'recording') {
+      // However much it is: it is waited for.
       this.#pack();
       this.#end('ended');
     }
@@ -157,7 +161,7 @@ export class JournalWriter implements Journal {
     this.#timer = undefined;
     if (this.#state === 'paused') this.#resume();
     this.#pack();
-    // Which may have paused it.
+    this.#pauseIfSlow();
     if (this.#state !== 'recording') return;
     this.#space.look(performance.now());
     if (this.#space.isLow) {
@@ -178,6 +182,9 @@ export class JournalWriter implements Journal {
     this.#gatheredBytes = 0;
     this.#entries += gathered.length;
     this.#putEntries(gathered, place);
+  }
+
+  #pauseIfSlow(): void {
     const waiting = this.#waiting();
     if (this.#state !== 'recording' || waiting <= this.#options.limits.waitingBytesMax) return;
     this.#pause({ kind: 'paused', because: 'slow', bytes: waiting });

@@ -265,6 +265,15 @@ describe('a slow disk', () => {
     expect(stateAtEnd(run)).toBe(stateOf(run.system));
   });
 
+  it('pauses nothing any more when the journal is closed: all of it is there (RP-2)', async () => {
+    const run = new SmallRun({ dir, limits: { waitingBytesMax: 1_000 } });
+    await until(() => run.status.waiting === 0, 'quiet disk');
+    run.feed(3, 10_000);
+    await run.close();
+    expect(run.kinds).toEqual([]);
+    expect(verify(run)).toMatchObject({ flaws: [], divergence: undefined });
+  });
+
   it('is waited for when the journal is closed, for every segment', async () => {
     const run = new SmallRun({ dir, limits: { segmentBytes: 5_000 } });
     stickDisk();
