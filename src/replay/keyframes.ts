@@ -1,10 +1,19 @@
 /** Whether two keyframes are of the same state: a recorded one, and that of a replay. Pure. Rules RT-12, RP-4. */
 import { type CellRecord, canonicalText, type Keyframe } from '../actors/runtime/index.ts';
 
-/** Timers are numbered in the order of arming by each clock for itself: that order counts, the numbers do not. */
+/**
+ * Timers are numbered in the order of arming by each clock for itself: among equal deadlines that order counts, the numbers do not. One that has
+ * fired is a message in the mailbox: no clock holds it any more, so neither its number nor its deadline counts.
+ */
 function comparable({ timers, ...cell }: CellRecord): string {
-  const ordered = [...timers].sort((left, right) => left.sequence - right.sequence);
-  return canonicalText([cell, ordered.map(({ sequence: _, ...timer }) => timer)]);
+  const armed = timers
+    .filter(({ isQueued }) => !isQueued)
+    .sort((left, right) => left.due - right.due || left.sequence - right.sequence)
+    .map(({ sequence: _, ...timer }) => timer);
+  const fired = new Set(
+    timers.flatMap(({ sequence: _, due: __, ...timer }) => (timer.isQueued ? [timer] : [])),
+  );
+  return canonicalText([cell, armed, fired]);
 }
 
 /** What differs first, in words; undefined when they are equal. Boundary actors' own mailboxes and lives are the recorded process' alone. */
