@@ -25,6 +25,9 @@ export interface Place {
 /** A longer body is damage. @unit bytes @source chosen: the greatest frame, the greatest keyframe of 240 cells, many times */
 export const BODY_BYTES_MAX = 256 * 1024 * 1024;
 
+/** A calendar has no time farther from 1970. @unit ms @source ECMA-262, time values */
+export const AT_MAX = 8.64e15;
+
 const KINDS = { opening: 1, entries: 2, keyframe: 3, closing: 4 } as const;
 export type BlockKind = keyof typeof KINDS;
 const KIND_BY_NUMBER = new Map<number, BlockKind>(
@@ -98,6 +101,8 @@ export function readHead(bytes: Uint8Array, offset: number, left: number): Block
   }
   if (left - HEAD_BYTES < length) return { status: 'torn', offset, bytes: left };
   const [turn, at] = [view.getFloat64(8, true), view.getFloat64(16, true)];
+  if (!(Number.isSafeInteger(turn) && turn >= 0 && Math.abs(at) <= AT_MAX))
+    return damaged(`no block has the turn ${turn} and the time ${at}`);
   const bodyCrc = view.getUint32(28, true);
   return { kind, turn, at, offset, end: offset + HEAD_BYTES + length, bodyCrc };
 }

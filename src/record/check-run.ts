@@ -11,6 +11,7 @@ import {
   isFlaw,
   type JournalFlaw,
   keyframeOf,
+  ownerOf,
   type PlacedBlock,
   segmentReaders,
 } from './run-reader.ts';
@@ -28,15 +29,17 @@ export interface RunCheck {
 
 /** What only a damaged or incomplete journal has; one that was cut or paused is whole as far as it goes. */
 export const isDamage = ({ kind }: JournalFlaw): boolean =>
-  kind === 'damaged' || kind === 'unreadable' || kind === 'missing';
+  kind === 'damaged' || kind === 'unreadable' || kind === 'missing' || kind === 'misplaced';
 
 /** @throws Error of the system for a folder that cannot be read */
 export function checkRun(dir: string): RunCheck {
   const files = new OpenFiles();
   const check = new Check();
   try {
-    for (const { segment, next, gap } of segmentReaders(dir, files)) {
-      check.segment(segment, next === undefined);
+    const segments = segmentReaders(dir, files);
+    const owner = ownerOf(dir, segments);
+    for (const { segment, number, next, gap } of segments) {
+      check.segment(segment, next === undefined, (opening) => owner.flawOf(opening, segment, number));
       if (gap !== undefined) check.flaws.push(gap);
     }
   } finally {
@@ -56,12 +59,18 @@ class Check {
   keyframes = 0;
   #closing: Closing | undefined;
   #hasDamagedClosing = false;
+  #misplacedBy: (opening: Opening) => JournalFlaw | undefined = () => undefined;
 
-  segment(segment: SegmentReader, isLast: boolean): void {
+  segment(
+    segment: SegmentReader,
+    isLast: boolean,
+    misplacedBy: (opening: Opening) => JournalFlaw | undefined,
+  ): void {
     this.segments += 1;
     this.bytes += segment.length;
     this.#closing = undefined;
     this.#hasDamagedClosing = false;
+    this.#misplacedBy = misplacedBy;
     let next = headAt(segment, 0);
     for (; 'end' in next; next = headAt(segment, next.end)) {
       const flaw = this.#block({ head: next, segment });
@@ -103,7 +112,8 @@ class Check {
 
   #opening(read: Opening | JournalFlaw): JournalFlaw | undefined {
     if (isFlaw(read)) return read;
-    this.moniker ??= read.node.moniker;
-    return undefined;
+    const flaw = this.#misplacedBy(read);
+    if (flaw === undefined) this.moniker ??= read.node.moniker;
+    return flaw;
   }
 }

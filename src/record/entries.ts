@@ -1,5 +1,6 @@
 /** The entries of a journal as rows of fields, and back: what came, from whom, to whom, when. Pure. Rule RP-1, docs/journal.md. */
 import type { JournalEntry } from '../actors/runtime/index.ts';
+import { AT_MAX } from './blocks.ts';
 import { unpackValues, type ValuePacker } from './values.ts';
 
 type Kind = JournalEntry['kind'];
@@ -76,6 +77,17 @@ function entryOf(number: unknown, values: readonly unknown[]): JournalEntry {
     throw new Error(`an entry '${kind}' has ${names.length} fields, not ${values.length}`);
   const entry: Record<string, unknown> = { kind };
   for (const [place, name] of names.entries()) entry[name] = values[place];
-  // Gateway: written by `rowOf`, and not changed since.
+  const { turn, wall = 0, message = NO_MESSAGE } = entry;
+  if (!isWithin(turn, Number.MAX_SAFE_INTEGER) || !isWithin(wall, AT_MAX) || !isMessage(message))
+    throw new Error(`an entry '${kind}' has no turn, time or message that can be`);
+  // Gateway: as `rowOf` writes it.
   return entry as JournalEntry;
 }
+
+const NO_MESSAGE = { type: '' };
+
+const isWithin = (value: unknown, max: number): boolean =>
+  typeof value === 'number' && Math.abs(value) <= max;
+
+const isMessage = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';

@@ -2,7 +2,9 @@
  * What each segment of a journal begins with: which program recorded which node, out of which cells, and where in the run the segment stands.
  * It is all that a replay needs beside the entries. Types, and how it is read. Rules RP-1, RP-8, docs/journal.md.
  */
+import { z } from 'zod';
 import type { CellBlueprint } from '../actors/runtime/index.ts';
+import { AT_MAX } from './blocks.ts';
 import { unpackValues, type ValuePacker } from './values.ts';
 
 /** Grows when what a journal says changes its meaning; the layout of files has a number of its own (`MAGIC`). */
@@ -30,9 +32,44 @@ export interface Opening {
   readonly source: { readonly kind: 'node' } | { readonly kind: 'simulation'; readonly scenario: string };
 }
 
+const cells = z.lazy(() => z.array(CELL));
+
+/** What a replay needs of a cell to begin; what is in it, whoever builds it finds out. */
+const CELL: z.ZodType = z.looseObject({
+  id: z.string(),
+  logic: z.discriminatedUnion('kind', [
+    z.looseObject({ kind: z.literal('boundary') }),
+    z.looseObject({
+      kind: z.literal('chart'),
+      chart: z.string(),
+      hash: z.string(),
+      spawned: z.array(z.string()),
+    }),
+    z.looseObject({ kind: z.literal('supervisor'), children: cells, templates: cells }),
+  ]),
+});
+
+/** What a journal of this version begins with; those of others come from anywhere, and a CRC says nothing of who wrote them. */
+const OPENING = z.object({
+  run: z.string(),
+  segment: z.int().positive(),
+  program: z.object({ version: z.string(), commit: z.string().optional() }),
+  node: z.object({ id: z.string(), moniker: z.string() }),
+  chain: z.object({ id: z.string(), genesisHash: z.string() }),
+  startedAt: z.number().min(-AT_MAX).max(AT_MAX),
+  seed: z.string(),
+  digestEvery: z.int().nonnegative(),
+  blueprints: z.array(CELL).min(1),
+  redacted: z.literal(true).optional(),
+  source: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('node') }),
+    z.object({ kind: z.literal('simulation'), scenario: z.string() }),
+  ]),
+});
+
 export const packOpening = (packer: ValuePacker, opening: Opening): Uint8Array => packer.pack([opening]);
 
-/** @throws Error for a journal of another version, which says so */
+/** @throws Error for a journal of another version, which says so, and for what is no opening */
 export function unpackOpening(body: Uint8Array): Opening {
   const [opening] = unpackValues(body);
   const version =
@@ -41,6 +78,10 @@ export function unpackOpening(body: Uint8Array): Opening {
     throw new Error(
       `it is of version ${String(version)}, this program reads version ${JOURNAL_VERSION}: replay it with the program that recorded it`,
     );
-  // Gateway: written by `packOpening` of this version, and not changed since (CRC).
+  const { error } = OPENING.safeParse(opening);
+  const [issue] = error?.issues ?? [];
+  if (issue !== undefined)
+    throw new Error(`its opening is none of this program: ${issue.path.join('.')}: ${issue.message}`);
+  // Gateway: it has the shape.
   return opening as Opening;
 }

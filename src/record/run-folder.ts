@@ -6,7 +6,8 @@ import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const SEGMENT = /^(\d{6,})\.journal$/;
+/** As `segmentPath` writes them. */
+const SEGMENT = /^(\d{6}|[1-9]\d{6,14})\.journal$/;
 
 export const segmentPath = (dir: string, run: string, segment: number): string =>
   join(dir, run, `${String(segment).padStart(6, '0')}.journal`);
@@ -30,22 +31,41 @@ export function segmentsOf(runDir: string): readonly SegmentInfo[] {
  * Folders below `dir`, and `dir` itself, that hold segments; by name, which begins with the time. At most three levels down: the data of a
  * network, a home, its journal, a run.
  */
-export function runsIn(dir: string, depth = 3): readonly string[] {
-  const names = readdirSync(dir, { withFileTypes: true });
+export function runsIn(dir: string): readonly string[] {
+  return runsBelow(dir, readdirSync(dir, { withFileTypes: true }), DEPTH);
+}
+
+/** @unit folders @source data, home, journal, run */
+const DEPTH = 3;
+
+function runsBelow(dir: string, names: readonly Dirent[], depth: number): readonly string[] {
   const own = names.some(({ name }) => SEGMENT.test(name)) ? [dir] : [];
   if (depth === 0) return own;
   const below = names
     .filter((entry) => isFolder(dir, entry))
     .sort((left, right) => (left.name < right.name ? -1 : 1))
-    .flatMap((entry) => runsIn(join(dir, entry.name), depth - 1));
+    .flatMap(({ name }) => runsBelow(join(dir, name), namesIn(join(dir, name)), depth - 1));
   return [...own, ...below];
 }
 
-/** A link to one, too: a journal may lie on a disk of its own. */
-const isFolder = (dir: string, entry: Dirent): boolean =>
-  entry.isDirectory() ||
-  (entry.isSymbolicLink() &&
-    statSync(join(dir, entry.name), { throwIfNoEntry: false })?.isDirectory() === true);
+/** A link to one, too: a journal may lie on a disk of its own. One that leads in a circle, or where nobody may look, is none. */
+function isFolder(dir: string, entry: Dirent): boolean {
+  if (!entry.isSymbolicLink()) return entry.isDirectory();
+  try {
+    return statSync(join(dir, entry.name)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** Of a folder that may not be read, as `lost+found` on a disk of its own, and of one that is gone: nothing. */
+function namesIn(dir: string): readonly Dirent[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
 
 export interface Retention {
   /** @unit bytes */
@@ -92,7 +112,8 @@ export async function deleteOldSegments(
 /** @param present number of the one that is being written, where it is in this folder */
 async function segmentsIn(folder: string, present: number | undefined): Promise<readonly Candidate[]> {
   const found: Candidate[] = [];
-  for (const name of await readdir(folder).catch(unlessGone([]))) {
+  // One that the node may not read is none of its own: `lost+found`, on a disk of its own.
+  for (const name of await readdir(folder).catch(() => [])) {
     const number = SEGMENT.exec(name)?.[1];
     if (number === undefined || (present !== undefined && Number(number) >= present)) continue;
     const path = join(folder, name);

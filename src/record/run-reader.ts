@@ -2,8 +2,9 @@
  * A recorded run: where each block of its segments stands, what is in one, and what is wrong with it: cut, damaged, missing, of another version.
  * Nothing after damage is believed. Boundary: disk. Rule RP-2, docs/journal.md.
  */
+import { basename } from 'node:path';
 import type { JournalEntry, Keyframe } from '../actors/runtime/index.ts';
-import type { BlockHead, BlocksEnd } from './blocks.ts';
+import { type BlockHead, type BlocksEnd, MAGIC } from './blocks.ts';
 import { type Closing, unpackClosing } from './closing.ts';
 import { unpackEntries } from './entries.ts';
 import { OpenFiles } from './open-files.ts';
@@ -12,9 +13,9 @@ import { segmentsOf } from './run-folder.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { unpackKeyframe } from './values.ts';
 
-/** What is not as it was written. `torn` and `unfinished` are usual: the process was killed. */
+/** What is not as it was written. `torn` and `unfinished` are usual: the process was killed. `misplaced`: whole, and of another run, or at another's place. */
 export interface JournalFlaw {
-  readonly kind: 'torn' | 'unfinished' | 'damaged' | 'unreadable' | 'missing' | 'paused';
+  readonly kind: 'torn' | 'unfinished' | 'damaged' | 'unreadable' | 'missing' | 'misplaced' | 'paused';
   readonly path: string;
   /** Of the block. @unit bytes from the start of the file */
   readonly offset: number;
@@ -80,8 +81,9 @@ export class RunReader {
       throw new RunUnreadable(`${dir} holds no segment of a journal (000001.journal, …)`);
     const scan = new Scan();
     try {
-      for (const { segment, next, gap } of segments) {
-        scan.segment(segment, next === undefined);
+      const owner = ownerOf(dir, segments);
+      for (const { segment, number, next, gap } of segments) {
+        scan.segment(segment, next === undefined, (opening) => owner.flawOf(opening, segment, number));
         if (gap !== undefined) scan.gap(gap);
       }
     } catch (error) {
@@ -180,6 +182,42 @@ function missing(path: string, from: number, to: number): JournalFlaw {
   return { kind: 'missing', path, offset: 0, detail };
 }
 
+/** The run that the segments of a folder are of. */
+interface Owner {
+  /** Why a segment is none of it. */
+  readonly flawOf: (opening: Opening, segment: SegmentReader, number: number) => JournalFlaw | undefined;
+}
+
+/** That of the first one; of the last, where the folder has its name and not the first's. */
+export function ownerOf(dir: string, segments: readonly NumberedSegment[]): Owner {
+  const [first, last] = [segments[0], segments.at(-1)].map((one) =>
+    one === undefined ? undefined : openingOf(one.segment),
+  );
+  const isLasts = last?.run === basename(dir) && first?.run !== last.run;
+  const owner = isLasts ? last : (first ?? last);
+  return {
+    flawOf(opening, { path }, number) {
+      const isOwn = owner === undefined || identityOf(opening) === identityOf(owner);
+      if (isOwn && opening.segment === number) return undefined;
+      const { segment, run, node } = opening;
+      const of = owner === undefined || isOwn ? '' : ` of ${owner.run} of ${owner.node.moniker}`;
+      const detail = `it is segment ${segment} of ${run} of ${node.moniker}, and lies where segment ${number}${of} was`;
+      return { kind: 'misplaced', path, offset: MAGIC.byteLength, detail };
+    },
+  };
+}
+
+const identityOf = ({ run, node, chain, startedAt }: Opening): string =>
+  JSON.stringify([run, node.id, node.moniker, chain.genesisHash, startedAt]);
+
+/** Undefined when it cannot be read, which whoever reads on will tell. */
+function openingOf(segment: SegmentReader): Opening | undefined {
+  const head = headAt(segment, 0);
+  if (!('end' in head) || head.kind !== 'opening') return undefined;
+  const opening = contentOf({ head, segment }, unpackOpening);
+  return isFlaw(opening) ? undefined : opening;
+}
+
 /** The entries of a block, or why they cannot be had. */
 export const entriesOf = (block: PlacedBlock): readonly JournalEntry[] | JournalFlaw =>
   contentOf(block, unpackEntries);
@@ -225,9 +263,18 @@ class Scan {
   /** The next segment goes on where this one ended. */
   #isContinued = false;
 
-  segment(segment: SegmentReader, isLast: boolean): void {
+  segment(
+    segment: SegmentReader,
+    isLast: boolean,
+    misplacedBy: (opening: Opening) => JournalFlaw | undefined,
+  ): void {
     const walk = walkSegment(segment, isLast);
     const { opening, closing, keyframe, entries, flaw } = walk;
+    const misplaced = opening === undefined ? undefined : misplacedBy(opening);
+    if (misplaced !== undefined) {
+      this.gap(misplaced);
+      return;
+    }
     if (opening !== undefined) {
       const stretch = this.#stretch(opening, keyframe);
       for (const block of entries) stretch?.entries.push(block);

@@ -6,7 +6,11 @@ import { Packr } from 'msgpackr';
 import { functionMark, type Keyframe, revive } from '../actors/runtime/index.ts';
 
 // Records tell objects from maps, and name the fields of each shape once in a block.
-const OPTIONS = { useRecords: true, moreTypes: true, useBigIntExtension: true, copyBuffers: true } as const;
+// Without pointers: a few bytes of them make a value that nobody comes to the end of.
+const OPTIONS = {
+  ...{ useRecords: true, moreTypes: true, useBigIntExtension: true, copyBuffers: true },
+  structuredClone: false,
+} as const;
 
 /** msgpackr has it, and its types do not tell of it. */
 interface FunctionWriter {

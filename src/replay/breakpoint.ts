@@ -237,5 +237,7 @@ function mailboxOver(system: System, address: string, cell: string, percent: num
   const info = system.ref(address).info();
   if (info === undefined) return undefined;
   const share = (100 * (info.counters.queued + info.counters.postponed)) / info.capacity;
-  return share > percent ? `the mailbox of ${address} is ${share.toFixed(0)}% full` : undefined;
+  return share > percent
+    ? `the mailbox of ${address} is ${share.toFixed(share < 10 ? 1 : 0)}% full`
+    : undefined;
 }

@@ -1,6 +1,6 @@
 /** The charts that a replay has: those of a node, by their ids, and whether they are the recorded ones. Pure. Rule RP-1. */
 import type { AnyStateMachine } from 'xstate';
-import { type CellBlueprint, chartOf, chartsOf } from '../actors/runtime/index.ts';
+import { type CellBlueprint, chartOf, chartsOf, type Rebuilt, rebuilt } from '../actors/runtime/index.ts';
 import { NODE_MACHINES } from '../node/charts.ts';
 
 export type Charts = ReadonlyMap<string, AnyStateMachine>;
@@ -32,3 +32,14 @@ export function checkCharts(blueprints: readonly CellBlueprint[], charts: Charts
     );
   }
 }
+
+/** The cells that a journal tells of, by this program. @throws NotReplayable naming what they want, and it has not got */
+export function builtFrom(...given: Parameters<typeof rebuilt>): Rebuilt {
+  try {
+    return rebuilt(...given);
+  } catch (error) {
+    throw new NotReplayable(`its tree of cells cannot be built: ${wordsOf(error)}`);
+  }
+}
+
+export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -74,6 +74,12 @@ export class Playback {
     return Math.max(from, Math.min(to, ...ends));
   }
 
+  /** When something comes next on one of the lanes, or the run ends. @unit ms since 1970 */
+  get quietUntil(): number {
+    const next = this.lanes.map((lane) => lane.nextAt() ?? Number.POSITIVE_INFINITY);
+    return Math.min(this.span.to, ...next);
+  }
+
   /** @param at ms since 1970 */
   seek(at: number): void {
     for (const lane of this.lanes) lane.seekTime(at);
@@ -90,7 +96,8 @@ export class Playback {
     this.#hits.fill(undefined);
     const { to } = this.span;
     while (this.#at < at) {
-      const until = Math.min(at, this.#at + SLICE_MS);
+      // Clocks are set by years at times, and nothing happens in between.
+      const until = Math.min(at, Math.max(this.#at + SLICE_MS, this.quietUntil));
       this.#isArmed = true;
       for (const lane of this.lanes) lane.advanceTime(until);
       this.#isArmed = false;
@@ -108,6 +115,8 @@ export class Playback {
     const lane = chosen === undefined ? undefined : this.lanes[chosen];
     if (lane === undefined || (by === 1 ? lane.nextAt() : lane.lastAt) === undefined) return;
     lane.step(by);
+    // Where nothing has run yet there was no step.
+    if (lane.player.turn === 0) this.#last.delete(this.lanes.indexOf(lane));
     const instant = (which === undefined ? undefined : lane.lastAt) ?? this.#newest();
     this.#at = instant;
     if (which === undefined) return;

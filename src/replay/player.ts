@@ -6,12 +6,10 @@ import {
   type Divergence,
   type Inspector,
   type JournalEntry,
-  type Keyframe,
   Outside,
   type PureFunctions,
   type Rebuilt,
   type Replay,
-  rebuilt,
   replay,
   type System,
   seededRandom,
@@ -27,9 +25,10 @@ import {
   type Stretch,
 } from '../record/run-reader.ts';
 import { packKeyframe, unpackKeyframe, ValuePacker } from '../record/values.ts';
-import { type Charts, checkCharts, NotReplayable } from './charts.ts';
+import { builtFrom, type Charts, checkCharts, NotReplayable, wordsOf } from './charts.ts';
 import { differenceOf } from './keyframes.ts';
-import { BYTES_PER_TURN, type Waypoint, type WaypointsByRun } from './waypoints.ts';
+import { keyframesOf, type Start, startOf } from './start.ts';
+import { BYTES_PER_TURN, type WaypointsByRun } from './waypoints.ts';
 
 export interface PlayerOptions {
   readonly charts: Charts;
@@ -44,13 +43,6 @@ export interface PlayerOptions {
 
 /** The program that a run is replayed by. */
 export type ReplayedBy = Pick<PlayerOptions, 'charts' | 'pure' | 'meaning'>;
-
-/** Where a replay may begin. */
-interface Start extends Omit<Waypoint, 'keyframe' | 'way'> {
-  /** Absent for the beginning, and for what was kept on the way. */
-  readonly block?: PlacedKeyframe;
-  readonly keyframe: ((functionOf: (name: string) => unknown) => Keyframe | JournalFlaw) | undefined;
-}
 
 export class Player {
   readonly run: RunReader;
@@ -139,9 +131,9 @@ export class Player {
   nextAt(): number | undefined {
     const entry = this.#peek();
     if (entry !== undefined) return 'wall' in entry ? entry.wall : this.#at;
-    if (this.#flaw !== undefined || this.divergence() !== undefined) return undefined;
-    if (this.turn < (this.#present()?.closing?.turn ?? this.#known)) return this.#at;
-    return this.run.stretches[this.#stretch + 1]?.keyframe?.head.at;
+    const closing = this.#flaw === undefined ? this.#present()?.closing : undefined;
+    if (this.divergence() === undefined && this.turn < (closing?.turn ?? this.#known)) return this.#at;
+    return this.#later()?.at;
   }
 
   /** Runs until so many turns have ended, or the journal has. Where it has a gap the player jumps, unless that is too far: `jumps`. */
@@ -177,7 +169,7 @@ export class Player {
   begin(stretch: number, keyframe: number): void {
     const present = this.run.stretches[stretch];
     const block = keyframe === 0 ? present?.keyframe : present?.keyframes[keyframe - 1];
-    this.#replay = this.#begin(block === undefined ? this.#first() : this.#startOf(stretch, block));
+    this.#replay = this.#begin(block === undefined ? this.#first() : startOf(stretch, block));
   }
 
   /** Plays to where a gap or the end of the run comes. */
@@ -247,7 +239,7 @@ export class Player {
   #feed(entry: JournalEntry): void {
     const isInput = 'seq' in entry;
     if (isInput && this.#options.waypoints !== undefined) this.#keepWaypoint(entry.turn);
-    this.#replay.feed(this.#options.meaning?.(entry) ?? entry);
+    this.#take(entry);
     this.#entry += 1;
     // A digest is the last that a turn writes; of what it draws and hears there may be more.
     this.#known = Math.max(this.#known, entry.kind === 'digest' ? entry.turn + 1 : entry.turn);
@@ -255,6 +247,17 @@ export class Player {
     this.#at = entry.wall;
     this.#seq = entry.seq;
     this.#fed = entry.turn;
+  }
+
+  #take(entry: JournalEntry): void {
+    try {
+      this.#replay.feed(this.#options.meaning?.(entry) ?? entry);
+    } catch (error) {
+      const { segment, head } = this.#placed() ?? {};
+      throw new NotReplayable(
+        `${segment?.path}, byte ${head?.offset}: what came at turn ${entry.turn} is of another program: ${wordsOf(error)}`,
+      );
+    }
   }
 
   /** Before the first input of a turn: what came before has run, and a seek to that turn finds nothing more. */
@@ -329,14 +332,15 @@ export class Player {
       const isPresent = index === this.#stretch;
       if (isPresent && this.#flaw === undefined) continue;
       const block = keyframesOf(stretch).find(
-        (one) => (!isPresent || one.first > this.#block) && this.#isUsable(one),
+        (one) => (!isPresent || one.first > this.#block) && this.isUsable(one),
       );
-      if (block !== undefined) return this.#startOf(index, block);
+      if (block !== undefined) return startOf(index, block);
     }
     return undefined;
   }
 
-  #isUsable(block: PlacedKeyframe): boolean {
+  /** Whether a keyframe can be read: one that cannot is played over. */
+  isUsable(block: PlacedKeyframe): boolean {
     const known = this.#usable.get(block);
     if (known !== undefined) return known;
     const read = keyframeOf(block, this.#rebuilt.functionOf);
@@ -351,7 +355,7 @@ export class Player {
         keyframesOf(stretch)
           // A keyframe of a journal may hold inputs of its turn, which come after that turn.
           .filter((block) => block.head.turn < turn && this.#usable.get(block) !== false)
-          .map((block) => this.#startOf(index, block))
+          .map((block) => startOf(index, block))
       );
     });
     const kept = this.#options.waypoints?.of(this.run.dir).before(turn);
@@ -361,17 +365,9 @@ export class Player {
     return starts.reduce((best, start) => (start.turn >= best.turn ? start : best), this.#first());
   }
 
-  #startOf(stretch: number, keyframe: PlacedKeyframe): Start {
-    const { turn, at } = keyframe.head;
-    return {
-      ...{ turn, at, seq: 0, cursor: { stretch, block: keyframe.first, entry: 0 }, block: keyframe },
-      keyframe: (functionOf) => keyframeOf(keyframe, functionOf),
-    };
-  }
-
   #first(): Start {
     const [stretch] = this.run.stretches;
-    if (stretch?.keyframe !== undefined) return this.#startOf(0, stretch.keyframe);
+    if (stretch?.keyframe !== undefined) return startOf(0, stretch.keyframe);
     const at = stretch?.opening.startedAt ?? 0;
     return { turn: 0, at, seq: 0, cursor: { stretch: 0, block: 0, entry: 0 }, keyframe: undefined };
   }
@@ -380,7 +376,7 @@ export class Player {
     const { charts, pure, inspector } = this.#options;
     const { opening } = this.run;
     const outside = new Outside();
-    this.#rebuilt = rebuilt(opening.blueprints, { outside, pure, charts });
+    this.#rebuilt = builtFrom(opening.blueprints, { outside, pure, charts });
     this.#packer = new ValuePacker(this.#rebuilt.nameOf);
     const from = keyframe?.(this.#rebuilt.functionOf);
     this.#flaw = undefined;
@@ -404,6 +400,3 @@ export class Player {
     });
   }
 }
-
-const keyframesOf = ({ keyframe, keyframes }: Stretch): readonly PlacedKeyframe[] =>
-  keyframe === undefined ? keyframes : [keyframe, ...keyframes];

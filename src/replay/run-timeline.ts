@@ -180,7 +180,7 @@ export class RunTimeline {
     const begun = performance.now();
     while (performance.now() - begun < WORK_MS) {
       this.#attach();
-      const stop = playback.play(playback.at + SLICE_MS, []);
+      const stop = playback.play(Math.max(playback.at + SLICE_MS, playback.quietUntil), []);
       this.#gather();
       this.#markDamage();
       const isFull = this.#wire.length + this.#steps.length >= ROWS_MAX;

@@ -155,9 +155,11 @@ describe('a journal', () => {
 });
 
 describe('retention', () => {
-  it('deletes the oldest segments beyond the bytes, of earlier runs first, and nothing else (RP-2)', async () => {
+  it('deletes the oldest segments beyond the bytes, of earlier runs first, and nothing else, nor what may not be read (RP-2)', async () => {
     const old = await rotated(3);
     mkdirSync(join(dir, 'notes'));
+    // As on a disk of its own; nobody but root may look into it.
+    mkdirSync(join(dir, 'lost+found'), { mode: 0o000 });
     writeFileSync(join(dir, 'notes', 'kept.txt'), 'mine');
     const run = new SmallRun({ dir, run: 'run2', limits: { segmentBytes: 20_000, bytesMax: 90_000 } });
     while (run.status.segments < 9) {
@@ -173,6 +175,7 @@ describe('retention', () => {
     expect(run.status.written).toBeGreaterThan(180_000);
     expect(left.at(-1)?.number).toBe(run.status.segments);
     expect(run.kinds).toContain('deleted');
+    expect(run.kinds).not.toContain('failed');
     expect(existsSync(join(dir, 'notes', 'kept.txt'))).toBe(true);
     expect(verify(run).divergence).toBeUndefined();
   });

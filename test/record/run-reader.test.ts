@@ -180,6 +180,78 @@ describe('one bit flipped', () => {
   });
 });
 
+function blockOf(number: number, kind: BlockHead['kind']): BlockHead {
+  const head = headsOf(segment(number)).find((one) => one.kind === kind);
+  if (head === undefined) throw new Error(`segment ${number} has a block of ${kind}`);
+  return head;
+}
+
+describe('damage is no divergence: what stands before it is verified, and what comes behind the next keyframe', () => {
+  const by = { charts: SMALL_CHARTS, pure: {} };
+  const end = small.system.counters().turns;
+
+  it.each([
+    ['entries', 1],
+    ['entries', 2],
+    ['entries', 3],
+    ['keyframe', 2],
+    ['keyframe', 4],
+  ] as const)('%s of segment %i', (kind, number) => {
+    const { offset } = blockOf(number, kind);
+    flip(segment(number), offset + HEAD_BYTES + 9);
+    const verified = verifyRun(work, by);
+    expect(verified.divergence).toBeUndefined();
+    expect(verified.flaws).toMatchObject([{ kind: 'damaged', path: segment(number), offset }]);
+    // Behind a keyframe nothing is missing: the part before plays on.
+    if (kind === 'keyframe') expect(verified.turns).toBe(end);
+    else expect(verified.turns).toBeLessThan(end);
+    expect(verified.turns).toBeGreaterThan(end / 4);
+  });
+});
+
+describe('a segment that is whole, and lies in the wrong place, is named', () => {
+  it('of the same run, under another number', () => {
+    const [two, three] = [2, 3].map((number) => readFileSync(segment(number)));
+    if (two === undefined || three === undefined) throw new Error('they were read');
+    writeFileSync(segment(2), three);
+    writeFileSync(segment(3), two);
+    const flaws = [2, 3].map((number) => ({
+      ...{ kind: 'misplaced', path: segment(number) },
+      detail: `it is segment ${5 - number} of small of small, and lies where segment ${number} was`,
+    }));
+    expect(checkRun(work).flaws).toMatchObject(flaws);
+    const verified = verifyRun(work, { charts: SMALL_CHARTS, pure: {} });
+    expect(verified.divergence).toBeUndefined();
+    expect(verified.flaws).toMatchObject(flaws);
+  });
+
+  it('of another run, also where the folder has the name of its own', async () => {
+    const other = new SmallRun({ dir: join(dir, 'elsewhere'), run: 'other', writing: 'at once' });
+    other.feed(3);
+    await other.close();
+    cpSync(segmentPath(join(dir, 'elsewhere'), 'other', 1), segment(1));
+    expect(checkRun(work).flaws.map(({ path }) => path)).toEqual([2, 3, 4].map(segment));
+    const named = join(dir, 'named', 'small');
+    cpSync(work, named, { recursive: true });
+    expect(checkRun(named).flaws).toMatchObject([
+      { kind: 'misplaced', detail: expect.stringContaining('it is segment 1 of other of small') },
+    ]);
+  });
+});
+
+describe('a folder of journals', () => {
+  it('with links that lead nowhere or in a circle, and with other files, is read all the same', () => {
+    const before = runsIn(dir);
+    symlinkSync('circle', join(dir, 'circle'));
+    symlinkSync('nowhere', join(work, '000009.journal'));
+    symlinkSync('000010.journal', join(work, '000010.journal'));
+    cpSync(segment(2), join(work, '0000002.journal'));
+    expect(runsIn(dir)).toEqual(before);
+    expect(checkRun(work).flaws).toEqual([]);
+    rmSync(join(dir, 'circle'));
+  });
+});
+
 describe('a journal cut', () => {
   it('anywhere gives every whole block before the cut', () => {
     const whole = headsOf(segment(4));

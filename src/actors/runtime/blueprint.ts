@@ -117,7 +117,7 @@ export function rebuilt(blueprints: readonly CellBlueprint[], options: RebuildOp
   const functionOf = (name: string): AnyFunction => {
     const known = functions.get(name);
     if (known !== undefined) return known;
-    const own = name.startsWith('pure/') ? pure[name.slice('pure/'.length)] : undefined;
+    const own = name.startsWith('pure/') ? ownOf(pure, name.slice('pure/'.length)) : undefined;
     if (own === undefined && name.startsWith('pure/'))
       throw new Error(`the journal's cells call '${name}', which this program has not got`);
     // Gateway: called with what the recorded one was called with.
@@ -133,6 +133,10 @@ export function rebuilt(blueprints: readonly CellBlueprint[], options: RebuildOp
     nameOf: (work) => names.get(work),
   };
 }
+
+/** Not what every object inherits: a journal may name anything. */
+const ownOf = (pure: PureFunctions, name: string): PureFunctions[string] | undefined =>
+  Object.hasOwn(pure, name) ? pure[name] : undefined;
 
 const notHere = (name: string) => (): never => {
   throw new Error(`'${name}' is not called in a replay`);

@@ -10,7 +10,7 @@ import { hostsOf, shivizLog } from '../../replay/shiviz.ts';
 import { readScenario } from '../../simulation/scenario.ts';
 import type { ExportOptions } from '../commands/export.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { runtimeFailure, usageFailure } from '../failure.ts';
+import { messageOf, runtimeFailure, usageFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
 import { testFile } from '../simulate/findings.ts';
 import { runsAt, sessionOf } from './locate.ts';
@@ -39,7 +39,11 @@ const exitOf = (flaws: readonly JournalFlaw[]): number =>
 
 function writeNew(path: string, text: string): void {
   if (existsSync(path)) throw usageFailure(`--output ${path}: it is there already; name a new file`);
-  writeFileSync(path, text);
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw runtimeFailure(`--output ${path} cannot be written: ${messageOf(error)}`);
+  }
 }
 
 /** @returns the log of all that can be read, and what cannot */
@@ -63,7 +67,11 @@ function redactAll(path: string, { output, json = false }: ExportOptions): numbe
   if (existsSync(output)) throw usageFailure(`--output ${output}: it is there already; name a new folder`);
   const redactions = runsAt(path).map((dir) => {
     const from = relative(resolve(path), resolve(dir, '..'));
-    return redactRun(dir, join(output, from));
+    try {
+      return redactRun(dir, join(output, from));
+    } catch (error) {
+      throw runtimeFailure(`--output ${output}: no copy of ${dir}: ${messageOf(error)}`);
+    }
   });
   createOutput(json).data(
     redactions,

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { runsIn } from '../../record/run-folder.ts';
 import { type JournalFlaw, RunReader, RunUnreadable } from '../../record/run-reader.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
-import { CommandFailure, runtimeFailure, usageFailure } from '../failure.ts';
+import { CommandFailure, messageOf, runtimeFailure, usageFailure } from '../failure.ts';
 
 /** @throws CommandFailure when there is none */
 export function runsAt(path: string): readonly string[] {
@@ -12,12 +12,20 @@ export function runsAt(path: string): readonly string[] {
     throw usageFailure(
       `${path}: give the folder of a run, of a journal, a node's home, or the data of a network`,
     );
-  const runs = runsIn(path);
+  const runs = readableRuns(path);
   if (runs.length === 0)
     throw runtimeFailure(
-      `${path} holds no journal: a node writes one into its home unless [journal] record = "off"`,
+      `${path} holds no journal that you may read: a node writes one into its home unless [journal] record = "off"`,
     );
   return runs;
+}
+
+function readableRuns(path: string): readonly string[] {
+  try {
+    return runsIn(path);
+  } catch (error) {
+    throw runtimeFailure(`${path} cannot be read: ${messageOf(error)}`);
+  }
 }
 
 /** The runs that a replay shows together. */

@@ -18,6 +18,7 @@ import { verifyRuns } from './verify-runs.ts';
 
 /** @returns the exit code */
 export async function replayRuns(path: string, options: ReplayCommandOptions): Promise<number> {
+  refuseMixed(options);
   const runs = runsAt(path);
   try {
     if (options.verify === true) return await verifyRuns(runs, options.json === true);
@@ -35,6 +36,26 @@ export async function replayRuns(path: string, options: ReplayCommandOptions): P
     if (error instanceof NotReplayable) throw runtimeFailure(`${path}: ${error.message}`);
     throw error;
   }
+}
+
+/** Options that say nothing together are a mistake, and none is left out in silence. */
+const NOT_TOGETHER = [
+  ['verify', ['until', 'break', 'cell', 'step', 'page']],
+  ['page', ['break', 'cell', 'step']],
+  ['step', ['cell', 'json']],
+] as const satisfies readonly (readonly [
+  keyof ReplayCommandOptions,
+  readonly (keyof ReplayCommandOptions)[],
+])[];
+
+/** @throws CommandFailure */
+function refuseMixed(options: ReplayCommandOptions): void {
+  for (const [one, others] of NOT_TOGETHER) {
+    const other = others.find((name) => options[name] !== undefined);
+    if (options[one] !== undefined && other !== undefined)
+      throw usageFailure(`--${one} and --${other} do not go together: give one of them`);
+  }
+  if (options.break?.trim() === '') throw usageFailure('--break: give a condition, or leave it out');
 }
 
 /** @throws CommandFailure for an expression or time that is not understood */

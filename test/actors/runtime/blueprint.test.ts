@@ -270,6 +270,10 @@ describe('a tree out of its blueprint', () => {
     const live = recorded();
     expect(() => again(live, new Map())).toThrow(/a chart 'worker', which this program has not got/);
     expect(() => again(live, CHARTS, {})).toThrow(/'pure\/twice', which this program has not got/);
+    // What every object inherits is none of its functions: a journal may have been made up.
+    const { functionOf } = rebuilt(live.blueprints, { outside: new Outside(), pure: PURE, charts: CHARTS });
+    for (const name of ['constructor', '__proto__', 'toString', '__defineGetter__'])
+      expect(() => functionOf(`pure/${name}`)).toThrow(/which this program has not got/);
   });
 });
 
