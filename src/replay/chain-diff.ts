@@ -29,8 +29,13 @@ export type ChainDifference =
 const COMMITS_MAX = 262_144;
 
 /** @throws ChartsDiffer; Error naming what this program has not got */
-export function chainDifference(left: RunReader, right: RunReader, by: ReplayedBy): ChainDifference {
-  const [ours, theirs] = [commitsOf(left, by), commitsOf(right, by)];
+export function chainDifference(
+  lefts: readonly RunReader[],
+  rights: readonly RunReader[],
+  by: ReplayedBy,
+): ChainDifference {
+  const [ours, theirs] = [lefts, rights].map((runs) => allCommits(runs, by));
+  if (ours === undefined || theirs === undefined) return { kind: 'apart' };
   const shared = [...ours.keys()].filter((height) => theirs.has(height)).sort((one, other) => one - other);
   for (const height of shared) {
     const [one, other] = [ours.get(height), theirs.get(height)];
@@ -39,6 +44,19 @@ export function chainDifference(left: RunReader, right: RunReader, by: ReplayedB
   }
   const [from, to] = [shared[0], shared.at(-1)];
   return from === undefined || to === undefined ? { kind: 'apart' } : { kind: 'same', from, to };
+}
+
+/** Of all lives of a node, or of several nodes: the first commit of each height. */
+function allCommits(runs: readonly RunReader[], by: ReplayedBy): ReadonlyMap<number, Commit> {
+  const all = new Map<number, Commit>();
+  for (const run of runs.toSorted((one, other) => one.opening.startedAt - other.opening.startedAt)) {
+    for (const [height, commit] of commitsOf(run, by)) {
+      if (!all.has(height)) all.set(height, commit);
+      const [oldest] = all.keys();
+      if (all.size > COMMITS_MAX && oldest !== undefined) all.delete(oldest);
+    }
+  }
+  return all;
 }
 
 /** What a node committed, by height, as its round-manager's tree says after each of its steps. */

@@ -60,7 +60,7 @@ export function differencesOf(
       return repeats.map(([one, other]) => repeatDifference(one, other, by));
     const [left, right] = [ours.at(-1), theirs.at(-1)];
     if (left === undefined || right === undefined) return [];
-    const chains = chainDifference(left, right, by);
+    const chains = chainDifference(ours, theirs, by);
     return [{ kind: 'chains', left: left.dir, right: right.dir, chains }];
   } finally {
     for (const run of [...ours, ...theirs]) run.close();

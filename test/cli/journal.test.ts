@@ -70,6 +70,9 @@ describe('the commands for journals', () => {
     expect(code).toBe(1);
     expect(stdout).toMatch(/left has what right has not:\n {2}message message\.received/);
     expect(stdout).toContain('message.kind: "Vote"');
+    expect(stdout).toMatch(
+      /it was sent\n {2}left {3}node\d\/life001, turn \d+, .*\n {2}right {2}node\d\/life001, turn \d+/,
+    );
     expect(await althingHere(['diff', left, left])).toMatchObject({ code: 0 });
   });
 
@@ -119,5 +122,16 @@ describe('the commands for journals', () => {
   it('say what is no journal', async () => {
     const none = await althingHere(['replay', join(dir, 'nowhere')]);
     expect(none).toMatchObject({ code: 2, stderr: expect.stringContaining('give the folder of a run') });
+  });
+
+  it.each([
+    [['replay', left, '--verify', '--until', '+1s'], 2, '--verify and --until do not go together'],
+    [['replay', left, '--until', '+999999999999h'], 2, 'give +30s'],
+    [['replay', left, '--break', ' '], 2, 'give a condition'],
+    [['export', '--shiviz', left, '--output', join(dir, 'no', 'where')], 1, 'cannot be written: ENOENT'],
+  ])('tell a mistake in a sentence: %j', async (args, code, words) => {
+    const run = await althingHere(args);
+    expect(run).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(words) });
+    expect(run.stderr).not.toContain('a defect of Althing');
   });
 });

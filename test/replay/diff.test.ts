@@ -1,6 +1,7 @@
 /** Two recorded runs that differ by one message: which one it was. Rule RP-6. */
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { Message } from '../../src/actors/runtime/index.ts';
 import { wallTime } from '../../src/base/units.ts';
 import type { Vote } from '../../src/protocol/chain/types.ts';
 import { redactRun } from '../../src/record/redact.ts';
@@ -9,6 +10,7 @@ import { RunReader } from '../../src/record/run-reader.ts';
 import { differencesOf, firstOf } from '../../src/replay/diff.ts';
 import { partingOf } from '../../src/replay/entry-diff.ts';
 import { REPLAYED_BY } from '../../src/replay/replayed-by.ts';
+import { trailOf } from '../../src/replay/sender.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import { testFolder } from '../record/support/small-run.ts';
 
@@ -44,6 +46,14 @@ function recorded(name: string, { seed = 1, drop = 0 } = {}): Dropped | undefine
   return dropped;
 }
 
+/** The same message of a node about another round. */
+function changed(message: Message, round: number): Message {
+  const inner = Reflect.get(message, 'message');
+  return Object.assign({}, message, {
+    message: { ...inner, vote: { ...Reflect.get(inner, 'vote'), round } },
+  });
+}
+
 const compare = (left: string, right: string) =>
   differencesOf(runsIn(join(dir, left)), runsIn(join(dir, right)), REPLAYED_BY);
 
@@ -75,6 +85,30 @@ describe('two runs of one seed', () => {
     receiver.close();
   });
 
+  it('and the way of what is named is followed back to its sender, in both (RP-6)', () => {
+    const [lefts, rights] = ['whole', 'dropped 7'].map((name) => runsIn(join(dir, name)));
+    const first = firstOf(compare('whole', 'dropped 7'));
+    if (first?.kind !== 'inputs' || first.entry.kind !== 'message' || !lefts || !rights)
+      throw new Error('a message is named');
+    const { entry, left: run } = first;
+    const trail = trailOf({ entry, run }, lefts, rights, REPLAYED_BY);
+    if (trail === undefined || typeof trail.there === 'string') throw new Error('it was sent');
+    const { turn, at, cell } = trail.there;
+    // It was lost on its way: its sender did the same in both.
+    expect(trail.other).toMatchObject({ turn, at, cell });
+    // A vote leaves when it is durable.
+    expect(cell).toBe('node/storage');
+    expect(at).toBeLessThan(entry.wall);
+    const sender = new RunReader(trail.there.dir);
+    expect(sender.opening.node.id).toBe(trail.sender);
+    sender.close();
+
+    const never = { ...entry, message: changed(entry.message, 9_999) };
+    expect(trailOf({ entry: never, run }, lefts, [run], REPLAYED_BY)).toMatchObject({
+      ...{ there: 'not sent', other: 'no journal' },
+    });
+  });
+
   it('are compared when they are redacted, too, without what only a replay knows (RP-8)', () => {
     const dropped = recorded('to show', { drop: 9 });
     for (const name of ['whole', 'to show'])
@@ -100,6 +134,12 @@ describe('two nodes', () => {
     const differences = compare('whole/node0', 'whole/node1');
     expect(differences).toMatchObject([{ kind: 'chains', chains: { kind: 'same' } }]);
     expect(firstOf(differences)).toBeUndefined();
+  });
+
+  it('are compared in all their lives, not in the last one alone', () => {
+    const [difference] = compare('whole/node3', 'whole/node0');
+    if (difference?.kind !== 'chains' || difference.chains.kind !== 'same') throw new Error('they agree');
+    expect(difference.chains.from).toBeLessThanOrEqual(1);
   });
 
   it('of different chains part at the first height, where each says what made it commit', () => {

@@ -6,6 +6,7 @@ import type { Commit } from '../../replay/chain-diff.ts';
 import { NotReplayable } from '../../replay/charts.ts';
 import { differencesOf, firstOf, type InputDifference, type RunDifference } from '../../replay/diff.ts';
 import { REPLAYED_BY } from '../../replay/replayed-by.ts';
+import { type Sending, type Trail, trailOf } from '../../replay/sender.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
 import { runtimeFailure } from '../failure.ts';
 import { createOutput } from '../output.ts';
@@ -15,14 +16,14 @@ import { flawLine } from './verify-log.ts';
 /** @returns the exit code: 1 when they differ, 4 when all that can be read is equal, and not all can */
 export function diffRuns(left: string, right: string, json: boolean): number {
   const [lefts, rights] = [runsAt(left), runsAt(right)];
-  const differences = compared(lefts, rights);
-  const first = firstOf(differences);
+  const { first, differences, trail } = compared(lefts, rights);
   const equal = differences.filter(({ kind }) => kind === 'equal').length;
-  createOutput(json).data({ first: first ?? null, differences }, [
+  createOutput(json).data({ first: first ?? null, trail: trail ?? null, differences }, [
     `left   ${left}: ${runsText(lefts.length)}`,
     `right  ${right}: ${runsText(rights.length)}`,
     ...(equal > 0 ? [`${runsText(equal)} of ${differences.length} equal to the last entry`] : []),
     ...(first === undefined ? equalLines(differences) : linesOf(first)),
+    ...(trail === undefined ? [] : trailLines(first, trail)),
   ]);
   if (first?.kind === 'damaged') return EXIT_CODES.corruptStore;
   return first === undefined ? EXIT_CODES.ok : EXIT_CODES.runtime;
@@ -30,14 +31,42 @@ export function diffRuns(left: string, right: string, json: boolean): number {
 
 const runsText = (count: number): string => `${count} run${count === 1 ? '' : 's'}`;
 
-function compared(lefts: readonly string[], rights: readonly string[]): readonly RunDifference[] {
+interface Compared {
+  readonly first: RunDifference | undefined;
+  readonly differences: readonly RunDifference[];
+  /** Of a message that is the first difference. */
+  readonly trail?: Trail | undefined;
+}
+
+function compared(lefts: readonly string[], rights: readonly string[]): Compared {
   try {
-    return differencesOf(lefts, rights, REPLAYED_BY);
+    const differences = differencesOf(lefts, rights, REPLAYED_BY);
+    const first = firstOf(differences);
+    if (first?.kind !== 'inputs') return { first, differences };
+    const { side, entry } = first;
+    const [there, other] = side === 'left' ? [lefts, rights] : [rights, lefts];
+    return { first, differences, trail: trailOf({ entry, run: first[side] }, there, other, REPLAYED_BY) };
   } catch (error) {
     if (error instanceof NotReplayable) throw runtimeFailure(error.message);
     if (error instanceof RunUnreadable) throw unreadable(error);
     throw error;
   }
+}
+
+/** Where what one run has alone came from, and whether it was sent in the other. */
+function trailLines(first: RunDifference | undefined, { there, other, sender }: Trail): readonly string[] {
+  if (first?.kind !== 'inputs') return [];
+  const otherSide = first.side === 'left' ? 'right' : 'left';
+  if (there === 'no journal') return [`its sender's journal is not here: ${sender}`];
+  if (there === 'not sent') return ['its sender did not send it'];
+  const line = (side: string, { dir, turn, at, cell }: Sending): string =>
+    `  ${side.padEnd(6)} ${lifeText(dir)}, turn ${turn}, ${new Date(at).toISOString()}, by ${cell}`;
+  const answer = (): string => {
+    if (other === 'no journal') return `  ${otherSide.padEnd(6)} its journal is not here`;
+    if (other !== 'not sent') return `${line(otherSide, other)}: it was on its way`;
+    return `  ${otherSide.padEnd(6)} not sent until then: look at ${lifeText(there.dir)}, turn ${there.turn}`;
+  };
+  return ['it was sent', line(first.side, there), answer()];
 }
 
 function equalLines(differences: readonly RunDifference[]): readonly string[] {
