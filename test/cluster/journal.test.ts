@@ -22,6 +22,10 @@ const verified = z.object({
   ),
 });
 
+const standing = z.object({
+  nodes: z.array(z.object({ height: z.number(), cells: z.array(z.unknown()) })),
+});
+
 /** All files below a folder. */
 const filesIn = (dir: string): readonly string[] =>
   readdirSync(dir, { recursive: true, withFileTypes: true })
@@ -71,6 +75,17 @@ describe('the journals of a network of processes', () => {
     expect(['unfinished', 'torn']).toContain(kinds[0]);
     expect(runs.some(({ parts }) => parts > 1)).toBe(true);
     expect(code).toBe(0);
+  });
+
+  it('show at their end what the nodes were before they were stopped in order', async () => {
+    const { code, stdout } = await althing('replay', validators.network.directory, '--json');
+    expect(code).toBe(0);
+    const { nodes } = standing.parse(JSON.parse(stdout));
+    expect(nodes).toHaveLength(4);
+    for (const { height, cells } of nodes) {
+      expect(height).toBeGreaterThan(1);
+      expect(cells.length).toBeGreaterThan(10);
+    }
   });
 
   it('are whole, every byte of them (RP-2)', async () => {

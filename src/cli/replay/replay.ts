@@ -26,6 +26,8 @@ export async function replayRuns(path: string, options: ReplayCommandOptions): P
     if (options.page === true) return await showPage(path, session, REPLAYED_BY, options);
     const playback = new Playback(session.nodes, REPLAYED_BY);
     const stop = playTo(playback, options);
+    // Nodes that were stopped in order have no cells at their end: shown is what they were before.
+    if (stop?.kind === 'end' && options.until === undefined) playback.seek(playback.lastWhole);
     if (options.step === true) await stepThrough(playback, process.stdin, process.stdout);
     const damage = [...session.flaws, ...playback.lanes.flatMap((lane) => lane.flaws())].filter(isDamage);
     if (options.step !== true) show(playback, stop, damage, options);
