@@ -101,6 +101,7 @@ function ThemeSwitch(): ReactNode {
         setTheme(NEXT[theme]);
       }}
     >
+      <span aria-hidden="true">◐ </span>
       {THEME_WORD[theme]}
     </button>
   );

@@ -22,6 +22,10 @@ const WORDS: readonly (readonly [string, string])[] = [
   ['round', 'a leader’s turn to propose a block.'],
   ['QC', 'quorum certificate: the votes of more than two thirds of the power, in one.'],
   ['locked', 'the block with the highest QC that this validator has voted on top of.'],
+  [
+    'marks',
+    'on a lane: ▲ proposed, ● voted, ◆ formed a QC, ■ formed a TC, ⧗ timed out, ✓ committed, ○ executed.',
+  ],
   ['dead letter', 'a message that nobody processed, with the reason.'],
   ['refusal', 'why something from outside was not accepted.'],
 ];
