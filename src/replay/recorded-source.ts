@@ -78,9 +78,7 @@ export class RecordedSource implements FeedSource {
     }));
     this.#indexOf = new Map(playback.lanes.map(({ runs }, index) => [runs[0]?.opening.node.id ?? '', index]));
     playback.seek(at ?? playback.span.from);
-    timeline.listen(() =>
-      this.#tellAll(timeline.readTo === undefined ? [this.#hello(), this.#moment()] : [this.#hello()]),
-    );
+    timeline.listen(() => this.#tellAll(timeline.isRead ? [this.#hello(), this.#moment()] : [this.#hello()]));
   }
 
   subscribe(take: (update: FeedUpdate) => void) {
@@ -267,12 +265,11 @@ export class RecordedSource implements FeedSource {
   #hello(): Hello {
     const { playback, timeline, title } = this.#parts;
     const source = playback.lanes[0]?.runs[0]?.opening.source;
-    const { readTo } = timeline;
     const run = {
       title,
       ...playback.span,
       marks: timeline.marks(),
-      ...(readTo === undefined ? {} : { readTo }),
+      ...timeline.progress,
     };
     return {
       type: 'hello',

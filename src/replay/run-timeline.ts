@@ -62,6 +62,7 @@ export class RunTimeline {
   readonly #damaged = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isWhole = false;
+  #readEnd: string | undefined;
   #toldAt = performance.now();
 
   /** @param playback of its own: nobody else moves it @param marks known beforehand, as a simulation's failure */
@@ -84,9 +85,15 @@ export class RunTimeline {
     this.#listeners.add(listener);
   }
 
-  /** Until when messages and steps are known; undefined: all of them are. @unit ms since 1970 */
-  get readTo(): number | undefined {
-    return this.#isWhole ? undefined : this.#playback.at;
+  /** Until when messages and steps are known, and why no further; empty: all of them are. @unit ms since 1970 */
+  get progress(): { readonly readTo?: number; readonly readEnd?: string } {
+    if (this.#readEnd !== undefined) return { readTo: this.#playback.at, readEnd: this.#readEnd };
+    return this.#isWhole ? {} : { readTo: this.#playback.at };
+  }
+
+  /** Nothing more will be read. */
+  get isRead(): boolean {
+    return this.#isWhole;
   }
 
   /** The rounds of a node as of an instant, of its steps before. @param at ms since 1970 */
@@ -188,7 +195,8 @@ export class RunTimeline {
       if (stop !== undefined && stop.kind !== 'end') {
         const kind = stop.kind === 'divergence' ? 'divergence' : 'failure';
         this.#marks.push({ at: stop.at, node: stop.lane, kind, detail: stop.because });
-      }
+        this.#readEnd = `${stop.kind}: ${stop.because}`;
+      } else if (stop === undefined) this.#readEnd = `more than ${ROWS_MAX} of them are not kept`;
       this.#end();
       return;
     }

@@ -57,6 +57,8 @@ export type Run =
       readonly marks: readonly Mark[];
       /** Until when messages and steps have been read so far; absent: all of them. */
       readonly readTo?: At;
+      /** Why they are read no further. */
+      readonly readEnd?: string;
       /** Of a simulation. */
       readonly seed?: string;
     };

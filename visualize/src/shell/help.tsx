@@ -24,7 +24,7 @@ const WORDS: readonly (readonly [string, string])[] = [
   ['locked', 'the block with the highest QC that this validator has voted on top of.'],
   [
     'marks',
-    'on a lane: ▲ proposed, ● voted, ◆ formed a QC, ■ formed a TC, ⧗ timed out, ✓ committed, ○ executed.',
+    'on a lane: ▲ proposed, ● voted, ◆ formed a QC, ■ formed a TC, an hourglass timed out, ✓ committed, ○ executed.',
   ],
   ['dead letter', 'a message that nobody processed, with the reason.'],
   ['refusal', 'why something from outside was not accepted.'],

@@ -5,7 +5,7 @@ import { emptyTimeline, extend } from '../../../../visualize/src/feed/timeline.t
 import { Flow } from '../../../../visualize/src/views/diagram/flow.ts';
 import { Follower } from '../../../../visualize/src/views/diagram/follower.ts';
 import { OutageBook } from '../../../../visualize/src/views/diagram/outages.ts';
-import { readPart } from '../../../../visualize/src/views/diagram/read-part.ts';
+import { unreadWords } from '../../../../visualize/src/views/diagram/read-part.ts';
 import { RoundBook } from '../../../../visualize/src/views/diagram/rounds.ts';
 import { heard } from '../../support/run.ts';
 import { sent } from './messages.ts';
@@ -137,11 +137,14 @@ describe('the flow of time between deltas', () => {
 });
 
 describe('the messages of a recorded run', () => {
-  it('are said to be on their way where they are not read yet', () => {
+  it('are said to be on their way, or why they cannot be had', () => {
     const run: Run = { kind: 'recorded', title: '', from: 1_000, to: 3_000, marks: [] };
-    expect(readPart({ ...run, readTo: 1_500 }, 2_000)).toBe(25);
-    expect(readPart({ ...run, readTo: 1_500 }, 1_400)).toBeUndefined();
-    expect([readPart(run, 2_000), readPart({ kind: 'live', title: '' }, 2_000)]).toEqual([
+    expect(unreadWords({ ...run, readTo: 1_500 }, 2_000)).toContain('being read: 25 %');
+    expect(unreadWords({ ...run, readTo: 1_500, readEnd: 'divergence: turn 7' }, 2_000)).toBe(
+      'Messages are known up to 00:00:01.500: divergence: turn 7.',
+    );
+    expect(unreadWords({ ...run, readTo: 1_500 }, 1_400)).toBeUndefined();
+    expect([unreadWords(run, 2_000), unreadWords({ kind: 'live', title: '' }, 2_000)]).toEqual([
       undefined,
       undefined,
     ]);

@@ -14,7 +14,7 @@ import { EndsPanel } from './ends-panel.tsx';
 import { Legend } from './legend.tsx';
 import type { FlightsDrawn } from './paint-flights.ts';
 import { watchTheme } from './palette.ts';
-import { readPart } from './read-part.ts';
+import { unreadWords } from './read-part.ts';
 import { type Pointed, Screen } from './screen.ts';
 import type { End } from './travel.ts';
 import { usePointer } from './use-pointer.ts';
@@ -176,9 +176,8 @@ const KEYS: ReadonlyMap<string, (screen: Screen, isShift: boolean) => void> = ne
 function Empty(): ReactNode {
   const isEmpty = usePage(({ shown }) => shown.wire.size === 0);
   const nodes = usePage(({ shown }) => shown.nodes.length);
-  const read = usePage(({ hello, time }) => readPart(hello?.run, time.at));
-  if (read !== undefined)
-    return <p className="diagram-empty">The messages of this instant are being read: {read} %.</p>;
+  const unread = usePage(({ hello, time }) => unreadWords(hello?.run, time.at));
+  if (unread !== undefined) return <p className="diagram-empty">{unread}</p>;
   if (!isEmpty) return null;
   return <p className="diagram-empty">{emptyWords(nodes)}</p>;
 }

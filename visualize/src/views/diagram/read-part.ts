@@ -1,9 +1,13 @@
-/** How far the messages of a recorded run have been read, where that is not as far as what is shown. Pure. */
+/** Why the messages of an instant of a recorded run are not there: they are being read, or they cannot be. Pure. */
 import type { At, Run } from '../../../../src/observe/feed/feed.ts';
+import { clockOf } from '../words.ts';
 
-/** Undefined: they are read. @unit per cent of the run */
-export function readPart(run: Run | undefined, at: At): number | undefined {
+/** Undefined: they are there. */
+export function unreadWords(run: Run | undefined, at: At): string | undefined {
   if (run === undefined || run.kind === 'live' || run.readTo === undefined || run.readTo >= at)
     return undefined;
-  return Math.floor(((run.readTo - run.from) * 100) / Math.max(1, run.to - run.from));
+  const { from, to, readTo, readEnd } = run;
+  if (readEnd !== undefined) return `Messages are known up to ${clockOf(readTo)}: ${readEnd}.`;
+  const part = Math.floor(((readTo - from) * 100) / Math.max(1, to - from));
+  return `The messages of this instant are being read: ${part} %.`;
 }

@@ -20,6 +20,8 @@ interface PlotProps {
 
 /** @unit px */
 const HEIGHT = 168;
+/** Around the only instant that there is. @unit s */
+const LONE_S = 5;
 /** Lines beyond are dashed: so many colours are told apart. */
 const COLOURS = 8;
 
@@ -92,7 +94,7 @@ function optionsOf(
         spanGaps: true,
         ...dash,
       },
-      ...{ points: { show: false }, alpha: isChosen ? 1 : 0.7 },
+      ...{ points: { show: ({ data }) => data[0].length < 2 }, alpha: isChosen ? 1 : 0.7 },
     };
   });
   const edge: uPlot.Series = { stroke: 'transparent', width: 0, points: { show: false } };
@@ -102,7 +104,12 @@ function optionsOf(
     cursor: { drag: { x: false, y: false }, points: { size: 5 }, sync: { key: 'health' } },
     // Durations are compared from nothing; offsets have two sides.
     scales: {
-      x: { time: false },
+      // One instant alone is not stretched to 1970.
+      x: {
+        time: false,
+        range: (_, least, greatest) =>
+          least === greatest ? [least - LONE_S, greatest + LONE_S] : [least, greatest],
+      },
       y: hasBand ? {} : { range: (_, __, greatest) => [0, (greatest || 1) * 1.1] },
     },
     axes: [
