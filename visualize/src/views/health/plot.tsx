@@ -104,12 +104,7 @@ function optionsOf(
     cursor: { drag: { x: false, y: false }, points: { size: 5 }, sync: { key: 'health' } },
     // Durations are compared from nothing; offsets have two sides.
     scales: {
-      // One instant alone is not stretched to 1970.
-      x: {
-        time: false,
-        range: (_, least, greatest) =>
-          least === greatest ? [least - LONE_S, greatest + LONE_S] : [least, greatest],
-      },
+      x: { time: false, range: ({ data: [times] }) => spanOf(times) },
       y: hasBand ? {} : { range: (_, __, greatest) => [0, (greatest || 1) * 1.1] },
     },
     axes: [
@@ -125,6 +120,12 @@ function optionsOf(
     series: [{}, ...lines, ...(hasBand ? [edge, edge] : [])],
     ...(hasBand ? { bands: [{ series: [names.length + 1, names.length + 2], fill }] } : {}),
   };
+}
+
+/** From the first row to the last; one alone is not stretched to 1970. */
+function spanOf(times: uPlot.AlignedData[0]): [number, number] {
+  const [first = 0, last = first] = [times[0], times[times.length - 1]];
+  return first === last ? [first - LONE_S, first + LONE_S] : [first, last];
 }
 
 function colourReader(element: HTMLElement): (name: string) => string {
