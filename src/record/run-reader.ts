@@ -71,6 +71,8 @@ export class RunReader {
   /** @unit bytes */
   readonly bytes: number;
   readonly #files = new OpenFiles();
+  /** Where each segment begins in the run. @unit bytes */
+  readonly #begins = new Map<SegmentReader, number>();
   #endsAt: number | undefined;
 
   /** Reads heads alone. @throws RunUnreadable, or Error of the system */
@@ -92,7 +94,12 @@ export class RunReader {
     }
     this.stretches = scan.stretches;
     this.flaws = scan.flaws;
-    this.bytes = segments.reduce((sum, { segment }) => sum + segment.length, 0);
+    let bytes = 0;
+    for (const { segment } of segments) {
+      this.#begins.set(segment, bytes);
+      bytes += segment.length;
+    }
+    this.bytes = bytes;
     const opening = scan.stretches[0]?.opening;
     if (opening === undefined) {
       this.#files.close();
@@ -103,6 +110,11 @@ export class RunReader {
       );
     }
     this.opening = opening;
+  }
+
+  /** Of the run, before this block of it. @unit bytes */
+  bytesBefore({ segment, head }: PlacedBlock): number {
+    return (this.#begins.get(segment) ?? 0) + head.offset;
   }
 
   /** Where a replay can begin. @unit ms since 1970 */

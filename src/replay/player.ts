@@ -64,8 +64,6 @@ export class Player {
   #known = 0;
   /** Turn of the newest input. */
   #fed = -1;
-  /** Where each segment begins in the run. @unit bytes */
-  readonly #begins = new Map<PlacedBlock['segment'], number>();
   /** Whether a keyframe can be read, once it was tried. */
   readonly #usable = new Map<PlacedKeyframe, boolean>();
 
@@ -78,12 +76,6 @@ export class Player {
         `${run.dir} is redacted: it says what happened, and has not got what cells decided about`,
       );
     checkCharts(run.opening.blueprints, options.charts);
-    let bytes = 0;
-    for (const { segment } of run.stretches.flatMap(({ entries }) => entries)) {
-      if (this.#begins.has(segment)) continue;
-      this.#begins.set(segment, bytes);
-      bytes += segment.length;
-    }
     // Each is made anew by `#begin`.
     this.#rebuilt = { roots: [], functionOf: () => () => undefined, nameOf: () => undefined };
     this.#packer = new ValuePacker(() => undefined);
@@ -263,19 +255,14 @@ export class Player {
   /** Before the first input of a turn: what came before has run, and a seek to that turn finds nothing more. */
   #keepWaypoint(turn: number): void {
     const waypoints = this.#options.waypoints?.of(this.run.dir);
-    const way = turn + this.#bytesBefore() / BYTES_PER_TURN;
+    const block = this.#placed();
+    const way = turn + (block === undefined ? 0 : this.run.bytesBefore(block)) / BYTES_PER_TURN;
     if (turn <= this.#fed || waypoints?.isWanted({ turn, way }) !== true) return;
     this.#replay.runTo(turn);
     if (this.turn !== turn) return;
     const keyframe = () => packKeyframe(this.#packer, this.system.keyframe());
     const cursor = { stretch: this.#stretch, block: this.#block, entry: this.#entry };
     waypoints.add({ turn, way, at: this.#at, seq: this.#seq, cursor, keyframe });
-  }
-
-  /** Of the journal, before the present block. */
-  #bytesBefore(): number {
-    const block = this.#placed();
-    return block === undefined ? 0 : (this.#begins.get(block.segment) ?? 0) + block.head.offset;
   }
 
   /** The entry that is fed next; undefined at the end of the stretch, where the journal is damaged, and from the block `end` on. */
