@@ -15,16 +15,12 @@ import {
   type OrderedTransactions,
   outcomes,
   partOf,
+  toldToCells,
 } from '../protocol/execution/outcome.ts';
 import { differs } from '../protocol/execution/plan.ts';
 import { randomnessOf } from '../protocol/ordering/randomness.ts';
 import type { Application } from '../protocol/ports/application.ts';
-import type {
-  BlockExecuted,
-  BlockResults,
-  ExecutionReply,
-  ExecutionRequest,
-} from '../protocol/ports/execution.ts';
+import type { BlockResults, ExecutionReply, ExecutionRequest } from '../protocol/ports/execution.ts';
 import type { MempoolReply } from '../protocol/ports/mempool.ts';
 import type { StorageReply, StorageRequest } from '../protocol/ports/storage.ts';
 import { type ReadBlock, readAnswer, readBlock } from './answer-shapes.ts';
@@ -357,7 +353,7 @@ export class BlockRunner {
     const { context, options } = this.#life;
     for (const block of blocks) {
       this.#stored = block.executed.height;
-      const outcome = outcomeOf(block);
+      const outcome = toldToCells(block);
       for (const listener of options.listeners) context.tell(listener, outcome);
       for (const server of options.servers) context.tell(server, block);
     }
@@ -393,14 +389,3 @@ export class BlockRunner {
 /** What the evidence in the block says of validators; absent where it carries none (CS-14). */
 const provenIn = (block: ReadyBlock, { setFor }: Life['options']): Pick<BlockResults, 'misbehavior'> =>
   block.evidence.length === 0 ? {} : { misbehavior: misbehaviorIn(block, setFor) };
-
-function outcomeOf({ transactions, events: _, type: __, ...facts }: BlockResults): BlockExecuted {
-  return {
-    type: 'block.executed',
-    ...facts,
-    transactions: transactions.map(({ hash, bytes, result: { code, codespace } }) => ({
-      ...{ hash, byteLength: bytes.byteLength },
-      ...{ code, codespace },
-    })),
-  };
-}

@@ -172,13 +172,16 @@ export interface NumberedSegment {
   readonly gap: JournalFlaw | undefined;
 }
 
+/** Deleted meanwhile, or a link that leads nowhere. */
+const GONE: ReadonlySet<unknown> = new Set(['ENOENT', 'ELOOP']);
+
 /** All segments of a folder. One that is deleted meanwhile is not there. @throws Error of the system */
 export function segmentReaders(dir: string, files: OpenFiles): readonly NumberedSegment[] {
   const there = segmentsOf(dir).flatMap(({ path, number }) => {
     try {
       return [{ segment: new SegmentReader(path, files), number }];
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+      if (error instanceof Error && 'code' in error && GONE.has(error.code)) return [];
       throw error;
     }
   });

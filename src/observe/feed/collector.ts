@@ -27,7 +27,16 @@ import type {
   WireEvent,
 } from './feed.ts';
 import type { Lens, Seen } from './lens.ts';
-import { cellRow, deadLetterRow, type LastStep, timerRows, transitionRow } from './rows.ts';
+import {
+  cellRow,
+  deadLetterRow,
+  fingerprint,
+  type LastStep,
+  lastOf,
+  timerRows,
+  transitionRow,
+  wordsOfEnd,
+} from './rows.ts';
 import { toView } from './view.ts';
 import { Waits } from './waits.ts';
 
@@ -276,7 +285,7 @@ export class Collector {
   #noteEnd(address: CellAddress, reason: ExitReason): void {
     this.#dirty.add(address);
     const isOrderly = reason.kind === 'normal' || reason.kind === 'shutdown';
-    if (!isOrderly) this.#addStep('crashed', address, wordsOf(reason));
+    if (!isOrderly) this.#addStep('crashed', address, wordsOfEnd(reason));
   }
 
   #noteDeadLetter(letter: DeadLetter): void {
@@ -375,20 +384,6 @@ export class Collector {
   }
 }
 
-function lastOf(last: Transition | LastStep | undefined): LastStep | undefined {
-  if (last === undefined || 'at' in last) return last;
-  const { wall: at, turn, event, from } = last;
-  return { at, turn, event: event.type, ...(from === undefined ? {} : { from }) };
-}
-
-/** Of what a row shows that may change without a step. Two that are equal by chance are told apart a second later. */
-const fingerprint = ({
-  incarnation,
-  status,
-  counters: { accepted, processed, queued, postponed },
-}: CellInfo): number =>
-  ((((incarnation * 31 + status.length) * 31 + accepted) * 31 + processed) * 31 + queued) * 31 + postponed;
-
 /** Takes the oldest away; says how many. */
 function cutTo(rows: unknown[], most: number): number {
   const over = rows.length - most;
@@ -399,15 +394,4 @@ function cutTo(rows: unknown[], most: number): number {
 function keep<Row>(ring: RingBuffer<Row>, row: Row, most: number): void {
   ring.push(row);
   if (ring.length > most) ring.shift();
-}
-
-function wordsOf(reason: ExitReason): string {
-  switch (reason.kind) {
-    case 'crash':
-      return reason.error;
-    case 'escalated':
-      return `${reason.child}: ${reason.error}`;
-    default:
-      return reason.kind;
-  }
 }

@@ -6,6 +6,7 @@ import {
   type CellInfo,
   chartOf,
   type DeadLetter,
+  type ExitReason,
   type Message,
   type Transition,
 } from '../../actors/runtime/index.ts';
@@ -23,6 +24,12 @@ import type {
 
 /** The newest that a cell did. */
 export type LastStep = NonNullable<CellRow['last']>;
+
+export function lastOf(last: Transition | LastStep | undefined): LastStep | undefined {
+  if (last === undefined || 'at' in last) return last;
+  const { wall: at, turn, event, from } = last;
+  return { at, turn, event: event.type, ...(from === undefined ? {} : { from }) };
+}
 
 export interface CellRowParts {
   readonly node: NodeIndex;
@@ -188,3 +195,23 @@ export const timerRows = ({ timers }: CellInfo, now: number): CellDetail['timers
   timers
     .map(({ key, due }) => ({ key: timerName(key), dueInMs: Math.round(due - now) }))
     .sort((left, right) => left.dueInMs - right.dueInMs);
+
+/** Of what a row shows that may change without a step. Two that are equal by chance are told apart a second later. */
+export const fingerprint = ({
+  incarnation,
+  status,
+  counters: { accepted, processed, queued, postponed },
+}: CellInfo): number =>
+  ((((incarnation * 31 + status.length) * 31 + accepted) * 31 + processed) * 31 + queued) * 31 + postponed;
+
+/** Why a cell ended, for readers. */
+export function wordsOfEnd(reason: ExitReason): string {
+  switch (reason.kind) {
+    case 'crash':
+      return reason.error;
+    case 'escalated':
+      return `${reason.child}: ${reason.error}`;
+    default:
+      return reason.kind;
+  }
+}

@@ -1,7 +1,14 @@
 /** From a block's transactions to what the application gets, and from its answer to every transaction's result. Pure. EX-1, EX-2, EX-7. */
 import { parseOperation } from '../chain/operation.ts';
 import type { Digest, Height } from '../chain/types.ts';
-import { DUPLICATE_CODE, EXPIRED_CODE, EXPIRES_TOO_LATE_CODE, NODE_CODESPACE } from '../ports/execution.ts';
+import {
+  type BlockExecuted,
+  type BlockResults,
+  DUPLICATE_CODE,
+  EXPIRED_CODE,
+  EXPIRES_TOO_LATE_CODE,
+  NODE_CODESPACE,
+} from '../ports/execution.ts';
 import type { ExecutedTransaction, TransactionResult } from '../ports/storage.ts';
 
 /** One committed block's transactions in the order of its header and its batches, and what the application gets of each. */
@@ -76,4 +83,16 @@ export function outcomes(
     executed.push({ hash, index, bytes, result });
   }
   return used === results.length ? executed : undefined;
+}
+
+/** A block's results without what no cell decides about. */
+export function toldToCells({ transactions, events: _, type: __, ...facts }: BlockResults): BlockExecuted {
+  return {
+    type: 'block.executed',
+    ...facts,
+    transactions: transactions.map(({ hash, bytes, result: { code, codespace } }) => ({
+      ...{ hash, byteLength: bytes.byteLength },
+      ...{ code, codespace },
+    })),
+  };
 }
