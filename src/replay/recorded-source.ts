@@ -21,6 +21,7 @@ import { withDetailsOf } from '../observe/feed/live.ts';
 import type { FeedSource, FeedUpdate, Outcome, PlayCommand, WatchedCell } from '../observe/feed/source.ts';
 import { BREAKPOINT_FORMS, type Breakpoint, parseBreakpoint } from './breakpoint.ts';
 import type { Lane } from './lane.ts';
+import { Peers } from './peers.ts';
 import type { Playback, Stop } from './playback.ts';
 import type { RunTimeline } from './run-timeline.ts';
 
@@ -56,7 +57,7 @@ export class RecordedSource implements FeedSource {
   readonly #parts: RecordedParts;
   readonly #shown: readonly Shown[];
   readonly #viewers = new Set<Viewer>();
-  readonly #indexOf: ReadonlyMap<string, number>;
+  readonly #peers: Peers;
   #timer: ReturnType<typeof setInterval> | undefined;
   #speed = 1;
   #breakpoint: Breakpoint = [];
@@ -76,7 +77,7 @@ export class RecordedSource implements FeedSource {
       collector: undefined,
       detach: () => undefined,
     }));
-    this.#indexOf = new Map(playback.lanes.map(({ runs }, index) => [runs[0]?.opening.node.id ?? '', index]));
+    this.#peers = new Peers(playback.lanes.map(({ runs }) => runs[0]?.opening.node.id ?? ''));
     playback.seek(at ?? playback.span.from);
     timeline.listen(() => this.#tellAll(timeline.isRead ? [this.#hello(), this.#moment()] : [this.#hello()]));
   }
@@ -225,7 +226,7 @@ export class RecordedSource implements FeedSource {
     const deltas = this.#shown.flatMap(({ collector }) =>
       collector === undefined ? [] : [collector.collect()],
     );
-    const delta = merged(this.#parts.playback.at, deltas, (peer) => this.#peer(peer));
+    const delta = merged(this.#parts.playback.at, deltas, (peer) => this.#peers.first(peer));
     for (const { take, watched } of this.#viewers) take(withDetailsOf(delta, watched));
   }
 
@@ -256,10 +257,6 @@ export class RecordedSource implements FeedSource {
     if (up === this.#up) return [];
     this.#up = up;
     return [this.#hello()];
-  }
-
-  #peer(peer: WireEvent['peer']): WireEvent['peer'] {
-    return typeof peer === 'string' ? (this.#indexOf.get(peer) ?? peer) : peer;
   }
 
   #hello(): Hello {

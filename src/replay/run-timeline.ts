@@ -20,6 +20,7 @@ import type {
 import { type Outcome, refusedWith } from '../observe/feed/source.ts';
 import type { CommittedBlock } from '../protocol/ports/storage.ts';
 import type { Lane } from './lane.ts';
+import { Peers } from './peers.ts';
 import type { Playback } from './playback.ts';
 import { RecordedBatches } from './recorded-batches.ts';
 import { stepAt } from './step-at.ts';
@@ -56,7 +57,7 @@ export class RunTimeline {
   readonly #marks: Mark[];
   /** Ends and starts of processes, by time, that the playback has not come to. */
   readonly #lives: StepEvent[];
-  readonly #indexOf: ReadonlyMap<string, NodeIndex>;
+  readonly #peers: Peers;
   readonly #listeners = new Set<() => void>();
   /** Damaged blocks that have a mark. */
   readonly #damaged = new Set<string>();
@@ -76,7 +77,7 @@ export class RunTimeline {
         kind: kind === 'end' ? 'crashed' : 'restarted',
       }),
     );
-    this.#indexOf = new Map(playback.lanes.map(({ runs }, index) => [runs[0]?.opening.node.id ?? '', index]));
+    this.#peers = new Peers(playback.lanes.map(({ runs }) => runs[0]?.opening.node.id ?? ''));
     this.#schedule();
   }
 
@@ -111,7 +112,7 @@ export class RunTimeline {
 
   /** @param at ms since 1970 */
   around(at: number): Pick<Moment, 'wire' | 'steps'> {
-    return { wire: windowOf(this.#wire, at), steps: windowOf(this.#steps, at) };
+    return { wire: this.#peers.resolve(windowOf(this.#wire, at)), steps: windowOf(this.#steps, at) };
   }
 
   /** The newest committed blocks of a node up to a height, lowest first: cells themselves forget them. */
@@ -258,10 +259,7 @@ export class RunTimeline {
     const steps: StepEvent[] = [];
     for (const { collector } of this.#collectors.values()) {
       const delta = collector.collect();
-      for (const event of delta.wire ?? []) {
-        const { peer } = event;
-        wire.push({ ...event, peer: typeof peer === 'string' ? (this.#indexOf.get(peer) ?? peer) : peer });
-      }
+      for (const event of delta.wire ?? []) wire.push(event);
       steps.push(...(delta.steps ?? []));
       for (const { node, blocks } of delta.chains ?? []) this.#keepBlocks(node, blocks);
     }
