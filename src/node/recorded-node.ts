@@ -7,7 +7,7 @@ import { JOURNAL_VERSION } from '../record/opening.ts';
 import type { Config } from './config/schema.ts';
 import type { Member } from './read-home.ts';
 import { Recording } from './recording.ts';
-import { VERSION } from './version.ts';
+import { thisProgram } from './version.ts';
 
 export type JournalLog = ReturnType<NodeLog['of']>;
 
@@ -40,7 +40,7 @@ export function recordingOf(
     opening: {
       version: JOURNAL_VERSION,
       run: runName(startedAt),
-      program: { version: VERSION },
+      program: thisProgram(),
       node: { id: self, moniker },
       chain: { id: domain.chainId, genesisHash: domain.genesisHash },
       startedAt,

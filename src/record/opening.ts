@@ -8,7 +8,14 @@ import { AT_MAX } from './blocks.ts';
 import { unpackValues, type ValuePacker } from './values.ts';
 
 /** Grows when what a journal says changes its meaning; the layout of files has a number of its own (`MAGIC`). */
-export const JOURNAL_VERSION = 1;
+export const JOURNAL_VERSION = 2;
+
+/** What recorded a run. */
+export interface Program {
+  readonly version: string;
+  /** Of its modules: the first 64 bits of a SHA-256, hexadecimal. */
+  readonly digest: string;
+}
 
 export interface Opening {
   readonly version: number;
@@ -16,7 +23,7 @@ export interface Opening {
   readonly run: string;
   /** From 1. */
   readonly segment: number;
-  readonly program: { readonly version: string; readonly commit?: string };
+  readonly program: Program;
   readonly node: { readonly id: string; readonly moniker: string };
   readonly chain: { readonly id: string; readonly genesisHash: string };
   /** @unit ms since 1970 */
@@ -53,7 +60,7 @@ const CELL: z.ZodType = z.looseObject({
 const OPENING = z.object({
   run: z.string(),
   segment: z.int().positive(),
-  program: z.object({ version: z.string(), commit: z.string().optional() }),
+  program: z.object({ version: z.string(), digest: z.string() }),
   node: z.object({ id: z.string(), moniker: z.string() }),
   chain: z.object({ id: z.string(), genesisHash: z.string() }),
   startedAt: z.number().min(-AT_MAX).max(AT_MAX),

@@ -1,7 +1,7 @@
 /** Journals of simulated nodes: one run for each life of each, as a real node writes them. Boundary: disk. Rules RP-1, SM-1, docs/simulation.md. */
 import { join } from 'node:path';
 import { Recording } from '../node/recording.ts';
-import { VERSION } from '../node/version.ts';
+import { thisProgram } from '../node/version.ts';
 import { JOURNAL_VERSION } from '../record/opening.ts';
 import type { Instance } from './instance.ts';
 import type { Setting } from './setting.ts';
@@ -35,7 +35,7 @@ export function recordingOf(
     opening: {
       version: JOURNAL_VERSION,
       run: `life${String(life).padStart(3, '0')}`,
-      program: { version: VERSION },
+      program: thisProgram(),
       node: { id: address, moniker: `node${node}` },
       chain: { id: domain.chainId, genesisHash: domain.genesisHash },
       startedAt: clock.wall(),

@@ -2,7 +2,10 @@
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { HEAD_BYTES, MAGIC, readBlock } from '../../src/record/blocks.ts';
+import { HEAD_BYTES, headOf, MAGIC, readBlock } from '../../src/record/blocks.ts';
+import { packEntries, unpackEntries } from '../../src/record/entries.ts';
+import { packOpening, unpackOpening } from '../../src/record/opening.ts';
+import { ValuePacker } from '../../src/record/values.ts';
 import { Cluster } from '../../src/simulation/cluster.ts';
 import { writeScenario } from '../../src/simulation/scenario.ts';
 import { planOf } from '../../src/simulation/swarm.ts';
@@ -37,7 +40,42 @@ function entriesAt(path: string): number {
   return opening.end;
 }
 
+/** As another program would have recorded it: one that called itself so, and whose cells took another step. */
+function rerecord(path: string): void {
+  const packer = new ValuePacker(() => undefined);
+  const file = readFileSync(path);
+  const parts: Uint8Array[] = [MAGIC];
+  for (let at = MAGIC.byteLength; at < file.length; ) {
+    const block = readBlock(file, at);
+    if (!('end' in block)) throw new Error(`${path} is whole`);
+    let { body } = block;
+    if (block.kind === 'opening')
+      body = packOpening(packer, {
+        ...unpackOpening(body),
+        program: { version: '0.0.1', digest: 'other' },
+      });
+    if (block.kind === 'entries')
+      body = packEntries(
+        packer,
+        unpackEntries(body).map((entry) => (entry.kind === 'digest' ? { ...entry, digest: 'other' } : entry)),
+      );
+    parts.push(headOf(block.kind, body, block), body);
+    at = block.end;
+  }
+  writeFileSync(path, Buffer.concat(parts));
+}
+
 describe('the commands for journals', () => {
+  it('replay --verify tells a divergence, and that another program recorded the run; it ends with 1', async () => {
+    const other = join(dir, 'other', 'node0', 'life001');
+    cpSync(join(left, 'node0', 'life001'), other, { recursive: true });
+    rerecord(join(other, '000001.journal'));
+    const { code, stdout } = await althingHere(['replay', other, '--verify']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/DIVERGED\n {2}turn \d+\n {2}expected .*other/);
+    expect(stdout).toContain('recorded by another program, 0.0.1 (other); this is ');
+  });
+
   it('verify-log names a flipped bit with file and byte, and ends with 4', async () => {
     // As a process of its own: its exit code is what a script sees.
     const whole = await althing(['verify-log', left]);

@@ -18,7 +18,7 @@ import { seededRandom } from '../../src/actors/runtime/index.ts';
 import { type BlockHead, HEAD_BYTES, headOf, MAGIC } from '../../src/record/blocks.ts';
 import { checkRun } from '../../src/record/check-run.ts';
 import { OpenFiles } from '../../src/record/open-files.ts';
-import { unpackOpening } from '../../src/record/opening.ts';
+import { JOURNAL_VERSION, unpackOpening } from '../../src/record/opening.ts';
 import { runsIn, segmentPath } from '../../src/record/run-folder.ts';
 import { contentOf, entriesOf, isFlaw, RunReader } from '../../src/record/run-reader.ts';
 import { SegmentReader } from '../../src/record/segment-reader.ts';
@@ -321,7 +321,7 @@ describe('a run', () => {
     for (const number of [2, 3, 4]) rmSync(segment(number));
     const body = new ValuePacker(() => undefined).pack([{ version: 9 }]);
     writeFileSync(segment(1), Buffer.concat([MAGIC, headOf('opening', body, { turn: 0, at: 0 }), body]));
-    expect(() => new RunReader(work)).toThrow(/version 9, this program reads version 1/);
+    expect(() => new RunReader(work)).toThrow(`version 9, this program reads version ${JOURNAL_VERSION}:`);
   });
 
   it('by other charts is not played, and says which chart', () => {

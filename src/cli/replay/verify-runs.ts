@@ -2,7 +2,9 @@
 import { availableParallelism } from 'node:os';
 import { basename, extname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
+import { thisProgram } from '../../node/version.ts';
 import { isDamage } from '../../record/check-run.ts';
+import type { Program } from '../../record/opening.ts';
 import { type JournalFlaw, RunReader, RunUnreadable } from '../../record/run-reader.ts';
 import { type PartVerified, partsOf, type VerificationPart } from '../../replay/verify.ts';
 import { EXIT_CODES } from '../exit-codes.ts';
@@ -20,6 +22,8 @@ interface RunVerified {
   readonly flaws: readonly JournalFlaw[];
   /** Why it was not verified, where it was not. */
   readonly refused?: string;
+  /** What recorded it, where that is not this program. */
+  readonly program?: Program;
 }
 
 interface RunOpened {
@@ -27,6 +31,7 @@ interface RunOpened {
   readonly flaws: readonly JournalFlaw[];
   readonly parts: readonly VerificationPart[];
   readonly refused?: string;
+  readonly program?: Program;
 }
 
 /** Compiled where this module is. */
@@ -39,13 +44,14 @@ export async function verifyRuns(dirs: readonly string[], json: boolean): Promis
   const answers = await verifyAll(runs.flatMap(({ parts }) => parts));
   const tookMs = performance.now() - begun;
   let next = 0;
-  const results = runs.map(({ label, flaws, parts, refused }): RunVerified => {
+  const results = runs.map(({ label, flaws, parts, refused, program }): RunVerified => {
     const told = answers.slice(next, next + parts.length);
     next += parts.length;
     const verified = told.flatMap((answer) => (answer.status === 'verified' ? [answer.verified] : []));
     const failed = refused ?? told.find((answer) => answer.status === 'failed')?.detail;
     return {
       ...(failed === undefined ? {} : { refused: failed }),
+      ...(program === undefined ? {} : { program }),
       run: label,
       turns: sum(verified.map(({ turns }) => turns)),
       messages: sum(verified.map(({ messages }) => messages)),
@@ -70,7 +76,9 @@ function opened(dir: string): RunOpened {
   try {
     const run = new RunReader(dir);
     run.close();
-    return { label: runLabel(run), flaws: run.flaws, parts: partsOf(run) };
+    const { program } = run.opening;
+    const isOther = program.digest !== thisProgram().digest;
+    return { label: runLabel(run), flaws: run.flaws, parts: partsOf(run), ...(isOther ? { program } : {}) };
   } catch (error) {
     if (!(error instanceof RunUnreadable)) throw error;
     return { label: basename(dir), flaws: error.flaws, parts: [], refused: error.message };
@@ -109,13 +117,19 @@ function answerOf(worker: Worker, part: VerificationPart): Promise<PartAnswer> {
 }
 
 function linesOf(verified: RunVerified): readonly string[] {
-  const { run, turns, messages, parts, divergence, flaws, refused } = verified;
+  const { run, turns, messages, parts, divergence, flaws, refused, program } = verified;
   if (refused !== undefined) return [`${run}: NOT VERIFIED: ${refused}`, ...flaws.map(flawLine)];
   const counts = `${messages.toLocaleString('en')} messages in ${turns.toLocaleString('en')} turns, ${parts} part${parts === 1 ? '' : 's'}`;
   const lines = [`${run}: ${counts}, ${divergence === undefined ? '0 divergences' : 'DIVERGED'}`];
   if (divergence !== undefined) {
     const { turn, expected, got } = divergence;
     lines.push(`  turn ${turn}`, `  expected ${expected}`, `  got      ${got}`);
+    if (program !== undefined) {
+      const { version, digest } = thisProgram();
+      lines.push(
+        `  recorded by another program, ${program.version} (${program.digest}); this is ${version} (${digest}): verify it with that one`,
+      );
+    }
   }
   return [...lines, ...flaws.map(flawLine)];
 }

@@ -108,7 +108,7 @@ export class SmallRun {
       opening: {
         version: JOURNAL_VERSION,
         run,
-        program: { version: '0' },
+        program: { version: '0', digest: '0' },
         node: { id: 'n', moniker: 'small' },
         chain: { id: 'c', genesisHash: 'g' },
         startedAt: 1.7e12,
